@@ -1,4 +1,5 @@
-/// Makes several choices, all at once or some. If one fails, the others are cancelled, and its failure is thrown.
+/// Makes `count` values with at most `atOnce` concurrent calls of `make`. If one call fails, the others are cancelled,
+/// and its failure is thrown.
 package func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
     atOnce: Int = .max,
@@ -29,7 +30,7 @@ package func allChoices<Value: Sendable, Failure: Error>(
         }
         return results
     }
-    // In the order of their ends: the first failure is the cause of the others.
+    // The results are in the order of their ends, so the first failure is the cause of the others.
     for result in results { _ = try result.1.get() }
     var values: [Value] = []
     for result in results.sorted(by: { $0.0 < $1.0 }) { values.append(try result.1.get()) }

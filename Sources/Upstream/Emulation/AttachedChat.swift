@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension AttachmentPlan {
-    /// The vendor's form of a call, whose attachments have been loaded up to it.
+    /// Loads the attachments of a call to the vendor, and prepares the vendor's chat with them.
     package func prepare(
         _ call: consuming ChatCall,
         by vendorCall: VendorCall,
@@ -33,17 +33,17 @@ extension AttachmentPlan {
     }
 }
 
-/// A chat that refers to what its vendor was believed to keep: if the vendor refuses it, that is brought once more, and
-/// the call made again.
+/// A chat that refers to files which the vendor was believed to keep. If the vendor has lost them, they are uploaded
+/// again, and the call is repeated once.
 ///
-/// `@unchecked`: used on its request's loop only, but for `write`.
+/// `@unchecked`: used on its request's loop only, except for `write`.
 final class AttachedChat: PreparedChat, @unchecked Sendable {
     private var chat: any PreparedChat
     private let candidate: Candidate
     private let vendorCall: VendorCall
     private let worker: WorkQueue
     private let loop: EventLoop
-    /// Nil: nothing more can be done.
+    /// The original call and its loader, for a renewal; nil if there can be no renewal any more.
     private var rest: (call: ChatCall, parts: AttachmentLoader)?
     private var isRenewing = false
     private var waiting: [Waiter] = []
@@ -92,7 +92,7 @@ final class AttachedChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// The chat to try in place of `used`, which is made once, however many choices were refused.
+    /// Returns the chat to try in place of `used`. It is made only once, even if several choices were refused.
     private func renewed(
         _ used: any PreparedChat,
         after error: UpstreamError

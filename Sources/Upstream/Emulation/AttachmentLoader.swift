@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Loads the attachments of one chat up to its vendor: some at once, what is the same only once, and what the vendor keeps
-/// already not at all.
+/// Uploads the attachments of one chat to its vendor, several at a time. Equal attachments are uploaded once, and those
+/// that the vendor already keeps not at all.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class AttachmentLoader: @unchecked Sendable {
@@ -11,14 +11,14 @@ final class AttachmentLoader: @unchecked Sendable {
     private let access: MediaAccess
     private let call: VendorCall
     private let parts: [Attachment]
-    /// The uploads that are done, by the places of `parts`.
+    /// The loaded attachments, by their index in `parts`; nil for those that are not loaded yet.
     private var loaded: [Attachment?]
-    /// The first of an upload.
+    /// The failure of the first failed upload; nil if none failed.
     private var vendorFailure: UpstreamError?
-    /// Those of them that the vendor was believed to keep.
+    /// The cache keys of attachments that the vendor was believed to keep, by their index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
 
-    /// Of one request.
+    /// The most concurrent uploads of one request.
     private static let atOnce = 5
     private static let nameLimitBytes = 100
 
@@ -30,13 +30,14 @@ final class AttachmentLoader: @unchecked Sendable {
         loaded = parts.map { _ in nil }
     }
 
-    /// True if some were not uploaded since the vendor should have them, which may have ended.
+    /// Whether some attachments were not uploaded because the vendor should have them. The vendor may have deleted
+    /// them.
     var mayBeLost: Bool { !remembered.isEmpty }
 
-    /// In the order of the parts.
+    /// Loads all attachments. Returns them in the order of the request.
     func load() async throws(APIError) -> [Attachment] {
         let groups = try await groups()
-        // A call that has one place makes one upload after the other.
+        // A call with limited capacity makes one upload after the other.
         let atOnce = call.isBounded ? 1 : Self.atOnce
         let results = try await allChoices(groups.count, atOnce: atOnce) { (index) async throws(APIError) in
             try await self.load(groups[index])
@@ -47,7 +48,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return loaded.compactMap { $0 }
     }
 
-    /// Loads up anew what the vendor was believed to keep.
+    /// Uploads the attachments again that the vendor was believed to keep.
     func loadAgain() async throws(APIError) -> [Attachment] {
         for (place, key) in remembered {
             access.assets.forget(key)
@@ -177,7 +178,7 @@ final class AttachmentLoader: @unchecked Sendable {
             let isTable = type == .text && filename.lowercased().hasSuffix(".csv")
             return NewAsset(bytes: bytes, filename: filename, mediaType: isTable ? "text/csv" : type.rawValue)
         }
-        // A path in its place would be passed over by the vendor without a word.
+        // The vendor would silently ignore a path in place of the id.
         guard !asset.id.isEmpty else {
             throw failure(UpstreamError(.failed, cause: "the vendor's answer to an upload names no id"), part.param)
         }
@@ -194,7 +195,7 @@ final class AttachmentLoader: @unchecked Sendable {
         }
         let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
         let server = call.sheet.server
-        // A provider whose capacity the call holds has none for others, perhaps.
+        // If the call already holds capacity of this provider, there may be none left for another call.
         let isSame = transcriber.provider.name == server?.provider
         let help: VendorCall
         do throws(UpstreamError) {
@@ -245,7 +246,7 @@ final class AttachmentLoader: @unchecked Sendable {
         let mediaType: String
     }
 
-    /// The upload that the vendor keeps already, or the one that `make` makes of the group's content.
+    /// Returns the upload that the vendor already keeps, or uploads the content that `make` returns.
     private func keep(
         _ group: Group,
         _ content: Digest,
@@ -272,14 +273,14 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// The failure of a load, with the remedies of the vendor's where that is the cause.
+    /// Returns the failure of a load. If the vendor's failure is its cause, the recovery options are the vendor's.
     func failure(refusing refusal: APIError) -> UpstreamError {
         guard var error = vendorFailure, refusal.status != 499 else { return UpstreamError(refusing: refusal) }
         error.refusal = refusal
         return error
     }
 
-    /// The error for the client where an upload failed.
+    /// Returns the client's error for a failed upload.
     private func failure(_ error: UpstreamError, _ param: String, _ credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
@@ -287,7 +288,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return said
     }
 
-    /// A file's name without its path and what does not belong into a prompt.
+    /// Returns a file's name without its path and without characters that do not belong in a prompt.
     private static func shown(_ name: String) -> String {
         let last = name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.last ?? Substring().utf8
         let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)
@@ -297,7 +298,8 @@ final class AttachmentLoader: @unchecked Sendable {
 }
 
 extension APIError {
-    /// Says the same whatever was, or was not, found at the address of a file.
+    /// Creates the error for a failed download of a file. The message does not depend on what the address returned, so
+    /// that callers cannot probe addresses.
     init(_ failure: FetchFailure, ofFile param: String) {
         self.init(failure, param: param)
         guard self.status == 400 else { return }

@@ -2,17 +2,17 @@ package import Calls
 import Engine
 package import Shared
 
-/// The candidates for a chat's attachments; known, and checked, before anything is counted, fetched or uploaded.
+/// The candidates that a chat's attachments need. They are checked before anything is counted, downloaded or uploaded.
 package final class AttachmentPlan: Sendable {
-    /// With the key that the call's files were uploaded with, if it has some.
+    /// The candidate for the chat, with the key that uploaded the call's files, if it has some.
     package let candidate: Candidate
     let keeper: any AssetKeeper
-    /// Nil: nothing is to be written down.
+    /// The candidate that transcribes audio; nil if the call has no audio.
     package let transcriber: Candidate?
-    /// Files that were uploaded before, by the places of their parts.
+    /// The stored files that the call names, by the index of their attachments.
     let files: [Int: StoredFile]
 
-    /// The transcription models, in this order, as far as the caller may use them.
+    /// The transcription models in order of preference. The first one that the caller may use is taken.
     private static let transcribers = [
         "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
     ]
@@ -58,7 +58,8 @@ package final class AttachmentPlan: Sendable {
         transcriber = try Self.transcriber(call.attachments, access)
     }
 
-    /// Names the picture, and models that take pictures.
+    /// Returns the error for an image that the model does not accept. It names the image, and models that accept
+    /// images.
     private static func pictureRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
         let others = access.registry.offers.names(for: access.caller) { $0.features.contains(.chat) && $0.hasVision }
         let hint = others.isEmpty ? "" : "; models that take them: \(others.joined(separator: ", "))"
@@ -83,7 +84,7 @@ package final class AttachmentPlan: Sendable {
         throw .value(sound.param, "no transcription model is available to this key", code: "unsupported_value")
     }
 
-    /// The most calls of the transcriber.
+    /// Returns the number of audio attachments, which is the most calls of the transcriber.
     package static func sounds(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .sound } }
 }
 

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A chat whose answers end before a sequence, or after a number of tokens, for a vendor that does not see to it.
+/// A chat whose responses end before a stop sequence or after a number of tokens, for a vendor that does not support
+/// these limits.
 final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     struct Bounds: Sendable {
         let stops: StopFinder
@@ -20,7 +21,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// - Parameter choices: that the call brings.
+    /// - Parameter choices: the number of choices that the call returns.
     init(
         _ chat: any PreparedChat,
         choices: Int,
@@ -72,7 +73,7 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             if !bound.stop.isEmpty { answer.choices[index].stop = Body(copying: bound.stop.bytes) }
             isCut = true
         }
-        // The vendor counted what it wrote, not what is passed on.
+        // The vendor counted its whole output, not the part that is passed on.
         if isCut || answer.usage.map({ !$0.isReported }) ?? true {
             let tokens = answer.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
             var usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
@@ -88,6 +89,8 @@ final class BoundedChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 }
 
+/// The stream of a `BoundedChat`.
+///
 /// `@unchecked`: used on its loop only.
 private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
     private final class Choice {
@@ -106,7 +109,7 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
         self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
 
-    /// All have ended, one of them before its vendor ended it.
+    /// Whether all choices have ended, and one of them before the vendor ended it.
     private var isOver: Bool { isCut && choices.allSatisfy(\.isOver) }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
@@ -134,7 +137,7 @@ private final class BoundedStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    /// The vendor counted what it wrote, not what is passed on.
+    /// The vendor's usage; nil if the output was truncated, because the vendor counted its whole output.
     var usage: Usage? { isCut ? nil : stream.usage }
     var credits: Int? { stream.credits }
 

@@ -2,22 +2,23 @@ package import Calls
 import Engine
 import Shared
 
-/// The capacity of the calls that make the choices, or images, of one answer: the place that the first took before, and
-/// more as far as there is room. Who finds none waits for a place of the others, so that no answer waits for itself.
+/// The capacity for the concurrent calls that make the choices, or images, of one response. The first call uses the
+/// capacity acquired with the request, and further calls acquire more if there is some. Otherwise a call waits for
+/// another call of the same response to end, so that no response waits for itself.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoicePlaces: @unchecked Sendable {
     private let call: VendorCall
-    /// The first call has a place that it began with.
+    /// Whether the capacity that was acquired with the request is still unused.
     private var isFirst = true
-    /// Places that an ended call has left to the next one.
+    /// The number of ended calls whose capacity the next calls may use.
     private var left = 0
     private var more: [HeldCapacity] = []
     private var waiting: [Waiter] = []
 
     package init(_ call: VendorCall) { self.call = call }
 
-    /// False: there is no room now.
+    /// Acquires capacity for a call. Returns false if there is none now.
     func takeNow() async -> Bool {
         guard call.isBounded, !isFirst else {
             isFirst = false
@@ -28,7 +29,7 @@ package final class ChoicePlaces: @unchecked Sendable {
         return true
     }
 
-    /// Waits for a place of another choice, if there is no room.
+    /// Acquires capacity for a call. If there is none, waits for a call of another choice to end.
     package func take() async throws(UpstreamError) {
         if await takeNow() { return }
         while left == 0 {
@@ -41,7 +42,8 @@ package final class ChoicePlaces: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// A call was answered. Its place is the next one's, or everybody's but for one, which the request keeps to its end.
+    /// Passes the capacity of an answered call to the next waiting choice. If none waits, releases the capacity, except
+    /// for that of the request itself.
     package func leave() {
         if !waiting.isEmpty {
             left += 1
@@ -54,14 +56,14 @@ package final class ChoicePlaces: @unchecked Sendable {
     }
 }
 
-/// A stream that begins once there is a place for it.
+/// A stream whose call begins when there is capacity for it.
 ///
 /// `@unchecked`: used on its loop only.
 final class LateStream: ChatAnswerStream, @unchecked Sendable {
     private let places: ChoicePlaces
     private let open: () async throws(UpstreamError) -> any ChatAnswerStream
     private var stream: (any ChatAnswerStream)?
-    /// Its vendor was asked.
+    /// Whether the vendor was called.
     private(set) var isAsked = false
 
     init(_ places: ChoicePlaces, _ open: @escaping () async throws(UpstreamError) -> any ChatAnswerStream) {

@@ -2,9 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Several choices of a vendor that makes one a call: as many calls at once. Each is billed here.
+/// A chat with several choices, for a vendor that returns one choice per call. It makes as many concurrent calls and
+/// bills each of them.
 final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
-    /// One for each prompt.
+    /// The vendor's chats, one for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
     /// The choices that an earlier call returned; nil if there was none.
@@ -14,8 +15,8 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let loop: EventLoop
 
     /// - Parameters:
-    ///   - choices: of all prompts together.
-    ///   - first: choices that are there already, of one prompt.
+    ///   - choices: the number of choices of all prompts together.
+    ///   - first: choices that an earlier call of the only prompt returned.
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
@@ -34,7 +35,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     let isBilled = true
 
-    /// Calls that wait for whole answers at the same time.
+    /// The most concurrent calls that wait for whole responses.
     private static let atOnce = 8
 
     func write() { for chat in chats { chat.write() } }
@@ -59,7 +60,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    /// The choices that are there already, whose call is billed.
+    /// Returns the choices of the earlier call and counts its usage, which is already billed.
     private func kept(_ use: ChoicesUse) async throws(UpstreamError) -> [ChatAnswer.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)
@@ -72,7 +73,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ use: ChoicesUse,
         _ places: ChoicePlaces
     ) async throws(UpstreamError) -> ChatAnswer {
-        // A call that was not made used nothing.
+        // A call that waited in vain for capacity used nothing.
         try await places.take()
         do throws(UpstreamError) {
             let answered = try await chat(ofChoice: index).answer()
@@ -119,12 +120,14 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 }
 
+/// The streams that are open so far.
+///
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {
     var list: [(choice: Int, any ChatAnswerStream)] = []
 }
 
-/// Several streams as one. A task for each waits for it; what has come is read by who reads the whole.
+/// Several streams as one. A task for each stream waits for its data, which the reader of the whole stream then reads.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
@@ -134,9 +137,9 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         var delivered: TokenTally
         var isReady = false
         var isOver = false
-        /// False: it waits for a place.
+        /// Whether the vendor was called; false while the stream waits for capacity.
         var isAsked: Bool { (stream as? LateStream)?.isAsked ?? true }
-        /// Wakes the task that waits for it.
+        /// Wakes the task of this stream when its data has been read.
         let read = Waiter()
         var task: Task<Void, Never>?
 

@@ -1,18 +1,18 @@
 import Calls
 import Shared
 
-/// The use of several calls that make one answer. In their sum each prompt counts once, however many choices are made of
-/// it; the records of the calls have what each of them used.
+/// The usage of several calls that make one response. The sum counts each prompt once, however many choices it has. The
+/// records of the calls contain the usage of each call.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChoicesUse: @unchecked Sendable {
-    /// Estimated, of each prompt.
+    /// The estimated tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// Of the calls that were answered, or whose vendor told it; nil: none was.
+    /// The usage of all calls that were answered or whose usage the vendor reported; nil if there are none.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, _ call: VendorCall, _ count: CallCount) {
@@ -27,7 +27,7 @@ final class ChoicesUse: @unchecked Sendable {
 
     private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
 
-    /// The part that a choice's prompt has in the tokens of all prompts.
+    /// Returns the share that a choice's prompt has in the tokens of all prompts.
     private func part(ofChoice choice: Int, in all: Int) -> Int {
         guard estimates.count > 1 else { return all }
         let prompt = prompt(ofChoice: choice)
@@ -36,8 +36,10 @@ final class ChoicesUse: @unchecked Sendable {
         return (before + estimates[prompt]) * all / whole - before * all / whole
     }
 
+    /// Records a call that was answered.
+    ///
     /// - Parameters:
-    ///   - told: by the vendor; what it does not tell is counted.
+    ///   - told: the usage that the vendor reported. Token counts that it did not report are counted.
     func answered(_ choice: Int, _ told: Usage?, completionTokens: Int, credits: Int?) {
         let usage = count.completed(
             told,
@@ -48,7 +50,7 @@ final class ChoicesUse: @unchecked Sendable {
         call.answered(usage, of: sum, credits: credits)
     }
 
-    /// Adds a call for the first choice that is billed already.
+    /// Adds the usage of a call that is already billed. It belongs to the first choice.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
@@ -68,7 +70,7 @@ final class ChoicesUse: @unchecked Sendable {
         return sum
     }
 
-    /// The failure of all, with what all used.
+    /// Returns the failure of the whole response, with the usage of all calls.
     func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         error.usage = sum

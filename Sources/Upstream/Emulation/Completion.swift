@@ -2,21 +2,22 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The emulation of abilities that a vendor lacks: decorators of its call, in this order from the inside, each only
-/// where its ability is lacking and made use of.
+/// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators, in the order of the
+/// methods from the inside out. Each decorator is used only if the call needs its ability.
 package struct Completion: Sendable {
-    /// Calls of the vendor, and choices that one of them brings.
+    /// The number of upstream calls for one prompt; `choicesPerCall` is the number of choices that each of them
+    /// returns.
     private let calls: Int
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// Nil: the vendor sees to what is demanded, or nothing is.
+    /// The validator; nil if the vendor guarantees what the request demands, or if the request demands nothing.
     private let judge: AnswerJudge?
     private let count: CallCount
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// - Parameter abilities: of the vendor, with the model of the call.
+    /// - Parameter abilities: the abilities of the vendor with the call's model.
     package init(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -31,7 +32,7 @@ package struct Completion: Sendable {
         choicesPerCall = isMultiplied ? 1 : call.choices
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
-        // Of several choices none waits for the others.
+        // Several choices of one call are not validated, because each would have to wait for the others.
         let isJudged = needed.contains(.demands) && choicesPerCall == 1
         judge = isJudged ? AnswerJudge(call, by: abilities, within: memory, worker, on: loop) : nil
         isNeeded = calls > 1 || stops != nil || maxTokens != nil || judge != nil
@@ -40,25 +41,27 @@ package struct Completion: Sendable {
         self.loop = loop
     }
 
-    /// The choices of the prompt that the vendor has made already; nil: none.
+    /// The choices that an earlier call of the prompt returned; nil if there was none.
     package var first: ChatAnswer?
 
-    /// False: a chat that has one prompt is completed as it is.
+    /// Whether a chat with one prompt needs a decorator.
     package let isNeeded: Bool
 
-    /// Whether the answer to the call goes to the client as its vendor makes it, so that it shows if the vendor reports its usage.
+    /// Whether the client gets the vendor's response unchanged, so that a missing usage report is visible.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(judged(bounded(chat)), by: call)
     }
 
-    /// The same, of several prompts.
+    /// Wraps the chats of several prompts in the decorators that the call needs.
     package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
         ChoicesChat(chats.map { judged(bounded($0)) }, calls, call, count, loop)
     }
 
-    /// The same, of a call in plain text. `preparing` makes the vendor's chat of one more such call.
+    /// Wraps the chat of a call that was written as plain text.
+    ///
+    /// - Parameter preparing: prepares the vendor's chat for one more such call.
     package func completed(
         _ chat: any PreparedChat,
         of call: ChatCall,
@@ -86,7 +89,7 @@ package struct Completion: Sendable {
         calls > 1 ? ChoicesChat([chat], calls, after: first, call, count, loop) : chat
     }
 
-    /// Throws what the client is told of something that the vendor lacks, and that nothing here makes up for.
+    /// Throws the client's error if the call needs an ability that the vendor lacks and that cannot be emulated.
     package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
         let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)
         guard !lacking.isEmpty else { return }

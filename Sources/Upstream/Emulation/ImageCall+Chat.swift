@@ -3,7 +3,8 @@ import Engine
 package import Shared
 
 extension ImageCall {
-    /// The image that the last text of the user asks for, or its variation where the model can.
+    /// Creates the image call for the user's last text: a variation if the text asks for one and the model supports it,
+    /// else a generation.
     package init(_ chat: ChatCall, _ model: Model) throws(APIError) {
         var prompt = chat.lastUserText
         try Self.checkLength(ofPrompt: prompt.utf8.count)
@@ -23,11 +24,11 @@ extension ImageCall {
     }
 }
 
-/// The picture that a user wants varied.
+/// The image of which the user wants a variation.
 private enum Wish {
-    /// `/v1 URL` to `/v4 URL`.
+    /// The image at the URL of an order from `/v1 URL` to `/v4 URL`.
     case address(String)
-    /// `[_V1_]` to `[_V4_]`: a picture of the newest answer that has some.
+    /// The image with this number in the newest response that has images, named by an order from `[_V1_]` to `[_V4_]`.
     case number(Int)
     case nothing
 
@@ -51,7 +52,7 @@ private enum Wish {
         return nil
     }
 
-    /// Of several the lowest.
+    /// Returns the number in an order such as `[_V1_]`, the lowest if there are several; nil if there is none.
     private static func chosen(_ text: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(text)
         var lowest: UInt8?
@@ -65,10 +66,11 @@ private enum Wish {
         return lowest.map { Int($0 - numbers.lowerBound) + 1 }
     }
 
-    /// Of answers, the newest first. Those that a relay wrote are much shorter.
+    /// The most bytes of responses that are searched, beginning with the newest. Responses that the relay wrote are
+    /// much shorter.
     private static let searchedBytes = 262_144
 
-    /// Nil: nothing is to be varied.
+    /// Returns the URL of the image to vary; nil if the text asks for no variation.
     func address(in messages: [ChatMessage]) throws(APIError) -> String? {
         let number: Int
         switch self {
@@ -91,7 +93,7 @@ private enum Wish {
         throw .value("messages", "no answer before has an image \(number)")
     }
 
-    /// The first addresses in `![...](ADDRESS)`.
+    /// Returns the first addresses of Markdown images (`![...](ADDRESS)`).
     private static func pictures(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
         var addresses: [String] = []
         var scan = ByteScan(text)

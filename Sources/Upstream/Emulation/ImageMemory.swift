@@ -3,8 +3,8 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The shapes and modes of a caller's images, for when they want them varied; kept for a week, in the shared
-/// store. Neither address nor prompt is kept, and whatever is wrong with the store, images are made all the same.
+/// The shapes and modes of a caller's images, which a later variation reuses. They are kept in the shared store for a
+/// week, without addresses and prompts. If the store fails, images are made without them.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -18,14 +18,14 @@ package struct ImageMemory: Sendable {
         self.loop = loop
     }
 
-    /// A choice of the model's own is not worth a record.
+    /// Stores the shape and mode of new images. A call that sets neither is not stored.
     package func remember(_ files: [ResultFile], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// The call, for a variation in the manner of the image that it names.
+    /// Returns the call, for a variation with the shape and mode of the image that it names.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.picture,
             let value = try? await state.read(key(address), on: loop)
@@ -42,7 +42,8 @@ package struct ImageMemory: Sendable {
 
     private static let format: UInt8 = 1
 
-    /// Format, mode, kind of shape, and its sides of two bytes, the lower first.
+    /// Encodes a record: the format, the mode, the kind of shape, then width and height with two bytes each, the low
+    /// byte first.
     private static func coded(_ call: ImageCall) -> [UInt8] {
         let mode: UInt8 =
             switch call.mode {
@@ -59,7 +60,7 @@ package struct ImageMemory: Sendable {
         return [format, mode, kind] + [width, height].flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     }
 
-    /// A record that is not readable is as if it were not there.
+    /// Returns the call with the options of a record. An unreadable record is ignored.
     private static func decoded(_ bytes: [UInt8], _ call: ImageCall) -> ImageCall {
         guard bytes.count == 7, bytes[0] == format else { return call }
         let (width, height) = (Int(bytes[4]) << 8 | Int(bytes[3]), Int(bytes[6]) << 8 | Int(bytes[5]))

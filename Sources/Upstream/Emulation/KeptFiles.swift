@@ -2,15 +2,15 @@ package import Calls
 import Engine
 package import Shared
 
-/// The files of the relay that a call names, for a vendor that takes its own names of them.
+/// The stored files that a call names, for a vendor that knows them by ids of its own.
 package struct KeptFiles: Sendable {
-    /// With the key that the files were uploaded with.
+    /// The candidate, with the key that uploaded the files.
     package private(set) var candidate: Candidate
     private var parts: [Attachment]
-    /// The ids of the relay, and the vendor's, of those that messages name.
+    /// The relay's id and the vendor's id of each file that messages name.
     private var names: [(id: String, vendorID: String)] = []
 
-    /// False: the candidate's vendor has nothing to do with such files, or the call names none.
+    /// Whether the call names stored files and the candidate's vendor supports files.
     package static func areNamed(in call: borrowing ChatCall, by candidate: Candidate) -> Bool {
         call.attachments.contains { $0.isStored } && candidate.files != nil
     }
@@ -20,7 +20,7 @@ package struct KeptFiles: Sendable {
         parts = call.attachments
         for (place, part) in parts.enumerated() {
             guard case .file(let id) = part.source else { continue }
-            // With a key of their own callers may name what they uploaded without the relay.
+            // A caller with a passthrough key may name files that it uploaded to the vendor directly.
             if access.caller.kind == .passThrough, try await access.file(id) == nil {
                 parts[place].source = .kept(id)
                 continue
@@ -32,7 +32,7 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// The call with the vendor's names; not as it came, if that has none that can be replaced.
+    /// Returns the call with the vendor's file ids. The original body is removed if not all ids can be replaced in it.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -82,7 +82,7 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Files that no message names go with the last of the user's.
+    /// Adds files that no message names to the user's last message.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

@@ -2,18 +2,18 @@ import Calls
 package import Engine
 package import Shared
 
-/// The files that the JSON of an edit names, for a vendor that takes its own names of them.
+/// The stored files that the JSON of an image edit names, for a vendor that knows them by ids of its own.
 package struct KeptPictures: Sendable {
-    /// In the order in which they are written.
+    /// The file ids, in the order in which the body contains them, and their paths in the request.
     private var ids: [(id: String, param: String)] = []
-    /// The vendor's, as many; nil: the caller's is one already.
+    /// The vendor's id of each file; nil if the caller already sent the vendor's id.
     private var vendorIDs: [String?] = []
     fileprivate private(set) var files: [StoredFile] = []
 
     private static let most = 64
     private static let idLimitBytes = 1_024
 
-    /// Nil: it names none. Throws if not all readers understand alike which it names.
+    /// Finds the file ids in a body; nil if there are none. Throws if another JSON parser could read different ids.
     package init?(in body: Body) throws(APIError) {
         for member in RawJSON(body.bytes).members {
             if member.name.equals("mask") { try add(member.value, "mask") }
@@ -38,26 +38,26 @@ package struct KeptPictures: Sendable {
 
     private static let unknown = "there is no such file"
 
-    /// Looks for the caller's files of these ids.
+    /// Finds the caller's stored files with these ids. Throws if one does not exist.
     package mutating func find(by access: MediaAccess) async throws(APIError) {
         for (id, param) in ids {
             if let file = try await access.file(id) {
                 files.append(file)
                 vendorIDs.append(file.vendorID)
             } else {
-                // With a key of their own callers may name what they uploaded without the relay.
+                // A caller with a passthrough key may name files that it uploaded to the vendor directly.
                 guard access.caller.kind == .passThrough else { throw .value(param, Self.unknown) }
                 vendorIDs.append(nil)
             }
         }
     }
 
-    /// Nobody who could serve the call has the files.
+    /// The error for a call whose files no candidate has.
     package var refusal: APIError {
         .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
     }
 
-    /// The body with the vendor's names.
+    /// Returns the body with the vendor's file ids.
     package func written(into body: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count)
@@ -93,8 +93,8 @@ package struct KeptPictures: Sendable {
 }
 
 extension Candidates {
-    /// Of those that take requests as they came the ones that have the files, with the key that they were uploaded with;
-    /// nil: there is nobody.
+    /// Returns the candidates, with the key that uploaded the files; nil if none is left. A candidate that forwards
+    /// requests unchanged is left out if it does not have the files.
     package func having(_ pictures: KeptPictures) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

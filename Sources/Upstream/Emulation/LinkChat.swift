@@ -3,21 +3,21 @@ import Engine
 package import Shared
 
 extension Candidate {
-    /// The model chats, rather than make images or speak.
+    /// Whether the model is a chat model, and not a model for images or speech.
     package var chats: Bool { !model.features.isDisjoint(with: [.chat, .code]) }
 
-    /// Images that a chat makes.
+    /// The number of images that one chat with an image model makes; 0 for other models.
     package var imagesOfChat: Int {
         guard !chats, model.features.contains(.image) else { return 0 }
         return images?.imagesPerCall(of: model) ?? 0
     }
 
-    /// The call of a model that does not chat, which is answered by links.
+    /// Makes the plan for a chat with a model for images or speech. The response contains links.
     package func links(_ call: ChatCall, _ memory: @autoclosure () -> ImageMemory) throws(APIError) -> LinkPlan {
         do throws(APIError) {
             return try planned(call, memory())
         } catch {
-            // Whatever is wrong stands in a message.
+            // The invalid value comes from a message.
             var error = error
             if error.param != "model" && error.param != "n" { error.param = "messages" }
             throw error
@@ -35,7 +35,7 @@ extension Candidate {
             return LinkPlan(prompt: prompt) { [model] (vendorCall) async throws(UpstreamError) in
                 var images = images
                 let recalled = await memory.recalled(call)
-                // A wish that does not fit this model is left out.
+                // Options of the earlier image that this model does not support are left out.
                 if let alike = try? provider.prepare(recalled, for: model) { images = alike }
                 try await images.begin(by: vendorCall)
                 let made = try await images.images(ofCall: 0, by: vendorCall)
@@ -54,7 +54,7 @@ extension Candidate {
     }
 }
 
-/// A chat whose answer is made by something else; its wishes are checked.
+/// The plan of a chat whose response consists of links. Its options are already checked.
 package struct LinkPlan: Sendable {
     fileprivate typealias Making = @Sendable (VendorCall) async throws(UpstreamError) -> (text: String, credits: Int?)
 
@@ -70,7 +70,7 @@ package struct LinkPlan: Sendable {
 }
 
 extension ChatCall {
-    /// Links are given whole.
+    /// Removes the options that do not apply to links, which are always complete.
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []
@@ -78,7 +78,7 @@ extension ChatCall {
     }
 }
 
-/// Such a chat; its answer comes in one piece.
+/// A chat whose response consists of links and arrives as one chunk.
 ///
 /// `@unchecked`: used on its loop only.
 private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendable {
@@ -102,7 +102,7 @@ private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendabl
             return try await call.attempt { () async throws(UpstreamError) in try await plan.making(call) }
         } catch {
             var error = error
-            // A chat has no field for what the vendor misses.
+            // A chat request has no field in which the client could send the missing values.
             if !error.missingFields.isEmpty {
                 error.param = nil
             } else if error.param != nil, error.param != "model" {

@@ -2,7 +2,7 @@ import Calls
 package import Engine
 package import Shared
 
-/// The parts of the relay that bringing a caller's media to a vendor needs.
+/// The services that are needed to bring a caller's media to a vendor.
 package struct MediaAccess: Sendable {
     package typealias Opening = @Sendable (_ id: String) async throws(APIError) -> StoredFile?
 
@@ -10,15 +10,15 @@ package struct MediaAccess: Sendable {
     let caller: Caller
     let loop: EventLoop
     let worker: WorkQueue
-    /// Nil: no picture is fetched.
+    /// Downloads media; nil if the relay downloads none.
     let fetcher: Fetcher?
     let assets: AssetCache
-    /// The caller's file of that id; nil: there is no such file.
+    /// Returns the caller's stored file with an id; nil if there is none.
     let file: Opening
-    /// The attachments may be needed once more, for another key or provider.
+    /// Whether the attachments may be needed again, for another key or provider.
     package var mayRepeat = false
 
-    /// The caller's file that a part names, and the candidate with the key that it was uploaded with.
+    /// Returns the stored file that an attachment names, and the candidate with the key that uploaded it.
     func file(
         of part: Attachment,
         _ id: String,

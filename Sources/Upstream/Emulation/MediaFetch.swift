@@ -2,15 +2,15 @@ package import Calls
 import Engine
 package import Shared
 
-/// The fetching of a call's pictures and documents, for vendors that take them within the call only.
+/// Downloads a call's images and documents, for vendors that accept them only inside the request.
 package struct MediaFetch: Sendable {
     private let access: MediaAccess
 
     private static let atOnce = 5
-    /// Of all of one call.
+    /// The most bytes of all downloads of one call, as base64.
     private static let limitBytes = 64 * 1_048_576
 
-    /// Throws if nothing is fetched here.
+    /// Throws if the call has addresses but the relay does not download media.
     package init(_ call: borrowing ChatCall, _ access: MediaAccess) throws(APIError) {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
@@ -24,7 +24,7 @@ package struct MediaFetch: Sendable {
         )
     }
 
-    /// The same parts, each with its content.
+    /// Returns the attachments, with the downloaded content in place of addresses.
     package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
         let places = parts.indices.filter { parts[$0].isAddress }
         do throws(APIError) {

@@ -2,28 +2,28 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Ends a text before the first of some sequences, or after a number of tokens, in whatever pieces it comes. First is
-/// the sequence whose end comes first; of several that end there, the longest.
+/// Ends a text before the first stop sequence, or after a number of tokens, however the text is split. The sequence
+/// whose end comes first wins; if several end at the same position, the longest.
 package struct OutputBound: ~Copyable {
     private var finder: StopFinder
-    /// The end of the text, which could become a sequence.
+    /// The end of the text that may still become a stop sequence.
     private var held = ByteBuffer()
     private var bound: TokenBound
-    /// Why the text was ended; no more is wanted then.
+    /// The reason why the text was ended; nil while more text is accepted.
     package private(set) var reason: FinishReason?
-    /// The sequence that ended the text; empty: none did.
+    /// The stop sequence that ended the text; empty if none did.
     package private(set) var stop = ByteBuffer()
 
     package init(stops: StopFinder, maxTokens: Int?, _ counter: TokenCounter = .estimating) {
         finder = stops
-        // Without a bound nothing need be counted.
+        // Without a limit the tokens need no exact count.
         bound = TokenBound(maxTokens ?? .max / 8, maxTokens == nil ? .estimating : counter)
     }
 
-    /// Of what was let through.
+    /// The number of tokens that were passed on.
     package var tokens: Int { bound.tokens }
 
-    /// `piece` and what it lets through are whole characters.
+    /// Appends text and passes on as much as possible. Both are whole characters.
     package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         if finder.isEmpty { return self.pass(piece, pass) }
@@ -45,7 +45,7 @@ package struct OutputBound: ~Copyable {
         held.removeFirst(free)
     }
 
-    /// The text is over: what looked like a beginning of a sequence was none.
+    /// Ends the text. The held beginning of a stop sequence is passed on.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         self.pass(held.bytes, pass)
@@ -58,7 +58,7 @@ package struct OutputBound: ~Copyable {
         if !bound.take(text, pass) { reason = .length }
     }
 
-    /// No more text comes.
+    /// Passes on text that the token limit held back.
     private mutating func end(_ pass: (UnsafeRawBufferPointer) -> Void) {
         if reason == nil, !bound.finish(pass) { reason = .length }
     }

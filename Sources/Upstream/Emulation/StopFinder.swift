@@ -1,29 +1,29 @@
 import Engine
 
-/// Finds the first of some sequences in a text that comes in pieces, in linear time whatever the sequences are: the
-/// automaton of Aho and Corasick. A state is the longest beginning of a sequence that the text so far ends with.
+/// Finds the first of several sequences in a text that arrives in chunks. It takes linear time for all sequences
+/// (Aho-Corasick automaton). A state is the longest prefix of a sequence with which the text so far ends.
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
-        /// The bytes that lead to it.
+        /// The number of bytes that lead to this state.
         var depth: UInt16
-        /// The first of the states that one more byte leads to, the others follow as its siblings; 0: none.
+        /// The first state that one more byte leads to; 0 for none. The others follow as its siblings.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The state of the longest ending that is a beginning of a sequence too.
+        /// The state of the longest proper suffix that is also a prefix of a sequence.
         var fallback: UInt16 = 0
-        /// The length of the longest sequence that ends here; 0: none does.
+        /// The length of the longest sequence that ends in this state; 0 if none does.
         var match: UInt16 = 0
     }
 
-    /// The first is the start; none: there are no sequences. Copies share them.
+    /// All states, the start state first; empty if there are no sequences. Copies share the array.
     private var states: [State] = []
     private var current = 0
 
-    /// As many bytes as there may be of all sequences together, so that states have small numbers.
+    /// The most bytes of all sequences together, so that state numbers fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
-    /// Text beyond `limitBytes` is left out.
+    /// Creates a finder. Sequences that do not fit in `limitBytes` are left out.
     package init(_ stops: [String]) {
         if stops.isEmpty { return }
         states.append(State(byte: 0, depth: 0))
@@ -37,10 +37,10 @@ package struct StopFinder: Sendable {
 
     package var isEmpty: Bool { states.count <= 1 }
 
-    /// The number of bytes at the end of the text that could become a sequence.
+    /// The number of bytes at the end of the text that may become a sequence.
     var heldBytes: Int { Int(states[current].depth) }
 
-    /// Goes on by a byte; returns the length of the longest sequence that ends with it, 0 if none does.
+    /// Consumes a byte. Returns the length of the longest sequence that ends with it; 0 if none does.
     mutating func take(_ byte: UInt8) -> Int {
         var steps = 0
         current = next(current, byte, &steps)
@@ -84,7 +84,7 @@ package struct StopFinder: Sendable {
         states[state].match = states[state].depth
     }
 
-    /// Sets what states fall back to, those of fewer bytes first.
+    /// Sets the fallback of each state. States with fewer bytes come first.
     private mutating func link() {
         var queue: [Int] = [0]
         var done = 0

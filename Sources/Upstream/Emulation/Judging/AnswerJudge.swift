@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Judges if an answer is as its call demands, for a vendor that does not see to that for certain.
+/// Checks whether a response has what its request demands, for a vendor that does not guarantee it.
 final class AnswerJudge: Sendable {
     enum Demand: Sendable {
         case call(ToolDemand)
@@ -14,7 +14,7 @@ final class AnswerJudge: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Nil: nothing is demanded that the vendor is asked for in a form of its own.
+    /// Creates the validator; nil if the request demands nothing, or if the demand is emulated as text.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,
@@ -23,11 +23,11 @@ final class AnswerJudge: Sendable {
         on loop: EventLoop
     ) {
         if call.needs.contains(.toolChoice) {
-            // With a call the format does not count.
+            // If the request demands a tool call, its format does not apply.
             guard abilities.contains(.toolChoice) else { return nil }
             demand = .call(ToolDemand(call.wishes.toolChoice))
         } else {
-            // A schema that cannot be read is the vendor's to refuse.
+            // The vendor has to refuse a schema that cannot be read.
             guard call.needs.intersection([.objects, .schemas]).isSubset(of: abilities),
                 let format = call.wishes.format.judged
             else { return nil }
@@ -38,7 +38,8 @@ final class AnswerJudge: Sendable {
         self.loop = loop
     }
 
-    /// The text of an answer that has come as a whole; nil: it stays as it is. Throws if it is not as demanded.
+    /// Returns the corrected text of a choice of a whole response; nil if the text stays unchanged. Throws if the
+    /// choice does not meet the demand.
     func text(of choice: ChatAnswer.Choice) async throws(UpstreamError) -> Body? {
         guard choice.finish.isOfChoice, choice.refusal == nil else { return nil }
         switch demand {
@@ -50,7 +51,8 @@ final class AnswerJudge: Sendable {
         }
     }
 
-    /// The document, without a code fence or chatter around it.
+    /// Returns the document in a text, without a code fence and other text around it. Throws if there is none that
+    /// fits.
     func document(in text: Body) async throws(UpstreamError) -> Body {
         guard case .document(let format) = demand else { return text }
         let verdict = await worker.result(ofBytes: text.bytes.count, on: loop) { () -> StructuredAnswer.Verdict? in
@@ -67,7 +69,7 @@ final class AnswerJudge: Sendable {
         }
     }
 
-    /// Throws unless the text is the document and nothing else.
+    /// Throws unless the text is a document that fits, and nothing else.
     func check(_ text: Body) async throws(UpstreamError) {
         guard case .document(let format) = demand else { return }
         let value = StructuredValue(text: text, format: format)
@@ -78,7 +80,8 @@ final class AnswerJudge: Sendable {
         }
     }
 
-    /// Of an answer that nobody was told of: the same may be asked for in words.
+    /// Makes the error for a response of which the client has received nothing. It lets the prompt ask for the same
+    /// format in words.
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
         error.remedy = .asText
@@ -87,12 +90,12 @@ final class AnswerJudge: Sendable {
 }
 
 extension FinishReason {
-    /// The model has said all that it wanted to say.
+    /// Whether the model ended the response by itself.
     var isOfChoice: Bool { self == .stop || self == .toolCalls }
 }
 
 extension Wishes.Format {
-    /// Nil: no document is demanded, or its schema cannot be read.
+    /// The format to validate; nil if no document is demanded, or if the schema cannot be read.
     fileprivate var judged: FormatProtocol? {
         switch self {
         case .text: nil

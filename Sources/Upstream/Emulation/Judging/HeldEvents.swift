@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Events of one choice that wait to be handed over, in their order. Adjacent pieces of one text, thought or call are joined.
+/// A buffer for the events of one choice. Adjacent chunks of one text, reasoning or tool call are joined.
 struct HeldEvents: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -10,15 +10,15 @@ struct HeldEvents: ~Copyable {
     }
 
     private var events: [EarlyEvent] = []
-    /// Those before it were handed over.
+    /// The index of the next event to return.
     private var place = 0
-    /// That comes last, and may go on.
+    /// The text of the last event, which the next event may extend.
     private var piece = ByteBuffer()
     private var kind = Kind.text
-    /// Of all of them.
+    /// The size of all buffered events, in bytes.
     private(set) var bytes = 0
 
-    /// Of an event, besides what it says.
+    /// The size of an event besides its content, in bytes.
     private static let eventBytes = 128
 
     var isEmpty: Bool { events.isEmpty && piece.isEmpty }
@@ -64,14 +64,14 @@ struct HeldEvents: ~Copyable {
         bytes += event.count + Self.eventBytes
     }
 
-    /// Puts another text in place of all that was said.
+    /// Replaces all buffered text with another text.
     mutating func replaceText(with text: Body) {
         close()
         events.removeAll(where: \.isText)
         add(.text(text.bytes))
     }
 
-    /// Hands over the next one.
+    /// Removes and returns the next event; nil if the buffer is empty.
     mutating func takeNext() -> EarlyEvent? {
         close()
         guard place < events.count else { return nil }

@@ -1,7 +1,8 @@
 import Calls
 import Shared
 
-/// A chat whose answers are judged by what its call demands, for a vendor that is trusted with the asking alone.
+/// A chat whose responses are validated against the demands of the request, for a vendor that accepts the demands but
+/// does not guarantee them.
 final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     private let chat: any PreparedChat
     private let judge: AnswerJudge
@@ -37,7 +38,7 @@ final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used a
             return stream
         } catch {
             var error = error
-            // The vendor bills it.
+            // The vendor bills a response that was completed.
             if error.isCut { error.usage = stream.usage }
             stream.stop()
             throw error

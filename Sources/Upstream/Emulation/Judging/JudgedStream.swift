@@ -2,24 +2,25 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `JudgedChat`. Nothing is told before the call that is demanded, or before a document begins as one.
-/// Then all goes on as it comes; the end of a document tells if it fits.
+/// The stream of a `JudgedChat`. It emits nothing before the demanded tool call, or before the text begins like a
+/// document. After that it emits events as they arrive, and validates the document at its end.
 ///
 /// `@unchecked`: used on its loop only.
 final class JudgedStream: ChatAnswerStream, @unchecked Sendable {
     private let stream: any ChatAnswerStream
     private let judge: AnswerJudge
-    /// Neither the demanded call has come, nor anything in its place, nor the end of a document.
+    /// Whether the demand is still open: the demanded call, something in its place, or the end of the document has not
+    /// arrived.
     private var isOpen = true
-    /// It is not known yet if the client may be told.
+    /// Whether all events are held back, because the response may still turn out to be unusable.
     private var isHeld = true
-    /// To be handed over first.
+    /// The events to emit before the stream goes on.
     private var held = HeldEvents()
     private var hold: MemoryHold?
-    /// Of a document.
+    /// The text of the document so far.
     private var text = ByteBuffer()
     private var hasText = false
-    /// It is handed over when the answer has been judged.
+    /// The finish event, which is held back until the response is validated.
     private var end: EarlyEvent?
 
     init(_ stream: any ChatAnswerStream, _ judge: AnswerJudge) {
@@ -31,7 +32,7 @@ final class JudgedStream: ChatAnswerStream, @unchecked Sendable {
     var countsItself: Bool { stream.countsItself }
     var credits: Int? { stream.credits }
 
-    /// Returns when it is known that the client may be told, so that a failure before that may still be mended.
+    /// Waits until the first events may be emitted. A failure before that can still be repaired.
     func begin() async throws(UpstreamError) {
         while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
             while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }
@@ -68,7 +69,7 @@ final class JudgedStream: ChatAnswerStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// False: it is the end of what is yet to be judged.
+    /// Whether the event may be emitted; false for the finish event of a response that is not validated yet.
     private func passes(_ choice: Int, _ event: AnswerEvent) -> Bool {
         guard isOpen else { return true }
         switch (event, judge.demand) {
@@ -79,7 +80,7 @@ final class JudgedStream: ChatAnswerStream, @unchecked Sendable {
         case (.toolCall(_, _, let name), .call(let demand)): isOpen = demand.unmet(by: [name.text]) != nil
         case (.text(let piece, _), .document):
             text.append(piece)
-            // A document may stand behind something else, too.
+            // A text that does not begin with `{` may still contain a document after other text.
             if !hasText, let first = piece.first(where: { $0 > 32 }) { (hasText, isHeld) = (true, first != 123) }
         default: break
         }

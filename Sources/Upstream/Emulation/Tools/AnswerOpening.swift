@@ -1,12 +1,12 @@
 import Engine
 
-/// The beginning of an answer, as far as it tells a call without a tag from other text.
+/// The kind of a response's beginning: a tool call without a tag, or other text.
 enum AnswerOpening {
     case unknown
     case text
-    /// A JSON object that names a tool; it begins at that place.
+    /// A JSON object that names a tool. The value is the position of its start.
     case call(Int)
-    /// A code block that begins with a call.
+    /// A code block that begins with a tool call.
     case fenced
 
     init(_ bytes: UnsafeRawBufferPointer, allowsFence: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) {
@@ -62,7 +62,7 @@ private struct Reader {
         return object(isFenced, isTool)
     }
 
-    /// `{"name": "TOOL"`, perhaps in an array.
+    /// Reads `{"name": "TOOL"`, possibly in an array.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> AnswerOpening {
         let start = place
         if bytes[place] == 91 {

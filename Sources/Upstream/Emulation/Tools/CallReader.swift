@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// Reads the JSON of calls.
+/// Reads the JSON of tool calls that a model wrote as text.
 struct CallReader {
     private let tools: [ToolOffer]
     private let ids: RandomBytes
@@ -19,7 +19,11 @@ struct CallReader {
 
     func isTool(_ name: UnsafeRawBufferPointer) -> Bool { tool(name) != nil }
 
-    /// One call, or an array of them. `json` stands in a `ByteBuffer`.
+    /// Returns the calls in a JSON text, which is one call or an array of calls.
+    ///
+    /// - Parameters:
+    ///   - json: bytes in a `ByteBuffer`.
+    ///   - hasControls: whether strings contain control characters that must be escaped first.
     func calls(_ json: UnsafeRawBufferPointer, hasControls: Bool) throws(Problem) -> [FoundCall] {
         var fixed = ByteBuffer()
         if hasControls { ValueScan.append(json, to: &fixed) }
@@ -42,7 +46,7 @@ struct CallReader {
         } else {
             drafts.append(try draft(root, json))
         }
-        // Judged last: the parser's values are gone with the next text.
+        // Arguments are validated last, because the parser's values become invalid when it parses another text.
         var calls: [FoundCall] = []
         for draft in drafts {
             try judge(draft)
@@ -63,7 +67,9 @@ struct CallReader {
         }
     }
 
-    /// `isInner`: it is the value of `function`, which has no other in it.
+    /// Reads one call.
+    ///
+    /// - Parameter isInner: whether `value` is the member `function` of a call, which must not contain another one.
     private func draft(
         _ value: JSONValue,
         _ json: UnsafeRawBufferPointer,
@@ -77,7 +83,7 @@ struct CallReader {
             switch member.name {
             case "name", "tool", "tool_name", "function_name": name = name ?? member.value.text
             case "function":
-                // OpenAI's own form has all inside of it.
+                // OpenAI's own form has the call in the member `function`.
                 if member.value.kind == .object, !isInner {
                     return try draft(member.value, json[part: range], isInner: true)
                 }
@@ -97,7 +103,7 @@ struct CallReader {
         return Draft(tool: tool, arguments: arguments ?? "{}")
     }
 
-    /// Arguments as they were written; some models write the object as a string.
+    /// Returns the arguments as the model wrote them. Some models write the object as a string.
     private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
         switch value.kind {
         case .object: return json.text
@@ -122,11 +128,11 @@ struct CallReader {
     }
 }
 
-/// The places of the parts of a valid JSON text.
+/// Finds the positions of the members or elements in a valid JSON text.
 enum JSONRanges {
     static func members(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         parts(of: json).map { part in
-            // A name, a colon, a value.
+            // A member consists of a name, a colon and a value.
             var place = part.lowerBound + 1
             while json[place] != 34 { place += json[place] == 92 ? 2 : 1 }
             while json[place] != 58 { place += 1 }
@@ -136,7 +142,7 @@ enum JSONRanges {
 
     static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
 
-    /// The parts between the commas of the outermost level.
+    /// Returns the ranges between the commas of the outermost level.
     private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         StepCount.add(json.count)
         var parts: [Range<Int>] = []

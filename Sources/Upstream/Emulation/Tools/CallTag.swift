@@ -1,21 +1,21 @@
 import Engine
 
-/// A tag that a call stands behind: the form that is asked for, and those that models know from their training.
+/// A tag that a tool call follows: the form that the prompt asks for, and forms that models know from their training.
 struct CallTag: Sendable {
     enum Body: Sendable {
         case json
-        /// A tool's name up to `>`, then its arguments.
+        /// The tool's name up to `>`, then its arguments.
         case named
-        /// A result, which no model has to write.
+        /// A tool result, which a model must not write.
         case result
     }
 
     let text: StaticString
-    /// Empty: the call ends by itself.
+    /// The closing tag; empty if the call ends by itself.
     let closing: StaticString
     let body: Body
 
-    /// None is the beginning of another, and only their first bytes are `<` or `[`.
+    /// All known tags. No tag is a prefix of another one, and `<` and `[` occur only as first bytes.
     static let all: [CallTag] = [
         CallTag(text: "<tool_call>", closing: "</tool_call>", body: .json),
         CallTag(text: "<tool_calls>", closing: "</tool_calls>", body: .json),
@@ -37,7 +37,7 @@ struct CallTag: Sendable {
         case closing
     }
 
-    /// The verdict on the bytes of a possible tag.
+    /// Returns whether the bytes are a tag, or the beginning of one.
     static func match(_ bytes: UnsafeRawBufferPointer, closings: Bool) -> Match {
         var isBeginning = false
         for tag in all {

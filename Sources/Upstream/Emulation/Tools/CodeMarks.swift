@@ -1,26 +1,26 @@
-/// Follows a Markdown text byte by byte: the place is in a code block (fenced by backticks or tildes) or in code within a
-/// line. Code within a line ends with its line, so that one stray backtick hides little.
+/// Follows a Markdown text byte by byte to find out whether the position is in a code block (fenced by backticks or
+/// tildes) or in inline code. Inline code ends with its line, so that a stray backtick hides little.
 struct CodeMarks {
     private var fence: UInt8 = 0
     private var fenceLength = 0
-    /// Backticks that opened code within the line.
+    /// The number of backticks that opened the inline code; 0 outside of inline code.
     private var inline = 0
     private var run = 0
     private var runByte: UInt8 = 0
     private var isRunAtStart = false
-    /// Only spaces stand before on the line.
+    /// Whether the line has only white space so far.
     private var isLineStart = true
-    /// On the line that opened the fence.
+    /// Whether the position is on the line that opened the fence.
     private var isOpening = false
 
-    /// True behind a byte that does not continue a run.
+    /// Whether the position is in code. Only valid after a byte that ends a run of backticks or tildes.
     var isCode: Bool { fence != 0 || inline != 0 }
 
-    /// Words and spaces change nothing here.
+    /// Whether words and spaces do not change the state.
     @inline(__always)
     var isAmidLine: Bool { run == 0 && !isLineStart }
 
-    /// True: the byte may open or close code.
+    /// Whether the byte may open or close code.
     @inline(__always)
     static func isMark(_ byte: UInt8) -> Bool { byte == 96 || byte == 126 }
 
@@ -48,7 +48,7 @@ struct CodeMarks {
         defer { run = 0 }
         if fence != 0 {
             if isOpening, runByte == 96, fence == 96 {
-                // No opening fence has backticks behind it: it was code within the line.
+                // An opening fence has no backticks after it, so this was inline code.
                 (fence, isOpening) = (0, false)
             } else if isRunAtStart, runByte == fence, run >= fenceLength {
                 fence = 0

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The parts of the process and of the loop that reading an answer for its form takes.
+/// The services that are needed to read tool calls and documents in a response.
 package struct FormMeans: Sendable {
     let ids: RandomBytes
     let memory: MemoryBudget

@@ -1,12 +1,17 @@
 package import Engine
 package import Shared
 
-/// A structured answer of a vendor that knows only text: what its model is told, and what counts as the answer.
+/// A structured output of a vendor that supports only text: the instructions for its model, and the schema of the
+/// output.
 package struct FormatProtocol: Sendable {
     package enum Kind: Sendable {
         /// Any JSON object.
         case object
-        /// `text`: the schema as the caller wrote it; `schema`: the same, read; nil: it is not judged.
+        /// A JSON value that fits a schema.
+        ///
+        /// - Parameters:
+        ///   - text: the schema as the caller wrote it.
+        ///   - schema: the parsed schema; nil if the output is not validated.
         case schema(name: String, description: String?, text: String, schema: JSONSchema?)
     }
 
@@ -18,7 +23,7 @@ package struct FormatProtocol: Sendable {
         if case .schema(_, _, _, let schema) = kind { schema } else { nil }
     }
 
-    /// The instructions, as a part of the system's text.
+    /// Appends the instructions, as a part of the system prompt.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append("# Form of the answer\n\nYour final answer is one JSON ")
         switch kind {
@@ -45,7 +50,7 @@ package struct FormatProtocol: Sendable {
         )
     }
 
-    /// The request to the model to correct an answer that does not fit: one more message of the user, after its answer.
+    /// Returns the message of the user that asks the model to correct an invalid output.
     package func repair(_ reason: String) -> String {
         "Your last answer cannot be used: \(reason). Write the whole corrected JSON, and nothing else."
     }

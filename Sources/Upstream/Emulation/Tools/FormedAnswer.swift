@@ -2,50 +2,50 @@ import Calls
 import Engine
 import Shared
 
-/// One answer in plain text as it is read: text that may be passed on, calls of tools, and a document.
+/// Reads one response in plain text: text that may be passed on, tool calls, and a document.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormedAnswer: @unchecked Sendable {
     struct Problem {
-        /// For the model.
+        /// The description of the problem, for the model.
         let text: String
-        /// The document is at fault, not a call.
+        /// Whether the document is invalid, not a tool call.
         var isOfDocument = false
     }
 
     private let form: TextForm
     private let isInsisting: Bool
-    /// Text that is text for certain is passed on as it comes.
+    /// Whether text that cannot be a tool call is passed on at once.
     private let passesText: Bool
     private var parser: ToolCallParser?
     private var document: StructuredAnswer?
-    /// The beginning of what the model wrote, for a repair; longer answers are not repaired.
+    /// The beginning of the model's output, for a repair. Longer responses are not repaired.
     private(set) var raw = ByteBuffer()
-    /// Of all that the model wrote.
+    /// The length of the model's output, in bytes.
     private(set) var bytes = 0
-    /// Of calls, valid or not.
+    /// The length of all tool calls, valid or not, in bytes.
     private var callBytes = 0
     private(set) var calls: [FoundCall] = []
-    /// Calls that the vendor told in its own form, by their index in its answer; they are read at the end.
+    /// Tool calls that the vendor sent in its own form, by their index in the response. They are read at the end.
     private var native: [(index: Int, name: String, arguments: [UInt8])] = []
     private var nativeBytes = 0
-    /// The model meant these as calls.
+    /// Texts that the model meant as tool calls, but that are invalid.
     private var broken: [String] = []
-    /// Text beside a demanded call or a document, which is handed over only if the answer was cut.
+    /// Text beside a demanded tool call or a document. It is sent only if the response was truncated.
     private var textBeside = ByteBuffer()
-    /// The model was stopped in its midst.
+    /// Whether the model was stopped before its end.
     private var isCut = false
     private var reason: String?
     private var verdict: StructuredAnswer.Verdict?
 
     static let repairedBytes = 262_144
 
-    /// Of what is kept of it.
+    /// The size of everything that is held for this response, in bytes.
     var heldBytes: Int {
         raw.count + callBytes + nativeBytes + textBeside.count + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0)
     }
 
-    /// False: nothing that the model still writes counts.
+    /// Whether the model's further output matters.
     var wantsMore: Bool {
         guard let wantsMore = parser?.wantsMore else { return true }
         return wantsMore
@@ -59,14 +59,15 @@ final class FormedAnswer: @unchecked Sendable {
         if let format = form.format { document = StructuredAnswer(format) }
     }
 
-    /// The text of a piece that is text for certain, as most are; nil: `take` has to read it. Saves a chain of closures.
+    /// Returns the text of a chunk that needs no parsing, as most do; nil if `take` must read it. This avoids a chain
+    /// of closures.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
         return text
     }
 
-    /// Passes on what is text for certain.
+    /// Consumes a chunk, and passes on text that cannot be a tool call.
     func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         keep(piece)
         guard parser != nil else {
@@ -117,7 +118,7 @@ final class FormedAnswer: @unchecked Sendable {
         nativeBytes += count
     }
 
-    /// As the model was to write them.
+    /// Reads the vendor's own tool calls as if the model had written them as text.
     private func finishNative(_ pass: (UnsafeRawBufferPointer) -> Void) {
         bytes -= nativeBytes
         for call in native {
@@ -141,7 +142,7 @@ final class FormedAnswer: @unchecked Sendable {
 
     // MARK: The end
 
-    /// The model has ended; `judge` follows, then `conclude`.
+    /// Ends the model's output. Call `judge` and then `conclude` after it.
     func finish(isCut: Bool, _ pass: (UnsafeRawBufferPointer) -> Void) {
         self.isCut = isCut
         parser?.finish(isCut: isCut) { self.note($0, pass) }
@@ -150,10 +151,10 @@ final class FormedAnswer: @unchecked Sendable {
 
     func conclude() { verdict = document?.finish() }
 
-    /// There is a document that is too long to be judged on the loop.
+    /// Whether the document is too long to be validated on the loop.
     var isBehind: Bool { document?.unjudged != nil }
 
-    /// Judges it where that takes no time of the loop.
+    /// Validates a long document on the work queue.
     func judge(by means: FormMeans) async throws(UpstreamError) {
         while let value = document?.unjudged {
             let bytes = value.text.bytes.count
@@ -173,23 +174,23 @@ final class FormedAnswer: @unchecked Sendable {
             calls.append(call)
         case .broken(let raw, let reason):
             self.reason = self.reason ?? reason
-            // Half a call is none, and nobody's text.
+            // A truncated tool call is neither a call nor text.
             if isCut { break }
             callBytes += raw.count
             broken.append(raw.text)
         }
     }
 
-    /// The text of calls that are none, after no repair has helped.
+    /// The text of invalid tool calls, if the repair failed.
     var brokenText: String { broken.joined() }
 
-    /// The text of an answer that is not as it was asked for, and that no repair has helped.
+    /// The text of an invalid response, if the repair failed.
     var unfitText: String {
         guard form.isInsisting || form.format != nil else { return brokenText }
         return isCut && parser != nil ? textBeside.text : raw.text
     }
 
-    /// Nil: the answer is as it was asked for.
+    /// The problem of the response; nil if the response is valid.
     var problem: Problem? {
         if let reason { return Problem(text: reason) }
         if let tools = form.tools, let unmet = tools.unmet(by: calls) { return Problem(text: unmet) }
@@ -197,7 +198,7 @@ final class FormedAnswer: @unchecked Sendable {
         return nil
     }
 
-    /// The document that was asked for; nil: there are calls instead, or none was asked for.
+    /// The requested document; nil if there are tool calls instead, or no document was requested.
     var text: String? {
         if calls.isEmpty, case .document(let text)? = verdict { return text }
         return nil

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A chat that calls tools and answers in a form, of a vendor that knows only text. An answer that is not as it was asked
-/// for is repaired once, by one more call.
+/// A chat with tools and structured output, for a vendor that supports only text. An invalid response is repaired by
+/// one more call.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormedChat: PreparedChat, @unchecked Sendable {
@@ -23,7 +23,7 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
         FormedStream(try await chat.stream(), repair, promptTokens: repair.count.estimate(of: chat))
     }
 
-    /// The stream, whole.
+    /// Returns the whole response, read in the same way as a stream.
     func answer() async throws(UpstreamError) -> ChatAnswer {
         let whole = try await chat.answer()
         let stream = FormedStream(WholeAnswer(whole), repair, promptTokens: repair.count.estimate(of: chat))
@@ -51,25 +51,25 @@ final class FormedChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// All that one more call needs.
+/// Everything that is needed for one more call, which repairs an invalid response.
 struct Repair: Sendable {
-    /// Makes a chat of a call in plain text.
+    /// Prepares the vendor's chat for a call in plain text.
     typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
 
-    /// In plain text; it is kept until the answer is there.
+    /// The call in plain text, kept until the response is complete.
     let call: ChatCall
     let form: TextForm
     let means: FormMeans
     let count: CallCount
     let preparing: Preparing
 
-    /// The call once more, after an answer that is not as it was asked for.
+    /// Returns the call that asks the model to correct an invalid response.
     func call(after answer: String, _ problem: FormedAnswer.Problem) -> ChatCall {
         form.repairing(call, answer, problem)
     }
 }
 
-/// A whole answer as a stream of one piece.
+/// A whole response as a stream of one chunk.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {

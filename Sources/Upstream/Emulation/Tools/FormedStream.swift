@@ -2,32 +2,33 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `FormedChat`: text goes on at once as far as it may, calls and documents when they are whole and valid.
+/// The stream of a `FormedChat`. It emits text as early as possible, and tool calls and documents when they are
+/// complete and valid.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormedStream: ChatAnswerStream, @unchecked Sendable {
     private enum Place {
         case reading
-        /// The vendor has ended, and the rest is to be handed over.
+        /// The vendor's stream has ended, and the rest must be emitted.
         case ended
         case over
     }
 
     private let repair: Repair
     private let promptTokens: Int
-    /// The answer has come as a whole, and so does that of a repair.
+    /// Whether the response is not streamed. A repair is then not streamed either.
     private let isWhole: Bool
-    /// Of an answer, kept without being charged.
+    /// The size up to which a response is held without reserved memory, in bytes.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatAnswerStream
     private var answer: FormedAnswer
     private var place = Place.reading
-    /// A repair is under way: the answer before it.
+    /// The invalid response that the present call repairs; nil if there is no repair.
     private var first: FormedAnswer?
-    /// In the repair.
+    /// The call of the repair; nil if there is no repair.
     private var asked: ChatCall?
     private var finish = FinishReason.stop
-    /// The sequence that ended the answer; empty: none did.
+    /// The stop sequence that ended the response; empty if none did.
     private var stopSequence = ByteBuffer()
     private var hold: MemoryHold?
     private var counted: Usage?
@@ -41,7 +42,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         answer = FormedAnswer(repair.form, ids: repair.means.ids)
     }
 
-    /// Of both calls.
+    /// The usage of both calls.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }
@@ -53,7 +54,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         case .reading: break
         }
         if answer.isBehind { try await answer.judge(by: repair.means) }
-        // A model that answers its own calls is stopped, and billed no more.
+        // A model that goes on after its tool calls is stopped, so that its further output is not billed.
         if answer.wantsMore {
             let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
             guard arrival == .end else { return arrival }
@@ -76,7 +77,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
-    /// Text that was found at the end waits in `rest`.
+    /// Text that was found at the end and waits to be emitted.
     private var rest = ByteBuffer()
 
     /// Whether the model was stopped before its end.
@@ -111,7 +112,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
         stopSequence.removeAll()
     }
 
-    /// A document was asked for beside tools, and there is neither.
+    /// Whether a document was requested, and the response has neither a document nor tool calls.
     private var isUnmetForm: Bool { repair.form.format != nil && answer.calls.isEmpty && answer.text == nil }
 
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
@@ -123,7 +124,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
             return true
         case .reading:
             if answer.bytes > freeBytes { try takeMemory() }
-            // Read once: most events are text that goes on.
+            // Read only once, because most events are text.
             let (answer, isFirst) = (answer, first == nil)
             return try stream.next { [self] _, event in
                 switch event {
@@ -136,7 +137,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
                 case .finish(let reason, let stop):
                     finish = reason
                     if let stop { stopSequence.append(stop) }
-                // A vendor may tell calls in its own form all the same.
+                // A vendor may still send tool calls in its own form.
                 case .toolCall(let index, _, let name): answer.begin(call: index, name)
                 case .toolArguments(let index, let piece): answer.add(arguments: piece, toCall: index)
                 case .signature(.some, _): break
@@ -154,7 +155,8 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 
     private func handOver(_ take: (Int, AnswerEvent) -> Void) {
         let isRepaired = answer.problem == nil
-        // Of a repair only the calls are taken; if it failed, the first answer's calls, and the rest of it as text.
+        // A repair contributes only its calls. If it failed, the first response's calls are used, and the rest of that
+        // response as text.
         let chosen = isRepaired ? answer : first ?? answer
         if !rest.isEmpty { take(0, .text(rest.bytes)) }
         if let text = chosen.text { pass(text) { take(0, .text($0)) } }
@@ -181,7 +183,7 @@ final class FormedStream: ChatAnswerStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    /// The vendor bills it.
+    /// Makes the error for a complete response that does not have the requested format. The vendor bills the response.
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,

@@ -1,28 +1,28 @@
 import Engine
 import Shared
 
-/// Finds the JSON of a structured answer that comes in pieces, cut anywhere: code fences and chatter around it go. The
-/// first value that fits is the answer. Time is linear, and what is held is bounded.
+/// Finds the JSON of a structured output that arrives in chunks, without code fences and text around it. The first
+/// value that fits wins. It takes linear time and limited memory.
 package struct StructuredAnswer: ~Copyable {
     package enum Verdict: Sendable, Equatable {
         /// The JSON as the model wrote it.
         case document(String)
-        /// In words for the model.
+        /// The reason why there is no document, in words for the model.
         case unfit(String)
     }
 
     private let format: FormatProtocol
     private let parser = JSONParser()
-    /// From the beginning of the value that is being read.
+    /// The value that is being read, from its beginning.
     private var held = ByteBuffer()
     private var scan = ValueScan()
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Nothing but white space has come since the first bracket.
+    /// Whether only white space has come since the first bracket.
     private var isFresh = false
     private var isTooLong = false
-    /// A long value that is yet to be judged, and the answer's text after it.
+    /// A long value that waits to be validated; `after` is the text that follows it.
     private var waiting: StructuredValue?
     private var after = ByteBuffer()
 
@@ -34,10 +34,11 @@ package struct StructuredAnswer: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// A value of more than `WorkQueue.loopBytes`: `settle` takes what comes of it. Text waits meanwhile.
+    /// A value of more than `WorkQueue.loopBytes` that waits to be validated. Pass the verdict to `settle`; more text
+    /// is held until then.
     var unjudged: StructuredValue? { waiting }
 
-    /// True: the answer is there, and nothing that follows counts.
+    /// Whether the document was found, so that further text is ignored.
     package var isDone: Bool { found != nil }
 
     package mutating func take(_ piece: UnsafeRawBufferPointer) {
@@ -79,7 +80,8 @@ package struct StructuredAnswer: ~Copyable {
         held.append(bracket)
     }
 
-    /// False: the byte is to be taken again. A bracket before a byte that JSON does not have there is one of the chatter.
+    /// Decides with the first byte after a bracket whether a JSON value begins. If not, the bracket belongs to other
+    /// text. Returns false if the byte must be read again.
     private mutating func begins(_ byte: UInt8) -> Bool {
         let isSpace = ToolCallParser.isSpace(byte)
         if isSpace, held.count < 4_096 {
@@ -98,7 +100,7 @@ package struct StructuredAnswer: ~Copyable {
         return false
     }
 
-    /// The answer is over.
+    /// Ends the output and returns the verdict.
     package mutating func finish() -> Verdict {
         while let waiting { settle(waiting.judged(by: parser)) }
         if let found { return .document(found) }
@@ -124,7 +126,7 @@ package struct StructuredAnswer: ~Copyable {
         }
     }
 
-    /// Goes on after a long value.
+    /// Continues after a long value was validated.
     mutating func settle(_ verdict: StructuredValue.Verdict) {
         waiting = nil
         note(verdict)
@@ -134,11 +136,11 @@ package struct StructuredAnswer: ~Copyable {
     }
 }
 
-/// A JSON value that may be the document that was asked for.
+/// A JSON value that may be the requested document.
 struct StructuredValue: Sendable {
     enum Verdict: Sendable {
         case fits(String)
-        /// By the schema: it tells more than the next.
+        /// The value does not fit the schema. This reason is more helpful than that of `broken`.
         case misfit(String)
         case broken(String)
     }
@@ -146,7 +148,7 @@ struct StructuredValue: Sendable {
     let text: Body
     let format: FormatProtocol
 
-    /// On any thread.
+    /// Parses and validates the value. May be called on any thread.
     func judged(by parser: JSONParser = JSONParser()) -> Verdict {
         let value: JSONValue
         do throws(JSONError) {

@@ -2,17 +2,17 @@ package import Calls
 import Engine
 package import Shared
 
-/// Tools and a structured answer of one call, for a vendor that knows only text: the prompt asks for them, and the answer
-/// is read for them.
+/// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks for them, and
+/// the response is parsed for them.
 package struct TextForm: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
-    /// Nothing may be sent before it is valid.
+    /// Whether nothing may be sent before it is valid, because a tool call or a document is demanded.
     let isInsisting: Bool
-    /// The vendor was asked in a form of its own before, so an answer is not repaired once more.
+    /// Whether the vendor was already asked in its own form. The response is then not repaired.
     let isRepair: Bool
 
-    /// Nil: the vendor lacks neither. Throws if a schema cannot be used.
+    /// Creates the form; nil if the vendor supports everything that the call needs. Throws if a schema cannot be used.
     package init?(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -29,10 +29,11 @@ package struct TextForm: Sendable {
         isInsisting = tools.map { $0.demand != .auto } ?? wantsFormat
     }
 
-    /// The call in plain text: instructions, and earlier calls and their results as the model is to write and read them.
+    /// Returns the call in plain text: with instructions, and with earlier tool calls and results in the form that the
+    /// prompt describes.
     package func written(_ call: ChatCall) -> ChatCall {
         var call = call
-        // By the bytes of the ids: the hash of a long `String` takes quadratic time.
+        // The keys are bytes, because hashing a long `String` takes quadratic time.
         var names: [[UInt8]: String] = [:]
         for index in call.messages.indices where tools != nil {
             write(&call.messages[index], &names)
@@ -43,7 +44,7 @@ package struct TextForm: Sendable {
         format?.appendInstructions(to: &instructions)
         let place = call.messages.firstIndex { !$0.isInstruction } ?? call.messages.count
         call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: place)
-        // The messages have other places now.
+        // The indices of the messages have changed.
         call.wishes.cacheMarks = []
         if tools != nil { call.wishes.tools = [] }
         if format != nil { call.wishes.format = .text }
@@ -71,7 +72,7 @@ package struct TextForm: Sendable {
                 isError: message.role == .failedTool,
                 to: &text
             )
-            // Pictures of a result stay behind its text.
+            // Images of a result stay after its text.
             message.content =
                 [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
             message.toolCallID = nil
@@ -79,7 +80,7 @@ package struct TextForm: Sendable {
         }
     }
 
-    /// The call once more, after an answer that is not as it was asked for.
+    /// Returns the call that asks the model to correct an invalid response.
     func repairing(_ call: ChatCall, _ answer: String, _ problem: FormedAnswer.Problem) -> ChatCall {
         var call = call
         call.messages.append(ChatMessage(role: .assistant, text: answer))
@@ -136,7 +137,7 @@ extension JSONSchema {
         let parser = JSONParser()
         guard let value = try? parser.parse(body.bytes) else { throw .value(path, "it must be a JSON Schema") }
         do throws(SchemaError) {
-            // The value lives in its parser.
+            // The value is only valid while its parser lives.
             self = try withExtendedLifetime(parser) { () throws(SchemaError) in try JSONSchema(value) }
         } catch {
             throw .value(path, error.text)

@@ -3,13 +3,15 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// As all of these, false: the byte is to be taken again.
+    /// Consumes a byte of a possible tag. Returns false if the byte must be read again, like all functions for one
+    /// byte.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         return opens(from: 0, pass)
     }
 
-    /// The bytes held from `start` on, with the one that was just added, may become a tag, or are one.
+    /// Decides whether the bytes held from `start` on are a tag or may become one. Returns false, and passes them on as
+    /// text, if not.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch CallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
@@ -49,7 +51,7 @@ extension ToolCallParser {
             alienStart = held.count
             return true
         }
-        // A tag behind a tag.
+        // A tag may directly follow a tag.
         if held.count - 1 > alienStart { return opens(from: alienStart, pass) }
         switch byte {
         case _ where Self.isSpace(byte): alienStart = held.count
@@ -71,7 +73,7 @@ extension ToolCallParser {
 
     // MARK: JSON
 
-    /// Goes on in `piece` from `from`; returns the place behind what it took.
+    /// Consumes JSON of `piece` from the position `from`. Returns the position after the consumed bytes.
     mutating func value(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
             let step = scan.take(piece[index])
@@ -96,7 +98,7 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// More is held than may be, and no character is cut.
+    /// Whether more bytes are held than allowed. No character is split.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
     }
@@ -121,7 +123,8 @@ extension ToolCallParser {
         }
     }
 
-    /// A call that the vendor told in its own form, though the model was to write it; at the end of the answer.
+    /// Reads a tool call that the vendor sent in its own form although the prompt asked for text. Call it at the end of
+    /// the response.
     mutating func take(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#)
@@ -139,7 +142,7 @@ extension ToolCallParser {
         }
     }
 
-    /// Up to the closing tag.
+    /// Consumes a byte of broken JSON, up to the closing tag.
     mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         let closingBytes = closing.utf8CodeUnitCount
@@ -163,7 +166,7 @@ extension ToolCallParser {
         return true
     }
 
-    /// The call, if nothing but the braces at its end is missing.
+    /// Returns the calls if only braces at their end are missing.
     private func completed() -> [FoundCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()
@@ -186,11 +189,11 @@ extension ToolCallParser {
 
     // MARK: Other forms
 
-    /// `<function=NAME>{…}</function>`, and what else stands in such tags.
+    /// Consumes a byte of `<function=NAME>{…}</function>` and similar tags.
     mutating func named(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         if alienStart == valueStart {
-            // The name goes up to `>`.
+            // The name ends at `>`.
             if byte != UInt8(ascii: ">") {
                 guard isOver(valueStart + 80, byte) else { return true }
                 held.removeLast(1)
@@ -249,7 +252,7 @@ extension ToolCallParser {
             }
             return true
         case UInt8(ascii: "{") where !isClosed:
-            // One more in the same tag, or one more without.
+            // Another call follows, in the same tag or without one.
             if let problem { breakOff(problem, pass) }
             held.append(byte)
             (scan, valueStart) = (ValueScan(), 0)
@@ -272,7 +275,7 @@ extension ToolCallParser {
         switch CallTag.match(tail.bytes, closings: true) {
         case .beginning: break
         case .closing:
-            // The text before it was in the tag.
+            // The closing tag ends the text before it, too.
             if problem != nil {
                 held.append(tail.bytes)
             } else {
@@ -300,7 +303,7 @@ extension ToolCallParser {
         passHeld(pass)
     }
 
-    /// The answer ends behind a call, perhaps within its closing tag.
+    /// Ends a response that stops after a call, possibly within the closing tag.
     mutating func finishAfter(_ pass: Pass) {
         if tail.count > 1, tail.bytes[1] == UInt8(ascii: "/"), !isClosed, problem == nil {
             tail.removeAll()

@@ -1,67 +1,69 @@
 package import Engine
 
-/// Takes the calls out of an answer that comes in pieces, cut anywhere. Text goes on at once, as far as it cannot be the
-/// beginning of a call; a call comes when it is whole. What is quoted as code stays text. The same answer gives the same
-/// calls and the same text, however it is cut; time is linear, and what is held is bounded.
+/// Finds the tool calls in a response that arrives in chunks. Text is emitted as soon as it cannot be the beginning of
+/// a call, and a call when it is complete. Calls in quoted code stay text.
+///
+/// The result does not depend on how the response is split. The parser takes linear time and limited memory.
 package struct ToolCallParser: ~Copyable {
     enum Place {
-        /// Nothing but what could become a call without a tag has come.
+        /// Everything so far may become a call without a tag.
         case opening
         case text
-        /// In what could become a tag.
+        /// In bytes that may become a tag.
         case tag
-        /// Behind a tag, before its JSON.
+        /// After a tag, before its JSON.
         case seeking
         case value
-        /// In JSON that is broken, before the closing tag.
+        /// In broken JSON, before the closing tag.
         case recovery
-        /// Behind a tag that has the tool's name in it.
+        /// After a tag that contains the tool's name.
         case named
-        /// Behind a call.
+        /// After a call.
         case after
-        /// In a code block that began the answer with a call: if it is all of the answer, it was meant.
+        /// In a code block that began the response with a call. The call counts if the block is the whole response.
         case fenced
-        /// The model answers itself; nothing of that counts.
+        /// The model has written a tool result itself, and further output is ignored.
         case over
     }
 
     /// The most bytes of a call, with its tags.
     package static let limitBytes = 1_048_576 + 65_536
-    /// White space at the end of the text that waits, and of what may stand between a tag and its call.
+    /// The most bytes of white space that are held at the end of text, or between a tag and its call.
     static let spaceLimitBytes = 256
 
     let reader: CallReader
     let tools: [ToolOffer]
     let ids: RandomBytes
     let mostCalls: Int
-    /// Code blocks are no quotes, since a call must come.
+    /// Whether a call is demanded, so that calls in code blocks count, too.
     let isInsisting: Bool
     var place = Place.opening
-    /// The bytes of a possible call, not passed on.
+    /// The bytes of a possible call, which are not emitted yet.
     var held = ByteBuffer()
-    /// White space at the end of the text.
+    /// White space at the end of the text, which is not emitted yet.
     var spaces = ByteBuffer()
-    /// The bytes before it that are passed on already.
+    /// The number of bytes at the start of `spaces` that were already emitted.
     private var passedBytes = 0
     var marks = CodeMarks()
     var scan = ValueScan()
-    /// The place in `held` at which the JSON begins, or a part of it that is not JSON.
+    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the first
+    /// byte after it that does not belong to it.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
-    /// The line of a code block's opening within a tag.
+    /// Whether the position is on the opening line of a code block within a tag.
     var isFenceLine = false
     var isClosed = false
     var isBare = false
-    /// A possible tag behind a call.
+    /// The bytes of a possible tag after a call.
     var tail = ByteBuffer()
-    /// Of the call before, which is broken; it stands in `held`.
+    /// The problem of the last call, whose text is still in `held`; nil if the call is valid.
     var problem: String?
     var strays = 0
-    /// As much of `spaces` stood before the last call.
+    /// The length of `spaces` at the last call.
     var spacesAtCall = 0
     var isTextLast = true
-    /// Those found.
+    /// The number of calls found so far.
     package internal(set) var calls = 0
     package internal(set) var brokenCalls = 0
 
@@ -90,12 +92,12 @@ package struct ToolCallParser: ~Copyable {
         self.allowsFence = allowsFence
     }
 
-    /// False in what stands in a code block already.
+    /// Whether a code block may contain calls; false inside of a code block.
     private let allowsFence: Bool
 
     var heldBytes: Int { held.count + spaces.count }
 
-    /// False: nothing that follows counts, so the vendor may stop.
+    /// Whether the model's further output matters. If not, the vendor can be stopped.
     package var wantsMore: Bool {
         if case .over = place { false } else { true }
     }
@@ -129,9 +131,10 @@ package struct ToolCallParser: ~Copyable {
         }
     }
 
-    /// Ends the answer.
+    /// Ends the response.
     ///
-    /// - Parameter isCut: the model was stopped in its midst, so what could become a call is no text.
+    /// - Parameter isCut: whether the model was stopped before its end. The beginning of a possible call is then not
+    ///   emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
         if isCut, place != .text { spaces.removeAll() }
@@ -153,8 +156,8 @@ package struct ToolCallParser: ~Copyable {
 
     // MARK: Text
 
-    /// A piece that cannot begin a call, as most are, is taken here and its text returned, which is valid until the next
-    /// piece; nil: it has to be read byte by byte.
+    /// Consumes a chunk that cannot begin a call, as most cannot, and returns its text. The text is valid until the
+    /// next chunk; nil if the chunk must be read byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = place, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
@@ -183,7 +186,7 @@ package struct ToolCallParser: ~Copyable {
         return spaces.bytes[part: 0..<passedBytes]
     }
 
-    /// False: there is no byte that may begin a call, none that marks code, and no end of a line.
+    /// Whether the bytes may contain a sign that begins a call or marks code, or the end of a line.
     private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         let low: UInt64 = 1 << 10 | 1 << 60
         let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
@@ -195,7 +198,7 @@ package struct ToolCallParser: ~Copyable {
         return found & 1 != 0
     }
 
-    /// Drops the text that `plain` has returned.
+    /// Removes the text that `plain` has returned.
     private mutating func settle() {
         guard passedBytes > 0 else { return }
         spaces.removeFirst(passedBytes)
@@ -216,7 +219,7 @@ package struct ToolCallParser: ~Copyable {
         return piece.count
     }
 
-    /// White space at its end waits: none is passed on before a call.
+    /// Emits text. White space at its end is held, because none is emitted before a call.
     mutating func passText(_ text: UnsafeRawBufferPointer, _ pass: Pass) {
         var end = text.count
         while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }
@@ -241,7 +244,7 @@ package struct ToolCallParser: ~Copyable {
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 9 || byte == 13 }
 
-    /// Passes on the held bytes, which are not a call.
+    /// Emits the held bytes as text, because they are not a call.
     mutating func passHeld(_ pass: Pass) {
         for byte in held.bytes { marks.take(byte) }
         let text = Self.take(&held)
@@ -249,7 +252,7 @@ package struct ToolCallParser: ~Copyable {
         place = .text
     }
 
-    /// The same, where calls may stand in it.
+    /// Reads the held bytes again as text, which may contain calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.take(&held)
         place = .text
@@ -264,13 +267,13 @@ package struct ToolCallParser: ~Copyable {
 
     // MARK: The beginning of an answer
 
-    /// False: the byte is to be taken again.
+    /// Consumes a byte of the response's beginning. Returns false if the byte must be read again.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         switch AnswerOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {
         case .unknown where !isOver(Self.spaceLimitBytes, byte): break
         case .text, .unknown:
-            // The byte may begin a character.
+            // The last byte may begin a character.
             held.removeLast(1)
             passHeldAgain(pass)
             return false
@@ -290,7 +293,7 @@ package struct ToolCallParser: ~Copyable {
         while end > 0, Self.isSpace(bytes[end - 1]) { end -= 1 }
         if end >= 3, bytes[part: (end - 3)..<end].equals("```") { end -= 3 }
         let start = bytes.firstNewline().map { $0 + 1 } ?? end
-        // A blank line may stand before the fence.
+        // A blank line may precede the fence.
         let fence = bytes.first(96) ?? 0
         let from = start > fence ? start : bytes[part: fence..<bytes.count].firstNewline().map { fence + $0 + 1 } ?? end
         var inner = ToolCallParser(tools, ids, mostCalls: mostCalls, isInsisting: true, allowsFence: false)

@@ -5,9 +5,9 @@ package import Shared
 package struct ToolOffer: Sendable {
     package let name: String
     package let description: String?
-    /// JSON Schema of the arguments, as the caller wrote it; nil: any object.
+    /// The JSON Schema of the arguments, as the caller wrote it; nil if any object is allowed.
     package let parameters: String?
-    /// The same, read; nil: arguments are not judged by it.
+    /// The parsed schema of the arguments; nil if arguments are not validated.
     package let schema: JSONSchema?
 
     package init(name: String, description: String?, parameters: String?, schema: JSONSchema?) {
@@ -18,13 +18,13 @@ package struct ToolOffer: Sendable {
     }
 }
 
-/// The caller's demand for calls. A caller who wants none offers no tools.
+/// The caller's demand for tool calls. If the caller wants no calls, no tools are offered.
 package enum ToolDemand: Sendable, Equatable {
     case auto
     case required
     case named(String)
 
-    /// Nil: calls of these names are as demanded; else what is wrong with them, in words for the model.
+    /// Returns the problem with calls of these names, in words for the model; nil if they meet the demand.
     func unmet(by names: [String]) -> String? {
         switch self {
         case .auto: nil
@@ -35,19 +35,22 @@ package enum ToolDemand: Sendable, Equatable {
     }
 }
 
-/// A call that a model wrote as text.
+/// A tool call that a model wrote as text.
 package struct FoundCall: Sendable, Equatable {
-    /// `call_` and 24 random letters and digits.
+    /// The id: `call_` and 24 random letters and digits.
     package let id: String
     package let name: String
-    /// A JSON object, as the model wrote it.
+    /// The arguments as a JSON object, as the model wrote it.
     package let arguments: String
 }
 
-/// A step of an answer whose model was told of tools. Bytes are valid during the call only, and cut where the answer was.
+/// An event of a response whose prompt contained tools. The bytes are valid only during the callback, and text may be
+/// split anywhere.
 package enum ToolEvent {
     case text(UnsafeRawBufferPointer)
     case call(FoundCall)
-    /// An invalid call; `raw`: all that the model wrote of it, to be sent as text if no repair helps.
+    /// An invalid tool call.
+    ///
+    /// - Parameter raw: everything that the model wrote of the call. It is sent as text if no repair helps.
     case broken(raw: UnsafeRawBufferPointer, reason: String)
 }

@@ -1,7 +1,7 @@
 package import Engine
 
-/// Tools for a vendor that knows only text: definitions and one form of calls in the prompt, which `ToolCallParser` finds
-/// in the answer. The form is that of Hermes and Qwen, which most models have seen:
+/// The tools of a call for a vendor that supports only text. The prompt contains their definitions and one form of
+/// calls, which `ToolCallParser` finds in the response. The form is that of Hermes and Qwen, which most models know:
 ///
 ///     <tool_call>
 ///     {"name": "get_weather", "arguments": {"city": "Paris"}}
@@ -17,7 +17,7 @@ package struct ToolProtocol: Sendable {
         self.isParallel = isParallel
     }
 
-    /// The instructions, as a part of the system's text.
+    /// Appends the instructions, as a part of the system prompt.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append(
             """
@@ -81,7 +81,7 @@ package struct ToolProtocol: Sendable {
         buffer.append("}\n")
     }
 
-    /// JSON has line breaks between values only.
+    /// Appends JSON without line breaks. JSON has line breaks only between values.
     private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
         var json = json
         json.withUTF8 { bytes in
@@ -89,7 +89,8 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    /// A call that the model made before. `arguments` that are no JSON object, as some clients send, go as they are.
+    /// Appends a tool call that the model made before. Arguments that are not a JSON object, as some clients send, stay
+    /// unchanged.
     package static func append(
         call name: String,
         arguments: String,
@@ -107,7 +108,7 @@ package struct ToolProtocol: Sendable {
         buffer.append("}\n</tool_call>\n")
     }
 
-    /// The result of a call; a closing tag in it does not close it.
+    /// Appends the result of a tool call. A closing tag inside of the result is escaped.
     package static func append(
         result: String,
         ofCall id: String?,
@@ -137,7 +138,7 @@ package struct ToolProtocol: Sendable {
         buffer.append("\n</tool_response>\n")
     }
 
-    /// The request to the model to correct a wrong call: one more message of the user, after its answer.
+    /// Returns the message of the user that asks the model to correct an invalid tool call.
     package func repair(_ reason: String) -> String {
         """
         Your last answer does not contain a valid tool call: \(reason). Answer again with the corrected call only, in \
@@ -149,6 +150,6 @@ package struct ToolProtocol: Sendable {
         """
     }
 
-    /// Nil: the calls of a whole answer are as demanded; else what is wrong with them, for `repair`.
+    /// Returns the problem with the calls of a whole response, for `repair`; nil if they meet the demand.
     package func unmet(by calls: [FoundCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

@@ -1,18 +1,18 @@
 import Engine
 
-/// Finds the end of a JSON object or array that comes in pieces. It judges no grammar.
+/// Finds the end of a JSON object or array that arrives in chunks. It does not check the grammar.
 struct ValueScan {
     private(set) var depth = 0
     private(set) var isInString = false
     private var isEscaped = false
-    /// A line break or the like stands in a string, where it must be escaped.
+    /// Whether a string contains a control character, such as a line break, that must be escaped.
     private(set) var hasControls = false
 
     enum Step {
         case inside
-        /// This byte ends it.
+        /// The byte ends the value.
         case end
-        /// No JSON has this byte here.
+        /// The byte cannot occur here in JSON.
         case alien
     }
 
@@ -43,14 +43,14 @@ struct ValueScan {
         return .inside
     }
 
-    /// Appends a value whose strings may have control characters, with these escaped.
+    /// Appends a value, and escapes the control characters in its strings.
     static func append(_ value: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         var scan = ValueScan()
         for (index, byte) in value.enumerated() {
             let wasInString = scan.isInString
             _ = scan.take(byte)
             if wasInString, byte < 32 {
-                // Behind a backslash there is one already.
+                // After a backslash the escape has already begun.
                 let isEscape = index > 0 && value[index - 1] == 92 && buffer.bytes.last == 92
                 if isEscape { buffer.removeLast(1) }
                 var text = byte
