@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Fields that the vendor may miss in a call, and the values that the relay has for them.
+/// Fields that the vendor may report as missing, and the values that the relay fills in.
 enum MissingFields {
     private static let images = [
         "quality": #""medium""#, "size": #""1024x1024""#, "n": "1", "aspect_ratio": #""1:1""#, "background": #""auto""#,
@@ -20,7 +20,7 @@ enum MissingFields {
         }
     }
 
-    /// Returns the body with all fields that the vendor misses; nil if the relay has no value for one of them.
+    /// Returns the body with all missing fields filled in; nil if the relay has no value for one of them.
     ///
     /// - Parameter body: ends with the `promptObject`, which has members.
     static func filled(
@@ -54,7 +54,8 @@ enum MissingFields {
 }
 
 extension OneMin {
-    /// Makes a call, and makes it once more if the vendor misses fields that the relay has values for.
+    /// Makes a call. If the vendor reports missing fields and the relay has values for them, repeats the call with
+    /// these.
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,

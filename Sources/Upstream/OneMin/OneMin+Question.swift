@@ -1,7 +1,7 @@
 package import Engine
 
 extension OneMin {
-    /// Asks for a result that does not exist, so nothing of the key's account is read.
+    /// Tests a key: requests a result that does not exist, so that nothing of the key's account is read.
     package static func verdict(
         on key: String,
         at baseURL: String,

@@ -4,40 +4,40 @@ import Shared
 
 /// A failure as the vendor reports it in a body or an event, read into texts.
 struct OneMinFailure {
-    /// The codes that a body's status says nothing about.
+    /// The error codes that mean more than the HTTP status.
     enum Code {
         static let unsupportedModel = "UNSUPPORTED_MODEL"
         static let missingFields = "MISSING_REQUIRED_FIELDS"
-        /// The provider of the model answered with an error, which stands in the details.
+        /// The model's provider responded with an error, which the details contain.
         static let external = "EXTERNAL_API_RESPONSE_WITH_ERROR"
         static let refusedFile = "UNSUPPORTED_FILE_TYPE"
         static let refusedPrompt = "PROMPT_OBJECT_VALIDATION_FAILED"
     }
 
-    /// The HTTP status; in a good response or an event the status that says the same as the code.
+    /// The HTTP status. For an event, or a response with a good status, it follows from the code.
     let status: Int
-    /// Empty if there is none.
+    /// The vendor's error code; empty if there is none.
     let code: String
-    /// The vendor's own words, not cleaned; empty if there are none.
+    /// The vendor's message, not cleaned; empty if there is none.
     private(set) var said: String
-    /// The fields that the vendor names, as it calls them, each with what is wrong with it.
+    /// The fields that the vendor refuses, by the vendor's names, each with its message.
     private(set) var fields: [(name: String, said: String)] = []
     /// The status of the model's provider; nil if the details have none.
     private(set) var externalStatus: Int?
-    /// The words of the model's provider, not cleaned; nil if the details have none.
+    /// The message of the model's provider, not cleaned; nil if the details have none.
     private(set) var externalSaid: String?
-    /// The time for which the model's provider asks to wait.
+    /// The retry delay that the model's provider asks for, in seconds; nil if the details have none.
     private(set) var externalRetrySeconds: Int?
 
     private static let textLimitBytes = 4_096
     private static let fieldsLimit = 16
     private static let nameLimitBytes = 100
-    /// The strings with JSON in them that are read, one in the other.
+    /// The most JSON strings that are read one inside the other.
     private static let depthLimit = 4
 
-    /// Reads a body or an event. The parser reads other texts, so `root` is not valid afterwards.
+    /// Reads a body or an event. The parser reads other texts, so `root` becomes invalid.
     ///
-    /// - Parameter status: nil: the response was a good one.
+    /// - Parameter status: the status of an error response; nil if the status was good.
     init(_ root: JSONValue, status: Int?, _ parser: JSONParser) {
         let code = (root["errorCode"]?.string ?? root["error"]?["code"]?.string ?? "").beginning(ofBytes: 200)
         self.code = code
@@ -54,7 +54,7 @@ struct OneMinFailure {
         said = text
     }
 
-    /// Whether the body has a code or words.
+    /// Whether the body has a code or a message.
     var isTold: Bool { !code.isEmpty || !said.isEmpty }
 
     private mutating func read(details: JSONValue, _ parser: JSONParser, depth: Int) {
@@ -75,7 +75,7 @@ struct OneMinFailure {
         if let data = response["data"] { externalSaid = Self.message(data, parser, depth: depth) }
     }
 
-    /// The `message` of what a model's provider answered, at the few places where providers have it.
+    /// Returns the `message` of the response of a model's provider, from the few positions where providers put it.
     private static func message(_ data: JSONValue, _ parser: JSONParser, depth: Int) -> String? {
         if let text = data.text {
             var message: String?
@@ -91,14 +91,14 @@ struct OneMinFailure {
         return text.text.beginning(ofBytes: textLimitBytes)
     }
 
-    /// Whether the text is JSON, or was before it was cut.
+    /// Whether the text is JSON, or the beginning of JSON.
     static func isJSON(_ text: UnsafeRawBufferPointer) -> Bool {
-        // Also as a string in a string.
+        // JSON may also be a string within a string.
         let first = text.first { $0 > 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Reads a string that holds JSON. What was parsed before is not valid afterwards.
+    /// Reads a string that contains JSON. Values that were parsed before become invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,
@@ -111,12 +111,12 @@ struct OneMinFailure {
         if let root = try? parser.parse(copy.bytes) { read(root) }
     }
 
-    /// A number, which may be written as a string.
+    /// Returns a number, which may be written as a string.
     private static func number(_ value: JSONValue?) -> Int? {
         value?.integer.flatMap { Int(exactly: $0) } ?? value?.string.flatMap { Int($0.trimmed) }
     }
 
-    /// Returns the status that says the same as the vendor's code.
+    /// Returns the HTTP status that corresponds to the vendor's code.
     private static func status(of code: String) -> Int {
         switch code {
         case "UNAUTHORIZED": 401
@@ -127,7 +127,7 @@ struct OneMinFailure {
         }
     }
 
-    /// `message`, `error.message`, `error`, `detail`; a message may be a list.
+    /// Returns the first of `message`, `error.message`, `error` and `detail`. A message may be a list.
     private static func said(_ root: JSONValue) -> String? {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }

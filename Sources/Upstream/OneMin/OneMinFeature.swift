@@ -1,6 +1,6 @@
 import Shared
 
-/// A feature of the vendor; its raw value is the `type` of a call.
+/// A feature of the vendor. The raw value is the `type` of a call.
 enum OneMinFeature: String, CaseIterable, Sendable {
     case chat = "UNIFY_CHAT_WITH_AI"
     case code = "CODE_GENERATOR"
@@ -12,7 +12,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
     case speechToText = "SPEECH_TO_TEXT"
     case audioTranslation = "AUDIO_TRANSLATOR"
 
-    /// The feature in catalogues.
+    /// The feature as catalogues name it.
     var listed: Model.Features {
         switch self {
         case .chat: .chat
@@ -27,7 +27,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
         }
     }
 
-    /// The fields of a caller's request that a call of the feature is made of.
+    /// The kind of the caller's request from which calls of this feature are made.
     var fields: OneMinFields {
         switch self {
         case .chat, .code: .chat
@@ -38,7 +38,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
     }
 }
 
-/// A model in one of the vendor's features.
+/// A model used with one of the vendor's features.
 struct OneMinUse: Hashable, Sendable {
     let model: String
     let feature: OneMinFeature

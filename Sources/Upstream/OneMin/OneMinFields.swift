@@ -1,4 +1,4 @@
-/// The fields of a caller's request, by those of the vendor's that they become.
+/// The kinds of callers' requests, which translate the vendor's field names back to the caller's.
 enum OneMinFields {
     case chat
     case images
@@ -6,8 +6,9 @@ enum OneMinFields {
     case transcription
     case file
 
-    /// - Parameter field: perhaps with the path that leads to it.
-    /// - Returns: nil: the caller has no such field.
+    /// Returns the caller's name of a field; nil if the caller has no such field.
+    ///
+    /// - Parameter field: the vendor's name, possibly with its path.
     func param(_ field: String) -> String? {
         let names = field.split(separator: ".").drop { $0 == "promptObject" || $0 == "settings" }
         guard let name = names.first else { return nil }

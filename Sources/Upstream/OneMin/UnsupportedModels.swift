@@ -3,18 +3,18 @@ import Engine
 import Limits
 import Synchronization
 
-/// Models that the vendor refuses as not supported, by provider and feature. They are not asked for during a minute.
+/// The models that the vendor refuses as unsupported, by provider and feature. They are not called for a minute.
 ///
-/// A refusal of a caller's own key holds for that key alone. All loops share one table.
+/// A refusal of a caller's own key applies to that key only. All loops share one table.
 package final class UnsupportedModels: Sendable {
     private struct Refusal: Hashable {
         let provider: String
         let use: OneMinUse
-        /// The caller's own key; nil: the provider's keys.
+        /// The account of the caller's own key; nil for the provider's keys.
         let account: Digest?
     }
 
-    /// The times until which refusals hold.
+    /// The times at which refusals expire.
     private let refusals = Lock(RecentTable<Refusal, LoopTime>())
     private let callersRefusals = Lock(RecentTable<Refusal, LoopTime>())
     private let areKnown = Atomic<Bool>(false)
@@ -25,7 +25,7 @@ package final class UnsupportedModels: Sendable {
 
     package init() {}
 
-    /// Sets what is called when one of the relay's own keys has learned of a refusal.
+    /// Sets the function that is called when a call with one of the relay's own keys was refused.
     package func whenLearned(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
 
     func refuses(_ use: OneMinUse, of provider: String, _ credential: Credential, at now: LoopTime) -> Bool {
@@ -47,6 +47,6 @@ package final class UnsupportedModels: Sendable {
 }
 
 extension Credential {
-    /// The account of a caller's own key; nil: it is one of the relay's.
+    /// The account of a caller's own key; nil for one of the relay's keys.
     fileprivate var callersAccount: Digest? { label == nil ? account : nil }
 }

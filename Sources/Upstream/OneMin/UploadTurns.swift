@@ -1,6 +1,6 @@
 import Engine
 
-/// Uploads that run at once with one key, those of all loops together: the vendor bears few.
+/// Limits the concurrent uploads with one key over all loops, because the vendor can handle only a few.
 package final class UploadTurns: Sendable {
     private struct Queue {
         var running = 0
@@ -13,7 +13,7 @@ package final class UploadTurns: Sendable {
 
     package init() {}
 
-    /// Waits until there is room; false: the task was cancelled. After true, `give` is owed.
+    /// Waits until an upload may begin. Returns false if the task was cancelled; after true, call `give`.
     func take(_ key: String, on loop: EventLoop) async -> Bool {
         let turn = Turn(loop)
         let isFree = queues.withLock { queues in
@@ -32,12 +32,12 @@ package final class UploadTurns: Sendable {
             queues[key]?.waiting.remove(at: place)
             return true
         }
-        // It has come, but word of it is still on its way to this loop.
+        // The turn has come, but its message to this loop has not arrived.
         if !isWaiting { give(key) }
         return false
     }
 
-    /// The next one's turn.
+    /// Ends an upload, and lets the next one begin.
     func give(_ key: String) {
         let next: Turn? = queues.withLock { queues in
             guard var queue = queues[key] else { return nil }
@@ -55,7 +55,9 @@ package final class UploadTurns: Sendable {
     }
 }
 
-/// `@unchecked`: but for `loop`, used on its loop only.
+/// The wait of one upload.
+///
+/// `@unchecked`: used on its loop only, except for `loop`.
 private final class Turn: @unchecked Sendable {
     let loop: EventLoop
     let waiter = Waiter()

@@ -3,8 +3,10 @@ import Engine
 import Shared
 
 extension UpstreamError {
-    /// A refusal by status and body, which comes from a `ByteBuffer`. A page of HTML, or what is left of JSON that was cut,
-    /// says nothing to a client.
+    /// Reads a refusal from the status and the body. An HTML page, or JSON that was truncated, gives no message for the
+    /// client.
+    ///
+    /// - Parameter body: bytes in a `ByteBuffer`.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
             self.init(OneMinFailure(root, status: head.status, parser), of: fields)
@@ -18,13 +20,13 @@ extension UpstreamError {
         if self.modelRestSeconds != nil, let seconds = self.retryAfterSeconds { self.modelRestSeconds = seconds }
     }
 
-    /// A failure told in a body with a good status.
+    /// Reads a failure from a body with a good status.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
         let failure = OneMinFailure(root, status: nil, parser)
         if failure.isTold { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
     }
 
-    /// A failure told in the stream.
+    /// Reads a failure from an event of the stream.
     init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(data), root.kind == .object {
             self.init(OneMinFailure(root, status: nil, parser), of: fields)
@@ -76,7 +78,7 @@ extension UpstreamError {
         }
     }
 
-    /// An error that the provider of the model answered with. The vendor's own words about it say nothing.
+    /// Reads an error of the model's provider. The vendor's own message about it is not useful.
     private init(external failure: OneMinFailure, of fields: OneMinFields) {
         let status = failure.externalStatus
         let cause = failure.cause + (status.map { ", its model's provider \($0)" } ?? "")
@@ -88,7 +90,7 @@ extension UpstreamError {
             self.init(.badRequest, cause: cause)
             tell(of: failure, fields)
         case 429:
-            // It is the limit of another account, whichever of our keys is used.
+            // This is the limit of the vendor's account at the provider, whichever of our keys is used.
             self.init(.rateLimited, cause: cause)
             self.isOfModel = true
             self.remedy = .elsewhere
@@ -105,7 +107,7 @@ extension UpstreamError {
 
     private static let usualModelRestSeconds = 10
 
-    /// The first of the fields that are refused, and why.
+    /// Sets the first of the refused fields and its message.
     private mutating func tell(of failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
@@ -121,7 +123,8 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Words of the vendor as a client may read them: without the customer's team and names that no human gave, too.
+    /// Returns the vendor's message in a form that is safe for clients, also without the customer's team and generated
+    /// names.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: withoutIdentifiers(text), hiding: "1min.ai")
@@ -129,8 +132,8 @@ extension UpstreamError {
         return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 
-    /// Replaces letters and digits that are more in a row than those of any word of a language that parts words. It comes
-    /// before the text is cut, which could leave the beginning of one.
+    /// Replaces runs of letters and digits that are longer than any word. It runs before the text is truncated, which
+    /// could leave the beginning of an identifier.
     private static func withoutIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
         var out = ByteBuffer()
         var start = 0
@@ -154,7 +157,7 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
-    /// For the log. A code that is no code may be anything.
+    /// The cause for the log. A code that does not look like one is left out.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
         return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"

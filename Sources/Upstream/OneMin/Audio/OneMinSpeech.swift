@@ -15,7 +15,7 @@ extension OneMin: SpeechProvider {
     }
 }
 
-/// A text to be spoken in the vendor's form. The vendor answers with the audio, or with a record that names it.
+/// A speech call in the vendor's form. The vendor responds with the audio, or with a record that names it.
 ///
 /// `@unchecked`: used on its loop only.
 final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
@@ -25,7 +25,8 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let mayBeSamples: Bool
 
     private static let recordLimitBytes = 1_048_576
-    /// More than the longest text makes, at the slowest speed, without any compression.
+    /// The largest audio that is accepted, in bytes: more than the longest text needs at the slowest speed without
+    /// compression.
     private static let audioLimitBytes = 268_435_456
 
     init(_ vendor: OneMin, _ use: OneMinUse, _ body: Body, mayBeSamples: Bool) {

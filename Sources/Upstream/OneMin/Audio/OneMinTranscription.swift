@@ -8,7 +8,7 @@ extension OneMin: TranscriptionProvider {
         switch call.purpose {
         case .transcription: opening.append(#"{"type":"SPEECH_TO_TEXT""#)
         case .translation:
-            // Others want a target language, by names that are not known.
+            // Other models require a target language, in names that are not documented.
             guard model.id == "whisper-1" else { throw .modelNotFound(call.model) }
             opening.append(#"{"type":"AUDIO_TRANSLATOR","conversationId":"AUDIO_TRANSLATOR""#)
         }
@@ -25,11 +25,13 @@ extension OneMin: TranscriptionProvider {
     }
 }
 
+/// A transcription or translation in the vendor's form.
+///
 /// `@unchecked`: used on its loop only.
 final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
-    /// Of the body: what stands before the file's path, and what stands behind it.
+    /// The parts of the body before and after the file's path: `opening` and `members`.
     private let opening: Body
     private let members: Body
     private let isDetailed: Bool
@@ -55,12 +57,16 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
 }
 
 extension Transcript {
-    /// `bytes`: the vendor's record, from a `ByteBuffer`. The text is the result's only or first string, or a member of
-    /// the result where that is an object, or JSON in a string; or it stands in `responseObject`.
+    /// Reads the vendor's record. The text is the result itself or its first string, the member `text` of a result that
+    /// is an object or JSON in a string, or a part of `responseObject`.
+    ///
+    /// - Parameters:
+    ///   - bytes: the record, in a `ByteBuffer`.
+    ///   - isDetailed: whether a result with a language is preferred.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let metadata = record["metadata"]
-        // Sound is heard without tokens of an answer.
+        // Transcriptions may have no completion tokens.
         let (usage, credits) = (OneMinRecord.usage(metadata, hasText: false), OneMinRecord.credits(metadata))
         let detail = record["aiRecordDetail"]
         let result = Self.first(detail?["resultObject"])
@@ -83,7 +89,7 @@ extension Transcript {
         return elements.first { $0.kind == .string || $0["text"]?.kind == .string }
     }
 
-    /// A string of the result's.
+    /// Reads a string of the result, which may contain JSON.
     private static func read(
         _ text: UnsafeRawBufferPointer,
         _ usage: Usage?,
@@ -107,7 +113,7 @@ extension Transcript {
         )
     }
 
-    /// An object with the text; nil: it is not one.
+    /// Reads an object with the text; nil if it has none.
     private init?(document: JSONValue, _ usage: Usage?, _ credits: Int?) {
         guard let text = document["text"]?.string else { return nil }
         self.init(

@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The fields that models of one family take besides text and voice.
+/// The fields that speech models of one family accept besides text and voice.
 struct SpeechFamily: Sendable {
-    /// Nil: names of the vendor's that are not known here.
+    /// The voices of the models; nil if the vendor's names are not known to the relay.
     private let voices: [String]?
-    /// `response_format` and `speed`.
+    /// Whether the models accept `response_format` and `speed`.
     private let hasSettings: Bool
 
     init(of id: String) {
@@ -16,8 +16,8 @@ struct SpeechFamily: Sendable {
             ? ["alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse"] : nil
     }
 
-    /// Appends the members of a call's `promptObject`. Throws what the client is told of a wish that the family does not
-    /// know.
+    /// Appends the members of a call's `promptObject`. Throws the client's error for an option that the family does not
+    /// support.
     func append(_ call: SpeechCall, to body: inout ByteBuffer) throws(APIError) {
         if let voices, !voices.contains(call.voice) {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The fields that transcription models of one family take besides the audio.
+/// The fields that transcription models of one family accept besides the audio.
 struct TranscriptionFamily: Sendable {
     private enum Language { case code, region }
 
@@ -16,7 +16,7 @@ struct TranscriptionFamily: Sendable {
         let isWhisper = id == "whisper-1"
         let isOpenAI = isWhisper || id.hasPrefix("gpt-4o-transcribe")
         if isWhisper {
-            // The vendor's page names text alone.
+            // The vendor's documentation names only the format `text`, so JSON is requested as `text`.
             formats = [.json: "text", .text: "text", .srt: "srt", .vtt: "vtt", .verboseJSON: "verbose_json"]
         } else {
             formats = isOpenAI ? [.json: "json", .text: "json"] : [:]
@@ -31,8 +31,8 @@ struct TranscriptionFamily: Sendable {
         "latest_long", "latest_short", "phone_call", "telephony", "telephony_short",
     ]
 
-    /// Appends the members of a call's `promptObject`, each with a comma before it. Throws what the client is told of a
-    /// wish that the family does not know.
+    /// Appends the members of a call's `promptObject`, each with a comma before it. Throws the client's error for an
+    /// option that the family does not support.
     func append(_ call: TranscriptionCall, to body: inout ByteBuffer) throws(APIError) {
         try appendFormat(call.format, to: &body)
         if call.purpose == .transcription { try append(language: call.language, to: &body) }
@@ -73,7 +73,7 @@ struct TranscriptionFamily: Sendable {
         }
     }
 
-    /// The tag that is meant by a language without a region.
+    /// The usual region tags of languages that are given without a region.
     private static let regions: [String: String] = [
         "af": "af-ZA", "ar": "ar-EG", "bg": "bg-BG", "bn": "bn-IN", "ca": "ca-ES", "cs": "cs-CZ", "da": "da-DK",
         "de": "de-DE", "el": "el-GR", "en": "en-US", "es": "es-ES", "et": "et-EE", "fa": "fa-IR", "fi": "fi-FI",

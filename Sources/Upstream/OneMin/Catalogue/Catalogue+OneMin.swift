@@ -1,7 +1,7 @@
 package import Shared
 
 extension Catalogue {
-    /// 1min.ai's models when this version was made, as far as some endpoint serves them.
+    /// The models of 1min.ai that some endpoint can serve, as they were when this version was made.
     package static let oneMin = Catalogue(
         OneMinModels.table.utf8.split(separator: UInt8(ascii: "\n")).compactMap { Model(line: $0) },
         family: ShortNames.family,

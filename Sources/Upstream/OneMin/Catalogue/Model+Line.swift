@@ -1,8 +1,8 @@
 import Shared
 
 extension Model {
-    /// Reads `id owner features vision context-window max-output-tokens`; features are joined by commas, `-` is
-    /// nothing.
+    /// Reads `id owner features vision context-window max-output-tokens`. Features are joined by commas, and `-` means
+    /// none. Returns nil if the line has another form.
     init?(line: Substring.UTF8View) {
         let words = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
         guard words.count == 6 else { return nil }

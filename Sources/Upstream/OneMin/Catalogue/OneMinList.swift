@@ -15,7 +15,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     private static let modelsLimit = 2_000
     private static let mostCredits = 1_000_000.0
 
-    /// Fails if `baseURL`, which has no slash at its end, is invalid.
+    /// Creates the list; nil if `baseURL` is invalid. It must not end with a slash.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
         self.transport = transport
         self.parser = parser
@@ -30,7 +30,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         self.kinds = kinds
     }
 
-    /// All that some endpoint can use, one list after the other; one that fails fails all.
+    /// Returns all models that some endpoint can serve. Requests the list of each feature in turn, and throws if one of
+    /// them fails.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         var merged: [LiveModel] = []
         var indexByID: [String: Int] = [:]
@@ -96,7 +97,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int(tokens)
     }
 
-    /// Chats pay for tokens, and for pictures where these have a price. The units of recordings and speech are not known.
+    /// Returns the prices of a model. A chat costs credits for tokens, and for images if they have a price. The units
+    /// of transcription and speech are unknown.
     private static func prices(_ told: JSONValue, of feature: Model.Features) -> CreditPrices {
         let picture = parts(told["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
@@ -110,7 +112,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         )
     }
 
-    /// Credits as 10^-9; nil: no price.
+    /// Returns a price in units of 10^-9 credits; nil if there is no price.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...mostCredits).contains(credits), credits > 0 || orNone else {
             return nil
@@ -118,7 +120,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int((credits * Double(ChatCredits.parts)).rounded())
     }
 
-    /// The day of a date, which a time may follow.
+    /// Returns the day of a date, which a time may follow.
     private static func day(_ date: UnsafeRawBufferPointer) -> Day? {
         guard date.count >= 10, date.count == 10 || date[10] == UInt8(ascii: "T") else { return nil }
         return Day(date[part: 0..<10])

@@ -1,5 +1,5 @@
-/// The models of 1min.ai that some endpoint can serve, one a line: id, owner, features, vision, context window and most
-/// output tokens. Made by Scripts/models from models.json.
+/// The models of 1min.ai that some endpoint can serve, one per line: id, owner, features, vision, context window and
+/// maximum output tokens. Made by Scripts/models from models.json.
 enum OneMinModels {
     static let table = """
         qwen3.7-plus alibaba chat - - -

@@ -1,4 +1,4 @@
-/// Names by which callers know models of 1min.ai whose ids are long.
+/// The short names of models of 1min.ai that have long ids.
 enum ShortNames {
     private static let flux = "black-forest-labs/"
     private static let ids = [
@@ -11,16 +11,16 @@ enum ShortNames {
         "albedo-base-xl": "2067ae52-33fd-4a82-bb92-c2c55e7d2786",
     ]
 
-    /// The id that `name` is short for; nil: it is not a short name.
+    /// Returns the id for a short name; nil if `name` is not one.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
 
-    /// The family of a model whose short name another of the family may take; nil: it has no short name.
+    /// Returns the family within which a short name may pass to another model; nil if the model has no short name.
     @Sendable static func family(of id: String) -> String? {
         if id.hasPrefix(flux + "flux-") { return flux }
         return ids.values.contains(id) ? "leonardo" : nil
     }
 
-    /// The name that is short for `id`; nil: there is none.
+    /// Returns the short name for an id; nil if there is none.
     @Sendable static func name(of id: String) -> String? {
         id.hasPrefix(flux + "flux-") ? String(id.dropFirst(flux.count)) : ids.first { $0.value == id }?.key
     }

@@ -5,7 +5,8 @@ extension OneMin: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// It takes text, and refers to what was uploaded before; all else is made up for.
+    /// Returns the abilities of the vendor: it supports text, references to uploaded files, and web search. Everything
+    /// else is emulated.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
     package func prepare(
@@ -16,7 +17,7 @@ extension OneMin: ChatVendor {
         var call = consume call
         call.webSearch = call.search(with: model)
         let attachments = call.attachments
-        // Code is made from text alone.
+        // The code feature accepts only text.
         let isCode =
             call.wantsCode && model.features.contains(.code)
             && !attachments.contains { if case .kept = $0.source { true } else { false } }

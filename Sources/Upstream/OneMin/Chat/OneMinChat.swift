@@ -4,7 +4,7 @@ import Shared
 
 /// One chat call in the vendor's form.
 ///
-/// `@unchecked`: used on its loop only, but for `write`.
+/// `@unchecked`: used on its loop only, except for `write`.
 final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let vendor: OneMin
     private let model: Model
@@ -13,14 +13,14 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let endpoint: Endpoint
     private let vendorCall: VendorCall
     private let searchesWeb: Bool
-    /// Until it is written.
+    /// The call; nil once it has been written.
     private var call: ChatCall?
     private var body: Body?
-    /// The place of the prompt in the body.
+    /// The position of the prompt in the body.
     private var prompt = 0..<0
     private var countedTokens: Int?
 
-    /// More takes long to count, and is counted once it is written.
+    /// The largest prompt that is counted on the loop, in bytes. Longer prompts are counted right after writing.
     private static let longBytes = 262_144
 
     init(
@@ -124,7 +124,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Those that the vendor has, as a member of `promptObject`, after others.
+    /// Appends the attachments that the vendor has, as a later member of `promptObject`.
     private static func append(_ attachments: [Attachment], to body: inout ByteBuffer) {
         let lists: [(StaticString, Attachment.Kind)] = [("\"images\":[", .picture), ("\"files\":[", .file)]
         var isFirst = true

@@ -4,16 +4,18 @@ import Shared
 
 /// The useful parts of the vendor's record of a finished call.
 struct OneMinRecord {
-    /// Valid until the parser parses again.
+    /// The text of the response, valid until the parser parses again.
     let text: UnsafeRawBufferPointer
     /// The usage that the vendor reports; nil if it reports none.
     let usage: Usage?
-    /// The credits that the call took.
+    /// The credits that the vendor charged; nil if it does not report them.
     let credits: Int?
-    /// The reason for which the model ended its text.
+    /// The reason why the model ended its text.
     let finish: FinishReason
 
-    /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
+    /// Reads a record. Throws if it is not the record of a successful call.
+    ///
+    /// - Parameter bytes: the whole JSON, in a `ByteBuffer`.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)
         let metadata = record["metadata"]
@@ -26,7 +28,8 @@ struct OneMinRecord {
         finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
-    /// The record in `bytes`, valid until the parser parses again. Throws for a record that is not of a success.
+    /// Returns the parsed record, valid until the parser parses again. Throws if it is not the record of a successful
+    /// call.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {
@@ -46,23 +49,24 @@ struct OneMinRecord {
         return record
     }
 
-    /// Whether the status does not say that the call failed.
+    /// Whether the status does not report a failure.
     private static func isGood(_ status: UnsafeRawBufferPointer) -> Bool {
         status.equals("SUCCESS") || status.equals("COMPLETED") || isRunning(status)
     }
 
-    /// Whether the vendor still works at the call.
+    /// Whether the vendor is still processing the call.
     private static func isRunning(_ status: UnsafeRawBufferPointer) -> Bool { status.equals("PROCESSING") }
 
-    /// The error for a record that has no result.
+    /// Makes the error for a record that has no result.
     static func withoutResult(_ record: JSONValue) -> UpstreamError {
         var error = UpstreamError(.failed, cause: "the vendor's record has no result")
-        // The vendor charges what it still works at, and nobody is to pay for it twice.
+        // The vendor charges a call that it is still processing, and a retry would be charged again.
         error.remedy = record["status"]?.text.map(isRunning) ?? false ? [] : [.again, .elsewhere]
         return error
     }
 
-    /// The first string of an array, which with web search begins with objects; or the bare string.
+    /// Returns the bare string, or the first string of an array; nil if there is none. With web search the array begins
+    /// with objects.
     private static func text(_ result: JSONValue) -> UnsafeRawBufferPointer? {
         if let text = result.text { return text.isEmpty ? nil : text }
         return result.elements?.lazy.compactMap { $0.text }.first
@@ -82,7 +86,7 @@ struct OneMinRecord {
 
     /// Returns the tokens of a call; nil if the vendor does not report them.
     ///
-    /// The vendor also counts zero where it did not count: an input of zero, or an output of zero beside a text.
+    /// The vendor also reports 0 if it did not count. An input of 0, or an output of 0 beside a text, is not a report.
     static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
             input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40
@@ -92,7 +96,7 @@ struct OneMinRecord {
 }
 
 extension FinishReason {
-    /// Reads the word that the model's provider has for the end of a text. All but a few words mean an ordinary end.
+    /// Reads the finish reason of the model's provider. All but a few words mean an ordinary end.
     fileprivate init(vendorWord word: UnsafeRawBufferPointer?) {
         guard let word, !word.equals("stop"), word.count <= 64 else {
             self = .stop

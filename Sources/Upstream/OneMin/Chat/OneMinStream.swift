@@ -2,24 +2,24 @@ import Calls
 import Engine
 import Shared
 
-/// The vendor's named events (`content`, `result`, `done`, `error`), or the JSON record that it may send in their
-/// place.
+/// The stream of a chat: the vendor's named events (`content`, `result`, `done`, `error`), or the JSON record that the
+/// vendor may send in their place.
 ///
-/// `@unchecked`: used on its loop only; `parser` never across a suspension.
+/// `@unchecked`: used on its loop only, and `parser` is never used across a suspension.
 final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
-    /// Opens the call's stream once more after a failure, if that may help; else throws the failure.
+    /// Opens the call's stream again after a failure, if this may help; else throws the failure.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
 
     private var stream: any UpstreamStream
     private let parser: JSONParser
     private var isEventStream: Bool
-    /// Nil once some of the answer was handed over, or the call was repeated.
+    /// Opens the stream again; nil once some text was emitted, or the call was repeated.
     private var reopen: Reopening?
-    /// The failure after which the call is repeated.
+    /// The failure after which the call is to be repeated; nil if there is none.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
-    /// A record in place of a stream.
+    /// The bytes of a record that the vendor sends in place of a stream.
     private var whole = ByteBuffer()
     private var repeats = RepeatGuard()
     private var progress: ProgressFilter?
@@ -34,11 +34,11 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
-    /// Around the text of most events.
+    /// The bytes before the text of most events; `closing` has those after it.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 
-    /// Of one event, or of a record in place of a stream.
+    /// The largest event, or record in place of a stream, in bytes.
     static let eventLimitBytes = 4_194_304
 
     init(
@@ -109,7 +109,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// A failure before the first text is kept for `more`, which may repeat the call.
+    /// Emits the next event. A failure before the first text is kept for `more`, which may repeat the call.
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(take) : try nextOfFirst(take)
     }
@@ -132,7 +132,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     private func nextEvent(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isEventStream else { return try nextOfRecord(take) }
         if isOver, isDone {
-            // The record alone was its end.
+            // The stream may end after the record, without `done`.
             if !hasFinished { finish(take) }
             return false
         }
@@ -178,7 +178,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         } else if data.first == UInt8(ascii: "{") {
             throw UpstreamError(.failed, cause: "a content event of the vendor's is not JSON")
         } else {
-            // Plain text, whose characters may be cut.
+            // Plain text may be split within a character.
             split.append(data)
             let whole = split.bytes.count - split.bytes.lengthOfCutCharacter
             pass(split.bytes[part: 0..<whole], take)
@@ -199,7 +199,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
         tell(of: record)
-        // The record may have no text after one that was streamed.
+        // The record may have no text although text was streamed.
         if usage?.completionTokens == 0, !repeats.isEmpty { usage = nil }
         if repeats.isEmpty {
             emit(record.text, take)
@@ -212,7 +212,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
-    /// The vendor says that no more comes.
+    /// Ends the response after the vendor's last event.
     private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")
@@ -246,7 +246,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Bytes at the end that begin a character of UTF-8 without completing it; 0 to 3.
+    /// The number of bytes at the end that begin a UTF-8 character without completing it, from 0 to 3.
     fileprivate var lengthOfCutCharacter: Int {
         for length in 1...3 where length <= count {
             let byte = self[count - length]
@@ -258,7 +258,7 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-/// Names of 1min.ai's events.
+/// The names of 1min.ai's events.
 private enum EventName {
     case message, content, result, done, error, other
 

@@ -1,25 +1,25 @@
 import Engine
 
-/// Drops the lines by which a web search tells its progress: a globe (U+1F310), then `Crawling site`. A line is held
-/// back while it could still become one.
+/// Removes the lines with which a web search reports its progress: a globe (U+1F310), then `Crawling site`. A line is
+/// held back while it may still become one.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// So many bytes of the globe have come since the line began.
+        /// At the start of a line. The value is the number of bytes of the globe so far.
         case globe(Int)
-        /// After the globe: the number of bytes of variation selectors and spaces.
+        /// After the globe. The value is the number of bytes of variation selectors and spaces.
         case gap(Int)
-        /// So many bytes of the words.
+        /// In the words. The value is the number of their bytes so far.
         case words(Int)
         case inLine
         case inProgress
     }
     private var state = State.globe(0)
-    /// Of the line that could still become one: what came before the present piece.
+    /// The beginning of a line that may still become progress, from earlier chunks.
     private var held = ByteBuffer()
 
     private static let globe: StaticString = "\u{1f310}"
     private static let words: StaticString = "Crawling site"
-    /// Of spaces and the like behind a globe; a line with more is not progress.
+    /// The most bytes of variation selectors and spaces after a globe. A line with more is not progress.
     private static let gapLimitBytes = 64
 
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
@@ -31,7 +31,7 @@ struct ProgressFilter: ~Copyable {
     }
 
     mutating func take(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
-        // The text that is not passed on yet, and the place in it where the present line begins.
+        // `from` is the start of the text that is not passed on yet, and `line` is the start of the present line.
         var from = 0
         var line = 0
         var index = 0
@@ -72,7 +72,7 @@ struct ProgressFilter: ~Copyable {
         held.release()
     }
 
-    /// The line could still become progress.
+    /// Whether the present line may still become progress.
     private var isUndecided: Bool {
         switch state {
         case .globe(let count): count > 0
@@ -81,12 +81,12 @@ struct ProgressFilter: ~Copyable {
         }
     }
 
-    /// The state after a byte of a line that could have become progress.
+    /// Returns the state after a byte of a line that may become progress.
     private static func next(_ state: State, _ byte: UInt8) -> State {
         switch state {
         case .globe(let count) where byte == globe.utf8Start[count]:
             return count + 1 < globe.utf8CodeUnitCount ? .globe(count + 1) : .gap(0)
-        // Of a variation selector (U+FE0F), and spaces.
+        // The bytes of a variation selector (U+FE0F), and spaces.
         case .gap(let count)
         where count < gapLimitBytes && (byte == 32 || byte == 0xef || byte == 0xb8 || byte == 0x8f):
             return .gap(count + 1)

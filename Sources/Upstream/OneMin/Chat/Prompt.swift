@@ -1,12 +1,12 @@
 import Calls
 import Engine
 
-/// A conversation as one text, since the vendor knows neither roles nor turns nor tools: instructions first, then the
-/// turns with labels. A lone text of the user goes as it is.
+/// Writes a conversation as one text, because the vendor supports no roles, turns and tools. Instructions come first,
+/// then the turns with labels. A single text of the user stays unchanged.
 enum Prompt {
-    /// Appends the text as the inside of a JSON string.
+    /// Appends the text as the content of a JSON string.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
-        // In place: a loop over the array would copy each message, and so would its subscript or that of its span.
+        // Read in place: a loop over the array, its subscript and that of its span would copy each message.
         call.messages.withUnsafeBufferPointer { append($0, call.attachments, to: &body) }
     }
 
@@ -51,7 +51,7 @@ enum Prompt {
     }
 }
 
-/// One message as text: what it brings besides text is a line where it stood, and calls of tools are told.
+/// One message as text. An attachment becomes a line at its position, and tool calls become sentences.
 private enum Turn {
     case plain(String)
     case written(String)
@@ -105,7 +105,7 @@ private enum Turn {
 }
 
 extension [Attachment] {
-    /// The text that stands for it; empty: nothing does.
+    /// Returns the text that represents an attachment; empty if there is none.
     fileprivate func line(_ place: Int) -> String {
         let one = self[place]
         switch one.source {
@@ -116,7 +116,7 @@ extension [Attachment] {
         }
     }
 
-    /// Among those of its kind that the vendor has.
+    /// Returns the number of an attachment among the vendor's files of its kind, beginning with 1.
     private func number(_ place: Int) -> Int {
         self[...place].count { one in
             if one.kind == self[place].kind, case .kept = one.source { true } else { false }

@@ -1,19 +1,19 @@
 import Engine
 
-/// With some models the last `content` repeats the whole text so far. What equals it is held back: it was genuine if
-/// more follows, or if the record proves it. The text is known by its length and a hash, so a long answer costs no
-/// memory.
+/// Removes a repetition: with some models the last `content` event repeats the whole text so far. A chunk that equals
+/// the text is held back. It is genuine if more text follows, or if the record proves it. Only a length and a hash of
+/// the text are kept, so a long response needs no memory.
 struct RepeatGuard: ~Copyable {
     private var text = TextHash()
     private var pieces = 0
     private var held = ByteBuffer()
 
-    /// Nothing has come.
+    /// Whether no chunk has arrived.
     var isEmpty: Bool { pieces == 0 }
 
     var isHolding: Bool { !held.isEmpty }
 
-    /// True if `piece` is held back; else it belongs to the text.
+    /// Consumes a chunk. Returns true if it is held back, and false if it belongs to the text.
     mutating func holds(_ piece: UnsafeRawBufferPointer) -> Bool {
         pieces += 1
         if pieces > 1, piece.count == text.count, TextHash(piece) == text {
@@ -24,7 +24,7 @@ struct RepeatGuard: ~Copyable {
         return false
     }
 
-    /// More came after it, so what was held is part of the text.
+    /// Returns the held chunk, which belongs to the text because more text follows; nil if none is held.
     mutating func releaseHeld() -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         text.add(held.bytes)
@@ -33,7 +33,7 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// The record has the whole text: with what was held, or without.
+    /// Returns the held chunk if the record's text contains it; nil if none is held, or if it is a repetition.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         var whole = text
@@ -44,11 +44,12 @@ struct RepeatGuard: ~Copyable {
     }
 }
 
-/// Length and hash of a text that comes in pieces, whatever these are: eight bytes of the text are mixed at a time.
+/// The length and the hash of a text, which do not depend on how the text is split. Eight bytes of the text are mixed
+/// at a time.
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    /// The bytes behind the last eight, the first one lowest.
+    /// The bytes after the last full eight, the first byte lowest.
     private var rest: UInt64 = 0
 
     init() {}
@@ -65,7 +66,7 @@ private struct TextHash: Equatable {
         if place < text.count { add(Self.word(base + place, text.count - place), text.count - place) }
     }
 
-    /// Up to seven bytes, the first one lowest.
+    /// Returns up to seven bytes as a number, the first byte lowest.
     @inline(__always)
     private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0
@@ -86,8 +87,8 @@ private struct TextHash: Equatable {
     }
 
     /// - Parameters:
-    ///   - word: the first byte lowest, and 0 behind the last.
-    ///   - bytes: 1 to 8.
+    ///   - word: the bytes as a number, the first byte lowest, and 0 after the last.
+    ///   - bytes: the number of bytes, from 1 to 8.
     @inline(__always)
     private mutating func add(_ word: UInt64, _ bytes: Int) {
         let held = count & 7

@@ -1,10 +1,11 @@
 import Engine
 
-/// Links to videos in a prompt, which the vendor follows unasked.
+/// Finds links to videos in a prompt, which the vendor follows without being asked.
 enum VideoLinks {
     private static let hosts: [StaticString] = ["youtube.com", "youtu.be", "youtube-nocookie.com"]
 
-    /// Writes their hosts with brackets around the last dot, which people and models understand, and the vendor does not.
+    /// Writes brackets around the last dot of the links' hosts. People and models still understand the link, but the
+    /// vendor does not follow it.
     static func breakAll(in body: inout ByteBuffer, from start: Int) {
         let text = body.bytes[part: start..<body.count]
         var dots: [Int] = []

@@ -33,8 +33,8 @@ extension OneMin: FileProvider, AssetKeeper {
         try await KeptContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
-    /// Uploads what is there as a whole, few files at once. The filename needs an extension that fits, or the vendor
-    /// refuses it.
+    /// Uploads a file that is in memory, with few uploads at a time. The vendor refuses a filename without a matching
+    /// extension.
     package func keep(
         _ bytes: Body,
         filename: String,
@@ -51,7 +51,7 @@ extension OneMin: FileProvider, AssetKeeper {
         return try await upload.finish(FileTerms())
     }
 
-    /// It offers no way.
+    /// Does nothing: the vendor cannot delete files.
     package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
 
     private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {

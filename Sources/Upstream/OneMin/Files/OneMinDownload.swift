@@ -3,10 +3,11 @@ import Engine
 import Shared
 
 extension OneMin {
-    /// Of one image.
+    /// The largest image that is downloaded, in bytes.
     private static let imageLimitBytes = 33_554_432
 
-    /// Opens a result where it may be had, without a key; a refusal leads to the next place.
+    /// Opens a result file at the first of its addresses that has it. Sends no key. Status 403 or 404 leads to the next
+    /// address.
     func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         for source in file.sources {
@@ -30,7 +31,7 @@ extension OneMin {
         throw UpstreamError(.failed, cause: "a result could not be read: \(refused)")
     }
 
-    /// The bytes of an image, which must be one.
+    /// Downloads a result file. Throws if it is not an image.
     func loadImage(_ file: ResultFile) async throws(UpstreamError) -> Body {
         let bytes = try await whole(try await open(file), limitBytes: Self.imageLimitBytes)
         guard MediaType(content: bytes.bytes)?.family == .picture else {
@@ -39,7 +40,7 @@ extension OneMin {
         return bytes
     }
 
-    /// The files that a call's record names.
+    /// Makes a call and returns the files that its record names.
     func results(
         of call: UpstreamCall,
         _ use: OneMinUse,
@@ -49,7 +50,7 @@ extension OneMin {
         return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
-    /// Returns the body of the response to a call that was not refused.
+    /// Makes a call and returns the body of the response. Throws if the vendor refused the call.
     func record(
         of call: UpstreamCall,
         _ use: OneMinUse,
@@ -70,7 +71,7 @@ extension OneMin {
         return reply.body
     }
 
-    /// A call's answer as it comes; a refusal is thrown.
+    /// Makes a call and returns the response as a stream. Throws if the vendor refused the call.
     func opened(
         _ call: UpstreamCall,
         _ use: OneMinUse,
@@ -91,7 +92,7 @@ extension OneMin {
         return stream
     }
 
-    /// Throws without a call if the vendor has just refused the model with such a key.
+    /// Throws, without a call, if the vendor has just refused the model for such a key.
     private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
         guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor has just refused this model as not supported")
@@ -99,13 +100,13 @@ extension OneMin {
         throw error
     }
 
-    /// Remembers a refusal of the model.
+    /// Remembers that the vendor refused the model.
     func learn(_ error: UpstreamError, _ use: OneMinUse, _ vendorCall: VendorCall) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
     }
 
-    /// All that comes, up to the limit; ends the stream.
+    /// Returns the whole response, up to the limit, and ends the stream.
     func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -118,7 +119,7 @@ extension OneMin {
         }
     }
 
-    /// The text of a refusal that came as a stream, as far as it can be read; ends the stream.
+    /// Returns the error of a refusal that arrived as a stream, as far as it can be read, and ends the stream.
     func refusal(_ stream: any UpstreamStream, _ fields: OneMinFields) async -> UpstreamError {
         var body = ByteBuffer()
         var isComplete = false

@@ -4,20 +4,22 @@ import Engine
 import Glibc
 import Shared
 
-/// Masks for edits: OpenAI's are transparent where the picture is to be changed, 1min.ai's white there and black
-/// elsewhere.
+/// Converts masks for edits. OpenAI's masks are transparent where the image is to be changed. 1min.ai's masks are white
+/// there, and black elsewhere.
 enum EditMask {
     static let mostPixels = 4_096 * 4_096
 
-    /// The memory that conversion takes besides its bytes: rows of an interlaced mask come in no order, so all are
-    /// kept.
+    /// Returns the memory that a conversion needs besides the mask, in bytes. The rows of an interlaced mask come in no
+    /// order, so all of them are kept.
     static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
         guard let size = PictureSize(of: .png, mask), mask.count > 28 else { return 0 }
         let pixels = min(size.width * size.height, mostPixels)
         return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
     }
 
-    /// Blocks, 20 ns a pixel or so; `size` is the picture's.
+    /// Converts a mask. It blocks the thread for about 20 ns per pixel.
+    ///
+    /// - Parameter size: the size of the image.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: PictureSize) throws(MaskFlaw) -> Body {
         guard let own = PictureSize(of: .png, mask) else { throw .broken }
         guard own.width * own.height <= mostPixels else { throw .tooLarge }
@@ -39,7 +41,7 @@ enum EditMask {
         return Body(buffer)
     }
 
-    /// The same on a thread for such work.
+    /// Converts a mask on the work queue's thread.
     static func converted(
         _ mask: Body,
         for size: PictureSize,

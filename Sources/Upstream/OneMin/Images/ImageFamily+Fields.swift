@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the members of a call's `promptObject` but for the count, each with a comma before it. Throws what the
-    /// client is told of a wish that the family does not know.
+    /// Appends the members of a call's `promptObject` except for the count, each with a comma before it. Throws the
+    /// client's error for an option that the family does not support.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
@@ -20,7 +20,7 @@ extension ImageFamily {
             }
             body.append(member: negativeField, negative)
         }
-        // A wish for speed that a model knows nothing of costs nobody anything.
+        // A mode is ignored for models without modes, because this harms nobody.
         if hasMode { body.append(member: "mode", call.mode == .relax ? "relax" : "fast") }
     }
 
@@ -31,7 +31,7 @@ extension ImageFamily {
             "standard": "medium", "hd": "high", "low": "standard", "medium": "standard", "high": "hd",
         ]
         if let other = near[wanted], qualities.contains(other) { return other }
-        // The usual one is what a model without a choice makes.
+        // A model without qualities makes `standard` images.
         if qualities.isEmpty, wanted == "standard" { return nil }
         throw .value("quality", "this model does not offer it", code: "unsupported_value")
     }
@@ -77,8 +77,9 @@ extension ImageFamily {
 
     // MARK: Count
 
-    /// The number of images to take of each of the calls that bring `wanted` images.
-    /// Nil: as many as one call makes by itself.
+    /// Returns the number of images to take from each call, so that the calls together make `wanted` images.
+    ///
+    /// - Parameter wanted: the number of images; nil for one call with its usual number.
     func plan(_ wanted: Int?) -> [Int] {
         let (usual, most) =
             switch count {

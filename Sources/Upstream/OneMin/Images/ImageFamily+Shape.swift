@@ -54,7 +54,8 @@ extension ImageFamily {
         return found
     }
 
-    /// A size as it is if it is within the bounds, of a ratio the smallest with a megapixel.
+    /// Returns the size to request; nil if it is out of bounds. A size stays unchanged, and a ratio becomes the
+    /// smallest size with a megapixel.
     private static func multiplesOf16(_ wanted: ImageCall.Shape) -> (Int, Int)? {
         var (width, height) = wanted.sides
         if case .ratio = wanted {
@@ -79,7 +80,7 @@ extension ImageFamily {
 }
 
 extension ImageCall.Shape {
-    /// 1 to 16,384 each.
+    /// The width and height, from 1 to 16,384 each.
     fileprivate var sides: (Int, Int) {
         switch self {
         case .size(let width, let height), .ratio(let width, let height): (width, height)

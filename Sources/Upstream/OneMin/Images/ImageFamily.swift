@@ -1,50 +1,51 @@
-/// The fields that models of one family take besides the prompt, as the vendor documents them. Another field is
+/// The fields that image models of one family accept besides the prompt, as the vendor documents them. Other fields are
 /// never sent.
 struct ImageFamily: Sendable {
     enum Shape: Sendable {
-        /// Nothing can be chosen.
+        /// The shape cannot be chosen.
         case fixed
-        /// `size`, the first if none is asked for and it must be sent.
+        /// The field `size` with one of these sizes. The first is sent if the caller sets none and the field is
+        /// required.
         case sizes([String], isRequired: Bool = false)
-        /// `size`: multiples of 16 within bounds; 1024x1024 if none is asked for.
+        /// The field `size` with multiples of 16 within limits; 1024x1024 if the caller sets none.
         case multiplesOf16
-        /// A field of this name takes one of these ratios.
+        /// A field of this name with one of these ratios.
         case ratios(StaticString, [String])
-        /// `aspect_width` and `aspect_height`, 1 to 7.
+        /// The fields `aspect_width` and `aspect_height`, from 1 to 7.
         case sides
     }
 
     enum Count: Sendable {
-        /// One image a call.
+        /// One image per call.
         case one
         case field(StaticString, most: Int, isRequired: Bool = false)
-        /// `n`, which can be nothing else.
+        /// The field `n`, which must have this value.
         case always(Int)
     }
 
     enum Styles: Sendable {
         case none
         case some([String])
-        /// Names of the vendor's that are not all known.
+        /// Any style, because not all of the vendor's names are known.
         case any
     }
 
     var shape = Shape.fixed
     var count = Count.one
     var qualities: [String] = []
-    /// Sent if none is asked for.
+    /// The quality that is sent if the caller sets none; nil to send none.
     var usualQuality: String?
     var styles = Styles.none
     var backgrounds: [String] = []
     var formatField: StaticString = "output_format"
-    /// `jpeg` may be called `jpg` there.
+    /// The output formats; `jpeg` may have the name `jpg`.
     var formats: [String] = []
     var hasCompression = false
-    /// Of what the image should not show.
+    /// The name of the field for what the image should not show; nil if there is none.
     var negativeField: StaticString?
-    /// `mode`: `fast` or `relax`.
+    /// Whether the models accept `mode`: `fast` or `relax`.
     var hasMode = false
-    /// Characters.
+    /// The longest prompt, in characters.
     var promptLimit = 32_000
 }
 
@@ -111,7 +112,7 @@ extension ImageFamily {
         }
     }
 
-    /// Of editing and inpainting.
+    /// Returns the family of a model for editing and inpainting.
     static func edit(of id: String) -> ImageFamily {
         switch id {
         case "gpt-image-1", "gpt-image-1-mini":
@@ -143,7 +144,7 @@ extension ImageFamily {
 
     private mutating func setOpenAI(backgrounds: [String]) {
         qualities = Self.openAIQualities
-        // The vendor refuses calls without it.
+        // The vendor refuses calls without a quality.
         usualQuality = "medium"
         self.backgrounds = backgrounds
         formats = ["png", "jpeg", "webp"]

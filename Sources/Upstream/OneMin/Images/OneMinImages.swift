@@ -35,7 +35,7 @@ extension OneMin: ImageProvider {
         return OneMinImages(self, use, body, call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
-    /// Without the flags in its prompt, whose wishes go before what its fields say.
+    /// Returns the call without the flags in its prompt. The flags override the call's fields.
     private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
         guard call.purpose != .variation else { return call }
         var call = call
@@ -57,15 +57,15 @@ extension OneMin: ImageProvider {
     }
 }
 
-/// One call for images in the vendor's form.
+/// One image call in the vendor's form.
 ///
 /// `@unchecked`: used on its loop only.
 final class OneMinImages: PreparedImages, @unchecked Sendable {
-    /// The common part of the bodies of all calls.
+    /// The parts of the body that all calls have in common.
     struct Parts: Sendable {
-        /// Up to the members of `promptObject`.
+        /// The body up to the members of `promptObject`.
         let opening: Body
-        /// Those that are the same in all calls, each with a comma before it.
+        /// The members of `promptObject` that all calls have in common, each with a comma before it.
         let members: Body
         let family: ImageFamily
     }
@@ -76,7 +76,8 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private let plan: [Int]
     private let isOpenAI: Bool
     let call: ImageCall
-    /// The places where the vendor has them.
+    /// The vendor's path or the address of the image; nil if the call has none. `maskReference` is the path of the
+    /// mask.
     private var pictureReference: String?
     private var maskReference: String?
 

@@ -5,10 +5,12 @@ import Shared
 /// The files that a record of a finished call names.
 struct OneMinResults {
     let files: [ResultFile]
-    /// That the call took of the account.
+    /// The credits that the vendor charged; nil if it does not report them.
     let credits: Int?
 
-    /// `bytes`: the whole JSON, from a `ByteBuffer`. Throws for what is no record of a success.
+    /// Reads a record. Throws if it is not the record of a successful call.
+    ///
+    /// - Parameter bytes: the whole JSON, in a `ByteBuffer`.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let result = record["aiRecordDetail"]?["resultObject"]
@@ -27,14 +29,15 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
     }
 
-    /// An uploaded file. Its path is always taken for one on the asset host: a caller may have made it up.
+    /// Returns an uploaded file. Its path always belongs to the asset host, because a caller may have invented it.
     static func file(at path: String, _ assetURL: String) -> ResultFile {
         let address = assetURL + "/" + encoded(path)
         return ResultFile(address: address, sources: [address])
     }
 
-    /// An address is taken as it is; a path stands on the asset host, whose unsigned reads may be refused. There is one
-    /// signed address, which is the only result's, or that of the result with the same name.
+    /// Returns a result file with the addresses to try. An address stays unchanged, and a path belongs to the asset
+    /// host, which may refuse reads without a signature. The signed address belongs to the only result, or to the
+    /// result with the same name.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
@@ -52,18 +55,18 @@ struct OneMinResults {
 
     private static let pathLimitBytes = 8_192
 
-    /// Without query and fragment.
+    /// Returns the address without query and fragment.
     private static func path(_ address: String) -> String {
         String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
     }
 
-    /// The last part of an address's path.
+    /// Returns the last part of an address's path.
     private static func name(_ address: String) -> Substring {
         let path = path(address)[...]
         return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
-    /// A path as it stands in an address; what is encoded already stays.
+    /// Returns a path with escapes for an address. Existing escapes stay unchanged.
     private static func encoded(_ path: String) -> String {
         var out = ByteBuffer()
         for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {

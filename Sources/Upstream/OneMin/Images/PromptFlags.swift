@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Wishes that stand in a prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast`, `--relax`, also with an em dash in
-/// place of the hyphens.
+/// Options in a prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast`, `--relax`, also with an em dash in place of
+/// the hyphens.
 struct PromptFlags {
     private(set) var shape: ImageCall.Shape?
     private(set) var negativePrompt: String?
     private(set) var mode: ImageCall.Mode?
 
-    /// The prompt without them, and without white space around it.
+    /// Reads the flags of a prompt. Returns the prompt without them, and without white space around it.
     mutating func take(outOf prompt: String) throws(APIError) -> String {
         let text = ByteBuffer(prompt)
         var scan = ByteScan(text.bytes)
@@ -49,7 +49,7 @@ struct PromptFlags {
         return .size(width: width, height: height)
     }
 
-    /// All up to the next flag, with one space between words.
+    /// Returns the words up to the next flag, separated by one space.
     private static func words(_ scan: inout ByteScan) throws(APIError) -> String {
         var words = ByteBuffer()
         while true {
