@@ -226,7 +226,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
     }
 
-    // MARK: Telling
+    // MARK: Emitting events
 
     private func tell(text: UnsafeRawBufferPointer?, _ take: Take) {
         guard let text, !text.isEmpty else { return }
@@ -307,7 +307,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         tally = MessageUsage()
     }
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         try tell(try parser.answer(body), take)

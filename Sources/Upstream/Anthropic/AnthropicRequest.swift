@@ -187,7 +187,7 @@ struct AnthropicRequest: ~Copyable {
         out.append(typed.bytes)
     }
 
-    // MARK: Thoughts and form
+    // MARK: Reasoning and format
 
     private var schema: Body? { if case .schema(_, let schema?, _) = wishes.format { schema } else { nil } }
 
@@ -229,7 +229,7 @@ struct AnthropicRequest: ~Copyable {
         out.append("}")
     }
 
-    // MARK: The rest
+    // MARK: Other fields
 
     private mutating func appendSampling() {
         guard place.takesSampling, !thinking.isThinking else { return }

@@ -105,7 +105,7 @@ struct ClaudeBlocks {
         out.append("}")
     }
 
-    // MARK: Parts that are not text
+    // MARK: Attachments
 
     private func append(_ part: Attachment, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {

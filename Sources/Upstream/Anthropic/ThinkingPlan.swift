@@ -15,7 +15,7 @@ struct ThinkingPlan {
 
     private(set) var kind = Kind.unsaid
     private(set) var effort: StaticString?
-    /// Whether the response shows the reasoning; nil for the model's default.
+    /// The form in which the response shows the reasoning; nil for the model's default.
     private(set) var display: Wishes.Reasoning.Display?
     /// Whether the reasoning budget is added to the request's token limit.
     private(set) var isOnTop = false

@@ -50,7 +50,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    /// Appends all messages. Results are moved behind their tool calls.
+    /// Appends all messages. Results are moved to their tool calls.
     mutating func append(to out: inout ByteBuffer) {
         let answers = Set(results.values)
         for place in messages.indices where !answers.contains(place) { append(messages[place], to: &out) }
@@ -152,7 +152,7 @@ struct CohereMessages: ~Copyable {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
-    /// Appends one result for each tool call. Images in results are written as a message of the user behind them.
+    /// Appends one result for each tool call. Images in results are written as a user message after them.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var pictures: [ChatMessage.Piece] = []
         for id in ids {
@@ -173,7 +173,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    // MARK: Parts that are not text
+    // MARK: Attachments
 
     private func append(_ part: Attachment, to parts: inout ByteBuffer) {
         switch (part.kind, part.source) {

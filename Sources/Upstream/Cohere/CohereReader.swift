@@ -179,7 +179,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     func end(_ take: Take) {}
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         let root = try parser.answer(body)

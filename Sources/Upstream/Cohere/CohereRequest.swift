@@ -102,7 +102,7 @@ struct CohereRequest: ~Copyable {
         }
     }
 
-    // MARK: The rest
+    // MARK: Other fields
 
     private mutating func appendSampling() {
         let sampling = wishes.sampling

@@ -58,7 +58,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return try await load()
     }
 
-    // MARK: What is the same
+    // MARK: Groups of equal attachments
 
     private struct Group: Sendable {
         let content: Digest
@@ -85,7 +85,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return groups
     }
 
-    // MARK: One of them
+    // MARK: One group
 
     private func load(_ group: Group) async throws(APIError) -> Attachment {
         if Task.isCancelled { throw .clientLeft }
@@ -238,7 +238,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return bytes
     }
 
-    // MARK: The vendor
+    // MARK: Uploads
 
     private struct NewAsset: Sendable {
         let bytes: Body

@@ -49,7 +49,7 @@ struct GeminiModel: Sendable {
     var wantsSignatures: Bool { !isGemma && version >= 300 }
     var takesToolsWithFormat: Bool { !isGemma && version >= 300 }
 
-    // MARK: Thoughts
+    // MARK: Reasoning
 
     enum Thinking {
         case none

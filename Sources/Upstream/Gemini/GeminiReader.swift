@@ -209,7 +209,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         return UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
     }
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
     /// Reads a whole response. Some servers send it as a list of events.
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {

@@ -90,7 +90,7 @@ struct GeminiRequest: ~Copyable {
 
     private mutating func append(name: String) { names.name(name).withUnsafeBytes { out.append(json: $0) } }
 
-    // MARK: The rest
+    // MARK: Other fields
 
     private mutating func appendGeneration() {
         let start = out.count

@@ -18,8 +18,8 @@ package final class LocationRests: Sendable {
 
     package init(count: Int) { state = Lock(State(rests: Array(repeating: nil, count: count))) }
 
-    /// Returns the indices of the locations to try, in this order. Locations in cooldown are left out, unless all are.
-    /// Locations without the model come last.
+    /// Returns the indices of the locations to try, in this order. Locations without the model come last. Locations in
+    /// cooldown are left out; if all are in cooldown, the one whose cooldown ends first is returned.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.rests.map { $0?.endsAt ?? .distantPast }

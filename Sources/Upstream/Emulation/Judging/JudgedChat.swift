@@ -38,7 +38,7 @@ final class JudgedChat: PreparedChat, @unchecked Sendable {  // `chat` is used a
             return stream
         } catch {
             var error = error
-            // The vendor bills a response that was completed.
+            // The vendor bills a response that has begun.
             if error.isCut { error.usage = stream.usage }
             stream.stop()
             throw error

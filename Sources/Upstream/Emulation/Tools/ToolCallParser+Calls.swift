@@ -239,7 +239,7 @@ extension ToolCallParser {
         return held.bytes[part: from..<max(from, to)]
     }
 
-    // MARK: Behind a call
+    // MARK: After a call
 
     mutating func after(_ byte: UInt8, _ pass: Pass) -> Bool {
         if !tail.isEmpty || CallTag.isFirst(byte) { return tailTag(byte, pass) }

@@ -265,7 +265,7 @@ package struct ToolCallParser: ~Copyable {
         return empty
     }
 
-    // MARK: The beginning of an answer
+    // MARK: The beginning of a response
 
     /// Consumes a byte of the response's beginning. Returns false if the byte must be read again.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
