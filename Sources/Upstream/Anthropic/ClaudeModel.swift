@@ -47,7 +47,7 @@ struct ClaudeModel: Sendable {
     let takesForce: Bool
     /// Whether the request can contain the beginning of the response.
     let takesPrefill: Bool
-    /// Whether the request can contain a schema for the response.
+    /// Whether the model supports structured outputs: a schema for the response, and strict tools.
     let takesFormat: Bool
     /// Whether the model is of another vendor that speaks the same API.
     let isForeign: Bool

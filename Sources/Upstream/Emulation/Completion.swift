@@ -2,8 +2,8 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators: limits of the output first,
-/// then validation, then several choices. Each decorator is used only if the call needs its ability.
+/// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators: limits of the output
+/// first, then validation, then several choices. Each decorator is used only if the call needs its ability.
 package struct Completion: Sendable {
     /// The number of upstream calls for one prompt; `choicesPerCall` is the number of choices that each of them
     /// returns.

@@ -46,8 +46,8 @@ package struct ToolCallParser: ~Copyable {
     private var passedBytes = 0
     var marks = CodeMarks()
     var scan = ValueScan()
-    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the first
-    /// byte after it that does not belong to it.
+    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the start of
+    /// the bytes after the tag, the name or the valid part of the JSON.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
