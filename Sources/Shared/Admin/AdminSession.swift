@@ -1,8 +1,8 @@
 import Engine
 
-/// A login of the operator, as its signed token has it.
+/// A session of the operator: one login, as its signed token encodes it.
 package struct AdminSession: Sendable, Equatable {
-    /// The name of a session in lists of ended ones: a digest, which opens nothing.
+    /// The identifier of a session in lists of ended sessions: a digest from which the token cannot be made.
     package struct ID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64
@@ -24,17 +24,17 @@ package struct AdminSession: Sendable, Equatable {
     }
 }
 
-/// Makes and checks the tokens of sessions, under a key made from the session secret and the password. Instances with the
-/// same two accept each other's tokens, and a changed password ends all sessions.
+/// Makes and checks session tokens, signed with a key that is derived from the session secret and the password.
+/// Instances with the same secret and password accept each other's tokens. A changed password ends all sessions.
 struct SessionSigner: Sendable {
     private let key: [UInt8]
     private let user: String
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
-    /// The format, two times and the random bytes.
+    /// The length of the signed head of a token: the format, two times and the random bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
-    /// The length of the base64url form of the longest token.
+    /// The length of the longest token, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4
 
     init(secret: [UInt8], user: String, password: Digest) {
@@ -42,7 +42,7 @@ struct SessionSigner: Sendable {
         self.user = user
     }
 
-    /// Returns the token of a new session.
+    /// Returns the token of a new session. Times are milliseconds since 1970.
     func token(from issuedAt: Int, until expiresAt: Int, random source: RandomBytes) -> String {
         var bytes = [Self.format]
         bytes += Self.bytes(UInt64(clamping: issuedAt)) + Self.bytes(UInt64(clamping: expiresAt))
@@ -51,8 +51,8 @@ struct SessionSigner: Sendable {
         return Base64.url.text(bytes + hmac(key: key, bytes))
     }
 
-    /// Returns the session of a token. Returns nil if the token was not made with this key for this user, or if its time is
-    /// over.
+    /// Returns the session that a token encodes; nil if the token was not made with this key for this user, or has
+    /// expired.
     func session(of token: UnsafeRawBufferPointer, at now: Int) -> AdminSession? {
         guard token.count <= Self.limitCharacters, let bytes = Base64.url.bytes(token),
             bytes.count >= Self.headBytes + Digest.byteCount, bytes[0] == Self.format

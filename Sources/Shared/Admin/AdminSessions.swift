@@ -2,10 +2,10 @@ package import Engine
 import Glibc
 package import Limits
 
-/// The operator's sessions: logins, their tokens, and logouts. All loops of the process share it.
+/// The operator's sessions: logins, their tokens, and logouts. All event loops of the process share this object.
 ///
-/// A logout holds in this process at once. With a store it holds in all instances when they read the store next, and with a
-/// data folder after a restart, too.
+/// A logout takes effect in this process at once. With a shared store, the other instances see a logout when they next
+/// read the store. With a data folder, a logout also survives a restart.
 package final class AdminSessions: Sendable {
     private struct State {
         var settings: AdminSettings?
@@ -14,16 +14,17 @@ package final class AdminSessions: Sendable {
     }
 
     private let state = Lock(State())
-    /// The secret of this process, for settings without one.
+    /// The random session secret of this process, used if the settings have none.
     private let ownSecret: [UInt8]
     /// The file of logouts; nil if there is no data folder.
     private let file: String?
 
     private static let storeKey = "relay:1:admin:ended"
-    /// memcached takes longer times for points in time. Each instance writes the list anew where it is missing.
+    /// The lifetime of the stored list of logouts, in seconds. memcached reads a longer time as a date. Each instance
+    /// writes the list again if it is missing.
     private static let expirySeconds = 30 * 86_400
 
-    /// - Parameter dataFolder: a folder that exists; nil: logouts are forgotten at the end of the process.
+    /// - Parameter dataFolder: a folder that exists; nil: logouts are forgotten when the process ends.
     package init(dataFolder: String?) {
         let random = RandomBytes()
         ownSecret = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next(), Array.init) }
@@ -31,7 +32,7 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Uses other settings from now on. A changed password or secret ends all sessions.
+    /// Applies new settings. A changed password or secret ends all sessions.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }
@@ -48,7 +49,7 @@ package final class AdminSessions: Sendable {
 
     // MARK: Sessions
 
-    /// Returns the token of a new session; nil if the user or the password is wrong. Takes the same time for both.
+    /// Returns the token of a new session; nil if the user or the password is wrong. Both failures take the same time.
     package func logIn(user: String, password: String, random: RandomBytes) -> String? {
         let (user, password) = (Digest(of: user), Digest(of: password))
         let now = Timestamp.now()
@@ -64,7 +65,7 @@ package final class AdminSessions: Sendable {
         }
     }
 
-    /// Returns the session of a token; nil if the token opens none, or the session has ended.
+    /// Returns the session of a token; nil if the token is invalid or the session has ended.
     package func session(of token: UnsafeRawBufferPointer) -> AdminSession? {
         let signer = state.withLock { $0.signer }
         guard let session = signer?.session(of: token, at: Timestamp.now()), isOpen(session) else { return nil }
@@ -73,12 +74,13 @@ package final class AdminSessions: Sendable {
 
     func isOpen(_ session: AdminSession) -> Bool { !state.withLock { $0.ended.contains(session) } }
 
-    /// Ends a session. `keep` makes the logout last.
+    /// Ends a session in this process. Call `keep` to make the logout permanent.
     package func end(_ session: AdminSession) { state.withLock { $0.ended.add(session, at: Timestamp.now()) } }
 
     // MARK: What lasts
 
-    /// Writes the list of logouts to the file and the store, and reads those of other instances. Blocks for the file.
+    /// Writes the list of logouts to the file and the shared store, and merges the logouts of other instances. The file
+    /// is written on the worker's thread.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

@@ -5,19 +5,19 @@ package import Limits
 package struct AdminSettings: Sendable, Equatable {
     package let username: String
     package let password: Digest
-    /// Records that are kept in memory.
+    /// The number of usage records that are kept in memory for the admin pages.
     package let records: Int
-    /// Records hold the bodies of requests and answers.
+    /// Whether usage records contain the bodies of requests and responses.
     package let keepsBodies: Bool
-    /// A name of the time zone database; statistics count days by it.
+    /// The time zone by which statistics count days: a name in the time zone database.
     package let timeZone: String
     package let sessionHours: Int
-    /// A secret that signs sessions; nil: one of this process alone.
+    /// The secret that signs sessions; nil: the process uses a random secret of its own.
     package let sessionSecret: String?
-    /// The address of the socket that serves the admin pages alone; nil: the public one serves them.
+    /// The address of a separate socket for the admin pages; nil: the public socket serves them.
     package let listener: MemcachedAddress?
 
-    /// Nil: there is no password, so there are no pages.
+    /// Reads the settings of the admin pages; nil if no password is set, so that there are no pages.
     init?(_ reader: inout SettingsReader) {
         guard let password = reader.text("ADMIN_PASSWORD") else {
             reader.warnOfLonelyAdminSettings()
@@ -36,7 +36,7 @@ package struct AdminSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// The address of `ADMIN_LISTEN`, which is not the public one's.
+    /// Returns the address of `ADMIN_LISTEN`; nil if it is unset. Reports a problem if it equals the public address.
     fileprivate mutating func adminListener() -> MemcachedAddress? {
         guard let address = text("ADMIN_LISTEN").flatMap({ MemcachedAddress($0) }) else { return nil }
         let hosts: Set<String> = [address.host, text("HOST") ?? ""]
@@ -47,7 +47,7 @@ extension SettingsReader {
         return address
     }
 
-    /// Settings of pages that no password turns on.
+    /// Warns about settings of the admin pages that have no effect because no password is set.
     fileprivate mutating func warnOfLonelyAdminSettings() {
         let rows = SettingSection.admin.rows.map { SettingKey.global($0.name) }
         guard !problems.contains(where: { $0.name?.hasPrefix("ADMIN_PASSWORD") ?? false }) else { return }

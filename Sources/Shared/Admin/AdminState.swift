@@ -2,28 +2,29 @@ package import Engine
 package import Limits
 package import Synchronization
 
-/// The state of the operator's side: sessions, and a record of actions. All loops of the process share it.
+/// The state of the admin pages: sessions, the trail of actions, and what all instances share. All event loops of the
+/// process share this object.
 package final class AdminState: Sendable {
     package let sessions: AdminSessions
     package let trail = AuditTrail()
     package let listing = Lock(SettingsListing())
-    /// Whether a socket of its own serves the admin pages, and the public one does not. Decided at the start.
+    /// Whether a separate socket, and not the public one, serves the admin pages. Fixed at startup.
     package let isApart: Bool
-    /// The name of this instance: host and port.
+    /// The name of this instance: host name and port.
     package let instance: String
     package let board: InstanceBoard
     /// The store in which limits are counted; nil: they are counted in this process.
     package let counters: (any CounterStore)?
-    /// The last overview, which all that look at one share.
+    /// The last computed overview. All clients of the overview page share it.
     package let overview = Lock<Overview?>(nil)
-    /// The number of live streams that are open.
+    /// The number of open live streams of the admin pages.
     package let streams = Atomic(0)
-    /// The state that all instances share; nil: no other instance could read it.
+    /// The store of state that all instances share; nil: there is none.
     package let shared: SharedState?
-    /// A thread for calls that block.
+    /// The thread for blocking calls of the admin pages.
     package let worker = Worker(bound: 256)
 
-    /// An overview and the time at which it was made.
+    /// An overview and the time of its computation.
     package struct Overview: Sendable {
         package let madeAt: LoopTime
         package let data: JSONFragment

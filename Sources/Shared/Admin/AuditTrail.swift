@@ -1,11 +1,11 @@
 import Engine
 
-/// One thing that an operator did, or tried to do.
+/// One action of an operator, successful or not.
 package struct AdminAction: Sendable {
     package let time: Int
     package let user: String
     package let address: String
-    /// A word: `login`, `delete records`.
+    /// The name of the action, such as `login` or `delete records`.
     package let act: String
     package let target: String
 
@@ -29,7 +29,7 @@ package struct AdminAction: Sendable {
     }
 }
 
-/// The last actions of operators, the newest first.
+/// The last actions of operators, newest first.
 package final class AuditTrail: Sendable {
     private let actions = Lock<[AdminAction]>([])
 

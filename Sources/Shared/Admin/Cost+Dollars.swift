@@ -1,5 +1,5 @@
 extension Cost {
-    /// Reads an amount of dollars, at most a thousand, with at most nine decimals: `0.25`. Returns nil if the text is
+    /// Parses an amount of dollars such as `0.25`: at most 1000, with at most nine decimals. Returns nil if the text is
     /// not such an amount.
     package init?(dollars text: String) {
         guard text.utf8.count <= 20, !text.contains("/"), let price = Price(text) else { return nil }

@@ -1,5 +1,5 @@
-/// Sessions that ended by logout before their time. A list is never wrong in one direction: no session that it has held is
-/// valid again, also when the list was full.
+/// The sessions that were ended by a logout. A session in this list never becomes valid again, even if the list was
+/// full.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
         let issuedAt: Int
@@ -7,11 +7,11 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// Sessions of this login time and of earlier ones are ended, in milliseconds since 1970. It rises when a full list drops
-    /// sessions.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when a full list
+    /// drops sessions.
     private(set) var notBefore = 0
 
-    /// The most sessions of a list.
+    /// The largest number of sessions in a list.
     static let bound = 10_000
 
     init() {}
@@ -25,10 +25,10 @@ struct EndedSessions: Sendable, Equatable {
         shrink(at: now)
     }
 
-    /// Takes over the sessions of another list.
+    /// Adds the sessions of another list to this list.
     mutating func merge(_ other: EndedSessions, at now: Int) {
         sessions.merge(other.sessions) { own, _ in own }
-        // A login time is never in the future, whatever a list claims.
+        // A login time is never in the future, even if a damaged list says so.
         notBefore = max(notBefore, min(other.notBefore, now))
         shrink(at: now)
     }
@@ -48,7 +48,8 @@ extension EndedSessions {
     private static let headBytes = 9
     static let encodedBound = headBytes + bound * entryBytes
 
-    /// The format and `notBefore`, then each session: its name, its login time, its end. Numbers of eight bytes, highest first.
+    /// Encodes the list: the format and `notBefore`, then the id, login time and end of each session. Numbers are 8
+    /// bytes, big-endian.
     func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)
@@ -63,7 +64,7 @@ extension EndedSessions {
         return bytes
     }
 
-    /// Decodes a list. Returns nil if the bytes are no list of this version.
+    /// Decodes a list. Returns nil if the bytes are not a list of this version.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.headBytes, bytes.count <= Self.encodedBound, bytes[0] == Self.format,
             (bytes.count - Self.headBytes) % Self.entryBytes == 0

@@ -1,25 +1,26 @@
 package import Engine
 package import Limits
 
-/// The instances that share a store, as each of them sees them: every instance writes an entry every ten seconds, and reads
-/// those of the others. All loops of the process share the board.
+/// The list of instances that share a store. Every ten seconds each instance writes its own entry and reads the entries
+/// of the others. All event loops of the process share the board.
 package final class InstanceBoard: Sendable {
-    /// An instance in the list.
+    /// An instance in the operator's list.
     package struct Listed: Sendable {
         package let entry: InstanceEntry
-        /// Whether no new entry came for 30 seconds.
+        /// Whether the instance has written no new entry for 30 seconds.
         package let isSilent: Bool
     }
 
     private struct Seen: Sendable {
         var entry: InstanceEntry
-        /// The time at which a new entry was read last, by the clock of this machine: others' clocks may differ.
+        /// The loop time at which the entry last changed. Clocks of other machines may differ, so their times are not
+        /// used.
         var changedAt: LoopTime
     }
 
     private struct State {
         var orders: [InstanceOrder] = []
-        /// Orders of others that were carried out.
+        /// The orders of other instances that were carried out.
         var done: Set<InstanceOrder> = []
         var others: [String: Seen] = [:]
         var own: InstanceEntry?
@@ -32,11 +33,11 @@ package final class InstanceBoard: Sendable {
 
     package static let pauseNanoseconds: UInt64 = 10_000_000_000
     private static let silentNanoseconds: UInt64 = 30_000_000_000
-    /// A silent instance is listed for so long.
+    /// The time for which a silent instance stays in the list, in seconds.
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// Orders are in the entry for so long, for instances whose connection to the store is interrupted.
+    /// The time for which an order stays in the entry, for instances that cannot reach the store for a while.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -47,7 +48,7 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Adds an order for all other instances, which read it in this instance's next entry.
+    /// Adds an order for all other instances. They read it in the next entry of this instance.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)
@@ -55,7 +56,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// The entry of this instance as of now.
+    /// Returns the current entry of this instance, and remembers it for the list.
     package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
         let now = Timestamp.now()
         return state.withLock { state in
@@ -76,7 +77,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// All instances by their names, this one included.
+    /// Returns all instances sorted by name, including this one.
     package func all(at now: LoopTime) -> [Listed] {
         let (own, others) = state.withLock { ($0.own, $0.others) }
         let listed = others.values.map { seen in
@@ -85,7 +86,7 @@ package final class InstanceBoard: Sendable {
                 isSilent: now.nanoseconds(since: seen.changedAt) > Self.silentNanoseconds
             )
         }
-        // A silent instance that was started anew is listed once.
+        // An instance that was silent and has restarted is listed only once.
         let starts = Dictionary(grouping: listed.map(\.entry) + (own.map { [$0] } ?? []), by: \.name)
             .mapValues { $0.map(\.startedAt).max() ?? 0 }
         let current = listed.filter { !$0.isSilent || $0.entry.startedAt == starts[$0.entry.name] }
@@ -97,7 +98,7 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads those of the others.
     ///
-    /// - Returns: orders of the others that are new here.
+    /// - Returns: the orders of other instances that this instance has not carried out yet.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,
@@ -112,12 +113,14 @@ package final class InstanceBoard: Sendable {
         return newOrders()
     }
 
-    /// Takes this instance out of the others' lists, before the process ends.
+    /// Marks this instance as ended in the store, so that the others no longer list it. Call it before the process
+    /// ends.
     package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// The names of all instances that wrote an entry within the last hour. The list is written anew once a minute.
+    /// Returns the ids of all instances that wrote to the index within the last hour. Each instance updates the index
+    /// once a minute.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -135,7 +138,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Reads lines of a name and the second since 1970 in which it was written.
+    /// Parses the index: lines of an instance id and the second since 1970 at which it was written.
     private static func index(_ bytes: [UInt8]) -> [String: Int] {
         var times: [String: Int] = [:]
         for line in bytes.split(separator: 10).prefix(maxInstances) {
@@ -160,14 +163,14 @@ package final class InstanceBoard: Sendable {
                 return
             }
             if state.others[id]?.entry == entry { return }
-            // The first time its own clock has to tell how old the entry is.
+            // The first time an entry is seen, only its own clock can say how old it is.
             let age = state.others[id] == nil ? max(0, Timestamp.now() - entry.seenAt) : 0
             let isOld = age > Int(Self.silentNanoseconds / 1_000_000)
             state.others[id] = Seen(entry: entry, changedAt: isOld ? .distantPast : now)
         }
     }
 
-    /// Orders from before this instance's start are not for it.
+    /// Returns the orders that were not carried out yet. Orders given before this instance started are skipped.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

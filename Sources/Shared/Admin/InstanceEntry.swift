@@ -1,32 +1,32 @@
 package import Engine
 
-/// The figures of an instance that its operator sees from any instance.
+/// The figures of an instance that the operator sees on every instance.
 package struct InstanceFigures: Sendable, Equatable {
     package var requestsPerMinute = 0
     package var running = 0
     package var memoryMegabytes = 0
     package var longestTurnMilliseconds = 0
-    /// `ok`, `unavailable`, `none`.
+    /// The state of the counter store: `ok`, `unavailable` or `none`.
     package var store = "none"
 
     package init() {}
 }
 
-/// An order of the operator to all instances.
+/// An instruction of the operator that all instances carry out.
 package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
-        /// A limit of one caller was set to unused in the store.
+        /// The operator reset a limit of one caller in the store.
         case reset
-        /// A provider is to be used again.
+        /// A provider or its key is to be used again before its cooldown ends.
         case resume
     }
 
     package let kind: Kind
-    /// The record's key in the store, or the provider's name.
+    /// The key of the limit's record in the store, or the name of the provider.
     package let target: String
-    /// The name of the provider's key; nil: all of its keys.
+    /// The name of the provider's key; nil: all keys of the provider.
     package let key: String?
-    /// Milliseconds since 1970.
+    /// The time of the order, in milliseconds since 1970.
     package let at: Int
 
     package init(_ kind: Kind, _ target: String, key: String? = nil, at: Int = Timestamp.now()) {
@@ -39,22 +39,22 @@ package struct InstanceOrder: Sendable, Hashable {
 
 /// The entry that an instance writes into the store for the other instances.
 package struct InstanceEntry: Sendable, Equatable {
-    /// Drawn at the start of the process.
+    /// The id of the instance, drawn at random when the process starts.
     package let id: String
-    /// Host name and port.
+    /// The name of the instance: host name and port.
     package let name: String
     package let version: String
-    /// Milliseconds since 1970, as are all times of the entry, by the clock of its machine.
+    /// The start of the process, in milliseconds since 1970. All times of the entry are by the clock of its machine.
     package let startedAt: Int
     package let seenAt: Int
     package let figures: InstanceFigures
-    /// Digits of a digest of the settings that all instances should have in common.
+    /// The first digits of a digest of the settings that all instances should have in common.
     package let settings: String
-    /// Whether the instance has ended in order.
+    /// Whether the instance has shut down in an orderly way.
     package let hasLeft: Bool
     package let orders: [InstanceOrder]
 
-    /// A longer entry is not read.
+    /// The largest entry that is read, in bytes.
     package static let limitBytes = 65_536
     private static let textLimitBytes = 512
     static let maxOrders = 100
@@ -80,7 +80,7 @@ extension InstanceEntry {
         return Array(text.bytes)
     }
 
-    /// Decodes an entry. Returns nil if the bytes are not an entry, since the store may hold anything.
+    /// Decodes an entry. Returns nil if the bytes are not an entry, since the store may contain anything.
     package init?(_ bytes: [UInt8], _ parser: JSONParser) {
         guard bytes.count <= Self.limitBytes else { return nil }
         let entry = bytes.withUnsafeBytes { bytes in (try? parser.parse(bytes)).flatMap { InstanceEntry($0) } }

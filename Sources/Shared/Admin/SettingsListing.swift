@@ -1,6 +1,6 @@
 import Engine
 
-/// The settings in force as an operator may see them, secrets masked.
+/// The current settings as an operator sees them, with secrets masked.
 package struct SettingsListing: Sendable {
     package let settings: [EffectiveSetting]
     package let warnings: [String]
@@ -10,7 +10,7 @@ package struct SettingsListing: Sendable {
         self.warnings = warnings.map { "\($0)" }
     }
 
-    /// The places that settings come from, each once: `environment`, files and documents.
+    /// The sources of the settings, each once: `environment`, files and documents.
     package var sources: [String] {
         var sources: [String] = []
         for setting in settings where setting.isGiven {
@@ -20,7 +20,8 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// Digits of a digest of the settings that all instances at one store should have in common, secrets as they are masked.
+    /// The first digits of a digest of the settings that all instances with one store should have in common. Secrets
+    /// are included in masked form.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
@@ -31,7 +32,7 @@ package struct SettingsListing: Sendable {
 
     private static let ownNames: Set<String> = ["HOST", "PORT", "ADMIN_LISTEN", "DATA_DIR"]
 
-    /// The first token of each known key as it is masked, by the names of the keys.
+    /// The first token of each known key, masked, by the name of the key.
     package var tokens: [String: String] {
         var tokens: [String: String] = [:]
         for setting in settings where setting.name.hasPrefix("KEY_") && setting.name.hasSuffix("_TOKEN") {
@@ -41,17 +42,17 @@ package struct SettingsListing: Sendable {
         return tokens
     }
 
-    /// The settings in dotenv form, each line with its source.
+    /// The settings in dotenv form, each line with its source as a comment.
     package var content: String { settings.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.joined() }
 }
 
 extension EffectiveSetting {
-    /// Whether somebody set the value: it is not the default.
+    /// Whether the value was set explicitly, so it is not the default.
     package var isGiven: Bool { place != "default" }
 }
 
 extension String {
-    /// A place without the number of its line.
+    /// The source of a setting without the line number.
     fileprivate var withoutLine: String {
         let colon = lastIndex(of: ":")
         guard let colon, self[colon...].dropFirst().allSatisfy(\.isWholeNumber) else { return self }
