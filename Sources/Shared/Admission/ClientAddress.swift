@@ -1,8 +1,8 @@
 package import Engine
 
 extension Request {
-    /// The client's address: the connection's peer, or, if that is a trusted proxy, the rightmost address of
-    /// `X-Forwarded-For` that is not an address.
+    /// Returns the client's address: the peer of the connection or, if that peer is a trusted proxy, the rightmost
+    /// address of `X-Forwarded-For` that is not a trusted proxy.
     package func clientAddress(trusting proxies: [Network]) -> PeerAddress {
         var address = peer
         guard !proxies.isEmpty, self[.xForwardedFor] != nil else { return address }
@@ -18,7 +18,8 @@ extension Request {
 }
 
 extension PeerAddress {
-    /// `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`.
+    /// Parses an address of `X-Forwarded-For`: `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or
+    /// `[2001:db8::1]:443`.
     fileprivate init?(forwarded text: String) {
         if let address = PeerAddress(text: text) {
             self = address
@@ -31,7 +32,7 @@ extension PeerAddress {
         }
     }
 
-    /// The text that counts as one caller: an address of version 4, a /64 of version 6.
+    /// The text that identifies a caller by address: the whole IPv4 address, or the /64 network of an IPv6 address.
     package var callerText: String {
         if isVersionFour { return "4:\(low & 0xffff_ffff)" }
         return "6:\(high)"

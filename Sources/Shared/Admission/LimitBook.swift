@@ -1,17 +1,17 @@
 package import Engine
 package import Limits
 
-/// The limits that cover a request.
+/// All configured limits. Finds those that apply to a request.
 ///
-/// `@unchecked`: used on one loop only.
+/// `@unchecked`: used on one event loop only.
 package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup
-        /// The model, if some limit counts by model.
+        /// The model; nil if no limit counts this model.
         let model: String?
 
-        /// Mostly it does not.
+        /// Hashes the key. Most keys have no model, so a missing model adds nothing to the hash.
         func hash(into hasher: inout Hasher) {
             hasher.combine(caller)
             hasher.combine(group)
@@ -26,16 +26,17 @@ package final class LimitBook: @unchecked Sendable {
     private let total: [Limit]
     private let failedAuth: [Limit]
     private let isOff: Bool
-    /// Some limit counts what is known only after a call.
+    /// Whether some limit counts units that are known only after the call.
     package let countsLate: Bool
-    /// True if the limits that cover a request may depend on its model.
+    /// Whether the limits of a request may depend on its model.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// Of callers who are told apart by their keys alone: the same for each of their requests.
+    /// Cached covers of callers that are identified by their keys alone, so that all their requests have the same
+    /// limits.
     private var kept = RecentTable<Key, Cover>()
 
     private static let keptCovers = 4_096
 
-    /// - Parameter keys: the callers that are known, for their own limits.
+    /// - Parameter keys: the known callers, whose own limits also count.
     package init(_ own: LimitSettings, _ keys: [KeySettings]) {
         identity = own.identity
         trustedProxies = own.trustedProxies
@@ -54,7 +55,9 @@ package final class LimitBook: @unchecked Sendable {
         countsLate = all.contains { $0.unit.isKnownLate }
     }
 
-    /// - Parameter model: as the caller names it; nil: the request is about none.
+    /// Returns the limits that apply to a request of a caller.
+    ///
+    /// - Parameter model: the model as the caller names it; nil: the request has no model.
     package func cover(_ caller: Caller, _ group: EndpointGroup, _ request: Request, model: String? = nil) -> Cover {
         oneLoop.check()
         if isOff { return Cover([]) }
@@ -70,7 +73,8 @@ package final class LimitBook: @unchecked Sendable {
         return cover
     }
 
-    /// The limits of the model alone, for one of the calls of a request that was counted: requests are not counted again.
+    /// Returns the limits of a model alone, for one call of a request that was already counted. Limits that count
+    /// requests are left out.
     package func coverOfPart(_ caller: Caller, _ request: Request, model: String) -> Cover {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -79,49 +83,50 @@ package final class LimitBook: @unchecked Sendable {
         return Cover(models.map { Claim($0, identity) })
     }
 
-    /// Those of the first pattern that fits.
+    /// Returns the limits of the first model pattern that matches.
     private func limits(of model: String?) -> [Limit] {
         guard !byModel.isEmpty, let model else { return [] }
         return byModel.first { $0.pattern.matches(model) }?.limits ?? []
     }
 
-    /// For a key that was wrong.
+    /// Returns the limits that count a request with a wrong key.
     package func coverOfFailure(_ request: Request) -> Cover {
         countsFailures ? coverOfFailure(from: address(request)) : Cover([])
     }
 
-    /// For a key that came from there.
+    /// Returns the limits that count a wrong key from this address.
     package func coverOfFailure(from address: String) -> Cover {
         let identity = Identity.address(address)
         return Cover(failedAuth.map { Claim($0, identity) })
     }
 
-    /// Wrong keys are limited.
+    /// Whether requests with wrong keys are limited.
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
-    /// Whom an address stands for.
+    /// Returns the text that identifies the client's address in limits.
     package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
-    /// A limit of a caller, and the model whose requests it counts; nil: it does not look at models.
+    /// A limit of a caller, and the model whose requests it counts; the model is nil if the limit covers all models.
     package typealias Demand = (claim: Claim, model: String?)
 
-    /// All that counts requests of a caller, each once: of any group, then of each of these models.
+    /// Returns all limits that count requests of a caller, each once: first those of any endpoint group, then those of
+    /// each of these models.
     ///
-    /// - Parameter address: the caller's; nil: limits that count by address are left out.
+    /// - Parameter address: the caller's address; nil: limits that count by address are left out.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
         var demands: [Demand] = []
         for claim in EndpointGroup.allCases.flatMap({ claims(caller, $0, [], nil, address ?? "") }) {
             if case .caller = claim.limit.kind, !isNamed, address == nil { continue }
-            // Of one limit and one caller there is one record.
+            // One limit and one caller share one record, whatever the group is.
             if seen.insert(claim.identity.using(claim.limit.id)).inserted { demands.append((claim, nil)) }
         }
         guard isNamed || address != nil else { return demands }
         let who = identity(of: caller, address ?? "")
-        // Several providers may have one name.
+        // Several providers may offer the same model name.
         var named: Set<String> = []
         for model in models where named.insert(model).inserted {
             demands += limits(of: model).map { (Claim($0, who.using(model)), model) }
@@ -149,7 +154,7 @@ package final class LimitBook: @unchecked Sendable {
         let identity = identity(of: caller, address)
         var claims: [Claim] = []
         if let key = caller.key, let own = caller.identity {
-            // Limits set for a known key belong to that key, from any address.
+            // The limits of a known key belong to that key, whatever address it comes from.
             if let quotas = key.groupQuotas[group] {
                 claims = quotas.map { Claim(Limit(.key(group), $0), own) }
             } else {
@@ -170,10 +175,11 @@ package final class LimitBook: @unchecked Sendable {
     }
 }
 
-/// The limits that cover a request.
+/// The limits that apply to a request.
 package struct Cover: Sendable {
     private let claims: [Claim]
-    /// Each request uses the same of them: itself.
+    /// Whether every limit counts only requests or concurrent requests, so that each request uses exactly one unit of
+    /// each limit.
     package let isPlain: Bool
 
     fileprivate init(_ claims: [Claim]) {
@@ -181,11 +187,10 @@ package struct Cover: Sendable {
         isPlain = claims.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
     }
 
-    /// The demands of a request that may use such amounts. A limit of a unit of which it uses nothing does not cover
-    /// it.
+    /// Returns the units that a request needs of each limit. A limit is left out if the request uses none of its unit.
     ///
-    /// - Parameter minimum: the part of `amounts` that is no guess. A guess is cut to what fits in a limit beside it, so
-    ///   that a wrong one keeps nobody out.
+    /// - Parameter minimum: the part of `amounts` that is certain. An estimate above it is reduced to what the limit
+    ///   allows, so that a wrong estimate alone rejects no request.
     package func claims(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [Claim] {
         if isPlain { return claims }
         return claims.compactMap { claim in
@@ -196,12 +201,12 @@ package struct Cover: Sendable {
         }
     }
 
-    /// Whether the amounts, if they are estimates of a prompt, may in truth be more than some limit has in all.
+    /// Returns whether the amounts, if they are estimates of a prompt, could really exceed the total of some limit.
     package func isNearlyFilled(by amounts: Amounts) -> Bool {
         claims.contains { claim in
             let quota = claim.limit.quota
             guard quota.unit == .tokens || quota.unit == .usd || quota.unit == .credits else { return false }
-            // A number of halves that is too large for this is over each limit.
+            // If the multiplication overflows, the amount exceeds every limit.
             let (most, isTooLarge) = amounts[quota.unit].multipliedReportingOverflow(by: PromptEstimate.factorHalves)
             return isTooLarge || most / 2 > quota.count
         }

@@ -2,8 +2,8 @@ package import Engine
 import Limits
 
 extension Decision {
-    /// Header lines of any answer, admitted or refused: the tightest limit of requests and of tokens, as OpenAI names
-    /// them and as draft-ietf-httpapi-ratelimit-headers-11 does. Nothing of what no limit covers.
+    /// Appends the rate limit headers of a response: the tightest limit of requests and of tokens, in OpenAI's form and
+    /// in that of draft-ietf-httpapi-ratelimit-headers-11. Appends nothing if no limit applies.
     package func appendLimits(to fields: inout ByteBuffer) {
         guard requests != nil || tokens != nil else { return }
         requests?.append(
@@ -25,7 +25,7 @@ extension Decision {
         fields.append("\r\n")
     }
 
-    /// Header lines of a refusal: when to come again, or that a retry will not help soon.
+    /// Appends the headers of a refusal: the time after which to retry, or the advice not to retry.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ")
@@ -37,7 +37,7 @@ extension Decision {
         if isHopeless { fields.append("x-should-retry: false\r\n") }
     }
 
-    /// SDKs try again at once otherwise, or keep their user waiting.
+    /// Whether a retry cannot help soon. Without this advice, SDKs retry at once or keep their user waiting.
     private var isHopeless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }
@@ -85,7 +85,7 @@ extension Decision.Refusal {
         let what =
             limit.kind == .failedAuth
             ? "too many requests with wrong keys from your address (\(quota.text))" : quota.text
-        // Whoever has sent little would look for the requests elsewhere.
+        // A caller that has sent little would otherwise search for the requests in its own code.
         let sharing = limit.kind == .total ? " All callers share this limit." : ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
@@ -127,7 +127,7 @@ extension LimitStanding {
 }
 
 extension Quota {
-    /// `"minute"`, `"10-seconds"`, `"minute-tokens"`.
+    /// Appends the name of the limit's policy: `"minute"`, `"10-seconds"` or `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
         if spans == 1, unit == .requests { return fields.append("\"", span.name, "\"") }
         fields.append("\"")
@@ -146,11 +146,11 @@ extension Quota {
 }
 
 extension Quota.Unit {
-    /// Money: spent budgets are not "too many requests".
+    /// Whether the unit is money or credits: a spent budget is not reported as "too many requests".
     fileprivate var isBudget: Bool { self == .usd || self == .credits }
 }
 
-/// `12ms`, `1s`, `6m0s`, `24h0m0s`; rounded up to the last unit shown.
+/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up to the last unit shown.
 package func durationText(microseconds: Int) -> String {
     var text = ByteBuffer()
     appendDuration(microseconds: microseconds, to: &text)

@@ -1,47 +1,47 @@
 package import Engine
 package import Limits
 
-/// The limits of callers, and the store of their counters.
+/// The settings of rate limits, and of the store that counts them.
 package struct LimitSettings: Sendable, Equatable {
-    /// The identity that limits count by.
+    /// The property of a request that identifies the caller for limits.
     package enum Identity: String, CaseIterable, Sendable {
-        /// The bearer; without one the address.
+        /// The caller's key; the address if the request has no key.
         case key
         case address = "ip"
         case keyAndAddress = "key+ip"
     }
 
     package enum Store: Sendable, Equatable {
-        /// In this process.
+        /// Limits are counted in this process alone.
         case memory
-        /// 127.0.0.1, then `memcached`, at this port.
+        /// memcached is searched at 127.0.0.1, then at the host `memcached`, on this port.
         case search(port: UInt16)
         case servers([MemcachedAddress])
     }
 
-    /// Of each caller, by group; none: no limit.
+    /// The limits of each caller, by endpoint group; a group without an entry has no limit.
     package let groups: [EndpointGroup: [Quota]]
-    /// Of limits of each caller and model; the first pattern that fits.
+    /// The limits of each caller and model. The first pattern that matches the model counts.
     package let byModel: [ModelQuotas]
-    /// Of all callers together.
+    /// The limits of all callers together.
     package let total: [Quota]
     package let identity: Identity
-    /// Wrong keys, of each address.
+    /// The limits of requests with wrong keys, for each address.
     package let failedAuth: [Quota]
     package let store: Store
-    /// The secret that names counters there; nil: they are named by plain digests.
+    /// The secret that names the counters in the store; nil: their names are plain digests.
     package let storeSecret: String?
-    /// Of each decision that asks the store.
+    /// The time limit of each decision that asks the store.
     package let storeTimeout: Duration
-    /// The rule while it is away.
+    /// The policy while the store is unavailable.
     package let storeDown: StoreDownRule
-    /// Among which what is left is shared then; nil: as many as are alive.
+    /// The number of instances that divide a limit while the store is unavailable; nil: those last seen alive.
     package let instances: Int?
-    /// The time for which a slot is held without renewal.
+    /// The time for which a concurrency slot is held without renewal.
     package let slotLease: Duration
-    /// Only these are believed about whom they speak for.
+    /// The networks of proxies whose `X-Forwarded-For` header is trusted.
     package let trustedProxies: [Network]
 
-    /// `slotLease` as the counter store takes it, at least 1.
+    /// `slotLease` in seconds, as the counter store needs it; at least 1.
     package var slotSeconds: Int { max(1, slotLease.milliseconds / 1_000) }
 }

@@ -1,8 +1,8 @@
 package import Limits
 
 extension MemcachedCounters {
-    /// The store that the settings name; nil: each process counts for itself. Nothing blocks, and one that is away is no
-    /// error.
+    /// Creates the counter store of the settings; nil: each process counts for itself. Does not block. An unavailable
+    /// store is not an error here.
     package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {
@@ -19,7 +19,8 @@ extension MemcachedCounters {
 }
 
 extension MemcachedAddress {
-    /// The places that `MEMCACHED_HOST=auto` tries: this machine, then the name that memcached has in compose files.
+    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: this machine, then the host name of memcached in compose
+    /// files.
     static func searched(_ port: UInt16) -> [MemcachedAddress] {
         ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }
