@@ -1,17 +1,18 @@
 package import Engine
 
-/// The digest of a request, by which its answer is found.
+/// The cache key of a request: a digest by which its cached response is found.
 ///
-/// A store that others may read has the answer under another digest, sealed: only who knows the request opens it.
+/// In a store that others can read, the response has a name made of another digest, and is encrypted: only an equal
+/// request can decrypt it.
 package struct AnswerKey: Hashable, Sendable {
     let digest: Digest
 
     package init(_ digest: Digest) { self.digest = digest }
 
-    /// In a shared store.
+    /// The name of the response in memcached.
     var name: String { "relay:1:answer:\(fileName)" }
 
-    /// In a directory.
+    /// The name of the response's file in the cache directory.
     var fileName: String { Digest(of: bytes(after: "name of ")).base64url(characters: Self.nameLength) }
 
     private static let nameLength = 43
@@ -22,14 +23,14 @@ package struct AnswerKey: Hashable, Sendable {
 
     func seal(_ answer: Body) -> [UInt8] { key.seal(Array(answer.bytes), context: Self.context) }
 
-    /// Nil: it is not the answer to this request.
+    /// Decrypts a cached response; nil if the data does not belong to this request.
     func open(_ sealed: [UInt8]) -> Body? {
         key.open(sealed, context: Self.context).map { opened in opened.withUnsafeBytes { Body(copying: $0) } }
     }
 
     private var key: SealingKey { SealingKey(derivedFrom: bytes(after: ""), for: Array("answers".utf8)) }
 
-    /// Of what is sealed, and how.
+    /// The version of the encrypted content, authenticated with it.
     private static let context: [UInt8] = [1]
 
     private func bytes(after beginning: String) -> [UInt8] { digest.withBytes { Array(beginning.utf8) + $0 } }

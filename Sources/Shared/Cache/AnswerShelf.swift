@@ -2,10 +2,11 @@ package import Engine
 package import Limits
 import Synchronization
 
-/// All answers that the process keeps, or finds in the store that instances share, and the requests that wait for one.
+/// The cached responses of the process, in memory, in files or in the shared store, and the requests that wait for an
+/// equal one.
 package final class AnswerShelf: Sendable {
     package let memory: MemoryAnswers
-    /// Nil: there is no memcached.
+    /// The shared store; nil if memcached is not used.
     let shared: SharedState?
     private let directory = Lock<FileAnswers?>(nil)
     package let flights = Flights()
@@ -14,10 +15,10 @@ package final class AnswerShelf: Sendable {
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
-    /// Of answers that are on their way to the store.
+    /// The bytes of responses that are being written to a store.
     let leaving = Atomic(0)
 
-    /// - Parameter worker: opens what is long.
+    /// - Parameter worker: decrypts large responses.
     package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryAnswers(budget)
         self.shared = shared
@@ -25,10 +26,10 @@ package final class AnswerShelf: Sendable {
         self.log = log
     }
 
-    /// Nil: none was asked for.
+    /// The cache of files; nil if the settings never named a directory.
     var files: FileAnswers? { directory.withLock { $0 } }
 
-    /// The directory stays that of the first time.
+    /// Returns the cache of files. The directory of the first call is used until the process ends.
     fileprivate func files(in path: String) -> FileAnswers {
         directory.withLock { directory in
             let files = directory ?? FileAnswers(in: "\(path)/cache", log)
@@ -37,22 +38,22 @@ package final class AnswerShelf: Sendable {
         }
     }
 
-    /// Nothing is kept in memory any more.
+    /// Removes all cached responses from memory.
     package func removeAll() { memory.removeAll() }
 
-    /// Returns when all is written.
+    /// Waits until all pending writes of files are done.
     package func stop() { files?.stop() }
 
-    /// Requests that were answered from the cache since the start.
+    /// The number of requests that were served from the cache since the start.
     package var hitCount: Int { hits.load(ordering: .relaxed) }
 
-    /// Removes all answers that the process keeps in its memory or directory. Blocks for the directory.
+    /// Removes all cached responses from memory and from the directory. The files are deleted on a thread of their own.
     package func clear() {
         memory.removeAll()
         files?.removeAll()
     }
 
-    /// The number of answers in the process's memory or directory, and their size.
+    /// The number of responses in memory and in the directory, and their size in bytes.
     package var size: (entries: Int, bytes: Int) {
         let kept = memory.size
         guard let written = files?.size else { return kept }
@@ -60,7 +61,7 @@ package final class AnswerShelf: Sendable {
     }
 }
 
-/// The cache as the settings have it.
+/// The response cache under the current settings.
 package struct AnswerCache: Sendable {
     package let settings: CacheSettings
     package let shelf: AnswerShelf
@@ -74,11 +75,11 @@ package struct AnswerCache: Sendable {
         case files(FileAnswers)
     }
 
-    /// Longer ones are kept nowhere.
+    /// The largest response that is cached, in bytes.
     private static let longestBytes = 8 * 1_048_576
-    /// memcached's own bound is a megabyte, with all that it adds.
+    /// The largest response that is cached in memcached, whose own limit is a megabyte including overhead.
     private static let longestSharedBytes = 1_000_000
-    /// Of answers on their way to the store; more are not kept there.
+    /// The largest number of bytes that wait to be written to a store. Beyond it, responses are not cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -96,7 +97,7 @@ package struct AnswerCache: Sendable {
         }
     }
 
-    /// The longest answer that is kept.
+    /// The largest response that this cache accepts, in bytes.
     package var longestBytes: Int {
         if case .shared = place { return Self.longestSharedBytes }
         return min(Self.longestBytes, settings.mostBytes / 4)
@@ -106,16 +107,16 @@ package struct AnswerCache: Sendable {
         if isHit { shelf.hits.add(1, ordering: .relaxed) } else { shelf.misses.add(1, ordering: .relaxed) }
     }
 
-    /// A request was answered with the answer to another.
+    /// Counts a request that was served with the response to an equal request.
     package func countCoalesced() { shelf.coalesced.add(1, ordering: .relaxed) }
 
-    /// From this process's memory; nil: it is not there.
+    /// Returns a cached response from this process's memory; nil if memory has none.
     package func answerAtOnce(_ key: AnswerKey, on loop: EventLoop) -> Body? {
         guard case .memory = place else { return nil }
         return shelf.memory.answer(key.digest, at: loop.now)
     }
 
-    /// Nil: there is none, or the store is away.
+    /// Returns a cached response; nil if there is none or the store is unavailable.
     package func answer(_ key: AnswerKey, on loop: EventLoop) async -> Body? {
         switch place {
         case .memory: return answerAtOnce(key, on: loop)
@@ -129,9 +130,9 @@ package struct AnswerCache: Sendable {
 
     private static let loopBytes = 262_144
 
-    /// Keeps an answer. Nobody waits for a store.
+    /// Caches a response. Returns without waiting for a store.
     ///
-    /// - Parameter label: the origin of the answer, for an operator's list.
+    /// - Parameter label: the origin of the response, for the operator's list.
     package func add(_ answer: Body, _ key: AnswerKey, label: MemoryAnswers.Label, on loop: EventLoop) {
         guard answer.bytes.count <= longestBytes else { return }
         if case .memory = place {
@@ -140,7 +141,7 @@ package struct AnswerCache: Sendable {
         }
         guard shelf.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }
         let leaving = Leaving(answer, shelf)
-        // Stores count seconds.
+        // Stores count the lifetime in seconds.
         let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
         switch place {
         case .memory: break
@@ -151,7 +152,7 @@ package struct AnswerCache: Sendable {
     }
 }
 
-/// An answer on its way to the store.
+/// A response that is being written to a store. Its bytes count as pending while this object exists.
 private final class Leaving: Sendable {
     let answer: Body
     private let shelf: AnswerShelf

@@ -1,8 +1,8 @@
 package import Engine
 package import Limits
 
-/// Texts that vendors want back with the calls that they made, for clients that do not hand them back. Shared by all
-/// loops, which keep the newest, and by all instances that have one store.
+/// The signatures and reasoning texts that vendors want back with their tool calls, for clients that do not return
+/// them. All loops share the newest texts in memory, and all instances share them through the store.
 package final class CallMemory: Sendable {
     package enum Kind: String, Sendable {
         case signature
@@ -10,19 +10,19 @@ package final class CallMemory: Sendable {
 
         fileprivate var expirySeconds: Int { self == .signature ? 86_400 : 3_600 }
 
-        /// A longer text is not kept.
+        /// The longest text that is kept, in bytes.
         package var limitBytes: Int { self == .signature ? 16_384 : 65_536 }
     }
 
     private let kind: Kind
     private let memory: MemoryAnswers
     private let bounds: MemoryAnswers.Bounds
-    /// Nil: no other instance could read it.
+    /// The shared store; nil: texts are only kept in this process.
     private let state: SharedState?
 
     private static let mostTexts = 4_096
     private static let mostBytes = 16_777_216
-    /// That are read for one call.
+    /// The largest number of texts that are read for one upstream call.
     package static let mostRecalled = 16
     private static let idLimitBytes = 4_096
 
@@ -35,7 +35,9 @@ package final class CallMemory: Sendable {
 
     package func text(_ key: Digest) -> Body? { memory.answer(key, at: LoopTime.current()) }
 
-    /// - Parameter stored: the text as the store has it; called on any thread.
+    /// Keeps a text in memory and in the shared store. A text that is too long is skipped.
+    ///
+    /// - Parameter stored: returns the text as the store keeps it; called on any thread.
     package func keep(_ text: Body, _ key: Digest, _ stored: @escaping @Sendable (Body) -> [UInt8]) {
         guard text.bytes.count <= kind.limitBytes else { return }
         add(text, key)
@@ -49,17 +51,17 @@ package final class CallMemory: Sendable {
 
     // MARK: Other instances
 
-    /// Others may know what is not known here.
+    /// Whether other instances may have texts that this process lacks.
     package var isShared: Bool { state != nil }
 
-    /// Those of the first keys that are not known here.
+    /// Returns those of the first `mostRecalled` keys whose text is not in memory.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.mostRecalled).filter { text($0) == nil }
     }
 
-    /// Reads them from the store. With one that fails they stay unknown.
+    /// Reads texts from the shared store into memory. Stops if the store fails.
     ///
-    /// - Parameter opened: the text that the store has; nil: it is not readable.
+    /// - Parameter opened: decodes a stored text; nil if it is damaged.
     package func recall(
         _ keys: [Digest],
         on loop: EventLoop,
@@ -78,7 +80,8 @@ package final class CallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Nil: the id is too long. Anthropic's clients know it by another prefix.
+    /// Returns the key of a tool call's text; nil if the id is too long. The prefix is ignored, since Anthropic's
+    /// clients see another one.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

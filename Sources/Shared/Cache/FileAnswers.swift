@@ -2,13 +2,14 @@ import Engine
 import Glibc
 import Limits
 
-/// Answers in files of a directory, each sealed by its request. A thread reads and writes them; the directory's list is
-/// kept in memory, and the file that is longest unused goes first. One process has a directory.
+/// Cached responses as files in a directory, each encrypted with its request. One thread reads and writes them. The
+/// list of files is kept in memory. The least recently used file is deleted first. Only one process may use a
+/// directory.
 ///
-/// A file begins with the second since 1970 at which it ends, as eight bytes, lowest first; 0: it does not.
+/// A file begins with its expiry time: seconds since 1970 as eight bytes, little-endian; 0: it does not expire.
 final class FileAnswers: Sendable {
     private struct List {
-        /// The sizes of files, by their names.
+        /// The sizes of the files in bytes, by file name.
         var files = RecentTable<String, Int>()
         var bytes = 0
 
@@ -30,14 +31,14 @@ final class FileAnswers: Sendable {
         thread.begin { [self] in open() }
     }
 
-    /// Returns when all is written.
+    /// Waits until all pending writes are done.
     func stop() { thread.join() }
 
     var size: (entries: Int, bytes: Int) { list.withLock { ($0.files.count, $0.bytes) } }
 
     // MARK: From loops
 
-    /// Nil: there is none that can be read.
+    /// Returns a cached response; nil if there is none or its file cannot be read.
     func answer(_ key: AnswerKey, on loop: EventLoop) async -> Body? {
         let name = key.fileName
         guard list.withLock({ $0.files.use(name) }) != nil else { return nil }
@@ -46,11 +47,11 @@ final class FileAnswers: Sendable {
         } ?? nil
     }
 
-    /// Writes an answer some time later. Nobody waits for it.
+    /// Queues a response for writing and returns at once.
     ///
     /// - Parameters:
-    ///   - answer: given when it is to be written.
-    ///   - seconds: 0: it does not end.
+    ///   - answer: returns the bytes to write; called on the cache's thread.
+    ///   - seconds: the lifetime; 0: the response does not expire.
     func add(
         _ key: AnswerKey,
         lastingSeconds seconds: Int,
@@ -71,14 +72,15 @@ final class FileAnswers: Sendable {
 
     // MARK: On the thread
 
-    /// Lists the files of an earlier process, the file first that was longest unwritten.
+    /// Lists the files of an earlier process, starting with the oldest.
     private func open() {
         mkdir(directory, 0o700)
         guard let entries = opendir(directory) else { return warn("the directory of the cache cannot be opened") }
         defer { closedir(entries) }
         var found: [(name: String, bytes: Int, at: Int)] = []
         while let entry = readdir(entries) {
-            // Read where it is: an entry ends with its name, so a copy of the whole field might end behind the buffer.
+            // The name is read in place: an entry ends with its name, so a copy of the whole field could read past the
+            // buffer.
             let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
                 field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
@@ -116,7 +118,7 @@ final class FileAnswers: Sendable {
         list.withLock { $0.remove(name) }
     }
 
-    /// Removes all files, one after the other, on the thread.
+    /// Removes all files on the cache's thread, one after the other.
     func removeAll() {
         thread.begin { [self] in
             while let name = list.withLock({ $0.files.leastRecent?.key }) { remove(name) }
@@ -137,12 +139,12 @@ final class FileAnswers: Sendable {
         return answer
     }
 
-    /// Writes a file whole or not at all.
+    /// Writes a file atomically. Returns whether that succeeded.
     private func write(_ bytes: [UInt8], _ name: String) -> Bool {
         WholeFile.write(bytes, to: path(name), by: path(name) + Self.unfinished)
     }
 
-    /// Once; requests go on.
+    /// Logs the first problem with the directory. Requests continue without the cache.
     private func warn(_ problem: StaticString) {
         let reason = systemError
         let isFirst = hasWarned.withLock { hasWarned in

@@ -1,18 +1,19 @@
 package import Engine
 
-/// Equal requests that run at the same time, on all loops of the process: one of them asks, the others wait for its answer.
+/// Coalescing of equal requests that run at the same time on all loops: one request calls the vendor, and the others
+/// wait for its response.
 package final class Flights: Sendable {
-    /// The place of a request among its equals.
+    /// The role of a request among equal ones.
     package enum Place: Sendable {
-        /// It asks.
+        /// The request calls the vendor, and others may wait for its response.
         case leads(FlightLead)
         case waits(FlightSeat)
-        /// Too many wait: it asks, and nobody waits for it.
+        /// Too many requests wait already: the request calls the vendor for itself alone.
         case full
     }
 
     private struct State {
-        /// By the key of each: those who wait, in their order.
+        /// The waiting requests of each running call, in order of arrival.
         var flights: [AnswerKey: [FlightSeat]] = [:]
         var waiting = 0
     }
@@ -20,10 +21,12 @@ package final class Flights: Sendable {
     private let state = Lock(State())
     private let bound: Int
 
-    /// - Parameter bound: the most requests that wait.
+    /// - Parameter bound: the largest number of waiting requests.
     package init(bound: Int = 1_000) { self.bound = bound }
 
-    /// - Parameter loop: the request's.
+    /// Adds a request to its equals, and returns its role.
+    ///
+    /// - Parameter loop: the request's event loop.
     package func join(_ key: AnswerKey, on loop: EventLoop) -> Place {
         state.withLock { state in
             guard state.flights[key] != nil else {
@@ -38,10 +41,11 @@ package final class Flights: Sendable {
         }
     }
 
-    /// Requests that wait.
+    /// The number of requests that wait.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// The lead of a flight has ended. Nil: the next one leads.
+    /// Ends the leading call of a key and wakes those that wait. If there is no outcome (nil), the next waiting request
+    /// leads.
     fileprivate func end(_ key: AnswerKey, with ending: FlightLead.Ending?) {
         let seats: [FlightSeat] = state.withLock { state in
             guard let seats = state.flights[key], !seats.isEmpty, ending == nil else {
@@ -70,11 +74,11 @@ package final class Flights: Sendable {
     }
 }
 
-/// The right to ask for all that wait. However it ends, they are told.
+/// The right to call the vendor for all equal requests. When it ends or is released, the waiting requests are woken.
 package final class FlightLead: Sendable {
     package enum Ending: Sendable {
         case answer(Body)
-        /// The answer is not one to be kept: each asks for itself.
+        /// The response must not be cached: each waiting request calls the vendor itself.
         case unkept
     }
 
@@ -88,7 +92,8 @@ package final class FlightLead: Sendable {
 
     deinit { end() }
 
-    /// Once; later calls do nothing. Nil: there is no answer, so the next one asks.
+    /// Passes the outcome to the waiting requests; nil: there is no response, so the next one calls the vendor. Only
+    /// the first call has an effect.
     package func end(with ending: Ending? = nil) {
         let flights = flights.withLock { flights in
             defer { flights = nil }
@@ -98,19 +103,19 @@ package final class FlightLead: Sendable {
     }
 }
 
-/// One request that waits for the answer to another.
+/// One request that waits for the response to an equal request.
 ///
-/// `@unchecked`: used on its loop, but for `tell`.
+/// `@unchecked`: used on its loop only, except for `tell`.
 package final class FlightSeat: TimerTarget, @unchecked Sendable {
     package enum Outcome: Sendable {
         case answer(Body)
-        /// The one before it brought none: it asks now, and the others wait for it.
+        /// The leading request had no response: this request now calls the vendor, and the others wait for it.
         case leads(FlightLead)
-        /// It asks for itself.
+        /// The request calls the vendor for itself alone.
         case alone
-        /// Its time is over.
+        /// The deadline has passed.
         case late
-        /// Its client has left.
+        /// The client has disconnected.
         case left
     }
 
@@ -129,10 +134,10 @@ package final class FlightSeat: TimerTarget, @unchecked Sendable {
         self.loop = loop
     }
 
-    /// From any thread.
+    /// Wakes the request with an outcome. Call it from any thread.
     fileprivate func tell(_ outcome: Outcome) {
         loop.call { [self] in
-            // A lead that nobody takes ends here, and passes on.
+            // If a lead is delivered too late, it is released here, which makes the next request the lead.
             guard !isGone else { return }
             told = outcome
             waiter.wake()

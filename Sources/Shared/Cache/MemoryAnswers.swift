@@ -1,10 +1,10 @@
 package import Engine
 import Limits
 
-/// Answers, or other texts of vendors, in the process's memory. All loops share them. The one that is longest unused goes
-/// first.
+/// Cached responses, or other texts of vendors, in the memory of the process. All loops share them. The least recently
+/// used entry is removed first.
 package final class MemoryAnswers: Sendable {
-    /// The most that is kept.
+    /// The largest number of entries, and of bytes.
     package struct Bounds: Sendable {
         let entries: Int
         let bytes: Int
@@ -15,7 +15,7 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
-    /// The origin of an answer, for an operator who looks at the cache.
+    /// The origin of a cached response, for the operator's list.
     package struct Label: Sendable {
         let model: String?
         let caller: String?
@@ -31,7 +31,7 @@ package final class MemoryAnswers: Sendable {
         let endsAt: LoopTime
         let label: Label?
         let number: Int
-        /// Milliseconds since 1970.
+        /// The time of creation, in milliseconds since 1970.
         let createdAt: Int
         var usedAt: Int
         var hits = 0
@@ -41,14 +41,14 @@ package final class MemoryAnswers: Sendable {
     private struct Shelf {
         var entries = RecentTable<Digest, Entry>()
         var bytes = 0
-        /// The number of entries so far.
+        /// The number of entries that were ever added.
         var added = 0
-        /// The part of the budget that covers them.
+        /// The reservation of the memory budget for all entries.
         var hold: MemoryHold?
 
         mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
-        /// False: there is none.
+        /// Removes the least recently used entry. Returns false if there is none.
         mutating func removeLeastRecent() -> Bool {
             guard let old = entries.leastRecent else { return false }
             remove(old.key)
@@ -58,7 +58,7 @@ package final class MemoryAnswers: Sendable {
 
     private let shelf = Lock(Shelf())
     private let budget: MemoryBudget
-    /// Of an entry, besides its answer.
+    /// The memory that an entry needs besides its response, in bytes.
     package static let overheadBytes = 448
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
@@ -78,10 +78,10 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
-    /// Keeps an answer in place of the one that is there. One that does not fit, or that the memory budget has no room
-    /// for, is not kept.
+    /// Adds a response, replacing the one of the same key. A response that exceeds the bounds or the memory budget is
+    /// not kept.
     ///
-    /// - Parameter label: for an operator's list; nil: the answer is not listed.
+    /// - Parameter label: the origin for the operator's list; nil: the response is not listed.
     package func add(
         _ answer: Body,
         _ key: Digest,
@@ -123,20 +123,20 @@ package final class MemoryAnswers: Sendable {
 
     // MARK: For an operator
 
-    /// An answer in an operator's list.
+    /// A cached response in the operator's list.
     package struct Listed: Sendable {
         package let key: Digest
-        /// The number of the answer among all that were kept since the start.
+        /// The sequence number of the response since the start.
         package let number: Int
         package let bytes: Int
         package let hits: Int
-        /// Milliseconds since 1970.
+        /// The time of creation, in milliseconds since 1970.
         package let createdAt: Int
         package let usedAt: Int
         package let model: String?
         package let caller: String?
 
-        /// 32 hexadecimal digits.
+        /// The name of the response for the operator: 32 hexadecimal digits of its key.
         package var name: String {
             key.withBytes { bytes in
                 bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
@@ -144,7 +144,7 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
-    /// Returns the answers that are not over, the newest first.
+    /// Returns the responses that have not expired, newest first.
     package func listed(at now: LoopTime) -> [Listed] {
         let entries = shelf.withLock { shelf in
             var entries: [(key: Digest, entry: Entry)] = []
@@ -167,7 +167,7 @@ package final class MemoryAnswers: Sendable {
             .sorted { $0.number > $1.number }
     }
 
-    /// Removes answers. Returns the number of those that were there.
+    /// Removes responses. Returns the number of responses that were removed.
     package func remove(_ keys: [Digest]) -> Int {
         shelf.withLock { shelf in
             let before = shelf.entries.count
@@ -176,6 +176,6 @@ package final class MemoryAnswers: Sendable {
         }
     }
 
-    /// The number of entries, and their size.
+    /// The number of entries, and their size in bytes.
     package var size: (entries: Int, bytes: Int) { shelf.withLock { ($0.entries.count, $0.bytes) } }
 }
