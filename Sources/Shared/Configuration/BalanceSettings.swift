@@ -1,43 +1,44 @@
 package import Limits
 
-/// The choice between providers of one model.
+/// The settings for choosing between the providers of one model.
 package struct BalanceSettings: Sendable, Equatable {
     package enum Order: String, CaseIterable, Sendable {
-        /// Each as many times in a row as its weight says.
+        /// Providers take turns; each gets as many requests in a row as its weight says.
         case sequence
-        /// The same shares, as evenly as can be.
+        /// Providers get shares by weight, spread as evenly as possible.
         case smooth
-        /// Whoever has the most room in its capacity.
+        /// The provider with the most free capacity is chosen.
         case leastLoad = "least-load"
     }
 
     package enum Scope: String, CaseIterable, Sendable {
-        /// Each caller has turns of their own.
+        /// Each caller has its own turns.
         case caller
         case global
     }
 
-    /// A value that keeps calls with one provider and key.
+    /// A property of a request that keeps similar requests with one provider and key.
     package enum Affinity: String, CaseIterable, Sendable {
         case promptCacheKey = "prompt_cache_key"
         case user
-        /// The system text, the tools and the first turn of the user.
+        /// The system text, the tools and the first user message.
         case prefix
     }
 
     package var order = Order.sequence
     package var scope = Scope.caller
-    /// After a failure another provider is asked.
+    /// Whether the next provider is called after a failure.
     package var fallsBack = true
-    /// Candidates that one request may ask; 0: all.
+    /// The largest number of candidates that one request may use; 0: all.
     package var attempts = 0
     package var deadline = Duration.seconds(600)
-    /// Failures in a row that put a candidate last, and the time for which they do.
+    /// The number of consecutive failures that open the circuit breaker of a candidate.
     package var failures = 3
     package var breakTime = Duration.seconds(60)
-    /// Waiting for capacity.
+    /// The time that a request may wait for free capacity.
     package var queueTime = Duration.zero
-    /// The first that a call has counts; empty: none does.
+    /// The properties for affinity: the first one that a request has is used. If the list is empty, there is no
+    /// affinity.
     package var affinity: [Affinity] = []
 
     package init() {}
@@ -55,11 +56,11 @@ package struct BalanceSettings: Sendable, Equatable {
     }
 }
 
-/// The most that each key of a provider is used for, over all instances.
+/// The capacity of each key of a provider, over all instances.
 package struct CapacitySettings: Sendable, Equatable {
-    /// Calls that begin.
+    /// The largest number of upstream calls that start in a window of time; nil: any number.
     package var starts: Quota?
-    /// Calls at the same time.
+    /// The largest number of concurrent upstream calls; nil: any number.
     package var calls: Quota?
 
     package init() {}
@@ -71,7 +72,8 @@ package struct CapacitySettings: Sendable, Equatable {
         if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
     }
 
-    /// The shortest window of whole seconds that holds a whole number: 0.5 is one in two seconds.
+    /// Returns the quota with the shortest window of whole seconds that allows a whole number of starts: 0.5 becomes
+    /// one in two seconds.
     private static func starts(perSecond rate: Double) -> Quota {
         let thousandths = Int((rate * 1_000).rounded())
         var (a, b) = (thousandths, 1_000)

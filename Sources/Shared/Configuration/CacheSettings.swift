@@ -1,9 +1,9 @@
-/// The answers that are kept, and for whom.
+/// The settings of the response cache.
 package struct CacheSettings: Sendable, Equatable {
     package enum Scope: String, CaseIterable, Sendable {
-        /// Each caller has answers of their own.
+        /// Each caller has its own cached responses.
         case key
-        /// All known callers share theirs.
+        /// All known callers share cached responses.
         case shared
     }
 
@@ -13,17 +13,17 @@ package struct CacheSettings: Sendable, Equatable {
         case data
     }
 
-    /// Zero: until they are pushed out.
+    /// The lifetime of a cached response; zero: until it is evicted.
     package let life: Duration
-    /// Identical requests wait for the answer of the first.
+    /// Whether equal requests at the same time wait for the response of the first one.
     package let coalesces: Bool
     package let mostEntries: Int
     package let mostBytes: Int
     package let scope: Scope
     package let store: Store
-    /// For answers in files; nil: there is none.
+    /// The directory for responses in files; nil if no data folder is set.
     package let directory: String?
-    /// By the names that are asked for.
+    /// The models whose responses are cached, by the names that requests use.
     package let models: [ModelPattern]
 
     package init(
@@ -46,22 +46,24 @@ package struct CacheSettings: Sendable, Equatable {
         self.models = models
     }
 
-    /// The largest cache in memory beside all else that the budget is for: two copies of the largest body, and a quarter
-    /// for small requests.
+    /// Returns the largest size of the cache in memory, in bytes. Two copies of the largest body and a quarter of the
+    /// budget stay free for requests.
     static func mostBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
 
     private static let usualBytes = 64 * 1_048_576
 
-    /// - Parameter room: the largest cache in memory.
+    /// Returns the default of `CACHE_MAX_MB`.
+    ///
+    /// - Parameter room: the largest possible cache in memory, in bytes.
     fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
         max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
     }
 }
 
 extension SettingsReader {
-    /// Nil: nothing is kept.
+    /// Reads the settings of the response cache; nil if `CACHE` is off.
     mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
         let room = CacheSettings.mostBytes(beside: memory, maxBodyBytes: maxBodyBytes)
         let usual = CacheSettings.fallbackMegabytes(memory, room: room)

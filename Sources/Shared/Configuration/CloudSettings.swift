@@ -1,17 +1,17 @@
-/// A provider's account at a cloud.
+/// The settings of a provider's account at a cloud: Cloudflare or Vertex AI.
 package struct CloudSettings: Sendable, Equatable {
-    /// Of the kind cloudflare; else empty.
+    /// The account id at Cloudflare; empty for other kinds.
     package let accountID: String
-    // Of Vertex AI; else empty. The refresh token is the provider's key.
+    // The following settings are for Vertex AI and empty for other kinds. Its refresh token is the provider's key.
     package let projectID: String
     package let clientID: String
-    /// A secret.
+    /// The OAuth client secret. It must not be logged.
     package let clientSecret: String
-    /// In their order.
+    /// The locations of Vertex AI, in the order in which they are tried.
     package let locations: [String]
     package let tokenURL: String
 
-    /// One of Google's accounts; all of it is secret.
+    /// A Google account. Every field is a secret.
     package struct Account: Hashable, Sendable {
         package let clientID: String
         package let clientSecret: String
@@ -92,7 +92,7 @@ package struct CloudSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Notes all that are missing.
+    /// Reports a problem for each setting of the list that is missing.
     fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
         for (field, meaning) in fields {
             let key = ProviderSettings.key(provider, field)
@@ -103,7 +103,7 @@ extension SettingsReader {
 }
 
 extension String {
-    /// It becomes a part of a host's name.
+    /// Whether the text is a valid location: it becomes a part of a host name.
     fileprivate var isLocation: Bool {
         (1...63).contains(utf8.count)
             && utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "-") }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The pictures that the relay fetches if a request names them by URL.
+/// The settings for images that the relay downloads because a request refers to them by URL.
 package struct FetchSettings: Sendable, Equatable {
     package enum Kind: String, CaseIterable, Sendable {
         case https
@@ -9,7 +9,7 @@ package struct FetchSettings: Sendable, Equatable {
     }
 
     package let kind: Kind
-    /// Private networks that may be fetched from all the same.
+    /// The private networks from which downloads are allowed.
     package let networks: [Network]
 
     init(_ reader: SettingsReader) {
@@ -17,7 +17,7 @@ package struct FetchSettings: Sendable, Equatable {
         networks = reader.networks("FETCH_ALLOW_NETWORKS")
     }
 
-    /// None: nothing is fetched.
+    /// The URL schemes that may be downloaded; empty if downloads are off.
     package var schemes: [String] {
         switch kind {
         case .https: ["https"]

@@ -39,17 +39,17 @@ extension KeySettings {
 }
 
 extension SettingsReader {
-    /// The least characters that a key of the relay's own should have.
+    /// The length below which a key of a caller is reported as too short.
     private static let leastCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a good one"
 
-    /// Many run at home with short ones, so this only warns.
+    /// Warns about short tokens. This is not an error, since many private relays use short tokens.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
         guard tokens.contains(where: { $0.utf8.count < Self.leastCharacters }) else { return }
         warn(key, "a token of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
     }
 
-    /// Anybody who has a file's id can try secrets on it, as fast as processors go.
+    /// Rejects a short secret. An attacker who has a file id can try secrets offline, at any speed.
     mutating func refuseShortSecret(_ key: SettingKey) {
         guard let secret = text(key), secret.utf8.count < Self.leastCharacters else { return }
         note(key, "a secret of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")

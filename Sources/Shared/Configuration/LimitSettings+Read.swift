@@ -47,7 +47,7 @@ extension LimitSettings.Store {
 }
 
 extension KeySettings {
-    /// `RATE_LIMIT` and `RATE_LIMIT_<GROUP>` of a known key.
+    /// Returns the limits of a known key: `RATE_LIMIT` and each `RATE_LIMIT_<GROUP>`.
     static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
     {
         var groups: [EndpointGroup: [Quota]] = [:]

@@ -1,16 +1,16 @@
 import Engine
 
-/// The memory that the relay may hold of what others send, and the part that is set aside at the start.
+/// The memory budget for request and response data, and the parts of it that are reserved at startup.
 package struct MemorySettings: Sendable, Equatable {
-    /// All of it.
+    /// The whole memory budget, in bytes.
     package let bytes: Int
-    /// For the table of limits.
+    /// The bytes reserved for the table of limits.
     package let limitBytes: Int
-    /// For what instances share, where there is no memcached to keep it; 0: there is.
+    /// The bytes reserved for the shared state of instances if there is no memcached to hold it; 0 if there is.
     package let storeBytes: Int
-    /// For stored responses, where there is no memcached to keep them; 0: there is.
+    /// The bytes reserved for stored responses if there is no memcached to hold them; 0 if there is.
     package let responseBytes: Int
-    /// For the names of what vendors keep already.
+    /// The bytes reserved for the table of files that were already uploaded to vendors.
     package let assetBytes: Int
 
     package var setAsideBytes: Int { limitBytes + storeBytes + responseBytes + assetBytes }
@@ -20,11 +20,12 @@ package struct MemorySettings: Sendable, Equatable {
     private static let mostTableBytes = 64 * 1_048_576
     private static let mostResponseBytes = 16 * 1_048_576
     static let mostBodyMegabytes = 32
-    /// A body is held twice while it is read, and one caller holds at most a quarter.
+    /// The divisor of the memory budget that gives the largest body: a body is in memory twice while it is read, and
+    /// one caller may use a quarter of the budget.
     fileprivate static let bodyShare = 8
 
-    /// Tables shrink with a small budget: an eighth of it for limits, at most 64 MB, as much for the store in memory, and
-    /// 16 MB for responses.
+    /// Divides the budget. The table of limits gets an eighth, at most 64 MB. The store in memory gets the same, and
+    /// stored responses get an eighth, at most 16 MB.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
         limitBytes = min(Self.mostTableBytes, bytes / 8)
@@ -33,7 +34,9 @@ package struct MemorySettings: Sendable, Equatable {
         assetBytes = min(4_194_304, bytes / 128)
     }
 
-    /// - Parameter usableBytes: of the container or machine.
+    /// Returns the default of `MEMORY_MB`.
+    ///
+    /// - Parameter usableBytes: the memory of the container or machine.
     static func megabytes(usableBytes: Int) -> Int {
         max(leastMegabytes, min(mostMegabytes, usableBytes / 2 / 1_048_576))
     }
@@ -44,7 +47,8 @@ package struct MemorySettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Two settings whose defaults depend on something: on the machine, and on the first of them.
+    /// Reads `MEMORY_MB` and `MAX_BODY_MB`. The default of the first depends on the machine, that of the second on the
+    /// first.
     mutating func readMemory(usableBytes: Int) -> (memoryBytes: Int, bodyBytes: Int) {
         derive("MEMORY_MB", number: MemorySettings.megabytes(usableBytes: usableBytes), unit: 1_048_576)
         let memoryBytes = number("MEMORY_MB")
@@ -52,7 +56,7 @@ extension SettingsReader {
         return (memoryBytes, number("MAX_BODY_MB"))
     }
 
-    /// Reports settings that do not fit together.
+    /// Reports a problem if `MAX_BODY_MB` is too large for `MEMORY_MB`.
     mutating func judgeMemory(_ settings: Settings) {
         let most = MemorySettings.bodyMegabytes(memoryBytes: settings.memory.bytes, most: 1_024)
         let wanted = settings.maxBodyBytes / 1_048_576

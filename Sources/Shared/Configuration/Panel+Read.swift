@@ -71,7 +71,7 @@ extension Panel {
         SettingKey(prefix: prefix, instance: instance, field: field)
     }
 
-    /// Each setting that names models, with these.
+    /// Returns the settings of a panel that name models, each with those names.
     static func models(of instance: String, _ reader: SettingsReader) -> [(key: SettingKey, names: [String])] {
         let lists = ["MODELS", "VISION_MODELS"].map { (key(instance, $0), reader.list(key(instance, $0))) }
         let single = ["SUMMARY_MODEL", "VISION_SUMMARY_MODEL"].map {

@@ -1,7 +1,8 @@
 extension ProviderSettings {
     private static let prefix = "PROVIDER_"
 
-    /// In the order of `PROVIDERS`, then by name; without any, 1min.ai with the callers' own keys.
+    /// Reads all providers, in the order of `PROVIDERS`, then by name. If none is declared, the only provider is
+    /// 1min.ai with `ONE_MIN_API_KEYS` or, without them, with the callers' own keys.
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {
         let declared = reader.instances(of: prefix)
         guard reader.given.keys.contains(where: { $0.prefix == prefix }) else {
@@ -102,7 +103,7 @@ extension ProviderSettings {
 }
 
 extension SettingsReader {
-    /// A provider's own keys, which stand in one of two settings.
+    /// Reads the provider's own keys from `API_KEYS` or `API_KEY`, or the refresh token of Vertex AI.
     fileprivate mutating func keys(of provider: String, _ kind: ProviderSettings.Kind) -> [String] {
         let several = ProviderSettings.key(provider, "API_KEYS")
         let one = ProviderSettings.key(provider, "API_KEY")
@@ -113,7 +114,7 @@ extension SettingsReader {
         return list(several) + (text(one).map { [$0] } ?? [])
     }
 
-    /// One for each key.
+    /// Reads the weights of the keys. If the setting does not have one weight for each key, this reports a problem.
     fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isJudged: Bool) -> [Double] {
         let weights = weights(key)
         if !weights.isEmpty && weights.count != keys.count && isJudged {
@@ -124,11 +125,11 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// An item of `PROVIDERS` that names no provider. If its kind is the problem, there is nothing more to say.
+    /// Reports an item of `PROVIDERS` that is no declared provider, unless a problem with its kind is already reported.
     fileprivate mutating func noteUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
-        // Of a short name two letters are all of it.
+        // A similar short name is a bad hint: two wrong letters can be most of it.
         let near =
             instance.utf8.count < 4
             ? nil : nearest(to: instance, among: declared).map { "; did you mean \"\($0.lowercased())\"?" }
@@ -136,7 +137,7 @@ extension SettingsReader {
         note("PROVIDERS", text)
     }
 
-    /// Warns of an address of a server of the kind openai that has no path, or the path of an endpoint.
+    /// Warns if the address of an OpenAI-compatible server has no path, or ends with the path of an endpoint.
     fileprivate mutating func warnOfPath(_ key: SettingKey) {
         guard let url = text(key) else { return }
         let ending = "/chat/completions"
@@ -147,7 +148,7 @@ extension SettingsReader {
         }
     }
 
-    /// Without a path that calls add themselves.
+    /// Returns the base URL without a path that calls add themselves.
     fileprivate mutating func url(
         _ key: SettingKey,
         or standard: ProviderSettings.Kind.StandardURL,
@@ -171,12 +172,12 @@ extension SettingsReader {
         return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own
     }
 
-    /// True if it is neither given nor wrong.
+    /// Returns whether the setting has no value and no reported problem.
     func isUnset(_ key: SettingKey) -> Bool {
         given[key] == nil && !problems.contains { $0.name == key.name }
     }
 
-    /// True if the vendor is called with the callers' own keys.
+    /// Returns whether the vendor is called with the callers' own keys.
     fileprivate mutating func isPassthrough(
         _ provider: String,
         hasKeys: Bool,
@@ -196,7 +197,7 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// A setting that means nothing here would be ignored in silence.
+    /// Reports a problem if the setting has a value. Without this, a setting without effect would be ignored silently.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { note(key, text) }
     }

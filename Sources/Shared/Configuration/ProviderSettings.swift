@@ -1,18 +1,18 @@
-/// One upstream account group.
+/// The settings of one provider: an account of a vendor.
 package struct ProviderSettings: Sendable, Equatable {
-    /// The endpoint of chat calls to a provider of the kind openai.
+    /// The endpoint for chat calls to a provider of the kind openai.
     package enum ChatPath: String, CaseIterable, Sendable {
         case chat
         case responses
-        /// Chat completions, but for models that refuse tools there.
+        /// Chat completions, or the Responses API for models that do not support tools in chat completions.
         case auto
     }
 
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
-        /// Any server that speaks OpenAI's wire.
+        /// Any OpenAI-compatible server.
         case openai
-        /// Any server that speaks Anthropic's messages.
+        /// Any server with Anthropic's Messages API.
         case anthropic
         case gemini
         case cohere
@@ -22,23 +22,23 @@ package struct ProviderSettings: Sendable, Equatable {
         case echo
     }
 
-    /// Unique: the NAME in lower case, with `-` for `_`.
+    /// The unique name: the NAME of the settings in lower case, with `-` in place of `_`.
     package let name: String
     package let label: String
     package let kind: Kind
-    /// Without a slash at the end; empty for `echo`, and where the location tells it.
+    /// The base URL without a final slash; empty for `echo`, and if the location determines the URL.
     package let baseURL: String
-    /// The host of its results; empty for kinds that have none.
+    /// The host of result files; empty for kinds without such a host.
     package let assetURL: String
-    /// Empty: the whole catalogue of its kind.
+    /// The models that the settings name; empty: the whole catalogue of the kind.
     package let models: [ModelName]
-    /// The models that its vendor lists are served, too.
+    /// Whether the models of the vendor's own list are served, too.
     package let servesList: Bool
-    /// Calls are made with the caller's own key; otherwise the provider counts as holding credentials.
+    /// Whether upstream calls use the caller's own key. If false, the provider counts as having credentials.
     package let isPassthrough: Bool
-    /// Its own; secrets. None where it is `isPassthrough`, or needs none.
+    /// The provider's own keys, which are secret; empty if `isPassthrough` is true or no key is needed.
     package let apiKeys: [String]
-    /// One for each key.
+    /// The weights of the keys, one for each.
     package let keyWeights: [Double]
     package let connectTimeout: Duration
     package let firstByteTimeout: Duration
@@ -46,54 +46,55 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
-    /// Facts that lists of models show, by the names that callers use.
+    /// Facts for lists of models, by the names that callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
-    /// Requests with tools go to it.
+    /// Whether the provider gets requests with tools.
     package let takesTools: Bool
-    /// Requests with pictures go to it.
+    /// Whether the provider gets requests with images.
     package let takesPictures: Bool
-    /// Nil: as its address asks for.
+    /// The endpoint for chat calls; nil: chosen by the base URL.
     package let chatsBy: ChatPath?
-    /// It serves calls that name no model.
+    /// Whether the provider serves `/generate` requests that name no model.
     package let generates: Bool
-    /// By this name of its models; nil: by the first.
+    /// The model, by the name that callers use, for requests without a model; nil: the provider's first model.
     package let generateModel: String?
-    /// Header lines of its calls, which go before those that its kind has; secrets.
+    /// Additional header lines of upstream calls, which are secret. They replace the kind's own lines of the same name.
     package let headers: [String]
-    /// Fields of `RoutingFields` that pass, though they may choose another model.
+    /// The fields of `RoutingFields` that are forwarded although they may choose another model.
     package let allowedFields: [String]
     package let cloud: CloudSettings
 }
 
 extension ProviderSettings.Kind {
-    /// The differences between kinds, a row each.
+    /// The properties of a kind.
     package struct Row {
-        /// The owner of its models, as callers see it; nil: the provider's label.
+        /// The owner of the models as callers see it; nil: the provider's label.
         package let owner: String?
-        /// For providers that have no URL of their own; nil: the kind uses no network.
+        /// The base URL of providers that set none; nil: the kind uses no network.
         let baseURL: StandardURL?
-        /// The setting with the host of its results.
+        /// The setting with the host of result files; nil: there is none.
         let assetURL: SettingKey?
-        /// Calls cost credits of the vendor.
+        /// Whether calls cost credits of the vendor.
         package let takesCredits: Bool
-        /// The setting with the models that are listed first.
+        /// The setting with the models that are listed first; nil: there is none.
         let subset: SettingKey?
-        /// The models have to be named, or are those that the vendor lists.
+        /// Whether the settings must name the models or take them from the vendor's list.
         let needsModels: Bool
-        /// Some servers want no key, so the callers' own are not passed on for want of one.
+        /// Whether a provider works without keys. If true, a provider without keys does not use the callers' keys
+        /// instead.
         let areKeysOptional: Bool
-        /// Calls take header lines that settings give.
+        /// Whether settings may add header lines to upstream calls.
         let takesHeaders: Bool
     }
 
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
-        /// The same, without the path of a version, which calls add.
+        /// A fixed base URL to which calls add the path of the API version.
         case host(String)
-        /// It depends on the location of each call.
+        /// The URL depends on the location of each call.
         case location
     }
 
@@ -115,7 +116,7 @@ extension ProviderSettings.Kind {
         case .gemini: Row(at: .host("https://generativelanguage.googleapis.com"))
         case .cohere: Row(at: .host("https://api.cohere.com"))
         case .cloudflare: Row(at: .host("https://api.cloudflare.com"))
-        // They have a refresh token in place of keys.
+        // Vertex AI uses a refresh token in place of keys.
         case .vertexGemini, .vertexClaude: Row(at: .location, areKeysOptional: true)
         case .echo:
             Row(
@@ -131,7 +132,7 @@ extension ProviderSettings.Kind {
         }
     }
 
-    /// Its vendors list their models to whoever has a key.
+    /// Whether vendors of this kind list their models to any valid key.
     var hasList: Bool {
         switch self {
         case .openai, .anthropic, .gemini, .cohere, .cloudflare: true
@@ -139,7 +140,7 @@ extension ProviderSettings.Kind {
         }
     }
 
-    /// `gen_ai.provider.name` of OpenTelemetry's conventions, which state the value for most vendors.
+    /// The value of `gen_ai.provider.name` in OpenTelemetry's conventions, which define it for most vendors.
     package var conventionalName: String {
         switch self {
         case .onemin: "1min.ai"
@@ -155,7 +156,7 @@ extension ProviderSettings.Kind {
 }
 
 extension ProviderSettings.Kind.Row {
-    /// Of a vendor whose models have to be named.
+    /// Creates the row of a vendor whose models must be named.
     fileprivate init(at baseURL: ProviderSettings.Kind.StandardURL, areKeysOptional: Bool = false) {
         self.init(
             owner: nil,
@@ -170,5 +171,5 @@ extension ProviderSettings.Kind.Row {
     }
 }
 
-/// The models of each kind whose vendor has a catalogue.
+/// The model catalogue of each kind that has one.
 package typealias Catalogues = [ProviderSettings.Kind: Catalogue]

@@ -1,4 +1,4 @@
-/// Names of fields by which a request chooses another model, server or account at a vendor than the relay chose.
+/// The names of request fields that would make a vendor use another model, server or account than the relay chose.
 package enum RoutingFields {
     package static let names = [
         "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",

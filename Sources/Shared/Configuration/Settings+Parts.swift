@@ -1,4 +1,4 @@
-/// Callers, offers and the limit book, made from the settings.
+/// Creates the table of callers that the settings describe.
 extension Callers {
     package convenience init(_ settings: Settings) {
         self.init(
@@ -17,7 +17,7 @@ extension ProviderSettings {
 }
 
 extension Offers {
-    /// - Parameter lists: those that were read, by the places of providers.
+    /// - Parameter lists: the model lists that were read from vendors, by the index of the provider.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
         let providers = settings.providers.enumerated().map { place, provider in
             let hasSubset = provider.kind.row.subset != nil

@@ -1,22 +1,22 @@
 import Engine
 
 extension Settings {
-    /// The settings that the sources give, or their problems.
+    /// The result of reading the settings: the settings or their problems.
     package struct Outcome: Sendable {
-        /// Nil where there are problems.
+        /// The settings; nil if there are problems.
         package let settings: Settings?
         package let problems: [SettingsProblem]
         package internal(set) var warnings: [SettingsProblem]
         package let effective: [EffectiveSetting]
-        /// The remote document could not be had, though it is required.
+        /// Whether the settings failed because the required remote document could not be downloaded.
         package internal(set) var isUnavailable = false
 
-        /// The names of the settings that have a value, given or by default.
+        /// The names of the settings that have a value, set explicitly or by default.
         package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
-    /// The address that a relay with the settings of this process listens on, whatever else is wrong with them. A remote
-    /// document is not asked.
+    /// The address on which a relay with the settings of this process listens, even if other settings are invalid. The
+    /// remote document is not read.
     package struct Address: Sendable {
         package let host: String
         package let port: Int
@@ -27,12 +27,12 @@ extension Settings {
         }
     }
 
-    /// Checks everything and reports all problems at once.
+    /// Reads and checks all settings, and reports all problems at once.
     /// - Parameters:
-    ///   - sources: stronger first.
-    ///   - catalogues: models that the settings may name.
-    ///   - usableBytes: memory of the container or machine.
-    ///   - readFile: gives the files that `X_FILE` settings name.
+    ///   - sources: the sources of settings; an earlier source overrides a later one.
+    ///   - catalogues: the catalogues of models that the settings may name.
+    ///   - usableBytes: the memory of the container or machine.
+    ///   - readFile: reads the files that `X_FILE` settings name.
     package static func read(
         _ sources: [SettingsSource],
         _ catalogues: Catalogues,
@@ -112,14 +112,14 @@ extension Settings {
 }
 
 extension SettingsReader {
-    /// Settings for parts that this version does not have.
+    /// Warns about settings for features that this version lacks.
     fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
         if traceURL != nil {
             warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version has no tracing yet: nothing is sent there")
         }
     }
 
-    /// Settings under which nobody can log in, or only at one relay of several.
+    /// Warns about settings that let nobody log in, or that make a login valid at only one of several relays.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,
@@ -139,7 +139,7 @@ extension SettingsReader {
         }
     }
 
-    /// All global settings, then those of each instance of a family, as far as they have a value.
+    /// All settings that have a value: the global ones, then those of each instance of a family.
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in

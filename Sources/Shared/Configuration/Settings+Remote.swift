@@ -1,22 +1,22 @@
 import Engine
 
-/// The settings of a process, with those of the document that its environment or its `.env` file names.
+/// Reads the settings of a process together with a remote document of settings.
 extension Settings {
-    /// The remote document as it was read last.
+    /// The remote document as it was last read.
     package struct Remote: Sendable, Equatable {
         fileprivate let url: String
         fileprivate let tag: String
         fileprivate let bytes: [UInt8]
     }
 
-    /// The place of the remote document, which a process reads from its start to its end.
+    /// The address of the remote document and how to read it. It is fixed while the process runs.
     package struct RemotePlace: Sendable, Equatable {
-        /// Nil: there is no document.
+        /// The URL of the remote document; nil if there is none.
         package let url: String?
-        /// A secret; nil: it is not sealed.
+        /// The secret key that decrypts the document; nil: the document is not encrypted.
         package let key: String?
         package let isRequired: Bool
-        /// Between two readings; zero: it is read when asked for only.
+        /// The interval at which the document is read again; zero: only on request.
         package let refreshPause: Duration
 
         init(_ reader: SettingsReader) {
@@ -28,19 +28,19 @@ extension Settings {
     }
 
     /// Reads the settings of this process: its environment, its `.env` file, and the remote document that these name.
-    /// Blocks.
+    /// Blocks the thread.
     ///
     /// - Parameters:
-    ///   - remote: the document as it was read last, which is replaced.
-    ///   - place: where it was at the start; nil: this is the start. Later other settings are in use, so a document that
-    ///     cannot be had is a problem in any case.
+    ///   - remote: the document as it was last read; updated.
+    ///   - place: the address that was used at startup; nil: the process is starting. After startup a document that
+    ///     cannot be downloaded is always a problem.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
         from place: RemotePlace? = nil
     ) -> Outcome {
         var sources = SettingsSource.ofProcess()
-        // Most have no such document, and their settings are read once.
+        // Most relays have no remote document, so their settings are read only once.
         guard place?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })
         else {
             return read(sources, catalogues, readFile: readSettingsFile)
@@ -71,7 +71,7 @@ extension Settings {
         return outcome
     }
 
-    /// Throws an absence if the document cannot be had.
+    /// Downloads and decrypts the document. Throws an absence if it cannot be downloaded.
     private static func document(
         at url: String,
         _ key: String?,
@@ -105,7 +105,7 @@ extension Settings {
 }
 
 extension SettingsSource {
-    /// One that could not be read.
+    /// Returns a source without settings that reports a read error.
     fileprivate static func broken(_ problem: SettingsProblem) -> SettingsSource {
         SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
     }

@@ -1,84 +1,84 @@
 package import Engine
 import Limits
 
-/// Callers that may have the settings read anew, over HTTP.
+/// The clients that may trigger a reload of the settings over HTTP.
 package enum ReloadAccess: String, CaseIterable, Sendable {
-    /// Whoever is logged in.
+    /// Operators who are logged in.
     case admin
-    /// Programs on this machine, but for proxies.
+    /// Programs on this machine, except proxies.
     case local
-    /// Anybody, now and then.
+    /// Any client, at a limited rate.
     case open
     case off
 }
 
-/// Everything that an operator decides, checked. Made from the rows of `SettingsTable` by `Settings.read`.
+/// All settings of the relay, checked. `Settings.read` makes them from the rows of `SettingsTable`.
 package struct Settings: Sendable, Equatable {
-    /// An IP address.
+    /// The IP address to listen on.
     package let host: String
     package let port: Int
-    /// 0: one a core.
+    /// The number of event loops; 0: one per core.
     package let threads: Int
-    /// Without a slash at the end.
+    /// The address that clients use, without a final slash; nil if unset.
     package let publicURL: String?
-    /// Requests for pages that are not there are sent to it.
+    /// The address to which requests for unknown paths are redirected; nil: they get a 404.
     package let notFoundURL: String?
-    /// `["*"]`, or lower-case `scheme://host[:port]`.
+    /// The origins that browsers may call from: `["*"]`, or lower-case `scheme://host[:port]`.
     package let corsOrigins: [String]
     package let memory: MemorySettings
     package let maxBodyBytes: Int
     package let maxUploadBytes: Int
     package let shutdownSeconds: Double
-    /// Nil: `/metrics` is open.
+    /// The digest of the token for `/metrics`; nil: `/metrics` needs no token.
     package let metricsToken: Digest?
-    /// A URL, perhaps with credentials: not for logs.
+    /// The URL of the proxy, which may contain credentials and must not be logged; nil: no proxy.
     package let upstreamProxy: String?
-    /// A PEM file that can be read.
+    /// The path of a readable PEM file with certificates to trust; nil: there is none.
     package let certificateFile: String?
-    /// By NAME.
+    /// The known callers, sorted by NAME.
     package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]
     package let limits: LimitSettings
     package let fetch: FetchSettings
-    /// A secret; nil: each caller's own key takes its place.
+    /// The secret that encrypts file ids; nil: each caller's own key is used instead.
     package let fileSecret: String?
-    /// Models of 1min.ai that are listed first, by the vendor's names.
+    /// The models of 1min.ai that are listed first, by the vendor's names.
     package let permittedModels: [String]
     static let subsetOfOneMin = ["gpt-4o-mini", "gpt-4o", "o3-mini"]
-    /// By the names of models that end: the names that serve then.
+    /// The replacements for retired models: the new name by the old one.
     package let replacements: [String: String]
-    /// No other models of 1min.ai may be used.
+    /// Whether other models of 1min.ai than `permittedModels` are refused.
     package let isSubsetOnly: Bool
-    /// For requests that name no model.
+    /// The default model of requests that name none; nil if unset.
     package let defaultModel: String?
-    /// For requests that name an unknown model.
+    /// The model for requests whose model no provider serves; nil if unset.
     package let fallbackModel: String?
-    /// For `/generate`; nil: one of each provider.
+    /// The model for `/generate` requests that name none; nil: one model of each provider.
     package let generateModel: String?
-    /// Prompts for 1min.ai keep their links to videos.
+    /// Whether prompts for 1min.ai keep their links to videos.
     package let keepsLinks: Bool
-    /// Between two readings of the vendor's list of models; zero: it is never read.
+    /// The interval at which the vendor's model list is read; zero: never.
     package let modelsRefresh: Duration
     package let remotePlace: RemotePlace
-    /// Callers that may have the settings read anew.
+    /// The clients that may trigger a reload of the settings.
     package let reloadAccess: ReloadAccess
-    /// Nil: there are no admin pages.
+    /// The settings of the admin pages; nil: there are no admin pages.
     package let admin: AdminSettings?
-    /// A collector of traces; nil: none are sent.
+    /// The URL of a trace collector; nil: no traces are sent.
     package let traceURL: String?
     package let logLevel: LogLevel
     package let logFormat: LogFormat
-    /// Of usage records; nil: none is written.
+    /// The file for usage records; nil: no file is written.
     package let usageFile: UsageFileSettings?
-    /// Of usage records; nil: there is none.
+    /// The database of usage records; nil: there is none.
     package let usageDatabase: UsageDatabaseSettings?
-    /// For what lasts; nil: there is none.
+    /// The folder for data that survives a restart; nil: there is none.
     package let dataFolder: String?
     package let balance: BalanceSettings
-    /// Nil: no answer is kept.
+    /// The settings of the response cache; nil: nothing is cached.
     package let cache: CacheSettings?
-    /// In the order of `PROVIDERS`; never empty.
+    /// The providers in the order of `PROVIDERS`, then by name; never empty.
     package let providers: [ProviderSettings]
-    /// By NAME.
+    /// The panels, sorted by NAME.
     package let panels: [Panel]
 }

@@ -1,7 +1,7 @@
 import Engine
 
-/// Problems between settings that are each valid alone. Nothing is reported that only follows from a problem which
-/// is reported already.
+/// Checks for problems between settings that are each valid alone. A problem that only follows from another reported
+/// problem is left out.
 extension SettingsReader {
     mutating func judge(_ settings: Settings, _ catalogues: Catalogues) {
         refuseUselessProviders(settings)
@@ -38,12 +38,12 @@ extension SettingsReader {
         warnOfModelLimits(settings.limits.byModel, offers)
     }
 
-    /// A problem, unless a list that is yet to be read may solve it.
+    /// Reports a problem, or only a warning if a vendor's model list, which is not read yet, may solve it.
     ///
-    /// - Parameter name: what was asked for, for the nearest name in its place.
+    /// - Parameter name: the requested model, for which the message suggests a similar name.
     private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: Offers) {
         if offers.isAwaitingList { return warn(key, text + " by its name; a vendor's list may") }
-        // A model that exists, and that settings refuse, was not misspelt.
+        // A model that exists but is forbidden by the settings was not misspelt.
         let near = offers.forbiddenModel(name) == nil ? nearestModel(to: name, among: offers.allNames) : nil
         note(key, text + hint(near))
     }
@@ -52,8 +52,8 @@ extension SettingsReader {
         name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
-    /// A provider with credentials of its own needs somebody who may use it: the relay neither becomes an open proxy by
-    /// omission nor starts for nobody.
+    /// Reports providers with credentials that no caller may use. The relay must neither become an open proxy by
+    /// accident nor start without users.
     private mutating func refuseUselessProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
@@ -64,7 +64,7 @@ extension SettingsReader {
         }
     }
 
-    /// A known token is never sent upstream.
+    /// Reports tokens of callers that are also keys of providers. A caller's token must never be sent upstream.
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
@@ -72,7 +72,7 @@ extension SettingsReader {
         }
     }
 
-    /// Tokens that may do less than their owner expects.
+    /// Warns about tokens that give fewer rights than their owner may expect.
     private mutating func warnOfTokens(_ settings: Settings) {
         let isProviderMeant =
             hasProblem(with: "PROVIDER", "ONE_MIN_")
@@ -115,7 +115,7 @@ extension SettingsReader {
         }
     }
 
-    /// A weight of a model that its provider does not have says nothing.
+    /// Reports weights and prices for models that their provider does not have.
     private mutating func judgeModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
             let weights = provider.rank.weights.keys.sorted().map {
@@ -137,7 +137,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns of models that the catalogue does not know, and of those that are named but may not be used.
+    /// Warns about models that are not in the catalogue, and about models that are named but refused.
     private mutating func warnOfModels(_ settings: Settings, _ catalogues: Catalogues) {
         for kind in ProviderSettings.Kind.allCases {
             let providers = settings.providers.filter { $0.kind == kind }
@@ -165,7 +165,7 @@ extension SettingsReader {
         warn(key, "\"\(model)\" is not in the catalogue of this version; it is sent on as it is")
     }
 
-    /// Whether it is not known which models there are.
+    /// Whether the set of models is unknown because of a reported problem.
     private var hasProblemOfModels: Bool {
         problems.contains { problem in
             guard let name = problem.name, !unknownNames.contains(name) else { return false }

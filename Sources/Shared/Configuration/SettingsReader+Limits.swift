@@ -1,6 +1,6 @@
 import Limits
 
-/// Limits that are well written and would not do what their writer wants.
+/// Checks for limits that are valid but would not have the intended effect.
 extension SettingsReader {
     mutating func judgeLimits(_ settings: Settings) {
         let wrongKeys: SettingKey = "RATE_LIMIT_FAILED_AUTH"
@@ -16,7 +16,7 @@ extension SettingsReader {
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))
             if let group {
-                // Only vendors that take such requests as they came tell tokens of them.
+                // Only vendors that get such requests unchanged report the tokens used.
                 let used = forwards || group == .chat ? group.units : group.units.subtracting([.tokens, .usd])
                 for unit in Quota.Unit.allCases where units.contains(unit) && !used.contains(unit) {
                     warn(key, "\(group.rawValue) requests use no \(unit.rawValue): that part limits nothing")
@@ -31,7 +31,8 @@ extension SettingsReader {
         }
     }
 
-    /// Without a price no request costs anything, and the limit would never be reached. One problem is enough for all limits.
+    /// Reports dollar limits if no price is set: without a price no request costs anything. Reports it for one limit
+    /// only.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
@@ -45,13 +46,13 @@ extension SettingsReader {
 
     private static let noPrice = "no provider has a price, so nothing costs usd"
 
-    /// Notes a problem unless providers' settings have problems, from which it may follow.
+    /// Reports a problem, unless the settings of providers have problems that may be its cause.
     private mutating func noteOfProviders(_ key: SettingKey, _ text: String) {
         if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
         note(key, text)
     }
 
-    /// Requests would be refused for ever.
+    /// Warns about limits that are too small for any request.
     private mutating func warnIfTooSmall(_ quota: Quota, _ key: SettingKey) {
         let (tokens, credits) = (UsageMeans.firstCompletion, UsageMeans.firstCredits)
         if quota.unit == .tokens, quota.count <= tokens {
@@ -68,7 +69,7 @@ extension SettingsReader {
         }
     }
 
-    /// Those that are set, with the group that they are for; nil: more than one.
+    /// Returns the limits that are set, with their endpoint group; nil: several groups.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

@@ -1,4 +1,4 @@
-/// Panels whose models nobody serves, or that ask themselves.
+/// Checks for panels whose models no provider serves, and for panels that call themselves.
 extension SettingsReader {
     mutating func judgePanels(_ settings: Settings, _ offers: Offers) {
         if settings.panels.isEmpty { return }
@@ -47,8 +47,8 @@ extension SettingsReader {
 }
 
 extension Offers {
-    /// Returns the shortest way from a panel to itself, as names of panels; nil if there is none. Each panel is looked at
-    /// once, and none within the look at another: a chain of panels may be as long as the settings.
+    /// Returns the shortest path from a panel back to itself, as names of panels; nil if there is none. The search is
+    /// iterative and visits each panel once, since a chain of panels may be as long as the settings.
     fileprivate func cycle(from panel: Panel) -> [String]? {
         var found = [(panel: panel, asker: 0)]
         var seen: Set<String> = [panel.name]
@@ -72,7 +72,8 @@ extension Offers {
         return nil
     }
 
-    /// The models that one request may ask. Of panels in a circle, which have no end, at least `bound`.
+    /// Returns the largest number of models that one request to the panel may call. For panels in a cycle, which would
+    /// never end, the result is at least `bound`.
     fileprivate func calls(of panel: Panel, upTo bound: Int) -> Int {
         var most = 0
         for cast in panel.casts {

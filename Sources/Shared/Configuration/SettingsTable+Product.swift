@@ -2,7 +2,7 @@ import Engine
 import Limits
 
 extension SettingsTable {
-    /// Every setting of the relay.
+    /// All settings of the relay.
     package static let product = SettingsTable(
         sections: [
             SettingSection(
@@ -318,6 +318,6 @@ extension SettingsTable {
 }
 
 extension SettingType {
-    /// A time limit on the network.
+    /// The type of a network timeout.
     static let timeout = SettingType.duration(.milliseconds(1) ... .seconds(86_400))
 }
