@@ -1,8 +1,8 @@
-/// A value behind one pointer. Errors are kept so: with typed throws each async frame on their way has room for them,
-/// and a stream holds its frames for as long as it lasts. Public, as only that is inlined in other modules: its value is
-/// read and changed where it is.
+/// A value behind one pointer, so that it is cheap to pass and store. With typed throws, each async frame has room for
+/// the error, and a stream keeps its frames while it lasts. The type is public because only public code is inlined in
+/// other modules, and its value is read and changed in place.
 public struct Indirect<Value: Sendable>: Sendable {
-    /// `@unchecked`: it changes only while nobody else has it.
+    /// `@unchecked`: the box changes only while a single owner references it.
     @usableFromInline
     final class Box: @unchecked Sendable {
         @usableFromInline var value: Value

@@ -1,6 +1,6 @@
-/// The kind of a vendor's failure, for counts.
+/// The kind of a vendor's failure, for metrics.
 package enum UpstreamFault: Int, CaseIterable, Sendable {
-    // The way to it.
+    // Failures of the connection.
     case unreachable
     case insecure
     case connectTimeout
@@ -9,12 +9,12 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     case totalTimeout
     case broken
     case tooLarge
-    /// There was no memory here for its answer.
+    /// The relay had no memory for the response.
     case overloaded
-    /// The relay had no time for the work on the call.
+    /// The relay had no time to process the call.
     case busy
     case cancelled
-    // Its answer.
+    // Errors that the vendor reported.
     case badKey
     case forbidden
     case outOfCredit

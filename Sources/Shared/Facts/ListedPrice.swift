@@ -1,6 +1,6 @@
 package import Engine
 
-/// The price of a model as lists of models show it. It is never billed.
+/// The price of a model in lists of models. It is never used for billing.
 package struct ListedPrice: Sendable, Equatable {
     package enum Part: Int, CaseIterable, Sendable {
         case prompt
@@ -10,7 +10,7 @@ package struct ListedPrice: Sendable, Equatable {
         case image
         case request
 
-        /// The member's name in lists of models.
+        /// The name of the member in lists of models.
         package var name: StaticString {
             switch self {
             case .prompt: "prompt"
@@ -23,12 +23,14 @@ package struct ListedPrice: Sendable, Equatable {
         }
     }
 
-    /// Dollars for a token, a picture or a request as decimal numbers, by place; empty if none is known.
+    /// The prices as decimal texts: dollars for a token, an image or a request, indexed by `Part`; empty if no price is
+    /// known.
     private var texts: [String?] = []
 
     package init() {}
 
-    /// The price that settings name; of tokens from a cache only if they have one of their own.
+    /// Creates the price that settings name. The price of cached tokens is only set if it differs from that of the
+    /// prompt.
     init(_ price: Price) {
         self[.prompt] = Self.text(price.promptParts)
         self[.completion] = Self.text(price.completionParts)
@@ -45,12 +47,12 @@ package struct ListedPrice: Sendable, Equatable {
 
     package var isKnown: Bool { texts.contains { $0 != nil } }
 
-    /// Takes over all that the other price has.
+    /// Overwrites this price with every part that the other price has.
     package mutating func add(_ other: ListedPrice) {
         for part in Part.allCases { if let text = other[part] { self[part] = text } }
     }
 
-    /// Sets a part from a vendor's list, which has it as a number or as a string; anything else is no price.
+    /// Sets a part from a vendor's list, which has it as a number or a string. Any other value is ignored.
     package mutating func read(_ part: Part, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)
@@ -58,7 +60,8 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Digits and a point only, as most readers want it.
+    /// Returns the text with digits and a point only, as most clients expect it. Converts other notations, such as an
+    /// exponent.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }
@@ -67,7 +70,9 @@ package struct ListedPrice: Sendable, Equatable {
         return parts < 1e18 ? Self.text(Int(parts)) : nil
     }
 
-    /// - Parameter parts: 10^-12 dollars.
+    /// Returns an amount as decimal text.
+    ///
+    /// - Parameter parts: the amount in 10^-12 dollars.
     private static func text(_ parts: Int) -> String {
         let scale = 1_000_000_000_000
         var decimals = String(String(scale + parts % scale).dropFirst())

@@ -1,7 +1,7 @@
 package import Engine
 
 extension ModelFacts {
-    /// Appends what is known as members of an object, each with a comma before it.
+    /// Appends the known facts as members of a JSON object, each after a comma.
     package func append(to body: inout ByteBuffer) {
         if let contextWindow { body.append(#","context_length":"#, contextWindow) }
         if let maxOutputTokens {
@@ -47,7 +47,7 @@ extension ModelFacts {
         body.append(#""]"#)
     }
 
-    /// The words of the abilities that the model is known to have.
+    /// The words of the abilities that the model has.
     package var words: [String] { Abilities.named.filter { abilities.contains($0.ability) }.map { "\($0.word)" } }
 }
 
@@ -57,7 +57,7 @@ extension ByteBuffer {
         append(decimal: number)
     }
 
-    /// - Parameter names: of letters, digits, `-` and `_`.
+    /// - Parameter names: names of letters, digits, `-` and `_`, which need no escaping.
     fileprivate mutating func append(_ name: StaticString, _ names: [String]) {
         append(name)
         append("[")

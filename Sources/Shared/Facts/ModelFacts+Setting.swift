@@ -1,6 +1,6 @@
 import Engine
 
-/// Facts of models by the names that callers use, as `MODEL_INFO` has them:
+/// Parses facts of models, by the names that callers use, from `MODEL_INFO`:
 /// `gpt-x=context:128000,tools:false;other=input_modalities:text+image`.
 extension ModelFacts {
     /// The reason why a text is not a list of facts. It does not quote the text, which may come from a file of secrets.
@@ -63,7 +63,7 @@ extension ModelFacts {
         return names
     }
 
-    /// Whether the text is a short name of letters, digits, `-` and `_`.
+    /// Returns whether the text is a short name of letters, digits, `-` and `_`.
     package static func isName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy {

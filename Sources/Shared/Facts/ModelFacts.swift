@@ -1,8 +1,8 @@
 import Engine
 
-/// Facts of a model for lists of models. They are shown, and nothing else depends on them.
+/// Facts about a model for lists of models. They are shown only; the relay does not use them otherwise.
 package struct ModelFacts: Sendable, Equatable {
-    /// Abilities of a model, its own or made up for by the relay.
+    /// The abilities of a model: its own, or emulated by the relay.
     package struct Abilities: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -15,31 +15,31 @@ package struct ModelFacts: Sendable, Equatable {
         package static let streaming = Abilities(rawValue: 16)
         package static let webSearch = Abilities(rawValue: 32)
 
-        /// All abilities with their words, in the order in which they are listed.
+        /// All abilities with their words, in the order of listing.
         package static let named: [(word: StaticString, ability: Abilities)] = [
             ("tools", .tools), ("vision", .vision), ("reasoning", .reasoning),
             ("structured_outputs", .structuredOutputs), ("streaming", .streaming), ("web_search", .webSearch),
         ]
     }
 
-    /// The window in tokens; nil if unknown.
+    /// The context window in tokens; nil if unknown.
     package var contextWindow: Int?
     /// The largest output in tokens; nil if unknown.
     package var maxOutputTokens: Int?
-    /// Kinds of input such as `text`; nil if unknown.
+    /// The kinds of input, such as `text`; nil if unknown.
     package var inputs: [String]?
-    /// Kinds of output such as `text`; nil if unknown.
+    /// The kinds of output, such as `text`; nil if unknown.
     package var outputs: [String]?
     /// The abilities that the model is known to have.
     package private(set) var abilities: Abilities = []
-    /// The abilities of which it is known whether the model has them.
+    /// The abilities that the model is known to have or to lack.
     private var judged: Abilities = []
-    /// Parameters of requests, as OpenRouter names them; nil if unknown.
+    /// The supported request parameters, by OpenRouter's names; nil if unknown.
     package var parameters: [String]?
     package var price = ListedPrice()
-    /// Seconds since 1970; nil if unknown.
+    /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
-    /// Nil if nothing better than the provider's is known.
+    /// The owner of the model; nil if only the provider's owner is known.
     package var owner: String?
 
     package init() {}
@@ -49,7 +49,7 @@ package struct ModelFacts: Sendable, Equatable {
         if isThere { abilities.formUnion(ability) } else { abilities.subtract(ability) }
     }
 
-    /// Takes over all that the other facts have.
+    /// Overwrites these facts with every fact that the other facts have.
     package mutating func correct(by other: ModelFacts) {
         contextWindow = other.contextWindow ?? contextWindow
         maxOutputTokens = other.maxOutputTokens ?? maxOutputTokens
@@ -63,7 +63,7 @@ package struct ModelFacts: Sendable, Equatable {
         judged.formUnion(other.judged)
     }
 
-    /// Narrows the facts to what holds at another provider of the model, too.
+    /// Reduces the facts to those that also hold for another provider of the model.
     package mutating func narrow(by other: ModelFacts) {
         contextWindow = Self.least(contextWindow, other.contextWindow)
         maxOutputTokens = Self.least(maxOutputTokens, other.maxOutputTokens)
