@@ -1,11 +1,11 @@
 package import Engine
 import Limits
 
-/// The vendor's names for a file that it keeps.
+/// The path and the id of an uploaded file at a vendor.
 package struct KeptAsset: Sendable, Equatable {
-    /// Its path there.
+    /// The path of the file on the vendor's asset host.
     package let path: String
-    /// Empty: the vendor named none.
+    /// The vendor's id of the file; empty if the vendor gave none.
     package let id: String
 
     package init(path: String, id: String) {
@@ -14,16 +14,16 @@ package struct KeptAsset: Sendable, Equatable {
     }
 }
 
-/// The files of callers that a vendor keeps already: a conversation brings its pictures again with each turn. All loops
-/// share it. The entry that is longest unused goes first.
+/// A cache of the files that were already uploaded to vendors, since a conversation sends its images again with each
+/// turn. All loops share it. The least recently used entry is removed first.
 package final class AssetCache: Sendable {
-    /// Of a caller, with a vendor's key, by content.
+    /// The key of an uploaded file: its content, the caller, and the vendor's key that uploaded it.
     package struct Key: Hashable, Sendable {
         fileprivate let digest: Digest
 
         /// - Parameters:
-        ///   - content: of the content, and of all else that the file is to be.
-        ///   - account: of the vendor's key: others' files are unknown to it.
+        ///   - content: the digest of the content and of everything else that determines the uploaded file.
+        ///   - account: the digest of the vendor's key, since other keys cannot use the file.
         package init(_ content: Digest, of caller: Caller, account: Digest) {
             var parts = ByteBuffer()
             for digest in [content, account] { digest.withBytes { parts.append($0) } }
@@ -48,7 +48,7 @@ package final class AssetCache: Sendable {
     private let shelf = Lock(Shelf())
     private let mostEntries: Int
     private let mostBytes: Int
-    /// Vendors do not say how long they keep what nobody asks for.
+    /// The lifetime of an entry, in nanoseconds. Vendors do not say how long they keep a file that is not used.
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
     package init(mostEntries: Int = 8_192, mostBytes: Int = 4_194_304) {
@@ -77,9 +77,9 @@ package final class AssetCache: Sendable {
         }
     }
 
-    /// The vendor knows it no more.
+    /// Removes an entry because the vendor no longer has the file.
     package func forget(_ key: Key) { shelf.withLock { $0.remove(key) } }
 
-    /// The number of entries, and their size.
+    /// The number of entries, and their size in bytes.
     package var size: (entries: Int, bytes: Int) { shelf.withLock { ($0.entries.count, $0.bytes) } }
 }

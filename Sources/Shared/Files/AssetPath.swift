@@ -1,11 +1,12 @@
 import Engine
 
-/// Paths on a vendor's asset host, as bytes.
+/// Checks of paths on a vendor's asset host. They work on bytes.
 package enum AssetPath {
-    /// Escapes within escapes are looked through so often.
+    /// The largest number of nested percent-encodings that are decoded.
     private static let rounds = 4
 
-    /// Some step of the path leads upward, however it is written: with backslashes, in escapes, in escapes of escapes.
+    /// Returns whether some step of the path leads upward (`..`), also if it is written with backslashes or with nested
+    /// percent-encodings.
     package static func climbs(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
@@ -17,7 +18,7 @@ package enum AssetPath {
         return true
     }
 
-    /// It means a file on the asset host and nothing else: it is neither an address nor the beginning of one.
+    /// Returns whether the path refers to a file on the asset host: it is not a URL and cannot become one.
     static func isOnHost(_ path: String) -> Bool {
         guard !path.isEmpty, !climbs(path) else { return false }
         var bytes = Array(path.utf8)
@@ -31,7 +32,7 @@ package enum AssetPath {
         return false
     }
 
-    /// `https:`, `data:` (RFC 3986, 3.1).
+    /// Returns whether the bytes begin with a URL scheme such as `https:` or `data:` (RFC 3986, 3.1).
     private static func hasScheme(_ bytes: [UInt8]) -> Bool {
         let name = bytes.prefix { byte in
             switch byte {
@@ -43,7 +44,7 @@ package enum AssetPath {
         return name.count < bytes.count && bytes[name.count] == UInt8(ascii: ":")
     }
 
-    /// Without one layer of escapes; nil: there was none.
+    /// Decodes one layer of percent-encoding; nil if there is none.
     private static func decoded(_ bytes: [UInt8]) -> [UInt8]? {
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)
@@ -64,8 +65,8 @@ package enum AssetPath {
 }
 
 extension StoredFile {
-    /// The vendor's name for the file can mean only a file that it keeps. Anybody who has the key that seals an id can
-    /// make one up, so nothing that was opened is used before this was asked.
+    /// Whether the vendor's path and id can only refer to a file at the vendor. Anybody who has the key of an owner can
+    /// forge file ids, so check this before a decoded id is used.
     var namesAnAsset: Bool {
         AssetPath.isOnHost(path)
             && vendorID.utf8.allSatisfy { byte in

@@ -1,20 +1,20 @@
 import Engine
 import Limits
 
-/// A caller as the owner of files. Ids of its files are made and read here: `file-` and a text that only this owner's key
-/// opens, so that any instance can serve any file, and none has to remember it.
+/// A caller as the owner of files. It creates and reads the ids of its files: `file-` and an encrypted text that only
+/// this owner's key decrypts. So any instance can serve any file without storing its id.
 package struct FileOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// For the keys of records in the shared store.
+    /// The identity of the caller, for the keys of records in the shared store.
     var identity: Identity { seal.identity }
 
-    /// Longer ones are none.
+    /// The longest valid file id, in bytes.
     package static let idLimitBytes = 1_000
-    /// Of what is sealed, and how.
+    /// The version of the encrypted content.
     private static let version: UInt8 = 1
 
-    /// Nil: the caller is anonymous and owns nothing. `secret`: `FILE_ID_SECRET`.
+    /// Creates the owner; nil if the caller is anonymous, because it cannot own files. `secret` is `FILE_ID_SECRET`.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "file ids of ", version: Self.version) else {
             return nil
@@ -22,14 +22,15 @@ package struct FileOwner: Sendable {
         self.seal = seal
     }
 
-    /// Nil: the vendor's words for it do not fit.
+    /// Creates the id of a file; nil if the vendor's path or id is invalid or too long.
     package func id(of file: StoredFile) -> FileID? {
         guard file.namesAnAsset, let coded = file.encoded() else { return nil }
         let id = FileID([Self.version] + seal.seal(coded))
         return id.text.utf8.count <= Self.idLimitBytes ? id : nil
     }
 
-    /// Nil: no id, another's, a changed one, or one that its owner made up to lead elsewhere, which all look alike.
+    /// Decrypts a file id. Returns nil if the id is damaged, belongs to another owner, or was forged to refer to
+    /// something else than a file. The result does not say which.
     package func open(_ id: FileID) -> StoredFile? {
         guard id.sealed.first == Self.version, let coded = seal.open(Array(id.sealed.dropFirst())) else { return nil }
         return StoredFile(coded).flatMap { $0.namesAnAsset ? $0 : nil }
@@ -41,7 +42,7 @@ package struct FileOwner: Sendable {
     }
 }
 
-/// An id, opened by its owner only.
+/// The encrypted id of a file, which only its owner can decrypt.
 package struct FileID: Sendable, Hashable {
     let sealed: [UInt8]
     private static let prefix = "file-"

@@ -1,26 +1,27 @@
 package import Engine
 package import Limits
 
-/// The files that callers have and those that they deleted, shared by all instances. Lost in a flush or restart of the
-/// store: then lists begin anew, files are still used by their ids, and deleted ones are found again.
+/// The list of each caller's files and the ids of deleted files, shared by all instances. If the store is flushed or
+/// restarted, lists start empty, files still work by id, and deleted files can be used again.
 package struct FileShelf: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 
     private let state: SharedState
 
-    /// Of one caller's list; the oldest files leave it, and are still used by their ids.
+    /// The largest size of one caller's list, in bytes. The oldest files are dropped from a full list, but still work
+    /// by id.
     package static let listLimitBytes = 60_000
     private static let expirySeconds = 365 * 86_400
     private static let format: UInt8 = 1
 
     package init(_ state: SharedState) { self.state = state }
 
-    /// Puts a new file on its owner's list.
+    /// Adds a new file to its owner's list.
     package func add(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) {
         try await change(owner, on: loop) { $0.contains(id) ? nil : $0 + [id] }
     }
 
-    /// Newest first. Expired ones are left out.
+    /// Returns the owner's files, newest first. Expired files are left out.
     package func files(
         of owner: FileOwner,
         at seconds: Int,
@@ -34,7 +35,7 @@ package struct FileShelf: Sendable {
             }
     }
 
-    /// Nil: none of this owner's, an expired one, or one that was deleted.
+    /// Returns a file by its id; nil if it is not this owner's, has expired or was deleted.
     package func file(
         _ text: String,
         of owner: FileOwner,
@@ -45,7 +46,8 @@ package struct FileShelf: Sendable {
         return try await state.read(Self.goneKey(found.id), on: loop) == nil ? found : nil
     }
 
-    /// False: it was deleted before. Asked again after a failure it ends what was begun.
+    /// Deletes a file. Returns false if it was already deleted. Calling this again after a failure completes the
+    /// deletion.
     package func delete(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
         try await change(owner, on: loop) { list in list.contains(id) ? list.filter { $0 != id } : nil }
         return try await state.update(Self.goneKey(id), expirySeconds: Self.expirySeconds, on: loop) { found in
@@ -53,7 +55,7 @@ package struct FileShelf: Sendable {
         }
     }
 
-    /// `change` gives the new list; nil: it stays.
+    /// Updates the owner's list. `change` returns the new list; nil if nothing changes.
     private func change(
         _ owner: FileOwner,
         on loop: EventLoop,
@@ -85,7 +87,7 @@ package struct FileShelf: Sendable {
             }
     }
 
-    /// An unreadable list counts as none.
+    /// Decodes a list. A damaged list counts as empty.
     private static func decoded(_ bytes: [UInt8]?) -> [FileID] {
         guard var rest = bytes?[...], rest.popFirst() == format else { return [] }
         var list: [FileID] = []

@@ -1,24 +1,24 @@
 import Engine
 package import Limits
 
-/// Seals what belongs to a caller, so that only the same caller opens it, through any instance.
+/// Encrypts data of a caller so that only the same caller can decrypt it, through any instance.
 ///
-/// Without `FILE_ID_SECRET` a caller's token is the key; of a known caller with several the first seals, and each opens,
-/// so that what is sealed lives as long as the token that sealed it.
+/// Without `FILE_ID_SECRET`, the caller's token is the key. If a known caller has several tokens, the first one
+/// encrypts and each of them decrypts. Data can then be decrypted as long as the token that encrypted it is configured.
 package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]
     private let key: SealingKey
-    /// Of the caller's other tokens.
+    /// The secrets of the caller's other tokens, for decryption.
     private let otherSecrets: [[UInt8]]
     private let context: [UInt8]
 
-    /// Nil: the caller is anonymous and owns nothing.
+    /// Creates the seal; nil if the caller is anonymous, because it cannot own data.
     ///
     /// - Parameters:
     ///   - secret: `FILE_ID_SECRET`.
-    ///   - purpose: keeps keys apart.
-    ///   - version: of what is sealed, and how.
+    ///   - purpose: separates the keys of different uses.
+    ///   - version: the version of the encrypted content.
     package init?(_ caller: Caller, secret: String?, for purpose: String, version: UInt8) {
         guard let identity = caller.identity else { return nil }
         self.identity = identity
@@ -40,12 +40,14 @@ package struct OwnerSeal: Sendable {
         SealingKey(derivedFrom: secret, for: identity.digest.withBytes { purpose + $0 })
     }
 
-    /// - Parameter name: has to be the same to open it.
+    /// Encrypts data.
+    ///
+    /// - Parameter name: an additional context; decryption needs the same name.
     package func seal(_ bytes: [UInt8], named name: String = "") -> [UInt8] {
         key.seal(bytes, context: context + Array(name.utf8))
     }
 
-    /// Nil: another's, or changed since.
+    /// Decrypts data; nil if it belongs to another owner or was changed.
     package func open(_ sealed: [UInt8], named name: String = "") -> [UInt8]? {
         let context = context + Array(name.utf8)
         if let opened = key.open(sealed, context: context) { return opened }

@@ -1,21 +1,21 @@
 import Engine
 
-/// All that is known of a file that a vendor keeps for a caller; its id carries it.
+/// A file that a vendor stores for a caller. The file's id contains all of these values.
 package struct StoredFile: Sendable, Equatable {
-    /// The provider that has it, by its unique name.
+    /// The unique name of the provider that stores the file.
     package var provider: String
-    /// The provider's key that uploaded it: the beginning of the key's digest.
+    /// The provider's key that uploaded the file: the first 8 bytes of the key's digest.
     package var account: UInt64
-    /// The vendor's name for it.
+    /// The vendor's id of the file.
     package var vendorID: String
-    /// Its path at the vendor.
+    /// The path of the file at the vendor.
     package var path: String
     package var name: String
     package var bytes: Int
     package var purpose: FilePurpose
-    /// Seconds since 1970.
+    /// The creation time, in seconds since 1970.
     package var createdAt: Int
-    /// Seconds since 1970; nil: it does not expire.
+    /// The expiry time, in seconds since 1970; nil: the file does not expire.
     package var expiresAt: Int?
 
     package init(
@@ -41,7 +41,7 @@ package struct StoredFile: Sendable, Equatable {
     }
 }
 
-/// OpenAI's purposes of files. The raw value is part of ids.
+/// The purposes of files in OpenAI's API. The raw values are part of file ids.
 package enum FilePurpose: UInt8, CaseIterable, Sendable {
     case assistants = 1
     case batch = 2
@@ -69,14 +69,14 @@ package enum FilePurpose: UInt8, CaseIterable, Sendable {
 
 extension StoredFile {
     private static let format: UInt8 = 1
-    /// Of a name that a caller gives.
+    /// The longest file name that a caller may give, in bytes.
     package static let givenNameLimitBytes = 1_024
-    /// Of the name, in an id.
+    /// The longest file name in an id, in bytes.
     package static let nameLimitBytes = 200
     private static let pathLimitBytes = 300
     private static let wordLimitBytes = 64
 
-    /// Nil: the vendor's words for it are longer than an id has room for. Names are cut.
+    /// Encodes the file for its id; nil if the vendor's path or id is too long. Long names are cut.
     func encoded() -> [UInt8]? {
         guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
             provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
@@ -124,7 +124,7 @@ extension ArraySlice<UInt8> {
 
     fileprivate mutating func takeText() -> String? { takeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Two bytes that say how many follow, and those.
+    /// Reads a byte string after its length, which is two bytes, little-endian; nil if it is cut off.
     mutating func takeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)
