@@ -1,28 +1,29 @@
 package import Engine
 package import Limits
 
-/// The caller of a request. One object serves all requests of the same caller on a loop.
+/// The caller of a request. One object serves all requests of the same caller on an event loop.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
-        /// Brings a token of this relay's.
+        /// A caller with a token of this relay.
         case known
-        /// Brings a key of the vendor's, which is passed on.
+        /// A caller with a vendor's key, which is forwarded.
         case passThrough
-        /// Brings none, or none that is known.
+        /// A caller without a key, or with an unknown one.
         case anonymous
     }
 
     package let kind: Kind
-    /// By which everything that is kept for a caller is found: a known key's by its NAME, whichever of its tokens is
-    /// brought, others' by the bearer; nil: anonymous.
+    /// The identity under which a caller's data is stored. For a known key it is the NAME, whichever token is used; for
+    /// a passthrough key it is the key's digest; nil for anonymous callers.
     package let identity: Identity?
-    /// For the log: a known key's name, of other bearers characters of the digest; nil: anonymous.
+    /// The name for the log: the name of a known key, or some characters of a passthrough key's digest; nil for
+    /// anonymous callers.
     package let name: String?
-    /// The settings of a known key.
+    /// The settings of a known key; nil for other callers.
     package let key: KeySettings?
-    /// The key to pass on; empty unless `passThrough`.
+    /// The key to forward; empty unless the kind is `passThrough`.
     package let passedKey: String
-    /// The models that may be used of providers that hold credentials.
+    /// The models that the caller may use at providers with credentials.
     private let models: [ModelPattern]
 
     private init(
@@ -45,34 +46,33 @@ package final class Caller: Sendable {
         self.init(.known, identity: key.identity, name: key.name, key: key, models: key.models)
     }
 
-    /// - Parameter models: those that need no key.
+    /// - Parameter models: the models that need no key.
     package convenience init(passingOn key: String, _ bearer: Digest, models: [ModelPattern]) {
         let (identity, name) = (Identity.passedKey(bearer), bearer.callerName)
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
-    /// One whose key is not here, by the name that it has in logs.
+    /// Creates the caller with a passthrough key that this process does not have, from its name in logs.
     package convenience init(passingOnKeyOf name: String) {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
     }
 
-    /// - Parameter models: those that need no key.
+    /// - Parameter models: the models that need no key.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
-    /// Somebody who looks at what could be had with a key of the vendor's.
+    /// A caller for looking up the models that are available with a vendor's key.
     package static let visitor = Caller(.passThrough, models: [])
 
-    /// True if the name that was asked for may be used, at providers that hold credentials or at those that take the
-    /// caller's own key.
+    /// Returns whether the caller may use the requested name, at passthrough providers or at those with credentials.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
 
-    /// Whether a pattern is that name itself.
+    /// Returns whether a pattern of the caller's models is exactly this name.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
 
-    /// The same caller, with the right to all models if they have that to this one. One who may use it only with a key
-    /// of the vendor's has that key alone.
+    /// Returns this caller with the right to all models, if it may use this one at providers with credentials.
+    /// Otherwise returns the caller unchanged.
     package func mayingAll(ifMaying name: String) -> Caller {
         guard models.match(name) else { return self }
         return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])

@@ -1,14 +1,13 @@
 package import Engine
 import Limits
 
-/// Tells callers apart, by the digests of their bearers: a token that is known is kept, and compared, as its digest
-/// only.
+/// Finds the caller of a request by the digest of its key. Known tokens are stored and compared as digests only.
 ///
-/// `@unchecked`: used on one loop only.
+/// `@unchecked`: used on one event loop only.
 package final class Callers: @unchecked Sendable {
-    /// Some provider takes callers' own keys.
+    /// Whether some provider uses the callers' own keys.
     package let arePassedThrough: Bool
-    /// No provider holds credentials.
+    /// Whether no provider has credentials.
     package let areOnlyPassedThrough: Bool
     private let known: [Digest: Caller]
     private let anonymous: Caller?
@@ -19,8 +18,8 @@ package final class Callers: @unchecked Sendable {
     private static let keptCallers = 1_000
 
     /// - Parameters:
-    ///   - anonymousModels: those that need no key; none: each caller needs one.
-    ///   - arePassedThrough, areOnlyPassedThrough: as the members are.
+    ///   - anonymousModels: the models that need no key; empty: each caller needs a key.
+    ///   - arePassedThrough, areOnlyPassedThrough: the values of the properties.
     package init(
         known keys: [KeySettings],
         anonymousModels: [ModelPattern],
@@ -38,7 +37,7 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// `stray`: the digest of a bearer that is unknown and was not asked for, since its caller is served as anonymous.
+    /// Returns the caller of a request. `stray` is the digest of an unknown key whose sender is served as anonymous.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         oneLoop.check()
         guard let bearer = try request.bearer() else {
@@ -58,7 +57,8 @@ package final class Callers: @unchecked Sendable {
 }
 
 extension Request {
-    /// Returns the key of `Authorization: Bearer`, `x-api-key` or `api-key`. Throws if they are not the same.
+    /// Returns the key of `Authorization: Bearer`, `x-api-key` or `api-key`; nil if there is none. Throws if they
+    /// differ.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.bearerValue), self[.xAPIKey], self[.apiKey]] {

@@ -1,23 +1,23 @@
 package import Engine
 package import Limits
 
-/// A caller that is known here.
+/// The settings of a known caller.
 package struct KeySettings: Sendable, Equatable {
-    /// Unique: the NAME in lower case, with `-` for `_`.
+    /// The unique name: the NAME of the settings in lower case, with `-` in place of `_`.
     package let name: String
-    /// At least one: whoever brings any of them is this caller.
+    /// The tokens of the caller, at least one. Any of them identifies the caller.
     package let tokens: [KeyToken]
     package let models: [ModelPattern]
-    /// Of all endpoints together.
+    /// The limits that count requests to all endpoints together.
     package let quotas: [Quota]
-    /// In place of every caller's; none: no limit.
+    /// The limits by endpoint group, which replace those of every caller; a group with an empty list has no limit.
     package let groupQuotas: [EndpointGroup: [Quota]]
 }
 
-/// The digest and mask of a token, which is not kept itself.
+/// The digest and the derived secret of a token. The token itself is not stored.
 package struct KeyToken: Sendable, Equatable {
     package let digest: Digest
-    /// Derived from it; a secret, too.
+    /// The secret derived from the token, which encrypts file ids.
     package let fileSecret: [UInt8]
 
     init(_ token: String) {
@@ -25,14 +25,14 @@ package struct KeyToken: Sendable, Equatable {
         fileSecret = Self.fileSecret(of: token)
     }
 
-    /// A secret in place of a token that is not kept: neither the token nor its digest can be derived from it.
+    /// Derives a secret from a token that is not stored. The token and its digest cannot be computed from the secret.
     package static func fileSecret(of token: String) -> [UInt8] {
         hkdf(Array(token.utf8), salt: [], info: Array("secret of file ids".utf8), count: SealingKey.byteCount)
     }
 }
 
 extension KeySettings {
-    /// `TEAM_A` of `KEY_TEAM_A_TOKEN`.
+    /// The NAME in the settings, such as `TEAM_A` in `KEY_TEAM_A_TOKEN`.
     var instance: String { name.asInstance }
 
     package var identity: Identity { .knownKey(named: instance) }

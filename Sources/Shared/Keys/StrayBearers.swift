@@ -1,9 +1,9 @@
 package import Engine
 import Limits
 
-/// Unknown bearers that addresses sent within the last hour, as digests: a client's placeholder key, which the official
-/// clients cannot do without, is told by it from ever new guesses at a token. All loops share it; what is longest unused
-/// goes first.
+/// The digests of unknown keys that each address sent within the last hour. They distinguish a client's placeholder
+/// key, which official clients require, from repeated guesses at a token. All loops share this object; the least
+/// recently used entry is removed first.
 package final class StrayBearers: Sendable {
     private let seen = Lock(RecentTable<Digest, LoopTime>())
     private let bound: Int
@@ -11,7 +11,7 @@ package final class StrayBearers: Sendable {
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
-    /// True if this address has not sent it within the last hour. Notes that it has now.
+    /// Records that an address sent a key. Returns whether it had not sent that key within the last hour.
     package func isNew(_ bearer: Digest, from address: String, at now: LoopTime) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in
@@ -22,7 +22,7 @@ package final class StrayBearers: Sendable {
         }
     }
 
-    /// As if it had not been sent.
+    /// Forgets that an address sent a key.
     package func forget(_ bearer: Digest, from address: String) {
         let key = Self.key(bearer, address)
         seen.withLock { _ = $0.remove(key) }
