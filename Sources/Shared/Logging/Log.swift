@@ -1,16 +1,16 @@
 import Engine
 import Synchronization
 
-/// The ordinary log: one line per event, as text or JSON. Writing a line never waits for the sink: a thread of its own
-/// writes what has gathered, and what does not fit the buffer meanwhile is dropped and counted.
+/// The log: one line per event, as text or JSON. Writing a line never waits for the output: a separate thread writes
+/// the buffered lines. Lines that do not fit into the buffer are dropped and counted.
 package final class Log: Sendable {
     private let lowest: Atomic<Int>
     private let format: LogFormat
     private let sink: LogSink
 
     /// - Parameters:
-    ///   - descriptor: where lines go; stays open as long as the log lives.
-    ///   - capacityBytes: what may wait for the sink.
+    ///   - descriptor: the file descriptor for the lines; it stays open as long as the log lives.
+    ///   - capacityBytes: the size of the buffer of lines that are not written yet.
     package init(level: LogLevel, format: LogFormat, descriptor: Int32 = 2, capacityBytes: Int = 1 << 20) {
         lowest = Atomic(level.rank)
         self.format = format
@@ -22,10 +22,11 @@ package final class Log: Sendable {
 
     package func isOn(_ level: LogLevel) -> Bool { level.rank >= lowest.load(ordering: .relaxed) }
 
-    /// From now on.
+    /// Changes the level of the log.
     package func use(_ level: LogLevel) { lowest.store(level.rank, ordering: .relaxed) }
 
-    /// `message` says what happened and is the same for all such events; what differs goes into fields.
+    /// Writes a line. `message` says what happened and is the same for all events of this kind; variable values belong
+    /// into fields.
     package func write(_ level: LogLevel, _ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {
         guard isOn(level) else { return }
         var line = line(level, message)
@@ -33,7 +34,8 @@ package final class Log: Sendable {
         write(line)
     }
 
-    /// A line for `write`, of a level that is on: for who would copy what goes into its fields to have it in a closure.
+    /// Returns a line for `write`, for callers that cannot fill fields in a closure without copying. Check `isOn`
+    /// first.
     package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format) }
 
     package func write(_ line: consuming LogLine) {
@@ -57,12 +59,12 @@ package final class Log: Sendable {
         write(.error, message, fields)
     }
 
-    /// Waits until all lines so far are written, but no longer than `seconds`: a sink that is stuck keeps nobody from
-    /// leaving. Blocks: for the end of the process, not for an event loop. False: the time was over.
+    /// Waits until all lines so far are written, for at most `seconds`. Returns false if that time was not enough.
+    /// Blocks the thread: call it only when the process ends, not on an event loop.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 
-    /// Leaves a last line if a fault ends the process: the signal, and the version of the program.
+    /// Makes the process write a last log line if it crashes: the signal, and the version of the program.
     package func writeOnCrash(version: String) {
         sink.writeOnCrash { signal in
             var line = line(.error, "the process crashed")
@@ -72,7 +74,7 @@ package final class Log: Sendable {
         }
     }
 
-    /// Lines that did not fit, so far.
+    /// The number of lines dropped so far.
     package var droppedLines: Int { sink.dropped.load(ordering: .relaxed) }
 }
 

@@ -16,7 +16,7 @@ package enum LogLevel: String, CaseIterable, Comparable, Sendable {
     }
 }
 
-/// The form of log lines.
+/// The format of log lines.
 package enum LogFormat: String, CaseIterable, Sendable {
     case text
     case json

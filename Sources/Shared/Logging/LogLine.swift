@@ -1,8 +1,8 @@
 import Engine
 
-/// One line of the log while it is put together: everything after the time.
+/// A line of the log under construction, without the time.
 ///
-/// Names are written as they are: letters, digits and `_`.
+/// Field names are written unescaped, so they must consist of letters, digits and `_`.
 package struct LogLine: ~Copyable {
     var buffer = ByteBuffer()
     private let format: LogFormat
@@ -25,7 +25,7 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// Any text; control characters, quotes and bytes that are no UTF-8 cannot break the line.
+    /// Adds a field with any bytes. Control characters, quotes and invalid UTF-8 are escaped.
     package mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
         begin(name)
         append(value)
@@ -36,7 +36,7 @@ package struct LogLine: ~Copyable {
         value.withBytes { append($0) }
     }
 
-    /// `value` is a word: letters, digits and signs that no format quotes.
+    /// Adds a field whose value is a word: letters, digits and signs that need no quotes in any format.
     package mutating func add(_ name: StaticString, word value: StaticString) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -44,7 +44,7 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// The same of an id or a name.
+    /// Adds a field whose value is an id or a name that needs no quotes in any format.
     package mutating func add(_ name: StaticString, word value: String) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -52,7 +52,7 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// Nil writes nothing.
+    /// Adds a field; nil adds nothing.
     package mutating func add(_ name: StaticString, _ value: String?) {
         if let value { add(name, value) }
     }
@@ -62,7 +62,7 @@ package struct LogLine: ~Copyable {
         buffer.append(decimal: value)
     }
 
-    /// `number`: digits, perhaps with a point.
+    /// Adds a field with a number. `number` consists of digits and perhaps a point.
     package mutating func add(_ name: StaticString, number: String) {
         begin(name)
         buffer.append(number)
@@ -93,8 +93,8 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// In quotes; the control characters that JSON leaves alone (127 to 159, and the separators 2028 and 2029, which
-    /// some terminals and log readers obey) are written as escapes too.
+    /// Appends text in quotes. Some characters that JSON permits unescaped are escaped, too: 127 to 159, and the
+    /// separators U+2028 and U+2029, because some terminals and log readers interpret them.
     private mutating func appendForeign(_ text: String) {
         var plain = ""
         var isClean = true
@@ -120,10 +120,10 @@ package struct LogLine: ~Copyable {
     }
 
     private enum Kind {
-        /// Needs no quotes in the text format.
+        /// A value that needs no quotes in the text format.
         case word
         case ascii
-        /// Has bytes from 127 on.
+        /// A value with bytes from 127 on.
         case other
     }
 

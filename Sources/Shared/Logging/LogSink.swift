@@ -2,30 +2,31 @@ import Engine
 import Glibc
 import Synchronization
 
-/// The buffer between those who log and the thread that writes.
+/// The buffer of log lines, and the thread that writes them.
 ///
-/// `@unchecked`: the state is behind a lock, the rest is constant.
+/// `@unchecked`: the state is protected by a lock, and everything else is constant.
 final class LogSink: @unchecked Sendable {
     private final class State {
         var buffer = ByteBuffer()
         var timestamp = Timestamp()
         var droppedLines = 0
-        /// Of those who wait until all lines are written.
+        /// The signals of threads that wait until all lines are written.
         var flushes: [Signal] = []
         var isStopping = false
     }
 
-    /// Since the process started.
+    /// The number of lines dropped since the process started.
     let dropped = Atomic<Int>(0)
     private let state = Lock(State())
     private let signal = Signal()
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
-    /// Lines wait so long for others, unless there are many: each write takes time from the loops.
+    /// The time that a line waits for more lines before the thread writes them, unless the buffer is large: each write
+    /// takes time from the event loops.
     private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10
-    /// A buffer that grew beyond this is given back once written.
+    /// The size above which a buffer is freed after it was written, in bytes.
     private static let keptBytes = 64 << 10
 
     init(format: LogFormat, descriptor: Int32, capacityBytes: Int) {
@@ -34,20 +35,20 @@ final class LogSink: @unchecked Sendable {
         self.capacityBytes = capacityBytes
     }
 
-    /// Starts the writing thread; it keeps the sink alive until `stop`.
+    /// Starts the writing thread, which keeps the sink alive until `stop`.
     func start() {
         let worker = Worker()
         worker.begin(run)
         worker.finish()
     }
 
-    /// Writes the buffered lines first.
+    /// Stops the writing thread after it has written the buffered lines.
     func stop() {
         state.withLock { $0.isStopping = true }
         signal.wake()
     }
 
-    /// `rest` is a line without its time.
+    /// Appends a line to the buffer, or drops it if the buffer is full. `rest` is the line without its time.
     func take(_ rest: UnsafeRawBufferPointer) {
         let isDue = state.withLock { state in
             let before = state.buffer.count
@@ -69,7 +70,7 @@ final class LogSink: @unchecked Sendable {
         return flushed.wait(until: .current().adding(seconds: seconds))
     }
 
-    /// The writing thread: waits for a line, lets more gather, writes them all.
+    /// Runs the writing thread: waits for a line, lets more lines gather, and writes them all.
     private func run() {
         var batch = ByteBuffer()
         while true {
@@ -77,7 +78,7 @@ final class LogSink: @unchecked Sendable {
             let isUrgent = state.withLock { !$0.flushes.isEmpty || $0.isStopping }
             if !isUrgent { signal.wait(until: .current() + LogSink.gatheringNanoseconds) }
             let (flushes, isStopping) = exchange(&batch)
-            // Once the sink is gone, there is nowhere to say so.
+            // If the output is gone, there is no way to report it.
             _ = writeAll(batch.bytes, to: descriptor)
             if batch.count > LogSink.keptBytes { batch.release() } else { batch.removeAll() }
             for flushed in flushes { flushed.wake() }
@@ -85,8 +86,8 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Takes all lines against an empty buffer. Lines that were dropped while the last batch was written are reported
-    /// behind those that came before them.
+    /// Swaps the buffer with an empty one. Lines dropped while the last batch was written are reported after the
+    /// buffered lines.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {
@@ -102,9 +103,9 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Leaves a line of its own in the log if a fault ends the process. Lines that wait for the writing thread are lost then.
+    /// Makes the process write a last log line if it crashes. Buffered lines are lost then.
     ///
-    /// - Parameter line: makes the line of the signal that has this name.
+    /// - Parameter line: returns the line for the name of a signal.
     func writeOnCrash(_ line: (_ signal: StaticString) -> LogLine) {
         let timeOffset = format.beforeTime.utf8CodeUnitCount
         CrashHandler.install(writingTo: descriptor, timeOffset: timeOffset) { signal, buffer in
@@ -133,6 +134,6 @@ final class LogSink: @unchecked Sendable {
 }
 
 extension LogFormat {
-    /// The beginning of a line, up to its time.
+    /// The text of a line before its time.
     fileprivate var beforeTime: StaticString { self == .json ? "{\"time\":\"" : "" }
 }

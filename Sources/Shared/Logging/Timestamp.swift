@@ -1,15 +1,17 @@
 package import Engine
 import Glibc
 
-/// Writes UTC times as `2026-01-01T12:00:00.123Z`; the part up to the second is kept while the second lasts.
+/// Formats UTC times as `2026-01-01T12:00:00.123Z`. The text of the last second is reused.
 package struct Timestamp: Sendable {
     private var second = Int.min
-    /// `2026-01-01T12:00:00`
+    /// The text of the last second, as in `2026-01-01T12:00:00`.
     private var text: [UInt8] = Array("0000-00-00T00:00:00".utf8)
 
     package init() {}
 
-    /// - Parameter milliseconds: since 1970, in years 0 to 9999.
+    /// Appends a time as text.
+    ///
+    /// - Parameter milliseconds: the time since 1970, in years 0 to 9999.
     package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
         let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
         if second != self.second { set(second) }
@@ -21,14 +23,14 @@ package struct Timestamp: Sendable {
         buffer.append(UInt8(ascii: "Z"))
     }
 
-    /// `2026-01-01T12:00:00Z`, for answers that show a time.
+    /// Returns a time as `2026-01-01T12:00:00Z`, for responses that contain a time.
     package static func text(second: Int) -> String {
         var timestamp = Timestamp()
         timestamp.set(second)
         return String(decoding: timestamp.text, as: UTF8.self) + "Z"
     }
 
-    /// Milliseconds since 1970 on the machine's wall clock.
+    /// Returns the wall-clock time of the machine in milliseconds since 1970.
     package static func now() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
@@ -55,14 +57,14 @@ package struct Timestamp: Sendable {
         }
     }
 
-    /// Quotient and remainder, rounded down: the remainder is never negative.
+    /// Returns the quotient rounded down, and the remainder, which is never negative.
     private static func split(_ number: Int, by size: Int) -> (Int, Int) {
         let rest = (number % size + size) % size
         return ((number - rest) / size, rest)
     }
 
-    /// The Gregorian date of a day counted from 1970-01-01. Years are taken to begin in March, so that a leap day ends
-    /// its year; 146,097 days are 400 years.
+    /// Returns the Gregorian date of a day, counted from 1970-01-01. The calculation lets years begin in March, so that
+    /// a leap day ends its year. 146,097 days are 400 years.
     private static func date(day: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = split(day + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
