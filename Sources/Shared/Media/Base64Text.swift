@@ -1,8 +1,8 @@
 package import Engine
 
-/// Bytes that came in base64, and stay so until they are wanted.
+/// Base64 text of a request, decoded only when needed.
 ///
-/// `@unchecked`: used on its request's loop only; the text itself is constant.
+/// `@unchecked`: used on the event loop of its request only; the text itself is constant.
 package final class Base64Text: @unchecked Sendable {
     private var text: Body
 
@@ -12,24 +12,24 @@ package final class Base64Text: @unchecked Sendable {
         self.text = Body(copy)
     }
 
-    /// The most bytes that it encodes.
+    /// The largest number of bytes that the text can encode.
     package var decodedBytes: Int { (text.bytes.count + 3) / 4 * 3 }
 
     package var isEmpty: Bool { text.bytes.isEmpty }
 
-    /// As it came.
+    /// The base64 text as received.
     package var base64: Body { text }
 
-    /// Frees it, once nothing reads it any more.
+    /// Frees the text once nothing uses it any more.
     package func release() { text = Body(ByteBuffer()) }
 
-    /// At most about that many bytes of the beginning; nil: not base64.
+    /// Decodes at most about `bytes` bytes from the start; nil if the text is not valid base64.
     package func beginning(ofBytes bytes: Int) -> [UInt8]? {
         let whole = text.bytes
         return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])
     }
 
-    /// Nil: not base64.
+    /// Decodes the whole text; nil if it is not valid base64. A long text is decoded on a worker thread.
     package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker) {
@@ -41,23 +41,23 @@ package final class Base64Text: @unchecked Sendable {
         }
     }
 
-    /// A digest that only the same text has.
+    /// Returns the digest of the base64 text.
     package func digest(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Digest {
         try await Digest(of: text, on: loop, by: worker)
     }
 }
 
 extension Digest {
-    /// Of bytes that may be many.
+    /// Computes the digest of a body, on a worker thread if the body is large.
     package init(of body: Body, on loop: EventLoop, by worker: WorkQueue) async throws(APIError) {
         self = try await slowly(body, loop, worker) { Digest(of: body.bytes) }
     }
 }
 
-/// More is left to the thread for such work.
+/// The size in bytes above which work is moved to a worker thread.
 private let loopBytes = 262_144
 
-/// The result of `work` on `body`; a long body is left to a thread.
+/// Returns the result of `work`, which runs on a worker thread if the body is large. Throws if the worker has no time.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,

@@ -1,6 +1,7 @@
 import Engine
 
-/// A file's label for a vendor: a content type, and a name whose extension fits it, since vendors refuse others.
+/// The content type and the name of a file for a vendor. The extension of the name fits the type, since vendors refuse
+/// other names.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String
@@ -16,18 +17,18 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: type.fileName(name), contentType: type.rawValue)
     }
 
-    /// As the sender has it, without a path.
+    /// Creates the label from the sender's name, without its path, and the sender's content type.
     package init(given name: String, claimed: String?) {
         let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// By the content. Texts of all kinds but a few are plain text to a vendor; what the content does not say, the name
-    /// does, and who sent it.
+    /// Creates the label from the content. Most kinds of text become plain text. If the content does not show the type,
+    /// the name and the sender's content type decide.
     ///
     /// - Parameters:
-    ///   - claimed: the content type that the sender gave.
-    ///   - beginning: of the content, all or at least `MediaType.neededBytes`.
+    ///   - claimed: the content type that the sender gave; nil if none.
+    ///   - beginning: the content, or at least its first `MediaType.neededBytes`.
     package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
         let name = Self.plain(name)
         let type = MediaType(content: beginning)
@@ -35,7 +36,7 @@ package struct FileLabel: Sendable, Equatable {
         let isText = claimed?.hasPrefix("text/") ?? false
         switch type {
         case nil where !isText, .zip where given != nil && given != "zip":
-            // Of the documents that are such archives only the name says which.
+            // Several document formats are zip archives; only the file name distinguishes them.
             let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
             self.init(name: given == nil ? name + ".bin" : name, contentType: type)
         case nil, .text, .json, .xml, .svg:
@@ -50,18 +51,18 @@ package struct FileLabel: Sendable, Equatable {
         }
     }
 
-    /// In lower case; nil: it has none.
+    /// Returns the extension of a name in lower case; nil if there is none.
     private static func fileExtension(of name: String) -> String? {
         let parts = name.utf8.split(separator: UInt8(ascii: "."))
         return parts.count > 1 ? parts.last.map { String(Substring($0)).lowercased() } : nil
     }
 
-    /// The name becomes part of an address at the vendor's.
+    /// Returns the name with safe characters only, since it becomes a part of a URL at the vendor.
     private static func plain(_ name: String) -> String {
         var plain = ""
         var dots = 0
         for scalar in name.unicodeScalars {
-            // A dot that nothing follows begins no extension, one that nothing precedes is left out.
+            // Dots at the beginning or the end of the name are left out, and repeated dots become one.
             if scalar == "." {
                 dots += 1
                 continue

@@ -1,10 +1,11 @@
 import Engine
 
 extension MediaType {
-    /// The number of first bytes that suffice.
+    /// The number of first bytes that suffice to detect a type.
     package static let neededBytes = 4_096
 
-    /// Nil: nothing that is known, or nothing at all. `bytes`: all, or a beginning of at least `neededBytes`.
+    /// Detects the type of content; nil if it is unknown or empty. `bytes` is the content, or at least its first
+    /// `neededBytes`.
     package init?(content bytes: UnsafeRawBufferPointer) {
         guard let type = Self.picture(bytes) ?? Self.sound(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
             return nil
@@ -30,7 +31,7 @@ extension MediaType {
         return frames(bytes)
     }
 
-    /// Frames of MPEG audio: two heads that follow each other, since one is but eleven bits.
+    /// Detects MPEG audio by two consecutive frame headers. One header alone has only eleven fixed bits.
     private static func frames(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         guard bytes.count >= 7, bytes[0] == 0xff else { return nil }
         if bytes[1] & 0xf6 == 0xf0 {  // ADTS
@@ -44,10 +45,10 @@ extension MediaType {
         return layerThreeFrame(bytes, length) == nil ? nil : .mp3
     }
 
-    /// The length in bytes of the frame whose head stands there.
+    /// Returns the length in bytes of the MP3 frame whose header is at `place`; nil if there is no valid header.
     private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int? {
         guard bytes[place] == 0xff, bytes[place + 1] & 0xe6 == 0xe2 else { return nil }
-        let version = Int(bytes[place + 1] >> 3 & 3)  // 3: MPEG 1, 2: 2, 0: 2.5
+        let version = Int(bytes[place + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
         let rate = Int(bytes[place + 2] >> 4)
         let frequency = Int(bytes[place + 2] >> 2 & 3)
         guard version != 1, (1...14).contains(rate), frequency < 3 else { return nil }
@@ -67,12 +68,12 @@ extension MediaType {
         return bytes.prefix(Self.neededBytes).holds("word/") ? .docx : .zip
     }
 
-    /// Text in UTF-8, without control characters.
+    /// Detects text: UTF-8 without control characters.
     private static func plain(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         let start = bytes.has([0xef, 0xbb, 0xbf]) ? 3 : 0
         let isWhole = bytes.count <= neededBytes
         var text = bytes[start..<min(bytes.count, neededBytes)]
-        // A character that is cut at the end is no fault.
+        // A character that is cut off at the end is no error.
         if !isWhole {
             while let last = text.last, last & 0xc0 == 0x80, text.count > neededBytes - 8 { text.removeLast() }
         }

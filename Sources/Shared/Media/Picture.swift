@@ -1,15 +1,17 @@
 package import Engine
 
-/// A picture that a caller sent, or named by its URL.
+/// An image that a caller sent, or referred to by URL.
 package struct Picture: Sendable {
     package let bytes: Body
     package let type: MediaType
-    /// Nil: of its kind only the picture itself could say.
+    /// The size in pixels; nil for SVG, which has none of its own.
     package let size: PictureSize?
 
     package static let limitBytes = 20 * 1_048_576
 
-    /// - Parameter param: what the request calls it, for errors.
+    /// Checks an image.
+    ///
+    /// - Parameter param: the name of the request's parameter, for errors.
     package init(_ bytes: Body, param: String) throws(APIError) {
         guard let type = MediaType(content: bytes.bytes), type.family == .picture else {
             throw .picture(param, "is not a picture in PNG, JPEG, WebP, GIF or SVG", code: "invalid_image_format")
@@ -25,7 +27,7 @@ package struct Picture: Sendable {
         self.type = type
     }
 
-    /// The content of a `data:` URL, or of a fetched one. `fetcher` nil: nothing is fetched.
+    /// Loads the image of a `data:` URL, or downloads it. If `fetcher` is nil, nothing is downloaded.
     package static func load(
         _ url: String,
         by fetcher: Fetcher?,
@@ -39,7 +41,8 @@ package struct Picture: Sendable {
         return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
     }
 
-    /// The content of a `data:` URL: nil inside if it is not base64; nil itself if the URL is of another kind.
+    /// Returns the content of a `data:` URL. The inner value is nil if it is not base64; the outer one is nil for
+    /// another kind of URL.
     private static func decoded(_ url: String) -> Body?? {
         var url = url
         return url.withUTF8 { text in
@@ -51,7 +54,7 @@ package struct Picture: Sendable {
         }
     }
 
-    /// `fetcher` nil: nothing is fetched.
+    /// Downloads an image. If `fetcher` is nil, this throws.
     package static func fetch(
         _ url: String,
         by fetcher: Fetcher?,
@@ -72,7 +75,7 @@ package struct Picture: Sendable {
 }
 
 extension MediaType {
-    /// True if a picture is whole, as far as its outer frame tells.
+    /// Returns whether an image seems complete, judged by its container format.
     fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .png: Self.reachesEnd(bytes)
@@ -81,7 +84,7 @@ extension MediaType {
         }
     }
 
-    /// Chunks of a PNG, one after the other, up to the one that ends it.
+    /// Returns whether the chunks of a PNG reach its end chunk.
     private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var place = 8
         var steps = 0
@@ -95,7 +98,7 @@ extension MediaType {
 }
 
 extension APIError {
-    /// `why` completes a sentence about the picture.
+    /// Creates an error for an image. `why` completes a sentence about it.
     package static func picture(_ param: String, _ why: String, code: String) -> APIError {
         APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
     }
@@ -104,7 +107,7 @@ extension APIError {
         .picture(param, "is not valid base64", code: "invalid_base64_image")
     }
 
-    /// Says the same whatever was, or was not, found at the address.
+    /// Creates the error for a failed download. Its message does not reveal what was found at the URL.
     package init(_ failure: FetchFailure, param: String) {
         switch failure.kind {
         case .badURL:

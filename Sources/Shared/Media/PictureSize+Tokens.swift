@@ -1,15 +1,15 @@
 extension PictureSize {
-    /// Of a picture whose size is not known: 1024 x 1024.
+    /// The tokens of an image of unknown size, counted as 1024 x 1024 pixels.
     package static let unknownTokens = 765
-    /// Of one that is looked at from afar.
+    /// The tokens of an image with low detail.
     package static let lowDetailTokens = 85
 
     private static let mostSide = 2_048
     private static let mostShortSide = 768
     private static let tileSide = 512
 
-    /// By OpenAI's published rule: the picture is made to fit a square of 2048, then its shorter side 768; each tile of 512
-    /// costs 170, and the whole 85.
+    /// The tokens of the image by OpenAI's published rule. The image is scaled down to fit into a square of 2048, then
+    /// to a shorter side of 768. Each tile of 512 costs 170 tokens, and the whole image 85.
     package var tokens: Int {
         var (width, height) = (width, height)
         if max(width, height) > Self.mostSide {

@@ -1,11 +1,11 @@
-/// A picture's width and height, in pixels, from its header. Read before anything unpacks the picture: a few
-/// bytes may declare more pixels than there is memory.
+/// The width and height of an image in pixels, from its header. It is read before the image is decoded, since a few
+/// bytes may declare more pixels than fit into memory.
 package struct PictureSize: Sendable, Equatable {
     package let width: Int
     package let height: Int
 
     package static let mostPixels = 100_000_000
-    /// Segments or chunks, fill bytes too; no camera or program writes nearly as many.
+    /// The largest number of segments or chunks that are read, fill bytes included. Real images have far fewer.
     static let mostSteps = 65_536
 
     package init(width: Int, height: Int) {
@@ -13,7 +13,8 @@ package struct PictureSize: Sendable, Equatable {
         self.height = height
     }
 
-    /// Nil: no header of such a picture, one that is cut, or a side of 0. An SVG has no size of its own.
+    /// Reads the size from an image's header; nil if the header is missing or cut off, or a side is 0. An SVG has no
+    /// size.
     package init?(of type: MediaType, _ bytes: UnsafeRawBufferPointer) {
         let sides: (Int, Int)? =
             switch type {
@@ -30,7 +31,7 @@ package struct PictureSize: Sendable, Equatable {
 
     package var isBearable: Bool { width * height <= Self.mostPixels }
 
-    /// Segments up to the one that begins a frame (ITU T.81, B.2.2).
+    /// Reads the segments of a JPEG up to the start of a frame (ITU T.81, B.2.2). Returns its width and height.
     private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         var place = 2
         var steps = 0
@@ -56,7 +57,8 @@ package struct PictureSize: Sendable, Equatable {
         return nil
     }
 
-    /// The three kinds of first chunk (RFC 9649, 2.5 to 2.7).
+    /// Reads the first chunk of a WebP, which is one of three kinds (RFC 9649, 2.5 to 2.7). Returns its width and
+    /// height.
     private static func webp(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         if bytes.has("VP8X", at: 12) {
             return bytes.little(3, at: 24).map { $0 + 1 }.pair(bytes.little(3, at: 27).map { $0 + 1 })
