@@ -1,27 +1,28 @@
-/// The vendor's present entry of one model.
+/// The entry of a model in the vendor's current list.
 package struct LiveModel: Sendable, Equatable {
     package let id: String
     package let owner: String
-    /// The name that the vendor shows to people; empty if the vendor's list has none.
+    /// The display name of the model; empty if the vendor's list has none.
     package var label = ""
     package var features: Model.Features
     package var hasVision: Bool
-    /// The context window in tokens; nil if unknown. A number that cannot be one becomes nil.
+    /// The context window in tokens; nil if unknown. An implausible number becomes nil.
     package var contextWindow: Int? { didSet { contextWindow = Self.tokens(contextWindow) } }
-    /// The longest output in tokens; nil if unknown. A number that cannot be one becomes nil.
+    /// The longest output in tokens; nil if unknown. An implausible number becomes nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The date that 1min.ai shows for models which it renews again and again; they answer after it, too.
+    /// The end date that 1min.ai shows for models which it renews repeatedly. They still work after this date; nil if
+    /// none.
     package var markedDay: Day?
-    /// Whether the vendor lists the model and refuses it.
+    /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false
     package var creditPrices = CreditPrices()
-    /// Seconds since 1970; nil: not told.
+    /// The creation time in seconds since 1970; nil if the vendor does not report it.
     package var created: Int?
-    /// Facts of the vendor's list that are only shown.
+    /// The facts of the vendor's list that are only displayed.
     package var facts = ModelFacts()
 
-    /// Nil: the id cannot be a model's. An owner that cannot be one's is left out.
+    /// Creates an entry; nil if the id is not a valid model id. An invalid owner becomes empty.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {
         guard Self.isName(id) else { return nil }
         self.id = id
@@ -34,16 +35,17 @@ package struct LiveModel: Sendable, Equatable {
         count.flatMap { (1...Int(Int32.max)).contains($0) ? $0 : nil }
     }
 
-    /// Up to 128 visible ASCII characters.
+    /// Returns whether the text has 1 to 128 visible ASCII characters.
     private static func isName(_ text: String) -> Bool {
         (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
     }
 }
 
 extension Catalogue {
-    /// Returns the models of the vendor's list that are not disabled: those that were known, then the new ones.
+    /// Returns the models of the vendor's list that are not disabled: first the known models, then the new ones.
     ///
-    /// Features and vision are the list's. A short name whose model is gone goes to the next model of its family.
+    /// Features and vision come from the list. If a model with a short name is gone, the next model of its family gets
+    /// the name.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -65,8 +67,8 @@ extension Catalogue {
         )
     }
 
-    /// Returns names for ids that are UUIDs and have no short name, made of the vendor's own. A name that is taken gets
-    /// the beginning of its id.
+    /// Makes names for ids that are UUIDs without a short name, from the vendor's display names. If a name is taken,
+    /// the beginning of the id is appended.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -88,7 +90,7 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the models that serve the short names of others that are gone.
+    /// Returns the ids of the models that serve the short names of models that are gone, by the ids of the latter.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]
@@ -105,7 +107,7 @@ extension Catalogue {
 }
 
 extension Model {
-    /// One that chats, and what its vendor's list says of it.
+    /// Creates a chat model with the values of its vendor's list, if there are any.
     init(named id: String, _ live: LiveModel?) {
         self.init(
             id: id,
@@ -118,7 +120,7 @@ extension Model {
         shutdownDate = live?.shutdownDate
     }
 
-    /// `before`: the model as it was known.
+    /// Creates a model from the vendor's list. `before` is the model as it was known; nil: it is new.
     fileprivate init(_ live: LiveModel, before: Model?) {
         self.init(
             id: live.id,

@@ -1,19 +1,20 @@
-/// Models by id, and in the order in which they are listed.
+/// The models of a vendor, by id and in the order of listing.
 package struct Catalogue: Sendable {
     package let models: [Model]
-    /// Gives the id that a name is short for; nil: the name is not a short one.
+    /// Returns the id that a short name stands for; nil if the name is not a short name.
     let fullID: @Sendable (String) -> String?
-    /// Gives the name that is short for an id; nil: there is none.
+    /// Returns the short name of an id; nil if there is none.
     let shortName: @Sendable (String) -> String?
-    /// Gives the name of the family of models that may take each other's short names; nil: there is none.
+    /// Returns the name of a model's family, whose members may take over each other's short names; nil if there is
+    /// none.
     let family: @Sendable (String) -> String?
-    /// Names made for ids that are UUIDs and have no short name.
+    /// The names made for ids that are UUIDs and have no short name.
     private let madeNames: [String: String]
-    /// Ids of models that the vendor does not serve any more.
+    /// The ids of models that the vendor no longer serves.
     private let gone: Set<String>
     private let indexByID: [String: Int]
 
-    /// Of two models with one id the first counts.
+    /// Creates a catalogue. If two models have the same id, the first one wins.
     package init(
         _ models: [Model],
         gone: Set<String> = [],
@@ -37,21 +38,21 @@ package struct Catalogue: Sendable {
         self.indexByID = indexByID
     }
 
-    /// The model of that id, or that the id is short for.
+    /// Returns the model of an id or a short name; nil if there is none.
     package func model(_ id: String) -> Model? {
         let index = indexByID[id] ?? fullID(id).flatMap { indexByID[$0] }
         return index.map { models[$0] }
     }
 
-    /// Whether the vendor has said that it does not serve the model of that id, or that the id is short for.
+    /// Returns whether the vendor no longer serves the model of this id or short name.
     func isGone(_ id: String) -> Bool {
         !gone.isEmpty && model(id) == nil && (gone.contains(id) || fullID(id).map(gone.contains) ?? false)
     }
 
-    /// The name that stands in lists in place of an id that is a UUID; nil: the id itself does.
+    /// Returns the name that lists show in place of an id that is a UUID; nil: lists show the id.
     func listedName(of id: String) -> String? { id.isUUID ? shortName(id) ?? madeNames[id] : nil }
 
-    /// As the vendor wants it; a name that nobody knows is the vendor's to judge.
+    /// Returns the vendor's id for a name. An unknown name is returned unchanged, so that the vendor decides.
     func id(_ name: String) -> String { model(name)?.id ?? name }
 }
 

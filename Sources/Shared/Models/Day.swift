@@ -1,12 +1,12 @@
 import Engine
 import Glibc
 
-/// A day of the calendar, in UTC.
+/// A calendar day in UTC.
 package struct Day: Sendable, Comparable {
-    /// The number of the day since 1970.
+    /// The number of days since 1970-01-01.
     package let number: Int
 
-    /// As `2026-12-09`; nil: no such day.
+    /// Parses a day such as `2026-12-09`; nil if there is no such day.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count == 10, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
             let year = Self.number(text[0..<4]), let month = Self.number(text[5..<7]), let day = Self.number(text[8...])
@@ -16,12 +16,12 @@ package struct Day: Sendable, Comparable {
         parts.tm_mon = month - 1
         parts.tm_mday = day
         let seconds = timegm(&parts)
-        // A day beyond the end of a month counts as one of the next.
+        // `timegm` turns a day beyond the end of a month into one of the next month.
         guard parts.tm_mon == month - 1, parts.tm_mday == day else { return nil }
         number = Self.day(ofSecond: seconds)
     }
 
-    /// - Parameter number: the number of the day since 1970.
+    /// - Parameter number: the number of days since 1970-01-01.
     package init(number: Int) { self.number = number }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
@@ -41,10 +41,10 @@ package struct Day: Sendable, Comparable {
         }
     }
 
-    /// `2026-12-09`
+    /// The day as `2026-12-09`.
     package var text: String { written("%Y-%m-%d") }
 
-    /// `Wed, 09 Dec 2026 00:00:00 GMT`
+    /// The start of the day as an HTTP date, such as `Wed, 09 Dec 2026 00:00:00 GMT`.
     package var httpDate: String { written("%a, %d %b %Y %H:%M:%S GMT") }
 
     private func written(_ format: String) -> String {

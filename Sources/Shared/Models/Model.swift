@@ -1,7 +1,7 @@
 /// A model of a vendor.
 public struct Model: Sendable, Equatable {
-    /// The functions that it has at the vendor. Public, as only that is inlined in other modules: sets are made on each
-    /// request.
+    /// The functions of a model at its vendor. The type is public because only public code is inlined in other modules,
+    /// and sets are made on each request.
     public struct Features: OptionSet, Sendable {
         public let rawValue: UInt16
 
@@ -18,31 +18,31 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var audioTranslation: Features { Features(rawValue: 128) }
         @inlinable public static var code: Features { Features(rawValue: 256) }
 
-        /// Chats may be put to models of one of these.
+        /// The features of which a model needs one to be used for chats.
         @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 
-    /// Of the name that a caller gives.
+    /// The longest model name that a caller may give, in bytes.
     package static let nameLimitBytes = 200
 
-    /// As the vendor wants it.
+    /// The vendor's id of the model.
     package let id: String
-    /// Its owner.
+    /// The owner of the model, as the vendor's list has it.
     package let owner: String
     package let features: Features
-    /// Chat takes images.
+    /// Whether chats may contain images.
     package let hasVision: Bool
-    /// Tokens; nil: unknown.
+    /// The context window in tokens; nil if unknown.
     package let contextWindow: Int?
-    /// Tokens; nil: unknown.
+    /// The longest output in tokens; nil if unknown.
     package let maxOutputTokens: Int?
-    /// From then on its vendor does not serve it; nil: not known.
+    /// The day from which the vendor no longer serves the model; nil if unknown.
     package var shutdownDate: Day?
-    /// As its vendor's list tells them.
+    /// The prices in credits of the vendor's list.
     package var creditPrices = CreditPrices()
-    /// Whether chats with the model search the web unless they say no.
+    /// Whether chats with the model search the web unless the request turns it off.
     package var searchesWeb = false
-    /// Nil: not known.
+    /// The vocabulary that counts the model's tokens; nil if unknown.
     let vocabulary: Vocabulary.Name?
 
     package init(
@@ -62,7 +62,7 @@ public struct Model: Sendable, Equatable {
         vocabulary = Vocabulary.Name(model: id)
     }
 
-    /// A model that the catalogue does not know: the vendor decides what it can do.
+    /// Creates a model that is not in the catalogue. The vendor decides what it can do, so it has all features.
     package init(unknown id: String) {
         self.init(
             id: id,
@@ -77,13 +77,14 @@ public struct Model: Sendable, Equatable {
         )
     }
 
-    /// Some endpoint can use it. Only whisper-1 translates here: others want a target language, by names that are not known.
+    /// Whether some endpoint can use the model. Audio translation alone does not count: only whisper-1 is used for it,
+    /// since other models need a target language whose names are unknown.
     var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
 
-    /// Its vendor does not serve it any more.
+    /// Whether the vendor no longer serves the model.
     var hasEnded: Bool { shutdownDate.map { $0 <= .today } ?? false }
 
-    /// A model that chats, of which nothing else is known.
+    /// Creates a chat model of which nothing else is known.
     package init(chatModel id: String, owner: String) {
         self.init(
             id: id,
@@ -97,7 +98,7 @@ public struct Model: Sendable, Equatable {
 }
 
 extension TokenCounter {
-    /// The same of a model whose vocabulary was looked up.
+    /// Returns the token counter for a model whose vocabulary was already looked up.
     package static func of(_ model: borrowing Model) -> TokenCounter {
         TokenCounters.ofProcess.counters.counter(by: model.vocabulary)
     }

@@ -1,12 +1,12 @@
 import Engine
 import Synchronization
 
-/// The days on which models end, for metrics and the log.
+/// The shutdown dates of models, for metrics and the log.
 package final class ModelEnds: MetricsSource {
     private let ends: Lock<[(name: String, day: Day)]>
     private let log: Log
 
-    /// Ends that are further away are no warning yet.
+    /// The number of days ahead for which a shutdown is reported as a warning.
     private static let warnedDays = 30
     private static let namedModels = 20
 
@@ -16,7 +16,7 @@ package final class ModelEnds: MetricsSource {
         use(offers)
     }
 
-    /// The models of now. Warns of those that end soon, or have.
+    /// Replaces the models, and logs a warning about those that are shut down soon or already.
     package func use(_ offers: Offers) {
         let ending = offers.ending
         ends.withLock { $0 = ending }

@@ -4,11 +4,11 @@ extension ModelFacts {
         "max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs",
     ]
 
-    /// Returns what the relay itself knows of a model.
+    /// Creates the facts that the relay itself knows about a model.
     ///
     /// - Parameters:
-    ///   - isOfCatalogue: the model's features and vision are known.
-    ///   - searches: the vendor searches the web for its chat models.
+    ///   - isOfCatalogue: whether the model's features and vision are known.
+    ///   - searches: whether the vendor offers web search for its chat models.
     init(_ model: Model, isOfCatalogue: Bool, searches: Bool) {
         contextWindow = model.contextWindow
         maxOutputTokens = model.maxOutputTokens

@@ -1,13 +1,13 @@
 extension Offers {
-    /// An offer for calls that name no model.
+    /// An offer for `/generate` calls that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The right to it is what counts.
+        /// The name on which the caller's permission is checked.
         package let asked: String
         package let offer: Offer
     }
 
-    /// The offer by which the provider at that place serves calls that name no model; nil: it has none.
+    /// Returns the offer with which a provider serves `/generate` calls that name no model; nil if it has none.
     package func generating(at provider: Int) -> Generating? {
         func serving(_ name: String, insteadOf asked: String) -> Generating? {
             self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, offer: $0) }

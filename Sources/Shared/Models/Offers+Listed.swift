@@ -5,14 +5,14 @@ extension Offers {
     package struct Listed: Sendable, Equatable {
         package private(set) var id: String
         package let owner: String
-        /// The day on which the first provider of the model ends it; nil if unknown.
+        /// The earliest shutdown date of the model at a provider; nil if unknown.
         package let shutdownDate: Day?
-        /// Seconds since 1970; nil: not known.
+        /// The creation time in seconds since 1970; nil if unknown.
         package var created: Int?
-        /// Whether another model is to take its place.
+        /// Whether the settings name a replacement for the model.
         package let isReplaced: Bool
         package fileprivate(set) var facts: ModelFacts
-        /// Of all who may serve it.
+        /// The features of the model at all providers that serve it.
         package fileprivate(set) var features: Model.Features = []
 
         fileprivate init(
@@ -46,7 +46,7 @@ extension Offers {
             )
         }
 
-        /// Returns the same entry under another name.
+        /// Returns this entry under another name.
         func named(_ name: String) -> Listed {
             var other = self
             other.id = name
@@ -54,7 +54,8 @@ extension Offers {
         }
     }
 
-    /// Returns the facts of a model: those of the relay, of the vendor's list, and of the settings, which go first.
+    /// Returns the facts of a model. Facts of the settings override those of the vendor's list, and these override the
+    /// relay's own.
     func facts(of model: Model, named name: String, at place: Int, _ live: LiveModel?) -> ModelFacts {
         let provider = providers[place]
         var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)
@@ -69,9 +70,10 @@ extension Offers {
         return facts
     }
 
-    /// The models that the caller may use; providers in their order, their models as configured or by id.
+    /// Returns the models that the caller may use, in the order of providers. The models of a provider are in the
+    /// configured order, or by name.
     ///
-    /// - Parameter refusers: providers whose vendors do not take the caller's own key.
+    /// - Parameter refusers: the names of providers whose vendors reject the caller's own key.
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
         var places: [String: Int] = [:]
         var listed: [Listed] = []
@@ -101,7 +103,7 @@ extension Offers {
         return listed + own.map { Listed(panel: $0.name) }
     }
 
-    /// Returns the facts of a model of one provider.
+    /// Returns the facts of a model of one provider; without any fact if it is not listed.
     package func facts(of name: String, at provider: Int) -> ModelFacts {
         listing.first { $0.provider == provider && $0.name == name }?.facts ?? ModelFacts()
     }

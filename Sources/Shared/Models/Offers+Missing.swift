@@ -1,10 +1,11 @@
 import Engine
 
-/// Answers to a name that nobody serves.
+/// Errors for model names that no provider serves.
 extension Offers {
-    /// The same answer whether a model does not exist or may not be used, with the name that was probably meant.
+    /// Returns the error for a name that no provider serves, or that the caller may not use, with a suggestion. The
+    /// message does not show which of the two is the case.
     ///
-    /// - Parameter features: what the call needs one of; nil: whatever there is.
+    /// - Parameter features: the features of which the call needs one; nil: any model will do.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
         if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
@@ -12,11 +13,12 @@ extension Offers {
         return error
     }
 
-    /// The error for a model that the caller may use, but not for this call, with models that can serve it.
+    /// Returns the error for a model that the caller may use, but not for this call. It names models that can serve the
+    /// call.
     ///
     /// - Parameters:
     ///   - own: the features of the model.
-    ///   - features: what the call needs one of.
+    ///   - features: the features of which the call needs one.
     package func unable(
         _ name: String,
         _ own: Model.Features,
@@ -35,7 +37,7 @@ extension Offers {
 
     private static let shownNames = 4
 
-    /// Returns the first names that the caller may use of models that fit.
+    /// Returns the first names that the caller may use of models that pass the test `fits`.
     package func names(for caller: Caller, where fits: (Model) -> Bool) -> [String] {
         var names: [String] = []
         for (name, provider, model, _) in listing.prefix(Self.comparedNames) where fits(model) {
@@ -49,10 +51,11 @@ extension Offers {
     private static let comparedNames = 1_024
     private static let comparedBytes = 200
 
-    /// Of the names that the caller may use, the first that is fewest letters off: three at most, fewer of short names.
+    /// Returns the most similar name that the caller may use; nil if none is similar. At most three letters may differ,
+    /// fewer in short names.
     private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
         guard name.utf8.count <= Self.comparedBytes else { return nil }
-        // Other programs put the name of the maker before the model's.
+        // Other programs put the name of the maker before that of the model.
         if let slash = name.utf8.lastIndex(of: UInt8(ascii: "/")),
             case let last = String(name[name.index(after: slash)...]),
             let offer = self[last].first, features.map({ !$0.isDisjoint(with: offer.model.features) }) ?? true,
@@ -70,7 +73,7 @@ extension Offers {
                 caller.mayUse(near, ofPassthrough: providers[provider].isPassthrough)
             else { continue }
             best = near
-            // Only one that is nearer still is better.
+            // From now on only a more similar name is better.
             bound = distance - 1
             if bound < 0 { break }
         }
@@ -86,7 +89,7 @@ extension Offers {
 }
 
 extension Model.Features {
-    /// The things that a model with these features can do, as verbs.
+    /// The abilities of a model with these features, as verbs.
     fileprivate var words: [String] {
         let all: [(Model.Features, String)] = [
             (.chat, "chat"), (.image, "make images"), (.imageEdit, "edit images"),
@@ -98,6 +101,6 @@ extension Model.Features {
 }
 
 extension UInt8 {
-    /// Of an ASCII letter the small one.
+    /// The lower-case letter of an ASCII letter; other bytes unchanged.
     fileprivate var lowered: UInt8 { (65...90).contains(self) ? self | 32 : self }
 }

@@ -1,18 +1,18 @@
 import Engine
 
-/// Names with the suffix that asks for a search of the web.
+/// Model names with the suffix that requests a web search.
 extension Offers {
     package static let online = ModelName.online
 
-    /// Returns the name before the suffix; nil if there is none, nothing is before it, or it is there twice.
+    /// Returns the name before the suffix; nil if there is no suffix, nothing before it, or two of them.
     package static func name(beforeSuffixOf name: String) -> String? {
         guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
         let before = String(name.dropLast(online.count))
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
-    /// Returns the name by which rights and limits know what was asked for: without the suffix, unless a model or a panel
-    /// really has the name.
+    /// Returns the name by which permissions and limits know a model: without the suffix, unless a model or a panel
+    /// really has this name.
     package func knownName(_ name: String) -> String {
         guard let before = Self.name(beforeSuffixOf: name), place(of: name) == nil, panels[name] == nil else {
             return name
@@ -20,7 +20,7 @@ extension Offers {
         return before
     }
 
-    /// The offers of a name with the suffix, of models that search the web.
+    /// Returns the offers of a name with the suffix, for models that can search the web.
     func searching(_ name: String) -> [Offer] {
         guard let before = Self.name(beforeSuffixOf: name), let place = place(of: before) else { return [] }
         return all[place].offers.compactMap { offer in
@@ -29,7 +29,7 @@ extension Offers {
         }
     }
 
-    /// Whether the name has the suffix, and what is before it makes code, which has no search.
+    /// Returns whether the name has the suffix but is that of a code model, which cannot search the web.
     package func lacksSearch(_ name: String) -> Bool {
         guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let place = place(of: before)
         else {
@@ -40,7 +40,7 @@ extension Offers {
         }
     }
 
-    /// Returns the entry of a name with the suffix, which the list does not show.
+    /// Returns the list entry of a name with the suffix, which lists do not show; nil if there is no such model.
     package func searching(_ name: String, among listed: [Listed]) -> Listed? {
         guard let before = Self.name(beforeSuffixOf: name), !searching(name).isEmpty,
             let model = listed.first(where: { $0.id.hasSameBytes(as: before) })

@@ -1,5 +1,5 @@
 extension Offers {
-    /// The model or panel that a panel means by a name, which may be `provider/name`; nil: there is none.
+    /// Returns the model or panel that a panel's setting names, perhaps as `provider/name`; nil if there is none.
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
         if let member = served(name) { return member }
@@ -9,11 +9,11 @@ extension Offers {
         guard let next = replacement(of: model) else {
             return serves(model, at: place) ? .model(model, provider: place) : nil
         }
-        // A model that has ended goes on by another name, there or elsewhere.
+        // If the model was retired, its replacement is served by the same provider or by another one.
         return serves(next, at: place) ? .model(next, provider: place) : served(next)
     }
 
-    /// By whichever provider.
+    /// Returns the panel or model of this name at any provider; nil if there is none.
     private func served(_ name: String) -> Panel.Member? {
         if let panel = panels[name] { return .panel(panel) }
         return self[name].isEmpty ? nil : .model(name, provider: nil)
@@ -21,21 +21,23 @@ extension Offers {
 
     func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
-    /// The offers of a member that is a model.
+    /// Returns the offers of a panel's member that is a model.
     package func offers(of name: String, at provider: Int?) -> [Offer] {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
-    /// A panel is used by the right to its name, as far as the providers of its models serve the caller.
+    /// Returns whether the caller may use a panel. This needs permission for the panel's name, and providers that serve
+    /// its models to the caller.
     ///
-    /// - Parameter asked: the name that it stands in for; nil: its own.
+    /// - Parameter asked: the requested name, if the panel replaces another model; nil: the panel's own name.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
         let name = name ?? panel.name
         return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
             || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
     }
 
-    /// Panels may be members of others, so this goes on until nothing more is found.
+    /// Finds the panels that can be used. Panels may be members of other panels, so the search repeats until nothing
+    /// new is found.
     mutating func findUsablePanels() {
         var found = -1
         while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
@@ -47,7 +49,8 @@ extension Offers {
         }
     }
 
-    /// Its summary model and, if it has members, one of them are served by such providers.
+    /// Returns whether the panel's summary model and, if it has members, one of them are served by providers of this
+    /// kind.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
         func isServed(_ name: String) -> Bool {
             switch member(name) {
@@ -63,16 +66,16 @@ extension Offers {
     }
 }
 
-/// The panels of the settings, and the providers that can serve them.
+/// The panels of the settings, and the kinds of providers that can serve them.
 package struct PanelOffers: Sendable {
-    /// By name.
+    /// The panels, sorted by NAME.
     package let all: [Panel]
     private let byName: [String: Panel]
-    /// Providers with keys of the relay's can serve them.
+    /// The names of panels that providers with credentials can serve.
     fileprivate(set) var holdingCredentials: Set<String> = []
-    /// Providers that take callers' own keys can.
+    /// The names of panels that passthrough providers can serve.
     fileprivate(set) var takingOwnKeys: Set<String> = []
-    /// Panels that have the name of a model, which so nobody can use.
+    /// The names of panels that are also names of models, which these panels therefore hide.
     private(set) var hiding: Set<String> = []
 
     init(_ panels: [Panel]) {

@@ -1,13 +1,14 @@
 /// Names that other models serve.
 extension Offers {
-    /// The name that serves in place of one that has ended or that nobody serves; nil: it serves itself.
+    /// Returns the name that replaces a model which was retired or which no provider serves; nil if the model needs no
+    /// replacement.
     package func replacement(of name: String) -> String? {
         if replacements.isEmpty { return nil }
         if replacements[name] == nil, let before = Self.name(beforeSuffixOf: name) {
             return replacement(of: before).map { $0.hasSuffix(Self.online) ? $0 : $0 + Self.online }
         }
         var served = name
-        // A replacement may end, too.
+        // A replacement may be retired, too.
         for _ in 0..<replacements.count {
             guard let next = replacements[served], hasEnded(served) else { break }
             served = next
@@ -15,10 +16,10 @@ extension Offers {
         return served == name ? nil : served
     }
 
-    /// Names that other models serve today.
+    /// The names that other models serve today.
     package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
 
-    /// No provider serves it today, as far as that is known.
+    /// Returns whether no provider serves the name today, as far as that is known.
     private func hasEnded(_ name: String) -> Bool {
         let offers = self[name]
         guard offers.isEmpty else { return offers.allSatisfy(\.model.hasEnded) }
@@ -26,21 +27,23 @@ extension Offers {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// The name that limits of such a call go by.
+    /// Returns the name by which limits count a call that the fallback model serves; nil if `served` is not the
+    /// fallback.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
-    /// The name that serves those that no provider has; nil: none does.
+    /// The name of the model for unknown names; nil if there is none.
     package var fallback: String? { namedFallback.map { replacement(of: $0) ?? $0 } }
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
-    /// The models that serve a name that no provider has, unless the name is forbidden.
+    /// Returns the offers of the fallback model for a name that no provider has; empty if the name is forbidden.
     package func substitutes(for name: String) -> [Offer] {
         guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]
     }
 
-    /// The same, if that is a panel.
+    /// Returns the fallback panel for a name that no provider has; nil if the fallback is no panel or the name is
+    /// forbidden.
     package func substitutePanel(for name: String) -> Panel? {
         guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
         return panel

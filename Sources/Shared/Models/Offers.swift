@@ -1,13 +1,13 @@
 import Engine
 
-/// The models that callers may name, and the providers that serve them. Constant; all loops share one.
+/// The models that callers may name, and the providers that serve them. The value is constant and shared by all loops.
 package struct Offers: Sendable {
-    /// A provider, by its place among the settings', and the model as it wants it.
+    /// A provider, as its index in the settings, and its model.
     package struct Offer: Sendable {
         package let provider: Int
         package let model: Model
         package let rank: Rank
-        /// Nil: not known.
+        /// The price of the model; nil if unknown.
         package let price: Price?
 
         /// This offer for chats that search the web.
@@ -18,81 +18,81 @@ package struct Offers: Sendable {
         }
     }
 
-    /// The place of an offer among others of its name.
+    /// The order of an offer among others of its name.
     package struct Rank: Sendable {
-        /// Above 0.
+        /// The share of requests among offers of the same priority, above 0.
         package let weight: Double
-        /// Lower is tried earlier.
+        /// The priority: offers with a lower number are tried earlier.
         package var priority: Int
-        /// More tries of a call before another provider is asked.
+        /// The number of retries of a call before another provider is called.
         package let retries: Int
     }
 
-    /// One of the settings' providers, as far as its models go.
+    /// The models of one provider of the settings, and what is known about them.
     package struct Provider: Sendable {
-        /// Names that callers use; empty: those of the catalogue.
+        /// The names that callers use; empty: the names of the catalogue.
         let models: [ModelName]
-        /// Nil: its models chat, and are known by their names only.
+        /// The catalogue; nil: the provider has only chat models, of which only the names are known.
         let catalogue: Catalogue?
-        /// Unique; panels pin their members by it.
+        /// The unique name of the provider, by which panels choose it for a member.
         let name: String
-        /// The vendor's own list is served, too.
+        /// Whether the models of the vendor's own list are served, too.
         let servesList: Bool
-        /// It; nil: it was not read yet.
+        /// The vendor's list; nil: it was not read yet.
         let list: [LiveModel]?
-        /// Models of the catalogue that are listed first.
+        /// The models of the catalogue that are listed first.
         let subset: [String]
-        /// Whether `:online` after the name of a model asks for a search of the web.
+        /// Whether `:online` after a model's name requests a web search.
         let hasSearchSuffix: Bool
-        /// No other models of the catalogue may be used.
+        /// Whether models of the catalogue that are not in `subset` are refused.
         let isSubsetOnly: Bool
-        /// The owner of its models, as callers see it.
+        /// The owner of the models, as callers see it.
         let owner: String
-        /// Calls are made with the caller's own key.
+        /// Whether upstream calls use the caller's own key.
         let isPassthrough: Bool
-        /// The name by which it serves calls that name no model; nil: the first that chats.
+        /// The model for `/generate` calls that name none; nil: the first chat model.
         let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices
         let facts: ProviderFacts
     }
 
-    /// Facts of a provider's models that settings name.
+    /// The facts of the settings about a provider's models.
     package struct ProviderFacts: Sendable {
-        /// By names that callers use.
+        /// The facts by the names that callers use.
         let ofModels: [String: ModelFacts]
         let takesTools: Bool
         let takesPictures: Bool
     }
 
-    /// All offers of one name, by priority, then in the order of providers.
+    /// All offers of one name, sorted by priority, then in the order of providers.
     package struct Named: Sendable {
         package let name: String
         package fileprivate(set) var offers: [Offer]
     }
 
-    /// In the order in which their names were met.
+    /// The offers of all names, in the order in which the names were added.
     package private(set) var all: [Named] = []
-    /// Places in `all`.
+    /// The index of each name in `all`.
     private var places: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
-    /// Models that are served but for `Provider.isSubsetOnly`, or a weight of 0, by name.
+    /// The models, by name, that are not served because of `Provider.isSubsetOnly` or a weight of 0.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
-    /// Short names in place of ids that are UUIDs, by these.
+    /// The short names of models, by the ids (UUIDs) that they replace in lists.
     private var shortNames: [String: String] = [:]
     private let catalogues: [Catalogue]
     let isSubsetOnly: Bool
     package internal(set) var panels: PanelOffers
     let namedFallback: String?
-    /// The names that take the place of others once these have ended.
+    /// The replacements for retired models: the new name by the old one.
     let replacements: [String: String]
 
     /// - Parameters:
-    ///   - providers: in the order of the settings.
-    ///   - fallback: the model for a name that nobody serves.
-    ///   - replacements: of models that have ended, or that nobody serves.
-    ///   - panels: their names go before those that vendors list.
+    ///   - providers: the providers in the order of the settings.
+    ///   - fallback: the model for names that no provider serves; nil: there is none.
+    ///   - replacements: the new names of models that were retired, or that no provider serves.
+    ///   - panels: the panels, which hide models of the same name.
     package init(
         _ providers: [Provider],
         fallback: String?,
@@ -140,14 +140,15 @@ package struct Offers: Sendable {
             if provider.isSubsetOnly && !permitted.contains(model.id) {
                 forbidden[name.alias] = model
             } else {
-                // The list shows the subset by the operator's names, which may be short.
+                // The list shows the subset with the operator's names, which may be short names.
                 add(name.alias, model, index, isListed: !provider.isSubsetOnly || isShown)
             }
         }
     }
 
-    /// The subset in its order, then all of the catalogue that some endpoint serves, by name; and whether it is of the
-    /// subset. A name of ours stands for an id that is a UUID, unless another provider or a panel has that name.
+    /// Returns the names of the subset in its order, then of all other models of the catalogue that some endpoint
+    /// serves, sorted. The flag says whether a name is in the subset. A short name replaces a UUID, unless another
+    /// provider or a panel has that name.
     private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
         let subset = provider.subset
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
@@ -174,8 +175,8 @@ package struct Offers: Sendable {
             }
     }
 
-    /// Whether the caller may use a model by this name. Patterns see its short name in place of a UUID; one that is the
-    /// UUID itself means the same model.
+    /// Returns whether the caller may use a model by this name. Patterns are matched with the short name in place of a
+    /// UUID; a pattern that is the UUID itself also matches.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }
@@ -183,7 +184,7 @@ package struct Offers: Sendable {
         return caller.isPermitted(exactly: id)
     }
 
-    /// The name by which rights and limits know a model: the short one in place of a UUID.
+    /// Returns the name by which permissions and limits know a model: the short name in place of a UUID.
     package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
@@ -195,10 +196,10 @@ package struct Offers: Sendable {
     ) {
         if panels.hides(name) { return }
         let rank = providers[provider].rank
-        // Settings may name it by the id that its short name stands for.
+        // The settings may name the model by the id that its short name replaces.
         let isByID = shortNames[model.id] == name
         let weight = rank.weight(of: isByID && rank.weights[name] == nil ? model.id : name)
-        // A name that nobody else serves is unknown, and no other model stands in for it.
+        // If no other provider serves the name, it is unknown, and the fallback model does not replace it.
         guard weight > 0 else {
             forbidden[name] = model
             return
@@ -220,18 +221,19 @@ package struct Offers: Sendable {
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// The providers that serve a name, which may be a short one, by priority, then in their order; empty: none.
+    /// Returns the offers of a name, which may be a short name, by priority, then in the order of providers; empty if
+    /// there are none.
     package subscript(name: String) -> [Offer] { place(of: name).map { all[$0].offers } ?? searching(name) }
 
-    /// The place of those providers in `all`; nil: there are none.
+    /// Returns the index of the name's offers in `all`; nil if there are none.
     package func place(of name: String) -> Int? {
         places[name] ?? places[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { places[$0] }.first
     }
 
-    /// Some vendor's list was not read yet.
+    /// Whether the model list of some vendor was not read yet.
     package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
 
-    /// A list that was not read yet may have a model of this name, which the caller may then use.
+    /// Returns whether a model list that was not read yet could contain this name, and the caller could then use it.
     package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
         isAwaitingList && forbiddenModel(name) == nil && caller.mayUse(name, ofPassthrough: false)
     }
@@ -240,7 +242,7 @@ package struct Offers: Sendable {
         forbidden[name] ?? forbidden[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { forbidden[$0] }.first
     }
 
-    /// The models that may be named and that end on a day, each once.
+    /// The models with a known shutdown date, each name once.
     package var ending: [(name: String, day: Day)] {
         var seen: Set<String> = []
         return listing.compactMap { name, _, model, _ in
@@ -251,12 +253,12 @@ package struct Offers: Sendable {
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
-    /// The full and the short ones.
+    /// Returns the full names and the short names of a model's name.
     private func otherNames(of name: String) -> [String] {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }
 
-    /// The name by which the caller may use a listed model; nil: the caller may not.
+    /// Returns the name by which the caller may use a listed model; nil if the caller may not use it.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }
@@ -264,7 +266,7 @@ package struct Offers: Sendable {
         return other.flatMap { $0.isUUID ? nil : $0 }
     }
 
-    /// True if the caller may use some model of the provider at that place.
+    /// Returns whether the caller may use some model of a provider.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }
             || replacedNames.contains { name in
@@ -273,13 +275,13 @@ package struct Offers: Sendable {
             }
     }
 
-    /// All that may be named, in the order of providers.
+    /// All listed names, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 
-    /// The same, and panels.
+    /// All listed names, and the names of panels.
     package var allNames: [String] { names + panels.all.map(\.name) }
 
-    /// Names at providers that hold credentials, as patterns may mean them.
+    /// All names that patterns of callers may mean: those at providers with credentials, their other names, and panels.
     var namesWithCredentials: [String] {
         let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
         return own + own.flatMap(otherNames) + panels.all.map(\.name)

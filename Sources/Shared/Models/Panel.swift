@@ -1,12 +1,12 @@
-/// A virtual model that asks several models at once, and has one more put their answers together.
+/// A virtual model that calls several models in parallel and lets a summary model combine their responses.
 package struct Panel: Sendable, Equatable {
     package enum Mode: String, CaseIterable, Sendable {
         case parallel
-        /// It has no members: only the summary model is asked.
+        /// A mode without members: only the summary model is called.
         case direct
     }
 
-    /// The form in which a stream tells that a member has ended.
+    /// The form in which a stream reports that a member has finished.
     package enum Feedback: String, CaseIterable, Sendable {
         case content
         case reasoning
@@ -14,48 +14,48 @@ package struct Panel: Sendable, Equatable {
         case off
     }
 
-    /// The models that are asked, and the prompt of the last one.
+    /// The members and the summary model of a panel, and the prompt of the summary model.
     package struct Cast: Sendable, Equatable {
-        /// None in direct mode.
+        /// The member models; empty in direct mode.
         package let members: [String]
         package let summary: String
         package let prompt: String
     }
 
-    /// As callers name it.
+    /// The name that callers use.
     package let name: String
     package let mode: Mode
     package let text: Cast
-    /// For calls whose last turn of the user has a picture.
+    /// The models for calls whose last user message contains an image.
     package let vision: Cast
-    /// Stands before each answer; `{n}` is its number.
+    /// The text before each member's response in the summary prompt; `{n}` is replaced by the member's number.
     package let label: String
-    /// The summary model gets the earlier messages.
+    /// Whether the summary model gets the earlier messages.
     package let keepsHistory: Bool
     package let temperature: Double
     package let summaryTemperature: Double
-    /// Of each member.
+    /// The largest number of attempts for each member.
     package let attempts: Int
     package let retryDelay: Duration
-    /// Of each attempt.
+    /// The time limit of each attempt of a member.
     package let timeout: Duration
     package let summaryTimeout: Duration
-    /// Of all members together; zero: there is none.
+    /// The time limit for all members together; zero: there is none.
     package let deadline: Duration
-    /// With fewer the summary model is not asked.
+    /// The number of responses that the summary model needs. With fewer it is not called.
     package let leastAnswers: Int
     package let feedback: Feedback
 
     var casts: [Cast] { text == vision ? [text] : [text, vision] }
 
-    /// The most models that one request may ask, with those of panels in it.
+    /// The largest number of models that one request may call, including those of nested panels.
     package static let mostCalls = 64
 }
 
 extension Panel {
-    /// A panel's name for a model or another panel, resolved.
+    /// A model or panel that the name of a member refers to.
     package enum Member: Sendable {
-        /// A model, at one provider or at all that serve it.
+        /// A model, at one provider, or at all providers that serve it if `provider` is nil.
         case model(String, provider: Int?)
         case panel(Panel)
     }

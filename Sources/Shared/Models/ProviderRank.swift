@@ -1,12 +1,12 @@
-/// A provider's place among those that serve the same model.
+/// The weights and the priority of a provider among those that serve the same model.
 package struct ProviderRank: Sendable, Equatable {
-    /// 0: it is never asked.
+    /// The share of requests; 0: the provider is never called.
     var weight = 1.0
-    /// Of single models, by their names here.
+    /// The weights of single models, by the names that callers use.
     var weights: [String: Double] = [:]
-    /// Lower is tried earlier.
+    /// The priority: providers with a lower number are tried earlier.
     package var priority = 1
-    /// More tries of a call before another provider is asked.
+    /// The number of retries of a call before another provider is called.
     package var retries = 0
 
     package init() {}
