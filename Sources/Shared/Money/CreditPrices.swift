@@ -1,10 +1,10 @@
 import Limits
 
-/// The credits that calls of a model take, as its vendor's list tells them. Whole numbers only, so that sums are exact.
+/// The prices of a model's calls in credits, from the vendor's list. They are whole numbers, so that sums are exact.
 package struct CreditPrices: Sendable, Equatable {
-    /// Nil: not told.
+    /// The prices of chats; nil if the vendor's list has none.
     package var chat: ChatCredits?
-    /// 10^-9 credits for an image that is made, at the least quality; nil: not told.
+    /// The price of one generated image at the lowest quality, in 10^-9 credits; nil if the vendor's list has none.
     package var imageParts: Int?
 
     package init(chat: ChatCredits? = nil, imageParts: Int? = nil) {
@@ -12,24 +12,24 @@ package struct CreditPrices: Sendable, Equatable {
         self.imageParts = imageParts
     }
 
-    /// Takes over prices that another list tells besides.
+    /// Adds the prices that another list of the vendor has and this one lacks.
     package mutating func add(_ other: CreditPrices) {
         chat = chat ?? other.chat
         imageParts = imageParts ?? other.imageParts
     }
 
-    /// Rounded up; nil: not told.
+    /// Returns the credits for generated images, rounded up; nil if the price is unknown.
     package func ofImages(_ count: Int) -> Int? {
         imageParts.map { ChatCredits.rounded([count.multipliedReportingOverflow(by: $0)]) }
     }
 }
 
-/// The credits that chats of a model take.
+/// The prices of a model's chats in credits.
 package struct ChatCredits: Sendable, Equatable {
-    /// 10^-9 credits for a token.
+    /// The price of a prompt token, in 10^-9 credits.
     private let promptParts: Int
     private let completionParts: Int
-    /// The same for a picture in the prompt; nil: its tokens are paid.
+    /// The price of an image in the prompt, in 10^-9 credits; nil: the vendor charges the image's tokens.
     private let pictureParts: Int?
 
     package static let parts = 1_000_000_000
@@ -40,10 +40,10 @@ package struct ChatCredits: Sendable, Equatable {
         self.pictureParts = pictureParts
     }
 
-    /// Pictures of a prompt.
+    /// The number of images in a prompt, and their tokens.
     package struct Pictures: Sendable {
         let count: Int
-        /// Among those of the prompt.
+        /// The tokens of the images, which the tokens of the prompt include.
         let tokens: Int
 
         package static let none = Pictures(count: 0, tokens: 0)
@@ -54,7 +54,7 @@ package struct ChatCredits: Sendable, Equatable {
         }
     }
 
-    /// Of one call, rounded up.
+    /// Returns the credits of one call, rounded up.
     package func credits(_ usage: Usage, _ pictures: Pictures) -> Int {
         var prompt = usage.promptTokens
         if pictureParts != nil { prompt = max(0, prompt - pictures.tokens) }
@@ -65,7 +65,8 @@ package struct ChatCredits: Sendable, Equatable {
         ])
     }
 
-    /// The sum of some parts; one that no number can hold is the largest that counts.
+    /// Returns the sum of products in credits, rounded up. An overflow becomes the largest number that limits can
+    /// count.
     fileprivate static func rounded(_ products: [(partialValue: Int, overflow: Bool)]) -> Int {
         var sum = 0
         for product in products {

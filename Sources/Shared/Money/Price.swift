@@ -1,25 +1,25 @@
 import Engine
 import Limits
 
-/// The price of tokens at a provider. Whole numbers only, so that sums are exact.
+/// The price of tokens at a provider. Prices are whole numbers, so that sums are exact.
 package struct Price: Sendable, Equatable {
-    /// 10^-9 dollars for a thousand tokens: 10^-12 for one.
+    /// The price of a thousand prompt tokens in 10^-9 dollars, which is that of one token in 10^-12 dollars.
     package let promptParts: Int
     package let completionParts: Int
-    /// Of prompts that the vendor had met before.
+    /// The price of prompt tokens that the vendor had cached, in the same unit as `promptParts`.
     package let cachedParts: Int
 
     private static let mostDollars = 1_000
 
-    /// - Parameter cachedParts: nil: as other prompts.
+    /// - Parameter cachedParts: the price of cached prompt tokens; nil: that of other prompt tokens.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
         self.promptParts = promptParts
         self.completionParts = completionParts
         self.cachedParts = cachedParts ?? promptParts
     }
 
-    /// Dollars for a thousand tokens, `0.002`, or of prompt and completion, `0.001/0.004`, perhaps also of prompts from a
-    /// cache, `0.001/0.004/0.0005`; nil: not a price.
+    /// Parses a price in dollars for a thousand tokens: one number (`0.002`), prompt and completion (`0.001/0.004`), or
+    /// also cached prompts (`0.001/0.004/0.0005`). Returns nil if the text is not a price.
     package init?(_ text: String) {
         let texts = text.split(separator: "/", omittingEmptySubsequences: false)
         let parts = texts.compactMap { Self.parts($0.trimmed) }
@@ -31,7 +31,7 @@ package struct Price: Sendable, Equatable {
         )
     }
 
-    /// Digits with at most nine decimals, as 10^-9.
+    /// Parses a number with at most nine decimals. Returns it in units of 10^-9.
     private static func parts(_ text: Substring) -> Int? {
         let numbers = text.split(separator: ".", omittingEmptySubsequences: false)
         let isPlain = numbers.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
@@ -45,7 +45,7 @@ package struct Price: Sendable, Equatable {
         return parts
     }
 
-    /// As it is set: `0.001/0.004`, with a third part if cached prompts have a price of their own.
+    /// The price as settings write it: `0.001/0.004`, with a third part if cached prompts have another price.
     package var text: String {
         let parts = [promptParts, completionParts] + (cachedParts == promptParts ? [] : [cachedParts])
         return parts.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")
@@ -72,15 +72,15 @@ package struct Price: Sendable, Equatable {
 
 /// An amount of money.
 package struct Cost: Sendable, Equatable, Comparable {
-    /// Of a millionth of a dollar: 10^-12 dollars.
+    /// The amount in millionths of a millionth of a dollar (10^-12 dollars).
     package let millionths: Int
 
     package static let nothing = Cost(millionths: 0)
 
-    /// Nine million dollars; what is above counts as that.
+    /// The largest amount: nine million dollars. A larger sum is cut to it.
     static let mostMillionths = 9_000_000_000_000_000_000
 
-    /// As limits of `usd` count it: 10^-9 dollars, rounded up.
+    /// The amount as limits in `usd` count it: in 10^-9 dollars, rounded up.
     package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
 
     package static func + (one: Cost, other: Cost) -> Cost {
@@ -90,7 +90,7 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
 
-    /// Dollars with at most ten decimals, a half rounded to even: `0.0001`, `12`.
+    /// The amount in dollars with at most ten decimals, such as `0.0001` or `12`. A half is rounded to even.
     package var text: String {
         guard millionths > 0 else { return "0" }
         let (whole, rest) = (millionths / 100, millionths % 100)

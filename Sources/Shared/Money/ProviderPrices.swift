@@ -1,11 +1,11 @@
 /// The prices of a provider's models.
 package struct ProviderPrices: Sendable, Equatable {
-    /// Nil: not known.
+    /// The price of models without a price of their own; nil if unknown.
     let common: Price?
-    /// By names that callers use.
+    /// The prices of single models, by the names that callers use.
     let ofModels: [String: Price]
 
-    /// Nil: not known.
+    /// Returns the price of a model; nil if it is unknown.
     package func price(of model: String) -> Price? {
         guard let own = ofModels[model] else { return common }
         return own.isNothing ? nil : own
