@@ -1,14 +1,14 @@
 package import Engine
 package import Limits
 
-/// A response as it is kept: JSON.
+/// A stored response of the Responses API, as JSON.
 package struct StoredResponse: Sendable {
-    /// The response as its caller got it.
+    /// The response object as the caller got it.
     package let object: Body
-    /// The items that it answers, those of earlier responses too: an array.
+    /// The input items of the response, including those of earlier responses, as a JSON array.
     package let input: Body
 
-    /// Of one response with its input.
+    /// The largest size of a response with its input, in bytes.
     package static let limitBytes = 524_288
 
     package init(object: Body, input: Body) {
@@ -16,7 +16,7 @@ package struct StoredResponse: Sendable {
         self.input = input
     }
 
-    /// The length of the object, its lowest byte first, then both.
+    /// The encoded response: the length of the object as four bytes, little-endian, then the object and the input.
     fileprivate var coded: [UInt8] {
         let length = UInt32(truncatingIfNeeded: object.bytes.count)
         let head = (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(8 * $0)) }
@@ -33,11 +33,12 @@ package struct StoredResponse: Sendable {
     }
 }
 
-/// A caller as the owner of responses.
+/// A caller as the owner of stored responses.
 package struct ResponseOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// Nil: the caller is anonymous and owns nothing. `secret`: `FILE_ID_SECRET`.
+    /// Creates the owner; nil if the caller is anonymous, because it cannot own responses. `secret` is
+    /// `FILE_ID_SECRET`.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "responses of ", version: 1) else { return nil }
         self.seal = seal
@@ -45,24 +46,25 @@ package struct ResponseOwner: Sendable {
 
     package func seal(_ response: StoredResponse, _ id: String) -> [UInt8] { seal.seal(response.coded, named: id) }
 
-    /// Nil: it is not readable.
+    /// Decrypts a stored response; nil if the data is damaged or belongs to another response.
     package func open(_ sealed: [UInt8], _ id: String) -> StoredResponse? {
         seal.open(sealed, named: id).flatMap { StoredResponse(coded: $0) }
     }
 
-    /// Another caller's response has another key.
+    /// Returns the store's key of a response. It depends on the caller, so another caller's response of the same id has
+    /// another key.
     fileprivate func key(_ id: String) -> String {
         "relay:1:response:\(Digest(of: "\(seal.identity.text) \(id)").base64url(characters: 22))"
     }
 }
 
-/// The responses that are kept for callers, shared by all instances; lost in a flush or restart of the store.
+/// The stored responses of all callers, shared by all instances. They are lost if the store is flushed or restarted.
 package struct ResponseShelf: Sendable {
     private let state: SharedState
 
-    /// 30 days, as OpenAI keeps them.
+    /// The lifetime of a stored response: 30 days, as at OpenAI.
     private static let expirySeconds = 30 * 86_400
-    /// In place of a deleted one.
+    /// The content that replaces a deleted response.
     private static let gone: [UInt8] = [0]
 
     package init(_ state: SharedState) { self.state = state }
@@ -76,7 +78,7 @@ package struct ResponseShelf: Sendable {
         try await state.update(owner.key(id), expirySeconds: Self.expirySeconds, on: loop) { _ in .init(sealed, ()) }
     }
 
-    /// Sealed; nil: the owner has no such response, or none any more.
+    /// Returns an encrypted response; nil if the owner has no such response, or it was deleted or has expired.
     package func sealed(
         _ id: String,
         of owner: ResponseOwner,
@@ -88,7 +90,7 @@ package struct ResponseShelf: Sendable {
         return found
     }
 
-    /// False: there was none.
+    /// Deletes a response. Returns false if there was none.
     package func delete(_ id: String, of owner: ResponseOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
         guard Self.isID(id) else { return false }
         return try await state.update(owner.key(id), expirySeconds: 1, on: loop) { found in
@@ -96,7 +98,7 @@ package struct ResponseShelf: Sendable {
         }
     }
 
-    /// `resp_`, and letters and digits.
+    /// Returns whether the text has the form of a response id: `resp_`, then letters and digits.
     private static func isID(_ id: String) -> Bool {
         let bytes = id.utf8
         return bytes.count == 5 + RandomBytes.idLength && bytes.starts(with: "resp_".utf8)
