@@ -1,8 +1,8 @@
 import Engine
 
-/// One form for all JSON texts of one value: members sorted by name, `1.0` as `1`, so that equal values have equal bytes.
+/// A canonical JSON text: members are sorted by name and `1.0` becomes `1`, so that equal values have equal bytes.
 enum CanonicalValue {
-    /// Appends it, as JSON. `depth`: levels that may still follow; false: there are more.
+    /// Appends the canonical text of a value. Returns false if the value has more than `depth` levels.
     static func append(_ value: JSONValue, to buffer: inout ByteBuffer, depth: Int = 128) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {

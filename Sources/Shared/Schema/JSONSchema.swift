@@ -1,18 +1,18 @@
 package import Engine
 
-/// A JSON Schema (draft 2020-12), read once, by which documents are judged. Work and depth are bounded, for schemas and
-/// documents that others write.
+/// A parsed JSON Schema (draft 2020-12) that validates documents. Work and depth are bounded, since schemas and
+/// documents come from outside.
 package struct JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let root: Int
-    /// The parts that are not checked: patterns beyond the linear subset.
+    /// The parts of the schema that are not checked: patterns beyond the supported subset.
     package let notes: [String]
 
     package static let mostNodes = 20_000
-    /// Levels of schemas in schemas.
+    /// The largest depth of nested schemas.
     package static let mostDepth = 100
 
-    /// References outside of the schema, and `$dynamicRef`, are refused.
+    /// Parses a schema. Throws for references to other documents and for `$dynamicRef`.
     package init(_ value: JSONValue) throws(SchemaError) {
         var reader = SchemaReader(value)
         root = try reader.read()
@@ -20,9 +20,11 @@ package struct JSONSchema: Sendable {
         notes = reader.notes
     }
 
+    /// Validates a document.
+    ///
     /// - Parameters:
-    ///   - bytes: of the document's text, by which the work is bounded.
-    ///   - checksFormats: `format` is judged, for those that are known; else it only describes.
+    ///   - bytes: the size of the document's text, which bounds the work.
+    ///   - checksFormats: whether known `format`s are checked; if false, they only describe.
     package func verdict(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaVerdict {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)
         let fits = check.fits(root, value, nil)

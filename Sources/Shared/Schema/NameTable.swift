@@ -1,9 +1,9 @@
 import Engine
 
-/// Texts, each with a number in the order in which they came; found by their bytes.
+/// A set of texts. Each text has a number, in the order of insertion, and is found by its bytes.
 struct NameTable: Sendable {
-    /// By hash, the last text that has it; the others follow by `before`. The hash is seeded, so that nobody makes one
-    /// long chain.
+    /// The last text of each hash; `before` has the earlier ones of the same hash. The hash is seeded, so that no input
+    /// can create one long chain.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []
@@ -34,7 +34,7 @@ struct NameTable: Sendable {
 
     func number(of text: UnsafeRawBufferPointer) -> Int? { byHash.isEmpty ? nil : find(text, Self.hash(text)) }
 
-    /// Its number, and true if it was not there before.
+    /// Inserts a text. Returns its number, and whether the text is new.
     @discardableResult
     mutating func insert(_ text: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
         let hash = Self.hash(text)

@@ -1,21 +1,21 @@
 import Engine
 
-/// A regular expression as it is nested.
+/// The syntax tree of a regular expression.
 indirect enum PatternTree {
     case empty
     case scalar(UInt32)
-    /// By its place among the reader's.
+    /// A set of characters, by its index in the reader's `sets`.
     case set(Int)
     case beginning
     case end
     case wordEdge(Bool)
     case sequence([PatternTree])
     case alternatives([PatternTree])
-    /// Nil: endlessly often.
+    /// A repetition with its smallest and largest count; a largest count of nil means no limit.
     case repeated(PatternTree, Int, Int?)
 }
 
-/// Reads a regular expression; nil stands for all that is beyond the subset.
+/// A parser of regular expressions. A function that returns nil has met something beyond the supported subset.
 struct PatternReader {
     private(set) var sets: [ScalarSet] = []
     private let scalars: [UInt32]
@@ -82,7 +82,7 @@ struct PatternReader {
         return .repeated(atom, bounds.0, bounds.1)
     }
 
-    /// `{2}`, `{2,}`, `{2,4}`.
+    /// Parses a repetition count: `{2}`, `{2,}` or `{2,4}`.
     private mutating func counts() -> (Int, Int?)? {
         guard take("{"), let least = count() else { return nil }
         if take("}") { return (least, least) }
@@ -114,7 +114,7 @@ struct PatternReader {
         if take("(") {
             if take("?") {
                 if take("<") {
-                    // A name; `<=` and `<!` look behind.
+                    // The name of a group. `<=` and `<!` are look-behind, which is not supported.
                     guard let first = next, first != 0x3d, first != 0x21 else { return nil }
                     while let scalar = next, scalar != 0x3e { place += scalar == 0x29 ? scalars.count : 1 }
                     guard take(">") else { return nil }
@@ -140,7 +140,8 @@ struct PatternReader {
         return .scalar(scalar)
     }
 
-    /// `*`, `+`, `?`, `{` have nothing to repeat here. `]` and `}` stand for themselves, as they do without `u`.
+    /// Returns whether the character is `*`, `+`, `?` or `{`, which have nothing to repeat here. `]` and `}` are
+    /// literals, as they are without the flag `u`.
     private static func isSpecial(_ scalar: UInt32) -> Bool { [0x2a, 0x2b, 0x3f, 0x7b].contains(scalar) }
 
     private enum Escaped {
@@ -173,7 +174,7 @@ struct PatternReader {
         case "p": return category(isIn: true).map { .set($0) }
         case "P": return category(isIn: false).map { .set($0) }
         default:
-            // Other letters and digits: back references, and what has no meaning.
+            // Other letters and digits are back references or have no meaning.
             if scalar < 128, isLetterOrDigit(UInt8(scalar)) { return nil }
             return .scalar(scalar)
         }
@@ -219,7 +220,7 @@ struct PatternReader {
         return ScalarSet.category(name, isIn: isIn)
     }
 
-    /// The set between `[` and `]`.
+    /// Parses the set between `[` and `]`.
     private mutating func bracket() -> ScalarSet? {
         var set = ScalarSet([], isNegated: take("^"))
         while !take("]") {

@@ -1,9 +1,10 @@
-/// Some of Unicode's characters, as a regular expression names them.
+/// A set of Unicode characters in a regular expression.
 struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
-    /// Beginnings of the short names of general categories, as `L` and `Nd`, and what must not be of them.
+    /// The general categories of the set, such as `L` or `Nd`: a prefix of the short name, and whether characters of
+    /// the category are in the set or not.
     var categories: [(name: String, isIn: Bool)] = []
-    /// Sets as `\W` in `[\W_]`.
+    /// The sets inside this set, such as `\W` in `[\W_]`.
     var others: [ScalarSet] = []
     var isNegated = false
 
@@ -18,7 +19,7 @@ struct ScalarSet: Sendable {
         9...13, 32...32, 0xa0...0xa0, 0x1680...0x1680, 0x2000...0x200a, 0x2028...0x2029, 0x202f...0x202f,
         0x205f...0x205f, 0x3000...0x3000, 0xfeff...0xfeff,
     ])
-    /// The set of `.`.
+    /// The characters that `.` matches: all except line ends.
     static let lineCharacters = ScalarSet([10...10, 13...13, 0x2028...0x2029], isNegated: true)
 
     var negated: ScalarSet {
@@ -27,7 +28,7 @@ struct ScalarSet: Sendable {
         return set
     }
 
-    /// The number of parts that `contains` may have to compare.
+    /// The number of parts that `contains` may compare.
     var size: Int { others.reduce(ranges.count + categories.count) { $0 + $1.size } }
 
     func contains(_ scalar: UInt32) -> Bool {
@@ -37,7 +38,7 @@ struct ScalarSet: Sendable {
         return isIn != isNegated
     }
 
-    /// Of `\p{…}`; nil: it is not known here.
+    /// Returns the set of `\p{…}`; nil if the category is unknown.
     static func category(_ name: String, isIn: Bool) -> ScalarSet? {
         let short =
             switch name {

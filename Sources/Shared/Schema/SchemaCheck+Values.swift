@@ -31,10 +31,11 @@ extension SchemaCheck {
 
     static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
 
-    /// Decimal fractions are no exact doubles: what is a multiple but for their rounding is one.
+    /// Returns whether a number is a multiple of the step. Decimal fractions are not exact in binary, so a small
+    /// rounding error is allowed.
     private static func isMultiple(_ value: JSONValue, _ number: Double, _ step: Double) -> Bool {
         if let whole = value.integer, let step = Int64(exactly: step) { return whole % step == 0 }
-        // Whole numbers are multiples of a whole one's reciprocal.
+        // A whole number is a multiple of 1/n for any whole n, such as 0.1.
         let parts = (1 / step).rounded()
         if number == number.rounded(), parts >= 1, abs(1 / step - parts) <= parts * 0x1p-50 { return true }
         let quotient = number / step
@@ -73,7 +74,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Nil: it takes too much work.
+    /// Returns whether the pattern matches the text; nil if that takes too much work.
     mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
         guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)
@@ -163,7 +164,7 @@ extension SchemaCheck {
 
     static func quoted(_ name: String) -> String { name.beginning(ofBytes: 64) }
 
-    /// One member.
+    /// Checks one member of an object.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,
@@ -201,7 +202,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// A name has no value of its own in the document.
+    /// Checks a member's name as a string, by the schema of `propertyNames`.
     private mutating func isName(_ name: UnsafeRawBufferPointer, _ schema: Int) -> Bool {
         guard spend(name.count) else { return false }
         var text = ByteBuffer()
@@ -237,7 +238,8 @@ extension SchemaCheck {
         return fits
     }
 
-    /// The parts of a value that no schema has seen.
+    /// Checks the members or elements that no other schema has evaluated, by `unevaluatedProperties` or
+    /// `unevaluatedItems`.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

@@ -1,6 +1,6 @@
 import Engine
 
-/// One judging of a document by a schema.
+/// One validation of a document by a schema.
 struct SchemaCheck {
     let schema: JSONSchema
     let checksFormats: Bool
@@ -8,13 +8,13 @@ struct SchemaCheck {
     private var depth = 0
     var path: [PathStep] = []
     var problems: [SchemaProblem] = []
-    /// Levels at which nobody reads the problems.
+    /// The number of nested checks whose problems are not recorded.
     private var silences = 0
-    /// The bounds of work or depth were met; nothing that follows counts.
+    /// Whether the limit of work or depth was reached, so that the result is undecided.
     private(set) var isOut = false
 
     private static let mostDepth = 192
-    /// A value and a schema, against a byte that is looked at.
+    /// The steps counted for applying a schema to a value; reading a byte counts as about one step.
     private static let stepsPerNode = 16
     static let mostProblems = 8
 
@@ -24,7 +24,7 @@ struct SchemaCheck {
         stepsLeft = steps
     }
 
-    /// The members or elements of one value that schemas have seen.
+    /// The members or elements of one value that schemas have evaluated.
     final class Marks {
         var seen: [Bool]
 
@@ -47,7 +47,8 @@ struct SchemaCheck {
         problems.append(SchemaProblem(path: path.text, reason: reason(), depth: path.count))
     }
 
-    /// `marks`: of the value; what is seen of it is added.
+    /// Returns whether a value matches the schema of this number. `marks` collects the members or elements that were
+    /// evaluated; nil: nobody needs them.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.mostDepth else {
             isOut = true
@@ -101,7 +102,8 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// The parts that a schema which does not fit has seen do not count.
+    /// Returns whether a value matches a schema, without recording problems. If it does not match, the parts that the
+    /// schema evaluated do not count.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }
@@ -111,7 +113,7 @@ struct SchemaCheck {
         return true
     }
 
-    /// The same of a part of it.
+    /// Returns whether a part of the value matches a schema, without recording problems or evaluated parts.
     mutating func isQuietly(_ schema: Int, _ value: JSONValue) -> Bool { isSilently(schema, value, nil) }
 
     private mutating func fitsAny(_ schemas: [Int], _ value: JSONValue, _ marks: Marks?) -> Bool {
@@ -140,7 +142,8 @@ struct SchemaCheck {
         return false
     }
 
-    /// Tries one after the other until `isEnough` says so of the number that fit; returns their problems.
+    /// Tries the schemas in order until `isEnough` returns true for the number of matches. Returns the problems of each
+    /// schema that did not match.
     private mutating func alternatives(
         _ schemas: [Int],
         _ value: JSONValue,
@@ -167,7 +170,8 @@ struct SchemaCheck {
         return tried
     }
 
-    /// Of alternatives that failed, the one that went deepest is meant, most likely.
+    /// Records why no alternative matches. The alternative that got deepest into the value is most likely the intended
+    /// one.
     private mutating func tell(_ tried: [[SchemaProblem]], _ reason: String) {
         guard silences == 0 else { return }
         let deepest = tried.max { ($0.first?.depth ?? 0) < ($1.first?.depth ?? 0) } ?? []

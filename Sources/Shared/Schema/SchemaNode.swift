@@ -1,4 +1,4 @@
-/// Kinds of JSON values.
+/// The set of JSON types that a schema allows.
 struct JSONTypes: OptionSet, Sendable {
     let rawValue: UInt8
 
@@ -8,7 +8,7 @@ struct JSONTypes: OptionSet, Sendable {
     static let array = JSONTypes(rawValue: 8)
     static let string = JSONTypes(rawValue: 16)
     static let integer = JSONTypes(rawValue: 32)
-    /// Integers too.
+    /// Any number, including integers.
     static let number = JSONTypes(rawValue: 64)
 
     static let names: [(type: JSONTypes, name: StaticString, phrase: String)] = [
@@ -17,20 +17,20 @@ struct JSONTypes: OptionSet, Sendable {
         (.number, "number", "a number"),
     ]
 
-    /// As "a string or null".
+    /// The types as a phrase, such as "a string or null".
     var phrase: String { Self.names.filter { contains($0.type) }.map(\.phrase).joined(separator: " or ") }
 }
 
-/// One schema of a document of schemas; others are named by their places in it.
+/// One schema or subschema of a document. Other nodes are referred to by their numbers.
 ///
-/// `@unchecked`: written while it is read only, by one thread.
+/// `@unchecked`: it is only changed while the schema is read, by one thread.
 final class SchemaNode: @unchecked Sendable {
     struct Values: Sendable {
-        /// In their canonical forms.
+        /// The values in canonical form.
         var table = NameTable()
-        /// All are strings: none needs a canonical form.
+        /// The values if all are strings, which need no canonical form; else nil.
         var texts: NameTable?
-        /// As an error quotes them.
+        /// The values as error messages list them.
         var list = ""
     }
 
@@ -46,7 +46,7 @@ final class SchemaNode: @unchecked Sendable {
         var least: Int?
         var most: Int?
         var pattern: TextPattern?
-        /// As it was written, for errors.
+        /// The source of the pattern, for errors.
         var patternText = ""
         var format: TextFormat?
     }
@@ -65,17 +65,17 @@ final class SchemaNode: @unchecked Sendable {
 
     struct ObjectRules: Sendable {
         var names = NameTable()
-        /// By the number of the name.
+        /// The schemas of the members, by the number of the name.
         var schemas: [Int] = []
         var patterns: [(pattern: TextPattern, schema: Int)] = []
-        /// A pattern that is not understood could allow any property.
+        /// Whether a pattern of `patternProperties` is unsupported, so that any property may be allowed.
         var isOpen = false
         var additional: Int?
         var required = NameTable()
         var least: Int?
         var most: Int?
         var propertyNames: Int?
-        /// By the number of the name.
+        /// The names of `dependentRequired`; a name's number is the index in `dependentRequired`.
         var dependentNames = NameTable()
         var dependentRequired: [[String]] = []
         var dependentSchemaNames = NameTable()
@@ -83,10 +83,10 @@ final class SchemaNode: @unchecked Sendable {
         var unevaluated: Int?
     }
 
-    /// `true` or `false` as a schema.
+    /// The value of a schema that is only `true` or `false`; else nil.
     var always: Bool?
     var types: JSONTypes?
-    /// Of `enum` and `const`.
+    /// The allowed values of `enum` and of `const`.
     var values: [Values] = []
     var number: NumberRules?
     var text: TextRules?
@@ -101,6 +101,6 @@ final class SchemaNode: @unchecked Sendable {
     var then: Int?
     var otherwise: Int?
 
-    /// It asks what other schemas saw of a value.
+    /// Whether the schema needs to know which parts of the value other schemas have evaluated.
     var isTracking: Bool { array?.unevaluated != nil || object?.unevaluated != nil }
 }

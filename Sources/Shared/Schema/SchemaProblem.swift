@@ -1,41 +1,42 @@
 import Engine
 
-/// A place where a document does not fit its schema, in words that a model can mend its answer by.
+/// A position where a document does not match its schema, described so that a model can correct its output.
 package struct SchemaProblem: Equatable, Sendable {
-    /// As `items[2].name`; empty: the document itself.
+    /// The position, such as `items[2].name`; empty for the document itself.
     package let path: String
-    /// As "must be a string, not a number".
+    /// The description, such as "must be a string, not a number".
     package let reason: String
-    /// The number of steps of the path.
+    /// The number of steps in the path.
     let depth: Int
 
     package var text: String { path.isEmpty ? "the document \(reason)" : "`\(path)` \(reason)" }
 }
 
-/// A schema that cannot be used.
+/// An error for a schema that cannot be used.
 package struct SchemaError: Error, Equatable {
-    /// As "`properties.a.type` must be a string or an array of strings".
+    /// The description, such as "`properties.a.type` must be a string or an array of strings".
     package let text: String
 
     init(_ text: String) { self.text = text }
 }
 
-/// The verdict of a schema on a document.
+/// The result of validating a document.
 package struct SchemaVerdict: Equatable, Sendable {
-    /// The first ones.
+    /// The first problems that were found.
     package let problems: [SchemaProblem]
-    /// It took more work than was allowed, or went too deep: the document counts as one that does not fit.
+    /// Whether the validation stopped because it took too much work or went too deep. The document then counts as
+    /// invalid.
     package let isUndecided: Bool
     package let fits: Bool
 
-    /// All problems in one sentence each.
+    /// All problems in one line, separated by semicolons.
     package var text: String {
         if isUndecided && problems.isEmpty { return "the document takes too much work to be checked" }
         return problems.map(\.text).joined(separator: "; ")
     }
 }
 
-/// One step of the way to a value.
+/// One step of the path to a value.
 enum PathStep {
     case member(UnsafeRawBufferPointer)
     case element(Int)
@@ -65,7 +66,7 @@ func isLetterOrDigit(_ byte: UInt8) -> Bool {
     (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
 }
 
-/// Its beginning, as a text of the caller's is quoted.
+/// Returns the beginning of a text of the caller, for a message.
 func shortened(_ text: UnsafeRawBufferPointer, _ most: Int = 64) -> String {
     text.count <= most ? text.text : text[part: 0..<most].text.beginning(ofBytes: most) + "..."
 }

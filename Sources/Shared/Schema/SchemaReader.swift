@@ -1,19 +1,19 @@
 import Engine
 
-/// Reads a schema into nodes. References are followed last, so that nothing is read in depth but what stands so.
+/// Parses a schema into nodes. References are resolved last, so that they do not add to the depth of the recursion.
 struct SchemaReader {
     var nodes: [SchemaNode] = []
     var notes: [String] = []
     private let document: JSONValue
-    /// The node of a value, by its place.
+    /// The node of each value, by the value's position in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()
 
-    /// The schema that `#` names.
+    /// The schema resource to which `#` refers.
     struct Base {
         var value: JSONValue
-        /// Empty: it has none.
+        /// The address of the resource (`$id`); empty if it has none.
         var address: String
     }
 
@@ -203,7 +203,8 @@ extension SchemaReader {
         return members
     }
 
-    /// The last of several members of one name counts, as everywhere.
+    /// Parses the schemas of an object's members, by name. If a name occurs twice, the last member counts, as
+    /// elsewhere.
     private mutating func named(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,
@@ -283,7 +284,7 @@ extension SchemaReader {
         return known
     }
 
-    /// Nil, and a note: it is beyond what is matched in linear time.
+    /// Parses a pattern. Returns nil, and adds a note, if it cannot be matched in linear time.
     private mutating func pattern(_ text: UnsafeRawBufferPointer) -> TextPattern? {
         if let pattern = TextPattern(text) { return pattern }
         if notes.count < 16 { notes.append("the pattern `\(shortened(text))` is not checked") }

@@ -1,12 +1,12 @@
 package import Engine
 
-/// Finds what `$ref` names within one document: `#`, a JSON pointer (RFC 6901), an anchor, or the `$id` of a part of it.
+/// Resolves `$ref` within one document: `#`, a JSON pointer (RFC 6901), an anchor, or the `$id` of a subschema.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// By the place of their resource.
+    /// The anchors of each resource, by the position of the resource.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// Members of objects that pointers went through, by the objects' places, so that many pointers through one large
-    /// object take linear time.
+    /// The members of objects that JSON pointers went through, by the object's position. Without this cache many
+    /// pointers through one large object would take quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
     package init() {}
@@ -41,7 +41,7 @@ package struct SchemaReferences {
         return (value, base)
     }
 
-    /// The part of a document that a reference within it names; nil: none.
+    /// Returns the part of a document to which a reference within it refers; nil if there is none.
     package mutating func target(of reference: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
         guard reference.first == UInt8(ascii: "#") else { return nil }
         return value(of: reference[part: 1..<reference.count], in: root)
@@ -61,7 +61,7 @@ package struct SchemaReferences {
 
     private static let addressLimitBytes = 2_048
 
-    /// The value at a JSON pointer.
+    /// Returns the value at a JSON pointer; nil if there is none.
     private mutating func at(_ pointer: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
         var value = root
         for part in pointer.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
@@ -101,7 +101,7 @@ package struct SchemaReferences {
         return known.values[number]
     }
 
-    /// Without percent escapes.
+    /// Returns the text with percent-encoding decoded.
     private static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
         var bytes: [UInt8] = []
         var index = 0
@@ -128,7 +128,7 @@ package struct SchemaReferences {
         }
     }
 
-    /// A reference as RFC 3986 resolves it, but for dots in paths.
+    /// Resolves a reference as in RFC 3986, except for `.` and `..` in paths.
     static func joined(_ base: String, _ reference: String) -> String {
         let bytes = Array(reference.utf8.prefix(addressLimitBytes))
         if let colon = bytes.firstIndex(of: 58), !bytes[..<colon].contains(47), colon > 0 { return text(bytes[...]) }

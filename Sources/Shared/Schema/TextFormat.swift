@@ -1,10 +1,10 @@
 import Engine
 
-/// A form that a string may be asked to have by `format`, of those that are checked.
+/// A value of `format` whose check is implemented.
 enum TextFormat: Sendable {
     case dateTime, date, time, duration, email, hostname, ipv4, ipv6, uuid, uri
 
-    /// Nil: it is not checked.
+    /// Finds the format of this name; nil if it is not checked.
     init?(_ name: UnsafeRawBufferPointer) {
         switch name {
         case "date-time": self = .dateTime
@@ -21,7 +21,7 @@ enum TextFormat: Sendable {
         }
     }
 
-    /// As an error tells it.
+    /// The format as error messages describe it.
     var phrase: String {
         switch self {
         case .dateTime: "a date and time as 2024-01-31T23:59:59Z (RFC 3339)"
@@ -54,7 +54,7 @@ enum TextFormat: Sendable {
         }
     }
 
-    /// The number that so many digits write; nil: others stand there.
+    /// Returns the number of the decimal digits in the range; nil if there are other characters.
     private static func number(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int? {
         guard range.upperBound <= text.count else { return nil }
         var number = 0
@@ -95,7 +95,7 @@ enum TextFormat: Sendable {
         } else {
             guard text.count == place + 1, text[place] == 90 || text[place] == 122 else { return false }
         }
-        // A leap second is the last of a day in UTC.
+        // A leap second can only be the last second of a day in UTC.
         return second < 60 || (hour * 60 + minute + offset + 2_880) % 1_440 == 1_439
     }
 
@@ -112,7 +112,7 @@ enum TextFormat: Sendable {
             let start = place
             while place < text.count, (48...57).contains(text[place]) { place += 1 }
             guard place > start, place < text.count, let unit = units.firstIndex(of: text[place]) else { return false }
-            // Units follow each other without a gap.
+            // The units must be consecutive.
             guard last < 0 || unit == last + 1 else { return false }
             last = unit
             seen.append(text[place])
@@ -173,7 +173,7 @@ enum TextFormat: Sendable {
             groups = 2
             if parts.last?.isEmpty == true { parts.append(last[last.endIndex...]) }
         }
-        // `::` once; at an end it makes two empty parts.
+        // `::` may occur once. At an end of the address it makes two empty parts.
         var gaps = 0
         for (index, part) in parts.enumerated() {
             if part.isEmpty {

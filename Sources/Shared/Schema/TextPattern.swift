@@ -1,11 +1,12 @@
 import Engine
 
-/// A regular expression (ECMA 262's, as JSON Schema has them) that is matched in time linear in the text. Look-around and
-/// back references are beyond it; laziness has no effect on what matches.
+/// A regular expression (in the syntax of ECMA-262, as JSON Schema uses it) that is matched in time linear in the text.
+/// Look-around and back references are not supported. Lazy quantifiers are treated as greedy ones, since only the
+/// existence of a match counts.
 struct TextPattern: Sendable {
     enum Step: Sendable {
         case scalar(UInt32)
-        /// Of `sets`.
+        /// A character of the set with this index in `sets`.
         case set(Int)
         case split(Int, Int)
         case jump(Int)
@@ -18,12 +19,12 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The work for one character: a unit a step, and one more for each four parts of a set.
+    /// The work to match one character: a unit for each step, and one more for every four parts of a set.
     private(set) var width = 0
 
     static let mostSteps = 1_000
 
-    /// Nil: it is beyond the subset, or too large.
+    /// Compiles a pattern; nil if it is beyond the supported subset or too large.
     init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= 4_096 else { return nil }
         var reader = PatternReader(text)
@@ -50,7 +51,8 @@ struct TextPattern: Sendable {
             for _ in 0..<least {
                 let before = steps.count
                 guard write(part, sets) else { return false }
-                // A part without steps adds none however often it is repeated: nested counts would multiply for nothing.
+                // A part without steps adds none, however often it is repeated. Without this check nested counts would
+                // multiply the work.
                 if steps.count == before { break }
             }
             return most.map { write(part, optionally: $0 - least, sets) } ?? write(part, endlessly: sets)
@@ -98,7 +100,7 @@ struct TextPattern: Sendable {
 // MARK: Matching
 
 extension TextPattern {
-    /// It matches somewhere in the text, which is valid UTF-8.
+    /// Returns whether the pattern matches somewhere in the text, which must be valid UTF-8.
     func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         var now = Threads(count: steps.count)
         var next = Threads(count: steps.count)
@@ -118,7 +120,7 @@ extension TextPattern {
                     default: false
                     }
                 guard passes else { continue }
-                // Seen from the next place.
+                // The anchors of the next step are checked at the next position.
                 var ahead = end
                 if add(number + 1, &next, scalar, Self.scalar(text, &ahead)) { return true }
             }
@@ -147,7 +149,8 @@ extension TextPattern {
         }
     }
 
-    /// Adds all that is reached without a character; true: the end is.
+    /// Adds a step and all steps that are reached from it without a character. Returns true if the end of the pattern
+    /// is reached.
     private func add(_ number: Int, _ threads: inout Threads, _ last: UInt32?, _ next: UInt32?) -> Bool {
         var waiting = [number]
         while let number = waiting.popLast() {
@@ -170,7 +173,7 @@ extension TextPattern {
 
     private static func isWord(_ scalar: UInt32?) -> Bool { scalar.map { ScalarSet.word.contains($0) } ?? false }
 
-    /// The character at `place`, which moves behind it; nil at the end.
+    /// Returns the character at `place` and moves `place` after it; nil at the end of the text.
     static func scalar(_ text: UnsafeRawBufferPointer, _ place: inout Int) -> UInt32? {
         guard place < text.count else { return nil }
         let first = text[place]
