@@ -1,5 +1,6 @@
-/// Reads `NAME=value` lines: optional `export`; `#` comments on their own line or after a space; `'raw'`;
-/// `"with \n \" \\ escapes"`, which may span lines; nothing is expanded. UTF-8, a byte order mark and CRLF are taken.
+/// A parser of `NAME=value` lines, with an optional `export`. `#` begins a comment on its own line or after a space.
+/// Values may be `'raw'`, or `"with \n \" \\ escapes"` over several lines. Variables are not expanded. The text is
+/// UTF-8, with or without a byte order mark and CRLF.
 struct DotEnvParser {
     struct Mistake {
         let line: Int
@@ -30,7 +31,7 @@ struct DotEnvParser {
         skipExport()
         guard let name = takeName() else { return note(nil, "this line is not NAME=value") }
         skipBlanks()
-        // Not quoted: it may be the second line of a secret.
+        // The line is not quoted, since it may be the second line of a secret.
         guard current == UInt8(ascii: "=") else { return note(nil, "this line is not NAME=value") }
         index += 1
         let isAfterBlank = isBlank(current)
@@ -54,7 +55,7 @@ struct DotEnvParser {
         }
     }
 
-    /// Up to the line's end or a comment, without blanks at the end.
+    /// Reads an unquoted value up to the line's end or a comment, without trailing blanks.
     private mutating func takeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank
@@ -119,7 +120,7 @@ struct DotEnvParser {
         }
     }
 
-    /// After a mistake inside double quotes: on to their end, so that it is reported once.
+    /// Skips the rest of a quoted value after a mistake in it, so that only one mistake is reported.
     private mutating func skipRestOfQuoted() {
         while let byte = current, byte != UInt8(ascii: "\"") {
             if byte == UInt8(ascii: "\n") { line += 1 }
@@ -127,7 +128,7 @@ struct DotEnvParser {
         }
     }
 
-    /// After a closing quote only a comment may follow, a space before it.
+    /// Returns whether only a comment, after a space, follows the closing quote. Records a mistake if not.
     private mutating func endsCleanly(_ name: String) -> Bool {
         let isAfterBlank = isBlank(current)
         skipBlanks()
@@ -139,8 +140,8 @@ struct DotEnvParser {
     private mutating func takeName() -> String? {
         let start = index
         while let byte = current, isNameByte(byte), index > start || !(48...57).contains(byte) { index += 1 }
-        // A dash in the NAME of a caller, provider or panel is read, so that the problem can name the variable. Other
-        // text with a dash may be a part of a secret.
+        // A dash in the NAME of a caller, provider or panel is accepted here, so that the problem can name the
+        // variable. Other text with a dash may be a part of a secret.
         if current == UInt8(ascii: "-"), Self.families.contains(where: bytes[start..<index].starts) {
             while let byte = current, isNameByte(byte) || byte == UInt8(ascii: "-") { index += 1 }
         }
@@ -156,7 +157,7 @@ struct DotEnvParser {
         let before = index
         index += word.count
         skipBlanks()
-        if current == UInt8(ascii: "=") { index = before }  // a variable of that name
+        if current == UInt8(ascii: "=") { index = before }  // a variable named `export`
     }
 
     private mutating func endLine() {
@@ -177,7 +178,7 @@ struct DotEnvParser {
 
     private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    /// At the end, a line feed, or a carriage return just before one of these.
+    /// Whether the position is at the end of the text or at a line end: LF, CRLF, or CR at the end of the text.
     private var isAtLineEnd: Bool {
         guard let current else { return true }
         if current == UInt8(ascii: "\n") { return true }

@@ -1,5 +1,6 @@
 extension Duration {
-    /// Reads `500ms`, `30s`, `5m`, `2h`; a number without a unit is seconds. Decimals are taken to the microsecond.
+    /// Parses `500ms`, `30s`, `5m` or `2h`; a number without a unit means seconds. Decimals are rounded to the
+    /// microsecond. Returns nil if the text is not a duration in the range.
     init?(setting text: String, in range: ClosedRange<Duration>) {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         let microseconds: Int
@@ -10,7 +11,7 @@ extension Duration {
         case "h": microseconds = 3_600_000_000
         default: return nil
         }
-        // No more digits than a Double holds exactly.
+        // More digits would not be exact in a Double.
         guard digits.utf8.count <= 15, digits.first != ".", digits.last != ".", let number = Double(digits) else {
             return nil
         }
@@ -20,7 +21,7 @@ extension Duration {
         guard range.contains(self) else { return nil }
     }
 
-    /// In the greatest unit that gives a whole number: `90s`, `2h`, `500ms`.
+    /// The duration in the largest unit that gives a whole number: `90s`, `2h`, `500ms`.
     var settingText: String {
         let milliseconds = nanoseconds / 1_000_000
         if milliseconds == 0 { return "0" }
@@ -30,14 +31,14 @@ extension Duration {
         return "\(milliseconds)ms"
     }
 
-    /// The whole number of nanoseconds; for times up to 292 years.
+    /// The duration in whole nanoseconds. It must be below 292 years.
     package var nanoseconds: Int {
         Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
     }
 }
 
 extension Duration {
-    /// Rounded up, at least 1.
+    /// The duration in milliseconds, rounded up and at least 1.
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
         return max(1, Int(seconds) * 1_000 + Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))

@@ -1,11 +1,12 @@
-/// The least number of inserted, deleted and replaced bytes that turns one name into the other, as far as it is no more
-/// than `bound`.
+/// Returns the edit distance of two names: the number of bytes to insert, delete or replace. Returns nil if it exceeds
+/// `bound`.
 func editDistance(_ one: String, _ other: String, atMost bound: Int) -> Int? {
     editDistance(Array(one.utf8), Array(other.utf8), atMost: bound)
 }
 
-/// Of the table of distances only what is no further than `bound` from its diagonal is worked out, and no row after one
-/// in which all is further: at most `2 * bound + 1` steps for each byte.
+/// Returns the edit distance of two byte strings; nil if it exceeds `bound`. Only cells of the distance table within
+/// `bound` of the diagonal are computed, which takes at most `2 * bound + 1` steps per byte. The loop stops at the
+/// first row without a value within the bound.
 func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     guard bound >= 0, abs(one.count - other.count) <= bound else { return nil }
     let far = bound + 1
@@ -19,7 +20,7 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
         for column in from..<max(from, to) {
             let replaced = above[column] + (byte == other[column] ? 0 : 1)
             let inserted = current[column] + 1
-            // Of the row above this place is known only within its own band.
+            // A cell of the row above is valid only within that row's band.
             let deleted = column + 1 <= row + bound ? above[column + 1] + 1 : far
             current[column + 1] = min(replaced, inserted, deleted, far)
             least = min(least, current[column + 1])
@@ -30,9 +31,10 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     return above[other.count] <= bound ? above[other.count] : nil
 }
 
-/// Returns the model that a misspelt name probably means; nil if no name is near.
+/// Returns the model name that a misspelt name probably means; nil if no name is similar.
 ///
-/// Names that differ in case alone are near, as is the name behind a vendor's prefix: `gpt-4o` of `openai/gpt-4o`.
+/// A name is also similar if it differs in case only, or equals the part after a vendor's prefix, such as `gpt-4o` in
+/// `openai/gpt-4o`.
 func nearestModel(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 200 else { return nil }
     let small = name.lowercased()
@@ -42,12 +44,12 @@ func nearestModel(to name: String, among names: [String]) -> String? {
     {
         return last
     }
-    // Two letters of a name of three or fewer are all of it.
+    // In a name of at most three letters, two wrong letters are most of it.
     guard name.utf8.count > 3 else { return nil }
     return nearest(to: name, among: names.filter { $0 != name })
 }
 
-/// Returns the pattern that a misspelt one probably means; nil if no name is near.
+/// Returns the pattern that a misspelt pattern probably means; nil if no name is similar.
 func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
     switch pattern {
     case .all: return nil
@@ -56,7 +58,7 @@ func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? 
         let bytes = prefix.utf8.count
         let beginnings = names.filter { $0.utf8.count >= bytes }
             .compactMap { String(validating: $0.utf8.prefix(bytes), as: UTF8.self) }
-        // Of a short beginning one letter is a lot.
+        // In a short prefix, one wrong letter is too much.
         guard bytes > 2 else { return nil }
         let bound = bytes < 6 ? 1 : 2
         return nearestModel(to: prefix, among: beginnings).flatMap { near in

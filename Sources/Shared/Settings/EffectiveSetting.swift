@@ -1,11 +1,11 @@
-/// A value as `relay config` shows it, secrets masked.
+/// A setting and its current value as `relay config` prints it, with secrets masked.
 package struct EffectiveSetting: Sendable, Equatable {
     package let name: String
     package let shown: String
-    /// `default`, `environment`, or a file and line.
+    /// The source of the value: `default`, `environment`, or a file and line.
     package let place: String
 
-    /// The value as a line of `.env` has it: in quotes where it would be read otherwise.
+    /// The value as a line of `.env` contains it, with quotes if they are needed.
     package var dotenvValue: String {
         let isPlain = shown.utf8.allSatisfy { byte in
             byte > 32 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")

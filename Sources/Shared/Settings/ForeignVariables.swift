@@ -1,7 +1,7 @@
-/// Variables of other programs, which people put into a `.env` file by habit.
+/// Variables of other programs that users often put into a `.env` file.
 enum ForeignVariables {
-    /// Returns what to set in place of a variable of another program, to be put after the problem; nil if it is not one
-    /// of those.
+    /// Returns advice on what to set in place of another program's variable, as the end of a message; nil if the
+    /// variable is not a known one.
     static func advice(for name: String) -> String? {
         if let own = others[name] { return "; this relay calls it \(own)" }
         for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
@@ -17,7 +17,7 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// By the beginning of the variable.
+    /// The providers that a variable may mean, by the beginning of its name.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

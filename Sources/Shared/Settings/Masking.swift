@@ -1,12 +1,14 @@
 import Engine
 
 extension String {
-    /// For messages and listings: at most the first four and the last two characters, nothing of fewer than twelve.
+    /// The text for messages and listings: at most its first four and last two characters, and none of a text shorter
+    /// than twelve.
     package var masked: String { count < 12 ? "..." : "\(prefix(4))...\(suffix(2))" }
 }
 
 extension SettingRow {
-    /// A value as it may be shown: secrets masked item by item, passwords wholly, a URL without its credentials.
+    /// Returns a value as it may be displayed: each secret masked, a password hidden completely, a URL without
+    /// credentials.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
         if type == .database { return text.isEmpty ? "" : text.masked }
@@ -18,7 +20,7 @@ extension SettingRow {
         return start < at ? "\(text[..<start])...\(text[at...])" : text
     }
 
-    /// A value as a problem quotes it: on one line and not for ever; of a secret nothing.
+    /// Returns a value as a message quotes it: on one line, shortened, and nothing of a secret.
     func quoted(_ text: String) -> String {
         if trait == .secret { return "the value" }
         let plain = String(String.UnicodeScalarView(shown(text).unicodeScalars.map { $0.value < 32 ? " " : $0 }))
@@ -27,7 +29,7 @@ extension SettingRow {
 }
 
 extension String {
-    /// The place behind the first occurrence of `mark`.
+    /// Returns the position after the first occurrence of `mark`; nil if there is none.
     fileprivate func range(after mark: String) -> Index? {
         indices.first { self[$0...].hasPrefix(mark) }.map { index($0, offsetBy: mark.count) }
     }

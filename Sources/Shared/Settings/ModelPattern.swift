@@ -7,7 +7,8 @@ package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case beginning(String)
     case all
 
-    /// `all` and `*` mean all; a `*` at the end stands for any rest. Nil if there is a `*` elsewhere, or a space.
+    /// Parses a pattern. `all` and `*` match all names; a final `*` matches any ending. Returns nil if there is a `*`
+    /// elsewhere, or a space.
     package init?(_ text: String) {
         if text == "all" || text == "*" {
             self = .all
@@ -42,21 +43,21 @@ extension [ModelPattern] {
     package func match(_ model: String) -> Bool { contains { $0.matches(model) } }
 }
 
-/// Limits of the models that a pattern means.
+/// The limits of models that match a pattern.
 package struct ModelQuotas: Sendable, Equatable {
     package let pattern: ModelPattern
-    /// None: they are not limited.
+    /// The limits; empty: the models are not limited.
     package let quotas: [Quota]
 }
 
-/// A model as callers name it, and as its vendor does.
+/// A model with the name that callers use and the name at the vendor.
 package struct ModelName: Sendable, Equatable {
     package let alias: String
     package let upstream: String
 
-    /// All that the vendor lists.
-    /// The end of a name that asks for a search of the web.
+    /// The suffix of a model name that requests a web search.
     static let online = ":online"
+    /// The name that stands for all models of the vendor's list.
     static let wholeList = ModelName(alias: "*", upstream: "*")
 
     package init(alias: String, upstream: String) {
@@ -64,7 +65,8 @@ package struct ModelName: Sendable, Equatable {
         self.upstream = upstream
     }
 
-    /// `name` or `alias=upstream`, spaces around the parts trimmed. Nil if a part is empty or holds a space.
+    /// Parses `name` or `alias=upstream`, and trims spaces around the parts. Returns nil if a part is empty or contains
+    /// a space.
     package init?(_ text: String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
             String($0.trimmed)

@@ -1,9 +1,9 @@
-/// Passwords that anybody would try first.
+/// Checks of passwords against length limits and a list of common passwords.
 enum Password {
     static let leastCharacters = 8
     static let mostCharacters = 512
 
-    /// One that is long enough, and not what everybody takes. Case does not make a common one better.
+    /// Returns whether a password is long enough and not a common one. Case is ignored for common passwords.
     static func isGood(_ text: String) -> Bool {
         let scalars = text.unicodeScalars
         guard (leastCharacters...mostCharacters).contains(scalars.count) else { return false }

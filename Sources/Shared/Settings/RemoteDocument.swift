@@ -1,12 +1,12 @@
 import Engine
 
-/// A document with settings that is kept elsewhere: dotenv, as it is or sealed.
+/// A remote document of settings in dotenv syntax, encrypted or not.
 enum RemoteDocument {
     private static let sealedMark = "aes-256-gcm:"
 
-    /// The dotenv text of what was downloaded.
+    /// Returns the dotenv text of a downloaded document, decrypted if needed.
     ///
-    /// - Parameter key: nil: it is not sealed.
+    /// - Parameter key: the key of the document; nil: the document is not encrypted.
     static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {
         let isMarked = bytes.starts(with: sealedMark.utf8)
         guard let key else {
@@ -25,13 +25,14 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// The key is padded with zero bytes, or cut.
+    /// Decrypts a document without the mark: AES-128-ECB, as other programs write it. The key is padded with zero bytes, or
+    /// cut.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))
     }
 
-    /// A form of settings that another program reads.
+    /// Returns whether the text looks like YAML settings, a format of another program.
     static func looksLikeYAML(_ bytes: [UInt8]) -> Bool {
         bytes.split(separator: 10).contains { $0.starts(with: "providers:".utf8) }
     }

@@ -1,18 +1,18 @@
-/// One line of the table of settings: what a variable is called, how its value is read, and what a user is told of it.
+/// One row of the table of settings: the name of a variable, the type of its value, and its help text.
 package struct SettingRow: Sendable {
-    /// The ways in which the value may be given and shown.
+    /// The way in which a value may be given and displayed.
     package enum Trait: Sendable {
         case plain
-        /// Never shown whole; `X_FILE` may name a file that holds it.
+        /// A value that is never displayed completely. `X_FILE` may name a file that contains it.
         case secret
-        /// Shown, but long: `X_FILE` may name a file that holds it.
+        /// A long value that may be displayed. `X_FILE` may name a file that contains it.
         case prompt
     }
 
-    /// The whole name, or in a family the part after `PREFIX_<NAME>_`.
+    /// The full name, or in a family the part after `PREFIX_<NAME>_`.
     package let name: String
     package let type: SettingType
-    /// In the form a user would write it; empty: unset.
+    /// The default value, as a user would write it; empty: unset.
     package let fallback: String
     package let trait: Trait
     package let help: String
@@ -28,7 +28,7 @@ package struct SettingRow: Sendable {
     var mayComeFromFile: Bool { trait != .plain }
 }
 
-/// Rows that belong together, under a heading in `.env.example` and in the help text.
+/// Rows that belong together, under one heading in `.env.example` and in the help text.
 package struct SettingSection: Sendable {
     let title: String
     let rows: [SettingRow]
@@ -39,11 +39,11 @@ package struct SettingSection: Sendable {
     }
 }
 
-/// Variables named `PREFIX_<NAME>_<FIELD>`; each NAME that has the declaring field is one instance.
+/// Variables named `PREFIX_<NAME>_<FIELD>`. Each NAME whose declaring field is set is one instance.
 package struct SettingFamily: Sendable {
-    /// With its underscore: `PROVIDER_`.
+    /// The prefix with its underscore, such as `PROVIDER_`.
     let prefix: String
-    /// The field without which the others mean nothing.
+    /// The field that declares an instance. Without it the other fields have no effect.
     let declaring: String
     let title: String
     let rows: [SettingRow]
@@ -56,7 +56,7 @@ package struct SettingFamily: Sendable {
     }
 }
 
-/// The name of one value: a global setting, or one field of one instance of a family.
+/// The key of one value: a global setting, or one field of one instance of a family.
 package struct SettingKey: Hashable, Sendable {
     let prefix: String
     let instance: String
@@ -64,6 +64,6 @@ package struct SettingKey: Hashable, Sendable {
 
     static func global(_ name: String) -> SettingKey { SettingKey(prefix: "", instance: "", field: name) }
 
-    /// The variable's name as a user writes it.
+    /// The name of the variable as a user writes it.
     var name: String { prefix.isEmpty ? field : "\(prefix)\(instance)_\(field)" }
 }

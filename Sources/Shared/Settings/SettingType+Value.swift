@@ -3,7 +3,7 @@ import Glibc
 import Limits
 
 extension SettingType {
-    /// The value that `text` (not empty) stands for, or nil if it is not of this type.
+    /// Parses a text, which must not be empty. Returns nil if the text is not of this type.
     func value(of text: String) -> SettingValue? {
         switch self {
         case .text, .file: return .text(text)
@@ -57,7 +57,7 @@ extension SettingType {
         }
     }
 
-    /// The reason why a text is not a value, if there is more to say than its type.
+    /// Returns the reason why a text is not a valid value; nil if the type alone says enough.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
@@ -78,7 +78,8 @@ extension SettingType {
         }
     }
 
-    /// The reason why a text is not a key, or a list of keys. Shows nothing of it.
+    /// Returns the reason why a text is not a key or a list of keys; nil if there is no special one. The reason quotes
+    /// nothing of the text.
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
@@ -94,7 +95,8 @@ extension SettingType {
             && WebAddress(String(place), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
-    /// It has one `@` at most, before its path: a password with another one, or with a slash, would be read as a host.
+    /// Returns whether the text is a database URL with at most one `@`, before the path. A password with another `@` or
+    /// a slash would be read as a host.
     private func isDatabase(_ text: String) -> Bool {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
@@ -104,7 +106,7 @@ extension SettingType {
             && place.count { $0 == "@" } <= 1
     }
 
-    /// `gpt-4o*=10/minute;100/day, o3-mini=5/minute`
+    /// Parses limits by model, such as `gpt-4o*=10/minute;100/day, o3-mini=5/minute`.
     private func modelQuotas(_ text: String) throws(Quota.Mistake) -> [ModelQuotas] {
         if text.trimmed.lowercased() == "off" { return [] }
         var rows: [ModelQuotas] = []
@@ -127,13 +129,14 @@ extension SettingType {
     }
 }
 
-/// The items of a comma list, spaces trimmed and empty ones dropped; nil if none is left.
+/// Returns the items of a comma list without spaces around them and without empty ones; nil if none is left.
 private func items(of text: String) -> [String]? {
     let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
     return items.isEmpty ? nil : items
 }
 
-/// `Name: value` each. Those that belong to the connection are the relay's.
+/// Parses header lines of the form `Name: value`. Returns nil for headers that the relay sets itself, such as those of
+/// the connection.
 private func headerLines(_ text: String) -> [String]? {
     let isByLines = text.contains(where: \.isNewline)
     let lines = text.split { isByLines ? $0.isNewline : $0 == ";" }.map { String($0.trimmed) }.filter { !$0.isEmpty }
@@ -149,7 +152,8 @@ private func headerLines(_ text: String) -> [String]? {
     }
 }
 
-/// `Europe/Berlin`, `Etc/GMT+5`: no path leads out of the database.
+/// Returns whether the text has the form of a time zone name, such as `Europe/Berlin` or `Etc/GMT+5`. Such a name
+/// cannot lead out of the database's folder.
 private func isZoneName(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return text.utf8.count <= 64
@@ -209,7 +213,8 @@ private func isToken(_ text: String) -> Bool {
     text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
 }
 
-/// One colon stands before a port, more of them in an address of version 6.
+/// Returns whether the text is a host name or an address. A single colon would be that of a port; an IPv6 address has
+/// several.
 private func isHost(_ text: String) -> Bool {
     text.utf8.count < 256 && text.utf8.count { $0 == UInt8(ascii: ":") } != 1
         && text.utf8.allSatisfy { byte in
@@ -226,17 +231,17 @@ private func portNumber(_ text: String) -> Int? {
     return wholeNumber(String(text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...]), in: range)
 }
 
-/// A port, also with an address of this machine's before it.
+/// Returns whether the text is a port, or an address of this machine with a port.
 private func isPublished(_ text: String) -> Bool {
     guard text.contains(":") else { return wholeNumber(text, in: 1...65_535) != nil }
     guard let address = MemcachedAddress(text) else { return false }
     return Network(address.host) != nil && !address.host.contains("/")
 }
 
-/// At most a million, so that sums stay exact enough.
+/// Parses the weight of a key: above 0, and at most a million, so that sums stay exact enough.
 private func keyWeight(_ text: String) -> Double? { anyWeight(text).flatMap { $0 > 0 ? $0 : nil } }
 
-/// From 0 to a million.
+/// Parses a number from 0 to a million.
 private func anyWeight(_ text: String) -> Double? {
     let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
     guard isPlain, let number = Double(text), number <= 1_000_000 else { return nil }
@@ -256,7 +261,7 @@ private func startRate(_ text: String) -> Double? {
     return number
 }
 
-/// `fast=2,gpt-4o=0`
+/// Parses a list of values by model, such as `fast=2,gpt-4o=0`. Returns nil if a name occurs twice.
 private func byModel<Value>(
     _ text: String,
     _ sign: Character,
@@ -264,7 +269,7 @@ private func byModel<Value>(
 ) -> [String: Value]? {
     var values: [String: Value] = [:]
     for item in items(of: text) ?? [] {
-        // A colon may also begin the suffix of the other model's name.
+        // The last colon may belong to the suffix of the other model's name.
         let head = sign == ":" && item.hasSuffix(ModelName.online) ? item.dropLast(ModelName.online.count) : item[...]
         guard let place = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
             let value = read(String(item[item.index(after: place)...].trimmed))
@@ -288,7 +293,7 @@ private func isLabel(_ text: String) -> Bool {
 }
 
 extension [String] {
-    /// Of equal ones the first.
+    /// The items without repetitions.
     fileprivate var withoutRepeats: [String] {
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }
@@ -296,7 +301,7 @@ extension [String] {
 }
 
 extension Array {
-    /// All results, or nil if there is none for one element.
+    /// Returns all results; nil if there is no result for some element.
     func collect<Result>(_ transform: (Element) -> Result?) -> [Result]? {
         var results: [Result] = []
         for element in self {

@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// The type of a setting: how its text is read, and the values allowed.
+/// The type of a setting: how its text is parsed, and which values are allowed.
 package enum SettingType: Sendable, Equatable {
     case text
     case number(ClosedRange<Int>)
@@ -9,87 +9,88 @@ package enum SettingType: Sendable, Equatable {
     case megabytes(ClosedRange<Int>)
     case duration(ClosedRange<Duration>)
     case boolean
-    /// One of these words, in any case.
+    /// A word of this list, ignoring case.
     case choice([String])
-    /// `off`, or a comma list of these words, in any case.
+    /// `off`, or a comma list of these words, ignoring case.
     case options([String])
     /// An IP address to listen on, or `localhost`.
     case address
-    /// http or https, without credentials, query and fragment; a slash at the end is cut.
+    /// An http or https URL without credentials, query and fragment; a final slash is removed.
     case url
-    /// http or https, as it is, perhaps with credentials and a query.
+    /// An http or https URL, kept as it is, possibly with credentials and a query.
     case document
-    /// http, https or socks5, perhaps with credentials.
+    /// An http, https or socks5 URL of a proxy, possibly with credentials.
     case proxy
-    /// A PostgreSQL database's URL, as libpq reads it.
+    /// The URL of a PostgreSQL database, as libpq reads it.
     case database
     /// `*`, or a comma list of `scheme://host[:port]`.
     case origins
-    /// A file that can be read.
+    /// A file that must be readable.
     case file
-    /// A file that may be written, or a folder.
+    /// A file or folder that may be written.
     case path
     /// A comma list.
     case list
-    /// A comma list of model names, `prefix*`, `all`.
+    /// A comma list of model names, `prefix*` or `all`.
     case patterns
     /// A comma list of `name` or `alias=upstream`.
     case models
-    /// One model's name.
+    /// The name of one model.
     case model
     /// A comma list of model names, each once.
     case names
-    /// 1 to 64 of letters, digits, `.`, `_`, `-`.
+    /// 1 to 64 letters, digits, `.`, `_` or `-`.
     case label
-    /// A key, of a client or for a vendor.
+    /// A key of a caller or for a vendor.
     case token
-    /// A secret of any characters but controls, taken as its bytes.
+    /// A secret of any bytes except control characters.
     case phrase
     /// A password that a person types.
     case password
-    /// A name of the time zone database of this machine.
+    /// A name in the time zone database of this machine.
     case timeZone
-    /// A list of tokens, by commas or lines.
+    /// A list of tokens, separated by commas or line ends.
     case tokens
     /// A comma list of numbers above 0.
     case weights
-    /// A number, perhaps 0.
+    /// A number that may be 0.
     case weight
     /// A number from 0 to 2.
     case temperature
     /// A comma list of `model=price`, each model once.
     case modelPrices
-    /// `model=word:value,word:value`, several by lines or semicolons, each model once.
+    /// `model=word:value,word:value`; several rows are separated by line ends or semicolons, and each model occurs
+    /// once.
     case modelInfo
     /// A comma list of `model:other`, each model once.
     case replacements
-    /// A number of starts a second above 0, with at most three decimals.
+    /// The number of calls that may start per second, above 0, with at most three decimals.
     case rate
     /// A comma list of `model=number`, each model once.
     case modelWeights
-    /// `Name: value`, several by lines or semicolons.
+    /// `Name: value`; several lines are separated by line ends or semicolons.
     case headers
     /// `off`, or limits joined by `;`.
     case limits
     /// `off`, or a comma list of `pattern=limits`.
     case modelLimits
-    /// Dollars for 1000 tokens: `0.002`, or `prompt/completion`.
+    /// A price in dollars for 1000 tokens: `0.002`, or `prompt/completion`.
     case price
-    /// A comma list of addresses and ranges of them.
+    /// A comma list of addresses and address ranges.
     case networks
-    /// A host's name or address.
+    /// The name or address of a host.
     case host
     /// A comma list of `host` or `host:port`.
     case servers
-    /// A port, or `tcp://host:port`, as container links set it, for its port.
+    /// A port, or `tcp://host:port`, as container links set it; only the port is used.
     case linkedPort
-    /// A port, or `address:port`.
+    /// A port, or `address:port` of this machine.
     case published
-    /// `address:port`, to listen on.
+    /// An `address:port` to listen on.
     case listener
 }
 
-/// A setting's value after reading.
+/// The parsed value of a setting.
 package enum SettingValue: Sendable, Equatable {
     case text(String)
     case number(Int)
@@ -111,7 +112,7 @@ package enum SettingValue: Sendable, Equatable {
 }
 
 extension SettingType {
-    /// Completes the sentence `"…" is not …`.
+    /// The text that completes the sentence `"…" is not …`.
     var expectation: String {
         switch self {
         case .text: "text"
@@ -163,7 +164,7 @@ extension SettingType {
         }
     }
 
-    /// The unit and the values allowed, for the help text; empty where the description says it all.
+    /// The unit and the allowed values, for the help text; empty if the description already has them.
     var unit: String {
         switch self {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"
@@ -196,6 +197,6 @@ extension SettingType {
         }
     }
 
-    /// The most characters of a key, in settings and in requests.
+    /// The largest length of a key in settings and requests, in bytes.
     static let tokenLimit = 512
 }

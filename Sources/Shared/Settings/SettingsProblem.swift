@@ -1,16 +1,16 @@
-/// A problem of one setting, and its place. Holds no secret.
+/// A problem with one setting, and its source. It contains no secret.
 package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConvertible {
-    /// `environment`, or a file and line: `.env:4`.
+    /// The source of the setting: `environment`, or a file and line such as `.env:4`.
     package let place: String
-    /// The variable; nil where a line has none.
+    /// The name of the variable; nil if the line has none.
     package let name: String?
-    /// One line.
+    /// The description, in one line.
     package let text: String
 
     package init(place: String, name: String?, text: String) {
         self.place = place
         self.name = name
-        // It may repeat a value, which may have several.
+        // The text may quote a value with line ends.
         self.text = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 ? " " : $0 }))
     }
 
@@ -18,7 +18,8 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension [SettingsProblem] {
-    /// All of them under one heading, each on its own line; empty if there are none. `word` is what one is called.
+    /// Returns all problems under one heading, one per line; empty if there are none. `word` is the singular noun for a
+    /// problem.
     package func report(_ word: String) -> String {
         if isEmpty { return "" }
         let heading = "configuration: \(count) \(word)\(count == 1 ? "" : "s")\n"

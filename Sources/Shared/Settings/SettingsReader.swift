@@ -1,7 +1,7 @@
 import Engine
 import Limits
 
-/// Gathers the values of one table from its sources, with everything that is wrong with them.
+/// Reads the values of one table of settings from its sources, and collects all problems with them.
 struct SettingsReader {
     /// One variable that is set.
     struct Given {
@@ -15,12 +15,12 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// Variables of a problem that changes no value.
+    /// The unknown variables, whose problems affect no value.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
 
-    /// - Parameter sources: stronger first.
+    /// - Parameter sources: the sources; an earlier source overrides a later one.
     init(
         _ sources: [SettingsSource],
         table: SettingsTable,
@@ -46,7 +46,7 @@ struct SettingsReader {
                 problems.append(SettingsProblem(place: place, name: entry.name, text: text))
                 continue
             }
-            guard placesByName[entry.name] == nil else { continue }  // a stronger source has it
+            guard placesByName[entry.name] == nil else { continue }  // an earlier source has set it
             placesByName[entry.name] = place
             take(entry, as: match, place)
         }
@@ -73,19 +73,19 @@ struct SettingsReader {
             }
             given[match.key] = Given(row: row, text: text, place: place, value: value)
         } catch {
-            // A secret in the place of its file's name must not appear in the log.
+            // A secret that was given in place of a file name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             let file = isPath ? "\"\(entry.value)\"" : "the file"
             note(place, entry.name, "\(file) cannot be read: \(error.text)\(error.advice)")
         }
     }
 
-    /// A time zone of this machine. The first is known everywhere.
+    /// Returns whether this machine has the time zone. UTC is always known.
     private func isZone(_ name: String) -> Bool {
         name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
     }
 
-    /// The text of a file, without one line end at its end.
+    /// Returns the text of a file, without one line end at its end.
     private func contents(of path: String) throws(FileProblem) -> String {
         guard var text = String(validating: try readFile(path), as: UTF8.self) else {
             throw FileProblem(text: "not UTF-8 text", isAbsence: false)
@@ -94,7 +94,8 @@ struct SettingsReader {
         return text
     }
 
-    /// Unknown names: always mistakes in a document; in the process environment as far as they look like ours.
+    /// Reports unknown names: always for a document, but in the process environment only if they look like settings of
+    /// the relay.
     private mutating func judgeNames(of sources: [SettingsSource]) {
         let isStrict = boolean("STRICT_CONFIG")
         for source in sources {
@@ -116,7 +117,8 @@ struct SettingsReader {
         }
     }
 
-    /// Of an unknown name in the process environment: a mistake (true), worth a warning (false), or not ours (nil).
+    /// Classifies an unknown name in the process environment: a mistake (true), worth a warning (false), or another
+    /// program's (nil).
     private func verdict(on entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
@@ -126,12 +128,12 @@ struct SettingsReader {
         return table.globalNear(entry.name) == nil ? nil : false
     }
 
-    /// `PREFIX_<NAME>_` of each instance.
+    /// The prefixes `PREFIX_<NAME>_` of all instances.
     private var declaredPrefixes: [String] {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
-    /// Fields of an instance that nothing declares: most likely its NAME is misspelt.
+    /// Reports fields of instances that are not declared. Most likely their NAME is misspelt.
     private mutating func findStrayFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
@@ -167,24 +169,24 @@ struct SettingsReader {
         warnings.append(SettingsProblem(place: place(key), name: key.name, text: text))
     }
 
-    /// The place of a value.
+    /// Returns the source of a value.
     func place(_ key: SettingKey) -> String { given[key]?.place ?? "default" }
 
-    /// Notes a problem where the value stands.
+    /// Reports a problem at the source of the value.
     mutating func note(_ key: SettingKey, _ text: String) {
         note(given[key]?.place ?? "environment", key.name, text)
     }
 }
 
-/// The values, by the names of the table; those that are not set, or wrong, have their fallback.
+/// Returns values by the names of the table. A setting that is unset or invalid has its default value.
 extension SettingsReader {
-    /// The NAMEs that have their declaring field, sorted.
+    /// Returns the NAMEs of all declared instances of a family, sorted.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
     }
 
-    /// A default that depends on something.
+    /// Sets a default that depends on other settings or on the machine.
     mutating func derive(_ key: SettingKey, number: Int, unit: Int) {
         derived[key] = (String(number), .number(number * unit))
     }
@@ -228,7 +230,7 @@ extension SettingsReader {
         if case .patterns(let patterns) = value(key) { patterns } else { [] }
     }
 
-    /// Nil: neither set nor given by the table; empty: `off`.
+    /// Returns the limits of a setting; nil if it is unset and has no default; empty for `off`.
     func quotas(_ key: SettingKey) -> [Quota]? {
         if case .limits(let quotas) = value(key) { quotas } else { nil }
     }
@@ -237,7 +239,7 @@ extension SettingsReader {
         if case .modelLimits(let rows) = value(key) { rows } else { [] }
     }
 
-    /// Nil: tokens cost nothing, or nobody knows what.
+    /// Returns a price; nil if it is unset or zero.
     func price(_ key: SettingKey) -> Price? {
         if case .price(let price) = value(key), !price.isNothing { price } else { nil }
     }
@@ -276,12 +278,12 @@ extension SettingsReader {
 }
 
 extension SettingKey: ExpressibleByStringLiteral {
-    /// A global setting.
+    /// Creates the key of a global setting.
     package init(stringLiteral name: String) { self = .global(name) }
 }
 
 extension [UInt8] {
-    /// Whether this text has a certificate in PEM form.
+    /// Whether this text contains a certificate in PEM form.
     fileprivate var holdsCertificate: Bool {
         split(separator: 10).contains { line in
             line.starts(with: "-----BEGIN ".utf8) && String(decoding: line, as: UTF8.self).contains("CERTIFICATE-----")

@@ -1,12 +1,12 @@
 import Engine
 @preconcurrency import Glibc  // environ
 
-/// Variables as they stand in one place, not yet looked at.
+/// The variables of one source, before they are checked.
 package struct SettingsSource: Sendable {
     package struct Entry: Sendable, Equatable {
         package let name: String
         package let value: String
-        /// Counted from 1; nil in the process environment.
+        /// The line number, from 1; nil in the process environment.
         package let line: Int?
 
         package init(_ name: String, _ value: String, line: Int? = nil) {
@@ -16,12 +16,12 @@ package struct SettingsSource: Sendable {
         }
     }
 
-    /// `environment`, or the file's name.
+    /// The name of the source: `environment`, or the name of a file.
     package let name: String
-    /// Other software's variables are expected in the process environment only.
+    /// Whether the source is the process environment, where variables of other software are expected.
     package let isEnvironment: Bool
     package let entries: [Entry]
-    /// Sources that could not be read.
+    /// The problems of reading the source.
     package let problems: [SettingsProblem]
 
     package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {
@@ -33,14 +33,14 @@ package struct SettingsSource: Sendable {
         self.problems = problems
     }
 
-    /// Names that are taken for others, as other relays call these.
+    /// The names of other relays' variables, with the names that this relay uses for them.
     private static let otherNames = ["config_url": "CONFIG_URL", "secret_key": "CONFIG_KEY"]
 
     package static func environment(_ variables: [(String, String)]) -> SettingsSource {
         SettingsSource(name: "environment", isEnvironment: true, entries: variables.map { Entry($0.0, $0.1) })
     }
 
-    /// A document in dotenv syntax.
+    /// Reads a document in dotenv syntax.
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
@@ -59,8 +59,8 @@ package struct SettingsSource: Sendable {
 }
 
 extension SettingsSource {
-    /// The process environment and the `.env` file that it leads to, stronger first. A `.env` that is not there is
-    /// none; an `ENV_FILE` that is not there is a problem.
+    /// Returns the process environment and the `.env` file, the stronger source first. A missing `.env` is ignored; a
+    /// missing `ENV_FILE` is a problem.
     package static func ofProcess() -> [SettingsSource] {
         let environment = processEnvironment()
         let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
@@ -92,11 +92,11 @@ extension SettingsSource {
     }
 }
 
-/// Why a file could not be read.
+/// The reason why a file could not be read.
 package struct FileProblem: Error, Equatable, Sendable {
     package let text: String
     package let isAbsence: Bool
-    /// The number of the system's error; 0 if it is not one.
+    /// The error number of the system; 0 if there is none.
     private let code: Int32
 
     package init(text: String, isAbsence: Bool, code: Int32 = 0) {
@@ -105,7 +105,7 @@ package struct FileProblem: Error, Equatable, Sendable {
         self.code = code
     }
 
-    /// The advice to be put after the reason; empty if there is none.
+    /// The advice that completes a message; empty if there is none.
     package var advice: String {
         switch code {
         case ENOENT: "; put the file there, or correct the path"
@@ -116,7 +116,7 @@ package struct FileProblem: Error, Equatable, Sendable {
     }
 }
 
-/// The bytes of a regular file of at most 4 MiB.
+/// Returns the content of a file of at most 4 MiB.
 package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -1,13 +1,14 @@
 extension SettingsTable {
-    /// The setting that a variable's name means.
+    /// The setting that a variable's name refers to.
     struct Match {
         let key: SettingKey
         let row: SettingRow
-        /// The name is `X_FILE`: the value names a file that holds X.
+        /// Whether the name is `X_FILE`, so that the value is the path of a file with the value of X.
         let isFile: Bool
     }
 
-    /// Exact names go first, then `X_FILE`, then `PREFIX_<NAME>_<FIELD>` with the longest known FIELD at the end.
+    /// Finds the setting of a variable; nil if there is none. Exact names come first, then `X_FILE`, then
+    /// `PREFIX_<NAME>_<FIELD>` with the longest known FIELD.
     func match(_ name: String) -> Match? {
         if let row = globals.first(where: { $0.name == name }) {
             return Match(key: .global(name), row: row, isFile: false)
@@ -21,27 +22,28 @@ extension SettingsTable {
         return nil
     }
 
-    /// The name that was probably meant by one that is unknown.
+    /// Returns the setting that an unknown name probably means; nil if none is similar.
     func suggestion(for name: String) -> String? {
         globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name ?? inCapitals(name)
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// A family's name that is this one in capitals, as all are, with `_` for `-`.
+    /// Returns the name in capitals, with `_` for `-`, if that is the name of a family's setting; else nil.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
         return capitals
     }
 
-    /// The global name of six letters or more that is no more than two letters off.
+    /// Returns the similar name of a global setting: at least six letters long, at most two of which differ; nil if
+    /// there is none.
     func globalNear(_ name: String) -> String? {
         nearest(to: name, among: globals.map(\.name).filter { $0.utf8.count >= 6 })
     }
 }
 
 extension SettingFamily {
-    /// `rest` is what follows the prefix.
+    /// Finds the setting of a family. `rest` is the part of the name after the prefix.
     fileprivate func match(_ rest: Substring) -> SettingsTable.Match? {
         var best: (match: SettingsTable.Match, length: Int)?
         for row in rows {
@@ -56,14 +58,15 @@ extension SettingFamily {
         return best?.match
     }
 
-    /// For an unknown name that begins as ours: the same instance with the field that is nearest.
+    /// Returns the similar field of the same instance for an unknown name that has the family's prefix; nil if there is
+    /// none.
     fileprivate func fieldNear(_ name: String) -> String? {
         guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let rest = name.dropFirst(prefix.count)
         var candidates: [String] = []
         for underscore in rest.indices where rest[underscore] == "_" && underscore > rest.startIndex {
             let field = rest[rest.index(after: underscore)...]
-            // A short field two letters off is any word.
+            // A short field with two different letters would match any word.
             for row in rows where min(field.utf8.count, row.name.utf8.count) >= 4 {
                 candidates.append("\(prefix)\(rest[..<underscore])_\(row.name)")
             }
@@ -71,21 +74,21 @@ extension SettingFamily {
         return nearest(to: name, among: candidates)
     }
 
-    /// The NAME in a variable's name.
+    /// Returns whether the text is a valid NAME of an instance.
     package static func isInstanceName(_ text: Substring) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
     }
 }
 
-/// The first of the nearest names, none of which is more than two letters off.
+/// Returns the first of the most similar names; nil if all differ in more than two letters.
 package func nearest(to name: String, among candidates: [String]) -> String? {
     candidates.compactMap { candidate in editDistance(name, candidate, atMost: 2).map { (candidate, $0) } }
         .min { $0.1 < $1.1 }?.0
 }
 
 extension SettingsSource.Entry {
-    /// Orchestrators describe neighbouring services in variables that may begin as ours do: `X_SERVICE_HOST`,
-    /// `X_SERVICE_PORT*`, `X_PORT_<n>_TCP*`, `X_PORT=tcp://…`.
+    /// Whether the variable looks like one that an orchestrator sets for a neighbouring service: `X_SERVICE_HOST`,
+    /// `X_SERVICE_PORT*`, `X_PORT_<n>_TCP*` or `X_PORT=tcp://…`.
     var isInjected: Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.holds("_SERVICE_PORT") { return true }
         if name.hasSuffix("_PORT") && (value.hasPrefix("tcp://") || value.hasPrefix("udp://")) { return true }
@@ -102,9 +105,9 @@ extension String {
 }
 
 extension String {
-    /// An instance's NAME as it is shown: in lower case, with `-` for `_`.
+    /// The NAME of an instance as it is displayed: in lower case, with `-` in place of `_`.
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
-    /// The NAME that is shown so.
+    /// The NAME of an instance as variables contain it: in upper case, with `_` in place of `-`.
     package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

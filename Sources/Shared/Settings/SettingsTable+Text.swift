@@ -1,5 +1,5 @@
 extension SettingsTable {
-    /// The contents of `.env.example`: every setting, commented out, with its fallback.
+    /// The contents of `.env.example`: every setting, commented out, with its default value.
     package var example: String {
         let globals = sections.map { part($0.title, $0.rows, prefix: "") }
         let fields = families.map { part("\($0.title): \($0.prefix)<NAME>_...", $0.rows, prefix: $0.prefix + "NAME_") }
@@ -14,7 +14,7 @@ extension SettingsTable {
         return "# --- \(title)\n" + lines.joined()
     }
 
-    /// All settings as a page of Markdown.
+    /// The page of all settings, in Markdown.
     package var reference: String {
         let globals = sections.map { ($0.title, $0.rows, "") }
         let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
@@ -33,7 +33,7 @@ extension SettingsTable {
 
         """
 
-    /// The settings as `relay --help` lists them, two spaces before each.
+    /// The list of settings in `relay --help`, each line indented by two spaces.
     package var help: String {
         let globals = sections.map { ($0.title, $0.rows, "") }
         let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
@@ -44,7 +44,7 @@ extension SettingsTable {
 }
 
 extension SettingRow {
-    /// A space at its end would be cut.
+    /// The default value, in quotes if it ends with a space, which would be cut.
     fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
 
     fileprivate func fileHint(_ prefix: String) -> String {

@@ -1,11 +1,13 @@
-/// A table of settings. Reading, checks, `.env.example`, the help text and the hints for misspelt names come from it: a new
-/// setting is a row of `SettingsTable.product`, and a field of `Settings` that takes its value.
+/// The table of settings. Parsing, checks, `.env.example`, the help text and spelling hints are derived from it. A new
+/// setting is a row of `SettingsTable.product`, and a field of `Settings` for its value.
 package struct SettingsTable: Sendable {
     package let sections: [SettingSection]
     package let families: [SettingFamily]
-    /// Unknown names that begin so are mistakes, also in the process environment.
+    /// The prefixes of the relay's own variables. Unknown names with them are mistakes, also in the process
+    /// environment.
     let ownPrefixes: [String]
-    /// Other software uses such names too: unknown ones in the process environment are worth a warning.
+    /// The prefixes that other software uses, too. Unknown names with them in the process environment only cause a
+    /// warning.
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String

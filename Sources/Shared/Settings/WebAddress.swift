@@ -1,9 +1,9 @@
-/// The parts of an absolute URL as settings hold it: no query, no fragment, no slash at the end.
+/// An absolute URL of the settings, split into parts: without query, fragment and final slash.
 struct WebAddress {
     let scheme: String
-    /// `user:password`, or nil.
+    /// The credentials as `user:password`; nil if there are none.
     let credentials: String?
-    /// With its port, if any; IPv6 addresses in brackets.
+    /// The host with its port, if it has one; an IPv6 address is in brackets.
     let authority: String
     let path: String
 
@@ -32,7 +32,7 @@ struct WebAddress {
 
     var text: String { "\(scheme)://\(credentials.map { $0 + "@" } ?? "")\(authority)\(path)" }
 
-    /// A host, or a host and a port from 1 to 65535.
+    /// Returns whether the text is a host, perhaps with a port from 1 to 65535.
     private static func isAuthority(_ text: Substring) -> Bool {
         var host = text
         let isBracketed = text.first == "["
@@ -60,7 +60,7 @@ struct WebAddress {
 }
 
 extension UInt8 {
-    /// A character that has no place in a URL without query and fragment.
+    /// Whether the character is not allowed in a URL without query and fragment.
     fileprivate var isUnsafe: Bool {
         switch self {
         case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),
