@@ -1,25 +1,25 @@
-/// The classes of characters that the split patterns name, as bits, in a table of blocks of 128 code points: an index of
-/// two bytes for each block, then the blocks that differ, a byte for each code point. It lies in a `TokenFile`.
+/// The character classes of the split patterns, as bits. The table has blocks of 128 code points: an index with two
+/// bytes for each block, then the distinct blocks with one byte for each code point. It is part of a `TokenFile`.
 ///
-/// `@unchecked`: it only points into memory that nobody writes, which `TokenFile` keeps.
+/// `@unchecked`: it only points into read-only memory, which `TokenFile` keeps alive.
 package struct CharacterClasses: @unchecked Sendable {
-    /// `\p{L}`.
+    /// The class `\p{L}`.
     package static let letter: UInt8 = 1
-    /// `\p{N}`.
+    /// The class `\p{N}`.
     package static let number: UInt8 = 2
-    /// `\s`.
+    /// The class `\s`.
     package static let space: UInt8 = 4
-    /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`.
+    /// The class `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`.
     package static let upper: UInt8 = 8
-    /// `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`.
+    /// The class `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`.
     package static let lower: UInt8 = 16
-    /// `[\r\n]`.
+    /// The class `[\r\n]`.
     package static let newline: UInt8 = 32
 
     package static let blockSize = 128
     package static let indexCount = 0x11_0000 / blockSize
     static let indexBytes = 2 * indexCount
-    /// An index is two bytes, and so many blocks are never needed.
+    /// The largest number of blocks. An index has two bytes and could hold more, but no table needs more.
     static let mostBlocks = 4_096
 
     private let index: UnsafePointer<UInt16>
@@ -34,11 +34,11 @@ package struct CharacterClasses: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Of an ASCII character; the first block is that of the code points from 0 on.
+    /// Returns the classes of an ASCII character. The first block begins with code point 0.
     @inline(__always)
     func ofASCII(_ byte: UInt8) -> UInt8 { blocks[Int(byte)] }
 
-    /// Of a code point under 0x110000.
+    /// Returns the classes of a code point, which must be below 0x110000.
     @inline(__always)
     func of(_ point: UInt32) -> UInt8 {
         let block = Int(index[Int(point >> 7)])

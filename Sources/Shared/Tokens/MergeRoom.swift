@@ -1,23 +1,25 @@
-/// The memory of one merge: a list of parts by the place of their first byte, and a heap of the joins that are possible.
+/// The memory for merging one piece: a list of parts, by the position of their first byte, and a heap of possible
+/// joins.
 struct MergeRoom: ~Copyable {
     private struct Part {
         var next: UInt32
         var before: UInt32
-        /// Of this part joined with the next; `noRank` if they are no token.
+        /// The rank of this part joined with the next one; `noRank` if that is no token.
         var rank: UInt32
     }
 
     private let list: UnsafeMutablePointer<Part>
-    /// The rank above, the place below; the least first. A merge adds one for each byte, and two for each join.
+    /// The heap of joins: the rank in the upper half, the position in the lower half, the lowest first. A merge adds
+    /// one for each byte, and two for each join.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
     private(set) var bytes = 0
-    /// The ends of the parts, after the merge.
+    /// The end positions of the parts, after the merge.
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 
-    /// For merges of so many bytes.
+    /// - Parameter bytes: the largest number of bytes that can be merged.
     init(_ bytes: Int) {
         capacity = bytes
         list = .allocate(capacity: bytes)
@@ -65,7 +67,8 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// The place of the join to be done next.
+    /// Removes the join with the lowest rank from the heap and returns its position; nil if none is left. Outdated
+    /// joins are skipped.
     @inline(__always)
     mutating func takeLeast() -> Int? {
         while heapCount > 0 {
@@ -94,7 +97,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins a part with the next one; the end of both.
+    /// Joins a part with the next one. Returns the end of the joined part.
     @inline(__always)
     mutating func join(_ place: Int) -> Int {
         let gone = Int(list[place].next)

@@ -1,15 +1,15 @@
-/// The number of tokens of a piece: byte-pair encoding, that is, of all neighbours whose joined bytes are a token, those of
-/// the lowest rank are joined, the leftmost first, until none are left.
+/// Counts the tokens of a piece by byte-pair encoding. Of all neighbouring parts whose joined bytes are a token, those
+/// with the lowest rank are joined, the leftmost first, until none are left.
 ///
-/// Three ways that give the same number: up to 128 bytes by a list and a search of its minimum; beyond by a heap; from
-/// 768 bytes on by windows, so that neither time nor memory grows faster than the text.
+/// Three methods give the same number. Up to 128 bytes, a list is searched for its minimum. Longer pieces use a heap.
+/// From 768 bytes on, windows are used, so that neither time nor memory grows faster than the text.
 struct PieceMerge {
     let table: TokenTable
 
     private static let shortBytes = 128
     private static let windowBytes = 768
 
-    /// Of at least one byte.
+    /// Returns the number of tokens of a text of at least one byte.
     @inline(__always)
     func count(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         if count == 1 || table.rank(text, count) != TokenTable.noRank { return 1 }
@@ -17,8 +17,8 @@ struct PieceMerge {
         return long(text, count)
     }
 
-    /// `text` is no token. A key is the rank of a part joined with the next one, and below it the place of its first
-    /// byte; parts are known by that.
+    /// Returns the number of tokens of a short text that is not a token itself. A key has the rank of a part joined
+    /// with the next one in its upper bits, and the position of the part's first byte in the lower ones.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -74,10 +74,10 @@ struct PieceMerge {
         rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: place)
     }
 
-    /// By windows. The parts of a window that the text goes on after are final up to a border, if a second window that
-    /// begins there has a first part that does not change the part before: the two, joined and merged anew, must be the
-    /// same two. (Merges are in order of rank, so what happens within parts that nothing crosses does not depend on the
-    /// rest.)
+    /// Returns the number of tokens of a long text, counted in windows. The parts of a window are final up to a border
+    /// if a second window that begins there does not change the part before it: the two parts at the border, merged
+    /// again, must stay as they are. Merges happen in order of rank, so inside parts that nothing crosses they do not
+    /// depend on the rest.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0
@@ -113,14 +113,14 @@ struct PieceMerge {
         return total + room.parts
     }
 
-    /// Two parts stay as they are when merged anew.
+    /// Returns whether two neighbouring parts stay separate when their bytes are merged again.
     private func staysApart(_ text: UnsafePointer<UInt8>, _ first: Int, _ second: Int) -> Bool {
         var room = MergeRoom(first + second)
         merge(text, first + second, &room)
         return room.parts == 2 && room.end(0) == first
     }
 
-    /// Merges `count` bytes by a heap of (rank, place), of which those that no longer hold are skipped.
+    /// Merges `count` bytes with a heap of ranks and positions. Outdated entries are skipped.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
         for place in 0..<(count - 1) { room.add(table.rank(text[place], text[place + 1]), place) }

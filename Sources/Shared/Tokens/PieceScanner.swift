@@ -1,5 +1,5 @@
-/// Splits a text before its tokens are looked for, by the patterns that OpenAI publishes in `tiktoken`
-/// (`openai_public.py`), in one pass. A byte that is no part of valid UTF-8 counts as a character of no class.
+/// Splits a text into pieces, before these are split into tokens, with OpenAI's patterns in `tiktoken`
+/// (`openai_public.py`), in one pass. A byte that is not part of valid UTF-8 counts as a character without a class.
 struct PieceScanner {
     enum Pattern: Sendable { case o200k, cl100k }
 
@@ -13,12 +13,12 @@ struct PieceScanner {
         end = count
     }
 
-    /// Neither letter nor number nor space.
+    /// The classes of letters, numbers and spaces; a symbol has none of these classes.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The characters that cannot stand before the letters of a piece.
+    /// The classes of characters that cannot come before the letters of a piece.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
-    /// The classes of the character at `place`, and its bytes.
+    /// Returns the classes of the character at a position, and its length in bytes.
     @inline(__always)
     private func character(_ place: Int) -> (classes: UInt8, bytes: Int) {
         let byte = text[place]
@@ -51,7 +51,7 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// The end of the characters from `place` on that are in one of `wanted`.
+    /// Returns the end of the characters from a position on that have one of the wanted classes.
     @inline(__always)
     private func run(_ place: Int, of wanted: UInt8) -> Int {
         var place = place
@@ -63,7 +63,7 @@ struct PieceScanner {
         return place
     }
 
-    /// The end of the piece that begins at `start`, which is before the end of the text.
+    /// Returns the end of the piece that begins at `start`, which must be before the end of the text.
     @inline(__always)
     func pieceEnd(_ start: Int, _ pattern: Pattern) -> Int {
         switch pattern {
@@ -72,14 +72,15 @@ struct PieceScanner {
         }
     }
 
-    /// The pattern's first two alternatives: `P?U*L+(contraction)?` and `P?U+L*(contraction)?`, where U is `upper`,
-    /// L is `lower`, P what may stand before.
+    /// Returns the end of a piece by the pattern of o200k_base. Its first two alternatives are `P?U*L+(contraction)?`
+    /// and `P?U+L*(contraction)?`, where U is `upper`, L is `lower` and P is a character that may come before letters.
     private func o200kEnd(_ start: Int) -> Int {
         let first = character(start)
         if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
         let from = first.classes & Self.notBefore == 0 ? start + first.bytes : start
         var place = from
-        // U* takes what it can and gives back until an L follows, which is then the last one it took.
+        // U* matches as much as possible and backtracks until an L follows, which is then the last character that it
+        // matched.
         var lastLower = 0
         while place < end {
             let next = character(place)
@@ -91,7 +92,7 @@ struct PieceScanner {
             if next.classes & CharacterClasses.lower != 0 { lastLower = place }
         }
         if lastLower > 0 { return contractionEnd(lastLower) }
-        // A mark may be P, but is an L by itself where none follows.
+        // A mark may be P, but counts as L if no other L follows.
         if from > start, first.classes & CharacterClasses.lower != 0 { return contractionEnd(from) }
         if place > from { return contractionEnd(place) }
         if let symbols = symbolsEnd(start, first.classes, andSlashes: true) { return symbols }
@@ -115,7 +116,7 @@ struct PieceScanner {
         return spaces.last == start ? spaces.end : spaces.last
     }
 
-    /// `\p{N}{1,3}`.
+    /// Returns the end of `\p{N}{1,3}`.
     private func numberEnd(_ start: Int) -> Int {
         var place = start
         for _ in 0..<3 where place < end {
@@ -126,7 +127,7 @@ struct PieceScanner {
         return place
     }
 
-    /// ` ?[^\s\p{L}\p{N}]+[\r\n/]*`, or without the slash; nil if it does not match.
+    /// Returns the end of ` ?[^\s\p{L}\p{N}]+[\r\n/]*`, with or without the slash; nil if it does not match.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
         var place = start
         if text[start] == UInt8(ascii: " ") {
@@ -149,13 +150,14 @@ struct PieceScanner {
         return place
     }
 
-    /// Of the spaces from `start` on, at least one: where they end, where the last one begins, and the end of the last
-    /// CR or LF among them, or 0.
+    /// Returns the end of the spaces from `start` on, of which there is at least one, the position of the last one, and
+    /// the end of the last CR or LF among them (0 if there is none).
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
         while found.end < end {
             let next = character(found.end)
-            // The first is one, since it was nothing else; even were the table damaged, a piece is not empty.
+            // The first character must be a space because nothing else matched. Even with a damaged table a piece is
+            // never empty.
             if next.classes & CharacterClasses.space == 0, found.end > start { break }
             found.last = found.end
             found.end += next.bytes
@@ -164,7 +166,8 @@ struct PieceScanner {
         return found
     }
 
-    /// The end of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at `place`, or `place` itself. A long s is an s of another case.
+    /// Returns the end of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at a position; the position itself if there is no match. A
+    /// long s (ſ) also counts as s.
     @inline(__always)
     private func contractionEnd(_ place: Int) -> Int {
         guard place < end, text[place] == UInt8(ascii: "'"), place + 1 < end else { return place }
@@ -184,11 +187,12 @@ struct PieceScanner {
         return isLongS ? place + 3 : place
     }
 
-    /// The last place at which the text may be cut without changing its pieces, however it goes on; 0 if there is none.
+    /// Returns the last position where the text may be cut without changing its pieces, whatever text follows; 0 if
+    /// there is none.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
         let joined = word | CharacterClasses.upper | CharacterClasses.lower
-        // The last character may be cut itself, and is not looked at.
+        // The last character may itself be incomplete, so it is skipped.
         var after = characterBefore(characterBefore(end))
         while after > 0 {
             let before = characterBefore(after)
@@ -203,7 +207,7 @@ struct PieceScanner {
         return 0
     }
 
-    /// The beginning of the character before `place`.
+    /// Returns the start of the character before a position.
     private func characterBefore(_ place: Int) -> Int {
         var before = max(0, place - 1)
         let least = max(0, place - 4)

@@ -1,19 +1,19 @@
 import Engine
 
-/// Lets a text through, in whatever pieces it comes, while it has at most a number of tokens; the same however it is cut.
-/// Near the end a word is held back until it is known whole.
+/// Lets a streamed text pass until it has a number of tokens. The result does not depend on how the text is cut into
+/// pieces. Near the limit a word is held back until it is complete.
 package struct TokenBound: ~Copyable {
     private let counter: TokenCounter
     private let limit: Int
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The end of the text, whose count may still change with the next bytes.
+    /// The last part of the text, whose count may still change with the next bytes.
     private var held = ByteBuffer()
-    /// Bytes of it that were let through.
+    /// The number of bytes of `held` that were already passed on.
     private var passed = 0
 
     private static let mostHeldBytes = 8_192
-    /// Without a place to cut at.
+    /// The largest number of bytes in which no position for a cut is found.
     private static let mostUncutBytes = 512
 
     package init(_ limit: Int, _ counter: TokenCounter) {
@@ -21,17 +21,18 @@ package struct TokenBound: ~Copyable {
         self.counter = counter
     }
 
-    /// Of what was let through.
+    /// The number of tokens of the text that was passed on.
     package var tokens: Int {
         guard let vocabulary = counter.vocabulary else { return estimate.tokens }
         return counted + vocabulary.count(held.bytes[part: 0..<passed])
     }
 
-    /// False: the text ends here. `piece` is whole characters.
+    /// Adds a piece, which must consist of whole characters, and passes on what fits. Returns false if the limit is
+    /// reached.
     package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary else { return takeByEstimate(piece, pass) }
         held.append(piece)
-        // No text has more tokens than bytes.
+        // A text never has more tokens than bytes.
         if held.count + Vocabulary.longestUnit <= limit - counted {
             pass(held.bytes[part: passed..<held.count])
             passed = held.count
@@ -43,7 +44,7 @@ package struct TokenBound: ~Copyable {
         return letThrough(cut, vocabulary, pass)
     }
 
-    /// The text is over. False: it was ended before.
+    /// Passes on the text that is held back, as far as it fits. Returns false if the limit is reached.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
         return letThrough(held.count, vocabulary, pass)

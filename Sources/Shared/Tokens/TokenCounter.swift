@@ -1,17 +1,17 @@
 import Engine
 
-/// Counts tokens as one model does: exactly where its vocabulary is at hand, or else by `TokenEstimate`.
+/// Counts tokens for one model: exactly if its vocabulary is available, otherwise by `TokenEstimate`.
 package struct TokenCounter: Sendable {
     let vocabulary: Vocabulary?
 
     package static let estimating = TokenCounter(vocabulary: nil)
 
-    /// Of this process, by the vendor's name of the model.
+    /// Returns the counter of this process for a model, by the vendor's name.
     package static func of(model: String) -> TokenCounter { TokenCounters.ofProcess.counters.counter(for: model) }
 
     package var isExact: Bool { vocabulary != nil }
 
-    /// The text of tokens; nil: they are not known, or not of ordinary text.
+    /// Returns the text of tokens; nil if there is no vocabulary or a token is not ordinary text.
     package func text(of tokens: [Int]) -> String? {
         vocabulary?.text(of: tokens).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -28,13 +28,13 @@ package struct TokenCounter: Sendable {
     }
 }
 
-/// The counters of all models. Without a token file each is an estimate.
+/// The counters of all models. Without a token file, all of them estimate.
 package struct TokenCounters: Sendable {
     private let file: TokenFile?
 
     package init(_ file: TokenFile?) { self.file = file }
 
-    /// `model`: as its vendor calls it.
+    /// Returns the counter of a model, by the vendor's name.
     package func counter(for model: String) -> TokenCounter { counter(by: Vocabulary.Name(model: model)) }
 
     func counter(by name: Vocabulary.Name?) -> TokenCounter {
@@ -44,7 +44,7 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// Those of the file beside the binary, which is looked for once; if it is missing or broken, why.
+    /// The counters of the token file beside the binary, which is opened once, and the reason if that failed.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
             return (TokenCounters(try TokenFile.besideBinary()), nil)

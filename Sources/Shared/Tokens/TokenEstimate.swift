@@ -1,18 +1,19 @@
 import Engine
 
-/// The estimated tokens of a text, by its characters alone, in sixteenths: 4 for ASCII, for others by their script. It does
-/// not depend on how the text is cut into pieces. The figures fit o200k_base on prose in 16 languages (docs/tokens.md).
+/// An estimate of a text's tokens from its characters alone, in sixteenths: 4 for ASCII, other values by script. It
+/// does not depend on how the text is cut into pieces. The values fit o200k_base on prose in 16 languages
+/// (docs/tokens.md).
 package struct TokenEstimate: Sendable {
     private var parts = 0
 
     package init() {}
 
-    /// Rounded up.
+    /// The estimated tokens, rounded up.
     package var tokens: Int { (parts + 15) / 16 }
 
     package mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let start = text.baseAddress else { return }
-        // Most pieces are a short word.
+        // Most pieces are one short word.
         if text.count < 8, text.count >= 4 {
             let first = start.loadUnaligned(as: UInt32.self)
             let last = start.loadUnaligned(fromByteOffset: text.count &- 4, as: UInt32.self)
@@ -41,7 +42,7 @@ package struct TokenEstimate: Sendable {
         text.withBytes { add($0) }
     }
 
-    /// Adds characters of `text` while they fit into `limit` tokens; returns the byte count of those that did.
+    /// Adds characters of `text` while they fit into `limit` tokens. Returns the number of bytes that were added.
     package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
         let most = 16 * min(limit, .max / 32)
         if parts + 32 * text.count <= most {
@@ -56,12 +57,12 @@ package struct TokenEstimate: Sendable {
         return text.count
     }
 
-    /// By the first byte of a character; the following ones count nothing.
+    /// Returns the sixteenths of a token for the first byte of a character; 0 for the following bytes.
     private static func parts(_ byte: UInt8) -> Int {
         switch byte {
         case 0..<0x80: 4
         case 0x80..<0xc2: 0
-        // Latin letters with marks; signs of the first block before.
+        // Latin letters with diacritics; 0xc2 also has the symbols of Latin-1.
         case 0xc2: 8
         case 0xc3...0xcd: 11
         // Greek, Cyrillic, Hebrew (and Armenian), Arabic.
@@ -70,7 +71,7 @@ package struct TokenEstimate: Sendable {
         case 0xd5...0xd7: 7
         case 0xd8...0xdb: 6
         case 0xdc...0xdf: 8
-        // Scripts of India and its neighbours, Thai; the rest of Latin and others; punctuation.
+        // Indic scripts and Thai; other scripts and more Latin letters; punctuation.
         case 0xe0: 7
         case 0xe1...0xe2: 8
         // Kana, Han, Hangul, wide forms; emoji.
@@ -83,21 +84,22 @@ package struct TokenEstimate: Sendable {
     }
 }
 
-/// Tokens of a call, as `usage` tells them.
+/// The tokens of a call, as in the member `usage` of a response.
 package struct Usage: Sendable {
     package var promptTokens: Int
     package var completionTokens: Int
-    /// Of the prompt, as far as its vendor had read them before.
+    /// The prompt tokens that the vendor read from its cache; a part of `promptTokens`.
     package var cachedTokens = 0
-    /// Of the prompt, as far as its vendor keeps them from now on.
+    /// The prompt tokens that the vendor wrote into its cache; a part of `promptTokens`.
     package var cacheWriteTokens = 0
-    /// Of the completion, as far as they were thoughts.
+    /// The completion tokens of reasoning; a part of `completionTokens`.
     package var reasoningTokens = 0
-    /// Whether the vendor reported a figure that cannot be true. Such a figure is 0 here.
+    /// Whether the vendor reported an impossible number. Such a number is 0 in this value.
     package var hasImpossibleFigure = false
-    /// Whether a figure is the relay's own count, in place of one that the vendor did not report.
+    /// Whether a number is the relay's own count because the vendor did not report one.
     package var isEstimated = false
-    /// Whether the relay's own figures are exact counts, by the model's vocabulary. False where the vendor reported all.
+    /// Whether the relay's own numbers are exact counts with the model's vocabulary. False if the vendor reported all
+    /// numbers.
     package var isExact = false
 
     package init(promptTokens: Int, completionTokens: Int) {
@@ -109,7 +111,7 @@ package struct Usage: Sendable {
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
 
-    /// Whether no figure is an estimate.
+    /// Whether no number is an estimate.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
     package static func + (one: Usage, other: Usage) -> Usage {

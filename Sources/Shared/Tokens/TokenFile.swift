@@ -1,8 +1,9 @@
 import Engine
 import Glibc
 
-/// The file with the vocabularies' tables (`make-tokens` makes it), mapped read-only: nothing is read at start but the
-/// header, nothing is copied, and all processes share its pages. It must be replaced by renaming, never be written to.
+/// The file with the tables of the vocabularies, which `make-tokens` creates. It is mapped read-only: only the header
+/// is read at startup, nothing is copied, and all processes share its pages. Replace the file by renaming; never write
+/// into it.
 package struct TokenFile: Sendable {
     package let o200k: Vocabulary
     package let cl100k: Vocabulary
@@ -11,10 +12,10 @@ package struct TokenFile: Sendable {
         package var reason: String
     }
 
-    /// It lies beside the binary, under this name.
+    /// The name of the file, which is in the folder of the binary.
     package static let name = "relay.tokens"
 
-    /// The file beside the running binary.
+    /// Opens the token file beside the running binary.
     package static func besideBinary() throws(Failure) -> TokenFile {
         var room = [UInt8](repeating: 0, count: 4_096)
         let count = room.withUnsafeMutableBytes { bytes in
@@ -49,9 +50,9 @@ package struct TokenFile: Sendable {
         cl100k = Vocabulary(.cl100k, TokenTable(header.vocabularies[1], in: mapping), classes)
     }
 
-    /// The file's pages.
+    /// The mapped pages of the file.
     ///
-    /// `@unchecked`: nobody writes them.
+    /// `@unchecked`: the pages are never written.
     final class Mapping: @unchecked Sendable {
         let base: UnsafeRawPointer
         private let count: Int

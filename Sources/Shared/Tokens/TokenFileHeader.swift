@@ -1,6 +1,6 @@
 package import Engine
 
-/// The first 128 bytes of a token file. Numbers are little-endian, of four bytes but for the size:
+/// The header of a token file: its first 128 bytes. Numbers are little-endian and have four bytes, except the size:
 ///
 ///     0  "relaytok"           8 version            12 number of vocabularies
 ///     16 size of the file     24 SHA-256 of all that follows the header
@@ -8,7 +8,7 @@ package import Engine
 ///     64 and 96, of o200k_base and cl100k_base: slots, bits of a slot's place, starts, tokens, bytes, their count,
 ///        pairs, bytes of the longest token
 ///
-/// A place counts from the beginning of the file and divides by 8.
+/// Offsets count from the beginning of the file and are multiples of 8.
 package struct TokenFileHeader: Sendable {
     package struct Vocabulary: Sendable {
         package var slots = 0
@@ -35,7 +35,7 @@ package struct TokenFileHeader: Sendable {
 
     package init(digest: Digest) { self.digest = digest }
 
-    /// Nil if these are not a whole header, or it does not fit the size of the file.
+    /// Reads a header; nil if it is incomplete, invalid, or does not fit the size of the file.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
         func number(_ place: Int) -> Int {
@@ -61,7 +61,7 @@ package struct TokenFileHeader: Sendable {
         guard isPlausible else { return nil }
     }
 
-    /// All parts lie within the file.
+    /// Whether all parts lie within the file.
     private var isPlausible: Bool {
         func holds(_ place: Int, _ bytes: Int) -> Bool {
             place >= Self.byteCount && place % 8 == 0 && place + bytes <= fileSize

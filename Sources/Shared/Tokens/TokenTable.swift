@@ -1,23 +1,24 @@
-/// The tokens of one vocabulary with their ranks, as they lie in a `TokenFile`: a hash table with open addressing from
-/// a token's bytes to its rank, the ranks of all two-byte tokens, and the bytes of each token by rank.
+/// The tokens of one vocabulary and their ranks, as a `TokenFile` has them: a hash table with open addressing from a
+/// token's bytes to its rank, the ranks of all two-byte tokens, and the bytes of each token by rank.
 ///
-/// `@unchecked`: it only points into memory that nobody writes, which `TokenFile` keeps.
+/// `@unchecked`: it only points into read-only memory, which `TokenFile` keeps alive.
 package struct TokenTable: @unchecked Sendable {
-    /// Four bytes each: the rank below, 14 bits of the hash above; all ones where the slot is empty.
+    /// The slots of the hash table, four bytes each: the rank in the lower bits, 14 bits of the hash above. An empty
+    /// slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
-    /// The place in `bytes` at which the token of a rank begins; after the last one, its end.
+    /// The offset in `bytes` at which the token of each rank begins; one more entry has the end of the last token.
     private let starts: UnsafePointer<UInt32>
     private let tokens: UInt32
     private let bytes: UnsafeRawPointer
     private let byteCount: UInt32
-    /// The rank of two bytes, the first being the lower half of the index; `noRank` if they are no token.
+    /// The rank of each pair of bytes; the first byte is the lower half of the index. `noRank` if the pair is no token.
     private let pairs: UnsafePointer<UInt32>
-    /// Bytes of the longest token.
+    /// The length of the longest token, in bytes.
     let longest: Int
     private let keeper: TokenFile.Mapping
 
-    /// Not a token.
+    /// The value in place of a rank if the bytes are no token.
     package static let noRank = UInt32.max
     static let rankBits = 18
     private static let rankMask: UInt32 = 1 << rankBits - 1
@@ -35,7 +36,7 @@ package struct TokenTable: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// The bytes of a token; nil: there is no such token.
+    /// Returns the bytes of a token; nil if there is no such token.
     func bytes(ofRank rank: Int) -> UnsafeRawBufferPointer? {
         guard rank >= 0, rank < tokens else { return nil }
         let (start, end) = (starts[rank], starts[rank + 1])
@@ -43,18 +44,18 @@ package struct TokenTable: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: bytes + Int(start), count: Int(end - start))
     }
 
-    /// The rank of two bytes.
+    /// Returns the rank of two bytes; `noRank` if they are no token.
     @inline(__always)
     func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }
 
-    /// The rank of `count` bytes, at least 1; `noRank` if they are no token.
+    /// Returns the rank of `count` bytes, at least 1; `noRank` if they are no token.
     @inline(__always)
     func rank(_ text: UnsafeRawPointer, _ count: Int) -> UInt32 {
         if count > longest { return Self.noRank }
         let hash = Self.hash(text, count)
         let tag = Self.tag(hash)
         var place = Int(truncatingIfNeeded: hash) & slotMask
-        // A table without an empty slot is not made, but a damaged file must not hang.
+        // A valid table has an empty slot, but a damaged file must not cause an endless loop.
         for _ in 0...slotMask {
             let slot = slots[place]
             if slot == Self.noRank { return Self.noRank }
@@ -97,11 +98,11 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
     }
 
-    /// The upper bits of a hash, where a slot has them.
+    /// Returns the upper bits of a hash, shifted to where a slot has them.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 
-    /// Of at least one byte; its lower bits are the place in the table.
+    /// Returns the hash of at least one byte. Its lower bits are the position in the table.
     @inline(__always)
     package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15

@@ -1,23 +1,24 @@
 package import Engine
 
-/// The tokens of a text that comes in pieces; the same however it is cut. A text without a place to cut at for 64 KB (a
-/// single word of that length) is cut all the same, and may count some tokens more.
+/// Counts the tokens of a streamed text. The result does not depend on how the text is cut into pieces. Only 64 KB
+/// without a position for a cut (a single word of that length) are cut anyway, which may add some tokens.
 ///
-/// Nothing is counted before 8 KB have come, so a short text whose tokens nobody asks for costs no more than its copy.
+/// Counting starts after 8 KB, so a short text whose count is never needed costs only its copy.
 package struct TokenTally: ~Copyable {
     package let counter: TokenCounter
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The end of the text, whose count may still change with the next bytes.
+    /// The last part of the text, whose count may still change with the next bytes.
     private var held = ByteBuffer()
-    /// From here on a cut is looked for; doubled where none is found, so that nothing is read often.
+    /// The number of bytes at which a cut is searched. It is doubled if none is found, so that nothing is read many
+    /// times.
     private var fullBytes = stepBytes
-    /// Bytes that came since the text was taken out, or began.
+    /// The number of bytes added since the text was taken out, or since the start.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let mostBytes = 65_536
-    /// Text beyond this is not counted before it was taken out.
+    /// The number of new bytes above which text is only counted after `takeOut`.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -47,7 +48,7 @@ package struct TokenTally: ~Copyable {
         held.removeFirst(start)
     }
 
-    /// Of all that was added.
+    /// The number of tokens of everything that was added.
     package var tokens: Int {
         guard let vocabulary = counter.vocabulary else { return estimate.tokens }
         return counted + vocabulary.count(held.bytes)
@@ -55,10 +56,10 @@ package struct TokenTally: ~Copyable {
 
     // MARK: Counting elsewhere
 
-    /// Much has come: `takeOut` and `putBack` should be called before more is added.
+    /// Whether so much text was added that `takeOut` and `putBack` should be called before more is added.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
-    /// The text that is not counted, for `counted(_:by:)` on some thread.
+    /// Takes out the text that is not counted yet, for `counted(_:by:)` on another thread.
     package mutating func takeOut() -> Body {
         newBytes = 0
         fullBytes = Self.stepBytes
@@ -67,7 +68,7 @@ package struct TokenTally: ~Copyable {
         return Body(taken)
     }
 
-    /// Tokens of the beginning of `text`, and its length.
+    /// Returns the number of tokens of the beginning of `text`, and its length in bytes; nil if there is no vocabulary.
     package static func counted(_ text: Body, by counter: TokenCounter) -> (tokens: Int, bytes: Int)? {
         guard let vocabulary = counter.vocabulary else { return nil }
         var cut = vocabulary.lastCut(text.bytes)
@@ -75,7 +76,8 @@ package struct TokenTally: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// `result`: of `counted`; nil: nobody had the time, so it is estimated.
+    /// Puts back a text that was taken out. `result` is that of `counted`; nil: no thread had time, so the text is
+    /// estimated.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

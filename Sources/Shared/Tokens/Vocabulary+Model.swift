@@ -1,6 +1,6 @@
 extension Vocabulary.Name {
-    /// The vocabulary of a model, as `tiktoken` has it (`model.py`); nil if it is another one, or not known. A name may begin
-    /// with `openai/`, as resellers write it.
+    /// Finds the vocabulary of a model as `tiktoken` does (`model.py`); nil if it is another one or unknown. The name
+    /// may begin with `openai/`, as resellers write it.
     package init?(model: String) {
         var name = Substring(model).utf8
         if name.starts(with: "openai/".utf8) { name = name.dropFirst(7) }
@@ -8,7 +8,7 @@ extension Vocabulary.Name {
             self = vocabulary
             return
         }
-        // Names that tiktoken gives to older vocabularies begin with none of these.
+        // No name that tiktoken maps to an older vocabulary begins with one of these prefixes.
         for (prefix, vocabulary) in Self.prefixes where name.starts(with: prefix.utf8) {
             self = vocabulary
             return
@@ -23,7 +23,8 @@ extension Vocabulary.Name {
         ("text-embedding-3-small", .cl100k), ("text-embedding-3-large", .cl100k),
     ]
 
-    /// In this order. gpt-oss's own vocabulary is o200k's, with other special tokens.
+    /// The prefixes of model names, tried in this order. gpt-oss's vocabulary is that of o200k, with other special
+    /// tokens.
     private static let prefixes: [(String, Vocabulary.Name)] = [
         ("o1-", .o200k), ("o3-", .o200k), ("o4-mini-", .o200k), ("gpt-5", .o200k), ("gpt-4.5-", .o200k),
         ("gpt-4.1-", .o200k), ("chatgpt-4o-", .o200k), ("gpt-4o-", .o200k), ("gpt-4-", .cl100k),

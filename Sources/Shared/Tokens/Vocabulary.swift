@@ -1,5 +1,5 @@
-/// One of the vocabularies that OpenAI publishes: counts the tokens of a text, just as `tiktoken` does for ordinary text.
-/// The texts of special tokens (`<|endoftext|>`) count as the text that they are.
+/// One of the vocabularies that OpenAI publishes. It counts the tokens of ordinary text as `tiktoken` does. The texts
+/// of special tokens (`<|endoftext|>`) count as ordinary text.
 package final class Vocabulary: Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case o200k = "o200k_base"
@@ -16,7 +16,7 @@ package final class Vocabulary: Sendable {
         self.classes = classes
     }
 
-    /// In time that grows as the text does, whatever is in it. Bytes that are no UTF-8 count somehow.
+    /// Returns the number of tokens of a text, in time linear in its length. Invalid UTF-8 is counted in some way.
     package func count(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress, text.count > 0 else { return 0 }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -33,10 +33,10 @@ package final class Vocabulary: Sendable {
         return total
     }
 
-    /// Longer pieces are counted in parts, where the end of a text is looked for.
+    /// The length above which a piece is counted in parts, when the end of a text is searched, in bytes.
     static let longestUnit = 64
 
-    /// The end of the longest beginning of `text` that has at most `limit` tokens, and their number.
+    /// Returns the end of the longest beginning of `text` with at most `limit` tokens, and the number of its tokens.
     func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
         guard let base = text.baseAddress else { return (0, 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -62,7 +62,7 @@ package final class Vocabulary: Sendable {
         return (place, tokens)
     }
 
-    /// The bytes of tokens; nil: one of them is none of an ordinary text.
+    /// Returns the bytes of tokens; nil if one of them is not a token of ordinary text.
     package func text(of tokens: [Int]) -> [UInt8]? {
         var text: [UInt8] = []
         for token in tokens {
@@ -77,15 +77,15 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// The end of the last part of `text` that counts by itself, whatever follows; 0 if there is none. No piece of either
-    /// pattern goes on from a letter or number to a space or to a sign that is no apostrophe.
+    /// Returns the end of the last part of `text` whose count does not depend on what follows; 0 if there is none. No
+    /// piece of either pattern continues from a letter or number to a space or to a sign other than an apostrophe.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), text.count)
         return scanner.lastCut()
     }
 
-    /// The place of the last character, or of the last byte if that is not a character.
+    /// Returns the position of the last character, or of the last byte if the text does not end with a character.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
         var place = text.count - 1
         while place > 0, place > text.count - 4, text[place] & 0xc0 == 0x80 { place -= 1 }
