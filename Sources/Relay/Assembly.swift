@@ -7,8 +7,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The running relay: on each loop a server, a client and what is between them. The only place that names concrete
-/// types.
+/// The running relay: a server, a client and everything between them on each event loop. This is the only type that
+/// assembles concrete types.
 final class Assembly {
     private let process: ProcessState
     private let worker: WorkQueue
@@ -83,7 +83,7 @@ final class Assembly {
         clock.start()
     }
 
-    /// Measures the loops, and looks at the counts each minute from now on.
+    /// Starts the measurement of the loops, and the history of the counts, which is read once a minute.
     private static func watch(
         _ served: [ServedLoop],
         _ paces: LoopPaces,
@@ -108,25 +108,27 @@ final class Assembly {
         return served
     }
 
-    /// Takes requests from now on. Blocks until the store's clock was asked, since nothing is counted before.
+    /// Starts to accept requests. Blocks until the clock of the counter store was read, since no limit is counted
+    /// before.
     func begin() {
         limiter.prepare()
         for one in served { one.loop.call { for server in one.servers { server.listen() } } }
     }
 
-    /// Shows the operator the settings.
+    /// Stores the settings that the operator's page lists.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
-    /// Reads the settings anew some time soon, and opens anew what others may have moved.
+    /// Schedules a reload of the settings, and reopens the usage files, which log rotation may have moved.
     func reload() {
         usage.reopen()
         reloader.begin()
     }
 
-    /// The time that requests have to end.
+    /// The time that running requests get at shutdown, in seconds.
     var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
 
-    /// Throws if nothing can be written there: who asks for records wants them from the start.
+    /// Creates the recorder of usage. Throws if a target cannot be written: an operator who configures records needs
+    /// them from the start.
     private static func usageBook(
         _ settings: Settings,
         _ budget: MemoryBudget,
@@ -165,14 +167,14 @@ final class Assembly {
         )
     }
 
-    /// The name of this instance among others: host and port.
+    /// Returns the name of this instance: host name and port.
     private static func name(_ port: Int) -> String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
         return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
-    /// Nil: what is shared is shared by the loops of this process only.
+    /// Creates the counter store of the settings; nil: state is only shared by the loops of this process.
     private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
             return try MemcachedCounters.store(settings)
@@ -203,8 +205,9 @@ final class Assembly {
         )
     }
 
-    /// A connection of a client may need one to a vendor: half of the descriptors, without those of the process, are
-    /// for clients. The limit is raised as far as the system lets.
+    /// Returns the largest number of client connections of each loop. A client's connection may need one to a vendor,
+    /// so half of the file descriptors, without those of the process itself, are for clients. Raises the limit as far
+    /// as the system permits.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
@@ -215,7 +218,8 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
-    /// Ends the process when a loop hangs: its clients wait for nothing, and what starts the relay anew can help.
+    /// Creates the watchdog, which ends the process if a loop hangs. Its clients would wait in vain, and a supervisor
+    /// can restart the relay.
     func watchdog(_ log: Log) -> Watchdog {
         Watchdog(served.map(\.loop)) { loop in
             log.error("an event loop hangs, the process ends") { $0.add("loop", loop) }
@@ -225,9 +229,9 @@ final class Assembly {
 
     private static let endingMilliseconds = 1_000
 
-    /// Ends what runs: nothing new is taken, and what is not complete in time, or when asked a second time, is cut.
+    /// Shuts down: accepts no new requests, and cuts those that do not end in time, or when a second signal arrives.
     ///
-    /// - Parameter onSecondSignal: called when it is asked a second time.
+    /// - Parameter onSecondSignal: called at the second signal.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         clock.stop()
@@ -247,7 +251,7 @@ final class Assembly {
             waited += 0.01
         }
         for one in served { one.loop.call { for server in one.servers { server.closeAll() } } }
-        // A request that is cut has its end too: its use is charged and logged, its slots are free.
+        // A request that was cut also ends properly: its usage is charged and logged, and its slots are released.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
         reloader.stop()
         limiter.stop()
@@ -262,7 +266,7 @@ final class Assembly {
     }
 }
 
-/// Servers that still have connections.
+/// The number of servers that still have connections.
 private final class Remaining: Sendable {
     let count: Atomic<Int>
 

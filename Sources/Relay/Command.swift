@@ -2,19 +2,19 @@ import Engine
 import Glibc
 import Shared
 
-/// The command that the program's arguments give.
+/// The command in the program's arguments.
 enum Command: Equatable {
     case serve
-    /// Whether the settings are right; asks: also whether vendors take the keys.
+    /// Checks the settings. If `asks` is true, also checks whether the vendors accept the keys.
     case check(asks: Bool)
     case config
-    /// The models that may be asked for; live: beside what the vendors list now.
+    /// Lists the models that callers may name; if `isLive` is true, also those of the vendors' current lists.
     case models(isLive: Bool, isJSON: Bool)
-    /// A new key for a caller of that NAME.
+    /// Creates a key for a caller of this NAME.
     case key(String, isJSON: Bool)
-    /// The use of the limits of one caller.
+    /// Prints the use of one caller's limits.
     case limits(LimitTable.Subject, isJSON: Bool)
-    /// The use of the last days, from the records.
+    /// Prints the usage of the last days, from the usage records.
     case usage(UsageQuestion, isJSON: Bool)
     case health
     case heal
@@ -25,7 +25,7 @@ enum Command: Equatable {
         "serve", "check", "config", "models", "key", "limits", "usage", "health", "heal", "help", "version",
     ]
 
-    /// No argument means to serve; nil: not understood.
+    /// Parses the arguments; nil if they are invalid. No argument means `serve`.
     init?(arguments: [String]) {
         if arguments.first == "usage" {
             guard let (question, isJSON) = UsageReport.asked(arguments.dropFirst()) else { return nil }
@@ -53,8 +53,8 @@ enum Command: Equatable {
         }
     }
 
-    /// Carries out what the arguments of this process ask for. Comes back only to serve, with settings that are right
-    /// and the warnings that belong into the log.
+    /// Runs the command of this process's arguments. Returns only for `serve`, with valid settings and the warnings for
+    /// the log.
     static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
@@ -123,7 +123,7 @@ enum Command: Equatable {
         }
     }
 
-    /// The mistake in arguments that are not understood, as a line.
+    /// Returns a line that explains what is wrong with invalid arguments.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key takes a NAME, and perhaps --json\n" }
@@ -158,7 +158,7 @@ enum Command: Equatable {
 
         """
 
-    /// Numbers as `sysexits.h` has them.
+    /// The exit codes, as `sysexits.h` defines them.
     private enum ExitStatus: Int32 {
         case success = 0
         case failure = 1

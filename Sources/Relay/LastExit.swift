@@ -3,22 +3,22 @@ import Glibc
 import Shared
 import Synchronization
 
-/// Ends the process at a given time, whatever its loops and its main thread do then.
+/// Ends the process at a deadline, whatever its loops and its main thread do at that time.
 final class LastExit: Sendable {
-    /// `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
+    /// The exit status `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
     static let status: Int32 = 70
 
-    /// The time that is left to the process once requests had theirs: to cut them, to settle, and to write the log.
+    /// The time after the requests' shutdown time to cut requests, settle limits and write the log, in seconds.
     static let graceSeconds = 2.0
 
     private let thread = Worker(bound: 1)
     private let deadline = Atomic(LoopTime.distantFuture)
     private let log: Log
 
-    /// Its thread is made at once: at the end there might be none to be had.
+    /// Creates the thread at once, since at shutdown no thread may be available.
     init(_ log: Log) { self.log = log }
 
-    /// At the latest; a second call can only shorten the time.
+    /// Sets the deadline. A second call can only bring it forward.
     func comes(withinSeconds seconds: Double) {
         let wanted = LoopTime.current() + UInt64(seconds * 1e9)
         let isFirst = deadline.load(ordering: .relaxed) == .distantFuture
@@ -32,7 +32,7 @@ final class LastExit: Sendable {
         Self.end(log)
     }
 
-    /// Without what `exit` would still call, which may wait for others.
+    /// Ends the process without the exit handlers of `exit`, which may wait for other threads.
     static func end(_ log: Log) -> Never {
         log.flush(seconds: 1)
         _exit(status)

@@ -2,20 +2,20 @@ import Engine
 import Limits
 import Shared
 
-/// The use of all limits that cover one caller, as the counter store has it. Reading it counts nothing.
+/// The use of all limits of one caller, read from the counter store. Reading it does not count as a request.
 struct LimitTable {
-    /// The caller that is asked about.
+    /// The caller whose limits are shown.
     enum Subject: Equatable {
-        /// As in `KEY_<NAME>_TOKEN`, or as the log has it.
+        /// The caller's NAME as in `KEY_<NAME>_TOKEN`, or as the log has it.
         case name(String)
-        /// The caller's name in the log, or the SHA-256 of its key in hexadecimal digits.
+        /// The caller's name in the log, or the SHA-256 of its key as hexadecimal digits.
         case digest(String)
     }
 
-    /// A reason why there is no table, for the operator.
+    /// An error for the operator that explains why there is no table.
     struct Failure: Error {
         let text: String
-        /// The arguments are wrong, not the settings or the store.
+        /// Whether the arguments are wrong, and not the settings or the store.
         var isMistake = false
     }
 
@@ -26,10 +26,10 @@ struct LimitTable {
 
     private let caller: String
     private let rows: [Row]
-    /// Limits that are not in the table.
+    /// A note about limits that are not in the table; nil if all are.
     private let note: String?
 
-    /// Blocks.
+    /// Reads the use of the limits. Blocks.
     init(_ subject: Subject, _ settings: Settings, _ catalogues: Catalogues) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
@@ -61,7 +61,7 @@ struct LimitTable {
         "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
     }
 
-    /// The arguments are not repeated: a token may stand there by mistake.
+    /// Finds the caller. Errors do not repeat the arguments, which may contain a token by mistake.
     private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
         switch subject {
         case .name(let name):
@@ -94,7 +94,7 @@ struct LimitTable {
         return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (note ?? "")
     }
 
-    /// Red where nothing is left, yellow where less than a fifth is.
+    /// Returns the colour of a row: red if nothing is left, yellow if less than a fifth is left; else nil.
     private static func colour(_ use: LimitUse) -> Int? {
         if use.left == 0 { return 31 }
         return use.left < use.limit.quota.count / 5 ? 33 : nil

@@ -4,12 +4,12 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The vendors' lists of models, read on one loop, and what callers may name by them.
+/// The vendors' model lists, read again and again on one loop, and the models that callers may name by them.
 final class LiveModels: Sendable {
-    /// The lists that have been read.
+    /// The lists that were read so far.
     struct Known: Sendable {
         fileprivate(set) var catalogues = Vendors.catalogues
-        /// By the places of providers.
+        /// The model lists, by the index of the provider.
         fileprivate(set) var lists: [Int: [LiveModel]] = [:]
     }
 
@@ -21,13 +21,13 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// For lists where the settings do not say.
+    /// The interval of reading a list if the settings have none.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
     /// - Parameters:
-    ///   - unsupported: a model that it learns of has the lists read early.
-    ///   - changed: told what is offered from now on, on the loop.
+    ///   - unsupported: the models that vendors rejected. A new one there makes the lists be read early.
+    ///   - changed: called on the loop with the models that callers may name from now on.
     init(
         _ settings: Settings,
         _ known: Known = Known(),
@@ -44,7 +44,7 @@ final class LiveModels: Sendable {
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
         refreshes = providers.indices.compactMap { place in
             let provider = providers[place]
-            // A catalogue is that of all providers of its kind.
+            // A catalogue is shared by all providers of its kind.
             let hasCatalogue =
                 settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
                 && place == providers.firstIndex { $0.kind == provider.kind }
@@ -71,7 +71,8 @@ final class LiveModels: Sendable {
         calendar.withLock { $0 = Task(executorPreference: loop) { await self.followCalendar() } }
     }
 
-    /// Models end with a day. The clock may be set, and machines sleep, so it is looked at again and again.
+    /// Applies the shutdown dates of models when a day begins. The date is checked every few seconds, since the clock
+    /// may be set and machines may sleep.
     private func followCalendar() async {
         var today = Day.today
         while !Task.isCancelled {
@@ -82,7 +83,7 @@ final class LiveModels: Sendable {
         }
     }
 
-    /// The lists that would be read from the same vendors under other settings.
+    /// Returns the lists that would also be read from the same vendors under other settings.
     func known(under other: Settings) -> Known {
         let known = known.withLock { $0 }
         var next = Known()
@@ -100,7 +101,7 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.Known {
-    /// Returns how many of the models were not known.
+    /// Stores a list. Returns how many of its models are new.
     mutating func take(_ models: [LiveModel], of provider: ProviderSettings, at place: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[place]?.map(\.id) ?? [])
@@ -115,7 +116,7 @@ extension LiveModels.Known {
 }
 
 extension ProviderSettings {
-    /// Its vendor has the same list for the other one: one key that both have is enough.
+    /// Returns whether the vendor has the same list for the other provider. One key that both have is enough for that.
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
             && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))

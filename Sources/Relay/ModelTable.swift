@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The models that settings offer: a row for each provider that serves one.
+/// The models that the settings offer, with a row for each provider that serves one.
 struct ModelTable {
     private struct Row {
         let name: String
@@ -12,11 +12,11 @@ struct ModelTable {
         let price: Price?
         let end: Day?
         let facts: ModelFacts
-        /// The word of the vendor's list about the model; nil if the list was not read.
+        /// The state of the model in the vendor's list; nil if the list was not read.
         var listing: Listing?
     }
 
-    /// The word of a vendor's list about a model.
+    /// The state of a model in a vendor's list.
     private enum Listing {
         case active
         case dated(Day)
@@ -42,11 +42,11 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// Providers whose lists are read only while the relay serves.
+    /// The names of the providers whose lists are only read while the relay runs.
     private let listed: [String]
     private let isLive: Bool
 
-    /// - Parameter live: the vendors' lists, whose models follow those that are known.
+    /// - Parameter live: the vendors' lists, whose models come after the known ones; nil: no list was read.
     init(_ settings: Settings, _ catalogues: Catalogues, _ live: VendorLists? = nil) {
         let known = live?.known
         var all = [Offers(settings, catalogues, lists: known?.lists ?? [:])]

@@ -1,13 +1,13 @@
 import Engine
 import Shared
 
-/// A key for a caller, made from random bytes.
+/// A new random key for a caller.
 struct NewKey {
-    /// As in `KEY_<NAME>_TOKEN`.
+    /// The NAME as in `KEY_<NAME>_TOKEN`.
     private let instance: String
     private let token: String
 
-    /// Nil: no setting can have that name.
+    /// Creates a key; nil if the name is not a valid NAME.
     init?(_ name: String) {
         instance = name.asInstance
         guard SettingFamily.isInstanceName(instance[...]), instance.utf8.count <= 64 else { return nil }
@@ -16,7 +16,7 @@ struct NewKey {
         token = "sk-relay-" + Base64.url.text(bytes)
     }
 
-    /// For a `.env` file.
+    /// The settings of the key, as lines for a `.env` file.
     var lines: String {
         """
         KEY_\(instance)_TOKEN=\(token)

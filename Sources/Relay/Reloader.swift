@@ -7,12 +7,12 @@ import Shared
 import Synchronization
 import Upstream
 
-/// Reads the settings anew, and puts them into use on all loops. Whatever is wrong with them, the old ones stay. Requests
-/// that run end under the settings that they began with.
+/// Reads the settings again and applies them on all loops. If anything is wrong with them, the old settings stay in
+/// use. Running requests end under the settings with which they began.
 ///
-/// `@unchecked`: what changes is used on its worker's thread only, and once that has ended.
+/// `@unchecked`: mutable state is used on the worker's thread only, and after that thread has ended.
 final class Reloader: SettingsReloader, @unchecked Sendable {
-    /// The parts of the process that it changes.
+    /// The parts of the process that a reload changes.
     struct Parts: Sendable {
         let lasting: LastingParts
         let metrics: Metrics
@@ -22,26 +22,26 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     private let parts: Parts
-    /// Of the start.
+    /// The settings at startup.
     private let first: Settings
     private let worker = Worker(bound: 4)
     private var makers: SetupParts
     private var remote: Settings.Remote?
     private var models: LiveModels?
-    /// Asks for other settings now and then; nil: nobody does.
+    /// The task that reads the remote document regularly; nil if none does.
     private var poll: Task<Void, Never>?
     private var lastProblems: [String] = []
     private let seconds: Atomic<Int>
-    /// Whether a reload that `begin` asked for waits for the thread.
+    /// Whether a reload that `begin` scheduled waits for the thread.
     private let isWaiting = Atomic(false)
-    /// Whether the process ends, so that reloads which wait for the thread do nothing.
+    /// Whether the process is ending, so that scheduled reloads do nothing.
     private let isEnding = Atomic(false)
 
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
     private var settings: Settings { makers.settings }
 
-    /// - Parameter makers: of the present setups.
+    /// - Parameter makers: the source of the current setups.
     init(_ makers: SetupParts, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings
@@ -54,10 +54,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// The time that requests have to end, as it is set now.
+    /// The time that running requests get at shutdown, in milliseconds, under the current settings.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
-    /// Returns once the reload that runs, if any, is over.
+    /// Waits for a running reload to end, and starts no other one.
     func stop() {
         isEnding.store(true, ordering: .relaxed)
         worker.join()
@@ -65,14 +65,14 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         poll?.cancel()
     }
 
-    /// Schedules a reload on the thread, unless one that has not begun does for both.
+    /// Schedules a reload on the worker's thread, unless one is already waiting.
     func begin() {
         guard !isWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let isTaken = worker.begin { [self] in
             isWaiting.store(false, ordering: .releasing)
             _ = reload()
         }
-        // Those that wait in its place read the same settings.
+        // If the queue is full, the waiting reloads will read the same settings.
         if !isTaken { isWaiting.store(false, ordering: .releasing) }
     }
 
@@ -82,7 +82,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     // MARK: On its thread
 
-    /// - Parameter isPolled: nobody asked, so the log tells what changed only.
+    /// Reads and applies the settings.
+    ///
+    /// - Parameter isPolled: whether the reload is a regular one. Then only changes are logged.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is ending") }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remotePlace)
@@ -121,7 +123,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         return .refused(problems)
     }
 
-    /// All loops have what they need before the first uses it.
+    /// Applies new settings. Builds the setup of every loop first, so that a failure leaves the old settings in use
+    /// everywhere.
     private func use(_ next: Settings) throws(Listener.Failure) {
         let known = models?.known(under: next) ?? LiveModels.Known()
         if let file = next.usageFile, file != settings.usageFile {
@@ -144,7 +147,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             }
         }
         models?.stop()
-        // From here on no loop is told of models that were read for the old settings.
+        // From here on, no loop gets models that were read for the old settings.
         _ = onLoops { _, _ in }
         _ = onLoops { [setups] place, one in
             one.own.counts.use(labels)
@@ -164,7 +167,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         start(next, known)
     }
 
-    /// Reads the vendors' lists of models from now on.
+    /// Starts to read the vendors' model lists regularly.
     private func start(_ settings: Settings, _ known: LiveModels.Known) {
         let (ends, served) = (parts.ends, parts.served)
         models = LiveModels(settings, known, makers.unsupported, parts.lasting.log, on: served[0].own) { offers in
@@ -187,7 +190,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// The results of `work` on each loop, which is told its place, once all have done it.
+    /// Runs `work` on each loop, with the loop's index. Returns all results when every loop is done.
     private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: parts.served.count))
         let left = LoopsLeft(parts.served.count)
@@ -203,7 +206,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 }
 
-/// Loops that have not done something yet.
+/// A countdown latch: `wait()` returns when every loop has called `done()`.
 private final class LoopsLeft: Sendable {
     private let count: Atomic<Int>
     private let signal = Signal()
@@ -222,7 +225,7 @@ private final class LoopsLeft: Sendable {
 extension Settings {
     var shutdownMilliseconds: Int { Int(shutdownSeconds * 1_000) }
 
-    /// The names of settings that differ there and are read at start only.
+    /// Returns the names of the changed settings that need a restart.
     func waitingForRestart(_ next: Settings) -> [String] {
         var names: [String] = []
         if host != next.host { names.append("HOST") }
@@ -249,7 +252,7 @@ extension Settings {
         return names
     }
 
-    /// Of the database of usage records.
+    /// Returns the changed usage-database settings that need a restart.
     private func waitingDatabase(_ next: Settings) -> [String] {
         var names: [String] = []
         if dataFolder != next.dataFolder { names.append("DATA_DIR") }

@@ -3,10 +3,10 @@ import Limits
 import Routes
 import Shared
 
-/// An event loop with its thread, which has begun, its servers and its router.
+/// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// The server of the API, and with `ADMIN_LISTEN` also the one of the admin pages.
+    /// The server of the API and, with `ADMIN_LISTEN`, that of the admin pages.
     let servers: [Server]
     let router: Router
     let loop: EventLoop
@@ -23,7 +23,7 @@ struct ServedLoop: Sendable {
             loop: loop,
             counts: listening.counts,
             budget: makers.budget,
-            // Half of the descriptors are for clients, the other half for vendors.
+            // Half of the file descriptors are for clients, the other half for vendors.
             maxConnections: bounds.connections
         )
         let setup = try makers.setup(of: own)
@@ -47,10 +47,10 @@ struct ServedLoop: Sendable {
         thread = LoopThread(loop)
     }
 
-    /// The most connections of the operator's own socket.
+    /// The largest number of connections to the separate socket of the admin pages.
     private static let operatorConnections = 256
 
-    /// Not running yet.
+    /// Creates an event loop that is not running yet.
     static func loop(_ log: Log) -> EventLoop {
         EventLoop(onLongTurn: { length in
             log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
@@ -58,11 +58,11 @@ struct ServedLoop: Sendable {
     }
 }
 
-/// The sockets that the relay listens on, opened before anything else begins.
+/// The sockets that the relay listens on. They are opened before anything else.
 struct Sockets {
-    /// One for each loop.
+    /// The sockets of the API, one for each loop.
     let api: [Int32]
-    /// The socket of `ADMIN_LISTEN`; nil: those of the API serve the operator, too.
+    /// The socket of `ADMIN_LISTEN`; nil: the sockets of the API also serve the admin pages.
     private let operators: Int32?
 
     init(_ settings: Settings, loops: Int) throws(Listener.Failure) {
@@ -90,10 +90,10 @@ struct Sockets {
     }
 }
 
-/// A loop, the socket that takes its connections, and its counts.
+/// An event loop, the socket whose connections it accepts, and its counts.
 struct Listening {
     let socket: Int32
-    /// The socket that serves the operator's side alone; nil: another loop has it, or none.
+    /// The separate socket of the admin pages; nil: another loop has it, or there is none.
     let operatorSocket: Int32?
     let loop: EventLoop
     let counts: LoopMetrics

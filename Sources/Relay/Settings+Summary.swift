@@ -3,7 +3,7 @@ import Limits
 import Shared
 
 extension Settings {
-    /// The summary in the start line: the providers, the callers, the limits and where these are counted.
+    /// The summary for the log at startup: the providers, the callers, the limits and the store that counts them.
     var summary: String {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }

@@ -5,19 +5,19 @@ import Routes
 import Shared
 import Upstream
 
-/// The parts of the process that stay when other settings come into use.
+/// The parts of the process that survive a reload of the settings.
 struct LastingParts: Sendable {
     let log: Log
     let budget: MemoryBudget
     let worker: WorkQueue
     let limiter: Limiter
     let usage: UsageBook
-    /// The state that all instances share; nil: no other instance could read it.
+    /// The state that all instances share; nil: there is no shared store.
     let shared: SharedState?
     let admin: AdminState
 }
 
-/// The values that the setups of all loops are made from.
+/// The values from which the setups of all loops are made.
 struct SetupParts {
     let settings: Settings
     let budget: MemoryBudget
@@ -28,8 +28,8 @@ struct SetupParts {
     private let capacities: [Capacity?]
 
     /// - Parameters:
-    ///   - known: the vendors' lists of models, as far as they have been read.
-    ///   - old: those of other settings, which are replaced by these.
+    ///   - known: the vendors' model lists that were read so far.
+    ///   - old: the parts of the previous settings, which these replace; nil at startup.
     init(
         _ settings: Settings,
         _ lasting: LastingParts,
@@ -49,19 +49,21 @@ struct SetupParts {
         rings = settings.providers.map { Self.ring(of: $0, after: old, telling: rests) }
     }
 
-    /// Turns begin anew, breakers if any setting has changed. Calls that wait keep their places before new ones.
+    /// Creates the state of balancing. Turns start again; circuit breakers start again only if any setting has changed.
+    /// Requests that wait for capacity keep their order before new ones, unless the names of the providers have
+    /// changed.
     private static func balance(_ settings: Settings, after old: SetupParts?) -> Balance {
         guard let old else { return Balance(settings.balance) }
         if old.settings == settings {
             old.balance.forgetTurns()
             return old.balance
         }
-        // The queue knows providers by their places.
+        // The queue refers to providers by their indexes.
         let isQueueKept = old.settings.providers.map(\.name) == settings.providers.map(\.name)
         return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue())
     }
 
-    /// Keys that rest do so on. Nil: the provider has no key.
+    /// Makes a provider's key ring. Keys in cooldown stay in cooldown. Returns nil if the provider has no keys.
     private static func ring(
         of provider: ProviderSettings,
         after old: SetupParts?,
@@ -79,13 +81,13 @@ struct SetupParts {
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, after: ring)
     }
 
-    /// Models that a vendor has refused as not supported.
+    /// The models that a vendor rejected as unsupported.
     var unsupported: UnsupportedModels { shared.unsupported }
 
-    /// Puts the providers into the metrics.
+    /// Replaces the providers in the metrics.
     func show(in figures: ProviderFigures) { figures.use(settings.providers, rings, balance.queue) }
 
-    /// The names in counts. The operator's own names go first: there is not room for any number.
+    /// The names for metrics. The number of names is limited, so the operator's own names come first.
     var labels: MetricLabels {
         let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels
@@ -98,7 +100,7 @@ struct SetupParts {
         )
     }
 
-    /// On the loop, or before it runs.
+    /// Creates the setup of a loop. Call it on the loop, or before the loop runs.
     func setup(of own: LoopParts) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, capacities, shared, own)
         return Setup(
@@ -109,7 +111,7 @@ struct SetupParts {
         )
     }
 
-    /// Nil: no picture is fetched.
+    /// Creates the downloader of images; nil if image downloads are off.
     private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
         let terms = Fetcher.Terms(
@@ -120,7 +122,7 @@ struct SetupParts {
         return Fetcher(terms, outside)
     }
 
-    /// Puts the setup into use, with which requests run from now on. On the loop, or before it runs.
+    /// Applies the setup, which new requests use from now on. Call it on the loop, or before the loop runs.
     func use(_ setup: Setup, _ own: LoopParts, _ router: Router) {
         own.outside.rule = AddressRule(adding: settings.fetch.networks)
         router.use(setup)

@@ -2,16 +2,16 @@ import Glibc
 import Limits
 import Shared
 
-/// The state besides limits that loops share, and with a store all instances.
+/// The state besides limits that all loops share and, with a store, all instances.
 struct SharedStates {
     let all: SharedState
-    /// The same, unless there is no store: then responses have a part of the memory of their own.
+    /// The state for stored responses. Without a store, it has a memory budget of its own.
     let responses: SharedState
-    /// For answers that are kept; nil: they have none of their own.
+    /// The state for cached responses; nil: they have no separate one.
     private let answers: SharedState?
     private let isOfInstances: Bool
 
-    /// - Parameter store: nil: what is shared is shared by the loops of this process only.
+    /// - Parameter store: the counter store; nil: state is only shared by the loops of this process.
     init(_ settings: Settings, _ store: (any CounterStore)?) {
         let timeout = settings.limits.storeTimeout.milliseconds
         let memory = settings.memory
@@ -21,13 +21,13 @@ struct SharedStates {
         let stored = store.map { SharedState($0, timeoutMilliseconds: timeout) }
         all = stored ?? state(of: memory.storeBytes)
         responses = stored ?? state(of: memory.responseBytes)
-        // A thread of its own: answers are long, and counters are waited for.
+        // The cache has a separate thread: responses are long, and requests wait for counters.
         let keepsAnswers = settings.cache?.store == .memcached
         answers = keepsAnswers ? store.map { SharedState($0, timeoutMilliseconds: timeout) } : nil
         isOfInstances = store != nil
     }
 
-    /// Nil: no other instance could read it.
+    /// The state that all instances share; nil: there is no store.
     var ofInstances: SharedState? { isOfInstances ? all : nil }
     var ofAnswers: SharedState? { answers ?? ofInstances }
 

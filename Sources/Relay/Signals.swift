@@ -1,8 +1,8 @@
 import Glibc
 
-/// The process's signals, taken by its main thread only.
+/// The signals of the process. Only the main thread receives them.
 enum Signals {
-    /// Before any other thread starts: they inherit what is blocked.
+    /// Blocks the signals. Call it before any other thread starts, since threads inherit the blocked signals.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         var set = ending
@@ -10,7 +10,7 @@ enum Signals {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Returns at the first SIGTERM or SIGINT; calls `onHangUp` at each SIGHUP before.
+    /// Waits for the first SIGTERM or SIGINT. Calls `onHangUp` at each SIGHUP before it.
     static func waitForEnd(onHangUp: () -> Void) {
         var set = ending
         sigaddset(&set, SIGHUP)
@@ -22,7 +22,7 @@ enum Signals {
         }
     }
 
-    /// True if another one comes within `milliseconds`.
+    /// Returns whether a second SIGTERM or SIGINT arrives within `milliseconds`.
     static func comesAgain(within milliseconds: Int) -> Bool {
         var set = ending
         var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)

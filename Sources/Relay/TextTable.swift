@@ -1,23 +1,25 @@
 import Glibc
 
-/// A table for a terminal: columns as wide as their longest cell.
+/// A table for a terminal. Each column is as wide as its longest cell.
 struct TextTable {
     let heading: [String]
     var rows: [[String]] = []
-    /// Columns of numbers, which end at one place.
+    /// The columns that are right-aligned, such as numbers.
     var rightAligned: Set<Int> = []
 
     init(_ heading: String...) { self.init(heading) }
 
     init(_ heading: [String]) { self.heading = heading }
 
-    /// True if standard output is a terminal, and nobody asks for text without colours (https://no-color.org).
+    /// Whether standard output is a terminal and `NO_COLOR` is not set (https://no-color.org).
     static var isColoured: Bool {
         let wish = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
         return wish.isEmpty && isatty(1) == 1
     }
 
-    /// - Parameter colours: codes of ECMA-48 for rows, by their places.
+    /// Returns the table as text.
+    ///
+    /// - Parameter colours: the ECMA-48 codes of coloured rows, by row index.
     func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
         let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String], _ colour: Int?) -> String {

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The sums of usage records, as an operator reads them.
+/// The sums of usage records, formatted for the operator.
 struct UsageReport {
     static let options = "--by key|model|provider|day, --days N"
     private static let standardDays = 30
@@ -11,7 +11,7 @@ struct UsageReport {
     private let question: UsageQuestion
     private let summary: UsageSummary
 
-    /// The question that the words behind the command ask; nil: not understood.
+    /// Parses the arguments after the command; nil if they are invalid.
     static func asked(_ words: ArraySlice<String>) -> (question: UsageQuestion, isJSON: Bool)? {
         var (group, days, isJSON) = (nil as UsageQuestion.Group?, nil as Int?, false)
         var rest = words
@@ -32,7 +32,7 @@ struct UsageReport {
         return (UsageQuestion(by: group ?? .model, days: days ?? standardDays), isJSON)
     }
 
-    /// Reads the records. Blocks.
+    /// Reads the usage records. Blocks.
     init(_ question: UsageQuestion, _ settings: Settings) throws(UsageFailure) {
         self.question = question
         if let database = settings.usageDatabase {
@@ -81,7 +81,8 @@ struct UsageReport {
         ]
     }
 
-    /// Callers may have sent any name: nothing of it does something to a terminal.
+    /// Returns a name as the table shows it. Callers may send any name, so characters that could control a terminal are
+    /// replaced.
     private static func shown(_ name: String) -> String {
         let scalars = name.beginning(ofBytes: nameLength * 4).unicodeScalars.prefix(nameLength)
         return String(String.UnicodeScalarView(scalars.map { $0.properties.isVisible ? $0 : "?" }))
@@ -110,7 +111,7 @@ struct UsageReport {
 }
 
 extension Unicode.Scalar.Properties {
-    /// It takes a place of its own on a terminal, and moves nothing.
+    /// Whether the character is visible on a terminal and does not move the cursor.
     fileprivate var isVisible: Bool {
         switch generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false

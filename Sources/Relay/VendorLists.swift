@@ -4,20 +4,21 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The vendors' lists of models, read once for a command.
+/// The vendors' model lists, read once for a command.
 struct VendorLists {
-    /// By the places of providers; a list of a vendor with a catalogue is that of all providers of its kind.
+    /// The lists by the index of the provider. If a vendor has a catalogue, its list counts for all providers of its
+    /// kind.
     private let lists: [Int: [LiveModel]]
-    /// The providers whose lists were not read, and why.
+    /// The providers whose lists were not read, with the reason.
     let failures: [String]
     private let settings: Settings
-    /// The client of the readings, whose connections may outlive these.
+    /// The client that read the lists. Its connections may outlive the readings.
     private let client: CurlClient
     private let loop: EventLoop
 
     private static let seconds = 30
 
-    /// Reads all lists at the same time. Blocks, at most for half a minute.
+    /// Reads all lists at the same time. Blocks for at most 30 s.
     init(_ settings: Settings) {
         CurlClient.prepareProcess()
         let loop = EventLoop()
@@ -59,14 +60,14 @@ struct VendorLists {
         }
     }
 
-    /// Returns what the running relay would know after such a reading.
+    /// The lists as the running relay would know them after such a reading.
     var known: LiveModels.Known {
         var known = LiveModels.Known()
         for (place, models) in lists { _ = known.take(models, of: settings.providers[place], at: place) }
         return known
     }
 
-    /// Returns the list that has the models of the provider at that place; nil if it was not read.
+    /// Returns the list with the models of a provider; nil if it was not read.
     func models(at place: Int) -> [LiveModel]? {
         let kind = settings.providers[place].kind
         if let own = lists[place] { return own }
@@ -75,7 +76,7 @@ struct VendorLists {
     }
 }
 
-/// The results of readings that run on a loop.
+/// The results of readings that run on an event loop.
 private final class Reading: Sendable {
     private let all = Lock<[Int: Result<[LiveModel], UpstreamError>]>([:])
     private let left = Atomic<Int>(0)

@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension Vendors {
-    /// Returns the questions about the keys of a provider, and about its models; none if it has no key of its own.
+    /// Returns the requests that check a provider's keys and models; empty if the provider has no key of its own.
     static func questions(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -50,7 +50,7 @@ extension Vendors {
         let exchange = GoogleExchange(provider.cloud.account(refreshToken: refreshToken), options)
         let site = VertexSite.address(of: provider.cloud, baseURL: provider.baseURL)
         let publisher: Vertex.Publisher = provider.kind == .vertexGemini ? .google : .anthropic
-        // The list has each model once, whatever its version.
+        // The vendor's list has each model once, without versions.
         let names = models.map { String($0.prefix { $0 != "@" }) }
         return ProviderQuestion(provider, label, models: names) {
             let project = provider.cloud.projectID
@@ -60,7 +60,7 @@ extension Vendors {
         }
     }
 
-    /// Returns whether 1min.ai's list can be read. The list needs no key, so this says nothing about one.
+    /// Returns whether 1min.ai's model list can be read. The list needs no key, so this says nothing about a key.
     private static func verdict(by list: (any ModelList)?) async -> KeyVerdict {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

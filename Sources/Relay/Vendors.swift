@@ -4,13 +4,13 @@ import Routes
 import Shared
 import Upstream
 
-/// The vendors of one loop, in the order of the settings: one case for each kind.
+/// The vendors of one loop, in the order of the settings. There is one case for each kind.
 struct Vendors {
     private(set) var entries: [Registry.Entry] = []
-    /// Those that callers' own keys are passed on to.
+    /// The vendors that check callers' own keys.
     private(set) var checkers: [any KeyChecker] = []
 
-    /// The models that are known without asking, of each kind that has a catalogue.
+    /// The built-in catalogues, by the kind of provider.
     static let catalogues: Catalogues = [.onemin: .oneMin]
 
     init(
@@ -20,7 +20,7 @@ struct Vendors {
         _ shared: SharedParts,
         _ own: LoopParts
     ) throws(Listener.Failure) {
-        // Through a proxy everything goes, and it decides where that may lead.
+        // With a proxy, all connections go through it, and the proxy decides what they may reach.
         let outside = settings.upstreamProxy == nil ? own.outside : own.client
         for ((provider, keys), capacity) in zip(zip(settings.providers, rings), capacities) {
             guard let vendor = Self.vendor(provider, settings, shared, own, outside: outside) else {
@@ -41,7 +41,7 @@ struct Vendors {
         }
     }
 
-    /// Nil: its URL is none.
+    /// Creates the vendor of a provider; nil if the provider's URL is invalid.
     private static func vendor(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -94,13 +94,14 @@ struct Vendors {
         let mends: MendMemory
         let signatures: CallMemory
         let thoughts: CallMemory
-        /// For work that would hold up a loop.
+        /// The queue of work that would block an event loop.
         let worker: WorkQueue
-        /// By provider.
+        /// The accounts at Vertex AI, by the name of the provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
-        /// - Parameter old: of other settings, whose memories, tokens and resting locations stay.
+        /// - Parameter old: the parts of the previous settings. Their memories, tokens and cooldowns of locations are
+        ///   kept.
         init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedParts()
@@ -108,7 +109,7 @@ struct Vendors {
             signatures = old?.signatures ?? CallMemory(.signature, lasting.budget, lasting.shared)
             thoughts = old?.thoughts ?? CallMemory(.thought, lasting.budget, lasting.shared)
             var accounts: [String: VertexAccount] = [:]
-            // Providers with the same account share its tokens.
+            // Providers with the same Google account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]
             for provider in settings.providers where provider.kind == .vertexGemini || provider.kind == .vertexClaude {
                 let place = VertexPlace(provider)
@@ -136,11 +137,11 @@ struct Vendors {
     struct VertexAccount {
         fileprivate let place: VertexPlace
         let locations: LocationRests
-        /// Nil: callers bring tokens of their own.
+        /// The access tokens of the account; nil: callers send their own tokens.
         let tokens: GoogleTokens?
     }
 
-    /// The locations of a provider, whose rests stay as long as it is the same.
+    /// The identity of a provider's locations. Their cooldowns are kept while it does not change.
     fileprivate struct VertexPlace: Equatable {
         private let kind: ProviderSettings.Kind
         private let baseURL: String
@@ -155,9 +156,9 @@ struct Vendors {
         }
     }
 
-    /// The list of a provider's models; nil: it has none, or its URL is not one.
+    /// Creates the reader of a provider's model list; nil if the kind has none or the URL is invalid.
     ///
-    /// - Parameter options: nil: the provider's.
+    /// - Parameter options: the options of its requests; nil: those of the provider.
     static func list(
         _ provider: ProviderSettings,
         _ settings: Settings,

@@ -1,9 +1,9 @@
 import Glibc
 import Shared
 
-/// Tells if the relay of this container answers. One that takes connections but did not answer three times in a row is
-/// stuck, and ended; the engine then starts it anew. One that takes no connections is starting or ending, and left alone.
-/// Blocks, for nine seconds at most.
+/// Returns whether the relay of this container is healthy, and kills it if it is stuck. It is stuck if it accepts
+/// connections but does not respond three times in a row; the container engine then restarts it. A relay that accepts
+/// no connections is starting or ending, and is not killed. Blocks for at most nine seconds.
 func endIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
         let health = askForHealth(relay)
@@ -13,8 +13,8 @@ func endIfStuck(_ relay: Settings.Address) -> Bool {
     return false
 }
 
-/// The processes that run this program and that process 1, the container's `init`, has started; a command like this one
-/// was started from outside.
+/// Returns the processes that run this program and whose parent is process 1, the container's `init`. A command such as
+/// this one was started from outside, so it is not among them.
 private func stuckRelays() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }
@@ -30,7 +30,7 @@ private func stuckRelays() -> [pid_t] {
     return found
 }
 
-/// The file that the process runs; nil: it is another user's, or gone.
+/// Returns the path of the file that a process runs; nil if the process belongs to another user or has ended.
 private func programOfProcess(_ name: String) -> [CChar]? {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink("/proc/\(name)/exe", &path, path.count)
@@ -39,7 +39,7 @@ private func programOfProcess(_ name: String) -> [CChar]? {
 
 private func parent(of name: String) -> Int? {
     guard let bytes = try? readSettingsFile("/proc/\(name)/stat") else { return nil }
-    // The name in parentheses may hold spaces and parentheses; state and parent follow it.
+    // The name in parentheses may contain spaces and parentheses. The state and the parent follow it.
     let text = String(decoding: bytes, as: UTF8.self)
     guard let end = text.lastIndex(of: ")") else { return nil }
     let fields = text[end...].split(separator: " ")

@@ -2,17 +2,17 @@ import Engine
 import Glibc
 import Shared
 
-/// The answer of a relay on this machine that is asked for its health; with words for an operator where it is not well.
+/// The health of a relay on this machine. If it is not well, the case has a description for the operator.
 enum Health {
     case serves
-    /// It takes no connections: it is not there, starting or ending.
+    /// The relay accepts no connections: it is not running, starting or ending.
     case unreachable(String)
-    /// It took the connection, and did not answer within three seconds.
+    /// The relay accepted the connection, but did not respond within three seconds.
     case silent(String)
-    /// It answered something else.
+    /// The relay sent something other than a good response.
     case other(String)
 
-    /// Nil: it serves.
+    /// The description of the problem; nil if the relay serves.
     var problem: String? {
         switch self {
         case .serves: nil
@@ -21,7 +21,7 @@ enum Health {
     }
 }
 
-/// Asks the relay that listens there for `GET /health`. Blocks, for three seconds at most.
+/// Sends `GET /health` to the relay at this address. Blocks for at most three seconds.
 func askForHealth(_ relay: Settings.Address) -> Health {
     let isWildcard = relay.host == "0.0.0.0" || relay.host == "::"
     let host = isWildcard ? "127.0.0.1" : relay.host
@@ -42,7 +42,7 @@ func askForHealth(_ relay: Settings.Address) -> Health {
         setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
     guard connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 else {
-        // Its queue of connections is full (`SO_SNDTIMEO` bounds the wait): nobody takes them.
+        // The queue of connections is full, so nobody accepts them. `SO_SNDTIMEO` bounds the wait.
         if errno == EINPROGRESS || errno == EAGAIN { return .silent("nobody takes connections at \(place)") }
         let hint = errno == ECONNREFUSED ? "; does a relay run there, with this HOST and PORT?" : ""
         return .unreachable("cannot connect to \(place): \(systemError)\(hint)")

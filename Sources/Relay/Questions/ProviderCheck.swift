@@ -4,23 +4,23 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The questions of `relay check --ask`: one that costs nothing for each key of each provider.
+/// The check of `relay check --ask`: one free request for each key of each provider.
 struct ProviderCheck {
-    /// The report, a line for each key, and one for each model that a vendor does not list.
+    /// The report, with a line for each key and for each configured model that the vendor does not list.
     let text: String
-    /// Whether the vendors took all keys.
+    /// Whether the vendors accepted all keys.
     let isGood: Bool
-    /// The client of the questions, whose connections may outlive these.
+    /// The client of the requests. Its connections may outlive these.
     private let client: CurlClient
 
     private static let mostOpen = 16
     private static let seconds = 12
 
-    /// Asks all vendors. Blocks, at most for 12 s.
+    /// Checks all keys. Blocks for at most 12 s.
     ///
     /// - Parameters:
-    ///   - given: the names of the settings that have a value, for the advice.
-    ///   - questions: makes the questions of a provider, which the client sends.
+    ///   - given: the names of the settings that have a value, for advice.
+    ///   - questions: returns the requests to check a provider, sent by this client.
     init(
         _ settings: Settings,
         given: Set<String>,
@@ -57,7 +57,7 @@ struct ProviderCheck {
     }
 }
 
-/// The verdicts of questions that run on a loop.
+/// The verdicts of requests that run on an event loop.
 private final class Verdicts: Sendable {
     private struct State {
         var next = 0
@@ -70,7 +70,7 @@ private final class Verdicts: Sendable {
 
     init(_ count: Int) { state = Lock(State(left: count, all: Array(repeating: nil, count: count))) }
 
-    /// Returns the index of the next question; nil if all are asked.
+    /// Returns the index of the next request; nil if all were started.
     func takeNext() -> Int? {
         state.withLock { state in
             guard state.next < state.all.count else { return nil }
@@ -88,7 +88,7 @@ private final class Verdicts: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Returns the verdicts that came in time.
+    /// Waits for all verdicts, at most for this time. Returns nil for those that did not come in time.
     func wait(seconds: Int) -> [KeyVerdict?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }

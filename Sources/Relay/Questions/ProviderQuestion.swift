@@ -2,14 +2,14 @@ import Calls
 import Shared
 import Upstream
 
-/// One question, and what is known of the key that it is asked with.
+/// One request that checks a key, and what is known about that key.
 struct ProviderQuestion: Sendable {
     let provider: ProviderSettings
-    /// The key's place among the provider's, as `k1`; nil: it is asked without a key.
+    /// The label of the key among the provider's keys, such as `k1`; nil: the request has no key.
     private let label: String?
-    /// Whether it asks for a list that says nothing about a key.
+    /// Whether the request reads a model list that says nothing about a key.
     private let isOfList: Bool
-    /// The names of configured models, as the vendor has them.
+    /// The vendor's names of the configured models.
     private let models: [String]
     private let mask: SecretMask
     let ask: @Sendable () async -> KeyVerdict
@@ -31,7 +31,7 @@ struct ProviderQuestion: Sendable {
         self.ask = ask
     }
 
-    /// Returns the lines of the report.
+    /// Returns the lines of the report for a verdict.
     func lines(_ given: Set<String>, on verdict: KeyVerdict) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch verdict {
@@ -50,7 +50,7 @@ struct ProviderQuestion: Sendable {
         }
     }
 
-    /// The setting that holds the key.
+    /// Returns the name of the setting that has the key.
     private func keySetting(_ given: Set<String>) -> String {
         let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
         return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]

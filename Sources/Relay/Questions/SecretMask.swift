@@ -1,6 +1,6 @@
 /// Replaces secrets in texts that vendors sent.
 struct SecretMask {
-    /// Each run of as many bytes that a secret has; shorter secrets are whole.
+    /// All runs of `partBytes` bytes in the secrets. Shorter secrets are in `shorter`.
     private var parts: Set<[UInt8]> = []
     private var shorter: [[UInt8]] = []
 
@@ -16,8 +16,8 @@ struct SecretMask {
         }
     }
 
-    /// Returns the text on one line, at most 200 characters, with `...` in place of each secret and of each part of one
-    /// that has 8 characters or more.
+    /// Returns the text on one line, with at most 200 characters. `...` replaces each secret, and each part of one that
+    /// has at least 8 characters.
     func masked(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var isSecret = [Bool](repeating: false, count: bytes.count)
@@ -41,7 +41,8 @@ struct SecretMask {
         return Self.line(String(decoding: kept, as: UTF8.self))
     }
 
-    /// Controls, among them those that turn the direction of text, become spaces.
+    /// Returns the text on one line. Control characters, including those that change the direction of text, become
+    /// spaces.
     private static func line(_ text: String) -> String {
         var line = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
