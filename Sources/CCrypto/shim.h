@@ -1,4 +1,5 @@
-// OpenSSL's libcrypto: digests, sealing, keys from secrets; and the kernel's random bytes, which Swift's Glibc module does not export.
+// OpenSSL's libcrypto (digests, encryption, key derivation), and the kernel's random bytes, which Swift's Glibc module
+// does not export.
 #pragma once
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -2,7 +2,7 @@
 #pragma once
 #include <libmemcached/memcached.h>
 
-// memcached_return_t is an enum whose unknown values must stay representable: all results are plain numbers here.
+// memcached_return_t is an enum whose unknown values must stay representable, so all results are plain numbers here.
 
 static inline int relay_memcached_set(memcached_st *handle, memcached_behavior_t behavior, uint64_t value) {
   return (int)memcached_behavior_set(handle, behavior, value);

@@ -2,5 +2,5 @@
 #pragma once
 #include <sqlite3.h>
 
-// Before the first use; sqlite3_config is variadic.
+// Turns off SQLite's memory statistics. Call it before the first use. sqlite3_config is variadic.
 static inline int relay_sqlite_count_no_memory(void) { return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }

@@ -1,4 +1,4 @@
-// Texts as they stand in JSON, sixteen bytes at a time.
+// Scanning of JSON text, sixteen bytes at a time.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <arm_neon.h>
 #endif
 
-/// The number of the sixteen bytes that come before the first one that needs an escape: a control character, `"` or `\`.
+/// Returns the number of bytes, of sixteen, before the first one that needs an escape: a control character, `"` or `\`.
 static inline unsigned relay_json_unescaped(const void *bytes) {
 #if defined(__SSE2__)
   __m128i text = _mm_loadu_si128((const __m128i *)bytes);
@@ -21,7 +21,7 @@ static inline unsigned relay_json_unescaped(const void *bytes) {
   uint8x16_t text = vld1q_u8((const uint8_t *)bytes);
   uint8x16_t mark = vorrq_u8(vceqq_u8(text, vdupq_n_u8('"')), vceqq_u8(text, vdupq_n_u8('\\')));
   uint8x16_t found = vorrq_u8(vcltq_u8(text, vdupq_n_u8(32)), mark);
-  // Four bits of each byte.
+  // Four bits for each byte.
   uint64_t bits = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(found), 4)), 0);
   return bits ? (unsigned)__builtin_ctzll(bits) / 4 : 16;
 #else
@@ -112,7 +112,7 @@ static inline size_t relay_json_write(uint8_t *room, size_t room_bytes, const ui
   return length;
 }
 
-/// A bit for each of sixty-four bytes that is `byte`, once the bits of `fold` are set in it.
+/// Returns a bit for each of sixty-four bytes that equals `byte` after the bits of `fold` were set in it.
 static inline uint64_t relay_json_where(const uint8_t *bytes, uint8_t byte, uint8_t fold) {
   uint64_t found = 0;
 #if defined(__SSE2__)
@@ -127,17 +127,17 @@ static inline uint64_t relay_json_where(const uint8_t *bytes, uint8_t byte, uint
   return found;
 }
 
-/// Whether an odd number of backslashes stands right before `place`, so that the byte there is escaped.
+/// Returns whether an odd number of backslashes is directly before `place`, so that the byte there is escaped.
 static inline bool relay_json_escaped(const uint8_t *text, size_t place) {
   size_t first = place;
   while (first > 0 && text[first - 1] == '\\') first--;
   return (place - first) & 1;
 }
 
-/// The place of the quote that ends the string whose content begins at `text`, or `count`: it does not end. A backslash
-/// escapes the byte behind it.
+/// Returns the position of the quote that ends the string whose content begins at `text`; `count` if it does not end. A
+/// backslash escapes the byte after it.
 static inline size_t relay_json_string(const uint8_t *text, size_t count) {
-  // Most strings are short, and need no escape.
+  // Most strings are short and need no escape.
   size_t place = count >= 16 ? relay_json_unescaped(text) : 0;
   if (place < count && text[place] == '"') return place;
   while (place < count) {
@@ -150,7 +150,7 @@ static inline size_t relay_json_string(const uint8_t *text, size_t count) {
   return count;
 }
 
-/// Whether one of sixty-four bytes is a quote.
+/// Returns whether one of sixty-four bytes is a quote.
 static inline bool relay_json_has_quote(const uint8_t *bytes) {
 #if defined(__SSE2__)
   __m128i found = _mm_setzero_si128();
@@ -165,21 +165,21 @@ static inline bool relay_json_has_quote(const uint8_t *bytes) {
 #endif
 }
 
-/// Counts the commas and colons, and the brackets and braces that open, wherever they stand.
+/// Counts the commas and colons, and the opening brackets and braces, also those inside strings.
 static inline void relay_json_signs(const uint8_t *text, size_t count, size_t *separators, size_t *openings) {
   size_t place = 0;
   *separators = *openings = 0;
 #if defined(__SSE2__)
   while (place + 64 <= count) {
     __m128i separate = _mm_setzero_si128(), open = _mm_setzero_si128();
-    // No byte of a sum is larger than 255.
+    // After 63 blocks each byte of a sum is at most 252, so that it does not overflow.
     for (int block = 0; block < 63 && place + 64 <= count; block++, place += 64) {
 #pragma clang loop unroll(full)
       for (size_t part = 0; part < 64; part += 16) {
         __m128i here = _mm_loadu_si128((const __m128i *)(text + place + part));
         separate = _mm_sub_epi8(separate, _mm_cmpeq_epi8(here, _mm_set1_epi8(',')));
         separate = _mm_sub_epi8(separate, _mm_cmpeq_epi8(here, _mm_set1_epi8(':')));
-        // With this bit `[` is `{`.
+        // With this bit set, `[` equals `{`.
         open = _mm_sub_epi8(open, _mm_cmpeq_epi8(_mm_or_si128(here, _mm_set1_epi8(32)), _mm_set1_epi8('{')));
       }
     }
@@ -196,7 +196,7 @@ static inline void relay_json_signs(const uint8_t *text, size_t count, size_t *s
   }
 }
 
-/// The length of the array or object that begins at `bytes`, or `count`: it does not end.
+/// Returns the length of the array or object that begins at `bytes`; `count` if it does not end.
 static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
   size_t depth = 0;
   uint64_t within = 0;   // all bits: the sixty-four begin within a string
@@ -217,7 +217,7 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
       escaped = slash >> 63;
     }
     if (within && !quotes) {
-      // A long string: on with the sixty-four that have its next quote.
+      // A long string: continue with the sixty-four bytes that contain its closing quote.
       size_t next = start + 64;
       while (next + 64 <= count && !relay_json_has_quote(bytes + next)) next += 64;
       if (next > start + 64) escaped = relay_json_escaped(bytes, next);
@@ -229,7 +229,7 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
     for (int step = 1; step < 64; step *= 2) strings ^= strings << step;
     strings ^= within;
     within = 0 - (strings >> 63);
-    // With this bit `[` is `{`, and `]` is `}`.
+    // With this bit set, `[` equals `{`, and `]` equals `}`.
     uint64_t opening = relay_json_where(block, '{', 32) & ~strings;
     uint64_t closing = relay_json_where(block, '}', 32) & ~strings;
     for (uint64_t nests = opening | closing; nests; nests &= nests - 1) {
@@ -243,7 +243,7 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
   return count;
 }
 
-/// Two bytes stand one behind the other, or two others do.
+/// Returns whether the text contains one pair of adjacent bytes, or another pair.
 static inline bool relay_text_has(const void *bytes, size_t count, const char one[2], const char other[2]) {
   const char *text = (const char *)bytes;
   size_t place = 0;
