@@ -1,8 +1,8 @@
 /// The buckets of a histogram.
 package struct Buckets: Sendable {
-    /// Upper edges, each part of its bucket; a last bucket has what is above.
+    /// The upper edges of the buckets, inclusive; one more bucket has the larger values.
     package let edges: [UInt64]
-    /// Values are nanoseconds, shown as seconds; else they are plain numbers.
+    /// Whether the values are nanoseconds, which are shown as seconds; if false, they are plain numbers.
     let areTimes: Bool
 
     package var count: Int { edges.count + 1 }
@@ -29,20 +29,20 @@ extension Buckets {
         5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
     ])
 
-    // The edges that OpenTelemetry's conventions for generative AI state.
+    // The following edges are those of OpenTelemetry's conventions for generative AI.
 
-    /// Of an operation: doubled from step to step.
+    /// The buckets for the duration of an operation: each edge is twice the one before.
     static let operations = Buckets(milliseconds: (0..<14).map { 10 << $0 })
 
     static let firstTokens = Buckets(milliseconds: [
         1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
     ])
 
-    /// Powers of four.
+    /// The buckets for token counts: powers of four.
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// Values by some label's number: for each its buckets, then the sum.
+/// The histograms of all values of a label: for each value its buckets, then the sum.
 struct HistogramCells: Sendable {
     let buckets: Buckets
     private let cells: Cells
@@ -52,14 +52,14 @@ struct HistogramCells: Sendable {
         cells = Cells(count: labels * (buckets.count + 1))
     }
 
-    /// On the writing thread.
+    /// Adds a value. Call it on the writing thread.
     func add(_ value: UInt64, at label: Int) {
         let first = label * (buckets.count + 1)
         cells.add(1, at: first + buckets.bucket(of: value))
         cells.add(Int(truncatingIfNeeded: value), at: first + buckets.count)
     }
 
-    /// Adds the buckets, and the sum, to `sums`.
+    /// Adds the buckets and the sum of a label to `sums`.
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
         for place in sums.indices { sums[place] &+= cells[first + place] }

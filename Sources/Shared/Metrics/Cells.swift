@@ -1,15 +1,16 @@
 import Synchronization
 
-/// Counts that one thread writes and any thread reads.
+/// Counters that one thread writes and any thread reads.
 ///
-/// An addition is a plain load and store (nobody else writes), so it costs what an ordinary integer does, and a reader
-/// neither waits for the writer nor makes it wait. What a reader sees of different cells may be some additions apart.
+/// An addition is a plain load and store, since there is only one writer. It costs as much as for an ordinary integer,
+/// and readers and the writer never wait for each other. A reader may see the counters at slightly different times.
 ///
-/// `@unchecked`: the cells are atomic; where they lie is constant.
+/// `@unchecked`: the counters are atomic, and their address is constant.
 final class Cells: @unchecked Sendable {
     private let cells: UnsafeMutableBufferPointer<Atomic<Int>>
 
-    /// In cache lines of their own: no other loop's writes make them slow.
+    /// The alignment, so that the counters share no cache line with those of other loops, whose writes would slow them
+    /// down.
     private static let lineBytes = 128
 
     init(count: Int) {
@@ -23,7 +24,7 @@ final class Cells: @unchecked Sendable {
 
     deinit { UnsafeMutableRawPointer(cells.baseAddress)?.deallocate() }
 
-    /// On the writing thread.
+    /// Adds to a counter. Call it on the writing thread.
     func add(_ amount: Int, at index: Int) {
         precondition(cells.indices.contains(index))
         let old = cells[index].load(ordering: .relaxed)

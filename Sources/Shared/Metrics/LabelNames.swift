@@ -1,11 +1,11 @@
-/// The values that one label may have: what a caller sends never makes a new one.
+/// The possible values of one label. Data from callers never adds a new one.
 package struct LabelNames: Sendable {
-    /// By number; the first is `other`, for all that is not known.
+    /// The values by number. The first is `other`, for all unknown values.
     package let names: [String]
     private let numbers: [String: Int]
 
     package static let other = 0
-    /// Further names count as `other`.
+    /// The largest number of values. Further ones count as `other`.
     package static let limit = 300
 
     package init(_ known: [String]) {
@@ -19,13 +19,13 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// The same with further ones, as far as there is room: those that are there keep their numbers.
+    /// Returns these values and further ones, as far as there is room. Existing values keep their numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }
 
-/// The name that was asked for last, with its number: most often the next is the same.
+/// The last looked-up value and its number, since the next value is usually the same.
 struct LastLabel {
     private var name = "other"
     private var number = LabelNames.other

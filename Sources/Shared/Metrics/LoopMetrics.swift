@@ -1,15 +1,15 @@
 package import Engine
 
-/// The counts of one loop's requests.
+/// The counts of one event loop.
 ///
-/// `@unchecked`: what is no cell is touched on the loop's thread only, as is all that writes; `Metrics` reads the cells from any
-/// thread.
+/// `@unchecked`: only the loop's thread writes, and it alone uses everything except the cells. `Metrics` reads the
+/// cells from any thread.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
-    /// By its number.
+    /// Returns the name of a route by its number.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
-    /// Told by the loop's server.
+    /// The number of open connections, which the loop's server updates.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()
     private var models = LastLabel()
@@ -21,13 +21,13 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// By model: prompt, completion.
+    /// The tokens by model: prompt, then completion.
     let tokens: Cells
-    /// By provider and fault.
+    /// The failures by provider and kind.
     let faults: Cells
-    /// Upstream calls whose vendor reported usage that cannot be true, by provider.
+    /// The upstream calls whose vendor reported impossible usage, by provider.
     let impossibleUsage: Cells
-    /// By caller: requests, tokens of prompt and completion, 10^-12 dollars.
+    /// The counts by caller: requests, prompt tokens, completion tokens, and the cost in 10^-12 dollars.
     let callers: Cells
     let operations = OperationCells()
     let gauges = Cells(count: Gauge.allCases.count)
@@ -46,7 +46,7 @@ package final class LoopMetrics: @unchecked Sendable {
         operationSeries = RecentSeries(operationNumbers)
         durations = HistogramCells(.requests, labels: labels.routes.names.count)
         firstBytes = HistogramCells(.requests, labels: labels.routes.names.count)
-        // Labels may grow to that.
+        // The labels may grow to this number.
         tokens = Cells(count: LabelNames.limit * 2)
         callers = Cells(count: LabelNames.limit * CallerCount.allCases.count)
         impossibleUsage = Cells(count: LabelNames.limit)
@@ -55,7 +55,9 @@ package final class LoopMetrics: @unchecked Sendable {
 
     // MARK: On the loop
 
-    /// - Parameter labels: those of now, and more.
+    /// Replaces the labels.
+    ///
+    /// - Parameter labels: the current labels and possibly more.
     package func use(_ labels: MetricLabels) {
         oneLoop.check()
         self.labels = labels
@@ -66,19 +68,19 @@ package final class LoopMetrics: @unchecked Sendable {
 
     /// A finished request.
     package struct Ended {
-        /// A label's number.
+        /// The number of the route in the labels.
         package let route: Int
-        /// As the caller named it; nil: none.
+        /// The model as the caller named it; nil if the request names none.
         package let model: String?
         package let status: Int
         package let durationNanoseconds: UInt64
-        /// nil: no answer was begun.
+        /// The time until the first byte of the response; nil if there was no response.
         package let firstByteNanoseconds: UInt64?
-        /// A known key's name, or what nobody knows; nil: nobody in particular.
+        /// The name of a known key, or another name, which counts as `other`; nil: the caller is anonymous.
         package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
-        /// Nil: not known.
+        /// The cost; nil if unknown.
         package let cost: Cost?
 
         package init(
@@ -121,7 +123,8 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
-    /// A call that was made for a request besides the one that answered it: its tokens, and its cost where it is known.
+    /// Counts an additional upstream call of a request, besides the one that produced the response: its tokens, and its
+    /// cost if known.
     package func count(_ usage: Usage, cost: Cost?, of model: String, for caller: String?) {
         oneLoop.check()
         let model = number(ofModel: model)
@@ -142,13 +145,13 @@ package final class LoopMetrics: @unchecked Sendable {
         callers.add(ended.cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
-    /// A vendor brought no answer, or not all of it.
+    /// Counts a failed or incomplete response of a vendor.
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
     }
 
-    /// Counts a call whose vendor reported usage that cannot be true.
+    /// Counts a call whose vendor reported impossible usage.
     package func count(impossibleUsageOf provider: String) {
         impossibleUsage.add(1, at: number(ofProvider: provider))
     }

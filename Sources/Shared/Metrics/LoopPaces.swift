@@ -1,12 +1,12 @@
 package import Engine
 
-/// The durations of the loops' iterations.
+/// The durations of the event loops' iterations.
 package final class LoopPaces: MetricsSource {
     private let paces = Lock<[LoopPace]>([])
 
     package init() {}
 
-    /// The loops, in their order.
+    /// Sets the loops to measure, in their order.
     package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
 
     package func write(to text: inout MetricsText) {

@@ -1,14 +1,14 @@
-/// The values of labels: those of the settings, which grow when other settings come into use.
+/// The values of all labels. They come from the settings, and a reload adds new ones.
 package struct MetricLabels: Sendable {
     package let routes: LabelNames
     package let models: LabelNames
     package let providers: LabelNames
-    /// Known keys; what else has a key is `other`.
+    /// The names of known keys. Callers with other keys count as `other`.
     package let callers: LabelNames
-    /// The kinds of providers by their names, as `gen_ai.provider.name` calls them.
+    /// The values of `gen_ai.provider.name` for providers, by the provider's name.
     let kinds: [String: String]
 
-    /// - Parameter kinds: by the names of providers.
+    /// - Parameter kinds: the values of `gen_ai.provider.name`, by the provider's name.
     package init(
         routes: [String],
         models: [String],
@@ -33,6 +33,6 @@ package struct MetricLabels: Sendable {
 
     package func adding(_ new: MetricLabels) -> MetricLabels { MetricLabels(self, adding: new) }
 
-    /// Of requests that name no model: to Prometheus an empty label is an absent one.
+    /// The label of requests that name no model. To Prometheus an empty label is the same as an absent one.
     static let noModel = ""
 }

@@ -1,20 +1,20 @@
 import Engine
 
-/// A source of metrics: makes its families, quickly and without waiting, on any thread. A part with counts of its
-/// own (atomics that its threads add to) conforms, and `Assembly` puts it into the list.
+/// A source of metrics. It writes its families quickly, without waiting, on any thread. A type with its own counters
+/// (atomics that its threads update) conforms to it, and `Assembly` adds it to the list.
 package protocol MetricsSource: Sendable {
     func write(to text: inout MetricsText)
 }
 
-/// All counts of the process.
+/// All metrics of the process.
 ///
-/// Each loop adds to its own cells, and a reader sums them up where it stands: asking the loops instead (`call`) would
-/// wake each of them for every scrape and wait for the slowest, and would not make counting cheaper.
+/// Each loop has its own cells, and a reader adds them up. Asking the loops instead (`call`) would wake each of them
+/// for every scrape and wait for the slowest, and counting would not be cheaper.
 package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// Of operations.
+    /// The numbers of the series of operations.
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
@@ -27,7 +27,8 @@ package final class Metrics: MetricsSource {
 
     package var labels: MetricLabels { known.withLock { $0 } }
 
-    /// The labels of now and those of other settings; loops are told by `LoopMetrics.use`.
+    /// Adds the labels of new settings to the current ones and returns both. Pass the result to `LoopMetrics.use` of
+    /// each loop.
     package func add(_ labels: MetricLabels) -> MetricLabels {
         known.withLock { known in
             known = known.adding(labels)
@@ -90,7 +91,7 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    /// Of all loops: the buckets, then the sum; nil: nothing was counted.
+    /// Returns the sum over all loops: the buckets, then the sum of values; nil if nothing was counted.
     func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
         var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
         for loop in loops { cells(loop).read(index, into: &sums) }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// Writes Prometheus' text format, version 0.0.4.
+/// A writer of Prometheus' text format, version 0.0.4.
 package struct MetricsText: ~Copyable {
     package private(set) var body = ByteBuffer()
     private var name: StaticString = ""
@@ -11,7 +11,7 @@ package struct MetricsText: ~Copyable {
 
     package init() {}
 
-    /// All samples that follow are of this family. Of each family there is one.
+    /// Begins a family, to which all following samples belong. Call it once for each family.
     package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
         self.name = name
         body.append("# HELP ")
@@ -45,10 +45,10 @@ package struct MetricsText: ~Copyable {
         body.append("\n")
     }
 
-    /// `counts`: of the buckets, each without those below, then the sum of all values.
+    /// Writes a histogram. `counts` has the count of each bucket alone, then the sum of all values.
     package mutating func histogram(_ labels: (StaticString, String)..., of buckets: Buckets, _ counts: [Int]) {
         precondition(counts.count == buckets.count + 1)
-        // To Prometheus an empty label is an absent one.
+        // To Prometheus an empty label is the same as an absent one.
         let labels = labels.filter { !$0.1.isEmpty }
         var count = 0
         for (index, more) in counts.dropLast().enumerated() {
@@ -107,9 +107,9 @@ package struct MetricsText: ~Copyable {
         }
     }
 
-    /// As short as can be, without rounding: `0.005`, `10`.
+    /// Appends a number as briefly as possible without rounding, such as `0.005` or `10`.
     ///
-    /// - Parameter whole: so many parts are one; a power of ten.
+    /// - Parameter whole: the number of parts that make one; a power of ten.
     private mutating func append(_ parts: Int, of whole: Int) {
         if parts < 0 { body.append("-") }
         let parts = parts.magnitude

@@ -1,17 +1,17 @@
-/// A request that asked for something a model makes, by the names of OpenTelemetry's conventions for generative AI.
+/// A request that used a model, by the names of OpenTelemetry's conventions for generative AI.
 package struct Operation {
     package enum Kind: Int, CaseIterable, Sendable {
-        /// Further series count under it.
+        /// The kind that further series count under.
         case other
         case chat
         case textCompletion
         case embeddings
-        /// Pictures and speech.
+        /// The generation of images or speech.
         case generateContent
         case transcription
         case moderation
 
-        /// `gen_ai.operation.name`; the last two are not of the conventions' list.
+        /// The value of `gen_ai.operation.name`. The last two are not in the conventions' list.
         var name: String {
             switch self {
             case .other: "other"
@@ -24,10 +24,10 @@ package struct Operation {
             }
         }
 
-        /// The time to a first token says something of it.
+        /// Whether the time to the first token is meaningful for this kind.
         var isOfTokens: Bool { self == .chat || self == .textCompletion }
 
-        /// By the name that a route has in counts; nil: no model is asked.
+        /// Returns the kind of a route, by its name in metrics; nil if the route uses no model.
         package init?(route: String) {
             switch route {
             case "/chat/completions", "/responses", "/messages", "/generate", "/llm/chat", "/llm/chat/stream":
@@ -44,17 +44,17 @@ package struct Operation {
     }
 
     package let kind: Kind
-    /// As the caller named it; nil: none.
+    /// The model as the caller named it; nil if the request names none.
     package let model: String?
-    /// The one that was called last; nil: nobody was.
+    /// The provider that was called last; nil if none was called.
     package let provider: String?
     package let status: Int
-    /// Of the provider; nil: it did not fail.
+    /// The failure of the provider; nil if it did not fail.
     package let fault: UpstreamFault?
     package var durationNanoseconds: UInt64 = 0
-    /// From the first call on; nil: nobody was called.
+    /// The time since the first upstream call; nil if there was none.
     package var callNanoseconds: UInt64?
-    /// Nil: no answer was begun.
+    /// The time until the response began; nil if there was no response.
     package var firstTokenNanoseconds: UInt64?
     package var usage: Usage?
 
@@ -66,7 +66,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// In place of a status: 0 is success, a fault has a number that is no status of an answer here.
+    /// The error in place of a status in `Series`: 0 for success, a number above 100 for a failure of the vendor, else
+    /// the HTTP status.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status
@@ -74,7 +75,7 @@ package struct Operation {
 
     private static let firstFault = 101
 
-    /// `error.type`: the provider's failure, or the status of the answer.
+    /// Returns `error.type`: the provider's failure, or the status of the response.
     static func errorName(_ error: Int) -> String {
         UpstreamFault(rawValue: error - firstFault).map { "\($0.name)" } ?? String(error)
     }

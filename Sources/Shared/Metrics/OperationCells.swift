@@ -1,6 +1,6 @@
 import Engine
 
-/// The counts of one loop's operations, by the numbers of their series.
+/// The counts of one loop's operations, by the number of the series.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,7 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// Beyond this many series a new one is counted by its error alone: each is up to a hundred lines.
+    /// The number of series after which a new one is only counted by its error, since each series has up to a hundred
+    /// lines.
     static let whole = 120
     static let limit = 160
 }
@@ -33,7 +34,7 @@ extension LoopMetrics {
     }
 }
 
-/// The series of operations, in the place of those of requests: kind and provider make up the route.
+/// Series of operations, encoded as those of requests: kind and provider together take the place of the route.
 extension Series {
     static let noProvider = 511
 
@@ -43,7 +44,7 @@ extension Series {
 
     var operation: Operation.Kind { Operation.Kind(rawValue: Int(route) >> 9) ?? .other }
 
-    /// Nil: nobody was called.
+    /// The number of the provider; nil if none was called.
     var provider: Int? { Int(route) & 511 == Self.noProvider ? nil : Int(route) & 511 }
 }
 

@@ -1,10 +1,10 @@
 import Glibc
 
-/// The kernel's figures of this process, under the names that all Prometheus clients use.
+/// The kernel's figures of this process, under the metric names that all Prometheus clients use.
 package struct ProcessFigures: MetricsSource {
     private let startMilliseconds: Int
 
-    /// When the process starts.
+    /// Records the start time. Create it when the process starts.
     package init() {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -27,7 +27,7 @@ package struct ProcessFigures: MetricsSource {
             text.family("process_max_fds", .gauge, "Descriptors that may be open.")
             text.sample(value: Int(clamping: limit.rlim_cur))
         }
-        // The name in parentheses may hold spaces; the fields after it are numbers but for the first.
+        // The name in parentheses may contain spaces. All fields after it are numbers, except the first.
         if let stat = Self.numbers("/proc/self/stat", after: ")"), stat.count > 17 {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
             text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
@@ -37,16 +37,17 @@ package struct ProcessFigures: MetricsSource {
         }
     }
 
-    /// The memory in use; nil if the kernel does not tell.
+    /// The memory in use, in bytes; nil if the kernel does not report it.
     package static var residentBytes: Int? {
         guard let memory = numbers("/proc/self/statm"), memory.count > 1 else { return nil }
         return memory[1] * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// Listing them costs time for each, so not more than this.
+    /// The largest number of open descriptors that are counted by listing them, which takes time.
     private static let listedDescriptors = 2_048
 
-    /// Since Linux 6.2 the directory's size is their number. Before that they are listed, and many are not counted.
+    /// Returns the number of open descriptors; nil if there are too many to list. Since Linux 6.2 it is the size of the
+    /// directory.
     static func openDescriptors() -> Int? {
         var about = stat()
         if stat("/proc/self/fd", &about) == 0, about.st_size > 0 { return about.st_size }
@@ -64,7 +65,7 @@ package struct ProcessFigures: MetricsSource {
         return count
     }
 
-    /// Anything but a number counts as 0.
+    /// Reads the numbers in a file of the kernel; nil if it cannot be read. Any other word counts as 0.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

@@ -1,8 +1,8 @@
 package import Engine
 
-/// The figures of the process in the last hour, by a look at the counts each minute.
+/// The figures of the process in the last hour, from counts that are read once a minute.
 package struct RecentFigures: Sendable {
-    /// Two points of a distribution, in milliseconds.
+    /// Two percentiles of a distribution, in milliseconds.
     package struct Percentiles: Sendable, Equatable {
         package let p50: Int
         package let p95: Int
@@ -10,21 +10,21 @@ package struct RecentFigures: Sendable {
 
     package struct Provider: Sendable {
         package let name: String
-        /// The failures by cause; causes without failures are not listed.
+        /// The number of failures by cause. Causes without failures are left out.
         package let failures: [(cause: String, count: Int)]
-        /// The durations from the first call for a request to the end of its response; nil if there was none.
+        /// The durations from a request's first upstream call to the end of its response; nil if there were none.
         package let durations: Percentiles?
     }
 
-    /// The times from a request's head to the first byte of its response; nil if there was none.
+    /// The times from a request's head to the first byte of its response; nil if there were none.
     package let firstByte: Percentiles?
     package let providers: [Provider]
 }
 
-/// The counts at one moment, of all loops.
+/// The counts of all loops at one time.
 struct FigureCounts: Sendable {
     var firstBytes = [Int](repeating: 0, count: Buckets.requests.count)
-    /// By the numbers of providers: each fault.
+    /// The failures of each provider, by kind.
     var faults: [[Int]] = []
     var durations: [[Int]] = []
 
@@ -44,9 +44,9 @@ struct FigureCounts: Sendable {
     }
 }
 
-/// Remembers the counts of each of the last sixty minutes.
+/// The counts of the last sixty minutes, one for each minute.
 ///
-/// `@unchecked`: the timer belongs to one loop; the counts are behind a lock.
+/// `@unchecked`: the timer belongs to one loop, and the counts are protected by a lock.
 package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private static let minutes = 60
     private static let minuteNanoseconds: UInt64 = 60_000_000_000
@@ -56,13 +56,13 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    /// - Parameter loop: the loop that looks at the counts.
+    /// - Parameter loop: the loop whose timer reads the counts.
     package init(of metrics: Metrics, on loop: EventLoop) {
         self.metrics = metrics
         self.loop = loop
     }
 
-    /// Looks at the counts each minute from now on. Called on the loop.
+    /// Starts to read the counts once a minute. Call it on the loop.
     package func begin() { loop.arm(timer, at: loop.now + Self.minuteNanoseconds) }
 
     package func timerFired() {
@@ -70,7 +70,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         begin()
     }
 
-    /// Looks at the counts; a minute has passed.
+    /// Records the counts of the minute that has passed.
     func record() {
         let counts = metrics.counts()
         past.withLock { past in
@@ -79,7 +79,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// The figures of the last hour, or since the start. Called on any thread.
+    /// Returns the figures of the last hour, or since the start if that is later. Call it on any thread.
     package func figures() -> RecentFigures {
         let hour = metrics.counts() - past.withLock { $0.count < Self.minutes ? FigureCounts() : $0[0] }
         let names = metrics.labels.providers.names
@@ -101,7 +101,9 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures.Percentiles {
-    /// - Parameter counts: of the buckets, which are times; nil results if all are 0.
+    /// Estimates the percentiles; nil if all counts are 0.
+    ///
+    /// - Parameter counts: the counts of the buckets, which must be those of times.
     init?(_ counts: [Int], _ buckets: Buckets) {
         let sum = counts.reduce(0, &+)
         guard sum > 0 else { return nil }
@@ -124,16 +126,16 @@ extension RecentFigures.Percentiles {
 }
 
 extension Metrics {
-    /// The requests without a complete response.
+    /// The number of requests whose response is not complete.
     package var runningRequests: Int { gauge(.requests) }
 
-    /// The streamed responses that are not complete.
+    /// The number of streamed responses that are not complete.
     package var openStreams: Int { gauge(.streams) }
 
-    /// The connections of clients.
+    /// The number of open client connections.
     package var openConnections: Int { loops.reduce(0) { $0 + $1.connections.count } }
 
-    /// The counts of all loops now.
+    /// Returns the current counts of all loops.
     func counts() -> FigureCounts {
         var counts = FigureCounts()
         for route in labels.routes.names.indices {

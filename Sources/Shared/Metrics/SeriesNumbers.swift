@@ -1,10 +1,10 @@
 import Engine
 
-/// The labels by which requests are counted.
+/// The labels of one series of requests.
 package struct Series: Hashable, Sendable {
     package let route: UInt16
     package let model: UInt16
-    /// 0: other.
+    /// The HTTP status; 0 for other values.
     package let status: UInt16
 
     package init(route: Int, model: Int, status: Int) {
@@ -14,10 +14,10 @@ package struct Series: Hashable, Sendable {
     }
 }
 
-/// Numbers the series that occur, for all loops alike, so that each loop's counts are a short array.
+/// Numbers for the series that occur, which all loops share, so that each loop's counts are a short array.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The first is what does not fit.
+        /// The series by number. The first one counts what does not fit.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 
@@ -31,7 +31,7 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// Beyond this many a new one is counted by its status alone.
+    /// The number of series after which a new one is only counted by its status.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int
@@ -42,7 +42,7 @@ package final class SeriesNumbers: Sendable {
         self.limit = limit
     }
 
-    /// A loop asks once for each series, and remembers.
+    /// Returns the number of a series. A loop calls this once for each series and remembers the number.
     func number(_ series: Series) -> Int {
         state.withLock { state in
             if let known = state.numbers[series] { return known }
@@ -56,7 +56,7 @@ package final class SeriesNumbers: Sendable {
     package var all: [Series] { state.withLock { $0.series } }
 }
 
-/// The series that one loop counted last, which need no lock.
+/// The series that one loop used recently, which need no lock.
 struct RecentSeries {
     private struct Kept {
         var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
