@@ -1,11 +1,11 @@
 import Engine
 import Glibc
 
-/// `DATA_DIR`, where the relay keeps what lasts.
+/// The folder `DATA_DIR`, for data that survives a restart.
 package enum DataFolder {
-    /// Makes the folder where only the one above it exists.
+    /// Creates the folder if it is missing. Its parent folder must exist.
     ///
-    /// - Throws: one line with the fix.
+    /// - Throws: a failure with the cause and the fix in one line.
     package static func prepare(_ path: String) throws(UsageFailure) {
         var about = stat()
         if mkdir(path, 0o750) != 0, errno != EEXIST {

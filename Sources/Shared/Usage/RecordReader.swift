@@ -1,13 +1,13 @@
 package import Engine
 
-/// Reads the kept records for operators and callers, on a thread of its own and by a connection that cannot write.
+/// Reads the stored records for operators and callers, on a thread of its own and with a read-only connection.
 ///
-/// A query ends after a second, with what was found so far. All functions throw a `UsageFailure` if the place cannot be
-/// read, or if too many queries wait. Its cause is for the log: it has no secret, but may name hosts and files.
+/// A query ends after one second, with the results so far. All functions throw a `UsageFailure` if the store cannot be
+/// read or too many queries are waiting. Its cause is for the log: it contains no secret, but may name hosts and files.
 package final class RecordReader: Sendable {
     private static let queryMilliseconds = 1_000
     private static let maxWaiting = 64
-    /// The longest wait for a result: that of some slow queries before it.
+    /// The longest wait for a result. It allows for some slow queries before this one.
     private static let resultNanoseconds: UInt64 = 10_000_000_000
 
     private let source: any RecordSource
@@ -16,7 +16,7 @@ package final class RecordReader: Sendable {
     private let overviews = Lock(OverviewMemory())
     private let currentZone: @Sendable () -> DayZone
 
-    /// - Parameter delete: deletes records on the thread of their store, and waits for it.
+    /// - Parameter delete: deletes records on the thread of their store, and waits until that is done.
     init(
         _ source: any RecordSource,
         zone: @escaping @Sendable () -> DayZone,
@@ -27,39 +27,40 @@ package final class RecordReader: Sendable {
         self.delete = delete
     }
 
-    /// The zone in which days begin.
+    /// The time zone whose days the sums use.
     package var zone: DayZone { currentZone() }
 
     package func stop() { worker.stop() }
 
-    /// Returns the records of requests that match, the newest first if the query says nothing else. A record is found at
-    /// most a second after the end of its request.
+    /// Returns the records of requests that match, the newest first unless the query has another order. A record is
+    /// found at most one second after the end of its request.
     package func records(_ query: RecordQuery, on loop: EventLoop) async throws(UsageFailure) -> RecordPage {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
     }
 
-    /// Returns the record of a request and those of its calls; nil if there is none of that id.
+    /// Returns the record of a request and those of its calls; nil if there is none with this id.
     package func request(_ id: RecordID, on loop: EventLoop) async throws(UsageFailure) -> StoredRequest? {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.request(id, until: end) }
     }
 
-    /// Deletes the records of requests with those of their calls, and takes them out of the sums.
+    /// Deletes the records of requests with those of their calls, and subtracts them from the sums.
     ///
-    /// - Returns: the number of requests that were deleted; other ids are of records that are gone.
+    /// - Returns: the number of requests that were deleted; records that were already gone do not count.
     package func delete(_ ids: [RecordID], on loop: EventLoop) async throws(UsageFailure) -> Int {
         try await result(on: loop) { [delete] _ throws(UsageFailure) in try delete(ids) }
     }
 
-    /// Returns sums of records.
+    /// Returns the sums of records that a query asks for.
     package func usage(_ query: UsageQuery, on loop: EventLoop) async throws(UsageFailure) -> UsageTable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }
 
-    /// Returns the minutes of the last hour, and the sums of today and yesterday; at most a second old, however many ask.
+    /// Returns the minutes of the last hour, and the sums of today and yesterday. The result is at most one second old,
+    /// however many clients ask.
     package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
         if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
         return try await result(on: loop) { [self] end throws(UsageFailure) in
-            // Another query may have asked meanwhile.
+            // Another query may have computed the overview meanwhile.
             if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
             var memory = overviews.withLock { $0 }
             let overview = try memory.renewed(from: source, zone, until: end)
@@ -81,11 +82,12 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// The last overview. Minutes that are long over are not read again.
+/// The last overview. Minutes that ended long ago are not read again.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// Relays that share a database write their records some seconds late: minutes as old as this do not change.
+    /// The number of minutes that may still change, since relays that share a database write their records some seconds
+    /// late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 
@@ -104,7 +106,7 @@ private struct OverviewMemory: Sendable {
         var next = UsageOverview()
         let last = Timestamp.now() / Self.minuteMilliseconds * Self.minuteMilliseconds
         let first = last - (Self.minutes - 1) * Self.minuteMilliseconds
-        // Minutes that were long over when an earlier overview read them.
+        // The minutes that were already complete when the earlier overview read them.
         let firstOpen = (overview.minutes.last?.startMilliseconds ?? first) - Self.openMinutes * Self.minuteMilliseconds
         var kept =
             overview.isPartial

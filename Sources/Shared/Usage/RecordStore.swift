@@ -1,15 +1,15 @@
 package import Engine
 
-/// A place that keeps records and can be read: a database, or the process's memory.
+/// A readable store of records: a database, or the memory of the process.
 package struct RecordStore: Sendable {
-    /// The time for which records wait for a database, so that they are written together: what the end of the process by
-    /// force may cost.
+    /// The time for which records wait so that they are written together, in milliseconds. If the process is killed,
+    /// the records of this time are lost.
     private static let gatheringMilliseconds = 250
     private static let deleteMilliseconds = 10_000
 
     package let queue: UsageQueue
     package let reader: RecordReader
-    /// The records in memory; nil if a database has them.
+    /// The records in memory; nil if a database has the records.
     private(set) var memory: MemoryRecords?
 
     private init(
@@ -27,9 +27,9 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Returns the store of the database that is set; nil if none is.
+    /// Returns the store of the configured database; nil if none is configured.
     ///
-    /// - Throws: if nothing can ever be written there, with the fix. A server that is away may come back.
+    /// - Throws: a failure with the fix, if the store can never be written. An unavailable server is no failure here.
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }
         let zone = settings.zone
@@ -46,7 +46,7 @@ package struct RecordStore: Sendable {
 
     /// Returns a store in memory.
     ///
-    /// - Parameter bound: the most requests.
+    /// - Parameter bound: the largest number of requests.
     package static func memory(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, _ log: Log) -> RecordStore {
         let records = MemoryRecords(bound: bound, zone, budget)
         var store = RecordStore("memory", records, records, { records.zone }, log) { records.delete($0) }
@@ -59,7 +59,7 @@ package struct RecordStore: Sendable {
         queue.stop()
     }
 
-    /// Returns the result of work on the thread of the queue, which alone writes to the store.
+    /// Returns the result of work on the queue's thread, which is the only one that writes to the store.
     private static func result<Value: Sendable>(
         on queue: UsageQueue,
         of work: @escaping @Sendable () throws(UsageFailure) -> Value

@@ -1,9 +1,9 @@
 import Engine
 import Glibc
 
-/// Looks at the files and folders that settings name, and changes nothing.
+/// Checks the files and folders that settings name, without changing anything.
 package enum StorageCheck {
-    /// Returns what would keep the relay from writing there.
+    /// Returns the problems that would keep the relay from writing to them.
     package static func problems(of settings: [EffectiveSetting]) -> [SettingsProblem] {
         let folder = settings.first { $0.name == "DATA_DIR" && !$0.shown.isEmpty }
         let file = settings.first { $0.name == "USAGE_LOG_FILE" && !$0.shown.isEmpty && $0.shown != "-" }
@@ -27,7 +27,7 @@ package enum StorageCheck {
         return nil
     }
 
-    /// - Parameter folder: one that is made at the start.
+    /// - Parameter folder: the folder that the relay creates at startup; nil if there is none.
     private static func problem(ofFile path: String, besides folder: String?) -> String? {
         guard let mode = mode(path) else {
             let place = parent(of: path)

@@ -1,14 +1,14 @@
 package import Engine
 import Synchronization
 
-/// Everything that keeps usage records.
+/// The recorder of usage: it passes the records of requests to a file and to a database or memory.
 package final class UsageBook: Sendable {
     private static let fileMilliseconds = 50
 
     private let isInUse = Atomic<Bool>(false)
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
     private let database: RecordStore?
-    /// The records in memory, where there is no database.
+    /// The records in memory; nil if there is a database or records are off.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
     private let log: Log
@@ -21,13 +21,13 @@ package final class UsageBook: Sendable {
         use(settings)
     }
 
-    /// Somebody keeps records.
+    /// Whether records are kept anywhere.
     package var isOn: Bool { isInUse.load(ordering: .relaxed) }
 
-    /// The reader of the records that are kept; nil if none are kept but in a file.
+    /// The reader of stored records; nil if records are off or only written to a file.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
-    /// Calls of vendors go with the request that they were made for.
+    /// Records a request together with its upstream calls.
     package func take(_ request: UsageRecord, _ calls: [UsageRecord]) {
         file.withLock { $0?.queue }?.take(request, calls)
         if let database {
@@ -37,7 +37,7 @@ package final class UsageBook: Sendable {
         }
     }
 
-    /// Keeps so many records in memory from now on, unless there is a database; nil keeps none.
+    /// Keeps at most this many requests in memory, unless there is a database; nil keeps none.
     package func keep(inMemory bound: Int?, _ zone: DayZone = .utc) {
         guard database == nil else { return }
         let old = memory.withLock { memory in
@@ -61,7 +61,7 @@ package final class UsageBook: Sendable {
         isInUse.store(isKept, ordering: .relaxed)
     }
 
-    /// The file is that from now on; nil: there is none.
+    /// Replaces the settings of the file; nil: no file is written.
     package func use(_ settings: UsageFileSettings?) {
         let old = file.withLock { file in
             let old = file?.queue
@@ -79,10 +79,10 @@ package final class UsageBook: Sendable {
         old?.stop()
     }
 
-    /// Others may have moved the file.
+    /// Reopens the file, since it may have been moved.
     package func reopen() { file.withLock { $0?.queue }?.reopen() }
 
-    /// Writes all that is left.
+    /// Writes all waiting records and stops.
     package func stop() {
         use(nil)
         keep(inMemory: nil)

@@ -1,32 +1,32 @@
 import Engine
 import Synchronization
 
-/// The records that wait for a store, and the thread that brings them there in batches. Whoever has a record never
-/// waits: one that finds no room is dropped and counted.
+/// The records that wait for a store, and the thread that writes them in batches. A request never waits for the store:
+/// if the queue is full, its record is dropped and counted.
 package final class UsageQueue: Sendable {
     private struct State {
         var waiting: [UsageRecord] = []
-        /// The number of records that wait.
+        /// The number of records in `waiting`.
         var count = 0
-        /// The same of those that the thread has taken, and not written yet.
+        /// The number of records that the thread has taken and not written yet.
         var taken = 0
-        /// With the place in `waiting` of the first record that is for it.
+        /// The next store, and the index in `waiting` of the first record for it; nil if the store stays.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
-        /// Work for the thread besides records.
+        /// Other work for the thread.
         var tasks: [@Sendable () -> Void] = []
 
         var isIdle: Bool { waiting.isEmpty && !isTold }
-        /// There is something to tell the store.
+        /// Whether the thread has something else to do than to write records.
         var isTold: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 
-    /// The records that may wait: while a store is away, nothing is lost up to this number.
+    /// The largest number of waiting records. While a store is unavailable, no record is lost up to this number.
     package static let mostRecords = 20_000
     private static let retryNanoseconds: UInt64 = 1_000_000_000
 
-    /// For metrics and the log.
+    /// The name of the store for metrics and the log.
     package let name: String
     let written = Atomic<Int>(0)
     let dropped = Atomic<Int>(0)
@@ -37,7 +37,7 @@ package final class UsageQueue: Sendable {
     private let log: Log
     private let gatheringNanoseconds: UInt64
 
-    /// - Parameter gatheringMilliseconds: for which records wait for others, so that they are written together.
+    /// - Parameter gatheringMilliseconds: the time for which records wait so that they are written together.
     package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, _ log: Log) {
         self.name = name
         self.log = log
@@ -64,16 +64,16 @@ package final class UsageQueue: Sendable {
         if isTurn { signal.wake() }
     }
 
-    /// Others may have moved what the store writes to.
+    /// Makes the store reopen its file or connection.
     package func reopen() { tell { $0.isReopening = true } }
 
-    /// Later records go there; those that wait only if the present store fails.
+    /// Replaces the store for later records. The waiting records go to it only if the current store fails.
     package func use(_ store: any UsageStore) { tell { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
-    /// Has the thread do `work` before its next batch. After `stop` it is not done.
+    /// Runs `work` on the thread before its next batch. After `stop` it does nothing.
     func perform(_ work: @escaping @Sendable () -> Void) { tell { $0.tasks.append(work) } }
 
-    /// Returns once all records are written, or cannot be.
+    /// Waits until all records are written or cannot be written, and stops the thread.
     package func stop() {
         tell { $0.isEnding = true }
         worker.join()
@@ -129,10 +129,10 @@ package final class UsageQueue: Sendable {
             }
             if let next = told.next { store = next }
             if !isFailing, LoopTime.current() >= upkeep { upkeep = Self.upkeep(of: store) }
-            // It may have come while the store was slow.
+            // The end may have been requested while the store was slow.
             if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
         }
-        // Whoever deletes records holds the store, too.
+        // The function that deletes records also keeps the store alive, so it is closed here.
         store.end()
         let lost = waitingRecords
         guard lost > 0 else { return }
@@ -143,13 +143,13 @@ package final class UsageQueue: Sendable {
         }
     }
 
-    /// Has the store do some of its own work. Returns the time at which there is more of it.
+    /// Runs the background work of the store. Returns the time at which there is more of it.
     private static func upkeep(of store: any UsageStore) -> LoopTime {
         let milliseconds = store.advance()
         return milliseconds.map { LoopTime.current().adding(milliseconds: $0) } ?? .distantFuture
     }
 
-    /// Records gather meanwhile, or the store comes back.
+    /// Waits while more records gather, or until the store may be available again.
     private func pause(isFailing: Bool) {
         let pause = isFailing ? Self.retryNanoseconds : gatheringNanoseconds
         let end = LoopTime.current() + pause

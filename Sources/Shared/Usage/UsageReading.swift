@@ -1,6 +1,6 @@
-/// Reads the database that is set, for the command line.
+/// Reads the configured database for the command line.
 package enum UsageReading {
-    /// Nil: there is nothing yet.
+    /// Returns the sums of the records; nil if there are no records yet.
     package static func summary(
         of settings: UsageDatabaseSettings,
         _ question: UsageQuestion

@@ -1,8 +1,7 @@
 import Engine
 import Glibc
 
-/// Usage records as lines of JSON in a file, which is replaced by a new one before it grows too large; or on standard
-/// output, where lines go as they are.
+/// Usage records as lines of JSON in a file, which is rotated before it grows too large, or on standard output.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class UsageFile: UsageStore, @unchecked Sendable {
@@ -26,7 +25,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         file = nil
     }
 
-    /// Throws if nothing can be written there.
+    /// Throws if the file cannot be written.
     package func check() throws(UsageFailure) { _ = try opened() }
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
@@ -38,7 +37,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
             line.append(record, to: &lines)
             if bytes + lines.count > settings.mostBytes, bytes + before > 0 {
                 guard before == 0 else {
-                    // The rest is for the next file.
+                    // The remaining records go into the next file.
                     lines.removeLast(lines.count - before)
                     break
                 }
@@ -68,7 +67,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         return opened
     }
 
-    /// `app.log` becomes `app.log.1`, and so on up to the oldest, which goes.
+    /// Renames `app.log` to `app.log.1`, and so on. The oldest file is deleted.
     private func rotate() throws(UsageFailure) {
         guard let path = settings.path else { return }
         close()
@@ -81,7 +80,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// All of it, or nothing: what was written of it before a failure is taken back.
+    /// Writes all bytes or none: after a failure the file is cut to its old size.
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
         if writeAll(bytes, to: descriptor) { return }
         let failure = UsageFailure.system(settings.path ?? "standard output")
@@ -92,6 +91,6 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
 }
 
 extension UsageFailure {
-    /// With the reason of the call that failed last.
+    /// Creates a failure with the reason of the last failed system call.
     static func system(_ path: String) -> UsageFailure { UsageFailure("\(path): \(systemError)") }
 }

@@ -1,38 +1,38 @@
 import Engine
 import Glibc
 
-/// Reads records from the files of JSON lines that a relay has written.
+/// Sums up usage records from the files of JSON lines that a relay has written.
 package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
-    /// Longer lines are no records.
+    /// The longest line that is read as a record, in bytes.
     private static let lineBytes = 64 << 10
-    /// Groups that are counted one by one; the records of others are in the total only.
+    /// The largest number of groups. Records of further groups only count in the total.
     private static let mostGroups = 100_000
 
     private let question: UsageQuestion
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// By name; the empty one is none.
+    /// The figures by the name of the group; the empty name is for records without one.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 
     private init(_ question: UsageQuestion) {
         self.question = question
-        // The lines have their times in UTC.
+        // The times in the lines are UTC.
         summary = UsageSummary(question, in: .utc)
         first = Array(summary.first.text.utf8)
     }
 
-    /// Nil: there are no files.
+    /// Returns the sums of the records; nil if there are no files.
     ///
-    /// - Parameter path: of the present one.
+    /// - Parameter path: the path of the current file.
     package static func summary(
         _ path: String,
         files: Int,
         _ question: UsageQuestion
     ) throws(UsageFailure) -> UsageSummary? {
         var reading = UsageFileReading(question)
-        // All are opened before the first is read: a file that is replaced meanwhile is not met twice.
+        // All files are opened before the first is read, so that a rotation in between reads no file twice.
         var descriptors: [Int32] = []
         defer { for descriptor in descriptors { close(descriptor) } }
         for number in (0..<files).reversed() {
@@ -51,7 +51,7 @@ package struct UsageFileReading {
 
     private mutating func read(_ descriptor: Int32, _ path: String) throws(UsageFailure) {
         var buffer = ByteBuffer()
-        // Of a line that is too long, the rest is passed over.
+        // The rest of a line that is too long is skipped.
         var isPassing = false
         while true {
             let count = Glibc.read(descriptor, buffer.reserve(Self.chunkBytes), Self.chunkBytes)
@@ -69,7 +69,7 @@ package struct UsageFileReading {
                 buffer.removeAll()
             }
         }
-        // A line that the relay is about to end counts the next time.
+        // An incomplete last line, which the relay is still writing, is not counted.
     }
 
     private mutating func take(_ line: UnsafeRawBufferPointer) {
@@ -101,7 +101,7 @@ package struct UsageFileReading {
         groups[key, default: UsageFigures()] += figures
     }
 
-    /// The largest cost that a line may tell, in dollars: what a `Cost` can hold.
+    /// The largest cost that a line may have, in dollars, which is what a `Cost` can represent.
     private static let mostDollars = 9_000_000.0
 
     private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageFigures {
@@ -110,7 +110,7 @@ package struct UsageFileReading {
         figures.failed = isSuccess ? 0 : 1
         figures.promptTokens = Int(root["prompt_tokens"]?.integer ?? 0)
         figures.completionTokens = Int(root["completion_tokens"]?.integer ?? 0)
-        // The file has ten decimals, of which a number of that size keeps all.
+        // The file has ten decimals. A Double of this size keeps all of them.
         figures.cost = root["cost"]?.number.flatMap { dollars in
             abs(dollars) <= mostDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
         }

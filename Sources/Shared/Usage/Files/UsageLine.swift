@@ -1,6 +1,6 @@
 import Engine
 
-/// Writes records as JSON, one a line; of a request with its only call, two lines.
+/// A writer of records as lines of JSON. A request with its only call becomes two lines.
 struct UsageLine {
     private var timestamp = Timestamp()
 

@@ -1,9 +1,10 @@
 import Engine
 
-/// The records of the last requests in the process's memory, for relays without a database, and their sums since the start.
+/// The records of the last requests in the memory of the process, for relays without a database, and their sums since
+/// the start.
 ///
-/// A number of records and the memory budget bound the records; the oldest go first, and their sums stay. The queue's thread
-/// writes, the reader's thread reads.
+/// The records are bounded by their number and by the memory budget. The oldest records are removed first, but their
+/// sums stay. The queue's thread writes and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
     fileprivate struct Kept {
         let id: Int
@@ -13,13 +14,13 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     fileprivate struct State {
-        /// The oldest first, from `first` on.
+        /// The records, the oldest first, beginning at index `first`.
         var kept: [Kept] = []
         var first = 0
         var bytes = 0
         var lastID = 0
         var sums: UsageSums
-        /// The part of the budget that covers the records and sums.
+        /// The reservation of the memory budget for records and sums.
         var hold: MemoryHold?
         var bound: Int
 
@@ -27,9 +28,9 @@ final class MemoryRecords: UsageStore, RecordSource {
         var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
     }
 
-    /// The most keys of sums: beyond them the oldest days go.
+    /// The largest number of sums. Beyond it the sums of the oldest days are removed.
     private static let maxSums = 20_000
-    /// The memory of one sum, and of a record without its long texts.
+    /// The memory of one sum, or of a record without its long texts, in bytes.
     fileprivate static let sumBytes = 512
     private static let recordBytes = MemoryLayout<UsageRecord>.stride
     private static let keptBytes = MemoryLayout<Kept>.stride
@@ -37,7 +38,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     private let state: Lock<State>
     private let budget: MemoryBudget
 
-    /// - Parameter bound: the most requests.
+    /// - Parameter bound: the largest number of requests.
     init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget) {
         state = Lock(State(sums: UsageSums(zone), bound: bound))
         self.budget = budget
@@ -45,7 +46,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
 
-    /// Bounds the records from now on. In another zone the sums are made anew, of the records that are kept.
+    /// Changes the bound and the time zone. If the zone is another one, the sums are computed again from the records
+    /// that are still there.
     func use(bound: Int, _ zone: DayZone) {
         state.withLock { state in
             state.bound = bound
@@ -73,7 +75,7 @@ final class MemoryRecords: UsageStore, RecordSource {
         state.sums.add(record)
         let bytes = Self.recordBytes + record.textBytes
         if !record.isOfRequest {
-            // Calls come behind their request.
+            // The records of calls come after that of their request.
             guard state.count > 0, case let last = state.kept.count - 1,
                 state.kept[last].request.requestID == record.requestID
             else { return }
@@ -87,7 +89,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         state.bytes += bytes + Self.keptBytes
     }
 
-    /// Deletes requests with their calls, and takes them out of the sums. Returns the number of requests that were there.
+    /// Deletes requests with their calls, and subtracts them from the sums. Returns the number of requests that were
+    /// deleted.
     func delete(_ ids: [RecordID]) -> Int {
         let numbers = Set(ids.compactMap { if case .number(let number) = $0 { number } else { nil } })
         return state.withLock { state in
@@ -158,7 +161,7 @@ final class MemoryRecords: UsageStore, RecordSource {
         var found = minutes
         state.withLock { state in
             for kept in state.kept[state.first...].reversed() {
-                // Times follow the ids, but for steps of the clock.
+                // The times are in the order of the ids, except after changes of the clock.
                 if kept.id < UsageSchema.firstSQLiteID(at: start) { break }
                 guard kept.request.timeMilliseconds >= start else { continue }
                 let errors = kept.request.isSuccess ? 0 : 1
@@ -171,7 +174,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 }
 
 extension MemoryRecords.State {
-    /// Removes the oldest request; its sums stay. Returns false if there is none.
+    /// Removes the oldest request, but not its sums. Returns false if there is none.
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
@@ -179,7 +182,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Gives back the room of removed requests, now and then.
+    /// Frees the memory of removed requests from time to time.
     fileprivate mutating func compact() {
         guard first > 1_000, first > kept.count / 4 else { return }
         kept.removeFirst(first)
@@ -195,7 +198,7 @@ extension UsageSums {
 }
 
 extension UsageRecord {
-    /// The bytes of texts that do not fit into the record itself.
+    /// The bytes of texts that are not stored inline in the record.
     fileprivate var textBytes: Int {
         let texts = [requestID, endpoint, caller, model, modelUsed, provider, error]
         return texts.reduce(0) { sum, text in

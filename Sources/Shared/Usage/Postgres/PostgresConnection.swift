@@ -2,16 +2,16 @@ import CPostgres
 import Engine
 import Glibc
 
-/// The address of a PostgreSQL server, with its password.
+/// The address of a PostgreSQL server, including its password.
 struct PostgresAddress: Sendable {
     fileprivate let url: String
     private let secrets: [String]
     private static let shownBytes = 300
 
-    /// Nil: libpq does not take it.
+    /// Parses an address; nil if libpq rejects it.
     init?(_ url: String) {
         var cause: UnsafeMutablePointer<CChar>?
-        // The cause is not shown: it may quote a part of the password.
+        // The cause is not shown, since it may quote a part of the password.
         guard let options = PQconninfoParse(url, &cause) else {
             PQfreemem(cause)
             return nil
@@ -29,7 +29,7 @@ struct PostgresAddress: Sendable {
         self.secrets = secrets.filter { !$0.isEmpty }
     }
 
-    /// The first line of a message of libpq or a server, for the log.
+    /// Returns the first line of a message of libpq or a server, without passwords, for the log.
     fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
         guard let message else { return "no cause is known" }
         let line = String(cString: message).prefix { !$0.isNewline }
@@ -38,25 +38,25 @@ struct PostgresAddress: Sendable {
     }
 }
 
-/// The error of a call of libpq, or of a server.
+/// An error of libpq or of a server.
 struct PostgresFailure: Error {
-    /// Without a secret.
+    /// The description, which contains no secret.
     let text: String
-    /// The kind as SQL has it, five letters and digits; empty: the server told none.
+    /// The SQLSTATE of the error, which has five letters and digits; empty if the server sent none.
     var state = ""
 
-    /// The values were at fault: their encoding, their range.
+    /// Whether the error is about the values, such as their encoding or range.
     var isOfData: Bool { state.hasPrefix("22") }
 
-    /// Whether the time of a statement was over, and the connection can be used on.
+    /// Whether a statement exceeded its time. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
-    /// Whether the user lacks a right.
+    /// Whether the user lacks a permission.
     var isOfRights: Bool { state == "42501" }
 }
 
-/// A connection to a PostgreSQL server. No call takes much longer than its time; after one that has failed it is of no use
-/// any more, unless the server told of a mistake. Used by one thread at a time.
+/// A connection to a PostgreSQL server. No call takes much longer than its timeout. After a failed call the connection
+/// cannot be used any more, unless the server reported an error of the statement. Used by one thread at a time.
 final class PostgresConnection {
     private let handle: OpaquePointer
     private let address: PostgresAddress
@@ -71,14 +71,14 @@ final class PostgresConnection {
     deinit { PQfinish(handle) }
 
     /// - Parameters:
-    ///   - connectSeconds: for each host of the address, at least 2.
-    ///   - timeoutMilliseconds: of each statement.
+    ///   - connectSeconds: the timeout for each host of the address, at least 2.
+    ///   - timeoutMilliseconds: the timeout of each statement.
     static func open(
         _ address: PostgresAddress,
         connectSeconds: Int,
         timeoutMilliseconds: Int
     ) throws(PostgresFailure) -> PostgresConnection {
-        // Those behind the URL go before it.
+        // Parameters after the URL (`dbname`) override those in it.
         let names = ["dbname", "connect_timeout", "client_encoding", "fallback_application_name"]
         let values = [address.url, "\(connectSeconds)", "UTF8", Product.name]
         let handle = withTexts(names) { names in
@@ -89,12 +89,13 @@ final class PostgresConnection {
         guard relay_pq_is_connected(handle) != 0 else { throw connection.failure() }
         relay_pq_silence(handle)
         PQsetnonblocking(handle, 1)
-        // A statement of a client that has given up does not go on for ever.
+        // Without this, a statement could continue after its client has given up.
         _ = try connection.run("SET statement_timeout = \(timeoutMilliseconds)")
         return connection
     }
 
-    /// Carries out one statement, with values for `$1` and so on; or several without. The rows of the last one.
+    /// Runs one statement with values for `$1` and so on, or several statements without values. Returns the rows of the
+    /// last one.
     func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
         let isSent =
             if let values {
@@ -121,7 +122,7 @@ final class PostgresConnection {
         return rows
     }
 
-    /// The next result of what was sent; nil: there are no more.
+    /// Returns the next result of the statements that were sent; nil if there are no more.
     private func result(until end: LoopTime) throws(PostgresFailure) -> OpaquePointer? {
         while PQisBusy(handle) != 0 {
             try wait(Int16(POLLIN), until: end)
@@ -159,7 +160,7 @@ final class PostgresConnection {
     }
 }
 
-/// Texts that end with a byte 0, one behind the other.
+/// Parameters of a statement as texts that each end with a zero byte.
 final class PostgresValues {
     var bytes = ByteBuffer()
     private var starts: [Int] = []
@@ -173,13 +174,13 @@ final class PostgresValues {
         }
     }
 
-    /// Ends the text that was appended to `bytes`.
+    /// Ends the text that was appended to `bytes` from `start` on.
     func end(of start: Int) {
         bytes.append(0 as UInt8)
         starts.append(start)
     }
 
-    /// Appends a whole text. A byte 0 in it becomes `?`.
+    /// Appends a whole text. A zero byte in it becomes `?`.
     func add(_ text: String) {
         let start = bytes.count
         for byte in text.utf8 { bytes.append(byte == 0 ? UInt8(ascii: "?") : byte) }
@@ -194,7 +195,7 @@ final class PostgresValues {
     }
 }
 
-/// Calls `body` with C's form of the texts, with a null behind the last.
+/// Calls `body` with C strings, and a null pointer after the last one.
 private func withTexts<Result>(
     _ texts: [String],
     _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?

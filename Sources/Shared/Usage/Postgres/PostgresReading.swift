@@ -5,7 +5,7 @@ enum PostgresReading {
     private static let connectSeconds = 10
     private static let timeoutMilliseconds = 120_000
 
-    /// Returns nil if there are no tables.
+    /// Returns the sums of the records; nil if there are no tables.
     static func summary(url: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
@@ -19,7 +19,7 @@ enum PostgresReading {
                 let text = "an older relay made the tables; start this one once, which brings them up to date"
                 throw PostgresFailure(text: text)
             }
-            // All that is read is of one moment.
+            // All queries see the database at one point in time.
             _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             let state = try PostgresState(connection)
             let query = question.query(today: state.zone.today)
@@ -36,7 +36,7 @@ enum PostgresReading {
         return found != nil
     }
 
-    /// Sums up the records themselves, where some are not in the sums yet.
+    /// Computes sums from the records themselves, if some of them are not in the sums yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
@@ -55,13 +55,14 @@ enum PostgresReading {
     }
 }
 
-/// The zone of the sums, and the days that they do not cover yet.
+/// The time zone of the sums, and the days that they do not completely cover yet.
 struct PostgresState {
     let zone: DayZone
-    /// The last day that may lack records; nil if none does.
+    /// The last day that may lack records; nil if there is none.
     let lastPartialDay: Int?
 
-    /// A record's time may be before that of one with a lower number by the duration of a request.
+    /// The number of days by which the time of a record may be before that of a record with a lower number: the
+    /// duration of a request.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

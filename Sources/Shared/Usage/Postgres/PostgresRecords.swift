@@ -5,7 +5,7 @@ import Engine
 /// `@unchecked`: used by the reader's thread only.
 final class PostgresRecords: RecordSource, @unchecked Sendable {
     private static let connectSeconds = 2
-    /// A server that does not answer holds up the thread for so long.
+    /// The time for which a server that does not respond blocks the thread, in milliseconds.
     private static let timeoutMilliseconds = 2_000
 
     private let address: PostgresAddress
@@ -30,7 +30,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    /// The records of ids, in their order.
+    /// Returns the records of these ids, in the same order.
     private static func records(
         _ ids: [RecordID],
         _ connection: PostgresConnection
@@ -42,7 +42,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
         let names = UsageSchema.columns.map { "row.\($0)" }.joined(separator: ",")
         let table = UsageSchema.postgresTable
-        // As many rows behind a request's as it can have calls.
+        // The query reads as many rows after that of a request as the request can have calls.
         let found = try connection.run(
             """
             SELECT row.process, row.number, last.status, \(names) FROM (VALUES \(keys.joined(separator: ","))) AS keys (process, number)
@@ -117,7 +117,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         return rows != nil
     }
 
-    /// Calls `body` with a connection that cannot write. One that has failed is opened anew, once.
+    /// Calls `body` with a read-only connection. A failed connection is opened again once.
     private func read<Result>(
         until end: LoopTime,
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
@@ -152,20 +152,20 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 extension PostgresConnection {
     private static let maxMilliseconds = 3_600_000
 
-    /// Ends later statements at a time: they throw a failure that `isInterrupt`.
+    /// Limits later statements to a time. If it is exceeded, they throw a failure with `isInterrupt`.
     func limit(until end: LoopTime) throws(PostgresFailure) {
         let left = min(max(1, end.milliseconds(since: .current())), Self.maxMilliseconds)
         _ = try run("SET statement_timeout = \(left)")
     }
 }
 
-/// The times in which records may match a filter, by the sums of their days.
+/// The times at which records that match a filter may exist, found by the sums of the days.
 struct PostgresSpans {
     private let filter: RecordFilter
     private let state: PostgresState
-    /// Spans without overlaps, the oldest first.
+    /// The ranges of times without overlaps, the oldest first. Times are milliseconds since 1970.
     private(set) var times: [Range<Int>] = []
-    /// The number of requests of the days.
+    /// The number of requests on these days.
     private(set) var count = 0
 
     private static let firstTime = -(1 << 50)
@@ -185,7 +185,7 @@ struct PostgresSpans {
             """,
             PostgresValues(sql.values)
         )
-        // Before the end of that day, records may be in no sums.
+        // Until the end of that day, records may exist that are in no sums.
         let end = state.lastPartialDay.map { state.zone.startMilliseconds(of: Day(number: $0 + 1)) }
         if let end { add(Self.firstTime..<end) }
         for columns in found {
@@ -208,7 +208,7 @@ struct PostgresSpans {
         }
     }
 
-    /// The part of a span that the filter's times allow.
+    /// Returns the part of a range that the filter's times allow.
     private func clipped(_ span: Range<Int>) -> Range<Int> {
         var end = filter.toMilliseconds ?? .max
         if case .triple(let time, _, _)? = filter.before { end = min(end, time &+ 1) }
@@ -217,7 +217,7 @@ struct PostgresSpans {
     }
 }
 
-/// Reads the records of spans of time, in windows whose size follows the time that they take.
+/// Reads the records of ranges of time in windows. The size of a window depends on how long the last one took.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
@@ -229,7 +229,7 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id behind which the next window begins.
+    /// The id after which the next window begins; nil at the start.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
@@ -245,7 +245,7 @@ struct PostgresScan {
         self.filter = filter
     }
 
-    /// Returns whether the time was over before all was read.
+    /// Reads the records. Returns whether the time ended before all were read.
     mutating func run(
         _ collector: inout PageCollector<RecordID>,
         _ connection: PostgresConnection
@@ -277,7 +277,8 @@ struct PostgresScan {
         return false
     }
 
-    /// The time of the next record in the span: windows need not pass over times without any.
+    /// Returns the time of the next record in the range, so that times without records are skipped; nil if there is
+    /// none.
     private func edge(of span: Range<Int>, _ connection: PostgresConnection) throws(PostgresFailure) -> Int? {
         let found = try connection.run(
             """

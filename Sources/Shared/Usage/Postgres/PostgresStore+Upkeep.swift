@@ -1,11 +1,12 @@
 import Engine
 
-// Work that no request waits for: the sums of old rows, retention, deletes.
+// Background work: sums of old rows, retention, deletes.
 extension PostgresStore {
-    /// Between two steps others can write.
+    /// The pause between two steps, in which others can write.
     private static let stepMilliseconds = 20
 
-    /// Adds some old rows to the sums, and deletes some that are too old. Connects if nothing has been written yet.
+    /// Adds some old rows to the sums, and deletes some rows that are too old. Connects if the store is not connected
+    /// yet.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -19,12 +20,13 @@ extension PostgresStore {
         return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their calls, and takes them out of the sums. Returns the number of requests that were there.
+    /// Deletes requests with their calls, and subtracts them from the sums. Returns the number of requests that were
+    /// deleted.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some of what is too old, now and then; at each write while there is much of it.
+    /// Deletes some rows that are too old: from time to time, or at each write while there are many of them.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }
@@ -35,7 +37,7 @@ extension PostgresStore {
             let count = try sums.deleteOldest(before: bound, rows: Self.mostDeleted, calendar.zone)
             if count == Self.mostDeleted { nextUpkeep = .distantPast }
         } catch {
-            // The rows are written all the same.
+            // The new rows are written all the same.
             disconnect()
             warn("old usage records cannot be deleted", error.text)
         }

@@ -1,23 +1,23 @@
 import Engine
 import Glibc
 
-/// Usage records in a PostgreSQL database, which several relays may share. While the server is away, the connection is
-/// opened anew at each try.
+/// Usage records in a PostgreSQL database, which several relays may share. While the server is unavailable, each
+/// attempt opens a new connection.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class PostgresStore: UsageStore, @unchecked Sendable {
-    /// Waits for the server.
+    /// The timeouts for the server.
     struct Patience: Sendable {
         var connectSeconds = 3
         var statementMilliseconds = 5_000
     }
 
-    /// Of one transaction; each may be two rows.
+    /// The largest number of records in one transaction. Each may be two rows.
     private static let mostRecords = 500
-    /// Rows that one step of retention deletes.
+    /// The number of rows that one step of retention deletes.
     static let mostDeleted = 5_000
     static let upkeepSeconds = 60
-    /// For the lock under which the tables are made: any number that others do not use.
+    /// The key of the advisory lock under which the tables are created: an arbitrary number.
     private static let lock = 7_031_912_844_551
     private static let versionTable = "relay_usage_version"
 
@@ -27,22 +27,22 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
-    /// The zone that was set; `calendar` has that of the sums, which another relay may have changed since.
+    /// The time zone of the settings. `calendar` has that of the sums, which another relay may have changed.
     private let zone: DayZone
     var calendar: DayCache
     private var hasSetZone = false
-    /// With `written`, each record has a number of its own: what is written again, since nobody knows if it was, is there
-    /// once.
+    /// The random id of this process. Together with `written` it numbers each record, so that a record which is written
+    /// twice is stored once.
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
     var nextUpkeep = LoopTime.distantPast
     var hasWarned = false
-    /// Whether rows may be left that are in no sums.
+    /// Whether there may be rows that are in no sums.
     var hasUnsummed = true
 
-    /// Throws if the URL is none that libpq takes. Connects at the first record.
+    /// Creates the store; throws if libpq rejects the URL. The first write connects to the server.
     ///
-    /// - Parameter days: 0: rows are not deleted by age.
+    /// - Parameter days: the days for which rows are kept; 0: rows are not deleted by age.
     package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
         try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)
     }
@@ -83,7 +83,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
                 try insert(batch, isPlain: false, connection)
             } catch {
                 guard error.isOfData else { throw error }
-                // The database has another encoding than UTF-8, in which some character has no place.
+                // The database has another encoding than UTF-8, which cannot represent some character.
                 try insert(batch, isPlain: true, connection)
             }
             written += batch.recordCount
@@ -92,7 +92,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open connection, which ends if `body` throws.
+    /// Calls `body` with the open connection, which is closed if `body` throws.
     func access<Result>(
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
     ) throws(UsageFailure) -> Result {
@@ -104,7 +104,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// Closes a connection after a failure that nobody waits for.
+    /// Closes the connection after a failure that is not reported to a caller.
     func disconnect() { connection = nil }
 
     private static let rights =
@@ -120,7 +120,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             let found = try connection.run(PostgresSumsSQL.insert, values).first?.first ?? nil
             guard let found else { throw PostgresFailure(text: "the table relay_usage_zone is empty") }
             if found == calendar.zone.name { return }
-            // Another relay was started with another zone: sums are by that one from now on.
+            // Another relay was started with another zone. From now on the sums use that zone.
             calendar = DayCache(DayZone(named: found))
             guard calendar.zone.name == found else {
                 throw PostgresFailure(
@@ -131,10 +131,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums changes all the time")
     }
 
-    /// The most times that relays change the zone while a batch is written.
+    /// The largest number of times that other relays may change the zone while a batch is written.
     private static let maxZones = 5
 
-    /// The parameters of `PostgresSumsSQL.insert`.
+    /// Returns the parameters of `PostgresSumsSQL.insert`.
     private func values(of batch: ArraySlice<UsageRecord>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         var number = written
@@ -178,7 +178,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         return made
     }
 
-    /// Of the tables; 0: there are none.
+    /// Returns the schema version of the tables; 0 if there are none.
     private func version(_ connection: PostgresConnection) throws(PostgresFailure) -> Int {
         let hasTable = try connection.run("SELECT to_regclass('\(Self.versionTable)')").first?.first ?? nil
         guard hasTable != nil else { return 0 }
@@ -192,10 +192,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         return version
     }
 
-    /// All steps that the tables lack, or none. One relay at a time.
+    /// Applies all schema steps that the tables lack, or none. Only one relay does this at a time.
     private func upgrade(_ connection: PostgresConnection) throws(PostgresFailure) {
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
-        // Another relay may have been faster.
+        // Another relay may have applied them first.
         for (place, step) in steps.enumerated().dropFirst(try version(connection)) {
             _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
             _ = try connection.run(step)
@@ -205,19 +205,19 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     }
 }
 
-/// Values of rows, as one array of PostgreSQL for each column: `{1,NULL,"a \"text\""}`.
+/// The values of rows, as a PostgreSQL array for each column: `{1,NULL,"a \"text\""}`.
 private struct UsageArrays: UsageCells {
     private var columns: [[UInt8]]
     private var next = 0
     private let isPlain: Bool
 
-    /// - Parameter isPlain: with `?` for characters beyond ASCII.
+    /// - Parameter isPlain: whether characters beyond ASCII are replaced by `?`.
     init(columns: Int, isPlain: Bool) {
         self.columns = Array(repeating: [UInt8(ascii: "{")], count: columns)
         self.isPlain = isPlain
     }
 
-    /// A row begins.
+    /// Begins a row.
     mutating func begin() { next = 0 }
 
     mutating func add(_ number: Int?) { add(plain: number.map { "\($0)" } ?? "NULL") }

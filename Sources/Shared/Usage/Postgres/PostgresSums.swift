@@ -1,11 +1,11 @@
 import Engine
 
-/// Keeps the daily sums of a PostgreSQL database true while no request waits for it. Relays that share the database do this
-/// one at a time.
+/// Keeps the daily sums of a PostgreSQL database correct, in the background. Only one of the relays that share the
+/// database does this at a time.
 struct PostgresSums {
-    /// A lock for the sums of old rows and for deletes: any number that others do not use.
+    /// The key of the advisory lock for sums of old rows and for deletes: an arbitrary number.
     private static let lock = 7_031_912_844_552
-    /// Rows that one step adds to the sums.
+    /// The number of rows that one step adds to the sums.
     private static let rowsOfStep = 2_000
 
     let connection: PostgresConnection
@@ -13,8 +13,8 @@ struct PostgresSums {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
-    /// Makes a zone that of the sums. If it was another one, or if an older relay may have deleted rows that are in the
-    /// sums, all rows are summed anew, in steps.
+    /// Sets the time zone of the sums. If it was another one, or if an older relay may have deleted rows that are in
+    /// the sums, all rows are added to the sums again, in steps.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
         let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
         let values = PostgresValues()
@@ -24,14 +24,14 @@ struct PostgresSums {
         try PostgresSums(connection).transaction(isWaiting: true) { () throws(PostgresFailure) in
             let values = PostgresValues()
             values.add(name)
-            // Waits for the batches that are being written, and holds up later ones.
+            // This statement waits for batches that are being written, and blocks later ones.
             _ = try connection.run("UPDATE \(zone) SET zone = $1, is_mixed = false", values)
             _ = try connection.run("DELETE FROM \(table)")
             _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET summed_from = summed_to + 1")
         }
     }
 
-    /// Adds some rows to the sums that are in none: those of older relays, all of them after a change of the zone.
+    /// Adds some rows to the sums that are in none: rows of older relays, or all rows after a change of the zone.
     ///
     /// - Returns: whether more are left.
     func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
@@ -57,17 +57,17 @@ struct PostgresSums {
             _ = try connection.run(PostgresSumsSQL.add(from: step, starts: "$1", days: "$2"), days)
             let change = isAbove ? "summed_to = \(bounds[1])" : "summed_from = \(bounds[0])"
             _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET \(change) WHERE process = \(process)")
-            // An older relay is at work, which deletes old rows without telling the sums.
+            // An older relay is running, which deletes old rows without changing the sums.
             if isAbove { _ = try connection.run("UPDATE \(PostgresSumsSQL.zone) SET is_mixed = true") }
             return true
         }
-        // There may be more if another relay is at it.
+        // If another relay has the lock, there may be more rows.
         return isMore ?? true
     }
 
-    /// Deletes some rows that are older than a time.
+    /// Deletes some rows that are older than `bound`.
     ///
-    /// - Returns: the number of those; nil if another relay is at it.
+    /// - Returns: the number of deleted rows; nil if another relay has the lock.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
         try transaction(isWaiting: false) { () throws(PostgresFailure) in
             let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil
@@ -87,7 +87,7 @@ struct PostgresSums {
         }
     }
 
-    /// Deletes requests with their calls. Returns the number of requests that were there.
+    /// Deletes requests with their calls. Returns the number of requests that were deleted.
     func delete(_ ids: [RecordID], _ zone: DayZone) throws(PostgresFailure) -> Int {
         let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
             var count = 0
@@ -107,7 +107,7 @@ struct PostgresSums {
         return count ?? 0
     }
 
-    /// Calls `body` in a transaction under the lock of the sums.
+    /// Calls `body` in a transaction, holding the lock of the sums.
     ///
     /// - Parameter isWaiting: whether to wait for a relay that has the lock.
     /// - Returns: the result of `body`; nil if another relay has the lock.
@@ -129,11 +129,11 @@ struct PostgresSums {
     }
 }
 
-/// The rows of a request and of its calls, which have the numbers behind it.
+/// The rows of a request and of its calls, which have the following numbers.
 enum PostgresRequestRows {
     private static let mostCalls = 200
 
-    /// The row of the request first; none if no request has that number.
+    /// Returns the row of the request, then those of its calls; empty if no request has this number.
     static func rows(
         _ process: Int,
         _ number: Int,
@@ -162,7 +162,7 @@ enum PostgresRequestRows {
     }
 }
 
-/// A row as the server sends it.
+/// A row as the server sent it.
 struct PostgresRow: UsageRow {
     let columns: [String?]
 

@@ -1,26 +1,27 @@
 import Engine
 
-/// The statements that keep the daily sums of a PostgreSQL database.
+/// The SQL statements that maintain the daily sums of a PostgreSQL database.
 ///
-/// Each process adds to rows of its own, and rows are locked in the order of their keys, so that relays do not wait for each
-/// other in circles. `relay_usage_process` says which rows of a process are in the sums.
+/// Each process has its own rows of sums. Rows are locked in the order of their keys, so that relays do not deadlock.
+/// `relay_usage_process` says which rows of a process are in the sums.
 enum PostgresSumsSQL {
     static let table = UsageSchema.postgresSums
     static let processes = "relay_usage_process"
     static let zone = "relay_usage_zone"
-    /// The columns of records that sums are made of.
+    /// The columns of records from which sums are computed.
     private static let inputs = [
         "time", "kind", "caller", "model", "provider", "endpoint", "success", "prompt_tokens", "completion_tokens",
         "cost",
     ]
     static let inputNames = inputs.joined(separator: ", ")
 
-    /// A statement that adds the records of `source` to the sums, or takes them out.
+    /// Returns a statement that adds the records of `source` to the sums, or subtracts them.
     ///
     /// - Parameters:
-    ///   - source: for FROM: rows with `process` and `inputs`.
-    ///   - starts: a parameter with the starts of days, as `DayStarts` has them; `days`: one with their numbers.
-    ///   - sign: `-` takes them out.
+    ///   - source: the text after FROM: rows with `process` and `inputs`.
+    ///   - starts: the parameter with the starts of days, as `DayStarts` has them; `days`: the parameter with their
+    ///     numbers.
+    ///   - sign: `-` subtracts the records; empty adds them.
     static func add(from source: String, starts: String, days: String, sign: String = "") -> String {
         let keys = UsageSchema.sumKeys.joined(separator: ", ")
         let columns = UsageSchema.sumColumns.joined(separator: ", ")
@@ -32,7 +33,7 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// A statement that sums records up: `process`, then the keys and sums.
+    /// Returns a statement that sums up records: `process`, then the keys and sums.
     static func select(
         from source: String,
         starts: String,
@@ -49,7 +50,7 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// The sums of one kind of records.
+    /// Returns the sums of one kind of records.
     private static func sums(_ kind: String) -> [String] {
         [
             "count(*) FILTER (WHERE \(kind))", "count(*) FILTER (WHERE \(kind) AND NOT success)",
@@ -60,11 +61,11 @@ enum PostgresSumsSQL {
         ]
     }
 
-    /// Writes a batch of records, and adds those that were not there yet to the sums. Returns the zone of the sums; if it
-    /// is another one than `$24`, nothing was written.
+    /// The statement that writes a batch of records and adds the new ones to the sums. It returns the time zone of the
+    /// sums. If that is not `$24`, nothing was written.
     ///
-    /// Parameters: 1 the process, 2 to 23 arrays of the columns, 24 the zone, 25 and 26 the days, 27 and 28 the first and
-    /// last number.
+    /// Parameters: 1 is the process, 2 to 23 are arrays of the columns, 24 is the zone, 25 and 26 are the days, 27 and
+    /// 28 are the first and the last number.
     static let insert: String = {
         let types = ["bigint"] + UsageSchema.postgresTypes
         let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
@@ -82,7 +83,7 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// Lists processes whose rows are in no sums yet: those of older relays.
+    /// The statement that registers processes of older relays, whose rows are in no sums yet.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -98,7 +99,8 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The newest row of each process that is not in the sums: `process, summed_from, summed_to, time, is_above`.
+    /// The query for the newest row of each process that is not in the sums: `process, summed_from, summed_to, time,
+    /// is_above`.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row
@@ -109,9 +111,10 @@ enum PostgresSumsSQL {
         ) AS newest
         """
 
-    /// Deletes the rows of `condition`, and takes those out of the sums that are in them. Returns their number.
+    /// Returns a statement that deletes the rows of `condition`, and subtracts those rows from the sums that were in
+    /// them. It returns the number of deleted rows.
     ///
-    /// Parameters: 1 and 2 the days.
+    /// The parameters 1 and 2 are the days.
     static func delete(_ condition: String) -> String {
         let summed = """
             (SELECT gone.* FROM gone JOIN \(processes) AS own USING (process) \
@@ -126,12 +129,12 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The starts of the days from one time to another, and their numbers: SQL finds the day of a time by them.
+/// The starts of the days from one time to another, and their numbers. SQL uses them to find the day of a time.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]
 
-    /// Days of more than a hundred years are none of this program's records.
+    /// The largest number of days, over a hundred years. More can only come from damaged records.
     private static let maxDays = 40_000
 
     init(_ zone: DayZone, from first: Int, to last: Int) {
@@ -141,7 +144,7 @@ struct DayStarts {
         starts = days.map { zone.startMilliseconds(of: Day(number: $0)) }
     }
 
-    /// Appends both as arrays of PostgreSQL.
+    /// Appends the starts and the numbers as two PostgreSQL arrays.
     func append(to values: PostgresValues) {
         for numbers in [starts, days] { values.add("{\(numbers.map { "\($0)" }.joined(separator: ","))}") }
     }

@@ -1,6 +1,6 @@
-/// A time zone, by which days begin.
+/// A time zone, which determines when days begin.
 package struct DayZone: Sendable {
-    /// The name as `ADMIN_TIMEZONE` has it.
+    /// The name of the zone, as in `ADMIN_TIMEZONE`.
     package let name: String
     private let rules: ZoneRules
 
@@ -11,7 +11,7 @@ package struct DayZone: Sendable {
         self.rules = rules
     }
 
-    /// Creates the zone of that name from the machine's database; UTC if it has none of that name.
+    /// Creates the zone of this name from the machine's database; UTC if there is no such zone.
     package init(named name: String) {
         guard name != "UTC", let rules = ZoneRules(file: "/usr/share/zoneinfo/" + name) else {
             self = .utc
@@ -26,24 +26,24 @@ package struct DayZone: Sendable {
 
     package var today: Day { day(atMilliseconds: Timestamp.now()) }
 
-    /// The day that holds a time, in milliseconds since 1970.
+    /// Returns the day of a time, which is in milliseconds since 1970.
     package func day(atMilliseconds milliseconds: Int) -> Day {
         let second = floorDivide(milliseconds, by: 1_000)
         return Day(number: floorDivide(second &+ rules.offset(atSecond: second), by: 86_400))
     }
 
-    /// The first time of a day, in milliseconds since 1970.
+    /// Returns the start of a day, in milliseconds since 1970.
     package func startMilliseconds(of day: Day) -> Int {
         let local = day.secondsSince1970
-        // Offsets are under a day: the start is that local time less one of the two offsets around it.
+        // Offsets are below a day, so the start is the local time minus one of the two offsets around it.
         let candidates = [local - 86_400, local + 86_400].map { local - rules.offset(atSecond: $0) }
         let hits = candidates.filter { local == $0 + rules.offset(atSecond: $0) }
         if let first = hits.min() { return first * 1_000 }
-        // The clock leaps over midnight: the day begins with the leap.
+        // The clock jumps over midnight, so the day begins at the jump.
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 
-    /// The times around one that are of the same day, for who asks for many times of one day.
+    /// Returns the day of a time and the range of times on that day, for callers that look up many times.
     func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
         let day = day(atMilliseconds: milliseconds)
         let start = startMilliseconds(of: day)

@@ -1,6 +1,6 @@
 import Engine
 
-/// Conditions of SQL with numbered parameters, and the values of these.
+/// The conditions of a WHERE clause with numbered parameters, and the values of these.
 struct FilterSQL {
     enum Dialect {
         case sqlite
@@ -18,7 +18,7 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The conditions, all of which have to be true.
+    /// The text of the clause: all conditions joined with AND.
     var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
 
     private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
@@ -26,13 +26,13 @@ struct FilterSQL {
     /// Adds a condition without a value.
     mutating func add(_ condition: String) { conditions.append(condition) }
 
-    /// Adds what `condition` makes of the parameter's name.
+    /// Adds a value and the condition that `condition` returns for the name of its parameter.
     mutating func add(_ value: Value, _ condition: (String) -> String) {
         values.append(value)
         conditions.append(condition((dialect == .sqlite ? "?" : "$") + "\(values.count)"))
     }
 
-    /// Adds a comparison if there is a value.
+    /// Adds a comparison with a number, unless it is nil.
     mutating func add(_ column: String, _ comparison: String = "=", _ number: Int?) {
         if let number { add(.number(number)) { "\(column) \(comparison) \($0)" } }
     }
@@ -41,7 +41,7 @@ struct FilterSQL {
         if let text { add(.text(text)) { "\(column) = \($0)" } }
     }
 
-    /// Adds the conditions of a filter on records of requests, but for `before`.
+    /// Adds the conditions of a filter on records of requests, except for `before`.
     mutating func add(_ filter: RecordFilter) {
         add("caller", filter.caller)
         add("model", filter.model)
@@ -65,9 +65,9 @@ struct FilterSQL {
         }
     }
 
-    /// Adds the conditions of a filter on daily sums: each day that has a matching record has a matching sum.
+    /// Adds the conditions of a filter on daily sums. Each day with a matching record also has a matching sum.
     ///
-    /// - Parameter days: the days of the filter's times.
+    /// - Parameter days: the range of days of the filter's times; nil if it has none.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         for (column, text) in [
             ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
@@ -85,7 +85,7 @@ struct FilterSQL {
         }
     }
 
-    /// `%` and `_` stand for themselves.
+    /// Returns the keywords for LIKE, in which `%` and `_` are escaped.
     private static func escaped(_ keywords: String) -> String {
         var text: [UInt8] = []
         for byte in keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8 {
@@ -99,7 +99,7 @@ struct FilterSQL {
 }
 
 extension RecordOrder {
-    /// The column of `UsageSchema.columns`; nil: the id.
+    /// The column of `UsageSchema.columns`; nil for the id.
     var column: String? {
         switch self {
         case .id: nil
@@ -116,12 +116,12 @@ extension RecordOrder {
         }
     }
 
-    /// Whether the column holds texts.
+    /// Whether the column has texts.
     var isText: Bool { [.caller, .model, .provider, .endpoint].contains(self) }
 }
 
 extension RecordFilter {
-    /// The days of the zone that hold the filter's times; nil if it has no times.
+    /// Returns the range of days of the filter's times; nil if it has no times.
     func days(in zone: DayZone) -> ClosedRange<Int>? {
         guard fromMilliseconds != nil || toMilliseconds != nil else { return nil }
         let first = fromMilliseconds.map { zone.day(atMilliseconds: $0).number } ?? Int(Int32.min)
@@ -129,11 +129,11 @@ extension RecordFilter {
         return first...max(first, last)
     }
 
-    /// Whether the sums of all days count the matching records.
+    /// Whether the sums of all days give the number of matching records.
     var isCountedBySums: Bool {
         if readsRecords || before != nil || fromMilliseconds != nil || toMilliseconds != nil { return false }
         if case .status = outcome { return false }
-        // Sums do not tell an empty text from a missing one.
+        // The sums do not distinguish an empty text from a missing one.
         return ![caller, model, provider, endpoint]
             .contains { $0.map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false }
     }

@@ -1,6 +1,6 @@
-/// Chooses the records of a page among those that match, which come in the order of their ids.
+/// Selects the records of a page from the matching records, which are added in the order of their ids.
 struct PageCollector<ID> {
-    /// The value that records are sorted by; what has none goes first.
+    /// The value by which records are sorted. A record without a value comes first.
     struct SortValue: Comparable {
         var number: Int?
         var text: String?
@@ -16,10 +16,10 @@ struct PageCollector<ID> {
     }
 
     private let query: RecordQuery
-    /// The number of matching records, if it is known beforehand.
+    /// The number of matching records, if it is already known.
     private let knownTotal: Int?
     private let skipped: Int
-    /// The records that may stand on the page or before it.
+    /// The number of records up to the end of the page.
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
@@ -32,19 +32,19 @@ struct PageCollector<ID> {
         needed = min(skipped + size, RecordQuery.maxTotal)
     }
 
-    /// Whether the order of the ids is that of the page.
+    /// Whether the page is in the order of the ids.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether further records change nothing.
+    /// Whether further records would change nothing.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal
     }
 
-    /// The most further records that may change something, of those that come next in the order of the page.
+    /// The largest number of further records that could change the result, if they come in the order of the page.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
-    /// Counts matching records that stand on no page.
+    /// Counts matching records that cannot be on the page.
     mutating func addUnlisted(_ count: Int) { matched += max(0, count) }
 
     /// Adds a matching record.
@@ -67,14 +67,14 @@ struct PageCollector<ID> {
         candidates.removeLast(max(0, candidates.count - needed))
     }
 
-    /// The ids of the page in its order.
+    /// Returns the ids of the page, in its order.
     mutating func ids() -> [ID] {
         if isByID { return candidates.map(\.id) }
         sort()
         return candidates.dropFirst(skipped).map(\.id)
     }
 
-    /// A page without its records.
+    /// Returns the page with its totals, but without records.
     func page() -> RecordPage {
         var page = RecordPage()
         let total = max(knownTotal ?? 0, matched)

@@ -1,14 +1,14 @@
 import Engine
 
 extension RecordFilter {
-    /// Whether the id is below `before`.
+    /// Returns whether the id is below `before`.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }
 
-    /// Whether a record of a request matches, as `FilterSQL` has it.
+    /// Returns whether a record of a request matches, by the rules of `FilterSQL`.
     ///
-    /// - Parameter search: that of the keywords.
+    /// - Parameter search: the search for the filter's keywords; nil if it has none.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         let fields = [
             (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),
@@ -30,7 +30,7 @@ extension RecordFilter {
     }
 }
 
-/// Looks for keywords in texts; ASCII letters stand for both cases.
+/// A search for keywords in texts. It ignores the case of ASCII letters.
 struct KeywordSearch {
     private let lowercased: [UInt8]
 
@@ -54,7 +54,7 @@ struct KeywordSearch {
 }
 
 extension PageCollector.SortValue {
-    /// The value of a record by which a list is sorted.
+    /// Creates the value by which a list sorts a record.
     init(_ record: UsageRecord, _ order: RecordOrder) {
         switch order {
         case .id: break

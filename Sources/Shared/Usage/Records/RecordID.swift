@@ -1,16 +1,16 @@
 package import Engine
 
-/// The id of a kept record. Ids of one place are ordered by age, and none is used twice.
+/// The id of a stored record. The ids of one store are ordered by age, and no id is used twice.
 package enum RecordID: Sendable, Hashable {
-    /// A record of SQLite or of the memory. JavaScript's numbers hold it exactly until the year 2039.
+    /// A record in SQLite or in memory. JavaScript numbers represent this id exactly until the year 2039.
     case number(Int)
-    /// A record of PostgreSQL, where several processes write: the time in milliseconds since 1970, the number of the
-    /// process, and that of the record among those of the process.
+    /// A record in PostgreSQL, where several processes write: the time in milliseconds since 1970, the number of the
+    /// process, and the number of the record in that process.
     case triple(time: Int, process: Int, number: Int)
 
     private static let textLimitBytes = 64
 
-    /// Reads an id as `text` writes it; nil if the text is no id.
+    /// Parses an id in the form of `text`; nil if the text is not an id.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= Self.textLimitBytes else { return nil }
         let parts = text.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map { part in
@@ -25,7 +25,7 @@ package enum RecordID: Sendable, Hashable {
         }
     }
 
-    /// The id in a URL: digits, of PostgreSQL three numbers with `-` between them.
+    /// The id in a URL: a number, or for PostgreSQL three numbers joined by `-`.
     package var text: String {
         switch self {
         case .number(let number): "\(number)"
@@ -35,7 +35,7 @@ package enum RecordID: Sendable, Hashable {
 }
 
 extension RecordID: JSONWritable {
-    /// Appends a number, of PostgreSQL a string.
+    /// Appends the id as a JSON number, or for PostgreSQL as a JSON string.
     package func appendJSON(to out: inout ByteBuffer) {
         switch self {
         case .number(let number): number.appendJSON(to: &out)

@@ -1,23 +1,23 @@
-/// A question for records of requests, as the list of an operator's page asks it.
+/// A query for records of requests, as the operator's list sends it.
 package struct RecordQuery: Sendable {
     package var filter = RecordFilter()
     package var order = RecordOrder.id
     package var isDescending = true
-    /// The number of records of a page, at most `maxRecords`.
+    /// The number of records per page, at most `maxRecords`.
     package var recordsPerPage = 10
-    /// The page, from 1.
+    /// The number of the page, from 1.
     package var page = 1
 
     package static let maxRecords = 200
-    /// The most matching records that are counted one by one.
+    /// The largest number of matching records that are counted individually.
     package static let maxTotal = 10_000
 
     package init() {}
 }
 
-/// The records of requests that somebody looks for. A field that is nil selects nothing.
+/// The conditions for records of requests. A field that is nil is no condition.
 package struct RecordFilter: Sendable, Equatable {
-    /// The end of a request.
+    /// The result of a request.
     package enum Outcome: Sendable, Equatable {
         case completed
         case failed
@@ -28,31 +28,31 @@ package struct RecordFilter: Sendable, Equatable {
     package var caller: String?
     /// The model that the request named.
     package var model: String?
-    /// The provider that was called last.
+    /// The name of the provider that was called last.
     package var provider: String?
-    /// The route, as metrics name it: `/chat/completions`.
+    /// The route by its name in metrics, such as `/chat/completions`.
     package var endpoint: String?
     package var outcome: Outcome?
-    /// The first end of a request that is included, in milliseconds since 1970.
+    /// The earliest end of a request that matches, in milliseconds since 1970.
     package var fromMilliseconds: Int?
-    /// The first end of a request that is no longer included, in milliseconds since 1970.
+    /// The time before which matching requests ended, in milliseconds since 1970.
     package var toMilliseconds: Int?
-    /// The least cost that is included. Requests of unknown cost are not.
+    /// The lowest cost that matches. Requests of unknown cost do not match.
     package var minCost: Cost?
-    /// The shortest duration that is included.
+    /// The shortest duration that matches.
     package var minDurationMilliseconds: Int?
-    /// A text that the request's id, caller, model, provider, endpoint or error contains. Its ASCII letters stand for both
-    /// cases.
+    /// A text that the request's id, caller, model, provider, endpoint or error contains. The case of ASCII letters is
+    /// ignored.
     package var keywords: String?
-    /// The id below which records are looked for: only older ones are included.
+    /// The id before which records match: only older records do.
     package var before: RecordID?
 
-    /// The longest `keywords` that are looked for, in bytes.
+    /// The length of `keywords` that is searched for, in bytes.
     package static let maxKeywordBytes = 200
 
     package init() {}
 
-    /// Whether no index narrows the filter: the records are read one by one, the newest first.
+    /// Whether no index helps with the filter, so that the records are read one by one.
     var readsRecords: Bool { keywords != nil || minCost != nil || minDurationMilliseconds != nil }
 }
 
@@ -71,34 +71,34 @@ package enum RecordOrder: String, CaseIterable, Sendable {
     case status
 }
 
-/// The records that a query found.
+/// The result of a query for records.
 package struct RecordPage: Sendable {
-    /// The records of the page, in the order that was asked for.
+    /// The records of the page, in the requested order.
     package var records: [StoredRecord] = []
-    /// The number of records that match the filter, or those of them that were counted.
+    /// The number of records that match the filter, as far as they were counted.
     package var total = 0
     /// Whether more records match than `total`.
     package var isTotalBound = false
-    /// Whether the time was over before all records had been looked at.
+    /// Whether the time ended before all records were searched.
     package var isPartial = false
-    /// The id to go on with as `before` where the time was over; nil if it was not.
+    /// The id to pass as `before` to continue the search; nil if it is complete.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Says where to go on: behind the last record of a full page, else behind the last one that was looked at.
+    /// Sets the continuation: after the last record of a full page, else after the last record that was searched.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
     }
 }
 
-/// A kept record of a request.
+/// A stored record of a request.
 package struct StoredRecord: Sendable {
     package let id: RecordID
-    /// The record. Its subject is `.request`, also where a database holds its only call in the same row.
+    /// The record. Its subject is `.request`, even if a database stores the only call in the same row.
     package let request: UsageRecord
-    /// The status of the vendor's last response; nil if no call had one.
+    /// The status of the vendor's last response; nil if no call had a response.
     package var lastCallStatus: Int?
 
     init(_ id: RecordID, _ request: UsageRecord, lastCallStatus: Int? = nil) {
@@ -108,9 +108,9 @@ package struct StoredRecord: Sendable {
     }
 }
 
-/// A kept record of a request, with those of its calls.
+/// A stored record of a request, with those of its calls.
 package struct StoredRequest: Sendable {
     package let record: StoredRecord
-    /// The records of the calls in the order of their ends; each has the subject `.call`.
+    /// The records of the calls, in the order of their ends. Each has the subject `.call`.
     package let calls: [UsageRecord]
 }

@@ -1,19 +1,19 @@
 import Engine
 
-/// A place whose kept records can be read. Used by the thread of a `RecordReader` only, so that it may block.
+/// A store whose records can be read. It is used by the thread of a `RecordReader` only, so it may block.
 protocol RecordSource: AnyObject, Sendable {
-    /// Returns the records that match; those found so far when the time is over.
+    /// Returns the page of matching records; if the time ends first, those found so far.
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage
 
-    /// Returns the record of a request and those of its calls; nil if there is none of that id.
+    /// Returns the record of a request and those of its calls; nil if there is none with this id.
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest?
 
-    /// Returns sums of records; those made so far when the time is over.
+    /// Returns the sums of records; if the time ends first, those computed so far.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
-    /// Adds the requests that ended since a time to `minutes`, which has the minutes from that time on.
+    /// Adds the requests that ended since a time to `minutes`, whose first minute contains that time.
     ///
-    /// - Returns: false if the time was over before.
+    /// - Returns: false if the time ended before all requests were counted.
     func count(
         since startMilliseconds: Int,
         into minutes: inout [UsageOverview.Minute],

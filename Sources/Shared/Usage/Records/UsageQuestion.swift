@@ -1,7 +1,7 @@
-/// A question of an operator at the command line, about the records of the last days.
+/// A query of the `usage` command for the records of the last days.
 package struct UsageQuestion: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
-        /// The caller.
+        /// The caller, by the name of its key.
         case key
         case model
         case provider
@@ -18,10 +18,10 @@ package struct UsageQuestion: Sendable, Equatable {
     }
 
     package let group: Group
-    /// The number of days, with today.
+    /// The number of days, including today.
     package let days: Int
 
-    /// The most groups that are listed.
+    /// The largest number of groups in the result.
     static let mostRows = 1_000
 
     package init(by group: Group, days: Int) {
@@ -29,33 +29,33 @@ package struct UsageQuestion: Sendable, Equatable {
         self.days = days
     }
 
-    /// Whether calls are counted: a request names the provider that was asked last, and has the sum of all.
+    /// Whether calls are counted. The record of a request only names the last provider, but has the sum of all calls.
     package var isOfCalls: Bool { group == .provider }
 
-    /// The question for sums.
+    /// Returns the query for sums.
     func query(today: Day) -> UsageQuery {
         UsageQuery(by: [group.dimension], from: today.adding(days: 1 - days))
     }
 }
 
-/// The response to a question.
+/// The result of a `UsageQuestion`.
 package struct UsageSummary: Sendable {
     package struct Row: Sendable, Equatable {
-        /// The name of the group; nil: the records have none.
+        /// The name of the group; nil: the records have no value.
         package let name: String?
         package let figures: UsageFigures
     }
 
-    /// The first and the last day that count.
+    /// The first day of the result; `last` is the last one.
     package let first: Day
     package let last: Day
-    /// The zone in which days begin.
+    /// The name of the time zone whose days are used.
     package let zone: String
     package var rows: [Row] = []
     package var total = UsageFigures()
-    /// Whether there are more groups than are listed.
+    /// Whether there are more groups than `rows` contains.
     package var isCut = false
-    /// Lines that are no records.
+    /// The number of lines in files that are not records.
     package var badLines = 0
 
     package init(_ question: UsageQuestion, in zone: DayZone) {
@@ -64,7 +64,7 @@ package struct UsageSummary: Sendable {
         self.zone = zone.name
     }
 
-    /// - Parameter table: the response to the question's query.
+    /// - Parameter table: the result of the question's query.
     init(_ question: UsageQuestion, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum

@@ -1,12 +1,12 @@
-/// The record of a request that has ended, or of one call of a vendor for it, or of both. Never a prompt, an answer or a
-/// key.
+/// The record of a finished request, of one upstream call for it, or of both. It never contains a prompt, a response or
+/// a key.
 package struct UsageRecord: Sendable {
     package enum Subject: Sendable {
         case request
-        /// A vendor's call, with the name of the provider's own key; nil: it was the caller's, or none. `credits`: as the
-        /// vendor told them.
+        /// An upstream call. `key` is the name of the provider's own key, or nil for a caller's key or none. `credits`
+        /// is the number that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// A request and its only call, whose record is the same but for this.
+        /// A request and its only call, whose record differs from the request's in these values only.
         case requestWithCall(OnlyCall)
     }
 
@@ -24,36 +24,37 @@ package struct UsageRecord: Sendable {
         }
     }
 
-    /// Of its end, since 1970.
+    /// The time at which the request or call ended, in milliseconds since 1970.
     package private(set) var timeMilliseconds: Int
     package var subject: Subject
     package let requestID: String
-    /// The route, as metrics name it: `/chat/completions`; nil: there is no such.
+    /// The route by its name in metrics, such as `/chat/completions`; nil if the route is unknown.
     package let endpoint: String?
-    /// A known key's name, or a digest; nil: nobody said who.
+    /// The name of a known key, or a digest of another key; nil if the caller is anonymous.
     package let caller: String?
-    /// As it was asked for; nil: none was.
+    /// The model that the request named; nil if it named none.
     package let model: String?
     /// The vendor's name of the model that was called last.
     package var modelUsed: String?
-    /// That was called last; nil: none was.
+    /// The provider that was called last; nil if none was called.
     package var provider: String?
     package var promptTokens = 0
     package var completionTokens = 0
-    /// The vendor did not tell the tokens.
+    /// Whether the relay counted the tokens because the vendor did not report them.
     package var isEstimated = false
-    /// Whether the relay counted those tokens by the model's vocabulary. False: they are estimates, or the vendor's.
+    /// Whether the relay counted the tokens with the model's vocabulary. False if they are estimates or the vendor's
+    /// numbers.
     package var isExact = false
-    /// Nil: not known.
+    /// The cost; nil if unknown.
     package var cost: Cost?
     package var durationMilliseconds = 0
-    /// Calls of candidates, and those that were repeated.
+    /// The number of upstream calls, including retries.
     package var attempts = 0
     package var isStreamed = false
-    /// The answer was kept from an earlier request.
+    /// Whether the response came from the cache.
     package var isCached = false
     package var isSuccess = false
-    /// The answer's, or of a call the vendor's; nil: there was none.
+    /// The HTTP status of the response, or for a call that of the vendor's response; nil if there was none.
     package var status: Int?
     package var error: String?
 
@@ -75,12 +76,12 @@ package struct UsageRecord: Sendable {
 }
 
 extension UsageRecord {
-    /// The number of records that it stands for.
+    /// The number of records that this value represents.
     var count: Int { if case .requestWithCall = subject { 2 } else { 1 } }
 
     var isOfRequest: Bool { if case .call = subject { false } else { true } }
 
-    /// The call's own record, for those who keep it apart from its request's.
+    /// The record of the only call, for stores that keep it separately; nil if there is no such call.
     var onlyCall: UsageRecord? {
         guard case .requestWithCall(let own) = subject else { return nil }
         var call = self
@@ -93,7 +94,7 @@ extension UsageRecord {
 }
 
 extension ArraySlice<UsageRecord> {
-    /// The number of records that these stand for.
+    /// The number of records that these values represent.
     var recordCount: Int {
         let records = span
         var count = 0

@@ -1,4 +1,4 @@
-/// A row of a database, by the positions of its columns.
+/// A row of a database, whose columns are accessed by position.
 protocol UsageRow {
     func number(at position: Int) -> Int?
     func flag(at position: Int) -> Bool
@@ -9,8 +9,8 @@ extension UsageRecord {
     /// Reads a record from a row.
     ///
     /// - Parameters:
-    ///   - first: the position of the first of `UsageSchema.columns`.
-    ///   - call: the position of the first of `UsageSchema.callColumns`; nil if the row has none of these.
+    ///   - first: the position of the first column of `UsageSchema.columns`.
+    ///   - call: the position of the first column of `UsageSchema.callColumns`; nil if the row has none of these.
     init(_ row: some UsageRow, at first: Int = 0, call: Int? = nil) {
         let time = row.number(at: first) ?? 0
         var subject = Subject.request

@@ -1,8 +1,7 @@
-/// The tables of usage records. Each step leads from one version of the schema to the next; steps that were released
-/// never change.
+/// The tables of usage records. Each step upgrades the schema by one version. Steps that were released never change.
 enum UsageSchema {
-    /// Of a record, in the order in which stores write them. Money is in 10^-12 dollars, `time` in milliseconds since
-    /// 1970, `kind` 0 for a request and 1 for a call.
+    /// The columns of a record, in the order of writing. Money is in 10^-12 dollars, `time` in milliseconds since 1970,
+    /// and `kind` is 0 for a request and 1 for a call.
     static let columns = [
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
@@ -12,11 +11,13 @@ enum UsageSchema {
     static let postgresTable = "relay_usage"
     static let postgresSums = "relay_usage_sums"
 
-    /// Others read the view `usage`, which has a row for each record. The row of a request's only call is joined to the
-    /// request's where it is the same but for `callColumns`; its id is then the next one.
+    /// The table of records. Other programs read the view `usage`, which has a row for each record. If a request has
+    /// only one call that differs in `callColumns` alone, the row of the call is joined to that of the request; its id
+    /// is then the next one.
     static let sqliteTable = "records"
 
-    /// Of SQLite: what a joined call has of its own, else NULL. It ended so long before its request.
+    /// The columns of a joined call in SQLite, NULL if there is none. `call_before_ms` is the time from the end of the
+    /// call to the end of the request.
     static let callColumns = ["call_before_ms", "call_duration_ms", "call_key", "call_credits"]
 
     static let sqliteSteps = [
@@ -32,9 +33,9 @@ enum UsageSchema {
         );
         CREATE INDEX usage_time ON usage (time);
         """,
-        // Ids that follow the time make the index needless, which cost a third of each row's time.
+        // Ids that follow the time make the index superfluous, which took a third of the time to write a row.
         "DROP INDEX usage_time; UPDATE usage SET id = time * \(idsPerMillisecond) + id % \(idsPerMillisecond)",
-        // A cast gives a value the affinity that the column has in the other half.
+        // The casts give the values the affinity that the column has in the other half of the union.
         """
         ALTER TABLE usage RENAME TO records;
         ALTER TABLE records ADD COLUMN call_before_ms INTEGER;
@@ -53,7 +54,7 @@ enum UsageSchema {
                 call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error
             FROM records WHERE call_before_ms IS NOT NULL;
         """,
-        // Rows up to the mark are summed later, in small steps.
+        // Rows up to the mark are added to the sums later, in small steps.
         """
         CREATE TABLE sums (
             day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
@@ -74,39 +75,42 @@ enum UsageSchema {
         """,
     ]
 
-    /// The fields by which sums are kept.
+    /// The fields by which sums are grouped.
     static let sumKeys = ["day", "caller", "model", "provider", "endpoint"]
 
-    /// The sums: of requests, then those of calls. `costs` counts the records whose cost is known; the sum of these is
-    /// `cost`, in 10^-6 dollars, and `cost_rest`, in 10^-12.
+    /// The columns of sums: those of requests, then those of calls. `costs` counts the records with known cost. Their
+    /// sum is `cost`, in 10^-6 dollars, plus `cost_rest`, in 10^-12 dollars.
     static let sumColumns = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
         "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",
     ]
 
-    /// The names that stand for those of requests where calls are counted.
+    /// Returns the columns of sums for requests or for calls.
     static func sumColumns(ofCalls: Bool) -> ArraySlice<String> {
         ofCalls ? sumColumns[7...] : sumColumns[..<7]
     }
 
-    /// In SQLite, ids grow from row to row and are never below a row's time times this. So no row since a time has a
-    /// lower id than that time gives, whatever the clock did.
+    /// The factor between times and ids in SQLite. Ids grow from row to row and are never below the row's time
+    /// multiplied by this. So no row since a time has a lower id than that time gives, even if the clock was changed.
     static let idsPerMillisecond = 4_096
 
-    /// - Parameter last: of the row before.
+    /// Returns the id of a record.
+    ///
+    /// - Parameter last: the id of the row before.
     static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
         max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
     }
 
-    /// A bound that no id reaches, however far in the future a clock is.
+    /// The bound that no valid id reaches, however far the clock is in the future.
     static let idBound = 1 << 62 + 1 << 40
 
-    /// No row of that time or later has a lower one.
+    /// Returns the lowest id that a row of this time or later can have.
     static func firstSQLiteID(at milliseconds: Int) -> Int {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
     }
 
-    /// `process` and `number` are a record's own: one that is written a second time is not there twice.
+    /// The steps for PostgreSQL. `process` and `number` identify a record, so that a record which is written twice is
+    /// stored once.
     static let postgresSteps = [
         """
         CREATE TABLE relay_usage (
@@ -121,7 +125,7 @@ enum UsageSchema {
         );
         CREATE INDEX relay_usage_time ON relay_usage (time);
         """,
-        // Of each process the rows from `summed_from` to `summed_to` are in the sums; others are summed later.
+        // The rows of a process from `summed_from` to `summed_to` are in the sums; other rows are added later.
         """
         CREATE TABLE relay_usage_sums (
             process bigint NOT NULL,
@@ -142,27 +146,27 @@ enum UsageSchema {
         """,
     ]
 
-    /// The types of `columns` in PostgreSQL.
+    /// The PostgreSQL types of `columns`.
     static let postgresTypes = [
         "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
         "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text",
     ]
 }
 
-/// Takes the values of a row, one after the other.
+/// A receiver of the values of a row, in the order of the columns.
 protocol UsageCells {
     mutating func add(_ number: Int?)
     mutating func add(_ flag: Bool)
-    /// Of any length.
+    /// Adds a text of any length.
     mutating func add(_ text: String?)
 }
 
 extension UsageRecord {
-    /// The most bytes of a text.
+    /// The length to which texts are cut, in bytes.
     static let textBound = 1_000
 
-    /// In the order of `UsageSchema.columns`; of a request with its only call, the request's. Numbers are such that sums
-    /// of millions of them are exact.
+    /// Writes the values in the order of `UsageSchema.columns`; for a request with its only call, those of the request.
+    /// Numbers are bounded so that sums of millions of them are exact.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
@@ -192,7 +196,7 @@ extension UsageRecord {
         cells.add(error)
     }
 
-    /// In the order of `UsageSchema.callColumns`.
+    /// Writes the values in the order of `UsageSchema.callColumns`.
     func writeCall(to cells: inout some UsageCells) {
         guard case .requestWithCall(let call) = subject else {
             for _ in UsageSchema.callColumns { cells.add(nil as Int?) }

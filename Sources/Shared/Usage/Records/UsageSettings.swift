@@ -1,15 +1,15 @@
-/// The file of usage records.
+/// The settings of the file of usage records.
 package struct UsageFileSettings: Sendable, Equatable {
-    /// Nil: standard output.
+    /// The path of the file; nil: standard output.
     package let path: String?
-    /// Of one file.
+    /// The largest size of one file, in bytes.
     package let mostBytes: Int
-    /// With those that were replaced.
+    /// The largest number of files, including rotated ones.
     package let files: Int
 }
 
 extension UsageFileSettings {
-    /// Nil: none is written.
+    /// Reads the settings; nil if no file is configured.
     init?(_ reader: SettingsReader) {
         guard let path = reader.text("USAGE_LOG_FILE") else { return nil }
         self.path = path == "-" ? nil : path
@@ -18,21 +18,21 @@ extension UsageFileSettings {
     }
 }
 
-/// The database of usage records.
+/// The settings of the database of usage records.
 package struct UsageDatabaseSettings: Sendable, Equatable {
     package enum Place: Sendable, Equatable {
-        /// That `DATA_DIR` names.
+        /// The folder of an SQLite file: `DATA_DIR`.
         case folder(String)
-        /// A PostgreSQL server's URL, with its password: not for logs.
+        /// The URL of a PostgreSQL server, including its password. It must not be logged.
         case server(String)
     }
 
     package let place: Place
-    /// For which records are kept; 0: for ever.
+    /// The number of days for which records are kept; 0: without limit.
     package let days: Int
-    /// Of a file.
+    /// The largest size of the SQLite file, in bytes.
     package let mostBytes: Int
-    /// The name of the zone by whose days sums are kept.
+    /// The name of the time zone whose days the sums use.
     private let zoneName: String
 
     package init(_ place: Place, days: Int, mostBytes: Int, zone: String = "UTC") {
@@ -46,7 +46,7 @@ package struct UsageDatabaseSettings: Sendable, Equatable {
 }
 
 extension UsageDatabaseSettings {
-    /// Nil: there is none.
+    /// Reads the settings; nil if no database is configured.
     init?(_ reader: inout SettingsReader) {
         let place: Place
         if let url = reader.text("USAGE_DATABASE_URL") {

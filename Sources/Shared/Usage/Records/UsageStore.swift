@@ -1,22 +1,21 @@
-/// A place where usage records are kept: a file, a database. Used by the thread of its `UsageQueue` only, so that it may
-/// block.
+/// A store of usage records: a file or a database. It is used by the thread of its `UsageQueue` only, so it may block.
 package protocol UsageStore: AnyObject, Sendable {
-    /// Writes the first of the records, as many as it takes at once.
+    /// Writes the first records, as many as it can at once.
     ///
-    /// - Parameter records: at least one.
-    /// - Returns: the number of those that were written, at least one.
-    /// - Throws: if none was. The same records are brought again later.
+    /// - Parameter records: the records to write, at least one.
+    /// - Returns: the number of records that were written, at least one.
+    /// - Throws: if no record was written. The same records are passed again later.
     func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int
 
-    /// Others may have moved what it writes to.
+    /// Reopens the file or connection, since the file may have been moved.
     func reopen()
 
-    /// Does some of the work that no request waits for, for a few milliseconds.
+    /// Does some background work, for a few milliseconds.
     ///
-    /// - Returns: the milliseconds after which there is more of it; nil if there never is.
+    /// - Returns: the milliseconds until there is more work; nil if there never is any.
     func advance() -> Int?
 
-    /// Closes what is open. Nothing is written after that.
+    /// Closes the store. Nothing is written after that.
     func end()
 }
 
@@ -26,7 +25,7 @@ extension UsageStore {
     package func advance() -> Int? { nil }
 }
 
-/// The cause why records were not written, for the log: no secret.
+/// The reason why records were not written, for the log. It contains no secret.
 package struct UsageFailure: Error {
     package let cause: String
 

@@ -1,15 +1,15 @@
 import Engine
 
-/// The fields by which sums are kept. A text that records lack is empty.
+/// The fields by which sums are grouped. If a record lacks a text, it is empty here.
 struct SumKey: Sendable, Hashable {
-    /// The number of the day since 1970, in the zone of the sums.
+    /// The number of days since 1970, in the time zone of the sums.
     var day: Int
     let caller: String
     let model: String
     let provider: String
     let endpoint: String
 
-    /// Longer texts are cut, so that a database can index all of them together.
+    /// The length to which texts are cut, in bytes, so that a database can index all of them together.
     static let textBound = 300
 
     init(day: Int, caller: String, model: String, provider: String, endpoint: String) {
@@ -42,13 +42,16 @@ struct Tally: Sendable, Equatable {
     var completionTokens = 0
     /// The number of records whose cost is known.
     var costs = 0
-    /// The cost in two parts, whose sums do not overflow: 10^-6 dollars, and the rest in 10^-12 dollars.
+    /// The cost in two parts, whose sums do not overflow: 10^-6 dollars here, and the rest in 10^-12 dollars in
+    /// `costRest`.
     var costMillionths = 0
     var costRest = 0
 
     static let costScale = 1_000_000
 
-    /// - Parameter sign: 1 adds the record, -1 takes it out.
+    /// Adds or subtracts a record.
+    ///
+    /// - Parameter sign: 1 to add the record, -1 to subtract it.
     mutating func add(_ record: UsageRecord, _ sign: Int) {
         count &+= sign
         if !record.isSuccess { failed &+= sign }
@@ -71,15 +74,15 @@ struct Tally: Sendable, Equatable {
     }
 }
 
-/// The sums of a key: of requests, and of calls.
+/// The sums of one key: those of requests, and those of calls.
 struct DailySum: Sendable {
     var requests = Tally()
     var calls = Tally()
-    /// The highest id of a row that was added; 0 where ids are no numbers.
+    /// The highest id of an added row; 0 if ids are not numbers.
     var lastID = 0
 }
 
-/// Sums of records by day, caller, model, provider and endpoint, as they gather before they are written.
+/// The sums of records by day, caller, model, provider and endpoint, collected before they are written.
 struct UsageSums {
     private(set) var rows: [(key: SumKey, sum: DailySum)] = []
     private var positions: [SumKey: Int] = [:]
@@ -90,10 +93,10 @@ struct UsageSums {
     var isEmpty: Bool { rows.isEmpty }
     var zone: DayZone { calendar.zone }
 
-    /// The rows in the order of their keys: writers that keep to one order do not block each other for ever.
+    /// The rows in the order of their keys. Writers that use one order do not deadlock.
     var sorted: [(key: SumKey, sum: DailySum)] { rows.sorted { $0.key < $1.key } }
 
-    /// Forgets the oldest days, until so many rows are left or one day.
+    /// Removes the oldest days until at most this many rows are left, or only one day.
     mutating func removeOldestDays(downTo bound: Int) {
         let newest = rows.lazy.map(\.key.day).max() ?? 0
         while rows.count > bound, let oldest = rows.lazy.map(\.key.day).min(), oldest < newest {
@@ -103,11 +106,11 @@ struct UsageSums {
         positions = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
-    /// Adds a record; one of a request with its only call adds to both.
+    /// Adds a record. A request with its only call is added to both sums.
     ///
     /// - Parameters:
-    ///   - sign: 1, or -1 to take it out.
-    ///   - id: the id of its row.
+    ///   - sign: 1 to add the record, -1 to subtract it.
+    ///   - id: the id of the record's row.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
         let position = position(of: record, day: calendar.day(at: record.timeMilliseconds))
         rows[position].sum.lastID = max(rows[position].sum.lastID, id)
@@ -125,7 +128,7 @@ struct UsageSums {
 
     private mutating func position(of record: UsageRecord, day: Int) -> Int {
         let key = SumKey(record, day: day)
-        // Most records have the key of the one before.
+        // Most records have the same key as the record before.
         if let last = rows.last, last.key == key { return rows.count - 1 }
         if let known = positions[key] { return known }
         positions[key] = rows.count
@@ -145,14 +148,14 @@ extension SumKey: Comparable {
     }
 }
 
-/// The days of times that are close to each other.
+/// A cache for finding the days of times that are close to each other.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?
 
     init(_ zone: DayZone) { self.zone = zone }
 
-    /// The number of the day since 1970.
+    /// Returns the day of a time, as the number of days since 1970.
     mutating func day(at milliseconds: Int) -> Int {
         if let known, known.milliseconds.contains(milliseconds) { return known.day.number }
         let span = zone.span(of: milliseconds)
@@ -164,7 +167,7 @@ struct DayCache {
 extension UsageRecord {
     private static let mostTokens = 1 << 40
 
-    /// The tokens as they are kept: sums of millions of records are exact.
+    /// The prompt tokens as they are stored, bounded so that sums of millions of records are exact.
     var keptPromptTokens: Int { min(max(0, promptTokens), Self.mostTokens) }
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.mostTokens) }
 }
@@ -185,7 +188,7 @@ extension DailySum {
 }
 
 extension DailySum {
-    /// Reads a row of sums: the keys, then the columns.
+    /// Reads a row of sums: the keys, then the columns of sums.
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: DailySum) {
         func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }
         let key = SumKey(
@@ -201,7 +204,7 @@ extension DailySum {
 }
 
 extension Tally {
-    /// Reads seven numbers.
+    /// Reads the seven numbers of a tally.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
         count = number(0)

@@ -1,5 +1,5 @@
 extension UsageTable {
-    /// Makes the table of sums that are held in memory.
+    /// Creates the result of a query from sums in memory.
     init(_ query: UsageQuery, _ sums: [(key: SumKey, sum: DailySum)]) {
         let first = query.first?.number ?? .min
         let days = first...max(first, query.last?.number ?? .max)

@@ -1,6 +1,6 @@
 import Engine
 
-/// The statements that answer a query for sums.
+/// The SQL statements of a query for sums.
 struct UsageTableSQL {
     private let query: UsageQuery
     private let table: String
@@ -23,10 +23,10 @@ struct UsageTableSQL {
         UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
     }
 
-    /// One row of seven numbers.
+    /// The statement for the total: one row of seven numbers.
     var sum: String { "SELECT \(sums) FROM \(table) WHERE \(condition)" }
 
-    /// Rows of the dimensions and seven numbers.
+    /// The statement for the rows: the fields of the query, then seven numbers.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
         let positions = query.dimensions.indices.map { "\($0 + 1)" }
@@ -38,7 +38,9 @@ struct UsageTableSQL {
             "SELECT \(names),\(sums) FROM \(table) WHERE \(condition) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
     }
 
-    /// - Parameter day: the last day that may lack records.
+    /// Returns whether the result may lack records.
+    ///
+    /// - Parameter day: the last day that may lack records; nil if there is none.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
@@ -64,14 +66,14 @@ struct UsageTableSQL {
 }
 
 extension UsageTable {
-    /// Appends a row, as far as there is room.
+    /// Appends a row, or marks the table as cut if there is no room.
     mutating func append(_ row: Row) {
         if rows.count < UsageQuery.maxRows { rows.append(row) } else { isCut = true }
     }
 }
 
 extension [UsageOverview.Minute] {
-    /// - Parameter minute: the number of the minute since 1970.
+    /// - Parameter minute: the number of minutes since 1970.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)
@@ -82,9 +84,11 @@ extension [UsageOverview.Minute] {
 }
 
 extension StoredRequest {
+    /// Creates a stored request.
+    ///
     /// - Parameters:
-    ///   - request: the record, perhaps with its only call.
-    ///   - calls: the records of other calls.
+    ///   - request: the record of the request, possibly with its only call.
+    ///   - calls: the records of the other calls.
     init(_ id: RecordID, _ request: UsageRecord, _ calls: [UsageRecord]) {
         let calls = (request.onlyCall.map { [$0] } ?? []) + calls
         var plain = request

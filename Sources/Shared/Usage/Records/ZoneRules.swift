@@ -1,12 +1,12 @@
 import Engine
 import Glibc
 
-/// The offsets of a time zone from UTC, by a file of the time zone database (RFC 9636).
+/// The offsets of a time zone from UTC, read from a file of the time zone database (RFC 9636).
 struct ZoneRules: Sendable {
-    /// The times from which offsets hold, in seconds since 1970, in their order.
+    /// The times at which the offset changes, in seconds since 1970, in ascending order.
     private var changes: [(second: Int, offset: Int)] = []
     private var firstOffset = 0
-    /// The rule after the last change; nil: the last offset stays.
+    /// The rule after the last change; nil: the last offset stays valid.
     private var later: ZoneFooter?
 
     static let utc = ZoneRules()
@@ -22,7 +22,7 @@ struct ZoneRules: Sendable {
         self.init(Array(bytes.prefix(count)))
     }
 
-    /// Reads the contents of a file; nil if it is not of the database, or damaged.
+    /// Parses the content of a file; nil if it is not a time zone file or is damaged.
     init?(_ bytes: [UInt8]) {
         guard let first = ZoneHeader(bytes[...]) else { return nil }
         var header = first
@@ -48,7 +48,7 @@ struct ZoneRules: Sendable {
         if timeBytes == 8 { later = ZoneFooter(body.dropFirst(header.bodyBytes(timeBytes: 8))) }
     }
 
-    /// The seconds that the zone is ahead of UTC.
+    /// Returns the number of seconds by which the zone is ahead of UTC.
     func offset(atSecond second: Int) -> Int {
         if let last = changes.last, second >= last.second { return later?.offset(atSecond: second) ?? last.offset }
         if changes.isEmpty { return later?.offset(atSecond: second) ?? firstOffset }
@@ -60,11 +60,11 @@ struct ZoneRules: Sendable {
         return low == 0 ? firstOffset : changes[low - 1].offset
     }
 
-    /// The second in which the offset changes.
+    /// Returns the second at which the offset changes.
     ///
     /// - Parameters:
     ///   - low: a second before the change.
-    ///   - high: that second, or one behind it.
+    ///   - high: the second of the change, or a later one.
     func leap(between low: Int, and high: Int) -> Int {
         var (low, high) = (low, high)
         let after = offset(atSecond: high)
@@ -76,7 +76,7 @@ struct ZoneRules: Sendable {
     }
 }
 
-/// The head of a part of the file.
+/// The header of one part of the file.
 private struct ZoneHeader {
     let version: UInt8
     private let counts: [Int]
@@ -96,16 +96,16 @@ private struct ZoneHeader {
     }
 }
 
-/// The rule at the end of the file, as POSIX writes it in `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The rule at the end of the file, in the format of POSIX's `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
 private struct ZoneFooter: Sendable {
-    /// A day of each year, and the seconds of its local time.
+    /// A change of the offset: a day of each year, and the seconds of its local time.
     private struct Switch: Sendable {
         enum Date: Sendable {
-            /// The week-day (0: Sunday) of a week (5: the last) of a month.
+            /// A weekday (0: Sunday) in a week (5: the last) of a month.
             case week(month: Int, week: Int, day: Int)
-            /// From 1, without 29 February.
+            /// The day of the year from 1; 29 February is not counted.
             case plain(Int)
-            /// From 0.
+            /// The day of the year from 0, including 29 February.
             case leap(Int)
         }
 
@@ -157,7 +157,7 @@ private struct ZoneFooter: Sendable {
         let first = dayNumber(year: year, month: month, day: 1)
         let next =
             month == 12 ? dayNumber(year: year + 1, month: 1, day: 1) : dayNumber(year: year, month: month + 1, day: 1)
-        // 1 January 1970 was a Thursday.
+        // The first of January 1970 was a Thursday.
         let firstWeekday = ((first + 4) % 7 + 7) % 7
         var day = first + (weekday - firstWeekday + 7) % 7 + 7 * (week - 1)
         while day >= next { day -= 7 }
@@ -182,7 +182,7 @@ private struct ZoneFooter: Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 
-    /// `[+-]hh[:mm[:ss]]` in seconds.
+    /// Parses `[+-]hh[:mm[:ss]]`. Returns seconds.
     private static func time(_ text: inout ArraySlice<UInt8>) -> Int? {
         let isNegative = text.first == UInt8(ascii: "-")
         if isNegative || text.first == UInt8(ascii: "+") { text = text.dropFirst() }
@@ -224,9 +224,9 @@ private struct ZoneFooter: Sendable {
     }
 }
 
-/// The number of a day of the Gregorian calendar, from 1970-01-01.
+/// Returns the number of a day of the Gregorian calendar, counted from 1970-01-01.
 private func dayNumber(year: Int, month: Int, day: Int) -> Int {
-    // Years are taken to begin in March, so that a leap day ends its year; 146,097 days are 400 years.
+    // The calculation lets years begin in March, so that a leap day ends its year. 146,097 days are 400 years.
     let year = month <= 2 ? year - 1 : year
     let era = floorDivide(year, by: 400)
     let yearOfEra = year - era * 400
@@ -241,7 +241,7 @@ private func year(ofDay day: Int) -> Int {
 }
 
 extension ArraySlice<UInt8> {
-    /// A signed number, the highest byte first.
+    /// Returns a signed number in big-endian order.
     fileprivate func number(at offset: Int, bytes: Int) -> Int {
         let digits = self[(startIndex + offset)..<(startIndex + offset + bytes)]
         let value = digits.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }

@@ -2,41 +2,42 @@ import CSQLite
 import Engine
 import Glibc
 
-/// The error of a call of SQLite.
+/// An error of SQLite.
 struct SQLiteFailure: Error {
     let code: Int32
     let text: String
 
-    /// The file is damaged, or no database.
+    /// Whether the file is damaged or not a database.
     var isOfFile: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
-    /// Whether the time of a query was over.
+    /// Whether the time of a query ended.
     var isInterrupt: Bool { code == SQLITE_INTERRUPT }
 }
 
 /// A connection to an SQLite file. Used by one thread at a time.
 final class SQLiteDatabase {
     enum Access {
-        /// Makes the file if there is none.
+        /// Reads and writes; creates the file if it is missing.
         case write
         case read
-        /// Of a file that nobody writes, in a folder where nothing can be made.
+        /// Reads a file that nobody writes, in a folder where no file can be created.
         case readAlone
     }
 
     private let handle: OpaquePointer
-    /// The time at which statements end; SQLite keeps the address of the object.
+    /// The time at which statements end. SQLite keeps the address of this object.
     private let deadline = SQLiteDeadline()
 
     private init(_ handle: OpaquePointer) { self.handle = handle }
 
-    /// Statements that are left are ended first.
+    /// Closes the connection. SQLite defers this until all its statements are finalized.
     deinit {
         sqlite3_progress_handler(handle, 0, nil, nil)
         sqlite3_close_v2(handle)
     }
 
-    /// Ends statements at a time: they throw a failure that `isInterrupt`. Nil: they take as long as they take.
+    /// Limits statements to a time. If it is exceeded, they throw a failure with `isInterrupt`. If `end` is nil, there
+    /// is no limit.
     func interrupt(at end: LoopTime?) {
         deadline.end = end ?? .distantFuture
         let isSet = end != nil
@@ -48,7 +49,7 @@ final class SQLiteDatabase {
         )
     }
 
-    /// So many steps of SQLite's machine take some 0.1 ms.
+    /// The number of steps of SQLite's virtual machine between two checks of the time, which take about 0.1 ms.
     private static let opcodesPerCheck: Int32 = 5_000
 
     static func open(_ path: String, _ access: Access, busyMilliseconds: Int32) throws(SQLiteFailure) -> SQLiteDatabase
@@ -70,10 +71,10 @@ final class SQLiteDatabase {
         return database
     }
 
-    /// SQLite does not count its memory, which would take a lock at each turn.
+    /// Turns off the count of SQLite's memory, which would take a lock for each allocation.
     private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
 
-    /// For a URI.
+    /// Returns the path with percent-encoding, for a URI.
     private static func encoded(_ path: String) -> String {
         path.utf8.map { byte in
             switch byte {
@@ -84,13 +85,13 @@ final class SQLiteDatabase {
         .joined()
     }
 
-    /// One statement or several.
+    /// Runs one or several statements.
     func execute(_ sql: String) throws(SQLiteFailure) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
-    /// The first value of the first row; 0: there is none.
+    /// Returns the first value of the first row; 0 if there is none.
     func number(_ sql: String) throws(SQLiteFailure) -> Int {
         try prepare(sql).firstNumber()
     }
@@ -102,17 +103,17 @@ final class SQLiteDatabase {
         return SQLiteStatement(statement, of: self)
     }
 
-    /// A statement with values for its parameters.
+    /// Prepares a statement and binds its parameters.
     func prepare(_ sql: String, _ values: [FilterSQL.Value]) throws(SQLiteFailure) -> SQLiteStatement {
         let statement = try prepare(sql)
         statement.bind(values)
         return statement
     }
 
-    /// Rows that the last statement changed.
+    /// The number of rows that the last statement changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
 
-    /// Undoes a transaction that has begun; else nothing.
+    /// Rolls back the open transaction; does nothing if there is none.
     func rollBack() {
         if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
     }
@@ -122,20 +123,20 @@ final class SQLiteDatabase {
     }
 }
 
-/// The time at which statements of a connection end.
+/// The time at which the statements of a connection end.
 private final class SQLiteDeadline {
     var end = LoopTime.distantFuture
 }
 
-/// Returns 1 if the statement is to end: SQLite's progress handler.
+/// Returns 1 if the statement must end: SQLite's progress handler.
 private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context else { return 0 }
     return Unmanaged<SQLiteDeadline>.fromOpaque(context).takeUnretainedValue().end < .current() ? 1 : 0
 }
 
-/// A statement that is used again and again. Used by one thread at a time.
+/// A prepared statement, which is used repeatedly. Used by one thread at a time.
 final class SQLiteStatement {
-    /// The value of a parameter. It stays from row to row, so a value that does not change is given to SQLite once.
+    /// The value of a parameter. It is kept from row to row, so that an unchanged value is bound only once.
     private enum Value {
         case null
         case number(Int)
@@ -145,9 +146,9 @@ final class SQLiteStatement {
     private let handle: OpaquePointer
     private let database: SQLiteDatabase
     private let values: UnsafeMutableBufferPointer<Value>
-    /// `UsageRecord.textBound` bytes for each parameter; SQLite keeps their addresses.
+    /// The memory of texts, with `UsageRecord.textBound` bytes for each parameter. SQLite keeps the addresses.
     private let texts: UnsafeMutableRawPointer
-    /// The parameter that gets the next value, from 0.
+    /// The index of the parameter that gets the next value, from 0.
     private var next = 0
 
     fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase) {
@@ -164,7 +165,7 @@ final class SQLiteStatement {
         texts.deallocate()
     }
 
-    /// False: there are no more rows.
+    /// Executes the statement up to its next row. Returns false if there are no more rows.
     func step() throws(SQLiteFailure) -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
@@ -176,7 +177,7 @@ final class SQLiteStatement {
         }
     }
 
-    /// Ends a statement whose rows are not all needed. The next values are of another row.
+    /// Ends a statement whose remaining rows are not needed. The next values belong to another row.
     func end() { reset() }
 
     private func reset() {
@@ -184,19 +185,21 @@ final class SQLiteStatement {
         next = 0
     }
 
-    /// To its end.
+    /// Runs the statement to its end.
     func run() throws(SQLiteFailure) {
         while try step() {}
         reset()
     }
 
-    /// The first value of the first row; 0: there is none.
+    /// Returns the first value of the first row; 0 if there is none.
     func firstNumber() throws(SQLiteFailure) -> Int {
         defer { reset() }
         return try step() ? number(0) ?? 0 : 0
     }
 
-    /// - Parameter column: from 0.
+    /// Returns a number of the current row; nil if it is NULL.
+    ///
+    /// - Parameter column: the column, from 0.
     func number(_ column: Int32) -> Int? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : Int(sqlite3_column_int64(handle, column))
     }
@@ -222,7 +225,7 @@ extension SQLiteStatement: UsageCells {
 
     func add(_ flag: Bool) { add(flag ? 1 : 0) }
 
-    /// Sets the first parameters.
+    /// Binds the first parameters.
     func bind(_ values: [FilterSQL.Value]) {
         for value in values {
             switch value {
@@ -232,7 +235,7 @@ extension SQLiteStatement: UsageCells {
         }
     }
 
-    /// Bounded, and without the byte 0.
+    /// Binds a text, cut to its bound. Zero bytes become `?`.
     func add(_ text: String?) {
         guard let text else { return addNull() }
         if text.utf8.count <= UsageRecord.textBound,

@@ -2,11 +2,11 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Reads the file of an SQLite store for the command line, also while a relay writes there.
+/// Reads the file of an SQLite store for the command line, even while a relay writes to it.
 enum SQLiteReading {
     private static let busyMilliseconds: Int32 = 5_000
 
-    /// Returns nil if there is no file.
+    /// Returns the sums of the records; nil if there is no file or no table.
     static func summary(folder: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
@@ -17,7 +17,7 @@ enum SQLiteReading {
             do throws(SQLiteFailure) {
                 return try summary(try SQLiteDatabase.open(path, .read, busyMilliseconds: busyMilliseconds), question)
             } catch {
-                // Without a journal nobody writes, and where nothing can be made there cannot be one.
+                // Without a journal nobody writes, and in a folder where no file can be created there cannot be one.
                 guard error.code == SQLITE_CANTOPEN, access(path + "-wal", F_OK) != 0 else { throw error }
                 let database = try SQLiteDatabase.open(path, .readAlone, busyMilliseconds: busyMilliseconds)
                 return try summary(database, question)
@@ -40,7 +40,7 @@ enum SQLiteReading {
             let text = "an older relay wrote it (schema \(version)); start this one once, which brings it up to date"
             throw SQLiteFailure(code: SQLITE_ERROR, text: text)
         }
-        // All that is read is of one moment.
+        // All queries see the file at one point in time.
         try database.execute("BEGIN")
         defer { database.rollBack() }
         let state = try SQLiteState(database)
@@ -60,14 +60,14 @@ enum SQLiteReading {
         return table
     }
 
-    /// Sums up the records themselves, where some are not in the sums yet.
+    /// Computes sums from the records themselves, if some of them are not in the sums yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
         _ database: SQLiteDatabase
     ) throws(SQLiteFailure) -> UsageTable {
         let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
-        // The call of a row may have ended a day before, but no row has a lower id than its call's time gives.
+        // The call in a row may have ended a day earlier, but no row has a lower id than the time of its call gives.
         let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
         let statement = try database.prepare(
             "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start))"

@@ -100,7 +100,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     // MARK: The file
 
-    /// Calls `body` with the file as it is at one moment.
+    /// Calls `body` with the file, which it sees at one point in time.
     private func read<Result>(
         until end: LoopTime,
         _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result
@@ -115,13 +115,13 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             }
             return try body(database)
         } catch {
-            // The next query opens the file anew.
+            // The next query opens the file again.
             opened = nil
             throw UsageFailure("\(path): \(error.text)")
         }
     }
 
-    /// A damaged file is put aside by the store, so the open one may be another.
+    /// Returns the open file. It is opened again if the store has replaced it because it was damaged.
     private func database() throws(SQLiteFailure) -> SQLiteDatabase {
         var about = stat()
         guard stat(path, &about) == 0 else { throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError) }
@@ -137,10 +137,10 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
     }
 }
 
-/// The rows that the sums cover.
+/// The time zone of the sums, and the rows that they cover.
 struct SQLiteState {
     let zone: DayZone
-    /// Rows up to this id are not in the sums.
+    /// The id up to which rows are not in the sums; 0 if all rows are.
     let mark: Int
 
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
@@ -151,13 +151,13 @@ struct SQLiteState {
         statement.end()
     }
 
-    /// The last day that may lack records; nil if none does. Ids are never below their times.
+    /// The last day that may lack records; nil if there is none. Ids are never below their times.
     var lastPartialDay: Int? {
         mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
     }
 }
 
-/// The sums of the requests of a day that may match a filter.
+/// The sums of one day whose requests may match a filter.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
@@ -171,7 +171,7 @@ struct SQLiteDay {
         }
     }
 
-    /// Returns the days that have matching records, as far as they are in the sums.
+    /// Returns the days with matching records, as far as they are in the sums.
     static func days(
         _ filter: RecordFilter,
         _ state: SQLiteState,
@@ -193,7 +193,7 @@ struct SQLiteDay {
         return days
     }
 
-    /// The ranges of ids that have to be read, in their order, without overlaps.
+    /// Returns the ranges of ids that must be read, in ascending order and without overlaps.
     static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, _ state: SQLiteState) -> [ClosedRange<Int>] {
         var ranges = days.map(\.ids)
         if state.mark > 0 { ranges.append(0...state.mark) }
@@ -214,12 +214,12 @@ struct SQLiteDay {
     }
 }
 
-/// Reads the records of ranges of ids, one by one.
+/// Reads the records of ranges of ids one by one.
 struct SQLiteScan {
     private let query: RecordQuery
     private let ranges: [ClosedRange<Int>]
     private let database: SQLiteDatabase
-    /// The id of the last row that was looked at.
+    /// The id of the last row that was read; nil at the start.
     private(set) var position: Int?
 
     init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], _ database: SQLiteDatabase) {
@@ -228,7 +228,7 @@ struct SQLiteScan {
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
     }
 
-    /// Returns whether the time was over before.
+    /// Reads the records. Returns whether the time ended before all were read.
     mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)
@@ -266,5 +266,6 @@ struct SQLiteScan {
     }
 }
 
-/// Whether rows are read from the newest on. For other orders than that of the ids, too: the time may end before.
+/// Returns whether rows are read from the newest on. This also holds for other orders than that of the ids, since the
+/// time may end before all rows are read.
 private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

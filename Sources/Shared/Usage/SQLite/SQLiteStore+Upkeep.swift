@@ -1,15 +1,15 @@
 import Engine
 
-// Work that no request waits for: the sums of old rows, retention, deletes.
+// Background work: sums of old rows, retention, deletes.
 extension SQLiteStore {
-    /// Rows that one step adds to the sums.
+    /// The number of rows that one step adds to the sums.
     private static let rowsOfStep = 2_000
-    /// Between two steps others can write.
+    /// The pause between two steps, in which others can write.
     private static let stepMilliseconds = 20
-    /// The most rows of calls that are looked for behind the row of their request.
+    /// The largest number of rows of calls that are read after the row of their request.
     static let mostCalls = 200
 
-    /// Adds some old rows to the sums, and deletes some of what is too old or too much.
+    /// Adds some old rows to the sums, and deletes some rows that are too old or exceed the size limit.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in
@@ -23,9 +23,9 @@ extension SQLiteStore {
         return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their calls, and takes them out of the sums.
+    /// Deletes requests with their calls, and subtracts them from the sums.
     ///
-    /// - Returns: the number of requests that were there.
+    /// - Returns: the number of requests that were deleted.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { opened throws(SQLiteFailure) in
             try opened.transaction { () throws(SQLiteFailure) in
@@ -51,7 +51,8 @@ extension SQLiteStore {
 
     // MARK: Retention
 
-    /// Deletes some of what is too old or too much, now and then; at each write while there is much of it.
+    /// Deletes some rows that are too old or exceed the size limit: from time to time, or at each write while there are
+    /// many of them.
     func keepUp(_ opened: Opened) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }
@@ -91,7 +92,7 @@ extension SQLiteStore {
     }
 }
 
-/// The rows of a request and of its calls, which are written behind it.
+/// The rows of a request and of its calls, which are written after it.
 struct SQLiteRequestRows {
     private let statement: SQLiteStatement
 
@@ -102,7 +103,7 @@ struct SQLiteRequestRows {
         )
     }
 
-    /// The row of the request first; none if no request has the id.
+    /// Returns the row of the request, then those of its calls; empty if no request has this id.
     func rows(_ id: Int) throws(SQLiteFailure) -> [(id: Int, record: UsageRecord)] {
         statement.add(id)
         defer { statement.end() }

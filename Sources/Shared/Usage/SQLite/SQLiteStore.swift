@@ -2,27 +2,28 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Usage records in an SQLite file, `usage.db`. The journal is a write-ahead log that is not synced at each commit: what
-/// was written outlasts the end of the process, but not of the machine's power, which may take the last seconds.
+/// Usage records in an SQLite file, `usage.db`. The journal is a write-ahead log that is not synced at each commit.
+/// Written records survive the end of the process, but a power failure may lose those of the last seconds.
 ///
-/// `@unchecked`: used by one thread at a time, its queue's once that has it.
+/// `@unchecked`: used by one thread at a time; after the start that is the thread of its queue.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
     struct Opened {
         let database: SQLiteDatabase
         let begin: SQLiteStatement
         let last: SQLiteStatement
         let insert: SQLiteStatement
-        /// Of `rowsAtOnce` rows, each of which costs a sixth less than in a statement of its own.
+        /// The statement that inserts `rowsAtOnce` rows. Each row takes a sixth less time than in a statement of its
+        /// own.
         let insertMany: SQLiteStatement
         let commit: SQLiteStatement
         let sums: SQLiteSums
     }
 
     package static let fileName = "usage.db"
-    /// Of one transaction.
+    /// The largest number of records in one transaction.
     private static let mostRecords = 2_000
     private static let rowsAtOnce = 8
-    /// Rows that one step of retention deletes.
+    /// The number of rows that one step of retention deletes.
     static let mostDeleted = 4_000
     private static let busyMilliseconds: Int32 = 5_000
     private static let asideSeconds = 3_600
@@ -31,19 +32,19 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     let path: String
     let days: Int
     let mostBytes: Int
-    /// The zone by whose days sums are kept.
+    /// The time zone whose days the sums use.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
     private(set) var opened: Opened?
-    /// The file was found damaged; the next opening puts it aside.
+    /// Whether the file was found damaged, so that the next opening renames it.
     private var isBroken = false
     private var lastAside: Int?
     var nextUpkeep = LoopTime.distantPast
-    /// Between two steps of retention that find little to do.
+    /// The seconds between two steps of retention that find little to do.
     var upkeepSeconds = 10
 
-    /// - Parameter days: the days for which rows are kept; 0: they are not deleted by age.
+    /// - Parameter days: the days for which rows are kept; 0: rows are not deleted by age.
     package convenience init(folder: String, days: Int, mostBytes: Int, zone: DayZone = .utc, _ log: Log) {
         self.init(folder: folder, days: days, mostBytes: mostBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
     }
@@ -61,7 +62,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     package func end() { opened = nil }
 
-    /// Throws if nothing can be written there.
+    /// Throws if the file cannot be written.
     package func check() throws(UsageFailure) {
         do throws(SQLiteFailure) { _ = try ready() } catch { throw failure(error) }
     }
@@ -75,7 +76,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open file. A file that is found damaged is put aside the next time.
+    /// Calls `body` with the open file. If the file turns out to be damaged, the next opening renames it.
     func access<Result>(
         _ body: (Opened) throws(SQLiteFailure) -> Result
     ) throws(UsageFailure) -> Result {
@@ -93,16 +94,16 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
     private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
-        // Another process may write there too, also a row with a call, which has the next id.
+        // Another process may also write to the file, including a row with a call, which has the next id.
         let newest = try opened.last.firstNumber()
-        // No id of this program is so large: the file is damaged, and no id would be left for new rows.
+        // This program never creates such a large id, so the file is damaged, and no ids would be left for new rows.
         guard newest < UsageSchema.idBound else {
             throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the ids are used up")
         }
         var state = try opened.sums.state()
         var sums = UsageSums(zone(of: state))
         try opened.sums.catchUp(&state, to: newest, in: &sums)
-        // The newest rows may have been deleted: their ids are not used again.
+        // The newest rows may have been deleted. Their ids are not used again.
         var last = max(newest, state.lastID) + 1
         let records = batch.span
         var next = 0
@@ -110,7 +111,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             let isMany = records.count - next >= Self.rowsAtOnce
             var statement = isMany ? opened.insertMany : opened.insert
             for place in next..<next + (isMany ? Self.rowsAtOnce : 1) {
-                // Once: each use of a place makes a copy.
+                // The record is read once, since each access copies it.
                 let record = records[place]
                 let id = UsageSchema.sqliteID(record, after: last)
                 statement.add(id)
@@ -127,7 +128,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try opened.sums.write(state)
     }
 
-    /// The zone of the sums: another process that uses the file may have been started with another one.
+    /// Returns the time zone of the sums. Another process that uses the file may have set another zone.
     func zone(of state: SQLiteSums.State) -> DayZone {
         state.zone == zone.name ? zone : DayZone(named: state.zone)
     }
@@ -151,7 +152,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     private func connected() throws(SQLiteFailure) -> Opened {
-        // The journal's files get the same rights.
+        // The files of the journal get the same permissions.
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
             throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError)
@@ -194,7 +195,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         guard try version(database) < steps.count else { return }
         try database.execute("BEGIN IMMEDIATE")
         do throws(SQLiteFailure) {
-            // Another process may have been faster.
+            // Another process may have upgraded the file first.
             for step in steps[min(try version(database), steps.count)...] { try database.execute(step) }
             try database.execute("PRAGMA user_version = \(steps.count); COMMIT")
         } catch {
@@ -215,10 +216,10 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         "a newer relay wrote it (schema \(version), this one knows \(known)); use that relay, or another DATA_DIR"
     }
 
-    /// Records go on in a new file; the damaged one is kept for whoever can read it.
+    /// Renames the damaged file, which is kept for recovery. Records are then written to a new file.
     private func putAside() throws(SQLiteFailure) {
         let now = time(nil)
-        // A disk that damages each file would be filled with them.
+        // On a disk that damages every file, renaming would fill the disk.
         if let lastAside, now - lastAside < Self.asideSeconds {
             throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the file is damaged again")
         }
@@ -237,7 +238,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 }
 
 extension SQLiteStore.Opened {
-    /// Calls `body` in a transaction, which is undone if `body` throws.
+    /// Calls `body` in a transaction, which is rolled back if `body` throws.
     func transaction<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
         do throws(SQLiteFailure) {
             try begin.run()

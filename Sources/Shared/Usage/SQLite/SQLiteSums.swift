@@ -1,14 +1,15 @@
-/// The daily sums in an SQLite file. Every call is part of a transaction that the caller began.
+/// The daily sums in an SQLite file. Each call is a part of a transaction that the caller has begun.
 ///
-/// The sums hold the rows above the mark. A step takes the newest rows below it and lowers the mark, until none is left.
+/// The sums contain the rows above the mark. A step adds the newest rows below it and lowers the mark, until no row is
+/// left.
 struct SQLiteSums {
     struct State {
         var zone: String
-        /// Rows up to this id are not in the sums.
+        /// The id up to which rows are not in the sums; 0 if all rows are.
         var mark: Int
-        /// The highest id when a relay that keeps sums wrote last. Rows above it are of an older relay.
+        /// The highest id at the last write of a relay that maintains sums. Rows above it are from an older relay.
         var lastID: Int
-        /// Whether an older relay wrote or may have deleted rows since the sums were made.
+        /// Whether an older relay wrote rows, or may have deleted some, since the sums were created.
         var isMixed: Bool
     }
 
@@ -73,7 +74,7 @@ struct SQLiteSums {
         }
     }
 
-    /// Forgets all sums: all rows are summed anew, in steps.
+    /// Deletes all sums, so that all rows are added again, in steps.
     func restart(_ state: inout State, zone: String) throws(SQLiteFailure) {
         try database.execute("DELETE FROM sums")
         let newest = try database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
@@ -81,7 +82,7 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds rows that a relay wrote which keeps no sums.
+    /// Adds the rows of an older relay, which does not maintain sums.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
         guard newest > state.lastID else { return }
         between.add(state.lastID)
@@ -95,7 +96,7 @@ struct SQLiteSums {
 
     /// Adds the newest rows that are not in the sums.
     ///
-    /// - Returns: whether more are left.
+    /// - Returns: whether more rows are left.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)
@@ -115,7 +116,7 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the call's columns behind an id and the columns of a record.
+    /// The position of the call's columns, after an id and the columns of a record.
     var firstCall: Int { 1 + UsageSchema.columns.count }
 }
 
