@@ -11,7 +11,7 @@ static _Thread_local struct {
   void *blocks[sizes][most_kept];
 } own;
 
-// The number of the size for so many bytes; below 0: malloc's.
+// Returns the index of the block size for this many bytes; below 0 if malloc provides the block.
 static int size_for(size_t bytes) {
   if (bytes <= smallest / 2) return -1;
   for (int size = 0; size < sizes; size++) {
@@ -20,7 +20,7 @@ static int size_for(size_t bytes) {
   return -1;
 }
 
-// Large blocks are alike, so that the next request may use them.
+// Large blocks have few different sizes, so that the next request may reuse them.
 static size_t whole_steps(size_t bytes) {
   if (bytes <= large_step || bytes > SIZE_MAX - large_step) return bytes;
   return (bytes + large_step - 1) / large_step * large_step;
@@ -35,7 +35,7 @@ void *relay_block_grow(void *block, size_t bytes, size_t used, size_t *wanted) {
   if (size >= 0 && own.counts[size]) grown = own.blocks[size][--own.counts[size]];
   else if (given > large_step) grown = relay_kept_take(&given, free);
   if (!grown) {
-    // Between two blocks of malloc's size, realloc may do without a copy.
+    // If both blocks have malloc's size, realloc may avoid a copy.
     bool moves = size < 0 && size_for(bytes) < 0;
     grown = moves ? realloc(block, given) : malloc(given);
     if (!grown) return NULL;

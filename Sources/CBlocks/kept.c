@@ -8,10 +8,10 @@ struct kept {
   void *thing;
   size_t bytes;
   void (*end)(void *thing);
-  unsigned turn;  // the turn in which it was kept
+  unsigned turn;  // the turn in which it was added
 };
 
-// The latest one last. The lock is not held while somebody else is called.
+// The cached things, the latest one last. The lock is not held during calls of other code.
 static struct {
   pthread_mutex_t lock;
   size_t most_bytes, bytes;
@@ -36,7 +36,7 @@ void *relay_kept_take(size_t *bytes, void (*end)(void *thing)) {
   pthread_mutex_lock(&pool.lock);
   for (int place = pool.count - 1; place >= 0 && !found.thing; place--) {
     struct kept *one = pool.all + place;
-    // Most of a far larger one would lie idle, and nobody would have counted it.
+    // A far larger thing would be mostly unused, and those bytes would not be accounted for.
     if (one->end == end && one->bytes >= *bytes && one->bytes / 2 <= *bytes) found = taken_from(place);
   }
   pthread_mutex_unlock(&pool.lock);
@@ -67,7 +67,7 @@ void relay_keep_large(size_t most_bytes, void *context, bool (*take)(void *, siz
   pool.give = give;
 }
 
-// Ends the oldest one if it has been kept for so many turns. Returns its bytes; 0: it has not.
+// Ends the oldest thing if it was cached for this many turns. Returns its bytes; 0 if it was not.
 static size_t end_oldest(unsigned turns) {
   struct kept found = {0};
   pthread_mutex_lock(&pool.lock);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The stack has room for the kernel's copy of all registers, 11 KB on processors with AMX.
+// The stack has room for the kernel's copy of all registers, which takes 11 KB on processors with AMX.
 enum { line_room = 512, time_length = 24, last_signal = 31, stack_bytes = 32 << 10, patience_milliseconds = 1000 };
 
 static const int crashes[] = {SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV};
@@ -25,8 +25,8 @@ static void put(char *text, long number, int digits) {
   for (; digits--; number /= 10) text[digits] = (char)('0' + number % 10);
 }
 
-// gmtime_r may wait for a lock. Years are taken to begin in March, so that a leap day ends its year; 146,097 days are 400
-// years, as in Timestamp.swift.
+// Writes the current time without gmtime_r, which may wait for a lock. The calculation lets years begin in March, so
+// that a leap day ends its year. 146,097 days are 400 years, as in Timestamp.swift.
 static void put_time(char *text) {
   struct timespec now = {0};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -42,7 +42,8 @@ static void put_time(char *text) {
   put(text + 20, now.tv_nsec / 1000000, 3);
 }
 
-// Writes a copy, since several threads may crash at once. A log that nobody reads must not keep the process from ending.
+// Writes a copy of the line, since several threads may crash at once. A log that nobody reads must not keep the process
+// from ending.
 static void write_line(int signal) {
   char line[line_room];
   memcpy(line, prepared[signal].line, prepared[signal].length);
@@ -53,7 +54,7 @@ static void write_line(int signal) {
   (void)written;
 }
 
-// The second signal stays blocked until the handler returns, so a core shows the place of the crash.
+// The second signal stays blocked until the handler returns, so a core dump shows the position of the crash.
 static void on_crash(int signal, siginfo_t *info, void *context) {
   write_line(signal);
   const struct sigaction *before = &prepared[signal].before, normal = {.sa_handler = SIG_DFL};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// All that a conversion holds, so that one place frees it, however libpng was left.
+// All resources of a conversion, so that one function frees them, however libpng was left.
 typedef struct {
   const uint8_t *bytes;
   size_t count, next;
@@ -68,11 +68,11 @@ static void convert(work *work) {
   png_structp reader = work->reader;
   png_infop info = work->reader_info;
   png_set_read_fn(reader, work, take);
-  // No text, profile or other chunk is of use: none is kept or unpacked.
+  // Text, profiles and other chunks are not needed, so none is stored or decompressed.
   png_set_keep_unknown_chunks(reader, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_set_chunk_cache_max(reader, 16);
   png_set_chunk_malloc_max(reader, 1 << 20);
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // no fuzzer guesses check sums
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // a fuzzer cannot guess check sums
   png_set_crc_action(reader, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
   png_set_option(reader, PNG_IGNORE_ADLER32, PNG_OPTION_ON);
 #endif
@@ -82,14 +82,14 @@ static void convert(work *work) {
   if ((uint64_t)width * height > work->most_pixels) leave(work, RELAY_MASK_TOO_LARGE);
   if (!(png_get_color_type(reader, info) & PNG_COLOR_MASK_ALPHA) && !png_get_valid(reader, info, PNG_INFO_tRNS))
     leave(work, RELAY_MASK_NO_ALPHA);
-  png_set_expand(reader);  // palettes, few bits and tRNS become whole samples, the last of each pixel its alpha
+  png_set_expand(reader);  // palettes, small bit depths and tRNS become whole samples; the last of each pixel is alpha
   png_set_strip_16(reader);
   int passes = png_set_interlace_handling(reader);
   png_read_update_info(reader, info);
   size_t row_bytes = png_get_rowbytes(reader, info), channels = png_get_channels(reader, info);
   if (row_bytes != width * channels || (channels != 2 && channels != 4)) leave(work, RELAY_MASK_BROKEN);
 
-  // Passes of an interlaced picture each have some pixels of all rows.
+  // Each pass of an interlaced image has some pixels of all rows.
   work->picture = room(work, passes > 1 ? row_bytes * height : row_bytes);
   for (int pass = 1; pass < passes; pass++)
     for (png_uint_32 y = 0; y < height; y++) png_read_row(reader, work->picture + row_bytes * y, NULL);
@@ -99,7 +99,7 @@ static void convert(work *work) {
   png_set_write_fn(work->writer, work, give, flush);
   png_set_IHDR(work->writer, work->writer_info, width, height, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_set_compression_level(work->writer, 1);  // two values only: more finds little more
+  png_set_compression_level(work->writer, 1);  // the image has two values only, so that a higher level gains little
   png_set_filter(work->writer, 0, PNG_FILTER_NONE);
   png_write_info(work->writer, work->writer_info);
   work->grey = room(work, width);

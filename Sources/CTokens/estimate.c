@@ -5,21 +5,21 @@
 typedef uint8_t bytes32 __attribute__((vector_size(32)));
 typedef uint64_t words4 __attribute__((vector_size(32)));
 
-// Sixteenths of a token. They fit o200k_base on code, prose and JSON (docs/tokens.md).
+// The values are sixteenths of a token. They fit o200k_base on code, prose and JSON (docs/tokens.md).
 enum {
   A_LETTER = 1,
-  A_WORD = 14,    // more for the letter that begins one
-  A_CAMEL = 16,   // more for a capital behind a small letter
+  A_WORD = 14,    // more for the letter that begins a word
+  A_CAMEL = 16,   // more for a capital after a small letter
   A_DIGIT = 13,
   A_SPACE = 1,
-  A_CONTROL = 12, // a line end, as a rule
+  A_CONTROL = 12, // usually a line end
   A_SIGN = 8,
 };
 
-/// The most blocks whose parts fit in the sum of a byte: no byte of ASCII has more than 17.
+/// The largest number of blocks whose parts fit into a sum of one byte: no ASCII byte has more than 17.
 enum { BLOCKS = 15 };
 
-/// Parts of a character by its first byte; those that follow have none. As `TokenEstimate`.
+/// The parts of a character by its first byte; the following bytes have none. The values are those of `TokenEstimate`.
 static const uint8_t wide_parts[256] = {
     [0xc2] = 8,           [0xc3 ... 0xcd] = 11, [0xce ... 0xcf] = 7,  [0xd0 ... 0xd4] = 5,  [0xd5 ... 0xd7] = 7,
     [0xd8 ... 0xdb] = 6,  [0xdc ... 0xdf] = 8,  [0xe0] = 7,           [0xe1 ... 0xe2] = 8,  [0xe3] = 11,
@@ -36,7 +36,8 @@ INLINE uint64_t sum(const bytes32 *parts) {
   return total;
 }
 
-/// Adds the parts of thirty-two bytes. `last` has the byte before each of them. Returns the parts of those that are not ASCII.
+/// Adds the parts of thirty-two bytes. `before` points to the bytes before each of them. Returns the parts of those
+/// that are not ASCII.
 INLINE uint64_t add(const uint8_t *text, const uint8_t *before, bytes32 *parts) {
   bytes32 here, last;
   memcpy(&here, text, sizeof here);
@@ -70,7 +71,7 @@ INLINE uint64_t estimate(const uint8_t *text, size_t count) {
       if (place > 0 && left >= 32) {
         total += add(text + place, text + place - 1, &parts);
       } else {
-        // What stands behind the text has no parts, as what follows in a character.
+        // The bytes after the text have no parts, like the following bytes of a character.
         memset(edge, 0x80, sizeof edge);
         edge[0] = place > 0 ? text[place - 1] : ' ';
         memcpy(edge + 1, text + place, left < 32 ? left : 32);
