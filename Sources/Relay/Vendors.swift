@@ -7,7 +7,7 @@ import Upstream
 /// The vendors of one loop, in the order of the settings. There is one case for each kind.
 struct Vendors {
     private(set) var entries: [Registry.Entry] = []
-    /// The vendors that check callers' own keys.
+    /// The vendors of passthrough providers that can check a caller's key.
     private(set) var checkers: [any KeyChecker] = []
 
     /// The built-in catalogues, by the kind of provider.

@@ -56,7 +56,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let takesPictures: Bool
     /// The endpoint for chat calls; nil: chosen by the base URL.
     package let chatsBy: ChatPath?
-    /// Whether the provider serves `/generate` requests that name no model.
+    /// Whether the provider serves requests that name no model (`/generate`, `/llm`).
     package let generates: Bool
     /// The model, by the name that callers use, for requests without a model; nil: the provider's first model.
     package let generateModel: String?

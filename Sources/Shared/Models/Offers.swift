@@ -50,7 +50,7 @@ package struct Offers: Sendable {
         let owner: String
         /// Whether upstream calls use the caller's own key.
         let isPassthrough: Bool
-        /// The model for `/generate` calls that name none; nil: the first chat model.
+        /// The model for calls that name none (`/generate`, `/llm`); nil: the first chat model.
         let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices

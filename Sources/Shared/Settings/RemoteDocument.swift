@@ -25,8 +25,8 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// Decrypts a document without the mark: AES-128-ECB, as other programs write it. The key is padded with zero bytes, or
-    /// cut.
+    /// Decrypts a document without the mark: AES-128-ECB, as other programs write it. The key is padded with zero bytes,
+    /// or cut.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))
