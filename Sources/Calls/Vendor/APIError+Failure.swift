@@ -1,8 +1,8 @@
 import Shared
 
-/// A provider's own failures, with what the client can do, and what the provider's operator can look at.
+/// Failures of a provider itself. The messages say what the client can do and what the provider's operator can check.
 extension APIError {
-    /// The provider failed: 502.
+    /// Returns the error for a provider that failed: status 502.
     static func failed(_ error: UpstreamError) -> APIError {
         APIError(502, message(of: error), type: "server_error", code: "upstream_error")
     }
@@ -33,7 +33,7 @@ extension APIError {
         }
     }
 
-    /// The provider took too long: 504.
+    /// Returns the error for a provider that took too long: status 504, with the setting of the exceeded time limit.
     static func timedOut(_ error: UpstreamError) -> APIError {
         let setting: StaticString? =
             switch error.fault {

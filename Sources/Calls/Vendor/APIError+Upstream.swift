@@ -1,8 +1,8 @@
 package import Shared
 
 extension APIError {
-    /// A vendor's failure in the client's terms. A caller's own key may be shown to them, masked; that the relay's is
-    /// refused is not their fault.
+    /// Converts a vendor's failure into an error for the client. A passthrough key that was refused is shown masked. If
+    /// one of the relay's own keys was refused, the error is a 502, because the client did nothing wrong.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
         if let refusal = error.refusal, error.summary == nil {
             self = refusal
@@ -58,7 +58,7 @@ extension APIError {
     }
 
     private static var refusedRelay: APIError {
-        // A caller would look for a mistake in a key of theirs.
+        // Without this advice, callers would look for a mistake in their own key.
         let advice = "Its operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
         return APIError(
             502,
@@ -68,7 +68,7 @@ extension APIError {
         )
     }
 
-    /// The same, of a call whose error tells the key that it was made with.
+    /// Converts a vendor's failure into an error for the client, with the credential that the failure contains.
     package init(_ error: UpstreamError, model: String) {
         self.init(error, model: model, error.credential ?? .none)
     }

@@ -1,14 +1,14 @@
 package import Engine
 package import Limits
 
-/// The use that a provider's keys may be put to, over all instances.
+/// The limits of how much a provider's keys are used, counted over all instances.
 package protocol CallCapacity: AnyObject, Sendable {
-    /// Takes the capacity for a call, and waits for it as long as the settings say.
+    /// Acquires the capacity for a call. Waits as long as the settings allow.
     ///
     /// - Parameters:
-    ///   - isAfterAnother: the call follows one that holds its place still, so only its beginning counts.
-    ///   - patience: the time for which it waits at least, whatever the settings say.
-    ///   - end: it waits no longer than that.
+    ///   - isAfterAnother: whether an earlier call of the request still holds its slot; then only the start is counted.
+    ///   - patience: the minimum wait, whatever the settings say.
+    ///   - end: the time at which waiting ends.
     func take(
         for credential: Credential,
         isAfterAnother: Bool,
@@ -18,16 +18,16 @@ package protocol CallCapacity: AnyObject, Sendable {
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
-/// The time for which a call waits for capacity at least, whatever the settings say.
+/// The minimum time for which a call waits for capacity, whatever the settings say.
 package enum CapacityPatience: Sendable {
     case none
-    /// Until a start of its own request may have left the window.
+    /// Waits until an earlier start of this request has surely left the rate window.
     case ownStart
-    /// A few seconds: what the request has got so far would be lost.
+    /// Waits a few seconds, because the choices that the request already has would be lost.
     case ownChoices
 }
 
-/// The place of a call among those that its provider may have at the same time.
+/// The capacity that one call holds among the concurrent calls of its provider.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {
@@ -39,7 +39,7 @@ package final class HeldCapacity: @unchecked Sendable {
         self.freed = freed
     }
 
-    /// The call has ended. Once or more often.
+    /// Releases the capacity when the call has ended. Further calls have no effect.
     package func end() {
         guard let hold = hold.take() else { return }
         let isHeld = hold.isOpen

@@ -1,35 +1,35 @@
 import Engine
 package import Shared
 
-/// The record of one call of a vendor, once it has ended.
+/// The record of one upstream call that has ended.
 package struct CallRecord: Sendable {
-    /// Since 1970.
+    /// The end of the call, in milliseconds since 1970.
     package let endMilliseconds: Int
     package let durationMilliseconds: Int
     package let server: CallSheet.Server
-    /// The name of the provider's own key; nil: it was the caller's, or none.
+    /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
     package let key: String?
     package let usage: Usage
-    /// The vendor did not tell it.
+    /// Whether the usage was estimated because the vendor did not report it.
     package let isEstimated: Bool
-    /// As the vendor told them.
+    /// The credits that the vendor reported; nil if it reported none.
     package let credits: Int?
-    /// The vendor's; nil: it did not answer.
+    /// The HTTP status of the vendor's response; nil if there was no response.
     package let status: Int?
-    /// Nil: it was answered.
+    /// The cause of the failure, without the key; nil if the call succeeded.
     package let error: String?
 
-    /// Nil: not known.
+    /// The cost of the call; nil if the price is not known.
     package var cost: Cost? { server.price?.cost(usage) }
 }
 
 extension VendorCall {
-    /// A call was answered in full, as far as the caller wanted it. `credits`: as the vendor told them.
+    /// Bills and records a call that succeeded. `credits` are those that the vendor reported; nil if it reported none.
     package func answered(_ usage: Usage, credits: Int?) { answered(usage, of: usage, credits: credits) }
 
-    /// The same, of one of several calls that make an answer.
+    /// Bills and records one of several calls that together make a response.
     ///
-    /// - Parameter sum: of those that were answered; a prompt counts once in it.
+    /// - Parameter sum: the usage of the calls that have succeeded so far; a shared prompt counts once in it.
     package func answered(_ usage: Usage, of sum: Usage, credits: Int?) {
         noteFigures(of: usage)
         var billed = sum
@@ -39,41 +39,41 @@ extension VendorCall {
         if sheet.keepsRecords { note(usage, isEstimated: usage.isEstimated, credits: credits, nil) }
     }
 
-    /// Records that the vendor reported a figure that cannot be true.
+    /// Records that the vendor reported a usage figure that cannot be true.
     func noteFigures(of usage: Usage?) {
         if let usage, usage.hasImpossibleFigure, let server { sheet.note(impossibleUsageOf: server) }
     }
 
-    /// The same, of calls that have no tokens.
+    /// Bills and records a successful call that uses no tokens.
     ///
-    /// - Parameter images: that were made.
+    /// - Parameter images: the number of images that were made.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
         sheet.answered(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
         if sheet.keepsRecords { note(.nothing, credits: credits, nil) }
     }
 
-    /// A call broke off; `usage`: its prompt, and what was delivered of its answer.
+    /// Bills and records a call that failed. `usage` is its prompt and the part of the response that was delivered.
     ///
-    /// - Parameter promptTokens: of all prompts of its request, where its own is one of several.
+    /// - Parameter promptTokens: the tokens of all prompts of the request if this call's prompt is one of several.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
         noteFigures(of: usage)
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
         sheet.failed(error, after: usage, billed: billed, at: server)
         guard sheet.keepsRecords, !isNoted else { return }
-        // A vendor that refused it, or another choice that it was given up for, has taken nothing for it.
+        // A vendor charges nothing for a refused call, nor for a choice that was abandoned because of the refusal.
         let isGivenUp = error.kind == .cancelled && sheet.isRefused
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp
         note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
     }
 
-    /// Of a call that was not told of in any other way.
+    /// Records the end of a call that has no record yet.
     func noteEnd(_ error: UpstreamError?) {
         if sheet.keepsRecords, !isNoted { note(error?.usage ?? .nothing, error) }
     }
 
-    /// The vendor refused the call, which is made once more in another form.
+    /// Records that the vendor refused the call with this status. The call is then repeated in another form.
     func noteRefusal(status: Int) {
         if sheet.keepsRecords { note(.nothing, status: status, "the vendor answered \(status)") }
     }
@@ -84,7 +84,7 @@ extension VendorCall {
         credits: Int? = nil,
         _ error: UpstreamError?
     ) {
-        // Nobody was called.
+        // The call was refused before any vendor was called.
         if let error, error.refusal != nil, error.status == nil, !error.isCut {
             isNoted = true
             return
@@ -119,7 +119,7 @@ extension VendorCall {
 }
 
 extension UpstreamError {
-    /// For the log, without the key.
+    /// Returns the cause for the log, with the key removed.
     func loggedCause(hiding credential: Credential) -> String {
         credential.key.isEmpty ? self.cause : self.cause.replacing(credential.key, with: "...")
     }

@@ -1,18 +1,18 @@
 package import Shared
 
 extension CallSheet {
-    /// A provider, and its model, that is called. A class, as it is passed on more often than made.
+    /// A provider and its model that a call goes to. A class, because it is passed on more often than it is created.
     package final class Server: Sendable {
         package let provider: String
-        /// The model as callers name it; empty: the call is about no model.
+        /// The model's name for callers; empty if the call concerns no model.
         package let name: String
-        /// The vendor's name of it.
+        /// The vendor's name of the model.
         package let model: String
-        /// Nil: not known.
+        /// The price of the model; nil if it is not known.
         package let price: Price?
-        /// Nil: it takes no credits.
+        /// The credit prices of the model; nil if the model uses no credits.
         package let credits: CreditPrices?
-        /// The day on which the model ends.
+        /// The day on which the vendor shuts down the model.
         package let shutdownDate: Day?
 
         package init(
@@ -31,7 +31,8 @@ extension CallSheet {
             self.shutdownDate = shutdownDate
         }
 
-        /// That a call takes by its vendor's list; nil: that does not tell it.
+        /// Returns the credits of a call by the vendor's price list: 0 if the model uses no credits, nil if the list
+        /// has no price for the call.
         func credits(_ usage: Usage, _ terms: CallTerms) -> Int? {
             guard let credits else { return 0 }
             return usage.totalTokens > 0 ? credits.chat?.credits(usage, terms.pictures) : nil
@@ -40,10 +41,10 @@ extension CallSheet {
 
     package var provider: String? { server?.provider }
 
-    /// A candidate's failure, for the log and counts.
+    /// The failure of a candidate, for the log and the metrics.
     package struct Failure: Sendable {
         package let provider: String
-        /// The name of the provider's own key; nil: it was the caller's, or none.
+        /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
         package let key: String?
         package let fault: UpstreamFault
         package let cause: String

@@ -2,22 +2,24 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The units that a request may use and that are known late.
+/// The amounts that are reserved for a request because its actual use is known only after its calls.
 package struct CallTerms: Sendable {
-    /// The most that it is held to before it runs.
+    /// The largest amounts that the request may use, reserved before it runs.
     package let reserved: Amounts
     /// The part of `reserved` that does not come from the mean of earlier responses.
     package let minimum: Amounts
     package let model: String
-    /// Of a call whose vendor did not say.
+    /// The credits of a call whose vendor did not report them.
     package let creditsPerCall: Int
     package let means: UsageMeans
-    /// Of the prompt.
+    /// The images of the prompt.
     package var pictures = ChatCredits.Pictures.none
-    /// Of the prompt, as far as they were counted.
+    /// The tokens of the prompt; nil if they were not counted.
     package var promptTokens: Int?
 
-    /// - Parameter minimum: nil: nothing of `reserved` comes from a mean.
+    /// Creates the terms of a request.
+    ///
+    /// - Parameter minimum: nil if no part of `reserved` comes from a mean.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -33,69 +35,69 @@ package struct CallTerms: Sendable {
     }
 }
 
-/// The calls that a request made, and what they used. However the request ends, its hold is settled by that. Made by
-/// an `Admission` only, so that no vendor is called for a request that was not admitted.
+/// The upstream calls of a request and their usage. When the request ends, its reservation is settled by this usage.
+/// Only an `Admission` creates a sheet, so that no vendor is called for a request that was not admitted.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallSheet: AnswerDeadline, @unchecked Sendable {
-    /// Nil: no limit counts what is known late.
+    /// The reserved amounts; nil if no limit counts units that are known only after the calls.
     private var terms: CallTerms?
     fileprivate var hold: Hold?
-    /// Of calls with providers that have a bound.
+    /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []
-    /// Calls of candidates.
+    /// The number of calls to candidates.
     package var attempts = 1
-    /// Of candidates, where there were several, in their order.
+    /// The failures of candidates in order, if there were several.
     package private(set) var failures: [Failure] = []
-    /// The one that was called last; nil: nobody was. A helper's call puts back what was here.
+    /// The server of the last call; nil before the first call. A helper's call restores the previous server.
     package var server: Server?
-    /// The prompt counts once, however many choices are made of it.
+    /// The usage of the calls for the current response. A prompt counts once, however many choices are made of it.
     private var usage = Usage.nothing
-    /// Of answers that were not as demanded, and were asked for once more.
+    /// The usage of responses that did not have the requested format and were requested again.
     package private(set) var unmet = Usage.nothing
-    /// Of candidates that answered in part and then failed, and of calls that were made once more.
+    /// The usage of candidates that failed after a partial response, and of calls that were repeated.
     private var lost = Usage.nothing
     private var credits = 0
-    /// Of all calls, each at its own price; nil: none has one.
+    /// The cost of all calls, each at its own price; nil if no call has a known price.
     private var spent: Cost?
-    /// Something was used that has no known price.
+    /// Whether tokens were used that have no known price.
     private var hasUnpriced = false
-    /// The servers that reported usage that cannot be true, one for each call.
+    /// The servers that reported usage that cannot be true, with one entry for each such call.
     private var impossible: [Server] = []
-    /// Of calls that were given up before anything came.
+    /// The credits of calls that were abandoned before any output came.
     private var creditsGivenUp = 0
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
-    /// The calls of a panel, which are added up here.
+    /// The sheets of a panel's calls, whose usage is added to this sheet's.
     private var parts: [CallSheet] = []
-    /// The caller of the request; nil: not known.
+    /// The caller of the request; nil if it is not known.
     package var caller: Caller?
     /// Whether the request waits for the capacity of a provider.
     package var isWaitingForCapacity = false
-    /// Somebody wants to know of each call.
+    /// Whether a record of each call is kept.
     package var keepsRecords = false
     private var records: [CallRecord] = []
-    /// No call is repeated from then on.
+    /// The time after which no call is repeated.
     package var repeatsEndAt = LoopTime.distantFuture
     /// The time by which the response to a chat has to begin; `distantFuture` if there is none.
     package var endsAt = LoopTime.distantFuture
 
     fileprivate init(_ terms: CallTerms?) { self.terms = terms }
 
-    /// Takes over the capacity of a call, which is freed at the request's end, if not before.
+    /// Keeps the capacity of a call. It is released when the request ends, if not before.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
-    /// The calls of a candidate have ended.
+    /// Releases the capacity when the calls of a candidate have ended.
     package func freeCapacity() {
         for held in capacity { held.end() }
         capacity = []
     }
 
-    /// For the calls of a chat.
+    /// The deadline for the calls of a chat; nil if there is none.
     package var deadline: (any AnswerDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// A sheet of its own for one of several calls that are billed together.
+    /// Creates the sheet for one of several calls that are billed together.
     package func part() -> CallSheet {
         let part = CallSheet(nil)
         part.caller = caller
@@ -104,21 +106,21 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         return part
     }
 
-    /// Of a part: units that its call alone is held to, until it ends.
+    /// Keeps the reservation of this part's call until the call ends.
     package func hold(_ units: consuming Hold) { if units.isOpen { hold = consume units } }
 
-    /// The call of a part has ended.
+    /// Settles a part whose call has ended.
     package func end() { settle() }
 
-    /// Of this sheet and its parts.
+    /// The number of calls to candidates, parts included.
     package var allAttempts: Int {
         parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
     }
 
-    /// The same.
+    /// The failures of this sheet and of its parts.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
-    /// The same: what its calls cost so far; nil: nothing was used, or something that has no known price.
+    /// The cost of all calls so far, parts included; nil if nothing was used or a call has no known price.
     package var cost: Cost? {
         guard parts.isEmpty else {
             let costs = parts.compactMap(\.cost)
@@ -134,7 +136,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         return spent.map { $0 + spentGivenUp } ?? spentGivenUp
     }
 
-    /// The same: of calls that have ended, in the order in which they did.
+    /// The records of all calls that have ended, parts included, in the order in which they ended.
     package var allRecords: [CallRecord] {
         if parts.isEmpty { return records }
         return (records + parts.flatMap(\.allRecords)).sorted { $0.endMilliseconds < $1.endMilliseconds }
@@ -142,17 +144,20 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
 
     func note(impossibleUsageOf server: Server) { impossible.append(server) }
 
-    /// The servers of this sheet and of its parts that reported usage that cannot be true, one for each call.
+    /// The servers of this sheet and its parts that reported usage that cannot be true, with one entry for each such
+    /// call.
     package var impossibleUsage: [Server] {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
     }
 
     func note(_ record: CallRecord) { records.append(record) }
 
-    /// Whoever serves it is known only now.
+    /// Sets the reserved amounts once the serving candidate is known.
     package func bill(by terms: CallTerms?) { self.terms = terms }
 
-    /// - Parameter price: nil: it is not known.
+    /// Adds the cost of a call.
+    ///
+    /// - Parameter price: nil if the price is not known.
     func spend(_ usage: Usage, at price: Price?) {
         guard let price else {
             if usage.totalTokens > 0 { hasUnpriced = true }
@@ -162,22 +167,25 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         spent = spent.map { $0 + cost } ?? cost
     }
 
+    /// Bills a call that succeeded.
+    ///
     /// - Parameters:
-    ///   - credits: as the vendor told them.
-    ///   - paid: by what its list tells, where it did not; nil: neither did.
+    ///   - credits: the credits that the vendor reported; nil if it reported none.
+    ///   - paid: returns the credits by the vendor's price list, for a call without reported credits; nil if there is
+    ///     no price.
     func answered(_ usage: Usage, credits: Int?, or paid: (CallTerms) -> Int?) {
         guard let terms else { return }
         add(usage, credits ?? paid(terms), terms)
         terms.means.note(terms.model, completionTokens: usage.completionTokens, credits: credits)
     }
 
-    /// A vendor that refused a call has taken nothing for it, nor for other choices that were given up for that.
+    /// Bills a call that failed. A refused call is free, and so are other choices that were abandoned because of it.
     ///
-    /// - Parameter billed: as `usage`, with the prompts of all calls that make the answer.
+    /// - Parameter billed: `usage` with the prompt tokens of all calls that make the response.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
-            // A call that took nothing cost nothing, as far as its price is known.
+            // A refused call costs zero if its price is known.
             if server?.price != nil { spend(.nothing, at: server?.price) }
         } else if usage.completionTokens == 0, error.kind == .cancelled {
             if let terms { creditsGivenUp += server?.credits(usage, terms) ?? terms.creditsPerCall }
@@ -189,7 +197,7 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         }
     }
 
-    /// Another call follows those that were made so far: what they refused says nothing of it.
+    /// Clears the refused state before another call, and bills the abandoned calls if no vendor refused.
     package func forgetRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -199,28 +207,29 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         (isRefused, promptGivenUp, creditsGivenUp, spentGivenUp) = (false, 0, 0, nil)
     }
 
-    /// The answer that used so much was not as demanded, and is asked for once more: with a prompt that counts besides.
+    /// Records that a response did not have the requested format and is requested again. Its usage and the second
+    /// prompt are billed.
     package func asksAgain(after used: Usage) {
         unmet = unmet + used
         let others = usage.completionTokens - used.completionTokens
         usage = Usage(promptTokens: 0, completionTokens: max(0, others))
     }
 
-    /// A call of the server's that used so much brought nothing, and is made once more.
+    /// Bills a call that produced nothing useful and is repeated.
     func lost(_ used: Usage, at server: Server?) {
         spend(used, at: server?.price)
         lost = lost + used
         if let terms { credits += server?.credits(used, terms) ?? 0 }
     }
 
-    /// Another model did something for the request; `credits` as its vendor reported them.
+    /// Bills a helper call: another model did work for the request. `credits` are those that the vendor reported.
     package func helped(by model: String, credits: Int?) {
         guard let terms else { return }
         self.credits += credits ?? terms.means.expected(of: model).credits
         terms.means.note(model, completionTokens: 0, credits: credits)
     }
 
-    /// A candidate failed; the request may have been served by another.
+    /// Records the failure of a candidate. Another candidate may still serve the request.
     package func note(_ error: UpstreamError) {
         if usage.completionTokens > 0 || unmet.totalTokens > 0 {
             lost = lost + usage + unmet
@@ -262,11 +271,13 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     }
 }
 
-/// A request that was counted in every limit that covers it. Settled by its sheet when it ends.
+/// Proof that a request was counted in every limit that covers it. Its sheet settles the reservation when it ends.
 package struct Admission: ~Copyable {
     package let sheet: CallSheet
 
-    /// - Parameter hold: the limiter's, which admitted the request: nobody else can make one.
+    /// Creates the admission of a request.
+    ///
+    /// - Parameter hold: the reservation that admitted the request; only the limiter can make one.
     package init(_ terms: CallTerms?, holding hold: consuming Hold) {
         precondition(hold.decision.isAdmitted)
         sheet = CallSheet(terms)
@@ -275,7 +286,8 @@ package struct Admission: ~Copyable {
 
     private init() { sheet = CallSheet(nil) }
 
-    /// For an upload whose vendor sees no end of it before the request has been admitted by `complete`.
+    /// Creates an admission for an upload that starts before the request is admitted. The vendor gets the end of the
+    /// upload only after `complete` has admitted the request.
     package static func pending() -> Admission { Admission() }
 
     package func complete(_ terms: CallTerms?, holding hold: consuming Hold) {

@@ -1,14 +1,14 @@
 package import Engine
 import Shared
 
-/// The key that a call is made with.
+/// The key that an upstream call is made with.
 package struct Credential: Sendable {
-    /// Empty: none is needed.
+    /// The key itself; empty if the provider needs none.
     package let key: String
-    /// The name of one of the relay's own keys in the log: `k1` is the first; nil: the caller's.
+    /// The name of one of the relay's own keys in the log (`k1` is the first); nil if the key is the caller's.
     package let label: String?
 
-    /// One that the caller brought.
+    /// Creates the credential for a key that the caller sent.
     package init(passedOn key: String) {
         self.key = key
         label = nil
@@ -19,13 +19,13 @@ package struct Credential: Sendable {
         self.label = label
     }
 
-    /// The owner of the account at the vendor, as far as files kept there are concerned.
+    /// The digest of the key, which identifies the account at the vendor that owns uploaded files.
     package var account: Digest { Digest(of: key) }
-    /// The first eight bytes of it, as ids of files have it.
+    /// The first eight bytes of `account`, as stored in file ids.
     package var accountNumber: UInt64 {
         account.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
     }
 
-    /// Of a provider that asks for none.
+    /// The credential for a provider that needs no key.
     package static let none = Credential(own: "", label: "k0")
 }

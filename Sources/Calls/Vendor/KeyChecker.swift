@@ -1,6 +1,6 @@
-/// Asks a vendor whether it takes a key.
+/// Checks with a vendor whether it accepts a key.
 package protocol KeyChecker: AnyObject, Sendable {
-    /// The provider's.
+    /// The provider's name.
     var name: String { get }
 
     func accepts(key: String) async -> Bool

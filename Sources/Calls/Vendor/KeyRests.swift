@@ -1,9 +1,13 @@
 package import Engine
 
-/// A provider's own keys, which rest after failures of theirs.
+/// The own keys of a provider, which go into cooldown after their failures.
 package protocol KeyRests: AnyObject, Sendable {
-    /// - Parameter begun: when the call began, as `now`: an older one says nothing of a rest that began after it.
+    /// Records a success of the key.
+    ///
+    /// - Parameter begun: the start of the call. A cooldown that began later is kept.
     func served(_ credential: Credential, begun: LoopTime)
-    /// - Parameter rest: nil: the failure says nothing of the key.
+    /// Records a failure of the key.
+    ///
+    /// - Parameter rest: the cooldown of the key; nil if the failure says nothing about the key.
     func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: LoopTime, at now: LoopTime)
 }

@@ -1,7 +1,7 @@
 package import Shared
 
-/// A vendor's list of its models, which is read now and then.
+/// A vendor's list of its models, which is read periodically.
 package protocol ModelList: AnyObject, Sendable {
-    /// All that some endpoint can use; never empty.
+    /// Returns all models that at least one endpoint can use; never an empty list.
     func models() async throws(UpstreamError) -> [LiveModel]
 }

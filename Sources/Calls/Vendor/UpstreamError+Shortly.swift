@@ -1,7 +1,7 @@
 import Shared
 
 extension UpstreamError {
-    /// A few words for clients: no key, no address.
+    /// A short description of the failure for clients, without keys and addresses.
     package var shortly: String {
         switch kind {
         case .badKey: "401 key refused"

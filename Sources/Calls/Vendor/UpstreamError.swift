@@ -1,7 +1,7 @@
 package import Engine
 package import Shared
 
-/// Why a vendor brought no answer.
+/// The reason why an upstream call failed.
 @dynamicMemberLookup
 package struct UpstreamError: Error {
     package enum Kind: Sendable {
@@ -9,10 +9,10 @@ package struct UpstreamError: Error {
         case forbidden
         case outOfCredit
         case unknownModel
-        /// The caller's fault; `message` says which.
+        /// The request is invalid; `message` says why.
         case badRequest
         case rateLimited
-        /// The vendor's fault.
+        /// The vendor failed.
         case failed
         case unavailable
         case timedOut
@@ -20,62 +20,62 @@ package struct UpstreamError: Error {
     }
     package struct Fields: Sendable {
         package let kind: Kind
-        /// For the client: the vendor's words, cleaned; may be empty.
+        /// The message for the client: the vendor's text, cleaned; may be empty.
         package var message: String
-        /// For the log: no key, no prompt, no answer.
+        /// The cause for the log, without keys, prompts and responses.
         package var cause: String
         package var retryAfterSeconds: Int?
-        /// The time for which the provider's model cannot serve anything; nil: others may be served all the same.
+        /// The cooldown of the provider's model, in seconds; nil if the model may still serve other calls.
         package var modelRestSeconds: Int?
-        /// The remedies that may help.
+        /// The recovery options that may help.
         package var remedy: Remedy
-        /// The call cannot be made again, as some of it is gone: no remedy can be tried.
+        /// Whether the call must not be retried because part of it has already been consumed.
         package var isFinal = false
-        /// The vendor's own code and field, where they may be shown.
+        /// The vendor's own error code, if it may be shown to clients.
         package var code: String?
         package var param: String?
-        /// The names that the vendor has for fields that it misses in the call.
+        /// The vendor's names of the fields that it misses in the call.
         package var missingFields: [String] = []
-        /// The error for the client, where the request itself is at fault, as was found out late.
+        /// The error for the client if the request itself is invalid and this was found only late.
         package var refusal: APIError?
-        /// That the call was made with; nil: none was chosen yet.
+        /// The credential of the failed call; nil if the call failed before one was chosen.
         package var credential: Credential?
-        /// An answer that had begun broke off.
+        /// Whether a response had begun and then broke off.
         package var isCut = false
-        /// That the vendor told of an answer which cannot be used.
+        /// The usage that the vendor reported for a response that could not be used; nil if it reported none.
         package var usage: Usage?
-        /// The part of the answer that can be used all the same; nil: none can.
+        /// The part of the response that can still be used; nil if there is none.
         package var partial: (any PartialAnswer)?
-        /// That the vendor answered with; nil: it did not, or in a good one.
+        /// The HTTP status of the vendor's error response; nil if there was no response or its status was a success.
         package var status: Int?
-        /// It is about the model, rather than the key.
+        /// Whether the failure concerns the model rather than the key.
         package var isOfModel = false
-        /// The vendor may lack the endpoint alone, which says nothing about its others.
+        /// Whether only this endpoint may be missing at the vendor, which says nothing about its other endpoints.
         package var isOfPath = false
-        /// The failures of all candidates that were asked, where there were several.
+        /// The failures of all candidates that were called, if there were several.
         package var summary: String?
-        /// The failure on the way to the vendor, if that was it.
+        /// The failure of the connection to the vendor; nil if the connection did not fail.
         fileprivate var transport: TransportError.Kind?
         /// Whether the relay itself had no time for the call.
         fileprivate var isOfBusyRelay = false
     }
-    /// The remedies after a failure; empty: nothing helps.
+    /// The recovery options after a failure; empty if nothing helps.
     package struct Remedy: OptionSet, Sendable {
         package let rawValue: UInt8
 
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-        /// The same call once more: the vendor itself calls the failure transient.
+        /// Retry the same call, because the vendor itself calls the failure transient.
         package static let again = Remedy(rawValue: 1)
-        /// To bring anew what the call refers to, which the vendor may not have any more.
+        /// Upload the files that the request refers to again, then retry: the vendor may have deleted them.
         package static let reload = Remedy(rawValue: 2)
-        /// Another key of the same provider.
+        /// Try another key of the same provider.
         package static let nextKey = Remedy(rawValue: 4)
-        /// Another model or provider.
+        /// Try another model or provider.
         package static let elsewhere = Remedy(rawValue: 8)
-        /// To prepare the call anew: the vendor lacks an ability that it was believed to have, and says so from now on.
+        /// Prepare the call again with emulation: the vendor lacks an ability, and the relay now knows it.
         package static let emulation = Remedy(rawValue: 16)
-        /// To ask for tools and a form in words: the answer is not as it was demanded.
+        /// Ask for tools and the output format in the prompt: the response did not have the requested format.
         package static let asText = Remedy(rawValue: 32)
     }
     private var fields: Indirect<Fields>
@@ -84,14 +84,15 @@ package struct UpstreamError: Error {
         fields = Indirect(Fields(kind: kind, message: message, cause: cause, remedy: kind.remedy))
     }
 
-    /// The request is at fault, as was found out only when a vendor was to be called.
+    /// Creates the error for a request that was found invalid only when a vendor was about to be called. No recovery
+    /// helps.
     package init(refusing refusal: APIError) {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
         self.remedy = []
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// The candidate cannot serve the call; another may be able to.
+    /// Creates the error for a candidate that cannot serve the call. Another candidate may be able to.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.remedy = .elsewhere }
@@ -106,11 +107,12 @@ package struct UpstreamError: Error {
             }
         self.init(kind, cause: error.kind == .late ? Self.tooLate : error.cause)
         fields.value.transport = error.kind
-        // Nobody's answer has room here.
+        // The relay is out of memory, so no candidate's response would fit.
         if error.kind == .overloaded { self.remedy = [] }
     }
 
-    /// The relay itself has no time for the call: no candidate is at fault, and none could do better.
+    /// Creates the error for a call that the relay itself has no time for. No candidate failed, and none could do
+    /// better.
     package init(ofBusyRelay cause: String) {
         self.init(.unavailable, cause: cause)
         self.remedy = []
@@ -118,12 +120,12 @@ package struct UpstreamError: Error {
         fields.value.isOfBusyRelay = true
     }
 
-    /// The cause of a failure that `CallSheet.endsAt` made.
+    /// The cause of a failure that `CallSheet.endsAt` caused.
     package static let tooLate = "no answer began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
 
-    /// The time for which the key that the call was made with is to rest; nil: it need not.
+    /// The cooldown for the key of the call; nil if the key needs none.
     package var rest: Rest? {
         switch kind {
         case .badKey: .fixed(seconds: 300)
@@ -139,14 +141,14 @@ package struct UpstreamError: Error {
         }
     }
 
-    /// The longest, whatever a vendor says.
+    /// The longest cooldown, whatever a vendor reports.
     package static let longestRestSeconds = 86_400
 
     package enum Rest: Sendable, Equatable {
         case fixed(seconds: Int)
-        /// As the vendor says.
+        /// The time that the vendor reported.
         case told(seconds: Int)
-        /// Of failures in a row each rest is twice as long as the last.
+        /// Exponential backoff: each consecutive failure doubles the cooldown.
         case doubling(fromSeconds: Int, toSeconds: Int)
     }
 
@@ -157,7 +159,7 @@ package struct UpstreamError: Error {
 }
 
 extension UpstreamError {
-    /// The vendor may have billed the call all the same: it was on its way, and nobody said no.
+    /// Whether the vendor may bill the call although it failed: it was sent, and the vendor did not refuse it.
     package var mayBeBilled: Bool {
         switch fields.value.transport {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
@@ -166,7 +168,7 @@ extension UpstreamError {
         }
     }
 
-    /// There was no room for the call.
+    /// Whether the call failed because no capacity was free.
     package var isOfCapacity: Bool { self.refusal?.isOfCapacity ?? false }
 
     package var fault: UpstreamFault {
@@ -215,5 +217,5 @@ extension UpstreamError.Kind {
     }
 }
 
-/// A part of an answer that failed.
+/// A part of a failed response that can still be used.
 package protocol PartialAnswer: Sendable {}

@@ -1,26 +1,27 @@
 package import Engine
 import Shared
 
-/// The right to call a vendor for one request: the key whose turn it is, and the sheet that the calls are billed to.
+/// The right to call a vendor for one request: the key that was chosen, and the sheet that the calls are billed to.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let sheet: CallSheet
-    /// Nil: it is the sheet's.
+    /// The server that is called; nil if it is the sheet's.
     private let ownServer: CallSheet.Server?
     package let loop: EventLoop
-    /// Nil: the key is the caller's, or none is needed.
+    /// The provider's keys, for their cooldowns; nil if the key is the caller's or no key is needed.
     private let keys: (any KeyRests)?
-    /// Nil: there is no bound.
+    /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
     private(set) var startedAt: LoopTime
-    /// Its end is in the sheet's records.
+    /// Whether the end of this call is already in the sheet's records.
     var isNoted = false
-    /// The start that was counted for it was used for a call.
+    /// Whether the rate permit that was acquired with this call has been used.
     private var isStartUsed = false
 
-    /// A start that was counted longer ago leaves the vendor's window too soon.
+    /// The age up to which a rate permit is used, in nanoseconds. An older one would leave the vendor's rate window too
+    /// early.
     private static let startNanoseconds: UInt64 = 20_000_000
 
     package init(
@@ -42,10 +43,11 @@ package final class VendorCall: @unchecked Sendable {
 
     package var key: String { credential.key }
 
-    /// Nil: it is not known.
+    /// The server that is called; nil if it is not known.
     var server: CallSheet.Server? { ownServer ?? sheet.server }
 
-    /// The same call, of a provider that only helps: the sheet's server stays who answers. The start is its.
+    /// Makes a call for a provider that only helps, such as one that transcribes audio. The sheet's server stays the
+    /// provider that responds. The new call takes over the rate permit of this one.
     package func helping() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
@@ -53,39 +55,42 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// One more for the same answer, after this one.
+    /// Makes one more call for the same response, after this one has ended.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         sheet.forgetRefusal()
         return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
-    /// The vendor refused the call, which is made once more in another form.
+    /// Prepares to repeat a call in another form after the vendor refused it.
     ///
-    /// - Parameter status: that the vendor answered with.
+    /// - Parameter status: the HTTP status of the refusal.
     package func beginAgain(after status: Int) async throws(UpstreamError) {
         noteRefusal(status: status)
         try await restart()
     }
 
-    /// The call failed, and is made once more at another place or in another form.
+    /// Prepares to repeat a failed call at another location or in another form.
     package func beginAgain(after error: UpstreamError) async throws(UpstreamError) {
         noteEnd(error)
         do throws(UpstreamError) {
             try await restart(after: error)
         } catch let shortage {
-            // The key need not rest for what another place may not have.
+            // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
             throw error.rest == nil ? error : shortage
         }
     }
 
-    /// The vendor has answered in part, and is asked for the next one. What all parts used is told of the last.
+    /// Prepares to request the next part of a response that the vendor delivered in part. The usage of all parts is
+    /// reported with the last one.
     package func goOn() async throws(UpstreamError) {
         noteEnd(nil)
         try await restart()
     }
 
-    /// - Parameter error: brought nothing for what it used.
+    /// Prepares the next call with the same key.
+    ///
+    /// - Parameter error: the failure of the previous call. Its usage is billed as lost.
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
         if let used = error?.usage {
@@ -97,8 +102,8 @@ package final class VendorCall: @unchecked Sendable {
         startedAt = loop.now
     }
 
-    /// To be called right before each call of the vendor's if there are several, or if something took time before: the
-    /// start that was counted is for one call, and only for a moment.
+    /// Acquires a rate permit if the present one is used or too old. Call it right before each vendor call if there are
+    /// several, or if something took time before.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedAt)
@@ -106,17 +111,18 @@ package final class VendorCall: @unchecked Sendable {
         if !isReady { try await follow(.ownStart) }
     }
 
-    /// The same, of a call whose start was counted at that time of the loop's.
+    /// Acquires a rate permit if the one counted at `time`, in loop time, is too old.
     package func start(countedAt time: LoopTime) async throws(UpstreamError) {
         if isBounded, isLate(time) { try await follow(.ownStart) }
     }
 
     private func isLate(_ time: LoopTime) -> Bool { loop.now > time + Self.startNanoseconds }
 
-    /// Calls of its provider need capacity.
+    /// Whether calls of the provider need capacity.
     package var isBounded: Bool { capacity != nil }
 
-    /// The place of one more call at the same time, which is to be told of its end; nil: there is no room now.
+    /// Acquires capacity for one more concurrent call; nil if there is none now. End the returned capacity when the
+    /// call ends.
     package func besideNow() async -> HeldCapacity? {
         guard
             let held = try? await capacity?.take(
@@ -131,8 +137,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// One more call begins, in the place of one that has ended. Throws what another key, or another provider, may have
-    /// room for.
+    /// Counts the start of one more call that uses the slot of an ended one. Throws an error that allows another key or
+    /// provider to be tried.
     package func follow(_ patience: CapacityPatience = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.take(
@@ -149,18 +155,18 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// The vendor has answered: its key need not rest.
+    /// Records that the vendor responded, so that its key needs no cooldown.
     package func served() { keys?.served(credential, begun: startedAt) }
 
-    /// The same, of a call that nothing more is told of: about a file.
+    /// Records the end of a successful call that is not billed, such as a file call.
     package func ended() {
         noteEnd(nil)
         served()
     }
 
-    /// The vendor has not answered: its key rests if it is at fault.
+    /// Records that the call failed, and puts its key in cooldown if the failure concerns the key.
     ///
-    /// - Returns: the failure, which tells the key.
+    /// - Returns: the failure, with the credential of the call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         if error.credential == nil { error.credential = credential }
@@ -169,8 +175,8 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Asks the vendor, and after a pause once more if that is what helps. Nothing of the answer may have gone to the
-    /// client.
+    /// Calls the vendor, and retries once after a pause if that may help. No part of the response may have been sent to
+    /// the client.
     package func attempt<Value: Sendable>(
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
@@ -182,8 +188,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Returns after a pause if the same call once more is what helps and has room; else throws the failure. For who does
-    /// not want the cost of a generic function of another module.
+    /// Returns after a pause if retrying the same call may help and there is capacity; else throws the failure. For
+    /// code that avoids the cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.remedy.contains(.again), loop.now < sheet.repeatsEndAt else { throw error }
         noteEnd(error)
