@@ -1,24 +1,24 @@
-/// The wire that a call came in, and that a vendor may speak.
+/// The API that a request came in and that a vendor may speak.
 package enum Wire: Sendable { case chat, completions, messages }
 
-/// One step of an answer. Bytes are whole characters, valid during the call only.
+/// One event of a response. The bytes contain whole characters and are valid only during the call.
 package enum AnswerEvent {
-    /// `isPlain`: it is known to be ASCII that stands in a JSON string as it is.
+    /// Generated text. `isPlain` means that it is known to be ASCII that needs no escapes in a JSON string.
     case text(UnsafeRawBufferPointer, isPlain: Bool = false)
     case reasoning(UnsafeRawBufferPointer)
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// The opaque signature of the thought before it, or of a call's; whole.
+    /// The complete opaque signature of the reasoning before it, or of a tool call.
     case signature(call: Int?, UnsafeRawBufferPointer)
-    /// A thought that only its vendor can read; whole.
+    /// Complete reasoning that only its vendor can read.
     case sealedThought(UnsafeRawBufferPointer)
-    /// Beside the answer: a comment of an event stream, dropped elsewhere.
+    /// A comment of the event stream. It is dropped where the response is no event stream.
     case note(UnsafeRawBufferPointer)
-    /// `stop`: the sequence that ended it.
+    /// The end of a choice; `stop` is the stop sequence that ended it.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// As it came, model and id replaced; for the surface of the same wire. It stands before the events that are in it,
-    /// and belongs to all choices; that of choice -1 tells the usage.
+    /// An unchanged chunk of the vendor, with model and id replaced, for a client of the same API. It precedes the
+    /// events that it contains and belongs to all choices. A chunk of choice -1 reports the usage.
     case native(Wire, UnsafeRawBufferPointer)
 }
 
@@ -28,10 +28,10 @@ package enum FinishReason: Sendable {
     case toolCalls
     case contentFilter
     case refusal
-    /// The vendor wants to be asked to go on.
+    /// The vendor paused and expects to be called again to continue.
     case pause
 
-    /// As chat completions name it. `isOld`: calls are told as `function_call`.
+    /// Returns the name of the reason in chat completions. If `isOld`, tool calls are named `function_call`.
     package func name(isOld: Bool) -> StaticString {
         switch self {
         case .stop, .pause: "stop"

@@ -8,7 +8,7 @@ package struct Attachment: Sendable {
         case file
         case sound
 
-        /// The most of them in one request.
+        /// The most attachments of this kind in one request.
         package var most: Int {
             switch self {
             case .picture, .file: 20
@@ -16,7 +16,7 @@ package struct Attachment: Sendable {
             }
         }
 
-        /// The largest size of one of them, decoded.
+        /// The largest size of one attachment of this kind, decoded, in bytes.
         package var limitBytes: Int {
             switch self {
             case .picture: Picture.limitBytes
@@ -34,7 +34,7 @@ package struct Attachment: Sendable {
         }
     }
 
-    /// As closely as a picture is looked at.
+    /// The resolution at which the model looks at an image.
     package enum Detail: String, Sendable, CaseIterable {
         case auto
         case low
@@ -47,21 +47,21 @@ package struct Attachment: Sendable {
         case address(String)
         /// The id of a file that the caller uploaded before.
         case file(id: String)
-        /// As the vendor calls it, which has it.
+        /// The vendor's name of a file that it already has.
         case kept(String)
-        /// The words that are said in it.
+        /// The text that stands for the content, such as the transcript of audio.
         case words(String)
     }
 
     package var kind: Kind
     package var source: Source
-    /// As the caller calls it.
+    /// The caller's name of the attachment.
     package var name: String?
-    /// Its path in the request, for errors.
+    /// The path of the attachment in the request, for errors.
     package let param: String
-    /// No message names it: it belongs to the whole conversation.
+    /// Whether the attachment belongs to the whole conversation, so that no message refers to it.
     package let isOfWhole: Bool
-    /// Of a picture; nil: the vendor chooses.
+    /// The detail of an image; nil if the vendor chooses it.
     package var detail: Detail?
 
     package init(_ kind: Kind, _ source: Source, name: String? = nil, param: String, isOfWhole: Bool = false) {
@@ -74,13 +74,13 @@ package struct Attachment: Sendable {
 }
 
 extension Attachment {
-    /// In base64; 0 of what is only referred to.
+    /// The size of the base64 data that is sent, in bytes; 0 if the attachment is only a reference.
     var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
 
-    /// The header of a picture lies within it, unless much was put before.
+    /// The number of bytes in which the header of an image is searched for.
     private static let headerBytes = 65_536
 
-    /// Of a picture, by its size where that is at hand; 0 for all else.
+    /// The tokens of an image, estimated from its dimensions if they can be read; 0 for other attachments.
     var tokens: Int {
         guard kind == .picture else { return 0 }
         if detail == .low { return PictureSize.lowDetailTokens }
@@ -94,7 +94,7 @@ extension Attachment {
 }
 
 extension [Attachment] {
-    /// One more, if there is room for it.
+    /// Adds an attachment. Throws if the request already has the most of its kind.
     package mutating func add(_ new: Attachment) throws(APIError) {
         guard count(where: { $0.kind == new.kind }) < new.kind.most else {
             let param = new.isOfWhole ? new.param : "messages"
@@ -105,8 +105,8 @@ extension [Attachment] {
 }
 
 extension [Attachment] {
-    /// Leaves alone what a vendor reads itself; nobody else can read what is in a cloud. With a key of the relay's, the
-    /// operator's account would read its own.
+    /// Marks addresses that the vendor reads itself. Addresses in Google's cloud are allowed only with the caller's own
+    /// key: with a key of the relay they would open the operator's files. Throws for addresses that nobody can read.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for place in indices {
             guard case .address(let address) = self[place].source else { continue }
@@ -120,12 +120,12 @@ extension [Attachment] {
     }
 }
 
-/// The refusals of vendors that cannot take one.
+/// The errors for attachments that a vendor does not support.
 extension Attachment {
-    /// Of files in Google's cloud.
+    /// The URL scheme of files in Google's cloud.
     package static let cloudScheme = "gs://"
 
-    /// Of a file that is not at the model's provider.
+    /// The error for a file that the model's provider does not have.
     package var refusalAsAbsent: APIError {
         .value(param, "the model's provider does not have this file", code: "unsupported_value")
     }

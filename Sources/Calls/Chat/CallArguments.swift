@@ -1,4 +1,5 @@
-/// The arguments of a call as they come. Some models write `null` for none: what may become that is held back.
+/// Collects the argument chunks of a tool call. Some models send `null` for "no arguments", so chunks are held back
+/// while they may still spell `null`.
 package struct CallArguments: Sendable {
     private var held: [UInt8] = []
     private var isOther = false
@@ -7,7 +8,7 @@ package struct CallArguments: Sendable {
 
     private static let null = Array("null".utf8)
 
-    /// Returns all that is to be told now.
+    /// Appends a chunk. Returns the bytes that can be sent now.
     package mutating func take(_ piece: [UInt8]) -> [UInt8] {
         if isOther || piece.isEmpty { return piece }
         held += piece
@@ -17,6 +18,6 @@ package struct CallArguments: Sendable {
         return held
     }
 
-    /// To be told at the end.
+    /// The argument bytes that are still held back when the tool call ends; empty if they are `null`.
     package var rest: [UInt8] { held == Self.null ? [] : held }
 }

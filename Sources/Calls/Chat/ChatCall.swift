@@ -1,51 +1,52 @@
 package import Engine
 package import Shared
 
-/// A chat request, checked, free of any vendor: all that its caller said.
+/// A chat request with all its options, checked, in a form that is independent of vendors.
 package struct ChatCall: Sendable {
     package var model = ""
     package var messages: [ChatMessage] = []
-    /// The content of the messages besides text; a message names it by its place.
+    /// The content of the messages that is not text. Messages refer to it by its index.
     package var attachments: [Attachment] = []
     package var isStreamed = false
     package var includesUsage = false
-    /// The answer begins with the number of the prompt's tokens.
+    /// Whether the response begins with the number of prompt tokens.
     package var opensWithUsage = false
-    /// Of all prompts together.
+    /// The number of choices, for all prompts together.
     package var choices = 1
-    /// Each message is a prompt by itself; they have as many choices each.
+    /// Whether each message is a prompt of its own. All prompts then have the same number of choices.
     package var arePromptsSeparate = false
     package var stops: [String] = []
     package var maxTokens: Int?
     package var webSearch: WebSearch?
-    /// Whether the caller said that the web is not to be searched, whatever the model's name asks for.
+    /// Whether the caller excluded web search, even if the model's name includes it.
     package var refusesSearch = false
     package var wantsCode = false
-    /// Whether one of the tools is of a type that the relay alone has.
+    /// Whether one of the tools has a type that only the relay supports.
     package var hasRelayTools = false
-    /// The abilities of a vendor that the call makes use of.
+    /// The abilities that the vendor needs for this call.
     package var needs: Abilities = []
     private var rare: Indirect<Wishes>?
 
     package init() {}
 
-    /// The fields that few calls have; a call without them does not carry them.
+    /// The options that few calls have. They take no room in calls without them.
     package var wishes: Wishes {
         get { rare?.value ?? Wishes() }
         set { rare = Indirect(newValue) }
     }
 
-    /// Sets `wishes` without a copy of them.
+    /// Sets `wishes` without copying them.
     package mutating func take(_ wishes: Indirect<Wishes>) { rare = wishes }
 
-    /// Whether a field has a word that `checkWords` looks at; few calls have one.
+    /// Whether a field has a value that `checkWords` checks. Few calls have one.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
             || rare.value.bookkeeping.serviceTier != nil
     }
 
-    /// Throws if a field has a word that OpenAI's contract does not have. Servers of its wire may have more.
+    /// Throws if a field has a value that OpenAI's API does not define. OpenAI-compatible servers may support more
+    /// values.
     package func checkWords() throws(APIError) {
         guard let wishes = rare?.value else { return }
         let isOfResponses = wishes.reasoning.isOfResponses
@@ -59,37 +60,39 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The request as it came, until a vendor that speaks its wire has written its own; nil: no such vendor serves it, or
-    /// the call is no longer as it came. Not one of the wishes, which would be copied to look at it.
+    /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the call was
+    /// changed. A field of its own, because reading `wishes` copies them.
     package var original: Body?
 
-    /// Keeps the request as it came, and finds tools in it that were not read.
+    /// Keeps the raw request body, also for tools that have not been read.
     package mutating func keep(_ request: Body) {
         original = request
         rare?.value.find(in: request)
     }
 
-    /// The same of a call that is no longer as it came: its members that the call does not have still go to a vendor that
-    /// speaks its wire.
+    /// The raw request body of a call that was changed. Its members that `ChatCall` does not have are still sent to a
+    /// vendor that speaks the client's API.
     package var changedOriginal: Body?
 
-    /// Estimated, at least 1.
+    /// The estimated number of prompt tokens, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
-    /// Of long texts, which are counted where they are read.
+    /// The number of prompt tokens of a long prompt, counted when it is read; nil for short prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The texts of a longer prompt are not kept for the time of the answer, but counted before.
+    /// The largest prompt, in bytes, whose texts are kept until the response. Longer prompts are counted before.
     package static let keptBytes = 8_192
 
+    /// Counts the prompt's tokens now if it is long.
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
-    /// Of texts, tools and pictures, by the model's vocabulary where it is known. Long texts are estimated.
+    /// Returns the tokens of texts, tools and images, counted with the model's vocabulary if it is known. Long texts
+    /// are estimated.
     package func promptTokens(by counter: TokenCounter) -> Int {
         allTokens(by: isCountedAtOnce ? counter : .estimating)
     }
 
-    /// The tokens of all texts, tools and pictures, estimated in a twentieth of the time that counting takes. A reservation
-    /// takes them where the vendor is expected to report the true count.
+    /// The estimated tokens of all texts, tools and images. Estimating takes a twentieth of the time of counting.
+    /// Reservations use it if the vendor is expected to report the true count.
     package var roughTokens: Int {
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
@@ -97,18 +100,19 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + pictureTokens
     }
 
-    /// Counting by a vocabulary takes up to a quarter of a microsecond for each byte.
+    /// Whether the texts are short enough to count their tokens on the loop. Counting takes up to a quarter of a
+    /// microsecond per byte.
     package var isCountedAtOnce: Bool { allTextBytes <= 32_768 }
 
-    /// Of all texts, tools and the schema of an answer.
+    /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// The same, however long the texts are; on any thread.
+    /// Returns the tokens of texts, tools and images, however long the texts are. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + pictureTokens
     }
 
-    /// Of texts alone, however long they are; on any thread.
+    /// Returns the tokens of the messages' texts, however long they are. Can be called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
         var tokens = 0
@@ -116,17 +120,18 @@ package struct ChatCall: Sendable {
         return max(1, tokens)
     }
 
+    /// The estimated tokens of all images.
     package var pictureTokens: Int { attachments.reduce(0) { $0 + $1.tokens } }
 
-    /// Of messages, at least 1.
+    /// Returns the estimated tokens of messages, at least 1.
     package static func estimatedTokens(of messages: [ChatMessage]) -> Int {
         var estimate = TokenEstimate()
-        // In place, as below.
+        // In place: a loop over the array would copy each message.
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
         return max(1, estimate.tokens)
     }
 
-    /// A call for each of its prompts, each with one choice; only itself if it has one prompt.
+    /// One call with one choice for each prompt; only this call if it has one prompt.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in
@@ -138,17 +143,17 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The last text of the user; empty: there is no such text.
+    /// The last text of the user; empty if there is none.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
 
-    /// Of all that a vendor is sent.
+    /// The size of everything that the vendor is sent, in bytes.
     package var sentBytes: Int {
         var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
         return bytes
     }
 
-    /// Of all texts together.
+    /// The size of the texts of all messages, in bytes.
     package var textBytes: Int {
         var bytes = 0
         // In place: a loop over the array would copy each message.
@@ -156,15 +161,15 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
-    /// It has calls that were made before, and the tools that they were made of.
+    /// Whether the call has both tools and earlier calls of them.
     package var keepsTools: Bool {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
-    /// Its vendor is told of tools: they may be called, or were.
+    /// Whether the vendor gets tools, because they may be called or were called before.
     package var bringsTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
-    /// Calls of tools that its caller takes in one answer.
+    /// The most tool calls that the caller accepts in one response.
     package var mostCalls: Int {
         if needs.contains(.functions) { return 1 }
         if rare?.value.toolChoice == Wishes.ToolChoice.none { return 0 }
@@ -180,14 +185,14 @@ package struct ChatCall: Sendable {
             self.words = words
         }
 
-        /// The search of a caller who says nothing about it.
+        /// The search options of a caller who does not specify any.
         package static let usual = WebSearch(sites: 3, words: 500)
 
-        /// The tokens that the search adds to a prompt, estimated.
+        /// The estimated tokens that the search adds to a prompt.
         package var tokens: Int { sites * words * 4 / 3 }
     }
 
-    /// Returns the search of a chat with the model; nil if it makes none.
+    /// Returns the search options for a chat with the model; nil if it does not search.
     package func search(with model: borrowing Model) -> WebSearch? {
         webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)
     }

@@ -6,32 +6,32 @@ package struct ChatMessage: Sendable {
         case user
         case assistant
         case tool
-        /// The result of a tool's call that failed: it tells why.
+        /// The result of a tool call that failed. The content says why.
         case failedTool
-        /// The result of a call in OpenAI's older form.
+        /// The result of a function call in OpenAI's legacy form.
         case function
 
-        /// Directions of who runs the conversation.
+        /// Whether messages of this role are instructions of the application rather than of its user.
         package var isInstruction: Bool { self == .system || self == .developer }
     }
 
     package enum Piece: Sendable {
         case text(String)
         case refusal(String)
-        /// One of the call's attachments, by its place.
+        /// An attachment of the call, by its index.
         case attachment(Int)
-        /// Not counted: vendors drop it, or do not charge it.
+        /// Reasoning. Its tokens are not counted: vendors drop it or do not charge for it.
         case thought(Thought)
     }
 
     package var role: Role
-    /// Of who speaks, or of the function whose result this is.
+    /// The name of the speaker, or of the function whose result this is.
     package var name: String?
-    /// In their order.
+    /// The parts of the content, in order.
     package var content: [Piece]
-    /// Calls that the assistant made.
+    /// The tool calls that the assistant made.
     package var toolCalls: [ToolCall] = []
-    /// Of the call whose result this is.
+    /// The id of the tool call whose result this is.
     package var toolCallID: String?
 
     package init(role: Role, content: [Piece], name: String? = nil) {
@@ -44,10 +44,10 @@ package struct ChatMessage: Sendable {
 
     package var isInstruction: Bool { role.isInstruction }
 
-    /// Of a call.
+    /// Whether the message is the result of a tool call.
     package var isResult: Bool { role == .tool || role == .failedTool || role == .function }
 
-    /// All that is said in it, joined.
+    /// All text of the message, joined.
     package var text: String {
         if content.count == 1, case .text(let text) = content[0] { return text }
         var joined = ""
@@ -60,13 +60,13 @@ package struct ChatMessage: Sendable {
         return joined
     }
 
-    /// It has no words for anybody but the vendor that thought.
+    /// Whether the message consists of reasoning only, which only the vendor that produced it can use.
     package var isThoughtAlone: Bool {
         guard !content.isEmpty, toolCalls.isEmpty else { return false }
         return content.allSatisfy { if case .thought = $0 { true } else { false } }
     }
 
-    /// Of all that `forEachText` takes, and of thoughts.
+    /// The size of all texts that `forEachText` emits, and of reasoning, in bytes.
     package var textBytes: Int {
         var bytes = 0
         for index in content.indices {
@@ -82,7 +82,7 @@ package struct ChatMessage: Sendable {
         return bytes
     }
 
-    /// Texts, and the names and arguments of calls.
+    /// Calls `take` with each text, and with the name and the arguments of each tool call.
     package func forEachText(_ take: (String) -> Void) {
         for piece in content {
             switch piece {
@@ -98,22 +98,23 @@ package struct ChatMessage: Sendable {
 }
 
 extension [ChatMessage.Piece] {
-    /// The words of a failed call's result say that it failed, for vendors that have no mark for that.
+    /// Marks the result of a failed tool call by the text "Error: ", for vendors that have no field for failures.
     package mutating func tellFailure() {
         if case .text(let text) = first { self[0] = .text("Error: \(text)") } else { insert(.text("Error: "), at: 0) }
     }
 }
 
-/// A tool's call, asked for by a model.
+/// A tool call that a model requested.
 package struct ToolCall: Sendable {
-    /// Nil: in OpenAI's older form.
+    /// The id of the tool call; nil in OpenAI's legacy form.
     package var id: String?
     package var name: String
-    /// JSON as the model wrote it, which need not be valid.
+    /// The arguments: JSON as the model wrote it, which may be invalid.
     package var arguments: String
-    /// Of the thought that led to it: opaque, its vendor's.
+    /// The signature of the reasoning that led to the tool call. It is opaque to all but its vendor.
     package var signature: String?
-    /// Of an answer: the bytes of its text that come before; of a message: the pieces before. Else it stands behind all.
+    /// The position of the tool call. In a response: the bytes of text before it. In a message: the content parts
+    /// before it. By default it comes last.
     package var place = Int.max
 
     package init(id: String?, name: String, arguments: String) {

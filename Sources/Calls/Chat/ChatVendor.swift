@@ -1,29 +1,31 @@
 package import Engine
 package import Shared
 
-/// A vendor that can chat. Used on one loop.
+/// A vendor that supports chat. Used on one loop.
 package protocol ChatVendor: AnyObject, Sendable {
-    /// Lower case; for headers and the log.
+    /// The name in lower case, for headers and the log.
     var name: String { get }
-    /// Those in which it takes a call as it came.
+    /// The APIs whose requests the vendor accepts unchanged.
     var wires: [Wire] { get }
-    /// It takes the call as it came, in OpenAI's form.
+    /// Whether the vendor accepts the request unchanged, in OpenAI's form.
     func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Only its answer may show that it takes the call in another form.
+    /// Whether only the response shows if the vendor supports the call. The call may then have to be repeated in
+    /// another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// All calls of a plain chat end at their sheet's deadline, and it waits for nothing else.
+    /// Whether every upstream call of a plain chat observes its sheet's deadline, and the chat waits for nothing else.
     var keepsDeadlines: Bool { get }
-    /// By model and combination: some models take no format with tools.
+    /// Returns the vendor's abilities for a call. They depend on the combination: some models support no output format
+    /// together with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
-    /// It has the file at that address, or reads it itself.
+    /// Whether the vendor has the file at this address, or fetches it itself.
     func reads(_ address: String) -> Bool
-    /// Another instance may know of earlier answers in the call that this one does not.
+    /// Whether another instance may have stored data about earlier responses of these messages.
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
-    /// Reads what others know of them, before the call is prepared.
+    /// Reads what other instances stored about earlier responses. Call it before `prepare`.
     func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
-    /// The model did not do what this ability demands of it; later calls may be made without.
+    /// Records that a model does not have an ability. Later calls may be made without it.
     func learn(lacking ability: Abilities, of model: Model)
-    /// The vendor's form of a call, which is yet to be written.
+    /// Converts a call into the vendor's form, which is not written yet.
     func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
 
@@ -37,17 +39,17 @@ extension ChatVendor {
     package func learn(lacking ability: Abilities, of model: Model) {}
 }
 
-/// A call in its vendor's form.
+/// A chat call in its vendor's form.
 package protocol PreparedChat: AnyObject, Sendable {
-    /// Does what takes time with a long call, on any thread while no other uses the call; else it is done when it is
-    /// needed. The call that it was made of is not needed after.
+    /// Writes the vendor's request. Can be called on any thread while no other thread uses the call; without it, the
+    /// request is written when it is needed. The original call is not needed afterwards.
     func write()
-    /// Estimated.
+    /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// It tells its sheet what it used; else who asks for the answer does.
+    /// Whether the chat bills its sheet itself. If not, the code that requests the response must do it.
     var isBilled: Bool { get }
     func answer() async throws(UpstreamError) -> ChatAnswer
-    /// Returns once the vendor has taken the call.
+    /// Sends the call. Returns when the vendor has accepted it.
     func stream() async throws(UpstreamError) -> any ChatAnswerStream
 }
 
@@ -56,21 +58,21 @@ extension PreparedChat {
     package var isBilled: Bool { false }
 }
 
-/// A whole answer: behind one pointer, since each frame on its way has room for it.
+/// A complete response. Its fields are behind one pointer, because every stack frame on its way reserves room for it.
 package struct ChatAnswer: PartialAnswer {
-    /// The most of a choice that is put together.
+    /// The largest size of a choice that is collected from chunks, in bytes.
     package static let limitBytes = 33_554_432
 
     package struct Choice: Sendable {
-        /// UTF-8; nil: it has no text.
+        /// The text in UTF-8; nil if there is none.
         package var text: Body?
         package var reasoning: Body?
-        /// With signatures, in their order, in place of `reasoning`.
+        /// The reasoning with signatures, in order. Used in place of `reasoning`.
         package var thoughts: [Thought] = []
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
         package var finish: FinishReason
-        /// The stop sequence that ended it.
+        /// The stop sequence that ended the choice; nil if none did.
         package var stop: Body?
 
         package init(text: Body?, finish: FinishReason = .stop) {
@@ -78,7 +80,7 @@ package struct ChatAnswer: PartialAnswer {
             self.finish = finish
         }
 
-        /// Thoughts, calls, and the text in pieces, in the order in which they came.
+        /// Emits the reasoning, the tool calls and the chunks of text in the order in which they came.
         package func forEachPart(
             thought takeThought: (Thought) -> Void,
             text takeText: (UnsafeRawBufferPointer) -> Void,
@@ -88,7 +90,7 @@ package struct ChatAnswer: PartialAnswer {
             var told = 0
             func tell(upTo place: Int) {
                 var end = min(place, text.count)
-                // The text may have been changed since.
+                // The text may have been changed since, so the position may be inside a character.
                 while end > told, end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
                 guard end > told else { return }
                 takeText(text[part: told..<end])
@@ -104,7 +106,7 @@ package struct ChatAnswer: PartialAnswer {
             tell(upTo: text.count)
         }
 
-        /// Both, in the order in which they came.
+        /// Emits the reasoning and the tool calls in the order in which they came.
         package func forEachThoughtAndCall(thought takeThought: (Thought) -> Void, call takeCall: (ToolCall) -> Void) {
             var next = 0
             for (index, call) in toolCalls.enumerated() {
@@ -144,38 +146,38 @@ package struct ChatAnswer: PartialAnswer {
         _modify { yield &fields.value.choices }
     }
 
-    /// As the vendor counted; nil: it did not.
+    /// The usage that the vendor reported; nil if it reported none.
     package var usage: Usage? {
         get { fields.value.usage }
         set { fields.value.usage = newValue }
     }
 
-    /// That the vendor took for it.
+    /// The credits that the vendor charged; nil if it did not report them.
     package var credits: Int? {
         get { fields.value.credits }
         set { fields.value.credits = newValue }
     }
 
-    /// The whole answer for the surface of the wire that the call came in, if it came as `ChatCall.original`.
+    /// The raw response of a vendor that speaks the client's API, if the request came as `ChatCall.original`; else nil.
     package var original: Body? {
         get { fields.value.original }
         set { fields.value.original = newValue }
     }
 }
 
-/// An answer as it comes. The caller ends it by `stop`, on every path.
+/// A response that arrives as a stream. The caller must end it with `stop`, on every path.
 package protocol ChatAnswerStream: AnyObject, Sendable {
-    /// Waits for something to come. `end` is a proper end only; an answer that was cut throws.
+    /// Waits for data. Returns `end` only at a proper end; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
-    /// Hands over what the next event that has come brings, if any has; false when there is none.
+    /// Calls `take` with the contents of the next event that has arrived. Returns false if there is none.
     func next(_ take: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
-    /// As the vendor counted; known at the end.
+    /// The usage that the vendor reported. It is known at the end.
     var usage: Usage? { get }
-    /// `usage` is known in any case, so nobody else need count.
+    /// Whether `usage` is always set at the end, so that no other code needs to count.
     var countsItself: Bool { get }
-    /// That the vendor took for it; known at the end.
+    /// The credits that the vendor charged. They are known at the end.
     var credits: Int? { get }
-    /// Once or more often.
+    /// Stops the stream. Further calls have no effect.
     func stop()
 }
 

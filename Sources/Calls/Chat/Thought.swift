@@ -1,17 +1,18 @@
-/// A thought of a model before its answer. A class: a piece of a message that few messages have takes one word.
+/// Reasoning of a model. A class, so that it takes only one word in the content of a message: few messages have
+/// reasoning.
 package final class Thought: Sendable {
-    /// Empty: it is not told.
+    /// The text; empty if the vendor does not show it.
     package let text: String
-    /// Opaque, its vendor's; nil: it has none.
+    /// The vendor's opaque signature; nil if there is none.
     package let signature: String?
-    /// Only its vendor can read it: the signature is all of it.
+    /// Whether only the vendor can read the reasoning. The signature then contains all of it.
     package let isSealed: Bool
-    /// Of an answer: the bytes of its text that come before.
+    /// The bytes of a response's text that come before the reasoning.
     package let textBytesBefore: Int
-    /// Of an answer.
+    /// The number of a response's tool calls that come before the reasoning.
     package let callsBefore: Int
 
-    /// Nil: there is nothing to keep.
+    /// Creates reasoning; nil if both text and signature are empty.
     package init?(
         _ text: String,
         signature: String?,
@@ -28,11 +29,11 @@ package final class Thought: Sendable {
         callsBefore = calls
     }
 
-    // The beginnings of signatures of OpenAI's reasoning and of Gemini's texts; Anthropic's have none.
+    // The prefixes of signatures of OpenAI's reasoning and of Gemini's texts. Anthropic's signatures have no prefix.
     package static let markOfOpenAI = "rs_"
     package static let markOfGemini = "gemini."
 
-    /// Another vendor knows by its mark that it cannot read it.
+    /// Whether the signature has a prefix that shows other vendors that they cannot read it.
     package var isMarked: Bool {
         guard let signature else { return false }
         return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)

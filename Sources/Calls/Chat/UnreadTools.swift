@@ -1,6 +1,6 @@
 package import Engine
 
-/// The tools of a request that may go on to its vendor as it came: they are checked, but only read if somebody needs them.
+/// The tools of a request that may be forwarded unchanged. They are checked at once, but read only if they are needed.
 package final class UnreadTools: Sendable {
     private struct State {
         var request: Body?
@@ -10,16 +10,18 @@ package final class UnreadTools: Sendable {
     private let read: @Sendable (Body) -> [Wishes.Tool]
     private let state = Lock(State())
 
-    /// - Parameter read: reads the tools of a request.
+    /// Creates the tools of a request.
+    ///
+    /// - Parameter read: reads the tools from the request's body.
     package init(_ read: @escaping @Sendable (Body) -> [Wishes.Tool]) { self.read = read }
 
-    /// The request as it came, which is set before anybody asks for the tools; nil: they have been read.
+    /// The body of the request, set before `tools` is used; nil once the tools have been read.
     package var request: Body? {
         get { state.withLock { $0.request } }
         set { state.withLock { $0.request = newValue } }
     }
 
-    /// The tools, which are read once. May be called on any thread.
+    /// The tools, which are read once. Can be used on any thread.
     package var tools: [Wishes.Tool] {
         state.withLock { state in
             if let known = state.tools { return known }

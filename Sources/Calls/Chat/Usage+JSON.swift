@@ -2,7 +2,7 @@ package import Engine
 package import Shared
 
 extension Usage {
-    /// As chat completions tell it.
+    /// Appends the usage as the JSON object of chat completions.
     package func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"prompt_tokens":"#)
         body.append(decimal: promptTokens)

@@ -1,19 +1,20 @@
 package import Engine
 import Shared
 
-/// The fields that few chat calls have. JSON in it is kept as UTF-8.
+/// The optional fields that few chat calls have. JSON values are kept as UTF-8.
 package struct Wishes: Sendable {
     package struct Sampling: Sendable {
-        /// 0 to 2.
+        /// The temperature, from 0 to 2.
+        /// The nucleus sampling probability, from 0 to 1.
         package var temperature: Double?
-        /// 0 to 1.
         package var topP: Double?
         package var topK: Int?
-        /// -2 to 2, as the next.
+        /// The presence penalty, from -2 to 2.
         package var presencePenalty: Double?
+        /// The frequency penalty, from -2 to 2.
         package var frequencyPenalty: Double?
         package var seed: Int64?
-        /// An object.
+        /// The bias of tokens, a JSON object.
         package var logitBias: Body?
 
         package init() {}
@@ -22,17 +23,17 @@ package struct Wishes: Sendable {
     package struct Tool: Sendable {
         package enum Kind: Sendable {
             case function
-            /// Takes free text, or text of a grammar.
+            /// A tool whose input is free text, or text of a grammar.
             case custom
         }
 
         package let kind: Kind
         package let name: String
         package let description: String?
-        /// JSON Schema of a function's parameters, or the format of a custom tool; nil: none was given.
+        /// The JSON Schema of a function's parameters, or the format of a custom tool; nil if there is none.
         package let schema: Body?
         package let isStrict: Bool?
-        /// It came as one of `functions`, OpenAI's older form.
+        /// Whether the tool came in `functions`, OpenAI's legacy form.
         package let isLegacy: Bool
 
         package init(
@@ -62,14 +63,14 @@ package struct Wishes: Sendable {
     package enum Format: Sendable {
         case text
         case object
-        /// `schema`: nil: none was given.
+        /// JSON of a schema; `schema` is nil if the request has none.
         case schema(name: String, schema: Body?, isStrict: Bool?)
     }
 
     package struct Reasoning: Sendable {
-        /// As Anthropic's clients ask for thoughts.
+        /// The `thinking` option of Anthropic's API.
         package enum Thinking: Sendable {
-            /// The effort is not about thoughts.
+            /// The effort says nothing about thinking.
             case unsaid
             case adaptive
             case budget
@@ -79,18 +80,19 @@ package struct Wishes: Sendable {
         package enum Display: Sendable { case summarized, omitted }
 
         package var effort: String?
-        /// Whether the words came by the Responses API, which has other names for their fields.
+        /// Whether the request came by the Responses API, whose field names differ.
         package var isOfResponses = false
         package var verbosity: String?
-        /// The most tokens that the model may think.
+        /// The most reasoning tokens that the model may use.
         package var budgetTokens: Int?
-        /// Nil: the effort decides.
+        /// The thinking option; nil if the effort decides.
         package var thinking: Thinking?
         package var display: Display?
 
         package init() {}
 
-        /// For vendors that know efforts alone: what was said of thinking stands for one.
+        /// The reasoning effort for vendors without a thinking option, derived from that option if there is one; nil if
+        /// neither is set.
         package var plainEffort: String? {
             switch thinking {
             case nil, .unsaid: effort ?? budgetTokens.map(Self.effort(ofBudget:))
@@ -107,35 +109,35 @@ package struct Wishes: Sendable {
 
     package struct Bookkeeping: Sendable {
         package var user: String?
-        /// It names an account and a device: only its digest goes to vendors.
+        /// Whether `user` names an account and a device, so that only its digest is sent to vendors.
         package var isUserPrivate = false
         package var serviceTier: String?
         package var promptCacheKey: String?
         package var safetyIdentifier: String?
         package var store: Bool?
-        /// An object.
+        /// The caller's metadata, a JSON object.
         package var metadata: Body?
-        /// An object.
+        /// The predicted output, a JSON object.
         package var prediction: Body?
 
         package init() {}
     }
 
-    /// The end of a part of the prompt that its vendor is to keep for the next call.
+    /// A cache breakpoint: the vendor caches the prompt up to it for later calls.
     package struct CacheMark: Sendable {
         package enum Place: Sendable, Equatable {
-            /// The vendor chooses it.
+            /// A position that the vendor chooses.
             case anywhere
             case tool(Int)
-            // Of a message, by its place:
+            // The positions below are in the message with the index `of`:
             case piece(Int, of: Int)
             case call(Int, of: Int)
-            /// Of a call: all of it.
+            /// The end of a tool call's result.
             case result(of: Int)
         }
 
         package let place: Place
-        /// For an hour rather than for minutes.
+        /// Whether the cache lives for an hour rather than for minutes.
         package let isLong: Bool
 
         package init(_ place: Place, isLong: Bool) {
@@ -146,7 +148,7 @@ package struct Wishes: Sendable {
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     static let verbosities = ["low", "medium", "high"]
-    /// The last one is Anthropic's.
+    /// The service tiers that are accepted. The last one is Anthropic's.
     static let tiers = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast", "standard_only"]
 
     package var sampling = Sampling()
@@ -156,14 +158,14 @@ package struct Wishes: Sendable {
     package var format = Format.text
     package var reasoning = Reasoning()
     package var bookkeeping = Bookkeeping()
-    /// In the order of the prompt; for vendors that want to be told.
+    /// The cache breakpoints in the order of the prompt, for vendors that need them.
     package var cacheMarks: [CacheMark] = []
-    /// One of the modalities is sound.
+    /// Whether audio is one of the requested output modalities.
     package var isSoundWanted = false
-    /// Voice and format of a sound: an object.
+    /// The voice and the format of audio output, a JSON object.
     package var audio: Body?
     package var areLogProbabilitiesWanted = false
-    /// The number of alternatives at each place.
+    /// The number of alternative tokens to report at each position.
     package var topLogProbabilities = 0
 
     package init() {}
@@ -175,7 +177,7 @@ extension Wishes {
         case unread(UnreadTools)
     }
 
-    /// The tools. Those of a request that may go on as it came are read when somebody asks for them.
+    /// The tools of the call. If the request may be forwarded unchanged, they are read only when they are used.
     package var tools: [Tool] {
         get {
             switch list {
@@ -199,13 +201,13 @@ extension Wishes {
         }
     }
 
-    /// Leaves the tools in the request, of which it is known that they can be read.
+    /// Leaves the tools unread in the request. They must be known to be readable.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Tells tools that are not read where they stand.
+    /// Sets the request body in which unread tools are found.
     func find(in request: Body) { if case .unread(let unread) = list { unread.request = request } }
 
-    /// Adds the texts that a reservation counts to an estimate. Tools that are not read count as they are written.
+    /// Adds the texts that a reservation counts to an estimate. Unread tools count as they are written in the request.
     func add(to estimate: inout PromptEstimate) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText { estimate.add($0) }
@@ -214,7 +216,7 @@ extension Wishes {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Of tools that may be called, and of the schema of an answer.
+    /// Calls `take` with each text of the tools that may be called and of the output schema.
     private func forEachText(_ take: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(take)

@@ -1,10 +1,12 @@
 package import Engine
 package import Shared
 
-/// A vendor that keeps files for calls that refer to them. Used on one loop.
+/// A vendor that stores files for calls that refer to them. Used on one loop.
 package protocol AssetKeeper: AnyObject, Sendable {
     var name: String { get }
-    /// - Parameter filename: with an extension that fits `mediaType`.
+    /// Uploads a file to the vendor.
+    ///
+    /// - Parameter filename: a name with an extension that fits `mediaType`.
     func keep(
         _ bytes: Body,
         filename: String,

@@ -1,6 +1,6 @@
 package import Shared
 
-/// A caller's wishes for a file, which not all vendors have a place for.
+/// A caller's options for an uploaded file. Not all vendors support them.
 package struct FileTerms: Sendable {
     package var purpose: FilePurpose?
     package var lifetimeSeconds: Int?
@@ -10,7 +10,7 @@ package struct FileTerms: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Those that the earlier ones lack.
+    /// Returns only the options that `earlier` does not set.
     package func added(to earlier: FileTerms) -> FileTerms {
         FileTerms(
             purpose: earlier.purpose == nil ? purpose : nil,
@@ -18,7 +18,7 @@ package struct FileTerms: Sendable {
         )
     }
 
-    /// As fields of OpenAI's form.
+    /// The options as fields of OpenAI's multipart form.
     package var fields: [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         if let purpose { fields.append(("purpose", "\(purpose.name)")) }

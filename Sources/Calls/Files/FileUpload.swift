@@ -1,44 +1,50 @@
 package import Engine
 package import Shared
 
-/// A vendor that keeps files. Used on one loop.
+/// A vendor that stores files. Used on one loop.
 package protocol FileProvider: AnyObject, Sendable {
-    /// A path is enough to open what lies there.
+    /// Whether a file can be opened by its path alone, without a key.
     var opensWithoutKey: Bool { get }
-    /// Files go there under the name and type that their sender gives them.
+    /// Whether the vendor stores a file under the name and media type that the sender gives.
     var takesLabelsAsGiven: Bool { get }
-    /// Begins to hand a file over. `terms`: as far as they are known; `totalBytes`: of the file; nil: not known yet. The
-    /// caller ends it by `stop`, on every path.
+    /// Begins an upload. The caller must end it with `stop`, on every path.
+    ///
+    /// - Parameters:
+    ///   - terms: the options that are known so far.
+    ///   - totalBytes: the size of the file; nil if it is not known yet.
     func upload(
         _ label: FileLabel,
         _ terms: FileTerms,
         totalBytes: Int?,
         by call: VendorCall
     ) throws(UpstreamError) -> any FileUpload
-    /// Opens what lies at a path that the vendor gave; returns once its content has begun to come.
+    /// Opens the file at a path that the vendor returned. Returns when the first content has arrived.
     func open(path: String, by call: VendorCall) async throws(UpstreamError) -> any MediaStream
-    /// Deletes what lies there, if the vendor offers that. What is there no more is no failure.
+    /// Deletes the file at a path, if the vendor supports that. A file that no longer exists is not an error.
     func delete(path: String, by call: VendorCall) async throws(UpstreamError)
 }
 
-/// Content as it comes. The caller ends it by `stop`, on every path.
+/// Content that arrives as a stream. The caller must end it with `stop`, on every path.
 package protocol MediaStream: AnyObject, Sendable {
-    /// Of what it truly is.
+    /// The media type of the actual content.
     var mediaType: String { get }
-    /// Waits for more; false: that was all. What was cut throws.
+    /// Waits for more content. Returns false at the end; throws if the content was cut off.
     func more() async throws(UpstreamError) -> Bool
-    /// Takes the bytes that have come; `buffer` was empty.
+    /// Moves the bytes that have arrived into `buffer`, which was empty.
     func take(into buffer: inout ByteBuffer)
     func stop()
 }
 
-/// A file on its way to a vendor. Until `finish` the vendor sees no end of it: what stops before is a connection cut.
+/// An upload to a vendor. The vendor sees no end of the file before `finish`; stopping earlier cuts the connection.
 package protocol FileUpload: AnyObject, Sendable {
-    /// False: the vendor has answered before the file's end. Go on with `finish`, which says what is wrong.
+    /// Whether the vendor still accepts bytes. False if it responded before the end of the file: `finish` then throws
+    /// its error.
     var isWanted: Bool { get }
-    /// Returns when the vendor can take more.
+    /// Sends bytes. Returns when the vendor can accept more.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
-    /// All is written: waits for what the vendor calls it. `terms`: those that have become known meanwhile.
+    /// Ends the file and waits for the vendor's name of it.
+    ///
+    /// - Parameter terms: the options that have become known since the upload began.
     func finish(_ terms: FileTerms) async throws(UpstreamError) -> KeptAsset
     func stop()
 }

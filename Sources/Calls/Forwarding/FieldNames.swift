@@ -1,8 +1,9 @@
 import Engine
 
-/// Names of fields that the relay judges, changes or keeps for itself, of requests that otherwise go on as they came.
+/// The names of fields that the relay checks, changes or uses itself in requests that are otherwise forwarded
+/// unchanged.
 package enum FieldNames {
-    /// Of chats.
+    /// The names of fields in chat requests.
     package static let ofChats: [StaticString] = [
         "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens",
         "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice",
@@ -19,17 +20,18 @@ package enum FieldNames {
     ]
 
     private static let ofValues = ofChats + ofOthers
-    /// The last ones may come as files.
+    /// All names. The last ones may be files in a form.
     private static let all = ofValues + ["file", "image", "images", "mask"]
 
-    /// One of these in other letters, capitals as a rule: some vendors' decoders take it for the one that was judged.
+    /// Whether a name is a known one in other letters, usually capitals. Some vendors' decoders read it as the known
+    /// field, which would evade the relay's checks.
     package static func isDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         guard name.contains(where: { 65...90 ~= $0 || $0 >= 128 }), name.count <= 100 else { return false }
         let plain = folded(name)
         return plain.withUnsafeBytes { plain in all.contains { plain.equals($0) } }
     }
 
-    /// As such decoders read it: two letters beyond ASCII are an `s` and a `k` to them, too.
+    /// Returns a name as lenient decoders read it. Two letters beyond ASCII, U+017F and U+212A, become `s` and `k`.
     private static func folded(_ name: UnsafeRawBufferPointer) -> [UInt8] {
         var plain: [UInt8] = []
         var index = 0
@@ -49,9 +51,9 @@ package enum FieldNames {
         return plain
     }
 
-    /// It is a text or a number, and no file.
+    /// Whether the field is a text or a number, not a file.
     package static func isOfValue(_ name: UnsafeRawBufferPointer) -> Bool {
-        // Sound may be called so.
+        // A file of audio may have this name.
         !name.equals("audio") && ofValues.contains { name.equals($0) }
     }
 }

@@ -1,13 +1,13 @@
 package import Engine
 package import Shared
 
-/// An endpoint whose requests may go on to a vendor as they came.
+/// An endpoint whose requests can be forwarded to a vendor unchanged.
 package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     case embeddings, moderations
     case imageGenerations, imageEdits, imageVariations
     case speech, transcriptions, translations
 
-    /// Behind the base URL of a vendor that speaks OpenAI's wire.
+    /// The path behind the base URL of an OpenAI-compatible vendor.
     package var path: String {
         switch self {
         case .embeddings: "/embeddings"
@@ -21,7 +21,7 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
         }
     }
 
-    /// The form of its answers, where they are no event stream.
+    /// The content of the endpoint's responses, if they are no event stream.
     package var answers: Answers {
         switch self {
         case .embeddings, .moderations, .imageGenerations, .imageEdits, .imageVariations: .json
@@ -33,9 +33,10 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     package enum Answers: Sendable { case json, sound, jsonOrText }
 }
 
-/// A vendor that takes requests as they came, and whose answers go on as they come. Used on one loop.
+/// A vendor that accepts forwarded requests and whose responses are forwarded, too. Used on one loop.
 package protocol Forwarder: AnyObject, Sendable {
-    /// Returns once the answer has begun and is no failure, so that another candidate may still be asked.
+    /// Forwards a request. Returns when a successful response has begun, so that after a failure another candidate can
+    /// be called.
     func forward(
         _ request: ForwardedRequest,
         for model: Model,
@@ -43,18 +44,19 @@ package protocol Forwarder: AnyObject, Sendable {
     ) async throws(UpstreamError) -> any ForwardedAnswer
 }
 
+/// A request that is forwarded to a vendor unchanged.
 package struct ForwardedRequest: Sendable {
     package enum Content: Sendable {
-        /// An object whose names are there once.
+        /// A JSON object without duplicate names.
         case json(Body)
         case form(any FormSource)
     }
 
     package let endpoint: ForwardedEndpoint
     package let content: Content
-    /// The model as the caller named it.
+    /// The model name that the caller used.
     package let model: String
-    /// False: it asks for no event stream.
+    /// Whether the request asks for an event stream.
     package let wantsEvents: Bool
 
     package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String, wantsEvents: Bool) {
@@ -64,22 +66,22 @@ package struct ForwardedRequest: Sendable {
         self.wantsEvents = wantsEvents
     }
 
-    /// False: a part of a long form is gone, so nobody else can be asked.
+    /// Whether the request can be sent to another candidate. False if a part of a long form has been consumed.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// False: a part of a form has not gone to the vendor, which can do nothing yet.
+    /// Whether the whole request has been sent. Before that, the vendor cannot have begun its work.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }
 
-    /// The time in which the caller was waited for, rather than a vendor.
+    /// The time spent waiting for the caller rather than for a vendor.
     package var waitedNanoseconds: UInt64 {
         if case .form(let form) = content { form.waitedNanoseconds } else { 0 }
     }
 
-    /// A field that only the relay knows, so that no vendor is sent it.
+    /// Returns whether a field is used by the relay only and must not be sent to vendors.
     package static func isOfRelay(_ name: String) -> Bool {
         switch name {
         case "web_search", "num_of_site", "max_word", "new_input", "file_ids", "file_ids[]": true
@@ -88,30 +90,32 @@ package struct ForwardedRequest: Sendable {
     }
 }
 
-/// A caller's form, with another model. Used on its request's loop.
+/// A caller's form, in which the model is replaced. Used on its request's loop.
 package protocol FormSource: AnyObject, Sendable {
-    /// With the boundary.
+    /// The `Content-Type` with the boundary.
     var contentType: String { get }
-    /// All of it can still be read from its beginning.
+    /// Whether the whole form can still be read from its beginning.
     var isReplayable: Bool { get }
-    /// All of it was read since it began.
+    /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
-    /// A text is the answer that it wants, rather than JSON; known once all of it was read.
+    /// Whether the client wants a text response rather than JSON. It is known once the whole form has been read.
     var wantsText: Bool { get }
-    /// The time in which `next` has waited for the caller up to now, all calls of it together.
+    /// The total time that `next` has waited for the caller so far.
     var waitedNanoseconds: UInt64 { get }
-    /// From its beginning on, for a vendor that calls the model so.
+    /// Starts to read the form from its beginning, with the vendor's name of the model.
     func begin(model: String, passing fields: PassedFields)
-    /// Adds the next bytes to `piece`; false: that was all. Throws if the caller's form is wrong, or does not come.
+    /// Appends the next bytes to `piece`. Returns false at the end. Throws if the caller's form is invalid or does not
+    /// arrive.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 
+/// A vendor's response that is forwarded to the client.
 package protocol ForwardedAnswer: MediaStream {
-    /// Of a success.
+    /// The HTTP status, always one of success.
     var status: Int { get }
     var isEventStream: Bool { get }
-    /// All of it, where that has come; nil: it comes by `more`.
+    /// The complete body if it has arrived at once; nil if it comes by `more`.
     var whole: Body? { get }
-    /// As told up to now.
+    /// The usage that the vendor has reported so far.
     var usage: Usage? { get }
 }

@@ -1,26 +1,28 @@
 package import Engine
 package import Shared
 
-/// Judges the fields of a request that goes on to a vendor as it came: none may lead to another model, server or account than
-/// those that the caller was admitted to, nor ask for more completions than were reserved.
+/// Checks the fields of a request that is forwarded unchanged. No field may select another model, server or account
+/// than those that the caller was admitted to, or request more completions than were reserved.
 package struct PassedFields: Sendable {
-    /// The routing fields that pass. Nil: all do, as the caller calls the vendor with a key of his own.
+    /// The routing fields that are allowed; nil if all are, because the caller uses a passthrough key.
     private let allowed: [String]?
     private let choices: Int
 
+    /// Creates the check.
+    ///
     /// - Parameters:
-    ///   - allowed: the routing fields that the settings let pass.
-    ///   - isCallersKey: whether the caller calls the vendor with a key of his own.
-    ///   - choices: the completions that are reserved.
+    ///   - allowed: the routing fields that the settings allow.
+    ///   - isCallersKey: whether the request uses a passthrough key.
+    ///   - choices: the number of completions that are reserved.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed
         self.choices = choices
     }
 
-    /// Returns why a request with these members is refused; nil if it is not.
+    /// Returns the error for a request whose members have a forbidden field; nil if none has.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns why the request is refused, an object whose members are read one by one; nil if it is not refused.
+    /// Returns the error for a request object with a forbidden field, whose members are read one by one; nil if it has none.
     package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
@@ -42,7 +44,7 @@ package struct PassedFields: Sendable {
         return nil
     }
 
-    /// Returns why a form with a field of that name is refused; nil: it is not.
+    /// Returns the error for a form with a field of this name; nil if the field is allowed.
     package func refusal(ofFormField name: String) -> APIError? {
         switch name.withBytes({ Field($0) }) {
         case nil: nil
@@ -68,10 +70,10 @@ package struct PassedFields: Sendable {
     }
 }
 
-/// A field that is judged.
+/// A field that is checked.
 private enum Field {
     case extra
-    /// A field that sets the number of completions, by its name.
+    /// A field that sets the number of completions, with its name.
     case count(String)
     case routing(String)
 
@@ -86,11 +88,11 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
-    /// The first three letters of each known field, the first as the highest byte, and the number of all its letters. Hardly
-    /// another field begins with them.
+    /// The first three letters of each checked field, the first as the highest byte, and its number of letters. Hardly
+    /// any other field begins with these letters.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
-    /// A bit for the first letter of each known field, counted from `a`.
+    /// A bit for the first letter of each checked field, counted from `a`.
     private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
@@ -103,9 +105,9 @@ private enum Field {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// Nil: no reader takes it for one of these.
+    /// Creates the checked field that some decoder may read this name as; nil if there is none.
     ///
-    /// - Parameter name: as it is written, in JSON with its escapes.
+    /// - Parameter name: the name as it is written, in JSON with its escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         // Most fields begin with another letter, plainly written.
         if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 { return nil }
@@ -128,8 +130,8 @@ private enum Field {
     }
 }
 
-/// The letters of a field's name as the most lenient of decoders reads them: small, whatever separates words left out, escapes
-/// resolved, up to a bracket or a NUL.
+/// The letters of a field's name as the most lenient decoders read them: lower case, without separators, with escapes
+/// resolved, up to a bracket or NUL.
 private struct FoldedName: IteratorProtocol {
     private let name: UnsafeRawBufferPointer
     private var index = 0
@@ -142,13 +144,13 @@ private struct FoldedName: IteratorProtocol {
             case 0, 0x5b:
                 index = name.count
                 return nil
-            // White space, and what joins words.
+            // White space and word separators.
             case 9...13, 0x20, 0x2d, 0x2e, 0x5f, 0xa0, 0xfeff: continue
             case 0x17f: return UInt8(ascii: "s")
             case 0x212a: return UInt8(ascii: "k")
             case let letter where 0x41...0x5a ~= letter: return UInt8(letter) | 32
             case let letter where letter < 0x80: return UInt8(letter)
-            // Wide forms of ASCII, which some normalize.
+            // Full-width forms of ASCII, which some decoders normalize.
             case let letter where 0xff21...0xff3a ~= letter: return UInt8(letter - 0xff21 + 0x61)
             case let letter where 0xff41...0xff5a ~= letter: return UInt8(letter - 0xff41 + 0x61)
             case 0xff3f: continue
@@ -158,7 +160,7 @@ private struct FoldedName: IteratorProtocol {
         return nil
     }
 
-    /// The next character, of which the bytes are valid.
+    /// Reads the next character, whose bytes are valid UTF-8.
     private mutating func scalar() -> Int {
         let byte = name[index]
         index += 1

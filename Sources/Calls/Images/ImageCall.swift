@@ -1,18 +1,18 @@
 package import Engine
 package import Shared
 
-/// A request for images, checked, free of any vendor.
+/// A request for images, checked, in a form that is independent of vendors.
 package struct ImageCall: Sendable {
     package enum Purpose: Sendable { case generation, edit, variation }
 
     package enum Shape: Sendable {
-        /// Pixels.
+        /// Width and height in pixels.
         case size(width: Int, height: Int)
         case ratio(width: Int, height: Int)
     }
 
     package enum Picture: Sendable {
-        /// The place where the vendor may read it.
+        /// The URL at which the vendor can fetch the image.
         case address(String)
         case data(Body, MediaType)
     }
@@ -21,40 +21,41 @@ package struct ImageCall: Sendable {
 
     package var purpose: Purpose
     package var model = ""
-    /// Empty: of a variation.
+    /// The prompt; empty for a variation.
     package var prompt = ""
-    /// Nil: as many as one call of the vendor's makes.
+    /// The number of images; nil for as many as one vendor call makes.
     package var count: Int?
-    /// The picture that is edited or varied.
+    /// The image that is edited or varied.
     package var picture: Picture?
-    /// PNG, as large as the picture: white where it is to be edited, black elsewhere.
+    /// A PNG of the image's size: white where the image is to be edited, black elsewhere.
     package var mask: Body?
-    /// Nil, as in all that follow: left to the model.
+    /// The size or ratio; nil if the model chooses. All options below are nil if the model chooses, too.
     package var shape: Shape?
     package var quality: String?
     package var style: String?
     package var background: String?
     package var outputFormat: String?
-    /// 0 to 100.
+    /// The compression of the output, from 0 to 100.
     package var outputCompression: Int?
     package var negativePrompt: String?
     package var mode: Mode?
-    /// The images themselves are wanted, not addresses; nil: what is usual for the model.
+    /// Whether the client wants image data rather than URLs; nil for the model's default.
     package var wantsData: Bool?
 
     package init(_ purpose: Purpose) { self.purpose = purpose }
 
-    /// As long as the longest prompt that a model takes, of 32,000 characters, can be.
+    /// The size that the longest prompt of any model, 32,000 characters, can have, in bytes.
     private static let promptLimitBytes = 128_000
 
-    /// Before anything reads the prompt.
+    /// Throws if a prompt of so many bytes is surely too long. Called before anything reads the prompt.
     package static func checkLength(ofPrompt bytes: Int) throws(APIError) {
         guard bytes <= promptLimitBytes else { throw .value("prompt", "is too long") }
     }
 
     package static let longestSide = 16_384
 
-    /// Two whole numbers from 1 to `longestSide` with `mark` between.
+    /// Parses two integers from 1 to `longestSide` that are separated by `mark`. Returns nil if the text has another
+    /// form.
     package static func sides(_ text: some Collection<UInt8>, _ mark: UInt8) -> (Int, Int)? {
         var sides: [Int] = []
         var side: Int?
@@ -78,14 +79,17 @@ package struct ImageCall: Sendable {
 
 /// A vendor that makes images. Used on one loop.
 package protocol ImageProvider: AnyObject, Sendable {
-    /// As many as one call makes by itself.
+    /// Returns the number of images that one vendor call makes by default.
     func imagesPerCall(of model: Model) -> Int
-    /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
+    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
     func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages
-    /// The memory that converting a mask takes besides its bytes.
+    /// Returns the memory in bytes that converting a mask needs besides the mask itself.
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
-    /// A mask in the vendor's kind. `mask` is OpenAI's, transparent where the picture is to be changed; `size` is the
-    /// picture's.
+    /// Converts a mask into the vendor's form.
+    ///
+    /// - Parameters:
+    ///   - mask: a mask as OpenAI defines it, transparent where the image is to be edited.
+    ///   - size: the size of the image.
     func converted(
         _ mask: Body,
         for size: PictureSize,
@@ -96,26 +100,26 @@ package protocol ImageProvider: AnyObject, Sendable {
 
 /// A call for images in its vendor's form.
 package protocol PreparedImages: AnyObject, Sendable {
-    /// The call as the vendor understood it, with what its prompt says of shape and mode.
+    /// The call as the vendor understands it, with the shape and the mode that its prompt specifies.
     var call: ImageCall { get }
-    /// As many calls of the vendor's as it takes; each counts there.
+    /// The number of vendor calls that are needed. Each counts against the vendor's limits.
     var calls: Int { get }
-    /// True if a client that did not say expects the images themselves.
+    /// Whether the client gets image data rather than URLs if it does not choose.
     var areDataByDefault: Bool { get }
-    /// True if addresses may be had at all.
+    /// Whether URLs of images are available.
     var offersAddresses: Bool { get }
-    /// Brings what is edited or varied to the vendor; once, before any image is made.
+    /// Uploads the images that are edited or varied. Call it once, before any image is made.
     func begin(by call: VendorCall) async throws(UpstreamError)
-    /// Of all calls together, as many as were wanted.
+    /// Makes the images of one vendor call. All calls together make as many images as the client wants.
     func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> MadeImages
-    /// The bytes of an image.
+    /// Downloads an image.
     func load(_ file: ResultFile) async throws(UpstreamError) -> Body
 }
 
-/// Of one call.
+/// The images that one vendor call made.
 package struct MadeImages: Sendable {
     package let files: [ResultFile]
-    /// That the vendor took for them.
+    /// The credits that the vendor charged; nil if it did not report them.
     package let credits: Int?
 
     package init(files: [ResultFile], credits: Int?) {
@@ -124,11 +128,11 @@ package struct MadeImages: Sendable {
     }
 }
 
-/// An image that a vendor made and keeps for a while.
+/// An image that a vendor made and stores for a while.
 package struct ResultFile: Sendable {
-    /// The address that a client may be given.
+    /// The URL that clients get.
     package let address: String
-    /// The addresses at which it may be had, the likeliest first.
+    /// The URLs where the image may be found, the most likely one first.
     package let sources: [String]
 
     package init(address: String, sources: [String]) {
@@ -138,7 +142,7 @@ package struct ResultFile: Sendable {
 }
 
 extension String {
-    /// It has more than white space.
+    /// Whether the string contains anything but white space.
     package var hasWords: Bool {
         var text = self
         return text.withUTF8 { text in

@@ -1,12 +1,12 @@
-/// The reason that a mask cannot be used.
+/// The reason why a mask cannot be used.
 package enum MaskFlaw: Error {
-    /// Not a PNG, or a damaged one.
+    /// The mask is no PNG, or a damaged one.
     case broken
     case tooLarge
-    /// Nothing in it is transparent, or says so.
+    /// The mask has no transparent pixels or no alpha channel.
     case noAlpha
-    /// Not as wide and high as the picture.
+    /// The mask does not have the width and height of the image.
     case otherSize
-    /// Too many are being converted.
+    /// Too many masks are being converted.
     case busy
 }

@@ -1,14 +1,14 @@
 import Engine
 package import Shared
 
-/// A text to be spoken, checked, free of any vendor.
+/// A request to speak a text, checked, in a form that is independent of vendors.
 package struct SpeechCall: Sendable {
     package let model: String
     package let text: String
     package let voice: String
-    /// `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil: none was asked for, which means mp3.
+    /// The audio format: `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil if the request names none, which means mp3.
     package let format: String?
-    /// 0.25 to 4.
+    /// The speed, from 0.25 to 4; nil if the request names none.
     package let speed: Double?
 
     package init(model: String, text: String, voice: String, format: String?, speed: Double?) {
@@ -21,11 +21,12 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Before anything reads the text: as long as the longest one can be.
+    /// Throws if a text of so many bytes is surely too long. Called before anything reads the text.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {
         guard bytes <= 4 * limitCharacters else { throw tooLong(param) }
     }
 
+    /// Throws if the text has no words or too many characters.
     package func checkText(_ param: String) throws(APIError) {
         var text = text
         let (hasWords, characters) = text.withUTF8 { text in
@@ -41,22 +42,22 @@ package struct SpeechCall: Sendable {
     }
 }
 
-/// A vendor that speaks. Used on one loop.
+/// A vendor that turns text into speech. Used on one loop.
 package protocol SpeechProvider: AnyObject, Sendable {
-    /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
+    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
     func prepare(_ call: SpeechCall, for model: Model) throws(APIError) -> any PreparedSpeech
 }
 
-/// A text to be spoken in its vendor's form.
+/// A text-to-speech call in its vendor's form.
 package protocol PreparedSpeech: AnyObject, Sendable {
-    /// The address of the audio; not all vendors tell it.
+    /// Makes the audio and returns its address. Not all vendors report one.
     func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
-    /// Returns once audio has begun to come.
+    /// Makes the audio and returns when its first bytes have arrived.
     func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream
 }
 
-/// Audio as it comes.
+/// Audio that arrives as a stream.
 package protocol AudioStream: MediaStream {
-    /// That the vendor took for it, where it said so before the audio came.
+    /// The credits that the vendor charged; nil if it did not report them before the audio came.
     var credits: Int? { get }
 }

@@ -1,10 +1,10 @@
 package import Shared
 
-/// Speech to be written down, checked, free of any vendor. The audio is set apart.
+/// A request to transcribe speech, checked, in a form that is independent of vendors. The audio is kept separately.
 package struct TranscriptionCall: Sendable {
     package enum Purpose: Sendable {
         case transcription
-        /// Into English.
+        /// A translation into English.
         case translation
     }
 
@@ -16,10 +16,10 @@ package struct TranscriptionCall: Sendable {
 
     package let purpose: Purpose
     package let model: String
-    /// A tag such as `en` or `en-US`; nil: the model finds out.
+    /// The language tag, such as `en` or `en-US`; nil if the model detects the language.
     package let language: String?
     package let prompt: String?
-    /// 0 to 1.
+    /// The temperature, from 0 to 1.
     package let temperature: Double?
     package let format: Format
     package var isStreamed = false
@@ -40,19 +40,21 @@ package struct TranscriptionCall: Sendable {
         self.format = format
     }
 
-    /// The text of a recording and nothing else, in whatever language it is.
+    /// Creates a call that returns only the text of a recording, in any language.
     package init(plainOf model: String) { self.init(.transcription, model: model, format: .text) }
 }
 
-/// A vendor that writes down what is said. Used on one loop.
+/// A vendor that transcribes speech. Used on one loop.
 package protocol TranscriptionProvider: FileProvider, AssetKeeper {
-    /// The vendor's form of a call; throws what the client is told of a wish that the model cannot fulfil.
+    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
     func prepare(_ call: TranscriptionCall, for model: Model) throws(APIError) -> any PreparedTranscription
 }
 
-/// Speech to be written down in its vendor's form.
+/// A transcription call in its vendor's form.
 package protocol PreparedTranscription: AnyObject, Sendable {
-    /// `file`: the audio, which was uploaded with the same key.
+    /// Transcribes a recording.
+    ///
+    /// - Parameter file: the audio, which was uploaded with the same key.
     func transcript(of file: KeptAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
 }
 
@@ -61,8 +63,9 @@ package struct Transcript: Sendable {
     package struct Segment: Sendable {
         package let id: Int
         package let seek: Int
-        /// Seconds, as `end`.
+        /// The start in seconds.
         package let start: Double
+        /// The end in seconds.
         package let end: Double
         package let text: String
         package let tokens: [Int]
@@ -91,15 +94,15 @@ package struct Transcript: Sendable {
         }
     }
 
-    /// In the format that was asked for, as far as the vendor gave it.
+    /// The transcript in the requested format, as far as the vendor supports that format.
     package let text: String
     package let language: String?
     package let durationSeconds: Double?
-    /// Nil: the vendor gave none, or none that is whole.
+    /// The segments; nil if the vendor returned none or incomplete ones.
     package let segments: [Segment]?
-    /// As the vendor counted.
+    /// The usage that the vendor reported; nil if it reported none.
     package let usage: Usage?
-    /// That the vendor took for it.
+    /// The credits that the vendor charged; nil if it did not report them.
     package let credits: Int?
 
     package init(
