@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// The surface, for a request whose answer may be kept.
+    /// Returns the surface to use for a request: one that reads and fills the cache if the request allows it.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
         guard let cache = gateway.cache, surface.mayKeep, !request.refusesKeeping else { return surface }
@@ -13,7 +13,7 @@ extension Exchange {
     }
 }
 
-/// A surface that reads the digest of a request, too.
+/// A surface that also computes the digest of a request, for the cache.
 private struct KeepingSurface: ChatSurface {
     private let surface: any ChatSurface
     private let cache: AnswerCache
@@ -58,17 +58,17 @@ private struct KeepingSurface: ChatSurface {
     }
 }
 
-/// The reply of a request whose answer is looked for, and kept.
+/// The reply to a request whose response is looked up in the cache, and stored there.
 ///
-/// `@unchecked`: made on some thread, used on its request's loop only.
+/// `@unchecked`: created on some thread, used on its request's loop only.
 final class CachedReply: ChatReply, @unchecked Sendable {
     private let reply: any ChatReply
     private let digest: Digest
     private let cache: AnswerCache
     private var lookup: CacheLookup?
-    /// The ids of the caller's files that the request names.
+    /// The ids of the caller's files that the request refers to.
     private var files: [String] = []
-    /// Of this request; it may have pinged already.
+    /// The writer of this request's stream, which may have sent pings already; nil until it is needed.
     private var writer: (any AnswerWriter)?
 
     init(_ reply: any ChatReply, _ digest: Digest, _ cache: AnswerCache) {
@@ -94,9 +94,9 @@ final class CachedReply: ChatReply, @unchecked Sendable {
 
     // MARK: Finding
 
-    /// True: the request was answered with what was kept. It was admitted.
+    /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
     ///
-    /// - Parameter name: of the model, or panel, that serves it.
+    /// - Parameter name: the name of the model or panel that would serve the request.
     fileprivate func isAnswering(
         _ wanted: WantedAnswer,
         servedBy name: String,
@@ -148,7 +148,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         try await reply.write(answer, found.usage, wanted, exchange)
     }
 
-    /// In steps, so that a long answer does not hold up the loop.
+    /// The number of bytes after which other tasks may run, so that a long response does not block the loop.
     private static let stepBytes = 262_144
 
     private func tell(
@@ -217,18 +217,19 @@ final class CachedReply: ChatReply, @unchecked Sendable {
 }
 
 extension ChatReply {
-    /// See below. Links to pictures and sounds end, and who asks again wants others.
+    /// Responds from the cache if it has a response, and returns whether it did. Models that do not chat are excluded:
+    /// their links expire, and callers who repeat a request want new media.
     @inline(never)
     func answers(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard plan.candidate.chats else { return false }
-        // An answer of a search is another one.
+        // A response with web search differs from one without.
         let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? Offers.online : "")
         return try await answers(plan.wanted, servedBy: name, exchange)
     }
 
-    /// True: the request was answered with what was kept. It was admitted.
+    /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
     ///
-    /// - Parameter name: of the model, or panel, that serves it.
+    /// - Parameter name: the name of the model or panel that would serve the request.
     @inline(never)
     func answers(_ wanted: WantedAnswer, servedBy name: String, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard let reply = self as? CachedReply else { return false }

@@ -5,13 +5,13 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Reads a call that a vendor may take as it came, and keeps its body for that.
+    /// Reads a call that a vendor may accept unchanged, and keeps its raw body for that.
     @inline(never)
     fileprivate func original(
         _ surface: any ChatSurface,
         defaultModel: String?
     ) async throws(APIError) -> ChatRequest {
-        // A longer one is read on a thread, where there is time for its tools.
+        // A longer request is read on a worker thread, which has time to read its tools, too.
         let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes
         let isPassedOn = gateway.registry.isPassedOn
         let (asked, body) = try await jsonAndBody { (root) throws(APIError) in
@@ -22,10 +22,10 @@ extension Exchange {
     }
 }
 
-/// All endpoints that chat; the surface reads the request and writes the answer and the errors.
+/// Serves all chat-like endpoints. The surface reads the request and writes the response and the errors.
 ///
-/// A stream waits for its vendor in a function of its own: all that was needed to open it is given up before. The widest
-/// frames on the way stay with the stream to its end, so each step has one of its own, too.
+/// A stream waits for its vendor in a function of its own, after everything that was needed to open it is released. The
+/// largest stack frames on the way live as long as the stream, so each step has a function of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let isKeeping = exchange.gateway.cache != nil
     let (way, reply) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
@@ -48,10 +48,10 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     }
 }
 
-/// The way to an answer.
+/// The way in which a request is served.
 private enum ChatWay {
     case single(ChatPlan)
-    /// To several candidates, or keys.
+    /// By several candidates or keys.
     case several(ChatFallback)
     case panel(PanelChat)
 }
@@ -83,7 +83,7 @@ extension Exchange {
         return try await json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
     }
 
-    // It does not wait, so what it needs is in no frame that stays.
+    // Not inlined: the function does not suspend, so its variables are in no frame that lives as long as the request.
     @inline(never)
     fileprivate func way(
         to asked: ChatRequest,
@@ -109,7 +109,7 @@ extension Exchange {
     }
 }
 
-/// The whole answer of the one candidate.
+/// Writes the complete response of the only candidate.
 @inline(never)
 private func answer(
     by plan: consuming ChatPlan,
@@ -126,7 +126,7 @@ private func answer(
     }
 }
 
-/// Its stream, once that has begun.
+/// Opens the stream of the only candidate. Returns when it has begun.
 @inline(never)
 private func openedChat(
     _ plan: consuming ChatPlan,
@@ -144,7 +144,7 @@ private func openedChat(
     }
 }
 
-/// The answer of the first candidate, or key, that has one.
+/// Writes the response of the first candidate or key that succeeds.
 @inline(never)
 private func answer(
     of fallback: ChatFallback,
@@ -167,7 +167,7 @@ private func answer(
     }
 }
 
-/// The answer of a panel.
+/// Writes the response of a panel.
 @inline(never)
 private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exchange) async throws(APIError) {
     let wanted = try panel.wanted()
@@ -196,7 +196,7 @@ private func write(
     try await reply.write(answer, usage, wanted, exchange)
 }
 
-// It does not wait, as above.
+// Not inlined, because the function does not suspend.
 @inline(never)
 private func note(_ usage: Usage, _ exchange: Exchange) {
     exchange.record.usage = usage

@@ -3,7 +3,8 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// The value that keeps calls with one provider and key: the first of `kinds` that the call has; nil: it has none.
+    /// Returns the hash that keeps similar calls with one provider and key, of the first of `kinds` that the call has;
+    /// nil if it has none.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {
@@ -17,7 +18,7 @@ extension ChatCall {
         return nil
     }
 
-    /// Of the system's text, the tools and the first turn of the user.
+    /// A hash of the instructions, the tools and the first message of the user.
     private var prefixHash: UInt64 {
         var hash = AffinityHash()
         for tool in wishes.tools {

@@ -3,39 +3,40 @@ import Engine
 import Shared
 import Upstream
 
-/// A call that several candidates, or several keys, could serve. Each candidate has a plan of its own, since vendors
-/// lack different abilities; it is made when the candidate is asked.
+/// A call that several candidates or several keys could serve. Each candidate has its own plan, because vendors lack
+/// different abilities. A plan is made when its candidate is about to be called.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChatFallback: @unchecked Sendable {
-    /// A call that is looked at where it lies, which one that may change is not.
+    /// A call behind a reference, so that it can be read without copying it.
     private final class Asked: Sendable {
         let call: ChatCall
 
         init(_ call: consuming ChatCall) { self.call = call }
     }
 
-    /// Kept until an answer begins.
+    /// The requested call; nil once a response has begun.
     private var asked: Asked?
     private let candidates: Candidates
     private let caller: Caller
     private let exchange: Exchange
-    /// The plan for the candidate at a place.
+    /// The plan for the candidate with an index.
     private struct Made {
         var place: Int
         let plan: ChatPlan
-        /// The call is not too long for the model, or the client was told so.
+        /// Whether the length of the call was checked against the model's limit.
         var isChecked = false
     }
 
-    /// The plan that was made first, and the others, as long as they can be used.
+    /// The plan that was made first; nil once it cannot be used again.
     private var leading: Made?
+    /// The plans for other candidates that can still be used.
     private var others: [Made] = []
-    /// By the places of candidates for which there is no plan.
+    /// The errors of candidates that cannot serve the call, by the candidates' indexes.
     private var refusals: [Int: APIError] = [:]
-    /// Told of each candidate before it is asked; nil: nobody wants to know.
+    /// Called with each candidate before it is called; nil if nobody needs it.
     private let choosing: ((Candidate) -> Void)?
-    /// Takes the stream; nil: the answer is whole.
+    /// The writer of a streamed response; nil if the response is not streamed.
     private var writer: (any AnswerWriter)?
 
     init(
@@ -54,7 +55,7 @@ final class ChatFallback: @unchecked Sendable {
 
     // MARK: Plans
 
-    /// The plan for the first candidate that can serve the call, by which it is admitted.
+    /// Returns the plan for the first candidate that can serve the call. The request is admitted with this plan.
     func leadingPlan() async throws(APIError) -> ChatPlan {
         for place in 0..<candidates.count {
             if let plan = try await plan(place) { return plan }
@@ -62,7 +63,7 @@ final class ChatFallback: @unchecked Sendable {
         throw refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
-    /// Nil: the candidate cannot serve the call.
+    /// Returns the plan for a candidate, and makes it if necessary; nil if the candidate cannot serve the call.
     private func plan(_ place: Int) async throws(APIError) -> ChatPlan? {
         if let plan = known(place) { return plan }
         guard let asked else { return nil }
@@ -73,14 +74,14 @@ final class ChatFallback: @unchecked Sendable {
             if leading == nil { leading = made } else { others.append(made) }
             return plan
         } catch {
-            // The relay has no time for the call, or nobody waits for it.
+            // The relay has no time for the call, or the client has disconnected.
             guard error.status < 499 else { throw error }
             refusals[place] = error
             return nil
         }
     }
 
-    /// One that was made for the candidate, or serves it as well; nil: there is none.
+    /// Returns an existing plan that was made for the candidate or can be passed on to it; nil if there is none.
     private func known(_ place: Int) -> ChatPlan? {
         if let made = leading {
             if made.place == place { return made.plan }
@@ -92,14 +93,15 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.place == place }?.plan
     }
 
-    /// True of the only plan, by which the request was admitted, if its candidate was not asked and the other is like it.
+    /// Passes the plan that the request was admitted with on to another candidate. Returns false if there are other
+    /// plans, if the plan was checked already, or if the candidates differ.
     @inline(__always)
     private func passesOn(_ made: Made, to place: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[place])
     }
 
-    /// The plan has given its call away.
+    /// Forgets a plan that has handed its call over.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }
@@ -107,7 +109,7 @@ final class ChatFallback: @unchecked Sendable {
 
     // MARK: Asking
 
-    /// The whole answer, and what it used, counted or estimated.
+    /// Returns the complete response and its usage, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         try await first(billing: sheet) { (plan, vendorCall, _) async throws(UpstreamError) in
             if plan.keepsDeadline { return try await plan.answered(by: vendorCall) }
@@ -120,7 +122,7 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Passes the answer on as it comes. The client is pinged meanwhile.
+    /// Sends the response to the client as it arrives. The client is pinged meanwhile.
     func stream(
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
@@ -142,7 +144,7 @@ final class ChatFallback: @unchecked Sendable {
         let attempts = candidates.attempts(billing: sheet, affinity: affinity, besides: spared)
         sheet.endsAt = attempts.endsAt
         while true {
-            // Most steps wait for nothing: a function that might would cost a frame.
+            // Most steps do not suspend. An async function for them would cost a stack frame.
             let (place, plan, vendorCall): (Int, ChatPlan, VendorCall)
             if let atOnce = attempts.nextAtOnce() {
                 place = atOnce
@@ -168,7 +170,7 @@ final class ChatFallback: @unchecked Sendable {
                 attempts.served()
                 return value
             } catch {
-                // Some of it went to the client.
+                // A part of the response has been sent to the client.
                 if asked == nil { throw attempts.brokeOff(error) }
                 if plan.keepsDeadline { forget(plan) }
                 try attempts.failed(error)
@@ -176,7 +178,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// The next candidate, which may take a wait for capacity. The client is pinged meanwhile.
+    /// Returns the index of the next candidate, perhaps after a wait for capacity; nil if none is left. The client is
+    /// pinged meanwhile.
     @inline(never)
     private func next(_ attempts: Attempts) async -> Int? {
         let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
@@ -184,14 +187,14 @@ final class ChatFallback: @unchecked Sendable {
         return await attempts.next()
     }
 
-    /// Nil: there is no such value.
+    /// The hash that keeps similar calls with one provider and key; nil if the call has none.
     @inline(never)
     private var affinity: UInt64? {
         let kinds = candidates.affinities
         return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds)
     }
 
-    /// Nothing takes back what the client is told from here on, and nobody else is asked.
+    /// Records that the response begins. From then on nothing can be retried, and no other candidate is called.
     func begins(_ sheet: CallSheet) {
         sheet.endsAt = .distantFuture
         asked = nil
@@ -201,8 +204,8 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// The plan for the candidate, which has become the one that the request is billed by; nil: it cannot serve the
-    /// call, and is skipped.
+    /// Returns the plan for a candidate, and bills the request by its terms. Returns nil if the candidate cannot serve
+    /// the call and is skipped.
     private func ready(
         _ place: Int,
         _ attempts: Attempts,
@@ -211,7 +214,7 @@ final class ChatFallback: @unchecked Sendable {
         do throws(APIError) {
             if let plan = try await plan(place) {
                 let terms = billed(plan, sheet)
-                // A longer call may fit the model of another.
+                // A call that is too long may fit the model of another candidate.
                 if isFirstCheck(plan), !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
                 choosing?(plan.candidate)
                 return plan
@@ -224,7 +227,7 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// The same, of the plan that was made first; nil: it is not for the candidate, or there is more to be done.
+    /// Returns the first plan if it fits the candidate and can be used without suspending; else nil.
     private func readyAtOnce(_ place: Int, _ sheet: CallSheet) -> ChatPlan? {
         guard let plan = known(place), plan === leading?.plan else { return nil }
         let terms = billed(plan, sheet)

@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// The plan for a call before its vendor is asked: its candidate, and the emulation of what that lacks. A class:
-/// what is in it would stay with a stream to its end if it were among the values of the function that waits for that.
+/// The plan of a chat call before its vendor is called: the candidate, and the emulation of what the candidate lacks. A
+/// class: local variables of the function that waits for a stream would live until the stream's end.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChatPlan: @unchecked Sendable {
@@ -19,33 +19,34 @@ final class ChatPlan: @unchecked Sendable {
     private(set) var candidate: Candidate
     private(set) var wanted: WantedAnswer
     private var call: ChatCall
-    // Of the call, which would be copied to look at it:
+    // Facts about the call, stored because reading them from the call would copy it:
     private var isShort = false
     private var sentBytes: Int
     private var way = Way.plain
     private var completion: Completion
     private let count: CallCount
     private let abilities: Abilities
-    /// Nil: the vendor has the tools and the format that are asked for, or none are.
+    /// The tools and the output format to write into the prompt; nil if the vendor supports them or none are requested.
     private var form: TextForm?
     private let caller: Caller
     private let gateway: Gateway
     private let mayRepeat: Bool
-    /// `finish` is to be called.
+    /// Whether `finish` has to be called.
     private(set) var isUnfinished = false
-    /// Files of the relay are to be named as the vendor does.
+    /// Whether ids of uploaded files have to be replaced by the vendor's names.
     private let namesFiles: Bool
-    /// The call as it was read; nil: nothing that the vendor does for it is in doubt.
+    /// A copy of the call, to repeat it with emulation; nil if the vendor surely supports the call.
     private var spare: Indirect<ChatCall>?
 
-    /// Abilities that not all servers of a wire have.
+    /// Abilities that some servers lack although they speak a compatible API.
     private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
-    /// Throws what the client is told of what the candidate lacks.
+    /// Plans a call. Throws the client's error if the candidate lacks something that cannot be emulated.
     ///
     /// - Parameters:
-    ///   - mayRepeat: the call may be made once more, with another key or by another candidate.
-    ///   - isRepair: tools and the form are asked for in words, since the vendor's own ways did not lead to them.
+    ///   - mayRepeat: whether the call may be repeated with another key or by another candidate.
+    ///   - isRepair: whether tools and the output format are requested in the prompt because the vendor's own support
+    ///     failed.
     @inline(never)
     init(
         _ call: consuming ChatCall,
@@ -86,7 +87,7 @@ final class ChatPlan: @unchecked Sendable {
         if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
         if call.original != nil {
             let isNative = provider.takesOriginal(of: call, for: model)
-            // An emulation changes the call, so the request no longer says the same, as where a picture is fetched.
+            // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
             if !isNative || !call.needs.isSubset(of: abilities) || isFetched {
                 if isNative { call.changedOriginal = call.original }
                 call.original = nil
@@ -116,8 +117,8 @@ final class ChatPlan: @unchecked Sendable {
         return Completion(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Writes tools and formats into the prompt, and looks for who takes the call's attachments. A function of its own:
-    /// plain calls do not wait for anything here.
+    /// Writes tools and formats into the prompt, and finds a provider for the attachments. A function of its own,
+    /// because plain calls do not suspend here.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -152,11 +153,12 @@ final class ChatPlan: @unchecked Sendable {
         candidate = files.candidate
     }
 
-    /// Passes a plan that was not used yet on to a candidate of the same model, if a plan for that would say the same.
+    /// Passes an unused plan on to another candidate of the same model, if a plan for that candidate would be the same.
+    /// Returns whether it did.
     ///
-    /// In place, as the call would be copied for a function of its own.
+    /// Inlined, because a function call would copy the chat call.
     ///
-    /// - Parameter call: as it was asked; it has not its original form.
+    /// - Parameter call: the call as it was requested, without its raw body.
     @inline(__always)
     func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
         guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
@@ -170,9 +172,9 @@ final class ChatPlan: @unchecked Sendable {
         return true
     }
 
-    /// Counts the call in the limits that cover it, or throws the refusal.
+    /// Counts the call in all limits that apply to it. Throws if a limit refuses it.
     ///
-    /// - Parameter checksLength: throws, too, if the call is too long for the model.
+    /// - Parameter checksLength: whether to throw, too, if the call is too long for the model.
     @inline(never)
     func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countStray(caller, servedBy: candidate) }
@@ -183,7 +185,8 @@ final class ChatPlan: @unchecked Sendable {
         return admission
     }
 
-    /// False: no limit counts what is known late, so there are no terms under any cover.
+    /// Whether the request needs terms: a limit counts units that are known only after the call, or the call makes
+    /// images.
     var hasTerms: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
     @inline(never)
@@ -194,7 +197,9 @@ final class ChatPlan: @unchecked Sendable {
         terms(under: cover, expecting: 0)
     }
 
-    /// - Parameter tokens: of the prompt, besides those of the call.
+    /// Returns the terms of the call; nil if it needs none.
+    ///
+    /// - Parameter tokens: the prompt tokens to reserve in addition to those of the call.
     func terms(under cover: Cover, expecting tokens: Int) -> CallTerms? {
         guard hasTerms else { return nil }
         var extras = PromptExtras(tokens: tokens)
@@ -202,24 +207,24 @@ final class ChatPlan: @unchecked Sendable {
         guard count.isExpected else { return CallTerms(call, candidate, caller, cover, gateway, extras) }
         extras.roughTokens = count.roughTokens(of: call)
         let terms = CallTerms(call, candidate, caller, cover, gateway, extras)
-        // Whether the request can ever be admitted is not for an estimate to say.
+        // An estimate must not decide that the request can never be admitted.
         guard let terms, cover.isNearlyFilled(by: terms.minimum), call.isCountedAtOnce else { return terms }
         extras.roughTokens = nil
         return CallTerms(call, candidate, caller, cover, gateway, extras)
     }
 
-    /// Most calls are short, and need no `check`.
+    /// Whether the call surely fits the model, so that `check` is not needed. Most calls do.
     func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || isShort && terms?.promptTokens == nil }
 
     /// Throws if the call is too long for the model.
     ///
-    /// - Parameter promptTokens: if they have been counted.
+    /// - Parameter promptTokens: the prompt tokens; nil if they have not been counted.
     @inline(never)
     func check(_ promptTokens: Int?) async throws(APIError) { try await count.take(call, known: promptTokens) }
 
     // MARK: Asking
 
-    /// The whole answer, and what it used, counted or estimated.
+    /// Returns the complete response and its usage, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
@@ -232,12 +237,14 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// The calls themselves have their provider's own time limits.
+    /// Limits the time in which calls are repeated. Single calls have their provider's own timeouts.
     private func boundRepeats(_ sheet: CallSheet) {
         sheet.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
-    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    /// Returns the complete response and its usage.
+    ///
+    /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
     func answered(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         do throws(UpstreamError) {
             return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
@@ -248,8 +255,8 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// The plan that makes up for an ability that the vendor turned out to lack, and its call; throws the failure if there
-    /// is none. If there is no room for the call, this plan may be asked once more.
+    /// Returns a plan that emulates the ability that the vendor turned out to lack, and a call for that plan. Throws
+    /// `error` if there is no such plan. If the call finds no capacity, this plan can be used once more.
     @inline(never)
     private func emulating(
         after error: UpstreamError,
@@ -277,7 +284,7 @@ final class ChatPlan: @unchecked Sendable {
             plan.completion.first = error.partial as? ChatAnswer
             return (plan, another)
         } catch let refusal {
-            // The call as it came was not refused.
+            // The vendor did not refuse the unchanged call, so its own failure is reported.
             throw isRepair && refusal.status == 400 ? error : UpstreamError(refusing: refusal)
         }
     }
@@ -299,7 +306,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Bills a call that brought no answer; its failure, with what was used.
+    /// Bills a call that produced no response. Returns its failure with the usage.
     @inline(never)
     private func billed(
         _ error: UpstreamError,
@@ -313,12 +320,12 @@ final class ChatPlan: @unchecked Sendable {
         return error
     }
 
-    /// The usage of a call that brought nothing.
+    /// Returns the usage of a call that produced nothing: its prompt only.
     private func onlyPrompt(of chat: any PreparedChat) -> Usage {
         Usage(promptTokens: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
-    /// The answer as it comes. The client is pinged meanwhile.
+    /// Opens the response as a stream. The client is pinged meanwhile.
     func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
         boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
@@ -329,7 +336,9 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// - Parameter isLast: nobody else is asked after it, so the call need not be kept.
+    /// Opens the response as a stream.
+    ///
+    /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
     func opened(
         by vendorCall: VendorCall,
         _ writer: any AnswerWriter,
@@ -366,7 +375,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// The vendor's form of the call, with what its vendor lacks.
+    /// Returns the call in its vendor's form, with the emulation of what the vendor lacks.
     private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         if candidate.provider.mayRecall(call.messages, by: vendorCall) {
             await candidate.provider.recall(call.messages, by: vendorCall)
@@ -375,16 +384,16 @@ final class ChatPlan: @unchecked Sendable {
         return try await preparedLater(by: vendorCall, isLast)
     }
 
-    /// Nothing is to be done before the call of its vendor that takes time.
+    /// Whether nothing that takes time has to be done before the vendor is called.
     private var isPlain: Bool {
         guard case .plain = way, form == nil, !call.arePromptsSeparate else { return false }
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// All that it waits for ends at its sheet's deadline.
+    /// Whether everything that the plan waits for ends at its sheet's deadline.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
-    /// Nil: that takes time.
+    /// Returns the prepared chat; nil if preparing it takes time.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
@@ -415,7 +424,8 @@ final class ChatPlan: @unchecked Sendable {
         return completion.completed(chat, by: vendorCall)
     }
 
-    /// The answer has begun, so nobody else is asked.
+    /// Releases what another attempt would need. Called when the response has begun, because no other candidate is
+    /// called then.
     func release() {
         spare = nil
         if case .plain = way { dropContent() }
@@ -427,14 +437,14 @@ final class ChatPlan: @unchecked Sendable {
         call.changedOriginal = nil
     }
 
-    /// The call, which is not kept here: the vendor's chat has it.
+    /// Moves the call out of the plan, for the vendor's chat.
     private func takenCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken
     }
 
-    /// Of several prompts.
+    /// Prepares a call with several prompts: one chat for each prompt.
     @inline(never)
     private func severally(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
@@ -443,7 +453,7 @@ final class ChatPlan: @unchecked Sendable {
         return completion.completed(chats, by: vendorCall)
     }
 
-    /// The vendor's form of the call.
+    /// Returns the call in its vendor's form.
     private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         switch way {
         case .links(let links): return links.prepared(by: vendorCall)

@@ -3,25 +3,25 @@ import Engine
 import Shared
 import Upstream
 
-/// An answer that a vendor has begun.
+/// A response that a vendor has begun.
 struct OpenAnswer: Sendable {
     var stream: any ChatAnswerStream
-    /// Estimated.
+    /// The estimated number of prompt tokens.
     let promptTokens: Int
     let count: CallCount
-    /// It tells its sheet what it used.
+    /// Whether the stream bills its sheet itself.
     let isBilled: Bool
     let vendorCall: VendorCall
 }
 
-/// A streamed answer that has begun, and who takes it.
+/// A streamed response that has begun, with the writer that sends it to the client.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class OpenChat: @unchecked Sendable {
     let answer: OpenAnswer
     let writer: any AnswerWriter
     let wanted: WantedAnswer
-    /// Of its request; nil: it is kept elsewhere.
+    /// The admission of the request; nil if it is kept elsewhere.
     let admission: Admission?
 
     init(
@@ -37,10 +37,10 @@ final class OpenChat: @unchecked Sendable {
     }
 }
 
-/// After this long without a byte of the vendor's the client is shown that the relay is alive.
+/// The time without a byte from the vendor after which the client gets a ping.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// Passes an answer on as it comes. A failure before its first piece is thrown before anything was sent.
+/// Sends a response to the client as it arrives. A failure before the first chunk is thrown before anything is sent.
 @inline(never)
 func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
     let delivery = Delivery(open)
@@ -56,13 +56,13 @@ func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError)
     await open.writer.end(usage)
 }
 
-/// The passing on of one answer, and what of it was handed to the client so far.
+/// The delivery of one response, with the choices that have ended and the tokens that were delivered so far.
 private final class Delivery {
     private let answer: OpenAnswer
     private let writer: any AnswerWriter
     private let choices: Int
     private var tally: TokenTally
-    /// Bits of choices that have ended.
+    /// A bit set of the choices that have ended.
     private var finished: UInt64 = 0
 
     init(_ open: OpenChat) {
@@ -75,7 +75,7 @@ private final class Delivery {
     func passOn() async throws(UpstreamError) {
         let stream = answer.stream
         defer {
-            // Bytes that came before a failure are passed on all the same.
+            // Bytes that came before a failure are sent, too.
             writer.flushNow()
             stream.stop()
         }
@@ -108,7 +108,7 @@ private final class Delivery {
         writer.take(choice, event)
     }
 
-    /// Ends choices whose vendor did not say that they have ended.
+    /// Ends the choices that the vendor did not end itself.
     @inline(never)
     private func finish() {
         for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
@@ -116,8 +116,8 @@ private final class Delivery {
         }
     }
 
-    /// Bills what was delivered, or what the vendor told of it already; the failure as the client is told of it, and what
-    /// was used.
+    /// Bills the tokens that were delivered or that the vendor reported. Returns the failure for the client and the
+    /// usage; the usage is nil if nothing was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
         var used = error.usage ?? answer.stream.usage ?? .nothing
@@ -128,7 +128,7 @@ private final class Delivery {
         return (answer.vendorCall.failure(error), isUsed ? used + answer.vendorCall.sheet.unmet : nil)
     }
 
-    /// Bills the whole answer; its usage, counted where the vendor does not tell it.
+    /// Bills the complete response. Returns its usage, counted if the vendor did not report it.
     @inline(never)
     func ended() -> Usage {
         let reported = answer.stream.usage
@@ -144,7 +144,7 @@ private final class Delivery {
     }
 }
 
-/// Pings while the vendor has not even begun to answer, as it does only at the end with images and speech.
+/// Sends pings to the client before the vendor's response begins. Image and speech models begin only when all is done.
 ///
 /// `@unchecked`: used on its loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {

@@ -5,18 +5,19 @@ import Upstream
 
 /// The part of a prompt that is not in the call's own texts.
 struct PromptExtras {
-    /// The model that is asked for the words of its sounds.
+    /// The model that transcribes the audio of the prompt.
     var transcriber: Candidate?
-    /// That are not written yet.
+    /// Estimated tokens of text that is added to the prompt later, such as transcripts.
     var tokens = 0
-    /// Counting the prompt would take long.
+    /// Whether the prompt is estimated because counting it would take too long.
     var isEstimated = false
-    /// The estimate that is reserved for the prompt, since its vendor is expected to report the count; nil: it is counted.
+    /// The estimate to reserve for the prompt if the vendor is expected to report the true count; nil if the prompt is
+    /// counted.
     var roughTokens: Int?
 }
 
 extension CallTerms {
-    /// Of a chat call; nil where no limit counts what is known late.
+    /// Creates the terms of a chat call; nil if no limit counts units that are only known after the call.
     init?(
         _ call: ChatCall,
         _ candidate: Candidate,
@@ -44,11 +45,11 @@ extension CallTerms {
             creditPrices: gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller)
         )
         let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
-        // 1min.ai charges what its search adds to the prompt.
+        // 1min.ai charges for the text that its search adds to the prompt.
         let found = candidate.takesCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
         var (reserved, credits) = needs.amounts(prompt: prompt, answer: answer, expecting: expected.credits, means)
-        // The first guess for a new model is no mean.
+        // The first guess for a new model is not a mean, so it belongs to the minimum.
         let (minimum, _) = needs.amounts(
             prompt: counted + found,
             answer: min(answer, call.maxTokens ?? UsageMeans.firstCompletion),
@@ -78,13 +79,13 @@ private struct ChatNeeds {
     let prices: [Price]
     let creditPrices: [CreditPrices]
 
-    /// Returns the units that the call may use, and the credits of each of its calls with the pictures that they pay; nil if
-    /// no credits are counted.
+    /// Returns the units that the call may use. Also returns the credits of each upstream call, with the images that
+    /// they pay for; nil if no credits are counted.
     ///
     /// - Parameters:
     ///   - answer: the tokens of each choice.
-    ///   - expected: the credits of a call, as far as the vendor's list does not have them.
-    ///   - means: those of earlier responses; nil: they do not count.
+    ///   - expected: the credits of a call whose price the vendor's list does not have.
+    ///   - means: the means of earlier responses; nil if they are not to be used.
     func amounts(
         prompt: Int,
         answer: Int,
@@ -92,7 +93,7 @@ private struct ChatNeeds {
         _ means: UsageMeans?
     ) -> (Amounts, credits: (one: Int, pictures: ChatCredits.Pictures)?) {
         let usage = Usage(promptTokens: prompt, completionTokens: call.choices * answer)
-        // Each choice may be a call of its own.
+        // Each choice may be an upstream call of its own.
         var paid = usage
         paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
         var amounts = Amounts(images: images)
@@ -107,7 +108,7 @@ private struct ChatNeeds {
 }
 
 extension Cover {
-    /// The demands of a request under these terms; nil: it uses nothing but itself.
+    /// Returns the claims of a request with these terms. Without terms, the request counts only as one request.
     func claims(of terms: CallTerms?) -> [Claim] {
         guard let terms else { return claims(of: Amounts()) }
         return claims(of: terms.reserved, atLeast: terms.minimum)

@@ -2,22 +2,22 @@ import Calls
 import Limits
 import Shared
 
-/// The credits that a chat may take.
+/// The credits that a chat may use.
 struct CreditNeeds {
     private let calls: Int
-    /// Of each call; of all, if their prompts differ.
+    /// The usage of one call; the usage of all calls together if their prompts are separate.
     private let usage: Usage
     private let arePromptsSeparate: Bool
-    /// Of the prompt.
+    /// The images of the prompt.
     let pictures: ChatCredits.Pictures
-    /// That a call of a model that does not chat makes.
+    /// The number of images in one call of an image model; 0 for a chat model.
     private let images: Int
-    /// Of a call, as far as the vendor's list does not tell it.
+    /// The credits to reserve for one call whose price the vendor's list does not give.
     private let expected: Int
-    /// The mean of the model's calls; nil: of none.
+    /// The mean credits of the image model's recent calls; nil if there were none, or for a chat model.
     private let mean: Int?
 
-    /// - Parameter paid: of all calls.
+    /// - Parameter paid: the usage of all calls together.
     init(_ call: ChatCall, _ paid: Usage, images: Int, model: String, expecting expected: Int, _ means: UsageMeans?) {
         calls = call.choices
         arePromptsSeparate = call.arePromptsSeparate
@@ -34,14 +34,14 @@ struct CreditNeeds {
         mean = images > 0 ? means?.credits(of: model) : nil
     }
 
-    /// Of all calls.
+    /// Returns the credits of all calls together.
     func all(at prices: CreditPrices) -> Int {
         if let chat = prices.chat, arePromptsSeparate { return chat.credits(usage, pictures) }
         let (sum, isTooLarge) = calls.multipliedReportingOverflow(by: one(at: prices))
         return isTooLarge ? Quota.countBound : min(sum, Quota.countBound)
     }
 
-    /// Of each call.
+    /// Returns the credits of one call.
     func one(at prices: CreditPrices) -> Int {
         if let chat = prices.chat {
             return chat.credits(usage, pictures) / (arePromptsSeparate ? calls : 1)
@@ -51,9 +51,10 @@ struct CreditNeeds {
 }
 
 extension CreditPrices {
-    /// Of calls that make so many images, by which no fewer are paid than for the least quality; nil: not told.
+    /// Returns the credits for `count` images: the recent mean, and at least the price of the lowest quality; nil if no
+    /// price is known.
     ///
-    /// - Parameter mean: what such calls took; nil: not known.
+    /// - Parameter mean: the mean credits of recent calls; nil if it is not known.
     func ofImages(_ count: Int, mean: Int?) -> Int? {
         guard count > 0, let least = ofImages(count) else { return nil }
         return max(least, mean ?? 0)

@@ -4,26 +4,27 @@ import Limits
 import Shared
 import Upstream
 
-/// A call to a panel: its members are asked at once, then its summary model answers.
+/// A call to a panel: its members are called at the same time, then its summary model combines their responses.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PanelChat: @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
-    /// Without marks of earlier answers; kept until the summary model is asked.
+    /// The call without progress lines of earlier responses; kept until the summary model is called.
     private(set) var call: ChatCall
     /// The caller of the request.
     private let asking: Caller
-    /// The same, with the right to all that the panel asks.
+    /// The caller with permission for every model of the panel, if the caller may use the panel itself.
     let caller: Caller
     let exchange: Exchange
-    /// A panel asks it.
+    /// Whether this call is only a part of another panel's call. False if it produces the final response.
     private let isInner: Bool
     private let summary: ChatTarget?
-    /// The plan for the summary before its references are known, or the panel that makes it.
+    /// The plan for the summary, made before the members' responses are known; nil if another panel makes the summary.
     private var draft: ChatPlan?
+    /// The panel that makes the summary; nil if a model does.
     private var maker: PanelChat?
-    /// Covers the answers of members.
+    /// The memory that is reserved for the responses of members.
     private var hold: MemoryHold?
 
     init(_ asked: consuming ChatCall, _ panel: Panel, _ caller: Caller, _ exchange: Exchange, isInner: Bool = false) {
@@ -45,7 +46,7 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Before anybody is asked
 
-    /// Throws what the client is told of a request that the summary model cannot answer.
+    /// Plans the summary. Throws the client's error if the summary model cannot serve the request.
     func prepare() async throws(APIError) {
         if call.arePromptsSeparate { throw .value("prompt", "a panel takes one prompt at a time") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
@@ -61,16 +62,17 @@ final class PanelChat: @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan of the last summary, after `prepare`.
+    /// The plan for the final summary. Call `prepare()` first.
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
 
-    /// Of the answer. Known after `prepare`.
+    /// Returns the options that writing the response needs. Call `prepare()` first.
     func wanted() throws(APIError) -> WantedAnswer {
         guard let draft = lastDraft else { throw .modelNotFound(call.model) }
         return draft.wanted
     }
 
-    /// Counts the request in the limits that cover it, with all that its calls may use, or throws the refusal.
+    /// Counts the request, with everything that its calls may use, in all limits that apply to it. Throws if a limit
+    /// refuses it.
     func admitted() async throws(APIError) -> Admission {
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countStray(asking, servedBy: draft.candidate)
@@ -87,11 +89,12 @@ final class PanelChat: @unchecked Sendable {
         return try await exchange.admit(cover, gateway.limits.countsLate || reserved.images > 0 ? terms : nil)
     }
 
-    /// The units that all calls may use, the part of them that is no guess, and the tokens of the answer.
+    /// Returns the units that all calls may use, the part of them that is not a guess, and the tokens of the final
+    /// response.
     private func reservation(under cover: Cover) -> (amounts: Amounts, minimum: Amounts, answerTokens: Int) {
         guard gateway.limits.countsLate || !cover.isPlain else { return (Amounts(), Amounts(), 0) }
         let asked = panel.memberCall(of: call)
-        // Each member may count by a vocabulary of its own.
+        // Each member may count with its own vocabulary.
         let isLong = asked.allTextBytes * (cast.members.count + 1) > PanelChat.countedBytes
         var (amounts, minimum) = (Amounts(), Amounts())
         var referenceTokens = 0
@@ -123,10 +126,11 @@ final class PanelChat: @unchecked Sendable {
         return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
     }
 
-    /// Texts of this length are counted by vocabularies without holding up the loop.
+    /// The most text, in bytes, whose tokens are counted without blocking the loop.
     private static let countedBytes = 32_768
 
-    /// Of a panel that is a member, which was not prepared.
+    /// Makes the summary plan for a panel whose `prepare()` was not called, as for a member; nil if another panel makes
+    /// the summary.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatPlan(panel.summaryCall(of: call, [], prompt: cast.prompt), candidates.leading, caller, gateway)
@@ -141,7 +145,7 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Asking
 
-    /// The whole answer, and what the summary used.
+    /// Returns the complete response and the usage of the summary.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         let asked = try await askedSummary(billing: sheet, nil)
         return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
@@ -150,7 +154,8 @@ final class PanelChat: @unchecked Sendable {
         }
     }
 
-    /// Passes the summary on as it comes, after the marks of members. The client is pinged meanwhile.
+    /// Sends the summary to the client as it arrives, after a progress line for each member. The client is pinged
+    /// meanwhile.
     func stream(
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
@@ -193,7 +198,7 @@ final class PanelChat: @unchecked Sendable {
 
     private var summaryEnd: LoopTime { loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
 
-    /// The call for the summary model, once the members have ended.
+    /// Returns the call for the summary model, after all members have ended.
     private func askedSummary(
         billing sheet: CallSheet,
         _ feedback: PanelFeedback?
@@ -211,9 +216,11 @@ final class PanelChat: @unchecked Sendable {
         return asked
     }
 
+    /// Calls the target, a model or a panel, and returns its response and usage.
+    ///
     /// - Parameters:
-    ///   - name: as the panel has it.
-    ///   - isLast: its answer is that of the request.
+    ///   - name: the target's name in the panel's settings.
+    ///   - isLast: whether the client gets this response.
     func answer(
         of target: ChatTarget?,
         _ name: String,

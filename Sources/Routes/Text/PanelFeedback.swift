@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Tells the client of a stream that members have ended, in the form that the panel's settings ask for.
+/// Shows the client of a stream which members have ended, in the form that the panel's settings select.
 struct PanelFeedback {
     private let form: Panel.Feedback
     private let writer: any AnswerWriter
@@ -13,7 +13,8 @@ struct PanelFeedback {
         self.writer = writer
     }
 
-    /// A space, which goes out at once.
+    /// Sends a space at once, so that the client sees that the stream has begun. Does nothing if the feedback is a
+    /// comment or off.
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")
@@ -23,7 +24,7 @@ struct PanelFeedback {
         writer.flushNow()
     }
 
-    /// A member has ended.
+    /// Writes the progress line of a member that has ended.
     func mark(_ member: String, isGood: Bool) {
         let line = PanelMarks.line(member, isGood: isGood)
         switch form {

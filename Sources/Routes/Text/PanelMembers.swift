@@ -3,13 +3,13 @@ import Engine
 import Shared
 import Upstream
 
-/// The members of a panel, which are asked at once.
+/// The members of a panel, which are called at the same time.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PanelMembers: @unchecked Sendable {
     private enum Outcome: Sendable {
         case answered(Body)
-        /// A few words for the client.
+        /// The member failed, with a short description for the client.
         case failed(String)
 
         var isGood: Bool { if case .answered = self { true } else { false } }
@@ -19,13 +19,13 @@ final class PanelMembers: @unchecked Sendable {
     private let sheet: CallSheet
     private let feedback: PanelFeedback?
     private let asked: ChatCall
-    /// The time after which no member is asked; `distantFuture` if there is none.
+    /// The time after which no member is called; `distantFuture` if there is none.
     private let deadline: LoopTime
-    /// Of answers that came, and of the copies of the call that are sent.
+    /// The size of the responses that have arrived and of the copies of the call that are sent, in bytes.
     private var bytes = 0
     private(set) var hold: MemoryHold?
 
-    /// A longer answer is no help to another model.
+    /// The longest response that is passed on to the summary model, in bytes.
     private static let answerLimitBytes = 1_048_576
 
     init(_ chat: PanelChat, _ sheet: CallSheet, _ feedback: PanelFeedback?) {
@@ -40,7 +40,7 @@ final class PanelMembers: @unchecked Sendable {
     private var panel: Panel { chat.panel }
     private var members: [String] { chat.cast.members }
 
-    /// The texts of good answers, in the order of members. Throws if there are too few.
+    /// Returns the texts of the successful responses, in the order of the members. Throws if there are too few.
     func references() async throws(UpstreamError) -> [String] {
         guard covers(asked.sentBytes * members.count) else { throw UpstreamError(TransportError(.overloaded)) }
         let outcomes = await outcomes()
@@ -51,7 +51,8 @@ final class PanelMembers: @unchecked Sendable {
         return texts
     }
 
-    /// Of all members. Those that still run are cancelled once there cannot be enough answers.
+    /// Calls all members and returns their outcomes in order. Cancels the members that still run if too many others
+    /// have failed.
     private func outcomes() async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
             for (place, name) in members.enumerated() {
@@ -101,14 +102,14 @@ final class PanelMembers: @unchecked Sendable {
         guard let text = answer.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
             return .failed("empty answer")
         }
-        // It is kept, and written into the call for the summary model.
+        // The text is kept, and also written into the call for the summary model.
         guard text.bytes.count <= Self.answerLimitBytes, covers(2 * text.bytes.count) else {
             return .failed("answer too long")
         }
         return .answered(text)
     }
 
-    /// True if there is memory for so much more.
+    /// Reserves memory for so many more bytes. Returns false if there is not enough.
     private func covers(_ more: Int) -> Bool {
         bytes += more
         return chat.gateway.memory.covers(bytes, &hold)

@@ -4,18 +4,18 @@ import Limits
 import Shared
 import Upstream
 
-/// One vendor's call for a panel: its sheet, its line in the log, and its part of the counts.
+/// One upstream call for a panel: its sheet, its line in the log, and its share of the counters.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PanelPart: @unchecked Sendable {
     let sheet: CallSheet
     private let name: String
     private let exchange: Exchange
-    /// Its answer is that of the request, which is told by that.
+    /// Whether this call produces the response that the client gets. The request's own usage record then counts it.
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// - Parameter whole: of the request.
+    /// - Parameter whole: the sheet of the request.
     init(_ name: String, _ whole: CallSheet, _ exchange: Exchange, isLast: Bool) {
         self.name = name
         self.exchange = exchange
@@ -28,7 +28,7 @@ final class PanelPart: @unchecked Sendable {
         if isLast { exchange.sheet?.server = candidate.server }
     }
 
-    /// Counts the call in the limits of its model, or throws the refusal.
+    /// Counts the call in the limits of its model. Throws if a limit refuses it.
     func admit(_ asked: ChatCall, _ candidates: Candidates, for caller: Caller) async throws(UpstreamError) {
         let gateway = exchange.gateway
         guard gateway.limits.dependsOnModels else { return }
@@ -44,7 +44,9 @@ final class PanelPart: @unchecked Sendable {
         sheet.hold(hold)
     }
 
-    /// - Parameter ask: the answer, and its use.
+    /// Runs the call and records its end.
+    ///
+    /// - Parameter ask: makes the call; returns its response and usage.
     func run<Value: Sendable>(
         _ ask: (PanelPart) async throws(UpstreamError) -> (Value, Usage?)
     ) async throws(UpstreamError) -> Value {

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The tokens that a call's prompt would have, counted or estimated without its vendor.
+/// Returns the tokens of a call's prompt, counted or estimated without calling the vendor.
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
     exchange.record.model = call.model

@@ -31,7 +31,8 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(answer, to: writer, wanted), exchange)
     }
 
-    /// Of a plan that waits for more than its vendor's calls.
+    /// Streams the response with a time limit for its beginning. For a plan that waits for more than its vendor's
+    /// calls.
     func timedStream(
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
@@ -52,7 +53,7 @@ final class StreamedAttempt: @unchecked Sendable {
     }
 }
 
-/// A stream that tells of its first event before it hands that over.
+/// A stream that calls a closure right before its first event is emitted.
 ///
 /// `@unchecked`: used on one loop only.
 private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
