@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Fields of a stored answer, one after the other: numbers as seven bits a byte, bytes after their length.
+/// Encodes a cached response as a sequence of fields. Numbers have seven bits in each byte; bytes follow their length.
 struct AnswerTape: ~Copyable {
     var out = ByteBuffer()
 
@@ -23,14 +23,14 @@ struct AnswerTape: ~Copyable {
         text.withBytes { add($0) }
     }
 
-    /// Nil has a place of its own.
+    /// Adds a text that may be nil. Nil is distinct from the empty text.
     mutating func add(ifAny text: String?) {
         add(text == nil ? 0 : 1)
         if let text { add(text) }
     }
 }
 
-/// Reads them; nil: they are not what was written.
+/// Decodes the fields that `AnswerTape` wrote. Methods return nil if the data is damaged.
 struct TapeReader {
     private let bytes: UnsafeRawBufferPointer
     private(set) var place = 0
@@ -38,7 +38,7 @@ struct TapeReader {
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     var isAtEnd: Bool { place >= bytes.count }
-    /// All that follows.
+    /// The bytes that have not been read.
     var rest: UnsafeRawBufferPointer { bytes[part: place..<bytes.count] }
 
     mutating func number() -> Int? {
@@ -60,9 +60,10 @@ struct TapeReader {
         return bytes[part: place..<(place + count)]
     }
 
-    /// The text of fewer than 128 bytes behind two numbers of one byte each; nil: something else comes.
+    /// Reads a text of fewer than 128 bytes that follows two numbers of one byte each; nil if the next fields are
+    /// different.
     ///
-    /// - Parameter numbers: their bytes as they lie in memory.
+    /// - Parameter numbers: the two numbers as they are in memory.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - place >= 3, let here = bytes.baseAddress.map({ $0 + place }),
             here.loadUnaligned(as: UInt16.self) == numbers,
@@ -75,7 +76,7 @@ struct TapeReader {
 
     mutating func string() -> String? { text().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// The outer nil: it is not readable.
+    /// Reads a text that may be nil. The outer nil means that the data is damaged.
     mutating func stringIfAny() -> String?? {
         guard let isThere = number() else { return nil }
         guard isThere == 1 else { return .some(nil) }
@@ -93,6 +94,7 @@ extension FinishReason {
         self = Self.all[tapeNumber]
     }
 
-    /// An answer that ended so is not kept: another time it may not be.
+    /// Whether a filter ended the choice. Such a response is not cached, because a repeated request may pass the
+    /// filter.
     var isOfFilter: Bool { self == .contentFilter || self == .refusal }
 }

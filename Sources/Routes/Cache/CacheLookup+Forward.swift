@@ -4,8 +4,8 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Keeps a whole JSON answer of a vendor that goes on, with a gap where the model is named: who gets it may have asked
-    /// by another name.
+    /// Stores a complete JSON response that is forwarded, without the model's name. A request that finds it may have
+    /// used another name.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)
@@ -25,11 +25,11 @@ extension CacheLookup {
 }
 
 extension CacheLookup {
-    /// True: the request was answered with what was kept. It was admitted.
+    /// Responds from the cache if it has a response, and returns whether it did. The request has been admitted.
     ///
     /// - Parameters:
-    ///   - model: as it was asked for.
-    ///   - name: that serves it.
+    ///   - model: the model that the request named.
+    ///   - name: the model that serves it.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
         let found = try await find(model, servedBy: name, isStreamed: false) { await $0.outcome(until: $1) }
         guard let found else { return false }
@@ -48,7 +48,7 @@ extension CacheLookup {
         }
     }
 
-    /// False: it is not readable.
+    /// Appends the cached response with the model's name. Returns false if the data is damaged.
     private static func append(_ found: StoredAnswer, _ model: String, to whole: inout ByteBuffer) -> Bool {
         var reader = TapeReader(found.bytes)
         guard let before = reader.text(), let after = reader.text() else { return false }

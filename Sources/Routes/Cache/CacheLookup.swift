@@ -4,24 +4,27 @@ import Limits
 import Shared
 import Upstream
 
-/// One request's part in the cache: the search for its answer, and the keeping of the one that it gets.
+/// The use of the cache by one request: it looks up a response, and stores the new one.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class CacheLookup: CachePart, @unchecked Sendable {
     let cache: AnswerCache
     private(set) var state = CacheState.off
-    /// The vendor's name of the model that made the answer, once it was found.
+    /// The vendor's name of the model that produced the cached response; nil until one is found.
     private(set) var servedModel: String?
     private let body: Digest
-    /// The request has it, and ends with it.
+    /// The exchange of the request, which owns this object.
     unowned let exchange: Exchange
-    /// Nil: the answer is not kept.
+    /// The key of the response in the cache; nil if the response is not stored.
     private var key: AnswerKey?
+    /// The role of this request as the one whose response equal requests wait for; nil if it has no such role.
     private var lead: FlightLead?
-    /// The part of the budget for an answer that is gathered.
+    /// The memory that is reserved for recording the response.
     private var hold: MemoryHold?
 
-    /// - Parameter body: see `RequestDigest`.
+    /// Creates the lookup for a request.
+    ///
+    /// - Parameter body: the digest of the request body (see `RequestDigest`).
     init(_ cache: AnswerCache, _ body: Digest, _ exchange: Exchange) {
         self.cache = cache
         self.body = body
@@ -32,12 +35,13 @@ final class CacheLookup: CachePart, @unchecked Sendable {
 
     // MARK: Finding
 
-    /// The answer to the same request, if there is one, or another is about to get it. The request was admitted.
+    /// Returns a cached response to an equal request, or the one that another request is about to get; nil if there is
+    /// none. The request has been admitted.
     ///
     /// - Parameters:
-    ///   - model: as it was asked for.
-    ///   - name: that serves it.
-    ///   - wait: for another request's answer, until then.
+    ///   - model: the model that the request named.
+    ///   - name: the model or panel that serves it.
+    ///   - wait: waits for the other request's response until the given time.
     func find(
         _ model: String,
         servedBy name: String,
@@ -62,7 +66,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         return stored
     }
 
-    /// The answer that another request is about to get; nil: this one asks.
+    /// Returns the response of an equal request that is running; nil if this request has to call the vendor.
     private func others(
         _ key: AnswerKey,
         _ wait: (FlightSeat, LoopTime) async -> FlightSeat.Outcome
@@ -70,7 +74,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         switch cache.shelf.flights.join(key, on: loop) {
         case .full: return nil
         case .leads(let lead):
-            // The last one may have ended in between.
+            // The previous request may have ended since the lookup.
             if let found = cache.answerAtOnce(key, on: loop) {
                 lead.end(with: .answer(found))
                 return found
@@ -104,7 +108,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         exchange.cost = exchange.record.cost
     }
 
-    /// Nil: the request is nobody's.
+    /// Returns the key of the response in the cache; nil if the request has no caller or no route.
     private func key(_ name: String, isStreamed: Bool) -> AnswerKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
@@ -129,10 +133,10 @@ final class CacheLookup: CachePart, @unchecked Sendable {
 
     // MARK: Keeping
 
-    /// The answer is one to be kept, as far as is known.
+    /// Whether the response will be stored, as far as is known now.
     var isKeeping: Bool { key != nil }
 
-    /// Makes room for so much of an answer. False: it is too long, and is not kept.
+    /// Reserves memory for a response of so many bytes. Returns false if it is too long; it is then not stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
         if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &hold) { return true }
@@ -140,7 +144,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         return false
     }
 
-    /// Keeps the whole answer. Before its last bytes leave: who asks again finds it.
+    /// Stores the complete response. Called before its last bytes are sent, so that the client's next request finds it.
     func keep(_ answer: Body) {
         guard let key else { return }
         let label = MemoryAnswers.Label(model: exchange.record.model, caller: exchange.record.caller)
@@ -149,13 +153,13 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         end()
     }
 
-    /// The answer is good, but not to be kept.
+    /// Ends recording of a valid response that must not be stored. Requests that wait for it then call the vendor.
     func giveUp() {
         lead?.end(with: .unkept)
         end()
     }
 
-    /// Nothing is kept from here on. Who waits for the answer asks.
+    /// Ends recording without a response. The next of the requests that wait for it then calls the vendor.
     func end() {
         lead?.end()
         lead = nil
@@ -165,10 +169,10 @@ final class CacheLookup: CachePart, @unchecked Sendable {
 }
 
 extension Request {
-    /// The client wants nothing of it to be kept.
+    /// Whether the client forbids to store the response.
     var refusesKeeping: Bool { tellsCaches("no-store") }
 
-    /// The client wants no answer that was kept.
+    /// Whether the client wants a new response rather than a cached one.
     fileprivate var wantsNewAnswer: Bool { tellsCaches("no-cache") }
 
     private func tellsCaches(_ directive: StaticString) -> Bool {

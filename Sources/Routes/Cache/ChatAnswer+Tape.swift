@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of a whole answer on a tape. Each belongs to the choice before it.
+/// The parts of a complete response in the cache. Each belongs to the last choice before it.
 private enum Part: Int {
     case choice, text, reasoning, thought, refusal, call, finish
-    /// The whole answer as its vendor wrote it, without the names.
+    /// The vendor's own response, without the members of `AnswerNames`.
     case original
 }
 
 extension ChatAnswer {
     var tapeBytes: Int { original?.bytes.count ?? choices.reduce(64) { $0 + $1.bytes + 64 } }
 
-    /// False: such an answer is not kept.
+    /// Encodes the response. Returns false if it must not be cached.
     func write(to tape: inout AnswerTape) -> Bool {
         guard !choices.contains(where: \.finish.isOfFilter) else { return false }
         if let original {
@@ -28,9 +28,9 @@ extension ChatAnswer {
         return true
     }
 
-    /// Nil: it is not readable.
+    /// Decodes a cached response; nil if the data is damaged.
     ///
-    /// - Parameter names: see `AnswerNames`.
+    /// - Parameter names: the first members of a vendor's own response (see `AnswerNames`).
     init?(tape: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
         self.init([], usage: nil)
         var reader = TapeReader(tape)
@@ -59,7 +59,7 @@ extension ChatAnswer.Choice {
             tape.add(part.rawValue)
             tape.add(text.bytes)
         }
-        // The calls before a thought stand before it.
+        // The number of tool calls before a thought is not stored, because these calls precede it.
         forEachThoughtAndCall { thought in
             tape.add(Part.thought.rawValue)
             tape.add(thought.isSealed ? 1 : 0)
@@ -80,7 +80,7 @@ extension ChatAnswer.Choice {
         if let stop { tape.add(stop.bytes) }
     }
 
-    /// False: it is not readable.
+    /// Decodes a part of a choice. Returns false if the data is damaged.
     fileprivate mutating func read(_ part: Part, from reader: inout TapeReader) -> Bool {
         switch part {
         case .text, .reasoning, .refusal:

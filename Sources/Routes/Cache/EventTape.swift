@@ -2,21 +2,21 @@ import Calls
 import Engine
 import Shared
 
-/// The events of a streamed answer on a tape.
+/// The kinds of events in a cached stream.
 private enum Kind: Int {
-    /// The answer begins with a space, before anything is taken.
+    /// A space that begins the response before any event.
     case opening
     case text, reasoning, refusal, call, arguments, signature, sealedThought, finish
-    /// A vendor's own chunk, without the names.
+    /// A vendor's own chunk, without the members of `AnswerNames`.
     case native
-    /// A text that needs no escapes.
+    /// Text that needs no escapes in JSON.
     case plainText
 }
 
 extension AnswerTape {
     mutating func addOpening() { add(Kind.opening.rawValue) }
 
-    /// Notes are not kept.
+    /// Adds an event. Comments of the stream are left out.
     mutating func add(_ choice: Int, _ event: AnswerEvent) {
         func add(_ kind: Kind) {
             self.add(kind.rawValue)
@@ -57,7 +57,9 @@ extension AnswerTape {
         }
     }
 
-    /// - Parameter rest: of the chunk, behind the names.
+    /// Adds a vendor's own chunk.
+    ///
+    /// - Parameter rest: the bytes of the chunk behind the members of `AnswerNames`.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
         add(choice)
@@ -65,15 +67,15 @@ extension AnswerTape {
     }
 }
 
-/// Tells the events of a tape again.
+/// Replays the events of a cached stream.
 struct EventTapeReader: ~Copyable {
     private var reader: TapeReader
     private var chunk = ByteBuffer()
-    /// See `AnswerNames`.
+    /// The first members of each vendor chunk (see `AnswerNames`), for this request.
     private let names: Body
     private let includesUsage: Bool
 
-    /// Bytes that have been read.
+    /// The number of bytes that have been read.
     var place: Int { reader.place }
 
     init(_ tape: UnsafeRawBufferPointer, names: Body, includesUsage: Bool) {
@@ -82,7 +84,7 @@ struct EventTapeReader: ~Copyable {
         self.includesUsage = includesUsage
     }
 
-    /// False: there is no further one, or it is not readable.
+    /// Writes the next event. Returns false at the end or if the data is damaged.
     mutating func next(_ writer: any AnswerWriter) -> Bool {
         if let text = reader.shortText(after: Self.plainText) {
             writer.take(0, .text(text, isPlain: true))
@@ -100,7 +102,7 @@ struct EventTapeReader: ~Copyable {
         return true
     }
 
-    /// The beginning of a plain text of the first choice, as most events are.
+    /// The first two numbers of plain text for the first choice, which is the most frequent event.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> AnswerEvent? {
@@ -130,7 +132,7 @@ struct EventTapeReader: ~Copyable {
 
     private mutating func passNative(_ choice: Int, _ writer: any AnswerWriter) -> Bool {
         guard let rest = reader.text() else { return false }
-        // The usage is the client's own wish.
+        // Not every client requests the usage.
         if choice < 0, !includesUsage { return true }
         chunk.removeAll()
         chunk.append(names.bytes)

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Keeps an answer while it is written.
+/// A writer that also records the response for the cache.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class RecordingWriter: AnswerWriter, @unchecked Sendable {
@@ -10,10 +10,10 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var tape = AnswerTape()
-    /// The names of the vendor's chunks; those of the first are those of all.
+    /// The first members of the vendor's first chunk (see `AnswerNames`). All later chunks must begin with them.
     private var names = ByteBuffer()
     private var isNative = false
-    /// It ended by a filter, or is too long.
+    /// Whether the response is not recorded, because a filter ended it or it is too long.
     private var isDropped = false
 
     init(_ writer: any AnswerWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {

@@ -2,27 +2,30 @@ import Engine
 import Glibc
 import Shared
 
-/// The digest of a request's body: equal for all that ask the same. The order of members does not count, nor the spelling
-/// of numbers and strings, nor fields that do not change the answer.
+/// The digest of a request body. Equal requests have the same digest: the order of members, the spelling of numbers and
+/// strings, and fields that do not change the response have no influence.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
 
-    /// Of the outermost object. `model` counts by the name that serves it, `stream` as it was read.
+    /// The members of the outermost object that are left out. The key of the cache contains the serving model and
+    /// whether the response is streamed.
     private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
-    /// Longer texts stand there by their digests, so that the memory for it has a bound: 100,000 values of that length.
+    /// The longest text that is included as it is, in bytes. A longer text is replaced by its digest, which bounds the
+    /// memory.
     private static let longBytes = 64
     private static let depth = 128
 
     private init() {}
 
-    /// Nil: the body is nested too deeply.
+    /// Returns the digest of a body; nil if the body is nested too deeply.
     static func of(_ root: JSONValue) -> Digest? {
         var digest = RequestDigest()
         guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
         return Digest(quicklyOf: digest.out.bytes)
     }
 
-    /// Each value begins with its kind, and tells its length: no two have the same bytes.
+    /// Adds a value as its kind, length and content, so that different values never have the same bytes. Returns false
+    /// if it is nested too deeply.
     private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {
@@ -58,7 +61,7 @@ struct RequestDigest: ~Copyable {
         Digest(quicklyOf: text).withBytes { out.append($0) }
     }
 
-    /// `1.0` is `1`.
+    /// Adds a number. `1.0` and `1` are equal.
     private mutating func add(number value: JSONValue) {
         if let integer = value.integer { return add("i", UInt64(bitPattern: integer)) }
         let number = value.number ?? 0

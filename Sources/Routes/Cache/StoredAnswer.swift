@@ -3,11 +3,11 @@ import Engine
 import Glibc
 import Shared
 
-/// An answer as it is kept: what it used, who made it, and then the answer itself.
+/// A cached response with its usage and the model that produced it.
 struct StoredAnswer: Sendable {
-    /// Of the format; others are not read.
+    /// The version of the format. Other versions are not read.
     private static let version = 4
-    /// The token counts that are believed: no sum of them overflows.
+    /// The plausible token counts. Sums of them do not overflow.
     private static let tokens = 0..<1 << 41
 
     let usage: Usage
@@ -16,7 +16,7 @@ struct StoredAnswer: Sendable {
     private let body: Body
     private let start: Int
 
-    /// Nil: it is not readable.
+    /// Decodes a cached response; nil if the data is damaged or has another version.
     init?(_ body: Body) {
         var reader = TapeReader(body.bytes)
         guard reader.number() == Self.version, let prompt = reader.number(), let completion = reader.number(),
@@ -50,9 +50,9 @@ struct StoredAnswer: Sendable {
     }
 }
 
-/// The members that begin all of a vendor's own answers, and their chunks: `id`, `object`, `created`, `model`.
+/// The members that begin each response and each chunk of a vendor: `id`, `object`, `created`, `model`.
 enum AnswerNames {
-    /// The place behind them; nil: they are not there.
+    /// Returns the position behind these members; nil if the response does not begin with them.
     static func end(in answer: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(answer).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
@@ -61,7 +61,7 @@ enum AnswerNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// New ones, without a brace at the end.
+    /// Returns new members for a response, without a closing brace.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)
