@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// A request that goes on as it came, and its candidates: those that take it so, and, where the endpoint has a way to
-/// serve it otherwise, also others.
+/// A request that is forwarded unchanged, with its candidates. If the endpoint can also be served with translated
+/// requests, candidates that need a translation are among them.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ForwardedCall: @unchecked Sendable {
@@ -13,12 +13,12 @@ final class ForwardedCall: @unchecked Sendable {
     private let caller: Caller
     private let fields: ForwardedFields
     private let request: ForwardedRequest
-    /// Nil: all candidates take it as it came.
+    /// The translation for other candidates; nil if all candidates accept the request unchanged.
     private let own: (any OwnService)?
     private var cover: Cover?
-    /// Tokens of the texts; nil: no limit counts them.
+    /// The tokens of the texts; nil if no limit counts them.
     private var counted: Int?
-    /// The places of candidates that cannot serve the request.
+    /// The indexes of candidates that cannot serve the request.
     private var unable: Set<Int> = []
 
     init(
@@ -35,7 +35,7 @@ final class ForwardedCall: @unchecked Sendable {
         self.own = own
     }
 
-    /// The answer of the first candidate, or key, that has one.
+    /// Sends the response of the first candidate or key that succeeds.
     func serve(_ candidates: Candidates) async throws(APIError) {
         let leading = candidates.leading
         let group = request.endpoint.group
@@ -65,7 +65,7 @@ final class ForwardedCall: @unchecked Sendable {
     }
 
     private func ask(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
-        // That of an earlier candidate is in the sheet.
+        // The usage of an earlier candidate is in the sheet.
         exchange.record.usage = nil
         do throws(APIError) {
             vendorCall.sheet.bill(by: try await terms(candidate))
@@ -109,12 +109,12 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills an answer that did not come whole: by what its vendor told, else by what was reserved for it.
+    /// Bills a response that is incomplete: by the usage that the vendor reported, else by what was reserved.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, _ vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
             used = expected(candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
-            // Nobody knows that the vendor began an answer.
+            // It is not known whether the vendor began a response.
             if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
         }
         vendorCall.failed(error, after: used ?? .nothing)
@@ -123,7 +123,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// The most that any candidate may use; throws if none can serve the request. Notes those that cannot.
+    /// Returns the most that any candidate may use. Throws if no candidate can serve the request; records in `unable`
+    /// those that cannot.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> CallTerms? {
         guard own != nil else { return try await terms(candidates.leading) }
         var first: CallTerms?
@@ -144,7 +145,7 @@ final class ForwardedCall: @unchecked Sendable {
         return first.map { CallTerms(reserving: most, atLeast: least, $0) }
     }
 
-    /// Nil: no limit counts anything but requests.
+    /// Returns the terms of the call to a candidate; nil if limits count only requests.
     private func terms(_ candidate: Candidate) async throws(APIError) -> CallTerms? {
         guard let cover else { return nil }
         let gateway = exchange.gateway
@@ -162,7 +163,7 @@ final class ForwardedCall: @unchecked Sendable {
             return Amounts(tokens: usage.totalTokens, images: images, usd: usd)
         }
         let expected = expected(candidate, promptTokens: counted ?? 0)
-        // The first guess for a new model is no mean.
+        // The first guess for a new model is not a mean, so it belongs to the minimum.
         var least = expected
         least.completionTokens = min(least.completionTokens, UsageMeans.firstCompletion)
         return CallTerms(

@@ -4,21 +4,22 @@ import Limits
 import Shared
 import Upstream
 
-/// The fields of a request that goes on as it came that the relay itself has to know.
+/// The fields of a forwarded request that the relay itself needs.
 struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
-    /// Or it is not known: the end of a form may not have come.
+    /// Whether the client wants an event stream. Also true while the end of a form has not arrived.
     private(set) var wantsEvents = true
-    /// Those that an embedding is wanted of, or a judgment, or that are drawn or spoken; empty of forms.
+    /// The input texts of an embeddings, moderation, image or speech request; empty if the request is a form.
     var texts = Body(ByteBuffer())
-    /// Of texts that came as numbers.
+    /// The number of tokens in texts that the client sent as token ids.
     var numbers = 0
-    /// See `RequestDigest`; nil: the answer is not kept.
+    /// The digest of the request (see `RequestDigest`); nil if the response is not cached.
     private(set) var digest: Digest?
-    /// Values that calls may keep to one provider by; nil: absent.
+    /// The hash of `prompt_cache_key`, for affinity; nil if the field is absent.
     private var cacheKey: UInt64?
+    /// The hash of `user`, for affinity; nil if the field is absent.
     private var user: UInt64?
 
     init() {}
@@ -30,7 +31,9 @@ struct ForwardedFields: Sendable {
         user = form.user.flatMap(Self.hash)
     }
 
-    /// - Parameter isDigested: its answer may be kept.
+    /// Reads the fields from a JSON request.
+    ///
+    /// - Parameter isDigested: whether the response may be cached.
     init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
         let fields = try RequestFields(root)
         if isDigested { digest = RequestDigest.of(root) }
@@ -58,20 +61,21 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// The value that keeps calls with one provider and key: the first of `kinds` that the call has; nil: it has none.
+    /// Returns the hash that keeps similar calls with one provider and key, of the first of `kinds` that the call has;
+    /// nil if it has none.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {
             case .promptCacheKey: if let cacheKey { return cacheKey }
             case .user: if let user { return user }
-            // A prompt that is kept is one of chats.
+            // Only chats have a prompt prefix.
             case .prefix: continue
             }
         }
         return nil
     }
 
-    /// A text, numbers, parts with a text, or a list of these.
+    /// Adds the texts of a value: a text, a token id, an object with a text, or a list of these.
     private mutating func add(_ value: JSONValue, to texts: inout ByteBuffer, depth: Int) {
         if let text = value.text {
             if !texts.isEmpty { texts.append("\n") }
@@ -85,7 +89,7 @@ struct ForwardedFields: Sendable {
         }
     }
 
-    /// By the model's vocabulary.
+    /// Returns the tokens of the input, counted with the model's vocabulary.
     func tokens(_ model: Model, _ exchange: Exchange) async throws(APIError) -> Int {
         let counter = TokenCounter.of(model)
         let texts = texts
@@ -100,7 +104,7 @@ struct ForwardedFields: Sendable {
         return count + numbers
     }
 
-    /// Without a vocabulary.
+    /// The usage of the input, estimated without a vocabulary; nil if there is no input.
     var estimate: Usage? {
         guard !texts.bytes.isEmpty || numbers > 0 else { return nil }
         var estimate = TokenEstimate()

@@ -14,7 +14,7 @@ func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     try await forward(.moderations, exchange, gateway)
 }
 
-/// An endpoint that only vendors serve who take requests as they came.
+/// Serves an endpoint whose requests can only be forwarded unchanged, never translated.
 private func forward(
     _ endpoint: ForwardedEndpoint,
     _ exchange: Exchange,
@@ -32,9 +32,10 @@ private func forward(
 }
 
 extension Exchange {
-    /// Serves the request by a provider that takes it as it came; false: it is not for one, and has still to be served.
+    /// Forwards the request to a provider that accepts it unchanged. Returns false if the request is not for such a
+    /// provider and still has to be served.
     ///
-    /// - Parameter own: the endpoint's way to serve it by other vendors, which take over from each other.
+    /// - Parameter own: the endpoint's translation for other vendors, for fallbacks between both kinds of providers.
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
@@ -83,7 +84,7 @@ extension Exchange {
         return true
     }
 
-    /// The files that the JSON of an edit names; nil: it names none.
+    /// Returns the files that the JSON of an image edit refers to; nil if it refers to none.
     private func pictures(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptPictures? {
         let read = try await worked(ofBytes: body.bytes.count) {
             Result { () throws(APIError) in try KeptPictures(in: body) }
@@ -103,7 +104,8 @@ extension Exchange {
         return value
     }
 
-    /// Passes an answer on: as a whole if it has come so or is small, others and events as they come.
+    /// Sends a vendor's response to the client. Small responses are sent as a whole, larger ones and events as they
+    /// arrive.
     func pass(
         _ answer: any ForwardedAnswer,
         _ fields: ForwardedFields,
@@ -128,7 +130,7 @@ extension Exchange {
             } else {
                 held.append(piece.bytes)
                 if held.count > Self.wholeBytes {
-                    // It is too long to be kept for others.
+                    // The response is too large for the cache.
                     (lookup as? CacheLookup)?.giveUp()
                     beginBytes(answer.status, type: answer.type)
                     writer.write(held)
@@ -141,7 +143,9 @@ extension Exchange {
         if hasBegun { writer.end() } else { send(answer.status, held, type: answer.type) }
     }
 
-    /// - Parameter told: nil: the answer tells none.
+    /// Bills a complete response.
+    ///
+    /// - Parameter told: the usage that the vendor reported; nil if it reported none.
     private func note(_ told: Usage?, _ fields: ForwardedFields, _ vendorCall: VendorCall) {
         guard told != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
         let usage = Usage.completed(
@@ -174,7 +178,8 @@ extension Exchange {
         return (fields, .form(form))
     }
 
-    /// Images count by their number, which may stand anywhere, so that forms with pictures are held.
+    /// Returns the reader of a form. Forms with images are kept in memory, because the number of images may be anywhere
+    /// in them and limits count it.
     private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
@@ -196,7 +201,7 @@ extension Exchange {
         return form
     }
 
-    /// For an endpoint that reads it itself.
+    /// Keeps the content for an endpoint that reads the request itself.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
@@ -206,7 +211,8 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// All of it is held, so several vendors of other forms may be asked.
+    /// Reads the content, and returns whether all of it is in memory, so that vendors with other formats can be called,
+    /// too.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false
@@ -235,10 +241,11 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// Vectors of another model look as good as those that were asked for, and cannot be compared with them.
+    /// Whether another model may replace a retired one. Embeddings of different models cannot be compared, although
+    /// they look alike.
     fileprivate var takesSubstitutes: Bool { self != .embeddings }
 
-    /// As OpenAI has it; nil: a request has to name one.
+    /// The model that OpenAI uses by default; nil if a request has to name one.
     fileprivate var defaultModel: String? {
         switch self {
         case .moderations: "omni-moderation-latest"
@@ -248,7 +255,7 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// Those by which other vendors serve it.
+    /// The features of models of other vendors that can serve the endpoint with a translated request.
     fileprivate var features: Model.Features {
         switch self {
         case .embeddings, .moderations: []
@@ -263,7 +270,7 @@ extension ForwardedEndpoint {
 }
 
 extension APIError {
-    /// A section of OpenAI's API that no vendor here serves.
+    /// The error for a section of OpenAI's API that no configured vendor serves.
     static func notOffered(_ path: String) -> APIError {
         let instead =
             switch path {
