@@ -5,8 +5,8 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/files. The file goes to the vendor while it comes, and is there only once the whole form has been found
-/// good: until then the vendor sees no end of it.
+/// POST /v1/files. The file is sent to the vendor while it arrives. The vendor gets the end of the upload only after
+/// the whole form has been checked, so an invalid form leaves no file there.
 func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     guard let candidate = gateway.registry.fileCandidate(for: caller) else {
@@ -30,7 +30,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)
     } catch {
-        // It is used by its id all the same.
+        // The file can still be used by its id.
         gateway.log.warning("a file is missing from its owner's list") { line in
             line.add("id", word: exchange.requestID)
             line.add("cause", error.reason)
@@ -41,8 +41,8 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Hands the file over, with the next keys as well if it is short and they are refused. Returns what is to be known of it,
-/// and the key that has it.
+/// Uploads the file. If a key is refused and the file is short, the provider's next keys are tried. Returns the data of
+/// the file and the key that was used.
 private func hand(
     _ form: FormStream,
     to keeper: FileKeeper,

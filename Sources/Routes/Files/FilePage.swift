@@ -2,11 +2,11 @@ import Engine
 import Shared
 import Upstream
 
-/// The part of a list of files that is wanted.
+/// The requested page of a list of files.
 struct FilePage {
     private let limit: Int
     private let isAscending: Bool
-    /// Those that come behind this one.
+    /// The file after which the page begins; nil for the first page.
     private let after: FileShelf.Listed?
     private let purpose: String?
 
@@ -22,7 +22,7 @@ struct FilePage {
         }
     }
 
-    /// `files`: newest first.
+    /// Returns the files of this page, and whether more files follow. `files` are sorted from newest to oldest.
     func cut(_ files: [FileShelf.Listed]) -> (shown: [FileShelf.Listed], hasMore: Bool) {
         var sorted = files.enumerated()
             .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }
@@ -33,7 +33,7 @@ struct FilePage {
             if let place = rest.firstIndex(where: { $0.id == after.id }) {
                 rest = rest[(place + 1)...]
             } else {
-                // It was deleted meanwhile: its time tells where it stood.
+                // The file was deleted in the meantime: its creation time shows its position.
                 let time = after.file.createdAt
                 rest = rest.drop { isAscending ? $0.file.createdAt <= time : $0.file.createdAt >= time }
             }
@@ -44,7 +44,7 @@ struct FilePage {
 }
 
 extension ByteBuffer {
-    /// A file as OpenAI's `OpenAIFile`.
+    /// Appends a file in the form of OpenAI's `OpenAIFile`.
     mutating func append(_ id: FileID, _ file: StoredFile) {
         append(#"{"id":"#)
         append(json: id.text)

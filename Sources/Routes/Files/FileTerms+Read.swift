@@ -3,13 +3,13 @@ import Shared
 import Upstream
 
 extension FileTerms {
-    /// Reads the fields of a form that describe the file in it.
+    /// Reads the fields of a form that describe its file.
     ///
-    /// - Parameter isWhole: no more fields will come, so that what is missing is.
+    /// - Parameter isWhole: whether all fields have arrived, so that required ones that are absent are an error.
     init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
         let fields = FormFields(
             fields.map { field in
-                // An index in a name means nothing to most forms.
+                // `FormFields` ignores text in brackets, so these names are rewritten.
                 if field.name.isSame(as: "expires_after[anchor]") { return ("expires_after.anchor", field.text) }
                 if field.name.isSame(as: "expires_after[seconds]") { return ("expires_after.seconds", field.text) }
                 return field

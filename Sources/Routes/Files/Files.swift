@@ -54,7 +54,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// DELETE /v1/files/{id}: from here on it is not found. A vendor that offers no way to delete it keeps what it has.
+/// DELETE /v1/files/{id}. The relay no longer finds the file. If the vendor cannot delete files, its copy remains.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
@@ -81,7 +81,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 // MARK: Owners and ids
 
-/// The caller, if they may own files.
+/// Returns the caller and the owner of their files. Throws if the caller may not own files.
 func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner) {
     let caller = try await exchange.caller(.files, countsStrays: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
@@ -91,7 +91,7 @@ func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     return (caller, owner)
 }
 
-/// A caller who may own files, admitted.
+/// An admitted caller who may own files.
 private struct AdmittedOwner: ~Copyable {
     let caller: Caller
     let owner: FileOwner
@@ -104,7 +104,7 @@ private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throw
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
-/// The file of this caller's that the path names; in the same words whatever is wrong with the id.
+/// Returns the caller's file that the path names. Whatever is wrong with the id, the error is the same.
 private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,
@@ -131,8 +131,8 @@ extension Gateway {
         return keeper
     }
 
-    /// Nil: the owner has no such file, or none any more. While the store is away, what was deleted is found again, as
-    /// after a flush.
+    /// Returns a file; nil if the owner has no such file or it has been deleted. While the store is unavailable,
+    /// deleted files are found again, as after a flush of the store.
     func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileShelf.Listed? {
         let now = time(nil)
         do throws(StoreFailure) {

@@ -4,12 +4,12 @@ import Glibc
 import Shared
 
 extension RequestRecord {
-    /// As others keep it. It changes nothing: in place, the record need not be copied.
+    /// Returns the usage record of the request. `mutating` only avoids a copy: the record does not change.
     ///
     /// - Parameters:
-    ///   - calls: of vendors, for it.
-    ///   - sheet: of these; nil: there was none.
-    ///   - counts: they know the names of endpoints.
+    ///   - calls: the upstream calls of the request.
+    ///   - sheet: the sheet of these calls; nil if there was none.
+    ///   - counts: the counters, which have the names of endpoints.
     mutating func usageRecord(
         _ calls: [CallRecord],
         _ sheet: CallSheet?,
@@ -25,7 +25,7 @@ extension RequestRecord {
             $0.promptTokens += $1.usage.promptTokens
             $0.completionTokens += $1.usage.completionTokens
         }
-        // An answer that broke off was used as far as it was delivered.
+        // An incomplete response was used as far as it was delivered.
         let used = usage ?? delivered
         whole.promptTokens = used.promptTokens
         whole.completionTokens = used.completionTokens
@@ -42,6 +42,7 @@ extension RequestRecord {
         return whole
     }
 
+    /// Returns the usage record of one upstream call.
     func usageRecord(_ call: CallRecord, _ counts: LoopMetrics) -> UsageRecord {
         let name = call.server.name
         var record = record(
@@ -82,14 +83,14 @@ extension RequestRecord {
 
     private var plainCause: String { status == 499 ? "the client left" : "answered \(status)" }
 
-    /// Of texts of others, which may be long.
+    /// The longest text from outside in a usage record, in bytes.
     private static let mostBytes = 300
 }
 
 extension UsageRecord {
-    /// Takes in the record of the request's only call.
+    /// Merges the record of the request's only upstream call into this record.
     ///
-    /// - Returns: false where more differs than a record of both can have.
+    /// - Returns: false if the two differ in more than a merged record can hold.
     mutating func takeIn(_ call: CallRecord) -> Bool {
         guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
@@ -110,7 +111,7 @@ extension UsageRecord {
 }
 
 extension String? {
-    /// Byte by byte; nil is the empty name.
+    /// Returns whether the string has exactly the bytes of `name`. A nil is equal to the empty name.
     fileprivate func isSame(as name: String) -> Bool {
         guard var text = self else { return name.isEmpty }
         var name = name

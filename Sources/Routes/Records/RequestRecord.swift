@@ -2,46 +2,46 @@ import Calls
 import Engine
 import Shared
 
-/// The record of one request: the one input of its log line and of the counts. Stages write it.
+/// The record of one request, written by its stages. Its log line and all counters are made from it.
 struct RequestRecord {
     let id: String
     let startedAt: LoopTime
-    /// Nil: the server refused it before it was a request.
+    /// The HTTP method; nil if the server refused the input before it was a complete request.
     var method: StaticString?
-    /// As the client calls the request, if that is an id.
+    /// The client's own id of the request; nil if it sent none.
     var givenID: String?
     var route: StaticString?
-    /// The route's number in the counts.
+    /// The number of the route in the counters.
     var routeLabel = LabelNames.other
     var status = 0
-    /// Nil: nothing was answered.
+    /// The time from the start to the first byte of the response; nil if nothing was sent.
     var firstByteNanoseconds: UInt64?
     var isStreaming = false
-    /// A known key's name, or a digest.
+    /// The name of a known key, or a digest.
     var caller: String?
-    /// As it was asked for.
+    /// The model that the request named.
     var model: String?
-    /// The model that served in its place.
+    /// The model that served the request in place of the requested one.
     var substitute: String?
     var isStreamed: Bool?
-    /// The answer was kept from an earlier request.
+    /// Whether the response came from the cache.
     var isCached = false
-    /// The provider that served it.
+    /// The provider that served the request.
     var provider: String?
     var usage: Usage?
-    /// Of all calls that were made for it; nil: not known.
+    /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The same, without calls that were counted apart.
+    /// The cost without calls that are counted separately.
     var ownCost: Cost?
-    /// Why it failed.
+    /// The cause of a failure, for the log.
     var cause: String?
-    /// The kind of its provider's failure.
+    /// The kind of the provider's failure.
     var fault: UpstreamFault?
-    /// The provider's own key that it failed with.
+    /// The name of the provider's own key that failed.
     var key: String?
-    /// Of candidates, where there were several.
+    /// The failures of candidates, if there were several.
     var failures: [CallSheet.Failure] = []
-    /// Machines ask such things all the time.
+    /// Whether machines poll this endpoint, such as for its health.
     var isPolled = false
     /// Whether an operator or a caller looks at the relay: such requests are not in usage records.
     var isOfOperator = false
@@ -54,7 +54,7 @@ struct RequestRecord {
     mutating func note(costOf sheet: CallSheet) {
         guard !isCached else { return }
         cost = sheet.cost
-        // Each call of a panel tells its own.
+        // Each call of a panel counts its own cost.
         if !sheet.isOfPanel { ownCost = cost }
     }
 
@@ -65,13 +65,13 @@ struct RequestRecord {
         status = error.status
     }
 
-    /// The connection was closed because its client read nothing.
+    /// Records that the connection was closed because its client read nothing.
     mutating func note(stallSeconds seconds: Int) {
         cause = "the client read nothing of its response for \(seconds) s"
     }
 
-    /// Once, when nothing more is done for the request; before its last bytes leave. It changes nothing: in place, the
-    /// record need not be copied.
+    /// Counts the request. Called once when it has ended, before its last bytes are sent. `mutating` only avoids a
+    /// copy: the record does not change.
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
@@ -92,7 +92,8 @@ struct RequestRecord {
         )
     }
 
-    /// One line, never a prompt, an answer or a key. It changes nothing, either.
+    /// Writes one log line, without prompt, response and keys. `mutating` only avoids a copy: the record does not
+    /// change.
     mutating func write(to log: Log, at now: LoopTime) {
         guard log.isOn(level) else { return }
         var line = log.line(level, "request")
@@ -124,20 +125,20 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// A machine's question that was answered as usual.
+    /// Whether the request is a machine's poll with an expected result.
     var isOfNoInterest: Bool { isPolled && (status < 400 || status == 503) }
 
-    /// A warning is something that an operator has to look at. A relay that says that it is not ready does so on
-    /// purpose.
+    /// The level of the log line. A warning is something that an operator has to look at. A 503 that says that the
+    /// relay is not ready is intended.
     private var level: LogLevel {
         if isOfNoInterest { return .debug }
-        // A key of the relay's own that is refused has ended, also where another provider serves.
+        // A refused key of the relay has probably expired. Warn even if another provider served the request.
         let isKeyRefused = failures.contains { $0.fault == .badKey && $0.key != nil }
         return status >= 500 || isKeyRefused ? .warning : .info
     }
 }
 
 extension CallSheet.Failure {
-    /// `groq-1 k2: the vendor answered 402`
+    /// The failure as text, such as `groq-1 k2: the vendor answered 402`.
     fileprivate var text: String { "\(provider)\(key.map { " \($0)" } ?? ""): \(cause)" }
 }

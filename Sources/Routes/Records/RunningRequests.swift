@@ -3,7 +3,7 @@ import Shared
 
 /// A request that has not ended.
 struct RunningRequest: Sendable {
-    /// The cause of a request's rest.
+    /// The reason why a request waits.
     enum Wait: String, Sendable {
         /// A limit, or the counter store.
         case limits
@@ -20,35 +20,36 @@ struct RunningRequest: Sendable {
     let endpoint: String?
     /// The provider that was called last; nil if none was.
     let provider: String?
+    /// The start of the request, in milliseconds since 1970.
     let startMilliseconds: Int
     let ageMilliseconds: Int
-    /// The cause for which nothing is sent now; nil if there is none.
+    /// The reason why nothing is sent now; nil if the request does not wait.
     let wait: Wait?
-    /// The bytes of the response that were handed to the connection.
+    /// The number of response bytes that were handed to the connection.
     let bytes: Int
     let isStreamed: Bool
 }
 
-/// A request as the list of running ones has it.
+/// A request in the list of running requests.
 protocol RunningEntry: AnyObject {
-    /// The index in the list of its loop, which sets it.
+    /// The index in the list of its loop, which sets the index.
     var runningIndex: Int { get set }
     var running: RunningRequest { get }
 }
 
 /// The requests of one loop that have not ended. Used on its loop.
 ///
-/// `@unchecked`: only its loop's thread touches it.
+/// `@unchecked`: only its loop's thread uses it.
 final class RunningRequests: @unchecked Sendable {
     private struct Entry {
-        /// A request stands in the list from its beginning to `remove`, and its handler keeps it so long.
+        /// Unowned, because the handler keeps the request alive from its insertion to `remove`.
         unowned(unsafe) let request: any RunningEntry
     }
 
     private var entries: [Entry] = []
     private let oneLoop = OneLoop()
 
-    /// The most requests that are listed, of each loop.
+    /// The most requests of one loop that are listed.
     static let maxListed = 2_000
 
     func insert(_ request: any RunningEntry) {
@@ -76,7 +77,7 @@ final class RunningRequests: @unchecked Sendable {
 /// The requests of all loops that have not ended.
 package final class RunningRegister: Sendable {
     private let loops = Lock<[(loop: EventLoop, requests: RunningRequests)]>([])
-    /// A loop that does not answer within this time is left out.
+    /// The time after which a loop that has not responded is left out.
     private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
     package init() {}
@@ -85,7 +86,7 @@ package final class RunningRegister: Sendable {
 
     /// Returns the requests of all loops, the oldest first.
     ///
-    /// - Parameter loop: the caller's.
+    /// - Parameter loop: the loop of the caller.
     func all(on loop: EventLoop) async -> [RunningRequest] {
         let loops = loops.withLock { $0 }
         let gathering = RunningGathering(loops.count, on: loop)
@@ -100,9 +101,9 @@ package final class RunningRegister: Sendable {
     }
 }
 
-/// A task's wait for what other loops tell.
+/// A task's wait for the lists of other loops.
 ///
-/// `@unchecked`: only the loop's thread touches what changes.
+/// `@unchecked`: only the loop's thread uses the mutable state.
 private final class RunningGathering: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
