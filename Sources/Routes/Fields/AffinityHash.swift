@@ -1,4 +1,5 @@
-/// FNV-1a of what calls keep to one provider by, the same on all instances, of as much as makes prompts differ.
+/// An FNV-1a hash of a value that keeps similar calls with one provider. It is equal on all instances and covers the
+/// first 256 KiB.
 struct AffinityHash {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
     private var left = 262_144

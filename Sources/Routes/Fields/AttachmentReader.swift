@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the parts of a message that are not text; also those that are written as in the Responses API.
+/// Reads the parts of a message that are not text, in chat completions and in the Responses API.
 struct AttachmentReader {
     let part: JSONValue
-    /// The part's place in the request.
+    /// The path of the part in the request, for errors.
     let place: String
 
     func picture() throws(APIError) -> Attachment {
@@ -34,7 +34,9 @@ struct AttachmentReader {
         return try picture(data.base64, param)
     }
 
-    /// - Parameter base64: nil: it is in another form.
+    /// Reads an image from base64.
+    ///
+    /// - Parameter base64: the text; nil if the data URL has another encoding.
     func picture(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
         guard base64.count / 4 * 3 <= Attachment.Kind.picture.limitBytes else {
@@ -77,7 +79,7 @@ struct AttachmentReader {
         return new(.file, .data(try data(base64, .file, param)), name: name, param: param)
     }
 
-    /// The name that the caller gives a file.
+    /// Returns the file name that the caller gave; nil if there is none.
     func name(_ member: StaticString, of file: JSONValue, _ path: String) throws(APIError) -> String? {
         guard let given = file[member] else { return nil }
         guard let given = given.text else { throw .type("\(path).\(member)", "a string") }

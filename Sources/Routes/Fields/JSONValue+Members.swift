@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// Members of an object in the request, which `param` names.
+/// Reads the members of an object in the request. `param` is the object's path, for errors.
 extension JSONValue {
-    /// Nil: absent or null.
+    /// Returns a member; nil if it is absent or null.
     func member(_ name: StaticString) -> JSONValue? {
         guard let value = self[name], value.kind != .null else { return nil }
         return value
@@ -27,12 +27,12 @@ extension JSONValue {
         return flag
     }
 
-    /// The name of a tool or schema: 1 to 64 of letters, digits, `_` and `-`, unless more of them may be.
+    /// Returns the name of a tool or schema. Names have 1 to `limitBytes` letters, digits, `_` and `-`.
     func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
         try toolNameText(param, limitBytes: limitBytes).text
     }
 
-    /// Throws if there is no such name.
+    /// Throws if the object has no valid tool name.
     func checkToolName(_ param: String) throws(APIError) { _ = try toolNameText(param, limitBytes: 64) }
 
     private func toolNameText(_ param: String, limitBytes: Int) throws(APIError) -> UnsafeRawBufferPointer {

@@ -1,15 +1,15 @@
-/// The place in a request's messages or items where something may be wrong; put into words only if it is.
+/// The path of a value in a request's messages or items, for errors. It becomes a string only when it is needed.
 struct MessagePlace {
     enum List {
         case messages
         case input
-        /// The same, in an item whose parts are its output.
+        /// The input items, for an item whose parts are in `output`.
         case outputs
     }
 
     let message: Int
     private var part: Int?
-    /// Of the content of a part.
+    /// The index of a part within the content of a part.
     private var inner: Int?
     private let list: List
 
@@ -18,7 +18,7 @@ struct MessagePlace {
         self.list = list
     }
 
-    /// A part of the message, or of the part.
+    /// Returns the path of a part of the message, or of a part of that part.
     func part(_ index: Int) -> MessagePlace {
         var place = self
         if part == nil { place.part = index } else { place.inner = index }
@@ -34,5 +34,6 @@ struct MessagePlace {
     }
 }
 
-/// The id of a tool's call, by its bytes: the hash of a `String` is that of its normal form.
+/// The id of a tool call as bytes. The hash and equality of a `String` would ignore differences in Unicode
+/// normalization.
 typealias CallID = [UInt8]

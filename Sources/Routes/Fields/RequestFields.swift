@@ -1,9 +1,9 @@
 package import Engine
 package import Shared
 
-/// Reads a request's fields. Throws what the client is told.
+/// Reads the fields of a request. Throws the errors for the client.
 package protocol CallFields {
-    /// The length in bytes of a text, which nothing has read yet.
+    /// Returns the length of a text in bytes, without decoding the text; nil if it is absent.
     func length(_ name: StaticString) throws(APIError) -> Int?
     func string(_ name: StaticString) throws(APIError) -> String?
     func flag(_ name: StaticString) throws(APIError) -> Bool?
@@ -11,21 +11,21 @@ package protocol CallFields {
 }
 
 extension CallFields {
-    /// A text with a length limit, which is judged before anything else.
+    /// Returns a text of limited length; nil if it is absent. The length is checked before anything else.
     package func string(_ name: StaticString, limitBytes: Int) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         guard length <= limitBytes else { throw .tooLong("\(name)", length, limitBytes: limitBytes) }
         return try string(name)
     }
 
-    /// The name of a model; one that no model can have is unknown like any other.
+    /// Returns the name of a model. A name that is too long for a model is reported as an unknown model.
     package func model() throws(APIError) -> String? {
         guard let length = try length("model") else { return nil }
         guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }
         return try string("model")
     }
 
-    /// One of a few words.
+    /// Returns a text that must be one of a few words; nil if it is absent.
     package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         let word = length <= 64 ? try string(name) : nil
@@ -60,32 +60,32 @@ extension CallFields {
     }
 }
 
-/// The fields of a form, all of them text; what is empty is absent.
+/// The fields of a form. All values are text; an empty value counts as absent.
 package struct FormFields: CallFields {
     private let fields: [(name: String, text: String)]
 
-    /// Of a number or a flag.
+    /// The longest text of a number or a flag, in bytes.
     private static let numberLimitBytes = 64
 
-    /// `name[]` and `name[0]` are `name`.
+    /// Creates the fields. `name[]` and `name[0]` are read as `name`.
     package init(_ fields: [(name: String, text: String)]) {
         self.fields = fields.filter { !$0.text.isEmpty }.map { (String($0.name.withoutIndex), $0.text) }
     }
 
-    /// Of several with one name the first.
+    /// Returns the first field of this name as a string; nil if it is absent.
     package func string(_ name: StaticString) throws(APIError) -> String? {
         fields.first { $0.name.isSame(as: name) }?.text
     }
 
     package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
 
-    /// All of one name.
+    /// Returns all values of a name.
     package func strings(_ name: StaticString) -> [String] {
         fields.filter { $0.name.isSame(as: name) }.map(\.text)
     }
 
     private func short(_ name: StaticString) throws(APIError) -> String? {
-        // A longer one is no number either.
+        // A longer text is no valid number, either.
         try string(name).map { $0.utf8.count <= Self.numberLimitBytes ? $0 : "" }
     }
 
@@ -112,25 +112,25 @@ package struct FormFields: CallFields {
 }
 
 extension String {
-    /// Byte by byte.
+    /// Whether the string has exactly the bytes of `word`.
     package func isSame(as word: StaticString) -> Bool {
         utf8.count == word.utf8CodeUnitCount
             && utf8.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
 
-    /// A field's name without what stands in brackets behind it.
+    /// The name of a field without the index in brackets behind it.
     package var withoutIndex: Substring {
         self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)]
     }
 }
 
-/// The fields of a JSON object; what is `null` is absent.
+/// The fields of a JSON object. A `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A bit for each name: most names that are asked for are known by it to be absent.
+    /// A bit set of all names. It shows that most names that are looked up are absent.
     private let bits: UInt64
 
-    /// `root`: the whole body, which must be an object.
+    /// Creates the fields of a request body. Throws if the body is not a JSON object.
     package init(_ root: JSONValue) throws(APIError) {
         guard let members = root.members else { throw APIError(400, "The body must be a JSON object.") }
         self.members = members
@@ -145,8 +145,8 @@ package struct RequestFields: CallFields {
         return 1 << (mix % 64)
     }
 
-    /// The first of that name; a request has few fields, and is asked for many. Where a name is known to the compiler, so
-    /// is its bit.
+    /// The first field of a name; nil if it is absent. Fast, because a request has few fields and many are looked up:
+    /// for a literal name, the compiler computes the bit.
     package subscript(_ name: StaticString) -> JSONValue? {
         @inline(__always)
         get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }
@@ -198,7 +198,8 @@ package struct RequestFields: CallFields {
         return value
     }
 
-    /// Scores of a moderation can be left out, but not what keeps an answer from its reader.
+    /// Throws if the request wants moderation to block responses. Moderation scores can be left out of a response, but
+    /// blocking cannot be ignored.
     func refuseBlocking() throws(APIError) {
         guard let policy = try object("moderation")?["policy"] else { return }
         for side in [policy, policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Names of tools that are not offered to the model as they are: names in a space, and those of custom tools.
+/// The names of tools that the model sees under another name: tools in a namespace, and custom tools.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String
         let space: String?
-        /// It takes free text.
+        /// Whether the tool's input is free text.
         let isCustom: Bool
 
         init(_ name: String, _ space: String? = nil, isCustom: Bool = false) {
@@ -17,7 +17,7 @@ struct ToolNames: Sendable {
         }
     }
 
-    /// By the bytes of the name that is offered.
+    /// The tools by the name that the model sees, as bytes.
     private var special: [[UInt8]: Name] = [:]
 
     init() {}
@@ -35,7 +35,7 @@ struct ToolNames: Sendable {
         return Name(offered.text)
     }
 
-    /// Those of custom tools in a chat.
+    /// Creates the names of the custom tools of a chat.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {
@@ -49,7 +49,7 @@ struct ToolNames: Sendable {
         return special[Array(offered.utf8)]?.isCustom ?? false
     }
 
-    /// The arguments that stand for a custom tool's input.
+    /// Returns the JSON arguments that stand for the input of a custom tool.
     static func arguments(ofInput input: String) -> String {
         var arguments = ByteBuffer(#"{"input":"#)
         arguments.append(json: input)
@@ -57,7 +57,8 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// The custom tool's input, of the arguments that a model wrote. Called with what is valid during the call only.
+    /// Calls `take` with the input of a custom tool, read from the arguments that a model wrote. The bytes are valid
+    /// only during the call.
     static func input(of arguments: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)
@@ -68,11 +69,11 @@ struct ToolNames: Sendable {
 }
 
 extension Wishes.Tool {
-    /// A custom tool as a function that takes one text: for the model it is the same.
+    /// Converts a custom tool into a function with one text argument, for models that have no custom tools.
     init(custom value: JSONValue, _ param: String) throws(APIError) {
         var description = ByteBuffer(try value.string("description", param) ?? "")
         if let format = try value.object("format", param), format["type"]?.text == "grammar" {
-            // Chats have the grammar in an object of its own.
+            // Chat completions put the grammar into an object of its own.
             let inner = try format.object("grammar", "\(param).format")
             let (grammar, param) = (inner ?? format, inner == nil ? "\(param).format" : "\(param).format.grammar")
             description.append("\n\nThe input is text of this grammar (")

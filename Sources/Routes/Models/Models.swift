@@ -3,8 +3,8 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /v1/models: what the caller may use. Where callers bring keys of the vendor's only, none is needed to look; one
-/// that is given is checked with the vendors, and those that refuse it serve nothing.
+/// GET /v1/models: the models that the caller may use. If callers have only passthrough keys, the list needs no key. A
+/// passthrough key is checked with the vendors, and models of vendors that refuse it are left out.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models
@@ -28,7 +28,7 @@ func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// GET /v1/models/{id}; an id may hold slashes, plain or escaped.
+/// GET /v1/models/{id}. An id may contain slashes, plain or escaped.
 func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
@@ -43,7 +43,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// True if the request is one of Anthropic's clients, which then are told errors in their manner, too.
+/// Whether the request comes from a client of Anthropic's API. If it does, errors are written in that API's form, too.
 private func speaksOfMessages(_ exchange: Exchange) -> Bool {
     guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
         return false
@@ -66,14 +66,14 @@ private func visibleModels(
     return (gateway.registry.offers.listed(for: caller, refusedBy: refusers), caller)
 }
 
-/// The value of `?type=`, by which models may be listed.
+/// The value of `?type=`, which filters the list of models.
 private enum ModelKind: String {
     case chat
     case image
     case speech
     case transcription
 
-    /// Nil: all are wanted.
+    /// Returns the requested kind; nil if all models are requested.
     static func named(in request: Request) throws(APIError) -> ModelKind? {
         guard let wanted = request.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
         guard let kind = ModelKind(rawValue: wanted) else {
@@ -82,7 +82,7 @@ private enum ModelKind: String {
         return kind
     }
 
-    /// One that does several things is of several kinds.
+    /// Returns whether a model is of this kind. A model with several features is of several kinds.
     func includes(_ model: Offers.Listed) -> Bool { !model.features.isDisjoint(with: features) }
 
     private var features: Model.Features {
@@ -95,7 +95,7 @@ private enum ModelKind: String {
     }
 }
 
-/// 2024-09-27, where nothing better is known.
+/// The creation time 2024-09-26 (UTC), for models whose creation time is not known.
 let modelCreated = 1_727_389_042
 
 private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {

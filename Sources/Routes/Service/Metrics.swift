@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// GET /metrics, for Prometheus; with METRICS_TOKEN set only for who brings it.
+/// GET /metrics, for Prometheus. If METRICS_TOKEN is set, the request must have that token.
 func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     if let token = gateway.settings.metricsToken {
         guard let given = try exchange.request.bearer() else { throw .noKey }
-        // Digests: neither content nor length can be learnt from how long it takes.
+        // Comparing digests takes the same time whatever the content and the length are.
         guard Digest(of: given) == token else { throw .wrongKey("") }
     }
     var text = MetricsText()
@@ -15,7 +15,7 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 }
 
 extension Exchange {
-    /// Once, when the answer is written.
+    /// Counts the operation once, when its response is written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
         let provider = sheet?.provider

@@ -19,9 +19,9 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try await reload(by: reloader, exchange, gateway)
 }
 
-/// Has the settings read anew, and answers what came of it.
+/// Reloads the settings and sends the result.
 ///
-/// - Parameter instance: the name of this instance, for the answer; nil: the answer does not tell it.
+/// - Parameter instance: the name of this instance, for the response; nil to leave it out.
 func reload(
     by reloader: any SettingsReloader,
     _ exchange: Exchange,
@@ -36,7 +36,7 @@ func reload(
     }
 }
 
-/// `{"status":0,"msg":"..."}`, as the pages for operators write it.
+/// Writes errors as `{"status":1,"msg":"..."}`, the form of the operators' endpoints.
 struct ServiceSurface: Surface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(#"{"status":1,"msg":"#)
@@ -75,7 +75,7 @@ extension ReloadAccess {
         switch self {
         case .open: true
         case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(gateway.settings)
-        // Never by the cookie: any page could have a browser send that.
+        // A session cookie is not accepted, because any page can make a browser send it.
         case .admin: request.operatorBearer.flatMap(gateway.process.admin.sessions.session) != nil
         case .off: false
         }

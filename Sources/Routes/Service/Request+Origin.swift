@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The pages of browsers that a request may come from.
+/// Checks of the web page that a browser's request comes from.
 extension Request {
     /// The token of `Authorization: Bearer`; nil if the field is absent or has another form.
     var operatorBearer: UnsafeRawBufferPointer? {
@@ -11,7 +11,8 @@ extension Request {
         return value[part: 7..<value.count].trimmed
     }
 
-    /// Whether no browser sends the request for a page of another site: such a page could do what its reader may.
+    /// Whether the request does not come from a page of another site. Such a page could use the permissions of the
+    /// browser's user.
     func isOfOwnPage(_ settings: Settings) -> Bool {
         if let site = self[.secFetchSite], site.equalsLowered("cross-site") || site.equalsLowered("same-site") {
             return false
@@ -23,7 +24,7 @@ extension Request {
         return text == "http://\(host)" || text == "https://\(host)"
     }
 
-    /// Whether `Origin` is there, with scheme, host and port of this request or those of `PUBLIC_URL`.
+    /// Whether `Origin` is present and has the scheme, host and port of this request or of `PUBLIC_URL`.
     func isOfOwnOrigin(_ settings: Settings) -> Bool {
         guard let origin = self[.origin]?.text.lowercased() else { return false }
         let given = Self.withoutUsualPort(origin)
@@ -32,7 +33,7 @@ extension Request {
         return given == Self.withoutUsualPort("\(isOverTLS(settings) ? "https" : "http")://\(host)")
     }
 
-    /// Whether a trusted proxy says that its client used TLS.
+    /// Whether a trusted proxy reports that its client used TLS.
     func isOverTLS(_ settings: Settings) -> Bool {
         guard settings.limits.trustedProxies.contains(where: { $0.contains(peer) }) else { return false }
         return lines(named: "x-forwarded-proto").first?.equalsLowered("https") ?? false
@@ -46,7 +47,8 @@ extension Request {
         return origin
     }
 
-    /// Whether `Host` names this machine. The name of another site may lead here, too, and its page is then read as ours.
+    /// Whether `Host` names this machine. DNS of another site may also point here, and a browser would then treat that
+    /// site's page as ours.
     func isToThisMachine(_ settings: Settings) -> Bool {
         guard let host = self[.host]?.text.lowercased() else { return false }
         if let own = settings.publicURL.flatMap(Self.origin), own.hasSuffix("://" + host) { return true }
@@ -55,7 +57,7 @@ extension Request {
         return name == "localhost" || PeerAddress(text: String(name))?.isLoopback ?? false
     }
 
-    /// The scheme and authority of a URL.
+    /// Returns the scheme and the authority of a URL; nil if the URL has none.
     private static func origin(_ url: String) -> String? {
         let parts = url.lowercased().split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         return parts.count > 2 ? "\(parts[0])//\(parts[2])" : nil

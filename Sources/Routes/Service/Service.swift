@@ -26,7 +26,8 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.send(200, type: "text/plain; charset=utf-8", body: body)
 }
 
-/// The address at which clients find the relay; where it listens on all addresses, the one that this client used.
+/// Returns the host and port at which clients reach the relay. If it listens on all addresses, these are the ones that
+/// this client used.
 private func host(_ request: Request, _ settings: Settings) -> String {
     guard settings.host == "0.0.0.0" || settings.host == "::" else {
         return "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(settings.port)"
