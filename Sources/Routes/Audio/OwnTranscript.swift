@@ -3,7 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// A transcript by vendors that want the recording first, of a form that is held and that others take as it came.
+/// A transcription by vendors that need the recording uploaded first. The form is kept in memory, because other
+/// candidates accept it unchanged.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class OwnTranscript: OwnService, @unchecked Sendable {

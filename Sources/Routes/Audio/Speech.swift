@@ -28,7 +28,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     }
 }
 
-/// Speech by vendors with forms of their own.
+/// Speech by vendors that need a translated request.
 ///
 /// `@unchecked`: used on its request's loop only.
 private final class OwnSpeech: OwnService, @unchecked Sendable {
@@ -37,7 +37,7 @@ private final class OwnSpeech: OwnService, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    /// The body is read once.
+    /// Returns the call. The request body is read once.
     func read() async throws(APIError) -> SpeechCall {
         if let call { return call }
         let read = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }

@@ -3,7 +3,7 @@ package import Engine
 package import Shared
 
 extension SpeechCall {
-    /// Reads `POST /v1/audio/speech`.
+    /// Reads the body of `POST /v1/audio/speech`.
     package init(_ root: JSONValue) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
@@ -23,7 +23,7 @@ extension SpeechCall {
         }
     }
 
-    /// A name, or an object with an `id`.
+    /// Returns the voice, which is a name or an object with an `id`.
     private static func voice(_ fields: RequestFields) throws(APIError) -> String {
         guard let value = fields["voice"] else { throw .missing("voice") }
         guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }

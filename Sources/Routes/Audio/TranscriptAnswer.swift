@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Sends a transcript in the format that was asked for; what the vendor did not give of it is never made up.
+    /// Sends a transcript in the requested format. Throws if the vendor did not return the data that the format needs.
     func send(_ transcript: Transcript, _ call: TranscriptionCall) throws(APIError) {
         let text = transcript.text
         switch call.format {
@@ -31,7 +31,7 @@ extension APIError {
 }
 
 extension String {
-    /// It begins with a number, and there is a time somewhere.
+    /// Whether the text looks like SRT: it begins with a number and contains a time range.
     fileprivate var hasCues: Bool {
         var text = self
         return text.withUTF8 { text in
@@ -60,7 +60,7 @@ extension Transcript {
         return body
     }
 
-    /// Nil: language or duration is not known.
+    /// Returns the transcript as `verbose_json`; nil if the language or the duration is not known.
     fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer? {
         guard let language, let durationSeconds, durationSeconds.isFinite else { return nil }
         var body = ByteBuffer()

@@ -2,9 +2,9 @@ package import Calls
 package import Shared
 
 extension TranscriptionCall {
-    /// Reads `POST /v1/audio/transcriptions` or `/v1/audio/translations`.
+    /// Reads the fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`.
     ///
-    /// - Parameter isWhole: no more fields will come.
+    /// - Parameter isWhole: whether all fields have arrived.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)
@@ -36,7 +36,7 @@ extension TranscriptionCall {
         }
     }
 
-    /// Models look at the last few hundred words of it.
+    /// The longest prompt, in bytes. Models use only its last few hundred words.
     private static let promptLimitBytes = 32_000
     private static let languageLimitBytes = 100
 

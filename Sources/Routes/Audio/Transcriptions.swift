@@ -14,9 +14,9 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
     try await writeDown(.translation, exchange, gateway)
 }
 
-/// The recording goes to the vendor while it comes, and the vendor sees no end of it until the whole form has been found
-/// good. What stands before it in the form is judged before it is read; where the model does not, the first provider that
-/// transcribes anything gets it.
+/// Serves a transcription or translation. The recording is sent to the vendor while it arrives. The vendor gets the end
+/// of the upload only after the whole form has been checked. Fields that come before the recording are checked first.
+/// If the model comes after it, the recording goes to the first provider that transcribes.
 private func writeDown(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
@@ -67,15 +67,15 @@ private func writeDown(
     try exchange.send(transcript, plan.call)
 }
 
-/// Of one recording.
+/// The largest recording, in bytes.
 let recordingLimitBytes = 26_214_400
 
-/// One request for a transcript.
+/// One transcription request.
 private struct TranscriptionRequest {
-    /// The result of a form's fields.
+    /// The plan that follows from the fields of a form.
     struct Plan {
         let call: TranscriptionCall
-        /// The one that serves it, or would at first.
+        /// The candidate that serves the request, or is called first.
         let candidate: Candidate
         let candidates: Candidates
         let prepared: any PreparedTranscription
@@ -95,7 +95,9 @@ private struct TranscriptionRequest {
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// - Parameter holder: the call that handed the file over; nil: none did yet.
+    /// Makes the plan from the fields that have arrived.
+    ///
+    /// - Parameter holder: the call that uploaded the file; nil if the file has not been uploaded.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
@@ -134,14 +136,14 @@ private struct TranscriptionRequest {
         exchange.cover(caller, .audio, servedBy: candidate.name)
     }
 
-    /// Of the recording, which tells its type.
+    /// Reads the beginning of the recording, which shows its type.
     func beginning() async throws(APIError) -> Beginning {
         let bytes = try await form.beginning(MediaType.neededBytes)
         let label = try FileLabel(recording: bytes.bytes)
         return Beginning(bytes: bytes, label: label)
     }
 
-    /// Nil: nobody could take the file.
+    /// Chooses the call that uploads the file; nil if no provider can accept it.
     func attempt(_ uploaders: Candidates?, _ sheet: CallSheet) async throws(APIError) -> SingleAttempt? {
         guard let uploaders else { return nil }
         do throws(UpstreamError) {
@@ -158,7 +160,7 @@ private struct TranscriptionRequest {
         _ file: KeptAsset,
         by attempt: SingleAttempt
     ) async throws(APIError) -> Transcript {
-        // The model may have been named behind the recording.
+        // The model may have come after the recording in the form.
         exchange.sheet?.server = plan.candidate.server
         do throws(UpstreamError) {
             let transcript = try await exchange.transcript(plan.prepared, of: file, by: attempt.call)
@@ -197,7 +199,7 @@ extension Exchange {
 }
 
 extension FileLabel {
-    /// Of a recording, by its content.
+    /// Creates the label of a recording from its content. Throws if it is no supported audio format.
     init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {
         guard !bytes.isEmpty else { throw .value("file", "is empty") }
         guard let type = MediaType(content: bytes)?.asRecording else {
@@ -224,11 +226,11 @@ extension TranscriptionCall.Purpose {
 }
 
 extension MediaType {
-    /// The kind of recording that vendors take; nil: they do not take it.
+    /// The media type under which vendors accept the recording; nil if they do not accept it.
     fileprivate var asRecording: MediaType? {
         switch self {
         case .mp3, .wav, .flac, .ogg, .m4a, .mp4, .webm: self
-        // Opus in its usual wrapping.
+        // Opus normally comes in an Ogg container.
         case .opus: .ogg
         default: nil
         }

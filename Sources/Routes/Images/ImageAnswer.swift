@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Makes all images at once, and answers with them or with their addresses.
+/// Makes all images at the same time, and sends them or their URLs.
 func answerImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
@@ -51,13 +51,13 @@ func answerImages(
     exchange.send(json: body)
 }
 
-/// The images as the candidate would make them; takes nothing.
+/// Returns the images as the candidate would make them. Reserves nothing.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// The same, of a candidate that is asked; another may be able to make them.
+/// Prepares images for a candidate that is about to be called. If it cannot make them, another candidate may be tried.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)
@@ -77,7 +77,7 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
     return Body(list)
 }
 
-/// Makes the vendor's calls, as many at once as have room; if one fails, the others are cancelled.
+/// Makes all upstream calls, as many at the same time as there is capacity for. If one fails, the others are cancelled.
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
@@ -86,7 +86,7 @@ func makeImages(
     try await vendorCall.start()
     let places = ChoicePlaces(vendorCall)
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
-        // A call that was not made used nothing.
+        // A call without capacity was not made and used nothing.
         try await places.take()
         do throws(UpstreamError) {
             let made = try await vendorCall.attempt { () async throws(UpstreamError) in
@@ -103,7 +103,7 @@ func makeImages(
     return made.flatMap { $0 }
 }
 
-/// Waits for memory for a body of that length and for the list that goes into it, and makes room for the body.
+/// Reserves memory for a body of so many bytes and for the list that goes into it, and allocates the body.
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,

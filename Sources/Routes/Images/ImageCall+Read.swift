@@ -3,11 +3,11 @@ package import Engine
 package import Shared
 
 extension ImageCall {
-    /// Of requests that name no model.
+    /// The model of requests that name none.
     static let defaultModel = "gpt-image-1"
     static let defaultVariationModel = "dall-e-2"
 
-    /// Reads `POST /v1/images/generations`.
+    /// Reads the body of `POST /v1/images/generations`.
     package init(generation root: JSONValue) throws(APIError) {
         self.init(.generation)
         let fields = try RequestFields(root)
@@ -17,7 +17,7 @@ extension ImageCall {
         try readWishes(fields)
     }
 
-    /// Reads `POST /v1/images/edits`; the picture is set apart.
+    /// Reads the fields of `POST /v1/images/edits`. The image is set separately.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.model() ?? Self.defaultModel
@@ -27,7 +27,7 @@ extension ImageCall {
         _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
-    /// Reads `POST /v1/images/variations`; the picture is set apart.
+    /// Reads the fields of `POST /v1/images/variations`. The image is set separately.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
         model = try fields.model() ?? Self.defaultVariationModel
@@ -60,9 +60,9 @@ extension ImageCall {
         }
     }
 
-    /// Of sizes and styles.
+    /// The longest size or style, in bytes.
     private static let wordLimitBytes = 200
-    /// `auto` is nil.
+    /// Returns the shape of a size such as `1024x1024`; nil for `auto`.
     static func shape(_ size: String) throws(APIError) -> Shape? {
         if size.hasSameBytes(as: "auto") { return nil }
         guard let sides = sides(size.utf8, UInt8(ascii: "x")) else {

@@ -11,7 +11,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     var (call, mask, named) = try await edit(exchange)
     exchange.record.model = call.model
     let isMasked = mask != nil || named?.mask != nil
-    // The kind of call depends on there being a mask, not on its content.
+    // The kind of call depends on whether there is a mask, not on its content.
     call.mask = isMasked ? Body(ByteBuffer()) : nil
     var candidates = try gateway.registry.candidates(
         call.model,
@@ -35,7 +35,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     if let mask {
         call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", by: provider, exchange)
     }
-    // A wish that the model cannot fulfil is refused before anybody's turn is taken.
+    // Refuse unsupported options before a key or a turn is used.
     _ = try provider.prepare(call, for: candidate.model)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
@@ -65,7 +65,7 @@ private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> OwnImages {
     }
 }
 
-/// The call, with its pictures in a form, or in JSON that names them.
+/// Reads the request. A form contains its images; JSON only refers to them.
 private func edit(
     _ exchange: Exchange
 ) async throws(APIError) -> (call: ImageCall, mask: Body?, named: NamedPictures?) {
@@ -80,10 +80,10 @@ private func edit(
     return (call, try mask(in: form), nil)
 }
 
-/// Of one picture that is sent here.
+/// The largest image that a request can contain, in bytes.
 let pictureLimitBytes = 26_214_400
 
-/// The only picture of a form.
+/// Returns the only image of a form. Throws if there is none or more than one.
 func editedPicture(in form: Form) throws(APIError) -> ImageCall.Picture {
     let pictures = form.files.filter { $0.name == "image" }
     guard let first = pictures.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
@@ -93,7 +93,7 @@ func editedPicture(in form: Form) throws(APIError) -> ImageCall.Picture {
     return try editable(first.bytes, "image")
 }
 
-/// A picture of a kind that can be edited and varied.
+/// Returns an image with its type. Throws if images of its type cannot be edited and varied.
 func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Picture {
     guard let type = MediaType(content: bytes.bytes), type.family == .picture, type != .svg else {
         throw .value(param, "is not a PNG, JPEG, WebP or GIF", code: "invalid_image_format")
@@ -107,7 +107,7 @@ private func mask(in form: Form) throws(APIError) -> Body? {
     return masks.first?.bytes
 }
 
-/// The mask in the vendor's kind.
+/// Converts the mask into the form that the vendor needs.
 func converted(
     _ mask: Body,
     _ picture: ImageCall.Picture?,

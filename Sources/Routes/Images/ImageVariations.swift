@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The models that are tried, in this order, where the one that was asked for fails or does not vary.
+/// The models that are tried in this order if the requested model fails or cannot make variations.
 private let otherModels = [
     "magic-art_7_0", "magic-art_6_1", "magic-art", "midjourney_7_0", "midjourney_6_1", "midjourney", "dall-e-2",
 ]
@@ -37,7 +37,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         )
     }
     let first = candidates.firstSound
-    // A wish that the named model cannot fulfil is the caller's to change.
+    // The caller has to change options that the requested model does not support.
     let images = try prepare(call, first)
     try await exchange.countStray(caller, servedBy: first)
     let cover = exchange.cover(caller, .images, servedBy: named.leading.name)
@@ -55,8 +55,8 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// The candidates for the call: those of the model that was named, if it varies, then the others that fit. Nil: there is
-/// none.
+/// Returns the candidates for the call: those of the requested model, if it makes variations, then those of other
+/// models. Returns nil if there is none.
 private func varying(
     _ named: Candidates,
     _ call: ImageCall,
@@ -66,12 +66,12 @@ private func varying(
     let others = standIns(for: call, besides: named, caller, gateway)
     let own = named.replaced { $0.model.features.contains(.imageVariation) ? $0 : nil }
     if let own, own.count > 1 { return own.then(others) }
-    // No breaker puts other models before the only one that was asked for.
+    // The requested model stays first, even if its circuit breaker is open.
     let all = (own.map { [$0.leading] } ?? []) + others
     return all.isEmpty ? nil : Candidates(inOrder: all)
 }
 
-/// The candidates of other models that can make the variation.
+/// Returns the candidates of other models that can make the variation.
 private func standIns(
     for call: ImageCall,
     besides named: Candidates,

@@ -2,7 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The picture and the mask that the JSON body of an edit names by URL or by the id of a file.
+/// The image and the mask that the JSON body of an edit refers to, by URL or by file id.
 package struct NamedPictures: Sendable {
     package let image: Attachment
     package let mask: Attachment?

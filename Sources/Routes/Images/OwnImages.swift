@@ -3,20 +3,20 @@ import Engine
 import Shared
 import Upstream
 
-/// Images by vendors with forms of their own, of a request that others take as it came.
+/// Images by vendors that need a translated request. Other candidates accept the request unchanged.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class OwnImages: OwnService, @unchecked Sendable {
-    /// A request as it was read.
+    /// A request that has been read.
     struct Order: Sendable {
         var call: ImageCall
-        /// Of models that can fulfil it.
+        /// The features of models that can serve the request.
         let features: Model.Features
-        /// As the caller sent it.
+        /// The mask as the caller sent it.
         var mask: Body?
-        /// The pictures, where they are named, until they are here.
+        /// The references to images in the request; nil once the images are loaded.
         var named: NamedPictures?
-        /// Of the picture.
+        /// The request field of the image, for errors.
         var param = "image"
     }
 
@@ -27,12 +27,14 @@ final class OwnImages: OwnService, @unchecked Sendable {
     private let read: @Sendable () async throws(APIError) -> Order
     private var order: Order?
 
-    /// Candidates of other models, which are asked after those of the named one.
+    /// Returns candidates of other models, which are called after those of the requested model.
     typealias StandIns = @Sendable (ImageCall, _ named: Candidates) -> [Candidate]
 
+    /// Creates the service for one request.
+    ///
     /// - Parameters:
-    ///   - standIns: nil: there are none.
-    ///   - read: asked until it has read the request.
+    ///   - standIns: the other models that may be used; nil if there are none.
+    ///   - read: reads the request; called again if it failed.
     init(
         _ exchange: Exchange,
         _ caller: Caller,
@@ -61,7 +63,7 @@ final class OwnImages: OwnService, @unchecked Sendable {
             order = read
             return named.then(standIns(read.call, named))
         } catch {
-            // Others may take what cannot be read here.
+            // Other candidates may accept a request that cannot be read here.
             guard error.status < 499 else { throw error }
             return named
         }
@@ -71,7 +73,7 @@ final class OwnImages: OwnService, @unchecked Sendable {
         try prepare(try await ordered(candidate).call, candidate).calls
     }
 
-    /// With the pictures that it names.
+    /// Returns the request with the images that it refers to.
     private func loaded(_ order: Order, _ sheet: CallSheet) async throws(APIError) -> Order {
         guard let named = order.named else { return order }
         var order = order

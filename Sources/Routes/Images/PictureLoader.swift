@@ -3,14 +3,15 @@ import Engine
 import Shared
 import Upstream
 
-/// Loads the pictures that a request names, for this caller.
+/// Loads the images that a caller's request refers to.
 struct PictureLoader: Sendable {
     let caller: Caller
     let gateway: Gateway
     let sheet: CallSheet
 
-    /// The picture to be edited, and the candidate: a file that its vendor keeps already is not uploaded again, if it
-    /// is not needed here, which makes it a matter of the key that it was uploaded with.
+    /// Returns the image to edit, and the candidate for it. A file that the candidate's vendor already has is not
+    /// uploaded again, unless a mask requires its bytes here. The candidate then uses the key that the file was
+    /// uploaded with.
     func picture(
         _ part: Attachment,
         isMasked: Bool,
