@@ -5,8 +5,8 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/responses/compact: what users said, and a summary of the conversation by its model, which only its caller can
-/// use.
+/// POST /v1/responses/compact: the messages of the user, and a summary of the conversation by its model. Only the same
+/// caller can use the summary.
 func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -71,7 +71,7 @@ extension ResponseDraft {
             out.append(decimal: time(nil))
             out.append(#","output":"#)
             users.append(to: &out, seed: seed)
-            // The list goes on.
+            // More items follow, so the closing bracket is removed.
             out.removeLast(1)
             if !users.items.isEmpty { out.append(",") }
             out.append(#"{"id":"cmp_"#)
@@ -92,8 +92,8 @@ extension InputItem {
     }
 }
 
-/// Seals summaries for one caller. Anonymous callers own nothing: what is sealed for one opens for all of them, and says no
-/// more than who brings it could write.
+/// Encrypts summaries for one caller. Anonymous callers share a key. A summary gives its sender nothing that they could
+/// not write themselves.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))
@@ -108,7 +108,7 @@ struct CompactionSeal: Sendable {
         return Base64.url.text(owner?.seal(bytes) ?? Self.nobody.seal(bytes, context: []))
     }
 
-    /// Nil: it was not sealed for this caller.
+    /// Decrypts a summary; nil if it was not encrypted for this caller.
     func open(_ text: String) -> String? {
         guard text.utf8.count <= 2 * Self.mostBytes, let sealed = Base64.url.bytes(text.utf8) else { return nil }
         let opened = owner.map { $0.open(sealed) } ?? Self.nobody.open(sealed, context: [])
@@ -117,7 +117,7 @@ struct CompactionSeal: Sendable {
 }
 
 extension ItemList {
-    /// Opens compactions.
+    /// Decrypts all compactions and replaces them by their summaries.
     mutating func open(by seal: CompactionSeal) throws(APIError) {
         for index in items.indices {
             guard case .compaction(let sealed) = items[index].kind else { continue }

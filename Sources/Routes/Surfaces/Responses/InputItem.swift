@@ -2,40 +2,40 @@ import Calls
 import Engine
 import Shared
 
-/// One item of a conversation in the Responses API, as it was read.
+/// One item of a conversation in the Responses API.
 struct InputItem: Sendable {
     enum Kind: Sendable {
         case message(ChatMessage)
         case call(ToolCall)
         case result(ChatMessage)
         case thought(Thought)
-        /// An item of a stored response, by its id.
+        /// A reference to an item of a stored response, by its id.
         case reference([UInt8])
-        /// Sealed; stands for all before it.
+        /// An encrypted summary that replaces all items before it.
         case compaction(String)
-        /// Opened: the summary.
+        /// The decrypted summary.
         case summary(String)
-        /// Holds from here on.
+        /// Options that apply from this item on.
         case configuration(effort: String?, format: Wishes.Format?)
-        /// Says nothing to the model.
+        /// An item that the model does not see.
         case ignored
     }
 
     var kind: Kind
-    /// Its path in the request, for errors.
+    /// The path of the item in the request, for errors.
     let param: String
-    /// That it came with; nil: none.
+    /// The id that the item came with; nil if it has none.
     let id: String?
     let type: ItemType
-    /// The item as it is kept, without its id and the braces around; nil: it is not kept.
+    /// The item in its stored form, without its id and the surrounding braces; nil if it is not stored.
     let members: Body?
 }
 
-/// The types of items, as far as their ids tell them.
+/// The types of items that have different id prefixes.
 enum ItemType: Sendable {
     case message, functionCall, functionOutput, customCall, reasoning, other
 
-    /// Of ids.
+    /// The prefix of the item's id.
     var prefix: StaticString {
         switch self {
         case .message: "msg_"
@@ -48,7 +48,7 @@ enum ItemType: Sendable {
     }
 }
 
-/// Items, and what they bring besides text, which they name by its places.
+/// Items of a conversation with their attachments, which messages refer to by index.
 struct ItemList: Sendable {
     var items: [InputItem] = []
     var attachments: [Attachment] = []
@@ -60,14 +60,14 @@ struct ItemList: Sendable {
         items += start == 0 ? other.items : other.items.map { item in item.mapped { $0 + start } }
     }
 
-    /// Puts `other` before these.
+    /// Inserts the items of `other` before these items.
     mutating func joined(after other: ItemList) throws(APIError) {
         var all = other
         try all.append(self)
         self = all
     }
 
-    /// One of these with its attachments.
+    /// Returns a list of one of these items with its attachments.
     func alone(_ item: InputItem) -> ItemList {
         var list = ItemList()
         list.items = [
@@ -79,7 +79,7 @@ struct ItemList: Sendable {
         return list
     }
 
-    /// Puts the item of `other` in the place of a reference to it.
+    /// Replaces a reference by the item of `other`.
     mutating func replace(_ index: Int, with other: ItemList) throws(APIError) {
         guard let item = other.items.first else { return }
         let start = attachments.count
@@ -99,14 +99,14 @@ struct ItemList: Sendable {
         }
     }
 
-    /// The messages that a model is to read.
+    /// Returns the messages for the model. Throws if a result has no earlier call.
     func messages(after instructions: String?) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
         var calls: Set<CallID> = []
         let start = items.lastIndex { if case .summary = $0.kind { true } else { false } } ?? 0
         for item in items[..<start] {
-            // The words of users stay beside the summary.
+            // Messages of users are kept along with the summary.
             if case .message(let message) = item.kind, message.role != .assistant { messages.append(message) }
         }
         for item in items[start...] {
@@ -139,7 +139,7 @@ struct ItemList: Sendable {
         return messages
     }
 
-    /// Of all messages, calls and results.
+    /// The size of the texts of all messages, calls and results, in bytes.
     var textBytes: Int {
         var bytes = 0
         for item in items {
@@ -154,7 +154,7 @@ struct ItemList: Sendable {
         return bytes
     }
 
-    /// The last that was said of each.
+    /// The last configured effort and the last configured format; nil if no item sets them.
     var configuration: (effort: String?, format: Wishes.Format?) {
         var last: (effort: String?, format: Wishes.Format?)
         for item in items {
@@ -175,7 +175,7 @@ struct ItemList: Sendable {
 
     var keptBytes: Int { items.reduce(0) { $0 + 64 + ($1.members?.bytes.count ?? 0) } }
 
-    /// All that are kept, as a JSON array. Those without an id get one of the response's `seed`.
+    /// Appends all stored items as a JSON array. Items without an id get one that contains the response's `seed`.
     func append(to text: inout ByteBuffer, seed: String) {
         text.append("[")
         var isFirst = true
@@ -202,7 +202,7 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// The same with other places of its attachments.
+    /// Returns the item with other indexes of its attachments.
     fileprivate func mapped(_ place: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {

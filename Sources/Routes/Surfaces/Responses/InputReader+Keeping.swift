@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Items as they are kept for later.
+/// Encodes items in the form in which they are stored.
 extension InputReader {
     private var keepsMore: Bool {
         switch keeping {
@@ -12,7 +12,7 @@ extension InputReader {
         }
     }
 
-    /// The lone text of a user.
+    /// Returns the stored form of an input that is a single text.
     func keptText(_ text: JSONValue) -> Body? {
         guard keepsMore else { return nil }
         var kept = ByteBuffer(#""type":"message","status":"completed","role":"user","content":"#)
@@ -20,7 +20,7 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// With all members that clients of lists count on.
+    /// Returns the stored form of an item, with all members that clients of lists expect; nil if it is not stored.
     func kept(_ item: JSONValue, _ type: ItemType) -> Body? {
         guard keepsMore, let members = item.members else { return nil }
         var replacement: JSONValue.Replacement?
@@ -47,7 +47,7 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// A text becomes a list with one part.
+    /// Appends content in its stored form. A string becomes a list with one part.
     private static func append(
         content: JSONValue,
         isOutput: Bool,

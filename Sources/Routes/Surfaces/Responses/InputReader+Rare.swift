@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Items that few conversations have.
+/// Reads items that few conversations have.
 extension InputReader {
     mutating func other(
         _ item: JSONValue,
@@ -37,7 +37,7 @@ extension InputReader {
         case "tool_search_output":
             return item.member("call_id") == nil ? .ignored : .result(try builtInResult(item, "tools", place))
         case "program_output": return .result(try builtInResult(item, "result", place))
-        // The answer that follows tells what came of them.
+        // The next message of the model contains their result.
         case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools": return .ignored
         default: throw .value(place(""), "this type of item is not offered here", code: "unsupported_value")
         }
@@ -56,7 +56,7 @@ extension InputReader {
         return .configuration(effort: effort, format: read)
     }
 
-    /// The call of a tool that the relay does not offer, told as a function's.
+    /// Converts a call of a tool that the relay does not support into a function call.
     private func builtIn(
         _ item: JSONValue,
         _ name: String,
@@ -88,12 +88,12 @@ extension InputReader {
         return message
     }
 
-    /// Some old items have one id for both.
+    /// Returns the id of the call. Some legacy items have one id for both item and call.
     private func callOrItemID(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> String {
         item.member("call_id") == nil ? try text(item, "id", place) : try callID(item, place)
     }
 
-    /// The item of a remote tool's call has the call's outcome as well.
+    /// Adds the result of a remote tool's call, which is part of the call's item.
     mutating func addResult(ofRemote item: JSONValue, _ place: MessagePlace) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)

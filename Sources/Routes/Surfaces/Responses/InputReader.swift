@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `input`, and the items of stored responses.
+/// Reads `input` and the items of stored responses.
 struct InputReader {
-    /// The part of items that is kept for later.
+    /// The form in which items are stored for later.
     enum Keeping {
         case nothing
-        /// Digests in place of data.
+        /// Items with digests in place of file data.
         case digests
         case all
     }
 
     let keeping: Keeping
-    /// The items are those of a stored response.
+    /// Whether the items come from a stored response.
     let isHistory: Bool
     var list = ItemList()
     var tools: ToolReader
@@ -55,7 +55,7 @@ struct InputReader {
         default: (kind, itemType) = (try other(item, place, index), .other)
         }
         if case .reference = kind { return add(kind, place(""), nil, .other, nil) }
-        // A reference to a stored item has an id and nothing else, whatever its type is.
+        // A reference to a stored item consists of an id only, whatever its type is.
         add(kind, place(""), try id(item, place), itemType, kept(item, itemType))
         if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, place) }
     }
@@ -118,7 +118,7 @@ struct InputReader {
 
     static let digest: StaticString = "sha256:"
 
-    /// Words in place of data that a stored response no longer has.
+    /// Returns a text that replaces data which a stored response no longer has; nil if the part has its data.
     private func forgotten(_ part: JSONValue) -> ChatMessage.Piece? {
         guard isHistory else { return nil }
         if part["image_url"]?.text?.hasPrefix(Self.digest) ?? false {

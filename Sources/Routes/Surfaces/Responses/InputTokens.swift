@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// POST /v1/responses/input_tokens: the tokens that the input would have, counted or estimated without its vendor.
+/// POST /v1/responses/input_tokens: the tokens of the input, counted or estimated without calling the vendor.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -21,7 +21,7 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
 }
 
 extension ChatCall {
-    /// Reads a body of the Responses API that is to be answered by a chat completion.
+    /// Reads a body of the Responses API that was sent to chat completions and gets a chat completion as its response.
     init(ofResponse root: JSONValue, defaultModel: String?) throws(APIError) {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
         guard !draft.refersBack else {

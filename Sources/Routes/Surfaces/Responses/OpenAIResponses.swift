@@ -14,7 +14,8 @@ struct OpenAIResponses: ChatSurface {
 }
 
 extension APIError {
-    /// Fields by their names in the Responses API: what vendors lack is told in those of chat completions.
+    /// The error with the field names of the Responses API. Errors about abilities of vendors use those of chat
+    /// completions.
     var inResponses: APIError {
         guard let param = self.param, param.utf8.count <= Self.renamedBytes, let name = Self.name(of: param) else {
             return self
@@ -38,7 +39,7 @@ extension APIError {
 }
 
 extension String {
-    /// The first `old` in it, byte by byte; for short texts.
+    /// Returns the string with the first occurrence of `old` replaced, compared as bytes. For short texts.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (bytes, wanted) = (Array(utf8), Array(old.utf8))
         guard bytes.count >= wanted.count else { return self }

@@ -1,9 +1,11 @@
 import Calls
 import Engine
 
-/// Items of an answer in the Responses API, as JSON.
+/// Writes the output items of the Responses API as JSON.
 enum OutputItem {
-    /// - Parameter text: nil: it has no content yet.
+    /// Appends a message.
+    ///
+    /// - Parameter text: the text; nil if the message has no content yet.
     static func append(
         message text: UnsafeRawBufferPointer?,
         isRefusal: Bool,
@@ -27,9 +29,11 @@ enum OutputItem {
         out.append("}")
     }
 
+    /// Appends a reasoning item.
+    ///
     /// - Parameters:
-    ///   - text: empty: it has no content, at least yet.
-    ///   - signature: empty: it has none.
+    ///   - text: the reasoning; empty if the item has no content yet.
+    ///   - signature: the signature; empty if there is none.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
         signature: UnsafeRawBufferPointer,
@@ -69,7 +73,9 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// - Parameter arguments: of a custom tool its input.
+    /// Appends a tool call.
+    ///
+    /// - Parameter arguments: the arguments; for a custom tool its input.
     static func append(
         call name: ToolNames.Name,
         callID: UnsafeRawBufferPointer,

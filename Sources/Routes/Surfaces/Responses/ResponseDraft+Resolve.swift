@@ -8,7 +8,7 @@ extension ResponseDraft {
     /// The most stored responses that are read for one request.
     private static let mostReads = 16
 
-    /// Adds what the request refers to: the response before, items of others, and compactions.
+    /// Adds what the request refers to: the previous response, items of other responses, and compactions.
     mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
@@ -51,7 +51,7 @@ extension ResponseDraft {
         return try result.get()
     }
 
-    /// Tools that items of earlier turns have added.
+    /// Adds the tools that items of earlier responses defined.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
         var wishes = call.wishes
@@ -62,7 +62,8 @@ extension ResponseDraft {
         if wishes.toolChoice != .none { call.needs.insert(.tools) }
     }
 
-    /// From the last one on: a conversation's last response has most of its items.
+    /// Replaces references by their items, from the last reference to the first: the last response of a conversation
+    /// contains most of its items.
     private mutating func resolveReferences(
         _ history: StoredHistory?,
         of caller: Caller,
@@ -90,7 +91,7 @@ extension ResponseDraft {
         }
     }
 
-    /// The id of the response that an item belongs to: it stands in the item's.
+    /// Returns the id of the response that an item belongs to, which is part of the item's id; nil if it is not.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)
@@ -98,12 +99,13 @@ extension ResponseDraft {
     }
 }
 
-/// The memory of stored responses that a request refers to, until it ends.
+/// The memory for stored responses that a request refers to, reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
     private var hold: MemoryHold?
 
-    /// Twice: for the JSON, and for what is read from it.
+    /// Reserves memory for a stored response: once for its JSON, and once for the decoded items. Throws if there is not
+    /// enough.
     fileprivate mutating func take(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
         bytes += 2 * count
         guard budget.covers(bytes, &hold) else { throw APIError(.overloaded) }
@@ -116,7 +118,7 @@ struct StoredHistory: Sendable {
     let list: ItemList
     let tools: ToolReader
 
-    /// With the attachments of each.
+    /// The items by their ids, each with its attachments.
     fileprivate var itemsByID: [[UInt8]: ItemList] {
         var items: [[UInt8]: ItemList] = [:]
         for item in list.items {
@@ -126,7 +128,7 @@ struct StoredHistory: Sendable {
         return items
     }
 
-    /// Nil: it is not readable.
+    /// Decodes a stored response; nil if it is damaged.
     init?(_ stored: StoredResponse) {
         do {
             let parser = JSONParser()
@@ -147,7 +149,7 @@ struct StoredHistory: Sendable {
 extension Gateway {
     func responseOwner(_ caller: Caller) -> ResponseOwner? { ResponseOwner(caller, secret: settings.fileSecret) }
 
-    /// Nil: the caller has no such response.
+    /// Returns a stored response; nil if the caller has none with this id.
     func stored(_ id: String, of caller: Caller) async throws(APIError) -> StoredResponse? {
         guard let owner = responseOwner(caller) else { return nil }
         let sealed: [UInt8]?

@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// A request of the Responses API as it was read. What it refers to is added later.
+/// A request of the Responses API that has been read. The items that it refers to are added later.
 struct ResponseDraft: Sendable {
     enum Purpose: Sendable {
         case answer
-        /// A chat completion is wanted of it.
+        /// A response in the form of a chat completion.
         case chat
         case count
         case compaction
@@ -20,19 +20,21 @@ struct ResponseDraft: Sendable {
     private(set) var isStored = false
     private var mayBeEmpty = false
     var names = ToolNames()
-    /// The members of a response that repeat the request, with commas between.
+    /// The members of a response that repeat the request, separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
     var refersBack: Bool { previousID != nil || input.refersBack }
 
-    /// - Parameter defaultModel: for a request that names none.
+    /// Reads a request.
+    ///
+    /// - Parameter defaultModel: the model for a request that names none.
     init(_ root: JSONValue, defaultModel: String?, for purpose: Purpose) throws(APIError) {
         let fields = try RequestFields(root)
         instructions = try fields.string("instructions")
         previousID = try fields.string("previous_response_id", limitBytes: 256)
         try Self.refuse(fields)
         call.model = try fields.model() ?? ""
-        // The response before may tell its model.
+        // The previous response may determine the model.
         if call.model.isEmpty, previousID == nil {
             guard defaultModel != nil || purpose == .count else { throw .missing("model") }
             call.model = defaultModel ?? ""
@@ -51,7 +53,7 @@ struct ResponseDraft: Sendable {
         if !refersBack { try completeCall() }
     }
 
-    /// Once all items are at hand.
+    /// Fills the call when all items are available.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)
         guard mayBeEmpty || !call.messages.isEmpty else {
@@ -73,7 +75,7 @@ struct ResponseDraft: Sendable {
         call.countIfLong()
     }
 
-    /// The tools of the request and of its items.
+    /// Reads the input and the tools, also the tools that input items add.
     private mutating func readInput(_ fields: RequestFields, _ purpose: Purpose) throws(APIError) -> ToolReader {
         var tools = ToolReader()
         try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
@@ -93,7 +95,7 @@ struct ResponseDraft: Sendable {
         return reader.tools
     }
 
-    /// Refuses fields that would make the answer false.
+    /// Throws for fields that the relay cannot honour and must not ignore.
     private static func refuse(_ fields: RequestFields) throws(APIError) {
         if try fields.flag("background") ?? false {
             throw .unsupported("background", "Responses are not made in the background here.")
@@ -119,7 +121,7 @@ struct ResponseDraft: Sendable {
         try readChoice(fields, tools, &wishes, &isSaid)
         try call.readSampling(fields, &wishes.sampling, &isSaid)
         try call.readBookkeeping(fields, &wishes, &isSaid)
-        // It is about the responses that the relay stores.
+        // `store` concerns only the responses that the relay stores.
         wishes.bookkeeping.store = nil
         try call.readLogProbabilities(fields, &wishes, &isSaid)
         wishes.reasoning.isOfResponses = true
@@ -222,10 +224,10 @@ extension ByteBuffer {
     }
 }
 
-/// Reads `tool_choice` as the Responses API writes it.
+/// Reads `tool_choice` in the form of the Responses API.
 private struct ToolDemandReader {
     private let choice: JSONValue
-    /// Of all tools, by their bytes.
+    /// The names of all tools, as bytes.
     private let names: Set<[UInt8]>
 
     init(_ choice: JSONValue, _ tools: [Wishes.Tool]) {

@@ -18,7 +18,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private let progress: ResponseProgress
     var out = ByteBuffer()
     private var hasBegun = false
-    /// The item that is being written: its id and text, and its part of an event that tells where it stands.
+    /// The item that is being written: its kind, id and text, and the members of events that give its position.
     private var open = Open.nothing
     private var itemID = ""
     private var callID = ByteBuffer()
@@ -27,7 +27,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private var place = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var hold: MemoryHold?
-    /// There is no room for its text, which a response repeats at the end.
+    /// The failure that ends the response, such as memory that is missing for its text; nil if there is none.
     private var failure: UpstreamError?
 
     init(_ reply: ResponseReply, _ object: ResponseObject, _ exchange: Exchange) {
@@ -90,7 +90,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// It ends its item: thinking that goes on is another thought.
+    /// Adds a signature, which ends the reasoning item. Further reasoning begins a new item.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }
@@ -110,11 +110,11 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     private func add(arguments piece: UnsafeRawBufferPointer) {
         guard case .call(let name) = open, !piece.isEmpty, takes(piece) else { return }
-        // The input of a custom tool is within them.
+        // The input of a custom tool is inside the arguments and is sent when they are complete.
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// False: there is no room for it, and the answer ends.
+    /// Whether there is room for another piece. If not, the response fails.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
@@ -126,12 +126,13 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         return failure == nil
     }
 
-    /// All of it is there twice while it ends, and an item that ends five times.
+    /// Reserves memory for the output, which exists twice when the response ends. The text of an item that ends exists
+    /// five times. Returns false if there is not enough.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &hold)
     }
 
-    /// Opens the event of a new item, up to the item.
+    /// Writes the event of a new item up to the item itself.
     private func beginItem(_ type: ItemType, _ kind: Open) {
         closeItem("completed")
         if !hasBegun { begin() }
@@ -154,7 +155,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append(#","item":"#)
     }
 
-    /// Opens the event of the item's first part, up to the part.
+    /// Writes the event of the item's first content part up to the part itself.
     private func beginPart() {
         progress.open("response.content_part.added", in: &out)
         out.append(place.bytes)

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// A response without its output: what is the same from its first event to its last.
+/// The members of a response that do not change between its first and its last event.
 struct ResponseObject: Sendable {
-    /// Random; the ids of the response and its items have it, so that an item's id tells its response's.
+    /// The random part of the ids of the response and its items. An item's id thus contains the id of its response.
     let seed: String
     let createdAt: Int
     let model: String
@@ -20,9 +20,11 @@ struct ResponseObject: Sendable {
 
     func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.prefix)\(seed)\(index)" }
 
+    /// Appends the response as JSON.
+    ///
     /// - Parameters:
-    ///   - output: items, with commas between.
-    ///   - usage: nil: it is not known yet.
+    ///   - output: the output items, separated by commas.
+    ///   - usage: the usage; nil if it is not known yet.
     func append(
         _ outcome: Outcome,
         output: UnsafeRawBufferPointer,
@@ -80,10 +82,10 @@ extension ResponseObject.Outcome {
         }
     }
 
-    /// Nothing was cut off.
+    /// Whether the output is complete.
     var isWhole: Bool { incompleteReason == nil }
 
-    /// Of the item that is the last one.
+    /// The status of the last item.
     var itemStatus: StaticString {
         if case .finished(.length) = self { "incomplete" } else { "completed" }
     }
@@ -98,7 +100,7 @@ extension ResponseObject.Outcome {
 }
 
 extension Usage {
-    /// As responses name it.
+    /// Appends the usage in the form of the Responses API.
     func appendResponseJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens)

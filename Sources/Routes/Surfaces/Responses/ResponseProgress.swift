@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The part of a streamed response that has been sent.
+/// The progress of a streamed response: the items and events that have been sent.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ResponseProgress: @unchecked Sendable {
     let object: ResponseObject
     var isStored: Bool
-    /// Items that are done.
+    /// The number of completed items.
     private(set) var items = 0
     private var output = ByteBuffer()
     private var events = 0
@@ -18,10 +18,10 @@ final class ResponseProgress: @unchecked Sendable {
         self.isStored = isStored
     }
 
-    /// Of the items that are done.
+    /// The size of the completed items, in bytes.
     var outputBytes: Int { output.count }
 
-    /// The beginning of the next event.
+    /// Writes the beginning of the next event.
     func open(_ type: StaticString, in out: inout ByteBuffer) {
         out.append("event: ")
         out.append(type)
@@ -43,7 +43,7 @@ final class ResponseProgress: @unchecked Sendable {
     }
 }
 
-/// Tells a failure of a response, in its stream once that has begun.
+/// Writes the failure of a response, as an event if its stream has begun.
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 

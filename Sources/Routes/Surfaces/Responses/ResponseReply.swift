@@ -5,7 +5,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The answer to `POST /v1/responses`, whole or as events.
+/// The reply to `POST /v1/responses`, as a whole or as a stream of events.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ResponseReply: ChatReply, @unchecked Sendable {
@@ -25,7 +25,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
         return draft.call
     }
 
-    /// The plan has it now.
+    /// Releases the call, which the plan has now.
     private func giveUpCall() {
         draft.call = ChatCall()
         for index in draft.input.items.indices { draft.input.items[index].kind = .ignored }
@@ -75,14 +75,14 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// As far as it is known before the answer.
+    /// Whether the response may be stored, as far as that is known before it is complete.
     func mayStore(_ exchange: Exchange) -> Bool {
         guard draft.isStored, draft.input.keptBytes <= StoredResponse.limitBytes, let caller = exchange.asking?.caller
         else { return false }
         return caller.identity != nil
     }
 
-    /// False: it is not stored.
+    /// Stores a response. Returns false if it could not be stored.
     func store(_ object: Body, _ response: ResponseObject, _ exchange: Exchange) async -> Bool {
         let gateway = exchange.gateway
         guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }
@@ -108,7 +108,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
 }
 
 extension ResponseObject {
-    /// The output of a whole answer.
+    /// Appends the output items of a complete response.
     fileprivate func append(_ choice: ChatAnswer.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
         var count = 0
         let status = Outcome.finished(choice.finish).itemStatus

@@ -32,7 +32,7 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     exchange.send(json: body)
 }
 
-/// POST /v1/responses/{id}/cancel: no response is made in the background.
+/// POST /v1/responses/{id}/cancel. Always an error, because no response is made in the background.
 func cancelResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     _ = try await namedResponse(exchange, gateway)
     throw APIError(400, "Only background responses can be cancelled, and none are made here.", param: "response_id")
@@ -52,7 +52,7 @@ func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try list.get().read { exchange.send(json: $0) }
 }
 
-/// GET /v1/responses: clients that ask for a WebSocket here go on by HTTP once they are told.
+/// GET /v1/responses. Clients that request a WebSocket fall back to HTTP when they get this error.
 func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
     guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {
@@ -63,7 +63,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     throw APIError(426, "WebSockets are not offered here; use POST /v1/responses.", code: "upgrade_not_supported")
 }
 
-/// The response that the path names; in the same words whatever is wrong with the id.
+/// Returns the response that the path names. Whatever is wrong with the id, the error is the same.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
     _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
@@ -78,11 +78,11 @@ extension APIError {
     }
 }
 
-/// The part of a response's input that is wanted.
+/// The requested part of a response's input.
 private struct ItemPage: Sendable {
     private let limit: Int
     private let isAscending: Bool
-    /// The id of the item before; nil: it begins with the first.
+    /// The id of the item before the page; nil if the page begins with the first item.
     private let after: [UInt8]?
 
     init(_ query: FormFields) throws(APIError) {

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Reads tools as the Responses API writes them, in `tools` and in items that add some.
+/// Reads tools in the form of the Responses API, in `tools` and in items that add tools.
 struct ToolReader: Sendable {
     private(set) var tools: [Wishes.Tool] = []
     private(set) var names = ToolNames()
     private(set) var webSearch: ChatCall.WebSearch?
-    /// For the response, which repeats them: JSON objects with commas between.
+    /// The tools as the response repeats them, one JSON object each.
     private(set) var echo: [Body] = []
     private var taken: Set<[UInt8]> = []
 
@@ -33,14 +33,14 @@ struct ToolReader: Sendable {
         case "web_search", "web_search_preview", "web_search_2025_08_26", "web_search_preview_2025_03_11":
             echo.append(value.body)
             try readSearch(value, param)
-        // All tools are offered at once, so the model has nothing to search for.
+        // All tools are given to the model at once, so it has nothing to search for.
         case "tool_search": echo.append(value.body)
         case nil: throw .type("\(param).type", "a string")
         default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
         }
     }
 
-    /// An item may add a tool that was there before.
+    /// Adds a tool, unless an earlier item has already added it.
     private mutating func add(_ tool: Wishes.Tool, _ name: ToolNames.Name) {
         guard taken.insert(Array(tool.name.utf8)).inserted else { return }
         tools.append(tool)
@@ -65,7 +65,7 @@ struct ToolReader: Sendable {
         }
     }
 
-    /// Vendors search the present web. A caller who wants no access to it gets no search.
+    /// Reads a web search tool. Vendors search the live web, so a caller who excludes live access gets no search.
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
         if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
             throw .value("\(param).filters", "domains cannot be chosen here", code: "unsupported_value")
