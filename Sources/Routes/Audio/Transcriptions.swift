@@ -199,7 +199,7 @@ extension Exchange {
 }
 
 extension FileLabel {
-    /// Creates the label of a recording from its content. Throws if it is no supported audio format.
+    /// Creates the label of a recording from its content. Throws if the format is not supported.
     init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {
         guard !bytes.isEmpty else { throw .value("file", "is empty") }
         guard let type = MediaType(content: bytes)?.asRecording else {

@@ -3,12 +3,12 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Of all prompts together.
+    /// The most choices, for all prompts together.
     private static let mostChoices = 32
-    /// As OpenAI reads a request without a prompt.
+    /// The prompt that OpenAI uses for a request without one.
     private static let noPrompt = "<|endoftext|>"
 
-    /// Reads `POST /v1/completions`. What only changes the quality is checked and dropped.
+    /// Reads the body of `POST /v1/completions`. Fields that affect only the quality are checked and ignored.
     init(completing fields: RequestFields, defaultModel: String?) throws(APIError) {
         self.init()
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
@@ -52,11 +52,11 @@ extension ChatCall {
     }
 }
 
-/// Reads the prompts of a request: texts, or tokens where they can be decoded.
+/// Reads the prompts of a request: texts, or token ids if they can be decoded.
 private struct PromptReader {
     let counter: TokenCounter
 
-    /// Nil: there is none.
+    /// Returns the prompts; nil if the request has none.
     func prompts(_ prompt: JSONValue?) throws(APIError) -> [String]? {
         guard let prompt else { return nil }
         if let text = prompt.string { return [text] }
@@ -79,7 +79,7 @@ private struct PromptReader {
         return texts
     }
 
-    /// Of one of several prompts.
+    /// Returns the text of one of several prompts.
     private func text(_ element: JSONValue, _ param: String) throws(APIError) -> String {
         if let text = element.string { return text }
         guard let elements = element.elements else { throw .type(param, "a string or an array of tokens") }

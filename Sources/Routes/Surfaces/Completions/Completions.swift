@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// OpenAI's legacy completions: a text that goes on from a prompt. Each prompt is sent as a message of the user.
+/// The surface of OpenAI's legacy completions, which continue a text. Each prompt is sent as a message of the user.
 struct Completions: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         OpenAIChat().append(error, isMidStream: isMidStream, to: &body)

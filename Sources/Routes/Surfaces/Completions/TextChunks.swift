@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the chunks of a streamed completion, which have the same object as a whole one.
+/// Writes the chunks of a streamed completion. They have the same form as a complete response.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class TextChunks: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
     private let reply: TextCompletion
     private let includesUsage: Bool
-    /// The beginning of all chunks, up to the choices.
+    /// The common beginning of all chunks, up to the choices.
     private var beginning = ByteBuffer()
     var out = ByteBuffer()
     private var hasBegun = false
@@ -71,7 +71,7 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         out.append("}]}\n\n")
     }
 
-    /// A comment, which shows the client that somebody is there.
+    /// Sends a comment, which shows the client that the relay still works.
     func ping() {
         if !hasBegun { begin() }
         out.append(": ping\n\n")

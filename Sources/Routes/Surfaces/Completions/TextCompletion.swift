@@ -4,14 +4,14 @@ import Glibc
 import Shared
 import Upstream
 
-/// A legacy completion, whole or in chunks.
+/// Writes a legacy completion, as a whole or in chunks.
 struct TextCompletion: ChatReply {
-    /// That are repeated before their choices; empty: none are.
+    /// The prompts to repeat before their choices; empty if `echo` is not set.
     let prompts: [String]
-    /// Of all prompts together.
+    /// The number of choices, for all prompts together.
     let choices: Int
 
-    /// The text before that of a choice.
+    /// Returns the prompt to repeat before a choice; nil if there is none.
     func prompt(ofChoice index: Int) -> String? {
         guard choices > 0, case let place = index * prompts.count / choices, prompts.indices.contains(place) else {
             return nil
@@ -23,7 +23,7 @@ struct TextCompletion: ChatReply {
         TextChunks(self, wanted, exchange)
     }
 
-    /// Up to the choices.
+    /// Appends the beginning of a completion, up to the choices.
     static func append(beginning model: String, _ exchange: Exchange, to body: inout ByteBuffer) {
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("cmpl-", into: &body)
@@ -74,6 +74,6 @@ struct TextCompletion: ChatReply {
 }
 
 extension FinishReason {
-    /// As completions name it; there are no calls.
+    /// The name of the reason in legacy completions, which have no tool calls.
     var nameOfText: StaticString { self == .toolCalls ? "stop" : name(isOld: false) }
 }

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// `POST /generate`: one prompt and one text, by whichever provider is cheapest. Errors look like FastAPI's.
+/// `POST /generate`: one prompt and one text, by the cheapest provider. Errors have the form of FastAPI's.
 struct Generate: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard status(of: error) == 422 else {
@@ -30,7 +30,7 @@ struct Generate: ChatSurface {
         return error.status == 400 ? 422 : error.status
     }
 
-    /// The body may be a JSON string that holds the object.
+    /// Reads the body, which may also be a JSON string that contains the object.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
         guard let text = root.text else { return ChatRequest(try Self.call(root), GeneratedText()) }
         let call = try JSONBody.read(text, by: JSONParser()) { (root) throws(APIError) in try Self.call(root) }
@@ -55,6 +55,8 @@ struct Generate: ChatSurface {
 }
 
 extension ChatCall {
+    /// Creates the call from the fields of the request.
+    ///
     /// - Parameter fields: `prompt`, and perhaps `model`, `max_tokens` and `temperature`.
     fileprivate init(generating fields: RequestFields) throws(APIError) {
         self.init()
@@ -68,7 +70,8 @@ extension ChatCall {
     }
 }
 
-/// `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum computing is ..."}`
+/// Writes the response, such as `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum
+/// computing is ..."}`.
 private struct GeneratedText: ChatReply {
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
         preconditionFailure("such a call is never streamed")
@@ -96,7 +99,7 @@ private struct GeneratedText: ChatReply {
 }
 
 extension ChatAnswer {
-    /// The text of the first choice, or its refusal, as JSON; of neither an empty one.
+    /// Appends the first choice's text, or its refusal, as a JSON string; an empty one if it has neither.
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
         text.read { body.append(json: $0.bytes) }
@@ -104,7 +107,7 @@ extension ChatAnswer {
 }
 
 extension Exchange {
-    /// Sends a body that ends with an answer; a long one is written by a thread for such work.
+    /// Sends a body that ends with a response. A long one is written by a worker thread.
     func send(
         _ beginning: borrowing ByteBuffer,
         then answer: ChatAnswer,

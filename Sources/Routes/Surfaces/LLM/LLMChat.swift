@@ -3,14 +3,14 @@ import Engine
 import Shared
 import Upstream
 
-/// `/llm/chat`, whole and as a stream: by whichever of the providers with a bound has the most room. The answer is the bare
-/// text; a request may say all that a chat completion takes, but names no model.
+/// `/llm/chat`, as a whole or as a stream. The provider with the most free capacity serves it. The response is plain
+/// text. A request may have all fields of a chat completion except the model.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
-    /// Whoever has room answers: each time it may be another model.
+    /// Whether the response may be cached. False, because each time another model may serve the request.
     let mayKeep = false
 
-    /// Of the reports, whose errors look the same.
+    /// The surface of the load reports, whose errors have the same form.
     static let reports = LLMChat(isStreamed: false)
 
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
@@ -52,7 +52,7 @@ struct LLMChat: ChatSurface {
     }
 }
 
-/// `{"result":"text"}`, or `{"result":"","tool_calls":[...]}`.
+/// Writes the response as `{"result":"text"}` or `{"result":"","tool_calls":[...]}`.
 private struct LLMReply: ChatReply {
     let names: ToolNames
 
@@ -80,7 +80,7 @@ private struct LLMReply: ChatReply {
 }
 
 extension Request {
-    /// The client asks for an event stream.
+    /// Whether the client wants an event stream.
     var wantsEvents: Bool {
         guard let accept = self[.accept] else { return false }
         var scan = ByteScan(accept)

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the bare text of an answer as it comes. A failure after its beginning cuts the response, as text has no other
-/// way to tell.
+/// Writes the text of a response as it arrives. A failure after the beginning cuts the connection, because plain text
+/// cannot contain an error.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class LLMText: BatchWriter, @unchecked Sendable {
@@ -29,7 +29,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
         exchange.beginBytes(type: "text/plain; charset=utf-8")
     }
 
-    /// There is no byte that a client would not take for text.
+    /// Does nothing: a client would take every byte for text.
     func ping() {}
 
     func end(_ usage: Usage) async {
@@ -39,7 +39,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
     }
 }
 
-/// Writes an answer as events: `{"content":"..."}` for each piece of text, and calls of tools in the pieces of a chat
+/// Writes a response as events: `{"content":"..."}` for each chunk of text, and tool calls as in the chunks of a chat
 /// completion.
 ///
 /// `@unchecked`: used on its request's loop only.

@@ -4,12 +4,13 @@ import Limits
 import Shared
 import Upstream
 
-/// The reports under `/llm`: for whoever may use something, and not limited.
+/// Checks that the caller may read the reports under `/llm`. Every caller who may use a model may; no limit counts
+/// these requests.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }
 
-/// GET /llm/system-load: the part of all capacity that is in use, in percent.
+/// GET /llm/system-load: the used part of the total capacity, in percent.
 func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let all = await ProviderLoad.all(gateway)
@@ -22,7 +23,7 @@ func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     exchange.send(json: body)
 }
 
-/// GET /llm/system-capacity: each part under both of its names.
+/// GET /llm/system-capacity. Each value is there under both of its names.
 func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let all = await ProviderLoad.all(gateway)
@@ -62,11 +63,11 @@ func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     exchange.send(json: body)
 }
 
-/// GET /llm/key-load/{model}/{key}; the key by its label, `k1`, or itself.
+/// GET /llm/key-load/{model}/{key}. The key is given by its label, such as `k1`, or by itself.
 func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let named = exchange.named ?? ""
-    // A label may contain slashes, a key as well.
+    // A label may contain slashes, and so may a key.
     let models = ProviderLoad.models(gateway).map(\.name).filter { named.utf8.starts(with: "\($0)/".utf8) }
     let model = models.max { $0.utf8.count < $1.utf8.count } ?? String(Substring(named.utf8.prefix { $0 != 47 }))
     let load = try await ProviderLoad.of(model, gateway)

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The use of a provider's keys, over all instances, as the reports under `/llm` tell it.
+/// The load of a provider's keys over all instances, for the reports under `/llm`.
 struct ProviderLoad {
     struct Key {
         let credential: Credential
@@ -21,7 +21,8 @@ struct ProviderLoad {
     var most: Double { keys.reduce(0) { $0 + $1.load.most } }
     var type: StaticString { isOfCalls ? "concurrency" : "qps" }
 
-    /// Of all providers with a bound, in their order. Those that callers bring keys for have none of their own.
+    /// Returns the loads of all providers with a capacity limit, in order. Providers that use passthrough keys are left
+    /// out, because they have no keys of their own.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
         for (place, model) in models(gateway) {
@@ -30,7 +31,7 @@ struct ProviderLoad {
         return loads
     }
 
-    /// Throws if there is none of that name.
+    /// Returns the load of the provider with this name. Throws if there is none.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (place, name) in models(gateway) where name.hasSameBytes(as: model) {
             if let load = await load(place, name, gateway) { return load }
@@ -38,7 +39,7 @@ struct ProviderLoad {
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
-    /// The places of providers with a bound, with their names.
+    /// Returns the indexes and names of the providers with a capacity limit.
     static func models(_ gateway: Gateway) -> [(place: Int, name: String)] {
         let places = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough
@@ -65,7 +66,9 @@ struct ProviderLoad {
 
     // MARK: JSON
 
-    /// - Parameter isFull: with the model's name, and the limit of each key.
+    /// Appends the load as JSON.
+    ///
+    /// - Parameter isFull: whether to include the provider's name.
     func append(isFull: Bool, to body: inout ByteBuffer) {
         body.append("{")
         if isFull {
@@ -116,7 +119,7 @@ extension ProviderLoad.Key {
 }
 
 extension ByteBuffer {
-    /// A whole number without decimals.
+    /// Appends a number. Whole numbers have no decimals.
     mutating func append(number: Double) {
         if let whole = Int(exactly: number) { append(decimal: whole) } else { append("\(number)") }
     }

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// Anthropic's endpoints: their envelope of errors, and messages.
+/// The surface of Anthropic's endpoints: messages and errors.
 struct AnthropicMessages: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         if isMidStream { body.append("event: error\ndata: ") }
@@ -21,8 +21,8 @@ struct AnthropicMessages: ChatSurface {
         body.append(isMidStream ? "}\n\n" : "}")
     }
 
-    /// The error's words, with the names of fields that the request has in place of OpenAI's. Agents shorten their
-    /// conversation when they read that it is too long.
+    /// Returns the message of an error, with the field names of Anthropic's API in place of OpenAI's. Agents shorten a
+    /// conversation if the message says that the prompt is too long.
     private static func message(of error: APIError) -> String {
         let message = error.shownMessage
         if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
@@ -32,7 +32,7 @@ struct AnthropicMessages: ChatSurface {
         return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
     }
 
-    /// Nil: it has the same name here.
+    /// Returns the field's name in Anthropic's API; nil if it is the same.
     private static func name(of param: String) -> String? {
         let ending = "function.parameters"
         if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }
@@ -63,7 +63,7 @@ struct AnthropicMessages: ChatSurface {
         }
     }
 
-    /// Browsers add the names that they may show to those of other lines.
+    /// Appends response header fields. Browsers combine several lines with names of exposed fields.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
         fields.append("Request-Id: ")
         fields.append(requestID)
@@ -109,6 +109,6 @@ struct AnthropicMessages: ChatSurface {
 }
 
 extension StaticString {
-    /// The type of errors that say that an account is empty.
+    /// Whether the error type means that an account has no credit left.
     fileprivate var isCredit: Bool { "\(self)" == "insufficient_quota" }
 }

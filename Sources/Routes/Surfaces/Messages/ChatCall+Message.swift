@@ -3,11 +3,11 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `POST /v1/messages`: all that Anthropic's contract has, strictly. Unknown fields are ignored.
+    /// Reads the body of `POST /v1/messages` strictly, with all fields of Anthropic's API. Unknown fields are ignored.
     ///
     /// - Parameters:
-    ///   - defaultModel: for a request that names none.
-    ///   - isCounted: the tokens of the prompt are wanted, and no answer.
+    ///   - defaultModel: the model for a request that names none.
+    ///   - isCounted: whether only the tokens of the prompt are wanted.
     init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
@@ -39,9 +39,9 @@ extension ChatCall {
         countIfLong()
     }
 
-    /// `system` and `messages`. Blocks of the system's text are messages of their own.
+    /// Reads `system` and `messages`. Each block of the system's text becomes a message of its own.
     ///
-    /// - Returns: the marks of caches in them.
+    /// - Returns: the cache breakpoints.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [Wishes.CacheMark] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
@@ -85,7 +85,7 @@ extension ChatCall {
             || wishes.bookkeeping.user != nil || wishes.bookkeeping.serviceTier != nil
     }
 
-    /// `thinking`, `output_config`, and `output_format`, which is an older place of the format.
+    /// Reads `thinking`, `output_config`, and `output_format`, the legacy field for the format.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
@@ -144,7 +144,7 @@ extension ChatCall {
 }
 
 extension APIError {
-    /// Clients send the whole conversation when they read this code.
+    /// The code that makes clients send the whole conversation.
     private static let noThreadsCode = "thread_unsupported_request"
 
     fileprivate static var noThreads: APIError {
@@ -156,6 +156,6 @@ extension APIError {
         )
     }
 
-    /// The code for programs, of the few errors that have one in Anthropic's terms.
+    /// The code for programs, which few errors have in Anthropic's API; nil for all others.
     var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
 }

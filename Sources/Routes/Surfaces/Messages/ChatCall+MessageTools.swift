@@ -40,7 +40,7 @@ extension ChatCall {
         if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Nil: a tool of the vendor's own, which asks for something without a call.
+    /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A message, whole or in events.
+/// Writes a response of the Messages API, as a whole or as events.
 struct MessageAnswer: ChatReply {
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { MessageEvents(wanted, exchange) }
 
@@ -64,7 +64,7 @@ struct MessageAnswer: ChatReply {
             body.append(json: text)
             body.append("}")
         }
-        // One that was cut cannot be called.
+        // A call whose arguments were cut off cannot be made.
         let isCut = choice.finish == .length || choice.finish == .contentFilter
         func append(_ call: ToolCall) {
             guard !isCut || isObject(call.arguments) else { return }
@@ -89,7 +89,7 @@ struct MessageAnswer: ChatReply {
         body.append("}")
     }
 
-    /// No text at all is an empty one.
+    /// Whether the arguments are a JSON object. Empty text counts as an empty object.
     private static func isObject(_ json: String) -> Bool {
         let text = ByteBuffer(json)
         guard text.bytes.contains(where: { $0 > 32 }) else { return true }
@@ -97,7 +97,7 @@ struct MessageAnswer: ChatReply {
         return (try? parser.parse(text.bytes))?.kind == .object
     }
 
-    /// Arguments that are no object stand in one.
+    /// Appends arguments as an object. If they are no object, they become its member `_raw`.
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {
@@ -113,7 +113,7 @@ struct MessageAnswer: ChatReply {
 }
 
 extension ByteBuffer {
-    /// A call's id as JSON: ids of the relay's own begin as Anthropic's do.
+    /// Appends the id of a tool call as JSON. Ids that the relay made get the prefix of Anthropic's ids.
     mutating func append(toolUseID id: UnsafeRawBufferPointer) {
         guard id.hasPrefix("call_") else { return append(json: id) }
         append("\"toolu_")
@@ -121,7 +121,7 @@ extension ByteBuffer {
         append("\"")
     }
 
-    /// As one more member; nothing if the vendor does not say why it refuses.
+    /// Appends `stop_details` as a further member, if the vendor gives the reason of a refusal.
     mutating func append(stopDetails refusal: UnsafeRawBufferPointer) {
         if refusal.isEmpty { return }
         append(#","stop_details":{"type":"refusal","category":null,"explanation":"#)
@@ -131,7 +131,7 @@ extension ByteBuffer {
 }
 
 extension FinishReason {
-    /// As messages name it.
+    /// Returns the name of the reason in the Messages API.
     func stopReason(hasSequence: Bool) -> StaticString {
         switch self {
         case .stop: hasSequence ? "stop_sequence" : "end_turn"
@@ -144,7 +144,8 @@ extension FinishReason {
 }
 
 extension Usage {
-    /// As messages name it: tokens that were read from the vendor's memory, or written to it, are not among the input's.
+    /// Appends the usage in the form of the Messages API, where tokens read from or written to the cache are not part
+    /// of the input tokens.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)

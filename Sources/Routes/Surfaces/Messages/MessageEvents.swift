@@ -10,15 +10,15 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private enum Block: Equatable {
         case text
         case thinking
-        /// By the call's index in the answer.
+        /// A tool call, by its index in the response.
         case call(Int)
     }
 
-    /// The arguments of the call that is open.
+    /// The form of the open tool call's arguments.
     private enum Input {
         case notBegun
         case object
-        /// They stand in an object, as text.
+        /// The arguments are no object, so they are sent as text inside one.
         case raw
     }
 
@@ -28,7 +28,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private var hasBegun = false
     private var block: Block?
     private var input = Input.notBegun
-    /// Of the block, or of the next one.
+    /// The index of the open block, or of the next one.
     private var index = 0
     private var finish = FinishReason.stop
     private var stop: Body?
@@ -52,7 +52,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case .signature(nil, let text):
             if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"signature_delta","signature":""#, text)
-            // Thinking that goes on is another thought.
+            // Further reasoning begins a new block.
             close()
         case .sealedThought(let data):
             open(.thinking)

@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// A part of the list of models in Anthropic's form: all of them, unless the request names a number or a place.
+/// A page of the model list in Anthropic's form. It contains all models, unless the request limits their number or
+/// gives a start.
 struct ModelPage {
     private let models: ArraySlice<Offers.Listed>
     private let hasMore: Bool
@@ -77,7 +78,8 @@ struct ModelPage {
         body.append("}")
     }
 
-    /// Appends all capabilities that Anthropic's clients know; of those that have no ability here nothing is known.
+    /// Appends all capabilities that Anthropic's clients know. Those without a matching ability of the relay are
+    /// reported as unsupported.
     private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
         func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
             body.append(name)

@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the `source` of an image or of a document.
+/// Reads the `source` of an image or a document.
 struct SourceReader {
     private let block: JSONValue
-    /// The block's place in the request.
+    /// The path of the block in the request, for errors.
     private let place: String
     private let reader: AttachmentReader
 
@@ -67,7 +67,7 @@ struct SourceReader {
         }
     }
 
-    /// The text of a document of plain text.
+    /// Returns the text of a plain-text document.
     func text(_ source: JSONValue) throws(APIError) -> String { try text(source, "data").text }
 
     private func stored(_ kind: Attachment.Kind, _ id: UnsafeRawBufferPointer, name: String?) -> Attachment {

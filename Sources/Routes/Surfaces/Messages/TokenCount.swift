@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// POST /v1/messages/count_tokens: the tokens that the prompt would have, counted or estimated without its vendor.
+/// POST /v1/messages/count_tokens: the tokens of the prompt, counted or estimated without calling the vendor.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel

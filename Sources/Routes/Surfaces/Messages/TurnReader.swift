@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the conversation of a request for a message.
+/// Reads the conversation of a request to the Messages API.
 struct TurnReader {
     private(set) var messages: [ChatMessage] = []
-    /// The content of the messages besides text.
+    /// The content of the messages that is not text. Messages refer to it by its index.
     private(set) var attachments: [Attachment] = []
     private(set) var cacheMarks: [Wishes.CacheMark] = []
     private var calls: Set<CallID> = []
@@ -54,7 +54,7 @@ struct TurnReader {
             let place = place.part(index)
             switch (try Self.type(of: block, place), role) {
             case ("tool_result", .user):
-                // A result is a message of its own; the order stays.
+                // A result is a message of its own, so the content before it ends here.
                 if !message.content.isEmpty { messages.append(message) }
                 message.content = []
                 note(.result(of: messages.count), of: block)
@@ -69,7 +69,7 @@ struct TurnReader {
             case (let type, _):
                 let count = message.content.count
                 try append(block, type, place, to: &message.content)
-                // A block without content adds no piece, so that there may be no message to mark either.
+                // A block without content adds nothing, and there may be no message to mark.
                 guard message.content.count > count else { continue }
                 note(.piece(message.content.count - 1, of: messages.count), of: block)
             }
@@ -138,7 +138,7 @@ struct TurnReader {
         return message
     }
 
-    /// A string, or blocks within a block.
+    /// Appends a string, or the blocks inside a block.
     private mutating func append(
         _ content: JSONValue,
         _ place: MessagePlace,
@@ -178,7 +178,7 @@ struct TurnReader {
         }
     }
 
-    /// A document of plain text stands in the message as it is; another one is a file.
+    /// Appends a document. Plain text becomes text of the message; other documents become files.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ place: MessagePlace,
@@ -209,7 +209,7 @@ struct TurnReader {
 }
 
 extension Wishes.CacheMark {
-    /// Nil: there is none at this block, tool or request.
+    /// Creates the cache breakpoint of a block, tool or request; nil if it has none.
     init?(_ place: Place, of value: JSONValue) {
         guard let mark = value["cache_control"], mark["type"]?.text == "ephemeral" else { return nil }
         self.init(place, isLong: mark["ttl"]?.text == "1h")

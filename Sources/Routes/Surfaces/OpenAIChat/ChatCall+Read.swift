@@ -3,13 +3,13 @@ package import Engine
 package import Shared
 
 extension ChatCall {
-    /// Reads `POST /v1/chat/completions`: all that OpenAI's contract has, strictly. Unknown fields are ignored. What the
-    /// vendor that is chosen lacks is refused later.
+    /// Reads the body of `POST /v1/chat/completions` strictly, with all fields of OpenAI's API. Unknown fields are
+    /// ignored. Options that the chosen vendor does not support are refused later.
     ///
     /// - Parameters:
-    ///   - defaultModel: for a request that names none.
-    ///   - isPassedOn: whether all who serve the model of that name take the request as it came, so that tools may be left
-    ///     in it.
+    ///   - defaultModel: the model for a request that names none.
+    ///   - isPassedOn: returns whether all providers of a model accept the request unchanged, so that the tools need
+    ///     not be read.
     package init(
         _ root: JSONValue,
         defaultModel: String?,
@@ -19,7 +19,7 @@ extension ChatCall {
         try read(root, defaultModel, isPassedOn)
     }
 
-    // A function of its own: a value that is put together in an initializer that throws is copied at its end.
+    // A function of its own: a value that is built in a throwing initializer is copied at its end.
     private mutating func read(
         _ root: JSONValue,
         _ defaultModel: String?,
@@ -39,7 +39,7 @@ extension ChatCall {
         let most = 1...Int(Int32.max)
         let newer = try fields.integer("max_completion_tokens", most)
         let older = try fields.integer("max_tokens", most)
-        // A server may know either of them.
+        // A server may read either of the two fields, so the larger bound counts.
         maxTokens = newer.map { max($0, older ?? 0) } ?? older
         if choices > 1 { needs.insert(.choices) }
         if !stops.isEmpty { needs.insert(.stops) }
@@ -81,13 +81,13 @@ extension ChatCall {
 
     private static let stopLimitBytes = 1_000
 
-    /// Nil: an empty one, which ends nothing.
+    /// Returns a stop sequence; nil if it is empty, since an empty one would stop nothing.
     static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
         guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
         return text.isEmpty ? nil : text.text
     }
 
-    /// Files that belong to the whole conversation.
+    /// Reads the files that belong to the whole conversation.
     private mutating func readFileIDs(_ fields: RequestFields) throws(APIError) {
         var index = 0
         for element in try fields.array("file_ids") ?? JSONElements() {
@@ -114,7 +114,7 @@ extension ChatCall {
 }
 
 extension ChatCall.WebSearch {
-    /// Of an object with `search_context_size`.
+    /// Reads an object with `search_context_size`.
     init(_ options: JSONValue, _ param: String) throws(APIError) {
         var sites = 3
         if let size = options["search_context_size"] {

@@ -12,7 +12,7 @@ extension ChatCall {
     ) throws(APIError) {
         var count = 0
         if let list = try fields.array("tools") {
-            // One of them may be named, or more may follow.
+            // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
                 fields["tool_choice"]?.kind == .object || fields["functions"] != nil || !isPassedOn(model)
             count = areNeeded ? try read(list, &wishes) : try check(list, &wishes)
@@ -39,7 +39,7 @@ extension ChatCall {
         if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Returns the number of all that are in the list.
+    /// Reads all tools and returns the length of the list.
     private mutating func read(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
         var count = 0
         for tool in list {
@@ -52,7 +52,7 @@ extension ChatCall {
         return count
     }
 
-    /// Checks tools as `read` does, and leaves them in the request as it came.
+    /// Checks the tools as `read` does, but leaves them unread in the request. Returns the length of the list.
     private mutating func check(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
         var (count, offered) = (0, 0)
         for tool in list {
@@ -76,7 +76,7 @@ extension ChatCall {
         return count
     }
 
-    /// Returns whether it is a tool that a model may call.
+    /// Checks a tool. Returns whether the model may call it.
     private mutating func check(_ value: JSONValue, _ param: String) throws(APIError) -> Bool {
         guard value.kind == .object, value.member("type")?.text == "function" else {
             return try tool(value, param) != nil
@@ -91,7 +91,7 @@ extension ChatCall {
         return true
     }
 
-    /// Nil: a tool of the vendor's own, which asks for something without a call.
+    /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
     private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
@@ -156,12 +156,12 @@ extension ChatCall {
         return .named(name)
     }
 
-    /// Only some of the tools may be called.
+    /// Reads `allowed_tools`, which limits the tools that may be called.
     private static func readAllowed(_ choice: JSONValue, _ wishes: inout Wishes) throws(APIError) {
         let param = "tool_choice.allowed_tools"
         guard let value = try choice.object("allowed_tools", "tool_choice") else { throw .missing(param) }
         guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
-        // By the bytes of the names, as those of the Responses API.
+        // Names are compared as bytes, as in the Responses API.
         var allowed: Set<[UInt8]> = []
         let offered = Set(wishes.tools.map { Array($0.name.utf8) })
         for (index, tool) in list.enumerated() {
@@ -174,7 +174,7 @@ extension ChatCall {
         try wishes.offer(only: allowed, value.member("mode"), param)
     }
 
-    /// Reads `functions` and `function_call`, OpenAI's older form.
+    /// Reads `functions` and `function_call`, OpenAI's legacy form of tools.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ wishes: inout Wishes,
@@ -228,7 +228,7 @@ extension ChatCall {
 }
 
 extension JSONValue {
-    /// The object of that name, or this one if it has a name itself, as some clients write it.
+    /// Returns the member `name` and its path, or this object if it has a `name` itself, as some clients write it.
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         guard member("name") != nil else { throw .missing("\(param).\(name)") }
@@ -237,7 +237,9 @@ extension JSONValue {
 }
 
 extension Wishes.Format {
-    /// - Parameter inner: the member that a schema and its name stand in; nil: they stand in the format itself.
+    /// Reads an output format.
+    ///
+    /// - Parameter inner: the member that contains the schema and its name; nil if the format itself contains them.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
         guard let type = format.member("type") else { throw .missing("\(param).type") }
         switch type.text {
@@ -269,15 +271,15 @@ extension Wishes.Format {
 }
 
 extension Wishes {
-    /// Of the tools only these may be called.
+    /// Restricts the tools that may be called.
     ///
     /// - Parameters:
-    ///   - allowed: names, by their bytes.
-    ///   - mode: as the request has it: whether one must be called.
-    ///   - param: of the object that has both.
+    ///   - allowed: the names of the allowed tools, as bytes.
+    ///   - mode: the mode in the request, which says whether a tool must be called.
+    ///   - param: the path of the object with both, for errors.
     mutating func offer(only allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
-        // They have other places now.
+        // The indexes of the tools have changed.
         cacheMarks.removeAll { if case .tool = $0.place { true } else { false } }
         switch mode?.text {
         case "auto", nil: toolChoice = .auto

@@ -3,11 +3,12 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads what few calls say: tools, format, sampling and the like.
+    /// Reads the options that few calls have, such as tools, output format and sampling.
     ///
     /// - Parameters:
-    ///   - marks: those of the messages.
-    ///   - isPassedOn: whether tools may be left in the request, as all who serve the model of that name take it as it came.
+    ///   - marks: the cache breakpoints of the messages.
+    ///   - isPassedOn: returns whether all providers of a model accept the request unchanged, so that the tools need
+    ///     not be read.
     mutating func readWishes(
         _ fields: RequestFields,
         _ marks: [Wishes.CacheMark],
@@ -34,7 +35,7 @@ extension ChatCall {
         if isSaid { take(said) }
     }
 
-    /// Reads what a completion says of quality and bookkeeping.
+    /// Reads the sampling options and the user of a legacy completion.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var wishes = Wishes()
         var isSaid = false

@@ -13,21 +13,22 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private let includesUsage: Bool
     private let hasFunctions: Bool
     private let names: ToolNames
-    /// Of calls of custom tools: the input is known at the end.
+    /// The arguments of custom tool calls so far. Their input is known only at the end.
     private var customArguments: [CallPlace: [UInt8]] = [:]
-    /// Of choices: that of the only thought, until the end; empty: of several thoughts none is told, as in whole answers.
+    /// The signatures of choices, kept until their end. A choice with several thoughts has an empty one, because
+    /// complete responses have none, either.
     private var signatures: [Int: [UInt8]] = [:]
-    /// The beginning of all chunks, up to the choice's index.
+    /// The common beginning of all chunks, up to the index of the choice.
     private var beginning = ByteBuffer()
-    /// The beginning of a chunk with text of the first choice, mostly the only one.
+    /// The beginning of a chunk with text of the first choice, which is usually the only one.
     private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
-    /// The response has begun, though perhaps no chunk.
+    /// Whether the response head was sent, perhaps without any chunk.
     private var hasHead = false
-    /// A vendor of this wire may answer.
+    /// Whether a vendor that speaks this API may respond.
     private let mayBeNative: Bool
-    /// The vendor's own chunks are passed on, and nothing else.
+    /// Whether only the vendor's own chunks are sent.
     private var isNative = false
     private var hasUsage = false
 
@@ -71,7 +72,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         }
     }
 
-    /// A vendor's chunk. Its first four members name the answer, as in all others.
+    /// Sends a vendor's own chunk. The first four members are the same in all chunks and are kept for the usage chunk.
     private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true
@@ -126,7 +127,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(#","id":"#)
         out.append(json: id)
         if names[name].isCustom {
-            // OpenAI's schema of a chunk knows the type `function` only, and lets it be absent.
+            // OpenAI's schema of a chunk has only the type `function`, but the type may be left out.
             out.append(#","custom":{"name":"#)
             out.append(json: name)
             out.append(#","input":""}}]},"finish_reason":null}]}"#)
@@ -173,7 +174,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         open(choice)
         out.append(#"{"tool_calls":[{"index":"#)
         out.append(decimal: call)
-        // OpenAI's client wants a function in each piece.
+        // OpenAI's client library expects a function in each chunk.
         out.append(#","function":{"arguments":""},"extra_content":{"google":{"thought_signature":""#)
         out.append(jsonContent: text)
         out.append("\"}}}]},\"finish_reason\":null}]}\n\n")
@@ -208,9 +209,9 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append("\"}]}\n\n")
     }
 
-    /// A comment, which shows the client that somebody is there.
+    /// Sends a comment, which shows the client that the relay still works.
     func ping() {
-        // A vendor's own chunks would have another id.
+        // A first chunk of the relay would have another id than the vendor's chunks.
         if mayBeNative { beginHead() }
         if hasHead { out.append(": ping\n\n") } else { begin() }
     }
@@ -245,7 +246,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
 
     var isFull: Bool { out.count >= batchBytes }
 
-    /// Sends what has gathered; waits while the client takes it too slowly.
+    /// Sends the collected output, and waits if the client reads too slowly.
     func flush() async {
         flushNow()
         if exchange.writer.isFull { await exchange.writer.drained() }
@@ -261,7 +262,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 
     private func appendUsage(_ usage: Usage) {
-        // The common beginning has the members of a choice's chunk; this one has no choice.
+        // The common beginning ends with members of a choice, which the usage chunk does not have.
         let text = beginning.bytes
         let end = isNative ? 0 : #","usage":null,"choices":[{"index":"#.utf8.count
         out.append(text[part: 0..<(text.count - end)])
@@ -277,7 +278,7 @@ private struct CallPlace: Hashable {
 }
 
 extension ByteBuffer {
-    /// A comment of an event stream, each line of it one.
+    /// Appends a comment of an event stream; each line becomes a comment line.
     mutating func append(comment text: UnsafeRawBufferPointer) {
         append(": ")
         for byte in text {

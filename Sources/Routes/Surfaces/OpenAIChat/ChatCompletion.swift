@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// A chat completion, whole or in chunks.
+/// Writes a chat completion, as a whole or in chunks.
 struct ChatCompletion: ChatReply {
     let names: ToolNames
 
@@ -43,7 +43,7 @@ struct ChatCompletion: ChatReply {
         }
     }
 
-    /// `isOld`: calls are told as `function_call`.
+    /// Appends the choices and the usage. `isOld`: tool calls are written as `function_call`.
     private func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         // In place: a loop over the array would copy each choice.
@@ -78,7 +78,8 @@ struct ChatCompletion: ChatReply {
         body.append(#""}"#)
     }
 
-    /// One text. Of several thoughts it has no signature, and sealed ones have no place.
+    /// Appends all reasoning as one text. If there are several thoughts, the signatures are left out; encrypted
+    /// reasoning is always left out.
     private static func append(_ thoughts: [Thought], to body: inout ByteBuffer) {
         body.append(#","reasoning_content":""#)
         for thought in thoughts { body.append(jsonContent: thought.text) }
@@ -124,7 +125,7 @@ struct ChatCompletion: ChatReply {
 }
 
 extension ChatAnswer {
-    /// Writes the usage that was counted into an answer that goes on as it came, in place of the vendor's.
+    /// Replaces the usage in the vendor's own response by the counted usage.
     mutating func tellUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()
@@ -133,7 +134,7 @@ extension ChatAnswer {
         out.append(#","usage":"#)
         usage.appendJSON(to: &out)
         out.append("}")
-        // Each member came with a comma before it.
+        // Each member was copied with a comma before it.
         out.removeFirst(1)
         out.prepend(UnsafeRawBufferPointer("{"))
         original = Body(out)
@@ -141,7 +142,7 @@ extension ChatAnswer {
 }
 
 extension Exchange {
-    /// Sends a long JSON body, which a thread writes: `opening`, and what `append` adds.
+    /// Sends a long JSON body that a worker thread writes: `opening`, and what `append` adds.
     func send(
         after opening: Body,
         length: Int,

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `messages`. What is not text is added to `parts`, which messages name by their places; what a vendor is to keep
-/// is told by `marks`, and what it must know besides text by `needs`.
+/// Reads `messages`. Content that is not text is added to `parts`, to which messages refer by index. Cache breakpoints
+/// are added to `marks`, and further abilities that the vendor needs to `needs`.
 func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
@@ -46,7 +46,7 @@ private func readMessage(
         try readContent(content, place, &read, &parts, &marks)
     } else if role == .assistant, let audio = message["audio"], audio.kind == .object {
         let words = audio["transcript"]?.string ?? ""
-        // Else its vendor alone knows them.
+        // Without a transcript, only the vendor that made the audio knows its words.
         if words.isEmpty { needs.insert(.spokenAnswers) }
         read.content.append(.text(words))
     } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
@@ -57,7 +57,7 @@ private func readMessage(
     return read
 }
 
-/// As several vendors and clients write it.
+/// Returns the reasoning of a message, in the forms of several vendors and clients; nil if there is none.
 private func thought(of message: JSONValue) -> Thought? {
     guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
     return Thought(text, signature: message["extra_content"]?["thought_signature"]?.string)
@@ -77,7 +77,7 @@ extension ChatMessage.Role {
     }
 }
 
-/// Appends to the content of `message`, to `parts` and to `marks`.
+/// Reads the content of a message. Appends to `message`, `parts` and `marks`.
 private func readContent(
     _ content: JSONValue,
     _ place: MessagePlace,
@@ -99,7 +99,7 @@ private func readContent(
             try parts.add(try readMedium(element, part))
             message.content.append(.attachment(parts.count - 1))
         }
-        // A result is kept as one.
+        // A cache breakpoint inside a result marks the end of the whole result.
         let end = message.content.count - 1
         let marked: Wishes.CacheMark.Place =
             message.isResult ? .result(of: place.message) : .piece(end, of: place.message)
@@ -112,7 +112,7 @@ private func readContent(
     }
 }
 
-/// Nil: what it holds is not text.
+/// Reads a part of a message's content; nil if it is an attachment.
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
@@ -165,7 +165,7 @@ private func readCalls(
     return read
 }
 
-/// A custom tool has an input in place of arguments.
+/// Reads a tool call. A custom tool has an input in place of arguments.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")

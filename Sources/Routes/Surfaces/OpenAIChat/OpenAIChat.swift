@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// OpenAI's endpoints: their envelope of errors, and chat completions.
+/// The surface of OpenAI's endpoints: chat completions and errors.
 struct OpenAIChat: ChatSurface {
     let wire: Wire? = .chat
 
-    /// The envelope: always these four keys.
+    /// Appends an error, always with the same four members.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(isMidStream ? #"data: {"error":{"message":"# : #"{"error":{"message":"#)
         body.append(json: error.shownMessage)
@@ -32,7 +32,7 @@ struct OpenAIChat: ChatSurface {
             let call = try ChatCall(root, defaultModel: defaultModel, isPassedOn: isPassedOn)
             return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
-            // Some clients send what the Responses API takes, and read chat completions.
+            // Some clients send a body of the Responses API and expect a chat completion.
             guard error.param?.isSame(as: "messages") ?? false, root["messages"] == nil, root["input"] != nil else {
                 throw error
             }
