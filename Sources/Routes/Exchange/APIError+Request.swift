@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension APIError {
-    /// The envelope: always these four keys.
+    /// Appends the error in OpenAI's form, always with the same four members.
     func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"error":{"message":"#)
         body.append(json: self.shownMessage)
@@ -18,15 +18,15 @@ extension APIError {
         body.append("}}")
     }
 
-    /// An error for a body that the server refuses.
+    /// Creates the error for a body that the server refuses.
     ///
-    /// - Parameter setting: the bound of the body's size.
+    /// - Parameter setting: the setting that limits the size of the body.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
         if error.status == 413 { self.message += " The operator sets the bound by \(setting)." }
     }
 
-    /// An error for what the server refuses by itself.
+    /// Creates the error for a request that the server refuses by itself.
     init(_ error: RequestError) {
         let code: String? =
             switch error.status {
@@ -45,7 +45,7 @@ extension APIError {
         if error.status == 501 || error.status == 505 { self.isHopeless = true }
     }
 
-    /// The shared store cannot be asked.
+    /// The error for a shared store that is unavailable.
     static func storeAway(_ what: String, _ failure: StoreFailure) -> APIError {
         var error = APIError(503, "\(what) Try again soon.", type: "server_error", code: "store_unavailable")
         error.retryAfterSeconds = 1

@@ -1,15 +1,15 @@
 import Calls
 import Engine
 
-/// Gathers what it writes, and sends it in batches. The chunks of chats do the same on their own: each event of most
-/// streams goes through them.
+/// A writer that sends its output in batches. `ChatChunks` does this by itself, because most streams use it for every
+/// event.
 protocol BatchWriter: AnswerWriter {
     var exchange: Exchange { get }
     var out: ByteBuffer { get set }
 }
 
-/// A batch that is sent before more is translated: one wake-up may bring many events, and each swells threefold. It fills
-/// the output by itself, so that no other one is copied behind it.
+/// The size at which a batch is sent, in bytes. One wake-up may bring many events, and each triples in size. A batch
+/// fills the output, so that no other one is copied behind it.
 let batchBytes = 16_384
 
 extension BatchWriter {
@@ -30,6 +30,6 @@ extension BatchWriter {
 }
 
 extension ByteBuffer {
-    /// For a whole batch, so that it does not grow by and by, and need not be copied to be sent.
+    /// Reserves room for a whole batch, so that the buffer need not grow and can be sent without a copy.
     mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }

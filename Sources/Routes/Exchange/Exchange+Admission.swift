@@ -5,9 +5,9 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// The caller of the request. From here on they are charged with the memory that it takes.
+    /// Returns the caller of the request. From here on, the memory of the request is charged to the caller.
     ///
-    /// - Parameter countsStrays: an unknown bearer that is served as if there were none counts as a wrong key.
+    /// - Parameter countsStrays: whether an unknown key that is ignored counts as a wrong key.
     @inline(never)
     func caller(_ group: EndpointGroup, countsStrays: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
@@ -24,8 +24,8 @@ extension Exchange {
         return caller
     }
 
-    /// Of a request that is put to no vendor: a key of the vendors' is checked with them. Returns the providers whose
-    /// vendors refuse it.
+    /// Checks the passthrough key of a caller whose request calls no vendor. Returns the providers whose vendors refuse
+    /// the key; throws if all do.
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
@@ -33,7 +33,8 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Nil: the address of the connection. Keys that are not known cost nothing to make up, so they do not count.
+    /// Returns who is charged with the request's memory; nil for the address of the connection. Unknown keys are
+    /// ignored, because anybody can make them up.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -46,11 +47,13 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Before a large body is read: a caller who is known to be over a limit is refused at once, and not counted. What the
-    /// head tells to be wrong goes first, as it does after the body. Small bodies cost little, and are always read.
+    /// Refuses a caller who is known to be over a limit, without counting the request. Called before a large body is
+    /// read. Errors in the head come first, as they do after the body. Small bodies are always read, because that costs
+    /// little.
     func refuseIfKnownToBeOver() throws(APIError) {
         guard let (caller, group) = asking, request.body.isLarge else { return }
-        // The least that any call of the group uses. A slot may be free again when the body is there.
+        // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
+        // is there.
         let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
         let claims = gateway.limits.cover(caller, group, request).claims(of: least)
             .filter { $0.limit.quota.unit != .concurrent }
@@ -59,16 +62,16 @@ extension Exchange {
         if let error = decision.error { throw error }
     }
 
-    /// All limits that cover a call of the model of that name, which may replace the one that was asked for.
+    /// Returns all limits that apply to a call of the model that serves it, which may replace the requested one.
     func cover(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> Cover {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
         return gateway.limits.cover(caller, group, request, model: name)
     }
 
-    /// Counts the request in every limit that covers it, or refuses it and counts it in none. What it holds against
-    /// them, it holds as long as the admission lasts.
+    /// Counts the request in every limit that applies to it, or refuses it and counts it in none. The reserved units
+    /// are held as long as the admission exists.
     ///
-    /// - Parameter terms: what it may use; nil: nothing but itself is counted anywhere.
+    /// - Parameter terms: the units that the request may use; nil if only requests are counted.
     @inline(never)
     func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
         let claims = cover.claims(of: terms)
@@ -76,14 +79,14 @@ extension Exchange {
         return try admitted(terms, await heldLater(claims))
     }
 
-    /// The same, of a request whose upload has begun.
+    /// Counts a request whose upload has begun, and completes its admission.
     func admit(_ cover: Cover, _ terms: CallTerms?, completing admission: borrowing Admission) async throws(APIError) {
         let hold = await hold(cover.claims(of: terms))
         try note(hold)
         admission.complete(terms, holding: hold)
     }
 
-    // Work that does not wait is kept out of the frames of functions that do: these stay with a stream to its end.
+    // Code that does not suspend is kept out of the frames of async functions, which live as long as the stream.
 
     @inline(never)
     private func admitted(_ terms: CallTerms?, _ hold: consuming Hold) throws(APIError) -> Admission {
@@ -93,20 +96,20 @@ extension Exchange {
         return admission
     }
 
-    /// The calls of vendors are told of there from now on.
+    /// Sets the sheet that upstream calls of this request are billed to.
     func use(_ sheet: CallSheet) {
         sheet.caller = asking?.caller
         sheet.keepsRecords = gateway.usage.isOn
         self.sheet = sheet
     }
 
-    /// Throws the refusal, if it is one.
+    /// Records the decision, and throws if it is a refusal.
     private func note(_ hold: borrowing Hold) throws(APIError) {
         standing = hold.decision
         if let error = hold.decision.error { throw error }
     }
 
-    /// Nil: that takes time.
+    /// Reserves units in memory; nil if that needs a call to the store.
     @inline(never)
     private func heldAtOnce(_ claims: [Claim]) -> Hold? {
         claims.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(claims)
@@ -123,17 +126,18 @@ extension Exchange {
         return await gateway.limiter.reserve(claims, on: gateway.loop)
     }
 
-    /// A caller's own key that is not sent on, since ANONYMOUS_MODELS serves the call, is as good as unknown.
+    /// Counts a passthrough key as an unknown key if it is not sent to the vendor, because ANONYMOUS_MODELS serves the
+    /// call.
     @inline(never)
     func countStray(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countStray(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// An unknown bearer that is served as if there were none may be a guess at a token. One that its address has not
-    /// sent within the last hour counts as a wrong key, and after too many of these it is refused.
+    /// Counts an unknown key that is ignored, since it may be a guess. It counts as a wrong key unless its address has
+    /// sent it within the last hour. After too many wrong keys, it is refused.
     ///
-    /// - Parameter caller: whose key a vendor may know, which it then is asked before this is refused.
+    /// - Parameter caller: the caller whose key a vendor may accept; the vendors are asked before the key is refused.
     private func countStray(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError) {
         guard gateway.limits.countsFailures else { return }
         let address = gateway.limits.address(request)
@@ -148,8 +152,8 @@ extension Exchange {
         throw refusal
     }
 
-    /// The refusal of a wrong key: that, or, after too many from its address, to wait. A key that works is never
-    /// refused for others' wrong ones.
+    /// Returns the error for a wrong key. After too many wrong keys from its address, it is the error of that limit. A
+    /// valid key is never refused because of others' wrong keys.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let claims = gateway.limits.coverOfFailure(request).claims(of: Amounts())
         guard !claims.isEmpty else { return error }

@@ -4,11 +4,12 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Sends a JSON body that takes long to write: a thread for such work writes the rest of it.
+    /// Sends a JSON body that takes long to write. A worker thread writes everything after `opening`.
     ///
     /// - Parameters:
     ///   - opening: the beginning of the body.
-    ///   - rest: false: the body cannot be written, and nothing is sent.
+    ///   - rest: writes the rest; returns false if that fails, and nothing is sent then.
+    /// - Returns: whether the body was sent.
     func send(
         longer opening: borrowing ByteBuffer,
         ofBytes length: Int,

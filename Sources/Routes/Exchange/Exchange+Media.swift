@@ -3,9 +3,9 @@ import Engine
 import Upstream
 
 extension Exchange {
-    /// Passes content on as it comes; a small one whose length is known as a whole, once it has come.
+    /// Sends content to the client as it arrives. Small content of known length is sent as a whole.
     ///
-    /// - Parameter totalBytes: as many as it must be; nil: not known.
+    /// - Parameter totalBytes: the length that the content must have; nil if it is not known.
     func pass(_ content: any MediaStream, totalBytes: Int? = nil) async throws(UpstreamError) {
         defer { content.stop() }
         let isHeld = totalBytes.map { $0 <= Self.heldBytes } ?? false && request.method != .head

@@ -3,46 +3,47 @@ import Engine
 import Limits
 import Shared
 
-/// One request and its response: the heads, what is sent, and the record that tells of it.
+/// One request and its response, with the record of both.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class Exchange: @unchecked Sendable {
     let request: Request
     let writer: any ResponseWriter
     let gateway: Gateway
-    /// In whose manner errors are told.
+    /// The surface that writes errors.
     var surface: any Surface
     var record: RequestRecord
-    /// The id at the end of the request's path, where its route has one.
+    /// The id at the end of the request's path; nil if its route has none.
     var named: String?
-    /// Parts of the body are needed up to the end of the response.
+    /// Whether parts of the body are needed until the end of the response.
     var keepsBody = false
-    /// A body that was read before its endpoint was known to serve it.
+    /// A JSON body that was read before the way to serve it was known; nil if there is none.
     var jsonAhead: Body?
+    /// A form whose beginning was read before the way to serve it was known; nil if there is none.
     var formAhead: ForwardedForm?
-    /// The connection ends after the response.
+    /// Whether the connection is closed after the response.
     var closes = false
-    /// Whether pages of other sites may read the answer, as far as `CORS_ORIGINS` says so.
+    /// Whether pages of other sites may read the response, as far as `CORS_ORIGINS` allows it.
     var isShared = true
-    /// Further header lines, of the operator's side.
+    /// Further header lines of the operator's endpoints.
     var operatorFields = ""
-    /// For `Allow`.
+    /// The methods for the header `Allow`.
     var allowed: [StaticString] = []
-    /// The caller, and the group of the endpoint, once they are known.
+    /// The caller, and the group of the endpoint; nil until they are known.
     var asking: (caller: Caller, group: EndpointGroup)?
-    /// The standing of the limits that cover the request.
+    /// The state of the limits that apply to the request.
     var standing: Decision?
-    /// Of the calls made for it, from its admission on.
+    /// The sheet of the upstream calls for the request; nil before its admission.
     var sheet: CallSheet? {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
-    /// For `X-Relay-Cost`.
+    /// The cost for the header `X-Relay-Cost`.
     var cost: Cost?
-    /// Nil: the cache has no part in the request.
+    /// The use of the cache; nil if the request does not use it.
     var lookup: (any CachePart)?
     private(set) var hasBegun = false
-    /// Whether a decision of limits is waited for.
+    /// Whether the request waits for a decision of the limiter.
     var isWaitingForLimits = false
     /// The bytes that the connection had sent when the request began.
     let sentBefore: Int
@@ -62,7 +63,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     var requestID: String { record.id }
-    /// The vendor's name of the model that answers; nil: not known.
+    /// The vendor's name of the model that serves the request; nil if it is not known.
     var servedModel: String? { lookup?.servedModel ?? sheet?.server?.model }
 
     // MARK: Whole answers
@@ -84,7 +85,9 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: ByteBuffer())
     }
 
-    /// - Parameter label: of the counts.
+    /// Sends the response to a CORS preflight request.
+    ///
+    /// - Parameter label: the number of its route in the counters.
     func sendPreflight(label: Int) {
         record.route = "OPTIONS"
         record.routeLabel = label
@@ -98,7 +101,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: ByteBuffer())
     }
 
-    /// The cost so far, for the head.
+    /// Records the cost so far, for the response head.
     func noteCost() {
         if let sheet { record.note(costOf: sheet) }
         cost = record.cost
@@ -116,7 +119,7 @@ final class Exchange: @unchecked Sendable {
         writer.begin(head)
     }
 
-    /// Events that have gathered, if some have.
+    /// Sends the collected events, if there are any.
     func send(batch: inout ByteBuffer) {
         if !batch.isEmpty { writer.write(batch: &batch) }
     }
@@ -128,7 +131,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: body)
     }
 
-    /// A body in pieces, in which no error can be told.
+    /// Begins a body that is sent in pieces and cannot contain an error.
     func beginBytes(_ status: Int = 200, type: String) {
         var head = head(status, type: nil)
         head.add("Content-Type", text: type)
@@ -139,7 +142,7 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Errors
 
-    /// Before the answer has begun an answer of its own, after that a last event, or in binary content a cut.
+    /// Sends an error: as a response, or as the last event of a stream. Binary content is cut off instead.
     func fail(_ error: APIError) {
         record.note(error)
         if error.status == 499 || isBinary { return writer.cut() }
@@ -168,7 +171,7 @@ final class Exchange: @unchecked Sendable {
 
     private func begin(_ status: Int) {
         hasBegun = true
-        // The request's content is with the vendor, or of no more use.
+        // The content of the request is at the vendor, or no longer needed.
         if !keepsBody { request.body.giveBackLarge() }
         record.status = status
         record.firstByteNanoseconds = gateway.loop.now.nanoseconds(since: record.startedAt)
@@ -201,7 +204,7 @@ final class Exchange: @unchecked Sendable {
         return head
     }
 
-    /// A scheme, a name of at most 253 bytes, and a port.
+    /// The longest origin, in bytes: a scheme, a name of at most 253 bytes, and a port.
     private static let originLimitBytes = 300
 
     private func addOrigin(_ head: inout ResponseHead) {
@@ -213,7 +216,7 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Once, when nothing more is done for the request.
+    /// Counts and logs the request. Called once, when it has ended.
     func end() {
         lookup?.end()
         if let seconds = writer.stalledSeconds { record.note(stallSeconds: seconds) }
@@ -250,7 +253,7 @@ final class Exchange: @unchecked Sendable {
         gateway.usage.take(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
     }
 
-    /// 1 to 64 of letters, digits, `.`, `_`, `-`.
+    /// Whether the text is an id: 1 to 64 letters, digits, `.`, `_` and `-`.
     private static func isID(_ text: UnsafeRawBufferPointer) -> Bool {
         text.count <= 64
             && text.allSatisfy {
@@ -288,7 +291,7 @@ extension Exchange: RunningEntry {
     }
 }
 
-/// Answers what the server refused before it was a request.
+/// Sends the response to input that the server refused before it was a complete request.
 struct RefusedHead {
     let gateway: Gateway
     let surface: any Surface
@@ -319,7 +322,7 @@ struct RefusedHead {
 }
 
 extension Gateway {
-    /// The head that all responses begin with.
+    /// Returns the head with the header lines of all responses.
     fileprivate func head(
         _ status: Int,
         type: StaticString?,

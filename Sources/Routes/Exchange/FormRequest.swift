@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A `multipart/form-data` body, read whole.
+/// A `multipart/form-data` body that was read as a whole.
 struct Form: Sendable {
     struct File: Sendable {
         let name: String
@@ -14,7 +14,8 @@ struct Form: Sendable {
 }
 
 extension Exchange {
-    /// A form whose files each have at most `fileLimitBytes`, and no more than any upload may have.
+    /// Returns the stream of a form. Each file may have at most `fileLimitBytes`, and never more than the upload limit
+    /// of the settings.
     func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
@@ -31,12 +32,12 @@ extension Exchange {
         return form
     }
 
-    /// Waits for a form; see `formStream`.
+    /// Reads a form as a whole. The limits are those of `formStream`.
     func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// A copy of a form that was read ahead, as a whole.
+    /// Reads a copy of the form that was kept in memory.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)

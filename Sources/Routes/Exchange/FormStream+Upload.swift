@@ -3,22 +3,22 @@ import Engine
 import Shared
 import Upstream
 
-/// A file that a vendor keeps, and the call that handed it over.
+/// A file that was uploaded to a vendor, and the call that uploaded it.
 struct HandedFile {
     let asset: KeptAsset
     let keeper: FileKeeper
 }
 
 extension FormStream {
-    /// Hands the file that is coming over to a vendor: its `beginning`, which was read, and then what comes, as fast as
-    /// the vendor takes it. What fails on either side ends the other.
+    /// Uploads the file that is arriving: first `beginning`, which was read already, then the rest, as fast as the
+    /// vendor accepts it. A failure of either side ends the other.
     ///
     /// - Parameters:
-    ///   - terms: as far as they are known.
-    ///   - next: returns who takes the file with another key after a refusal of the key; nil: nobody does. A file of up to
-    ///     1 MB is kept for that.
-    ///   - atEnd: called with the file's length before the vendor is told that this was all; returns the terms that have
-    ///     become known meanwhile. What it throws cuts the upload.
+    ///   - terms: the options of the file that are known so far.
+    ///   - next: returns the keeper with another key after a key was refused, or nil if there is none. If `next` is not
+    ///     nil, a file of up to 1 MB is kept for this.
+    ///   - atEnd: called with the length of the file before the upload is ended; returns the options that have become
+    ///     known since. If it throws, the upload is cut off.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
@@ -35,13 +35,13 @@ extension FormStream {
         if isKept { kept.append(beginning.bytes) }
         try await keeper.write(beginning.bytes, to: upload)
         beginning.release()
-        // A vendor that refuses a key need not have seen the end.
+        // A vendor may refuse a key before the end of the file.
         while upload.isWanted || isKept, let piece = try await nextPiece() {
             bytes += piece.count
             if isKept { isKept = try await keep(piece, behind: &kept) }
             if upload.isWanted { try await keeper.write(piece, to: upload) }
         }
-        // A vendor that wants no more says why in its answer.
+        // A vendor that accepts no more bytes gives the reason in its response.
         let late = upload.isWanted || isKept ? try await atEnd(bytes) : FileTerms()
         do throws(UpstreamError) {
             return HandedFile(asset: try await keeper.finish(upload, late), keeper: keeper)
@@ -51,7 +51,7 @@ extension FormStream {
         }
     }
 
-    /// Hands a whole file over with one key after the other, until one is not refused.
+    /// Uploads a complete file with one key after another, until one is not refused.
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,
@@ -92,7 +92,7 @@ extension FileKeeper {
         }
     }
 
-    /// Ends an upload. A failure that it throws was counted against the key already.
+    /// Ends an upload. If this throws, the failure has already been recorded for the key.
     fileprivate func finish(_ upload: any FileUpload, _ terms: FileTerms) async throws(UpstreamError) -> KeptAsset {
         do throws(UpstreamError) {
             let asset = try await upload.finish(terms)

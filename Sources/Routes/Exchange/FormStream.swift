@@ -2,14 +2,14 @@ import Engine
 import Shared
 import Upstream
 
-/// A `multipart/form-data` body as it comes: plain fields are gathered on the way, files are handed on piece by piece.
-/// Memory: a piece, and the fields.
+/// A `multipart/form-data` body that is read while it arrives. Plain fields are collected; files are returned in
+/// pieces. In memory are only the fields and one piece.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class FormStream: @unchecked Sendable {
-    /// Those that have come so far.
+    /// The plain fields that have arrived so far.
     private(set) var fields: [(name: String, text: String)] = []
-    /// The head of the file that began last.
+    /// The header of the file that began last.
     private(set) var file: MultipartPart?
     private let body: RequestBody
     private let files: [String]
@@ -18,25 +18,28 @@ final class FormStream: @unchecked Sendable {
     private var reader: MultipartReader
     private var piece = ByteBuffer()
     private var isInFile = false
-    /// Of the file that is coming.
+    /// The number of bytes of the current file that have arrived.
     private var fileBytes = 0
-    /// Of the plain field that is coming.
+    /// The name of the current plain field.
     private var name = ""
     private var text = ByteBuffer()
-    /// Of all fields together.
+    /// The size of all plain fields together, in bytes.
     private var fieldBytes = 0
-    /// Of files and fields that are kept, and what is held for them. What a request has anyway is enough for a file's
-    /// beginning and some fields.
+    /// The size of the files and fields that are kept, in bytes.
     private var gatheredBytes = 0
+    /// The memory that is reserved for them. It starts with what every request may use, which is enough for some fields
+    /// and the beginning of a file.
     private var heldBytes = 32_768
     private static let stepBytes = 262_144
 
     private static let fieldLimitBytes = 1_048_576
 
+    /// Creates the stream of a form.
+    ///
     /// - Parameters:
-    ///   - files: parts that are called so, also with an index in brackets, are files, whatever else their heads say.
-    ///   - fileLimitBytes: of each.
-    ///   - beginning: of the body, which was read before.
+    ///   - files: the names of parts that are files, also with an index in brackets.
+    ///   - fileLimitBytes: the largest size of each file.
+    ///   - beginning: the bytes of the body that were read before.
     init(
         _ request: Request,
         files: [String],
@@ -51,8 +54,8 @@ final class FormStream: @unchecked Sendable {
         reader.append(&beginning)
     }
 
-    /// Reads on to the next file, past what is left of the one before, and tells its field's name without an index;
-    /// nil: the form has ended, and all its fields have come.
+    /// Skips the rest of the current file and reads up to the next one. Returns the name of its field without an index;
+    /// nil if the form has ended, when all fields have arrived.
     func nextFile() async throws(APIError) -> String? {
         while let event = try await nextEvent() {
             switch event {
@@ -69,7 +72,7 @@ final class FormStream: @unchecked Sendable {
         return nil
     }
 
-    /// The next piece of the file, valid until something else is asked of the form; nil: that was all of it.
+    /// Returns the next piece of the file, valid until the next call; nil at the end of the file.
     func nextPiece() async throws(APIError) -> UnsafeRawBufferPointer? {
         guard isInFile, let event = try await nextEvent(), case .data(let bytes) = event else {
             isInFile = false
@@ -82,7 +85,7 @@ final class FormStream: @unchecked Sendable {
         return bytes
     }
 
-    /// At least `count` bytes of the file, or all that it has.
+    /// Returns at least `count` bytes of the file, or all bytes if it is shorter.
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
         while bytes.count < count, let piece = try await nextPiece() {
@@ -108,7 +111,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget has had so much for what was gathered.
+    /// Waits until the memory budget covers so many bytes.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }
@@ -123,7 +126,7 @@ final class FormStream: @unchecked Sendable {
 
     // MARK: Parts
 
-    /// True: it is a file. `image[]` and `image[0]` are `image`.
+    /// Begins a part. Returns whether it is a file. `image[]` and `image[0]` are read as `image`.
     private func begin(_ part: MultipartPart) -> Bool {
         let plain = part.name.withoutIndex
         let file = files.first { $0.hasSameBytes(as: plain) }

@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// A form that goes on part by part, with another model. Its beginning is held until its model is known, and as long as
-/// another vendor may still be asked for all of it.
+/// A form that is forwarded part by part, with another model. Its beginning is kept in memory until the model is known,
+/// and as long as the whole form may still be sent to another vendor.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ForwardedForm: FormSource, @unchecked Sendable {
     let contentType: String
     private(set) var model: String?
-    /// Of images that are asked for.
+    /// The number of images that the form asks for.
     private(set) var images = 1
     private(set) var isStreamed = false
     private(set) var user: String?
@@ -19,7 +19,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let request: Request
     private let boundary: String
     private let limits: Limits
-    /// As it came, from its beginning on.
+    /// The bytes of the form from its beginning, as they came.
     private var held = ByteBuffer()
     private(set) var isReplayable = true
     private var isRead = false
@@ -27,22 +27,23 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let loop: EventLoop
     private var waited: UInt64 = 0
     private var waitsSince: LoopTime?
-    /// Of memory for what is held. What a request has anyway is enough for a small form.
+    /// The memory that is accounted for the kept bytes. It starts with what every request may use, which is enough for
+    /// a small form.
     private var coveredBytes = 32_768
 
-    // The first reading, of what is held; nil: it has ended, or has gone as far as it should.
+    // State of the first reading, which finds the model; `scout` is nil once this reading has ended.
     private var scout: MultipartReader?
     private var scoutedName = ""
     private var scoutedText = ByteBuffer()
     private var scoutedBytes = 0
 
-    // One reading of the form.
+    // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// Given to the reader, of what is held.
+    /// The number of kept bytes that the reader has been given.
     private var given = 0
     private var newModel = ""
     private var passed = PassedFields(allowing: [], isCallersKey: false)
-    /// Why the form must not go on; nil: it may.
+    /// The error for a form that must not be forwarded; nil if it may be.
     private var refusal: APIError?
     private var isInModel = false
     private var isInFormat = false
@@ -55,12 +56,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// A longer form goes on as it comes, to one vendor.
+        /// The longest form, in bytes, that can be sent to several vendors. A longer one is sent to one vendor as it
+        /// arrives.
         let replayBytes: Int
     }
 
     private static let stepBytes = 262_144
-    /// More than any vendor makes. What is counted must be what a vendor reads.
+    /// The allowed number of images, more than any vendor makes. The relay must count the same number that a vendor
+    /// reads.
     static let imageRange = 1...1_000
 
     init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(RequestError) {
@@ -73,27 +76,27 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Its images count, so all of it is held.
+    /// Whether the form asks for images. Limits count them, so the whole form is kept.
     private var hasPictures: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
     // MARK: The beginning
 
-    /// Reads on until the model is known, and to the form's end if all of it is held.
+    /// Reads until the model is known, or to the end of the form if it asks for images.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
         if hasPictures { try await readAhead() }
     }
 
-    /// Reads on as far as the form is held, so that a short one is found good before anybody is asked, and does not keep
-    /// a vendor waiting.
+    /// Reads as much of the form as is kept in memory. A short form is thus checked before a vendor is called, and does
+    /// not keep the vendor waiting.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil
     }
 
-    /// False: the form has ended.
+    /// Reads one event. Returns false at the end of the form.
     private func scoutOn() async throws(APIError) -> Bool {
         let event: MultipartEvent?
         do throws(RequestError) {
@@ -135,13 +138,13 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "user") { user = text.text }
         if hasPictures, isCount(name) {
             let count = try FormFields([("n", text.text)]).integer("n", Self.imageRange)
-            // Of several, any may be the one that is read.
+            // If the field occurs several times, a vendor may read any of them.
             images = max(images, count ?? 1)
         }
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Holds the next bytes, which are in `piece` too; false: there are none.
+    /// Reads the next bytes into `piece` and keeps a copy. Returns false at the end of the body.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()
@@ -184,14 +187,15 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
 
-    /// Reads on as long as all of it can be held; false: it is longer, or not all of it was held.
+    /// Reads the whole form if it is short enough to be kept. Returns false if it is too long or its beginning was
+    /// released.
     func readWhole() async throws(APIError) -> Bool {
         try await readAhead()
         while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }
         return isRead
     }
 
-    /// All bytes of a form that was read whole.
+    /// Returns a copy of a form that was read as a whole.
     func copyHeld() async throws(APIError) -> ByteBuffer {
         var copy = ByteBuffer()
         do throws(RequestError) {
@@ -204,7 +208,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return copy
     }
 
-    /// The bytes that were read, for an endpoint that reads the form itself.
+    /// Moves out the bytes that were read, for an endpoint that reads the form itself.
     func takeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)
@@ -224,7 +228,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         hasModel = false
         isLeftOut = false
         hasEnded = false
-        // It was found valid.
+        // The same content type was valid in the initializer.
         if let fresh = try? MultipartReader(contentType: request[.contentType]) { reader = fresh }
     }
 

@@ -5,8 +5,8 @@ package import Shared
 package import Synchronization
 import Upstream
 
-/// The parts that endpoints need: of the process, of the loop and of its present setup. Constant; parts that all loops
-/// share are constant or atomic.
+/// Everything that endpoints need of the process, the loop and its present setup. It never changes. Parts that all
+/// loops share are immutable or thread-safe.
 ///
 /// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `verdicts` are used on its loop only.
 final class Gateway: @unchecked Sendable {
@@ -16,40 +16,40 @@ final class Gateway: @unchecked Sendable {
     let callers: Callers
     let limits: LimitBook
     let limiter: Limiter
-    /// The whole process's.
+    /// The memory budget of the process.
     let memory: MemoryBudget
     let registry: Registry
     let keyCheckers: [any KeyChecker]
     let files: FileShelf
     let responses: ResponseShelf
-    /// Nil: no answer is kept.
+    /// The response cache; nil if it is off.
     let cache: AnswerCache?
-    /// The answers that the process keeps, whatever the settings are now.
+    /// The cached responses of the process, which outlive a change of settings.
     let answers: AnswerShelf
-    /// For work that would hold up the loop.
+    /// The threads for work that would block the loop.
     let worker: WorkQueue
-    /// For large bodies.
+    /// The thread that reads large bodies.
     let reader: Worker
-    /// Nil: no picture is fetched.
+    /// The client that downloads URLs of callers; nil if images must not be downloaded.
     let fetcher: Fetcher?
-    /// The whole process's.
+    /// The cache of uploaded files, shared by the process.
     let assets: AssetCache
     /// The state that all instances share.
     let shared: SharedState
     let process: ProcessState
-    /// The whole process's.
+    /// The recorder of usage, shared by the process.
     let usage: UsageBook
-    /// This loop's.
+    /// The metrics of this loop.
     let counts: LoopMetrics
-    /// The whole process's.
+    /// The metrics of the process.
     let metrics: Metrics
     let parser: JSONParser
     let ids: RandomBytes
     let verdicts: KeyVerdicts
-    /// The time in which a request may ask further candidates, and repeat calls.
+    /// The time in which a request may try further candidates and repeat calls.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
-    /// Header lines of every answer.
+    /// The header lines of every response.
     let commonFields: ByteBuffer
 
     init(_ shares: ProcessParts, _ own: LoopParts, _ setup: Setup) {
@@ -96,7 +96,7 @@ final class Gateway: @unchecked Sendable {
         }
     }
 
-    /// Header lines of answers that pages of other sites must not read.
+    /// Header lines of responses that pages of other sites must not read.
     static var plainFields: ByteBuffer {
         var head = ResponseHead(status: 200)
         head.add("OpenAI-Version", "2020-10-01")
@@ -135,10 +135,10 @@ package final class ProcessState: Sendable {
     let strays = StrayBearers()
     /// The requests of all loops that have not ended.
     let running = RunningRegister()
-    /// The figures of the last hour; nil before the loops run.
+    /// The metrics of the last hour; nil before the loops run.
     package let figures = Lock<FigureHistory?>(nil)
     let reloads = OpenReloads()
-    /// Nil: settings are never read anew.
+    /// The reloader of the settings; nil if settings cannot be reloaded.
     package let reloader = Lock<(any SettingsReloader)?>(nil)
 
     package init(_ admin: AdminState) { self.admin = admin }

@@ -3,7 +3,7 @@ package import Limits
 package import Shared
 import Upstream
 
-/// The parts that all loops share, as far as endpoints need them.
+/// The parts that all loops of the process share and endpoints need.
 package struct ProcessParts: Sendable {
     package let log: Log
     let memory: MemoryBudget
@@ -11,9 +11,9 @@ package struct ProcessParts: Sendable {
     let files: FileShelf
     let responses: ResponseShelf
     let answers: AnswerShelf
-    /// For work that would hold up the loop.
+    /// The threads for work that would block the loop.
     let worker: WorkQueue
-    /// For large bodies.
+    /// The thread that reads large bodies.
     let reader: Worker
     let assets: AssetCache
     /// The state that all instances share.
@@ -53,7 +53,7 @@ package struct ProcessParts: Sendable {
     }
 }
 
-/// The parts of a loop that live on when its setup is replaced.
+/// The parts of a loop that survive a change of its setup.
 ///
 /// `@unchecked`: most are used on the loop only.
 package struct LoopParts: @unchecked Sendable {
@@ -63,13 +63,15 @@ package struct LoopParts: @unchecked Sendable {
     package let ids = RandomBytes()
     let verdicts = KeyVerdicts()
     let running = RunningRequests()
-    /// For vendors.
+    /// The HTTP client for vendors.
     package let client: CurlClient
-    /// For addresses that others name.
+    /// The HTTP client for URLs of callers, which may reach only public addresses.
     package let outside: CurlClient
 
+    /// Creates the parts of a loop.
+    ///
     /// - Parameters:
-    ///   - budget: counts responses and idle connections to vendors; nil if nothing bounds them.
+    ///   - budget: the memory budget for responses and idle connections of vendors; nil if it is not limited.
     ///   - maxConnections: the most connections to vendors at which an idle one is kept.
     package init(
         loop: EventLoop,

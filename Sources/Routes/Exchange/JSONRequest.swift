@@ -2,9 +2,9 @@ import Engine
 import Shared
 
 extension Exchange {
-    /// Waits for a JSON body and has it read by `read`, on this loop or, where that takes long, on a thread for it.
+    /// Waits for a JSON body and has it read by `read`: on this loop, or on a thread if the body is large.
     ///
-    /// - Parameter limitBytes: the longest body; nil: that of the settings.
+    /// - Parameter limitBytes: the longest body; nil for the limit of the settings.
     func json<Value: Sendable>(
         limitBytes ownLimitBytes: Int? = nil,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
@@ -21,12 +21,12 @@ extension Exchange {
         }
         let bytes = request.body.bytes
         if bytes.count > JSONBody.loopBytes { return try await readAway(request.body.takeBytes(), read) }
-        // The parser has its own copy of what it read.
+        // The parser has its own copy of the body.
         defer { request.body.release() }
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
-    /// The same, with the body as it came.
+    /// Reads a JSON body, and also returns its raw bytes.
     func jsonAndBody<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> (Value, Body) {
@@ -50,7 +50,7 @@ extension Exchange {
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
-    /// The most bytes of the body.
+    /// Checks the request before its body is read. Returns the longest body in bytes.
     @inline(never)
     private func checkBeforeBody() throws(APIError) -> Int {
         try checkMedia(request)
@@ -78,7 +78,7 @@ extension Exchange {
             throw .media("Content-Encoding is not accepted here; send the body as it is.")
         }
         guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
-        // A value of semicolons alone has no parts.
+        // A value of semicolons only has no parts.
         let parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
         guard let media = parts.first, media.equalsLowered("application/json") else {
             throw .media("Content-Type must be application/json.")
@@ -95,11 +95,12 @@ extension Exchange {
     }
 }
 
-/// The reading of a JSON body: it is counted, parsed, and then read by the endpoint.
+/// Reads JSON bodies: counts their values, parses them and lets the endpoint read them.
 enum JSONBody {
-    /// More is read by the thread for it, so that its loop serves others meanwhile.
+    /// The largest body that is read on the loop, in bytes. A thread reads larger ones, so that the loop can serve
+    /// other requests.
     static let loopBytes = 262_144
-    /// For bodies that came before.
+    /// The longest wait for bodies that came before, in nanoseconds.
     static let patienceNanoseconds: UInt64 = 30_000_000_000
     static let bound = JSONShape.Bound(values: 100_000, elements: 10_000, depth: 1_024)
 
@@ -122,7 +123,7 @@ enum JSONBody {
         return try read(root)
     }
 
-    /// Says where the body is not JSON, and what is expected there.
+    /// Returns the error for a body that is not JSON, with the position and what is expected there.
     @inline(never)
     private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
         guard bytes.contains(where: { $0 > 32 }) else {
@@ -164,9 +165,9 @@ enum JSONBody {
     }
 }
 
-/// A body that is read away from its loop, with what it holds of the memory budget: the request may end before.
+/// A body that is read on another thread, with its reserved memory, because the request may end before.
 ///
-/// `@unchecked`: nothing of it changes.
+/// `@unchecked`: all properties are immutable.
 private final class LargeJSON: @unchecked Sendable {
     private let body: Body
     private let hold: MemoryHold?
@@ -186,7 +187,7 @@ private final class LargeJSON: @unchecked Sendable {
 }
 
 extension Request {
-    /// By its Content-Type, whatever parameters that has.
+    /// Whether the `Content-Type` is JSON, with any parameters.
     var isJSON: Bool {
         guard let type = self[.contentType] else { return false }
         let name = type.prefix { $0 != UInt8(ascii: ";") }

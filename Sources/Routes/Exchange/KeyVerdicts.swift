@@ -4,14 +4,16 @@ import Limits
 import Shared
 import Upstream
 
-/// Verdicts of vendors on keys: of a key that one of them takes they hold for five minutes, of another one for five seconds.
+/// A cache of whether vendors accept a passthrough key. A result is valid for five minutes if a vendor accepts the key,
+/// else for five seconds.
 ///
 /// `@unchecked`: used on one loop only.
 final class KeyVerdicts: @unchecked Sendable {
     private var verdicts = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
     private static let limit = 1_000
 
-    /// The providers whose vendors refuse a pass-through caller's key; nil: all do, so it is bad.
+    /// Returns the names of the providers that refuse the key of a passthrough caller; nil if all refuse it, which
+    /// makes the key invalid.
     func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
         guard let identity = caller.identity else { return nil }
         if let known = verdicts.use(identity), gateway.loop.now < known.until { return known.refusers }

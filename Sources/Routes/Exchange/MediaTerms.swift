@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension CallTerms {
-    /// Of calls that make images, or speak; nil where nothing but requests is counted.
+    /// Creates the terms of calls that make images or speech; nil if limits count only requests.
     init?(images: Int, calls: Int, _ candidate: Candidate, _ cover: Cover, _ gateway: Gateway) {
         guard gateway.limits.countsLate || !cover.isPlain else { return nil }
         let means = gateway.limiter.means
@@ -13,7 +13,7 @@ extension CallTerms {
             let mean = means.credits(of: candidate.model.id)
             credits =
                 prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls * (mean ?? UsageMeans.firstCredits)
-            // The first guess for a new model is no mean.
+            // The first guess for a new model is not a mean, so it belongs to the minimum.
             let guess = min(mean ?? UsageMeans.firstCredits, UsageMeans.firstCredits)
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
@@ -26,7 +26,7 @@ extension CallTerms {
         )
     }
 
-    /// Of a recording that is written down, by a model of that name; nil where nothing but requests is counted.
+    /// Creates the terms of a transcription by the model `name`; nil if limits count only requests.
     init?(
         transcriptOf name: String,
         by candidate: Candidate,
@@ -47,7 +47,7 @@ extension CallTerms {
         self.init(reserving: reserved, atLeast: minimum, terms)
     }
 
-    /// Those of one candidate, with what another might use.
+    /// Creates the terms of one candidate, with the amounts that another candidate might use.
     init(reserving amounts: Amounts, atLeast minimum: Amounts, _ terms: CallTerms) {
         self.init(
             reserving: amounts,
@@ -60,7 +60,7 @@ extension CallTerms {
 }
 
 extension Gateway {
-    /// Tokens that an answer of the model has as a rule.
+    /// Returns the completion tokens that a response of the model usually has.
     func expectedTokens(of model: Model) -> Int {
         min(limiter.means.expected(of: model.id).completionTokens, model.maxOutputTokens ?? .max)
     }

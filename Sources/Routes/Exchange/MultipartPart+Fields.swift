@@ -1,9 +1,9 @@
 import Calls
 import Engine
 
-/// Parts of forms that go on as they came.
+/// Checks the parts of forms that are forwarded.
 extension MultipartPart {
-    /// Throws if others may read the part as a file, or as a value, where the relay reads the other.
+    /// Throws if a vendor may read the part as a value although it was sent as a file.
     func check() throws(RequestError) {
         let plain = String(name.withoutIndex)
         if filename != nil, plain.withBytes(FieldNames.isOfValue) {
@@ -11,7 +11,7 @@ extension MultipartPart {
         }
     }
 
-    /// Only the relay knows it, or others may read it as another field than the relay does.
+    /// Whether the part must not be forwarded: only the relay uses it, or a vendor may read it as another field.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

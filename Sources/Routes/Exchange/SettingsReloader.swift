@@ -1,20 +1,20 @@
 package import Engine
 
-/// Reads the settings anew, and puts them into use.
+/// Reads the settings again and applies them.
 package protocol SettingsReloader: Sendable {
-    /// Called on `loop`; nil: too many wait for it.
+    /// Reloads the settings. Called on `loop`. Returns nil if too many reloads are waiting.
     func reload(on loop: EventLoop) async -> ReloadOutcome?
 }
 
 package enum ReloadOutcome: Sendable {
     case reloaded
-    /// The old ones stay.
+    /// The new settings have errors; the old ones stay in use.
     case refused([String])
-    /// The same: a document could not be had.
+    /// A settings document could not be downloaded; the old settings stay in use.
     case unavailable(String)
 }
 
-/// Reloads that anybody asks for: one in five seconds.
+/// The limit for reloads that anybody may request: one in five seconds.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
     private let last = Lock<LoopTime?>(nil)

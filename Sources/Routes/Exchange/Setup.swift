@@ -3,14 +3,14 @@ package import Engine
 package import Shared
 package import Upstream
 
-/// Everything that settings make for one loop. Constant: the router gets another one as a whole.
+/// Everything that one event loop derives from the settings. It never changes: the router replaces it as a whole.
 package struct Setup {
     let settings: Settings
     let callers: Callers
     let limits: LimitBook
     let registry: Registry
     let keyCheckers: [any KeyChecker]
-    /// Nil: no picture is fetched.
+    /// The client that downloads URLs of callers; nil if images must not be downloaded.
     let fetcher: Fetcher?
 
     package init(_ settings: Settings, _ registry: Registry, keyCheckers: [any KeyChecker], fetcher: Fetcher?) {
@@ -31,6 +31,6 @@ package struct Setup {
         fetcher = old.fetcher
     }
 
-    /// The same with other models, served by the same vendors.
+    /// Returns this setup with other models of the same vendors.
     func offering(_ offers: Offers) -> Setup { Setup(self, registry.offering(offers)) }
 }

@@ -4,18 +4,18 @@ import Limits
 import Shared
 import Upstream
 
-/// The cache's part in a request.
+/// The use of the response cache by one request.
 protocol CachePart: AnyObject, Sendable {
     var state: CacheState { get }
-    /// The vendor's name of the model that made the answer; nil: it was not found.
+    /// The vendor's name of the model that produced the cached response; nil if none was found.
     var servedModel: String? { get }
-    /// Nothing more is done for the request.
+    /// Ends the use of the cache, since the request has ended.
     func end()
 }
 
-/// As `X-Relay-Cache` tells it.
+/// The state that the header `X-Relay-Cache` reports.
 enum CacheState {
-    /// The cache has no part in it.
+    /// The request does not use the cache.
     case off
     case miss
     case hit
@@ -29,14 +29,16 @@ enum CacheState {
     }
 }
 
-/// The output of one family of endpoints, errors included.
+/// The form of the responses of one family of endpoints, errors included.
 protocol Surface: Sendable {
-    /// - Parameter isMidStream: the response is an event stream that has begun; else this is its whole body.
+    /// Appends an error.
+    ///
+    /// - Parameter isMidStream: whether an event stream has begun; if not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
     /// Appends the header lines that only this surface has.
     ///
-    /// - Parameter standing: of the limits that cover the request; nil: none does.
+    /// - Parameter standing: the state of the limits that apply to the request; nil if there are none.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer)
 }
 
@@ -46,24 +48,27 @@ extension Surface {
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {}
 }
 
-/// A surface that chats.
+/// A surface of chat requests.
 protocol ChatSurface: Surface {
-    /// That of its requests, if vendors may take these as they came.
+    /// The API of the surface's requests, if vendors may accept them unchanged; else nil.
     var wire: Wire? { get }
-    /// Its answers may be kept for later requests.
+    /// Whether responses may be cached.
     var mayKeep: Bool { get }
-    /// - Parameter root: valid during the call only.
-    /// - Parameter defaultModel: for a request that names none.
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a request whose body is kept as it came (`ChatCall.keep`), so that tools may be left unread in it.
+    /// Reads a request.
     ///
-    /// - Parameter isPassedOn: whether all who serve the model of that name take the request as it came.
+    /// - Parameters:
+    ///   - root: the body, valid only during the call.
+    ///   - defaultModel: the model for a request that names none.
+    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
+    /// Reads a request whose raw body is kept (`ChatCall.keep`), so that tools may be left unread in it.
+    ///
+    /// - Parameter isPassedOn: returns whether all providers of a model accept the request unchanged.
     func read(
         _ root: JSONValue,
         defaultModel: String?,
         isPassedOn: (String) -> Bool
     ) throws(APIError) -> ChatRequest
-    /// All that could serve the call.
+    /// Returns everything that could serve the call: candidates or a panel.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
 }
 
@@ -84,10 +89,10 @@ extension ChatSurface {
     }
 }
 
-/// A chat request as its surface has read it. A class: a call is dear to copy, and large in the frames of functions that
-/// wait.
+/// A chat request that its surface has read. A class: a call is expensive to copy, and takes much room in the frames of
+/// async functions.
 ///
-/// `@unchecked`: made on some thread, used by one at a time.
+/// `@unchecked`: created on some thread, used by one thread at a time.
 final class ChatRequest: @unchecked Sendable {
     var call: ChatCall
     let reply: any ChatReply
@@ -97,28 +102,30 @@ final class ChatRequest: @unchecked Sendable {
         self.reply = reply
     }
 
-    /// The call, which is not kept here.
+    /// Moves the call out of the request.
     func takeCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken
     }
 
-    /// Adds what the request refers to.
+    /// Adds what the request refers to, such as a stored response.
     @inline(never)
     func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         call = try await reply.resolved(call, for: caller, exchange)
     }
 }
 
-/// The answer to one request in its surface's form; keeps the fields of the request that the answer repeats.
+/// The response to one request in its surface's form. It keeps the fields of the request that the response repeats.
 protocol ChatReply: Sendable {
-    /// The request refers to something that is kept, which `resolved` adds.
+    /// Whether the request refers to stored data, which `resolved` adds.
     var refersBack: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
-    /// Made before the vendor is asked, so that it can ping meanwhile.
+    /// Creates the writer of a stream. Called before the vendor, so that the writer can send pings meanwhile.
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter
-    /// - Parameter usage: of the answer, counted or estimated.
+    /// Sends a complete response.
+    ///
+    /// - Parameter usage: the usage of the response, counted or estimated.
     func write(
         _ answer: ChatAnswer,
         _ usage: Usage,
@@ -136,19 +143,19 @@ extension ChatReply {
     }
 }
 
-/// Writes an answer as it comes. Used on its request's loop.
+/// Writes a streamed response. Used on its request's loop.
 protocol AnswerWriter: AnyObject, Sendable {
     func take(_ choice: Int, _ event: AnswerEvent)
-    /// Begins the answer with a text, before anything is taken.
+    /// Begins the response with a text, before the first event.
     func begin(with text: StaticString)
-    /// Shows the client that the relay is alive.
+    /// Shows the client that the relay still works.
     func ping()
-    /// True if the gathered bytes should be sent before more is taken.
+    /// Whether the collected output should be sent before more is added.
     var isFull: Bool { get }
-    /// Sends what has gathered; waits while the client takes it too slowly. Throws if the writer has no memory left for
-    /// what it keeps.
+    /// Sends the collected output, and waits if the client reads too slowly. Throws if there is no memory for what the
+    /// writer keeps.
     func flush() async throws(UpstreamError)
-    /// The same without waiting.
+    /// Sends the collected output without waiting.
     func flushNow()
     func end(_ usage: Usage) async
 }

@@ -2,17 +2,17 @@ import Calls
 import Shared
 import Upstream
 
-/// The part of a call that its answer depends on; the call itself is given up once it is in its vendor's form.
+/// The options that writing the response needs. The call itself is released once it is in its vendor's form.
 struct WantedAnswer: Sendable {
     let model: String
     let isStreamed: Bool
     let includesUsage: Bool
     let choices: Int
-    /// Calls are told in OpenAI's older form, `function_call`.
+    /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// Counted for an answer that begins with it; else 0.
+    /// The tokens of the prompt, for a response that begins with them; else 0.
     let promptTokens: Int
-    /// A vendor of the caller's wire may answer, whose answer goes on as it comes.
+    /// Whether a vendor that speaks the client's API may serve the call, so that its chunks are forwarded.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
@@ -25,7 +25,7 @@ struct WantedAnswer: Sendable {
             if !call.opensWithUsage {
                 0
             } else if candidate.reports.areExpected {
-                // The last event has the count.
+                // The last event reports the true count.
                 call.roughTokens
             } else {
                 call.promptTokens(by: .of(model: candidate.model.id))
