@@ -5,15 +5,15 @@ import Shared
 struct Route: Sendable {
     typealias Handle = @Sendable (Exchange, Gateway) async throws(APIError) -> Void
     enum Place: Sendable {
-        /// Under `/v1`, and also without.
+        /// Under `/v1`, and also without it.
         case api
         /// Under `/v1` only.
         case versioned
         /// Without `/v1` only.
         case own
-        /// The same, with one spelling only.
+        /// Without `/v1` only, and with exactly one spelling.
         case service
-        /// The same, asked for by machines all the time: the log is silent about it.
+        /// Without `/v1` only, with one spelling, and polled by machines, so that it is not logged.
         case probe
 
         var isExact: Bool { self == .service || self == .probe }
@@ -22,9 +22,9 @@ struct Route: Sendable {
     /// The text that may follow the path.
     enum Rest: Sendable {
         case none
-        /// Anything, but not nothing.
+        /// Any text that is not empty.
         case whole
-        /// The same, and then this.
+        /// Any text that is not empty, followed by this ending.
         case endingIn(StaticString)
     }
 
@@ -32,9 +32,9 @@ struct Route: Sendable {
     let path: StaticString
     let place: Place
     let rest: Rest
-    /// Its name in counts and in the log.
+    /// The name of the route in counters and in the log.
     let label: StaticString
-    /// In whose manner errors are told.
+    /// The surface that writes errors.
     private(set) var surface: any Surface
     let handle: Handle
 
@@ -55,7 +55,7 @@ struct Route: Sendable {
         self.handle = handle
     }
 
-    /// An endpoint that chats.
+    /// Creates the route of a chat endpoint.
     init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, _ place: Place = .api) {
         self.method = method
         self.path = path
@@ -66,20 +66,21 @@ struct Route: Sendable {
         handle = { (exchange, _) async throws(APIError) in try await chat(surface, exchange) }
     }
 
-    /// The same with errors in another manner.
+    /// Returns this route with another form of errors.
     func speaking(_ surface: any Surface) -> Route {
         var route = self
         route.surface = surface
         return route
     }
 
+    /// Returns whether the route has this path, which is given without `/v1`.
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
         if place != .api, isVersioned != (place == .versioned) { return false }
         if case .none = rest { return path.equals(self.path) }
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }
 
-    /// The id that follows `path`; nil: none has to, or it is not there.
+    /// Returns the id that follows `path`; nil if the route has no id or the path lacks it.
     func rest(of path: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let start = self.path.utf8CodeUnitCount
         var end = path.count
