@@ -106,7 +106,7 @@ extension [Attachment] {
 
 extension [Attachment] {
     /// Marks addresses that the vendor reads itself. Addresses in Google's cloud are allowed only with the caller's own
-    /// key: with a key of the relay they would open the operator's files. Throws for addresses that nobody can read.
+    /// key: with a key of the relay they would open the operator's files. Throws for other cloud addresses.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for place in indices {
             guard case .address(let address) = self[place].source else { continue }

@@ -32,6 +32,7 @@ package struct UpstreamError: Error {
         /// Whether the call must not be retried because part of it has already been consumed.
         package var isFinal = false
         /// The vendor's own error code, if it may be shown to clients.
+        /// The vendor's name of the invalid field, if it may be shown to clients.
         package var code: String?
         package var param: String?
         /// The vendor's names of the fields that it misses in the call.

@@ -33,7 +33,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
 
     private var loop: EventLoop { exchange.gateway.loop }
 
-    // MARK: Finding
+    // MARK: Lookup
 
     /// Returns a cached response to an equal request, or the one that another request is about to get; nil if there is
     /// none. The request has been admitted.
@@ -131,7 +131,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         return AnswerKey(Digest(quicklyOf: parts.bytes))
     }
 
-    // MARK: Keeping
+    // MARK: Storing
 
     /// Whether the response will be stored, as far as is known now.
     var isKeeping: Bool { key != nil }

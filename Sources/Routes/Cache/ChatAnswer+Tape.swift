@@ -59,7 +59,7 @@ extension ChatAnswer.Choice {
             tape.add(part.rawValue)
             tape.add(text.bytes)
         }
-        // The number of tool calls before a thought is not stored, because these calls precede it.
+        // The number of tool calls before a reasoning block is not stored, because these calls precede it.
         forEachThoughtAndCall { thought in
             tape.add(Part.thought.rawValue)
             tape.add(thought.isSealed ? 1 : 0)

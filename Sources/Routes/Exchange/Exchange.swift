@@ -66,7 +66,7 @@ final class Exchange: @unchecked Sendable {
     /// The vendor's name of the model that serves the request; nil if it is not known.
     var servedModel: String? { lookup?.servedModel ?? sheet?.server?.model }
 
-    // MARK: Whole answers
+    // MARK: Complete responses
 
     func send(_ status: Int = 200, json body: borrowing ByteBuffer) {
         send(status, type: "application/json", body: body)

@@ -187,8 +187,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
 
-    /// Reads the whole form if it is short enough to be kept. Returns false if it is too long or its beginning was
-    /// released.
+    /// Reads the whole form if it is short enough to be kept. Returns false if it is too long.
     func readWhole() async throws(APIError) -> Bool {
         try await readAhead()
         while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }
@@ -215,7 +214,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return bytes
     }
 
-    // MARK: To a vendor
+    // MARK: Sending to a vendor
 
     func begin(model: String, passing fields: PassedFields) {
         newModel = model

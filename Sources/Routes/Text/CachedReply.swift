@@ -92,7 +92,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         try await reply.resolved(call, for: caller, exchange)
     }
 
-    // MARK: Finding
+    // MARK: Lookup
 
     /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
     ///
@@ -179,7 +179,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         return made
     }
 
-    // MARK: Keeping
+    // MARK: Storing
 
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
         let plain = plainWriter(wanted, exchange)

@@ -107,7 +107,7 @@ final class ChatFallback: @unchecked Sendable {
         others.removeAll { $0.plan === plan }
     }
 
-    // MARK: Asking
+    // MARK: Calls of candidates
 
     /// Returns the complete response and its usage, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {

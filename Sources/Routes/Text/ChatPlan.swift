@@ -222,7 +222,7 @@ final class ChatPlan: @unchecked Sendable {
     @inline(never)
     func check(_ promptTokens: Int?) async throws(APIError) { try await count.take(call, known: promptTokens) }
 
-    // MARK: Asking
+    // MARK: Calls of the vendor
 
     /// Returns the complete response and its usage, counted or estimated.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {

@@ -44,7 +44,7 @@ final class PanelChat: @unchecked Sendable {
     var gateway: Gateway { exchange.gateway }
     var loop: EventLoop { exchange.gateway.loop }
 
-    // MARK: Before anybody is asked
+    // MARK: Preparation and admission
 
     /// Plans the summary. Throws the client's error if the summary model cannot serve the request.
     func prepare() async throws(APIError) {
@@ -143,7 +143,7 @@ final class PanelChat: @unchecked Sendable {
         )
     }
 
-    // MARK: Asking
+    // MARK: Calls of members and summary
 
     /// Returns the complete response and the usage of the summary.
     func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {

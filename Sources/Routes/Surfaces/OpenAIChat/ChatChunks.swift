@@ -15,8 +15,8 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private let names: ToolNames
     /// The arguments of custom tool calls so far. Their input is known only at the end.
     private var customArguments: [CallPlace: [UInt8]] = [:]
-    /// The signatures of choices, kept until their end. A choice with several thoughts has an empty one, because
-    /// complete responses have none, either.
+    /// The signatures of choices, kept until their end. A choice with several reasoning blocks has an empty one, as
+    /// complete responses leave them out, too.
     private var signatures: [Int: [UInt8]] = [:]
     /// The common beginning of all chunks, up to the index of the choice.
     private var beginning = ByteBuffer()

@@ -78,7 +78,7 @@ struct ChatCompletion: ChatReply {
         body.append(#""}"#)
     }
 
-    /// Appends all reasoning as one text. If there are several thoughts, the signatures are left out; encrypted
+    /// Appends all reasoning as one text. If there are several blocks, the signatures are left out; encrypted
     /// reasoning is always left out.
     private static func append(_ thoughts: [Thought], to body: inout ByteBuffer) {
         body.append(#","reasoning_content":""#)

@@ -144,7 +144,7 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ place: MessageP
     return text
 }
 
-// MARK: Tools of earlier turns
+// MARK: Tool calls of earlier turns
 
 private func readCalls(
     _ message: JSONValue,

@@ -113,7 +113,7 @@ struct ResponseDraft: Sendable {
         }
     }
 
-    // MARK: Wishes
+    // MARK: Options
 
     private mutating func readWishes(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
         var wishes = Wishes()
@@ -168,7 +168,7 @@ struct ResponseDraft: Sendable {
         if wishes.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
     }
 
-    // MARK: The response's part that repeats the request
+    // MARK: Members of the response that repeat the request
 
     private static func echo(
         _ fields: RequestFields,
