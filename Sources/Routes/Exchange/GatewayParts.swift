@@ -65,7 +65,7 @@ package struct LoopParts: @unchecked Sendable {
     let running = RunningRequests()
     /// The HTTP client for vendors.
     package let client: CurlClient
-    /// The HTTP client for URLs of callers, which may reach only public addresses.
+    /// The HTTP client for URLs of callers. It reaches only public addresses and networks that the settings add.
     package let outside: CurlClient
 
     /// Creates the parts of a loop.

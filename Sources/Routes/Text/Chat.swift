@@ -51,7 +51,7 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
 /// The way in which a request is served.
 private enum ChatWay {
     case single(ChatPlan)
-    /// By several candidates or keys.
+    /// Several candidates or keys could serve the request.
     case several(ChatFallback)
     case panel(PanelChat)
 }

@@ -3,8 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// `/llm/chat`, as a whole or as a stream. The provider with the most free capacity serves it. The response is plain
-/// text. A request may have all fields of a chat completion except the model.
+/// `/llm/chat`, as a whole or as a stream. Of the providers with a capacity limit, the one with the most free capacity
+/// serves it. The response is plain text. A request may have all fields of a chat completion except the model.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
     /// Whether the response may be cached. False, because each time another model may serve the request.
