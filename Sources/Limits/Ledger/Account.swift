@@ -1,6 +1,6 @@
 /// One limit of one caller, and what this instance is doing with its record.
 ///
-/// `@unchecked`: what changes is reached with the ledger's lock held only.
+/// `@unchecked`: mutable state is used only while the ledger's lock is held.
 final class Account: @unchecked Sendable {
     enum State {
         case idle
@@ -8,13 +8,13 @@ final class Account: @unchecked Sendable {
         case busy
     }
 
-    /// The version that a write may rely on.
+    /// The version of the record on which a write may rely.
     enum Fresh: Sendable {
         case nothing
         /// The store has no such record.
         case absent
         case version(StoredValue.Version)
-        /// Of what was known before; not read for this write.
+        /// The version known from before; the record was not read for this write.
         case kept(StoredValue.Version)
     }
 
@@ -22,37 +22,39 @@ final class Account: @unchecked Sendable {
     let limit: Limit
     let storeKey: String
     let server: Int
-    /// Another one only while it is idle and nobody waits for it.
+    /// The lane that calls the store for this account. It changes only while the account is idle and no request waits
+    /// for it.
     var lane: Int
     let tally: any Tally
 
-    /// Parts of undecided requests that are not counted yet, in the order they came.
+    /// The parts of undecided requests that are not counted yet, in order of arrival.
     var waiting: [Part] = []
     var fresh = Fresh.nothing
-    /// The version of what the tally knows, after a read or a write.
+    /// The version of the record that the tally knows, after a read or a write; nil if it is not known.
     var known: StoredValue.Version?
-    /// Nobody else had written when it was read last.
+    /// Whether nobody else had written the record when it was last read.
     var isOurs = false
-    /// When it was seen last that others write it, too (steady).
+    /// The steady time at which other instances were last seen to write this record; nil if they never were.
     var othersAt: Int?
     /// The write under way.
     var writing: WritePlan?
     var state = State.idle
-    /// Races lost in a row.
+    /// The number of races lost in a row.
     var losses = 0
-    /// Not looked at before (steady), after a race.
+    /// The steady time before which the account is not processed; set after a lost race.
     var notBefore = 0
-    /// When it had no room for a request last (steady).
+    /// The steady time at which the account last had no room for a request.
     var fullAt: Int?
-    /// When it is looked at next if nothing else happens (steady).
+    /// The steady time at which the account is processed next if nothing else happens.
     var due: Int?
-    /// Until then (steady) decided without the store.
+    /// The steady time until which requests are decided without the store.
     var ruleUntil = 0
-    /// Until then (steady, as the wall clock may be mended) a tally without room is answer enough.
+    /// The steady time until which a tally without room is enough to refuse a request. Steady, because the wall clock
+    /// may be corrected.
     var refusedUntil = 0
-    /// Until then (steady) no refusal is remembered: it may have been decided before a reset.
+    /// The steady time until which no refusal is remembered, because it may have been decided before a reset.
     var remembersFrom = 0
-    /// When a request asked for it last (steady).
+    /// The steady time of the last request for this account.
     var usedAt = 0
 
     init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ tally: any Tally) {
@@ -64,12 +66,12 @@ final class Account: @unchecked Sendable {
         self.tally = tally
     }
 
-    /// Those that are not decided, with those of the write under way.
+    /// The number of parts that are not decided, including those of the write under way.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
     var bytes: Int { 500 + 8 * limit.grid.kept }
 
-    /// A request needs the record as it is now.
+    /// Whether a request needs the current record.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
         return waiting.contains(where: \.isUnread)
@@ -77,34 +79,34 @@ final class Account: @unchecked Sendable {
 
     func hasWork(at time: Int) -> Bool { tally.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
-    /// Nothing is lost with it.
+    /// Whether the account can be dropped without losing anything.
     var isIdle: Bool { state == .idle && waiting.isEmpty && !tally.isPinned }
 }
 
-/// One limit's part of a request.
+/// The part of a request that concerns one limit.
 struct Part {
     let request: Pending
     let index: Int
-    /// In a write: where it takes the units out, because they were too late there.
+    /// The bucket from which the write removes units that were too late there; nil if there are none.
     var from: Place?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
 
-    /// To be counted now.
+    /// Whether this part is the next of its request to be counted.
     var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
 }
 
-/// A compare-and-swap, or an addition where `fresh` says that there is nothing.
+/// A planned write: a compare-and-swap, or an addition if the store has no such record.
 final class WritePlan: Sendable {
     let account: Account
     let expirySeconds: Int
     let record: StoredRecord
-    /// The place in which it counts the units that it admits.
+    /// The bucket or entry in which the write counts the units that it admits.
     let place: Place
     let fresh: Account.Fresh
-    /// Parts counted by this write.
+    /// The parts that this write counts.
     let takers: [Part]
-    /// Parts that found no room beside them.
+    /// The parts that found no room beside the `takers`.
     let refused: [Part]
 
     var key: String { account.storeKey }

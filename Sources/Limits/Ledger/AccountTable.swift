@@ -1,12 +1,12 @@
-/// The limits of callers that are remembered here, in three parts that cannot push each other out: whoever makes up
-/// keys cannot reset the counts of those who have one.
+/// The accounts that this instance remembers, in three parts that cannot evict each other. So a client that invents
+/// keys cannot reset the counts of callers with a real key.
 struct AccountTable {
     enum Part: Int, CaseIterable {
         /// Known keys, and all callers together.
         case known
-        /// Wrong keys, and logins, of an address.
+        /// Failed authentications and logins of an address.
         case failures
-        /// Keys that are passed on, and addresses.
+        /// Callers without a configured key: passthrough keys and client addresses.
         case strangers
     }
 
@@ -17,12 +17,13 @@ struct AccountTable {
     }
 
     private var shelves: [Shelf]
-    /// Among this number of those unused longest, the one that used the smallest share of its limit goes first.
+    /// The number of least recently used accounts from which the one with the smallest used share is evicted.
     private static let candidates = 8
-    /// The number of accounts that are looked at for one that owes the store nothing. If all of them owe, one of them goes.
+    /// The number of accounts that are searched for one that owes the store nothing. If all of them owe, one of them is
+    /// evicted.
     private static let owingCandidates = 32
 
-    /// `bytes`: what accounts may take in memory, all together.
+    /// - Parameter bytes: the memory that all accounts together may use.
     init(bytes: Int) {
         shelves = Part.allCases.map { part in
             switch part {
@@ -46,8 +47,8 @@ struct AccountTable {
         for shelf in shelves { shelf.table.forEach(body) }
     }
 
-    /// Drops what is spent, and beyond the bound what matters least; not what is being worked on. Returns what was
-    /// dropped.
+    /// Drops accounts that are spent and, beyond the memory bound, those that matter least. Accounts with work are
+    /// kept. Returns the dropped accounts.
     mutating func makeRoom(_ part: Part, _ now: Moment) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -74,13 +75,14 @@ struct AccountTable {
         return account
     }
 
-    /// Returns, of those unused longest, the one with the smallest share used. The others are passed over for a while, and
-    /// those that owe something as long as there are any that do not.
+    /// Returns the account with the smallest used share among the least recently used ones. The others count as
+    /// recently used from then on. Accounts that owe something are returned only if there are no others; nil if none
+    /// can be dropped.
     private mutating func leastUsed(_ part: Part, _ now: Moment) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)
         while looked < Self.candidates, owing < Self.owingCandidates {
-            // The accounts of the request that needs the room stay.
+            // The accounts of the request that needs the room are kept.
             guard let oldest = shelves[part.rawValue].table.leastRecent?.value, oldest.usedAt != now.steady else {
                 break
             }

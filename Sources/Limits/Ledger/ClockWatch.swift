@@ -1,58 +1,58 @@
-/// The error of this machine's clock, and its correction. Differences are in microseconds, ours less the
-/// store's.
+/// The error of this machine's clock, and its correction. Differences are in microseconds: our time less the store's.
 ///
-/// The store's clock is a yardstick, not a master: instances have to agree with each other. It is asked before the first
-/// request is counted, and again before anything is counted after the wall clock was set.
+/// The store's clock is a reference that instances compare with, not a clock to follow: instances have to agree with
+/// each other. It is read before the first request is counted, and again after the wall clock was set, before anything
+/// else is counted.
 struct ClockWatch {
     private enum Trust: Equatable {
-        /// The store's clock was never asked.
+        /// The store's clock was never read.
         case new
-        /// It was asked; the other instances' clocks are not known yet.
+        /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set since the last measurement. `kept` is how far the corrected clock was off before.
+        /// The wall clock was set since the last measurement. `kept` is the previous error of the corrected clock.
         case set(kept: Int)
         case sure
     }
 
-    /// When to measure next (steady).
+    /// The steady time of the next measurement.
     private(set) var measureAt = 0
-    /// Of the machine's clock, as last measured.
+    /// The error of the machine's clock as last measured; nil before the first measurement.
     private(set) var difference: Int?
-    /// Taken off the machine's clock.
+    /// The amount that is subtracted from the machine's clock.
     private(set) var correction = 0
     private var trust = Trust.new
-    /// The wall clock less the steady one, when they were last read.
+    /// The wall clock less the steady clock at the last reading.
     private var lead: Int?
-    /// When the wall clock was last found to be set (steady). Also after the machine slept.
+    /// The steady time at which the wall clock was last found to be set. This also happens after the machine slept.
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// Since when the machine's clock is far off the store's (steady).
+    /// The steady time since which the machine's clock has been far from the store's; nil if it is not.
     private var offSince: Int?
-    /// Until then (steady) others may not have noticed yet that the store's clock was set.
+    /// The steady time until which other instances may not have noticed yet that the store's clock was set.
     private var othersUncertainUntil = 0
 
-    /// Clocks further off than that are not left to themselves, and steps larger than that are not followed.
+    /// The largest tolerated difference. Clocks with a larger error are corrected, and larger steps are not followed.
     static let toleranceMicroseconds = 3_000_000
     static let intervalMicroseconds = 60_000_000
-    /// A call that took longer says little about the time at the store.
+    /// The longest call that can measure a clock. A slower call says little about the time at the store.
     static let longestCallMicroseconds = 1_000_000
-    /// When to measure after the first time.
+    /// The times after the first measurement at which to measure again.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
-    /// Nothing may be counted before the store's clock was asked.
+    /// Whether the clock is not verified yet, so that nothing may be counted.
     var isUnsure: Bool { trust != .sure }
-    /// The store's clock has been asked, and what is missing is the other instances' clocks.
+    /// Whether the store's clock has been read and only the other instances' clocks are missing.
     var isMeasured: Bool { trust == .measured }
-    /// The error of the corrected clock.
+    /// The error of the corrected clock; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
-    /// Other instances may be starting, too: their entries are looked at again soon.
+    /// Returns whether other instances may be starting, too, so that their entries must be read again soon.
     func isEarly(_ now: Moment) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
 
-    /// The time to go by. `isSet`: the wall clock was found to be set, and is not followed for now.
+    /// Returns the corrected time, and whether the wall clock was found to be set. A set clock is not followed for now.
     mutating func read(_ now: Moment) -> (moment: Moment, isSet: Bool) {
         let lead = now.wall - now.steady
         let step = lead - (self.lead ?? lead)
@@ -67,11 +67,15 @@ struct ClockWatch {
         return (Moment(wall: now.wall - correction, steady: now.steady), isSet)
     }
 
-    /// The store's seconds are late by up to one and a half. `now` was read by `read`, `took` is how long ago the call
-    /// began.
+    /// Records a reading of the store's clock. Its seconds are late by up to one and a half.
+    ///
+    /// - Parameters:
+    ///   - storeSeconds: the store's time in seconds since 1970.
+    ///   - took: the microseconds since the call began.
+    ///   - now: a time returned by `read`.
     mutating func measured(storeSeconds: Int, took: Int, at now: Moment) {
         let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
-        // An answer from before a sleep says what time it was then.
+        // A response from before a sleep contains the time of then.
         let isStale = setAt.map { $0 > now.steady - took } ?? false
         guard !store.overflow, took <= Self.longestCallMicroseconds, !isStale else {
             measureAt = now.steady
@@ -105,8 +109,12 @@ struct ClockWatch {
         return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
     }
 
-    /// Judges by how far the corrected clocks of the other instances are off the store's; alone, by the store's.
-    /// `isAlone`: it is certain that there are no others.
+    /// Corrects the clock if it differs too much from the clocks of the other instances. An instance that is alone
+    /// compares itself with the store.
+    ///
+    /// - Parameters:
+    ///   - others: the errors of the other instances' corrected clocks.
+    ///   - isAlone: whether it is certain that there are no other instances.
     mutating func judge(_ others: [Int], isAlone: Bool, at now: Moment) {
         guard let difference, let own = remaining else { return }
         guard !others.isEmpty || isAlone || trust == .measured else { return }
@@ -130,7 +138,7 @@ struct ClockWatch {
         correction = abs(distance) > Self.toleranceMicroseconds ? distance : 0
     }
 
-    /// Of an even number, of the two in the middle the one nearer to the store.
+    /// Returns the median. Of an even number, it is the one of the two middle values that is nearer to 0.
     private static func median(_ all: [Int]) -> Int {
         let sorted = all.sorted()
         let (low, high) = (sorted[(sorted.count - 1) / 2], sorted[sorted.count / 2])
@@ -139,7 +147,7 @@ struct ClockWatch {
 }
 
 extension Ledger {
-    /// The time to go by. All that comes into the ledger passes here first.
+    /// Returns the corrected time. Every time that enters the ledger passes here first.
     mutating func read(_ now: Moment) -> Moment {
         guard isShared else { return now }
         let (moment, isSet) = clock.read(now)
@@ -147,12 +155,13 @@ extension Ledger {
         return moment
     }
 
-    /// The lane whose server's clock is asked: that of the first server that answers.
+    /// Whether the lane measures the store's clock. It does if it is the first lane of the first server that is
+    /// available.
     func isYardstick(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
 
-    /// The store's clock was asked.
+    /// Takes over a reading of the store's clock.
     mutating func measured(_ seconds: Int, took: Int, _ now: Moment) {
         let (was, before) = (clock.isUnsure, clock.correction)
         clock.measured(storeSeconds: seconds, took: took, at: now)
@@ -166,7 +175,7 @@ extension Ledger {
         if !clock.isUnsure { judgeClock(now) }
     }
 
-    /// Writes what is left of the difference into our entry among the living instances.
+    /// Writes the remaining clock error into this instance's entry among the living instances.
     private mutating func tellClock(_ now: Moment) {
         guard let living, let remaining = clock.remaining else { return }
         living.tally.tell(clockMilliseconds: remaining / 1_000, aheadMicroseconds: remaining)
@@ -176,9 +185,10 @@ extension Ledger {
         settleSoon(claims.account, now)
     }
 
-    /// Fewer count only after a while: when the store has lost its records, others have yet to write their entries anew.
+    /// Updates the number of living instances. A smaller number counts only after a while: when the store has lost its
+    /// records, other instances have yet to write their entries again.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: Moment) {
-        // Our own entry may not be written yet.
+        // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }
         let since = fewerInstancesSince ?? now.steady
         let isSure = count >= instancesSeen || now.steady - since >= options.slotMicroseconds / 2
@@ -188,7 +198,7 @@ extension Ledger {
         rank = entries.contains { $0.instance == instance } ? entries.count { $0.instance < instance } : nil
     }
 
-    /// The record of the living instances was read or written.
+    /// Handles a record of the living instances that was read or written.
     mutating func sawLiving(_ now: Moment) {
         if let living {
             see(living.tally.living(at: now.wall), now)
@@ -210,7 +220,7 @@ extension Ledger {
         clockChanged(wasUnsure: was, Moment(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
-    /// After a look at the clock: `now` is the time to go by since.
+    /// Handles a change of the clock's state. `now` is the corrected time from now on.
     private mutating func clockChanged(wasUnsure: Bool, _ now: Moment) {
         tellClock(now)
         let isNews =

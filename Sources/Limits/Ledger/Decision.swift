@@ -1,17 +1,17 @@
-/// The decision about a request, and the state of its limits after it.
+/// The decision about a request, and the state of its limits after the decision.
 package struct Decision: Sendable {
     package enum Outcome: Sendable {
         case admitted
         case refused(Refusal)
-        /// The store cannot be reached, and the settings say to refuse then.
+        /// The store is unavailable, and the settings say to deny requests then.
         case storeDown
     }
 
     package struct Refusal: Sendable {
-        /// Of the limits that have no room the one that frees last.
+        /// The limit that has no room; if there are several, the one that takes longest to become free.
         package let limit: Limit
         package let requested: Int
-        /// Nil: the request is too large for the limit.
+        /// The microseconds to wait; nil if the request is too large for the limit.
         package let retryAfterMicroseconds: Int?
 
         package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?) {
@@ -22,10 +22,10 @@ package struct Decision: Sendable {
     }
 
     package let outcome: Outcome
-    /// The tightest limit of requests, and of tokens.
+    /// The states of the tightest request limit and of the tightest token limit; nil if there is none.
     package private(set) var requests: LimitStanding?
     package private(set) var tokens: LimitStanding?
-    /// For the hold.
+    /// The units that the request holds until it ends.
     var held: [HeldUnits] = []
 
     package init(_ outcome: Outcome) { self.outcome = outcome }
@@ -34,7 +34,8 @@ package struct Decision: Sendable {
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 
-    /// Rounded up, so that who waits this long is not early; nil where waiting does not help, or nothing was refused.
+    /// The milliseconds to wait, rounded up so that a retry is not early; nil if waiting does not help or nothing was
+    /// refused.
     package var retryAfterMilliseconds: Int? {
         switch outcome {
         case .admitted: nil
@@ -43,7 +44,7 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Takes it over if it is the tightest of its kind so far.
+    /// Keeps the state of a limit if it is the tightest of its unit so far.
     package mutating func note(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

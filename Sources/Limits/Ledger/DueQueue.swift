@@ -1,5 +1,5 @@
-/// Accounts by the time they are due, the soonest first. An account that is put in again for a sooner time, or not at
-/// all any more, leaves its old entry behind, which is passed over.
+/// A queue of accounts by the time at which they are due, the soonest first. If an account gets a sooner time or none,
+/// its old entry stays and is skipped later.
 struct DueQueue {
     private var heap: [(time: Int, account: Account)] = []
 
@@ -15,7 +15,7 @@ struct DueQueue {
         }
     }
 
-    /// The next account that is due by then.
+    /// Removes and returns the next account that is due by `time`; nil if there is none.
     mutating func next(by time: Int) -> Account? {
         while let first = heap.first, first.time <= time {
             removeFirst()

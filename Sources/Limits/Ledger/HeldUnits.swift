@@ -1,4 +1,4 @@
-/// Units of one limit that a request holds until it ends.
+/// The units of one limit that a request holds until it ends.
 struct HeldUnits: Sendable {
     let account: Account
     let units: Int

@@ -1,4 +1,4 @@
-/// The decisions about requests whose limits are known, over all of them at once.
+/// Decisions over all limits of a request at once.
 extension Ledger {
     mutating func decideInMemory(_ claims: [Claim], _ now: Moment) -> Decision {
         if claims.count == 1 {
@@ -21,7 +21,8 @@ extension Ledger {
         )
     }
 
-    /// All or nothing over the parts that are decided without the store.
+    /// Admits or refuses a request over the parts that are decided without the store. It counts in all of them or in
+    /// none.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         if isShared {
             metrics.byRule += 1
@@ -49,7 +50,7 @@ extension Ledger {
     mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var decision = describe(Decision(.admitted), parts, now)
         for part in parts {
-            // Of a provider's capacity none is taken where somebody only looks.
+            // A request of zero units only reads a provider's capacity.
             if part.units > 0 || part.account.limit.kind != .provider {
                 metrics.count(.admitted, part.account.limit.kind)
             }
@@ -68,7 +69,7 @@ extension Ledger {
         return decision
     }
 
-    /// The store answers, but too slowly to count the request in time.
+    /// Refuses a request because the store responds too slowly to count it in time.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         giveBackTaken(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
@@ -81,7 +82,8 @@ extension Ledger {
         return describe(Decision(.refused(refusal)), parts, now)
     }
 
-    /// Of the limits without room, the one that frees last. What was counted is given back.
+    /// Refuses a request. Reports the limit without room that takes longest to become free. Refunds the units counted
+    /// so far.
     mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
@@ -91,7 +93,7 @@ extension Ledger {
             let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
             guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             if refusal.wait != nil { account.fullAt = now.steady }
-            // One that is decided from memory does not make that last longer.
+            // A refusal that was decided from memory does not prolong that memory.
             if refusal.wait != nil, part.state != .unread, now.steady >= account.remembersFrom {
                 account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
             }
@@ -104,7 +106,7 @@ extension Ledger {
             }
         }
         giveBackTaken(parts, now)
-        // A bucket may have fallen free since the write that had no room.
+        // A bucket may have become free since the write that found no room.
         let first = Decision.Refusal(
             limit: parts[0].account.limit,
             requested: parts[0].units,

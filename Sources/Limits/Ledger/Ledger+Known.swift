@@ -1,5 +1,6 @@
 extension Ledger {
-    /// The refusal of what is known to be full, without counting or asking anything; nil: that is to be decided.
+    /// Returns a refusal if a limit is known to be full, without counting or calling the store; nil if the request must
+    /// be decided.
     mutating func knownRefusal(_ claims: [Claim], at now: Moment) -> Decision? {
         let now = read(now)
         let full = claims.compactMap { claim in
@@ -11,8 +12,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// The part of each claim's limit that is used, as far as that is known here; the greatest. Requests of one unit that
-    /// wait for the store count as if they were admitted: many that ask at once would else see the same share.
+    /// Returns the largest known used share of the claims' limits. Waiting requests count as one admitted unit each;
+    /// otherwise many requests at the same time would see the same share.
     mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
         let now = read(now)
         return claims.reduce(0) { share, claim in
@@ -22,7 +23,7 @@ extension Ledger {
         }
     }
 
-    /// The units that are used of each claim's limit, as far as that is known here.
+    /// Returns the used units of each claim's limit, as far as this instance knows them.
     mutating func used(_ claims: [Claim], at now: Moment) -> [Int] {
         let now = read(now)
         return claims.map { claim in
@@ -32,7 +33,7 @@ extension Ledger {
         }
     }
 
-    /// The same, without a refusal to tell of.
+    /// Returns whether a limit of the claims is known to be full.
     mutating func isKnownFull(_ claims: [Claim], at now: Moment) -> Bool {
         let now = read(now)
         return claims.contains { claim in
@@ -42,7 +43,7 @@ extension Ledger {
         }
     }
 
-    /// Nil: nothing is known of it.
+    /// Returns the account of a claim; nil if this instance knows nothing about it.
     private mutating func known(_ claim: Claim) -> Account? {
         accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
     }

@@ -1,18 +1,19 @@
-/// The interface for what carries the calls.
+/// The interface between the ledger and the lanes, which make its calls to the store.
 extension Ledger {
+    /// The next step of a lane.
     enum Step {
         case stop
-        /// Nothing to do until this time (steady), or until woken.
+        /// Wait until this steady time, or until woken; nil waits until woken.
         case wait(until: Int?)
-        /// To be done without the lock; the outcome is what `take` takes.
+        /// A store call to make without the lock. Pass its outcome to `take`.
         case call(StoreCall)
     }
 
     static let probeMicroseconds = 1_000_000
-    /// Records of one multi-get.
+    /// The most records in one multi-get.
     static let batchBound = 128
 
-    /// The lane's next step. Not while a call of it is under way.
+    /// Returns the lane's next step. Do not call it while a call of the lane is under way.
     mutating func step(_ lane: Int, at now: Moment) -> Step {
         let now = read(now)
         while true {
@@ -38,7 +39,7 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a round, or says why there is none.
+    /// Begins a round. Returns nil if it began one, or else the step to take without a round.
     private mutating func beginRound(_ lane: Int, _ now: Moment) -> Step? {
         let place = lanes[lane].server
         if let stopBy, servers[place].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -76,7 +77,7 @@ extension Ledger {
         swap(&batch, &lanes[lane].inbox)
         var count = 0
         var rest: [Account] = []
-        let isUnsure = clock.isUnsure  // asked once: in the closure the rest of the question copies the ledger
+        let isUnsure = clock.isUnsure  // read once: inside the closure, each read would copy the ledger
         batch.removeAll { account in
             let isHeld = isUnsure && isHeldBack(account)
             if !isHeld, account.notBefore > now.steady {
@@ -97,12 +98,14 @@ extension Ledger {
         return batch
     }
 
-    /// Nothing is counted before the store's clock was asked; after that the others' clocks are read first.
+    /// Returns whether the account must wait until the clock is verified. Only the record of the living instances is
+    /// read before that.
     private func isHeldBack(_ account: Account) -> Bool {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Without other work: an unreachable server is to be known before the first request, and its clock is watched.
+    /// Watches the server without other work, so that an unreachable server is known before the first request. Returns
+    /// nil if a round began, or else the step to take.
     private mutating func beginWatch(_ lane: Int, _ now: Moment) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -114,7 +117,7 @@ extension Ledger {
         return .wait(until: min(due ?? next, next))
     }
 
-    /// nil: the round is over.
+    /// Returns the next call of the round; nil if the round is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
@@ -122,7 +125,7 @@ extension Ledger {
         let roundTrip = lanes[lane].roundTrip
         for account in serving.accounts where !isHeldBack(account) && !isWrittenAfter(account, serving) {
             if serving.reread.contains(where: { $0 === account }) { continue }
-            // A contended record would be known too long ago once the others were read.
+            // A contended record would be outdated once the others were read.
             let isReady =
                 serving.unread.isEmpty
                 || Self.isContended(account, roundTrip: roundTrip, now) && serving.isRead(account)
@@ -136,8 +139,8 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// A request waits for it that is first to be counted in a record which is being written: it is to be counted in the
-    /// same write as the others.
+    /// Returns whether a request for this account first has to be counted in a record that is being written. It can
+    /// then be counted here in the same write as the other requests.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in
@@ -149,12 +152,12 @@ extension Ledger {
         }
     }
 
-    /// Takes over what a call came back with.
+    /// Takes over the outcome of a lane's call.
     mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
         let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
         lanes[lane].callSince = nil
-        // A kept connection may have been closed while it was idle: that is seen at once, and tried anew.
+        // A kept connection may have been closed while it was idle. Such a call fails at once and is tried again.
         let mayBeIdle = lanes[lane].connectedEpoch != nil && now.steady - began < options.timeoutMicroseconds / 2
         switch outcome {
         case .success:
@@ -183,7 +186,7 @@ extension Ledger {
         }
     }
 
-    /// The lane's connection ended while nothing was asked through it.
+    /// Handles the end of the lane's connection while no call was under way.
     mutating func disconnected(_ lane: Int) { lanes[lane].connectedEpoch = nil }
 
     private mutating func probed(
@@ -274,7 +277,7 @@ extension Ledger {
         serving.unread = []
     }
 
-    /// The lane is done with the account for now.
+    /// Ends the lane's work on the account for now.
     private mutating func release(_ account: Account, epoch: Int, _ now: Moment) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
@@ -287,7 +290,8 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Comes back to the account when it is due. True: the lane does not know that yet.
+    /// Schedules the account for the time when it is due. Returns whether the lane must be woken because that is sooner
+    /// than known.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: Moment) -> Bool {
         guard let wall = account.tally.dueTime() else { return false }

@@ -1,26 +1,30 @@
-/// The parts of limits that instances admit under `share`.
+/// The parts of limits that instances admit under the rule `share`.
 ///
-/// The instances' views of each other differ for a while. So each one writes into a record of their own among how many it shares
-/// (its claim is one part of so many), and takes no more than what the claims of the others leave. A claim is lowered here
-/// before it is written, and raised after that, so the parts never add up to more than the whole.
+/// The instances' views of each other differ for a while. So each instance writes its claim into a shared record: the
+/// number of instances among which it divides the limits. It takes no more than the claims of the others leave. A claim
+/// is lowered locally before it is written, and raised only after it was written. So the parts never add up to more
+/// than the whole.
 extension Ledger {
     /// The state of this instance's part.
     struct Shares {
-        /// Among so many limits are shared out.
+        /// The number of instances among which limits are divided.
         var instances = 1
-        /// No more than that, though one of so many would be; nil: the claims of the others leave it.
+        /// The largest part to take even if one of `instances` parts is more; nil if the claims of the others leave
+        /// that much.
         var cap: Fraction?
-        /// A record of the living instances was read.
+        /// Whether a record of the living instances was read.
         var hasSeenStore = false
-        /// Others were seen that use another `STORE_SECRET`, or none.
+        /// Whether other instances were seen that use a different `STORE_SECRET`, or none.
         var isSecretOther = false
 
         var fraction: Fraction { Fraction(units: min(Fraction(oneOf: instances).units, cap?.units ?? Fraction.whole)) }
 
-        /// More instances were seen.
+        /// Lowers the part because more instances were seen.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// The claim of one of `count` was written, beside the claims of others.
+        /// Raises the part after this instance's claim to one of `count` parts was written.
+        ///
+        /// - Parameter others: the claims of the other instances in the same record.
         mutating func wrote(_ count: Int, besides others: [Int]) {
             let claimed = others.reduce(0) { min($0 + (Fraction.whole - 1) / max(1, $1) + 1, Fraction.whole) }
             let rest = Fraction(units: Fraction.whole - claimed)
@@ -34,10 +38,10 @@ extension Ledger {
         }
     }
 
-    /// The record in which instances say among how many they share.
+    /// The limit whose record holds the claims: each instance writes the number among which it divides.
     static let claimsLimit = Limit("known", .concurrent)
 
-    /// A record of the living instances was read: among how many limits are shared out is known.
+    /// Updates the number of instances after their record was read.
     mutating func countInstances(_ now: Moment) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true
@@ -49,21 +53,21 @@ extension Ledger {
         settleSoon(claims.account, now)
     }
 
-    /// Our claim was written.
+    /// Handles the successful write of this instance's claim.
     mutating func wroteClaim(_ now: Moment) {
         guard let claims else { return }
         let all = claims.tally.living(at: now.wall)
         guard let own = all.first(where: { $0.instance == instance }) else { return }
         let others = all.filter { $0.instance != instance }
         shares.wrote(own.held, besides: others.map(\.held))
-        // Others are about to make room.
+        // The other instances are about to make room.
         if shares.cap != nil { claims.tally.renew(by: now.wall + Self.claimMicroseconds) }
         noteSecret(others)
     }
 
     private static let claimMicroseconds = 1_000_000
 
-    /// Instances that keep counters under other names count by themselves.
+    /// Reports instances with another secret: they keep counters under other names and count separately.
     private mutating func noteSecret(_ others: [SlotRecord.Entry]) {
         let isOther = others.contains { $0.clockMilliseconds != options.secret?.mark }
         if isOther, !shares.isSecretOther { outbox.events.append(.otherSecret) }

@@ -1,17 +1,20 @@
-/// Instances that want to write the same record while answers are late: a compare-and-swap fails if any other one was
-/// carried out since the record was read, so that each loses often. The call that writes a contended record therefore
-/// reads it, too, so that a loss costs one round trip and not two.
+/// Races between instances that write the same record while calls are slow. A compare-and-swap fails if another write
+/// happened since the record was read, so each instance loses often. Therefore the call that writes a contended record
+/// also reads it: a loss then costs one round trip, not two.
 extension Ledger {
-    /// Calls that take longer are slow. What is promised to the unit and to the bucket is promised for faster ones.
+    /// The duration above which calls count as slow. The exact guarantees about units and buckets hold for faster
+    /// calls.
     private static let slowMicroseconds = 4_000
-    /// For so long others that wrote the record are expected to write it again.
+    /// The time for which other instances that wrote the record are expected to write it again.
     private static let contendedMicroseconds = 2_000_000
-    /// Requests wait no longer than that for what an instance cannot have seen.
+    /// The longest time that requests wait because this instance cannot have seen earlier use.
     private static let blindMicroseconds = 1_000_000
-    /// For so long a caller that was refused is known to ask for more than it may have.
+    /// The time for which a caller that was refused is known to request more than its limit.
     private static let fullMicroseconds = 60_000_000
 
-    /// `roundTrip`: the usual time of a call of its lane.
+    /// Returns whether several instances compete for the record while calls are slow.
+    ///
+    /// - Parameter roundTrip: the usual duration of a call of the lane, in microseconds.
     static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
         guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
         return isSlow(roundTrip)
@@ -19,8 +22,9 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns the time (microseconds) after a bucket in which other instances may still use its units, less the time that
-    /// a call takes here at least: calls took as long lately, and leases that are made to be used late last as long.
+    /// Returns the time in microseconds after a bucket in which other instances may still use its units, less the
+    /// shortest call here. Other instances' calls take as long as this instance's recent calls, and leases for late use
+    /// last as long.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsLeft, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent else {
@@ -29,12 +33,12 @@ extension Ledger {
         let isLeased = limit.quota.unit == .requests && limit.quota.count / 10 >= Lease.leastUnits && calls.wereSlow
         let latest = isLeased ? max(calls.longest, Lease.longestMicroseconds) : calls.longest
         let lateness = min(limit.grid.graceMicroseconds, latest) - calls.shortest
-        // The record itself holds a bucket for so much longer than a window.
+        // A record holds a bucket for this much longer than a window anyway.
         return lateness > limit.grid.windowMicroseconds / limit.grid.perWindow ? lateness : 0
     }
 
-    /// Requests wait because others may have used units late before this instance saw the record: never longer than
-    /// requests wait for an answer.
+    /// Delays requests because others may have used units late before this instance saw the record. The delay is never
+    /// longer than requests wait for a response of the store.
     func waitIfBlind(_ account: Account, _ now: Moment) {
         let wait = account.tally.takeUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -42,7 +46,8 @@ extension Ledger {
         }
     }
 
-    /// Requests of a caller that asks for more than it may have do not wait until they win. Others took the room.
+    /// Refuses waiting requests of a caller over its limit after a lost race. They need not wait until they win,
+    /// because others took the room.
     mutating func refuseLosers(_ account: Account, _ now: Moment) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.grid.windowMicroseconds, Self.fullMicroseconds)
@@ -55,7 +60,7 @@ extension Ledger {
     }
 }
 
-/// The durations of the calls that were answered in the last half to whole minute, in microseconds.
+/// The durations of the calls that succeeded in the last 30 to 60 seconds, in microseconds.
 struct RecentCalls {
     private struct Span {
         var shortest = Int.max
@@ -70,16 +75,18 @@ struct RecentCalls {
 
     var longest: Int { max(now.longest, before.longest) }
 
-    /// 0 if there was none.
+    /// The shortest duration; 0 if there was no call.
     var shortest: Int {
         let shortest = min(now.shortest, before.shortest)
         return shortest == .max ? 0 : shortest
     }
 
-    /// Whether calls were slow in the mean for a while.
+    /// Whether calls were slow on average for a while.
     var wereSlow: Bool { now.wereSlow || before.wereSlow }
 
-    /// - Parameter isSlow: in the mean.
+    /// Records a call.
+    ///
+    /// - Parameter isSlow: whether calls are slow on average.
     mutating func note(_ microseconds: Int, isSlow: Bool, at steady: Int) {
         let passed = steady - since
         if passed >= Self.spanMicroseconds {

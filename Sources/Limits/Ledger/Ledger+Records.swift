@@ -1,15 +1,17 @@
 /// Reading and writing of records.
 extension Ledger {
-    /// A connection that was silent for longer may have been cut by something on its way. A read is repeated then, a
-    /// write cannot be.
+    /// The silence after which a connection may have been cut on its way. The next call is then a read, because a read
+    /// can be repeated and a write cannot.
     private static let silenceMicroseconds = 10_000_000
-    /// For so long others are expected to write a record that they have written. A write that fails because of them
-    /// costs a round trip.
+    /// The time for which other instances that wrote a record are expected to write it again. A write that fails
+    /// because of them costs a round trip.
     private static let othersMicroseconds = 60_000_000
 
-    /// A record that nobody else writes is taken to be as it is known: the next write needs no reading, and fails if that
-    /// is not so. One round trip in place of two. Only the write tells, so nothing is refused by what was not read. Where
-    /// others write it, too, and answers are late, it is tried as well: such a write is followed by a read in the same call.
+    /// Uses the known version of a record without reading it. Returns whether that is possible.
+    ///
+    /// A record that nobody else writes is assumed to be unchanged: the next write fails if it is not. This costs one
+    /// round trip instead of two. Only the write decides, so nothing is refused from a record that was not read. A
+    /// contended record with slow calls is tried as well, because the call that writes it also reads it.
     mutating func takeAsRead(_ account: Account, lane: Int, epoch: Int, at now: Moment) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -20,7 +22,7 @@ extension Ledger {
         var units = 0
         for part in account.waiting where part.request.decision == nil {
             let more = part.request.parts[part.index].units
-            if more == 0 { return false }  // it only looks, so nothing is written
+            if more == 0 { return false }  // a request that only looks, so nothing is written
             units += more
         }
         guard units == 0 || account.tally.hasRoom(for: units, at: now.wall) else { return false }
@@ -29,7 +31,7 @@ extension Ledger {
         return true
     }
 
-    /// Takes over what was read, joining what was known before where the record was lost meanwhile.
+    /// Takes over a record that was read. If the record was lost meanwhile, merges what was known before.
     mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -59,7 +61,7 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Its requests know the record now.
+    /// Records that the account's requests have read the record. Those with all parts read continue.
     private mutating func saw(_ account: Account, _ now: Moment) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -69,7 +71,8 @@ extension Ledger {
         }
     }
 
-    /// The write that is to be done now: all that waits and is next to be counted in this record.
+    /// Plans the write of all waiting parts that are next to be counted in this record; nil if there is nothing to
+    /// write.
     mutating func plan(_ account: Account, epoch: Int, at now: Moment) -> WritePlan? {
         guard servers[account.server].epoch == epoch else { return nil }
         if case .nothing = account.fresh { return nil }
@@ -99,7 +102,7 @@ extension Ledger {
         account.waiting = rest
         guard account.tally.isDraftChanged else {
             account.tally.dropDraft()
-            // If nothing is to be counted, nothing is to be written.
+            // No unit is counted, so nothing is written.
             for part in takers { count(part, in: .nowhere, now) }
             for part in refused { refuse(part.request, now) }
             return nil
@@ -126,14 +129,14 @@ extension Ledger {
         return plan
     }
 
-    /// Two windows, of slots two spans; at least ten seconds.
+    /// Returns the expiry of a record: two windows, or two slot times for slots, and at least ten seconds.
     func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
 
     mutating func wrote(_ plan: WritePlan, _ result: WriteResult, at now: Moment) {
         let account = plan.account
-        guard account.writing === plan else { return }  // judged by `fail` already
+        guard account.writing === plan else { return }  // already handled by `fail`
         account.writing = nil
         switch result {
         case .written(let version):
@@ -154,10 +157,10 @@ extension Ledger {
             account.waiting = restored(plan, now) + account.waiting
             account.known = nil
             account.othersAt = now.steady
-            if case .kept = plan.fresh { return }  // no race: it is read now
+            if case .kept = plan.fresh { return }  // no race: the record is read now
             metrics.lostRaces += 1
             account.losses += 1
-            // Late answers come apart as it is, and the lane's next round would begin without it.
+            // Slow calls are spread out anyway, and the lane's next round would begin without the account.
             if account.losses > 2, !Self.isSlow(lanes[account.lane].roundTrip) {
                 let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
                 account.notBefore = now.steady + pause
@@ -175,7 +178,7 @@ extension Ledger {
         }
     }
 
-    /// Requests that came while the lease was being written.
+    /// Admits requests that arrived while the lease was being written.
     private mutating func spendLease(_ account: Account, _ now: Moment) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
@@ -192,7 +195,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// The parts of a write that certainly was not done, as they were before.
+    /// Restores the parts of a write that certainly did not happen. Returns the parts that must be counted again.
     private mutating func restored(_ plan: WritePlan, _ now: Moment) -> [Part] {
         var parts: [Part] = []
         for part in plan.takers + plan.refused {
@@ -207,10 +210,10 @@ extension Ledger {
         return parts
     }
 
-    /// The part was counted by a write that succeeded.
+    /// Records that a successful write counted the part.
     private mutating func count(_ part: Part, in place: Place, _ now: Moment) {
         let share = part.request.parts[part.index]
-        guard part.request.decision == nil else {  // decided without it meanwhile
+        guard part.request.decision == nil else {  // decided without the store meanwhile
             return giveBack(share.units, place, share.account, now)
         }
         part.request.parts[part.index].state = .taken(place)

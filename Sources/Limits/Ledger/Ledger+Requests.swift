@@ -1,8 +1,9 @@
-/// A request's way through the ledger: asked, perhaps read and counted in the store part by part, decided, settled.
+/// The way of a request through the ledger: asked, perhaps read and counted in the store part by part, decided,
+/// settled.
 extension Ledger {
-    /// A timer that fires later than that says nothing about the store.
+    /// The delay from which a timer counts as late. A late timer proves nothing about the store.
     static let lateTimerMicroseconds = 50_000
-    /// A request waits so often anew because its timer fired late.
+    /// The number of times a request restarts its wait because its timer fired late.
     static let lateFiringsBound = 3
 
     enum Answer {
@@ -10,7 +11,9 @@ extension Ledger {
         case waits(Pending)
     }
 
-    /// `loop`: the place of the one that asks.
+    /// Decides about a request, or returns it as pending if the store must be called.
+    ///
+    /// - Parameter loop: the index of the loop that asks.
     mutating func ask(
         _ claims: [Claim],
         from loop: Int = 0,
@@ -51,7 +54,7 @@ extension Ledger {
             account.tally.endOutage()
             if !clock.isUnsure, let place = account.tally.spend(claim.units, at: now.wall) {
                 state = .taken(place)
-                // After its bucket: owed from now on.
+                // Units used after their bucket are owed from now on.
                 if place.birth == nil {
                     metrics.late += 1
                     settleSoon(account, now)
@@ -61,11 +64,11 @@ extension Ledger {
         return Pending.Share(account: account, units: claim.units, state: state)
     }
 
-    /// The request's timer fired. Returns when it is to fire again (steady); nil: the request is decided.
+    /// Handles the request's timer. Returns the steady time at which it fires next; nil if the request is decided.
     mutating func expire(_ request: Pending, at now: Moment) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
-        // A process that was stopped or starved has answers to read before it may speak of a time-out.
+        // A process that was stopped or starved must read waiting responses before it may report a time-out.
         let isLate = now.steady > request.due + Self.lateTimerMicroseconds
         if isLate { request.lateFirings += 1 }
         let isStarved = request.lateFirings > Self.lateFiringsBound
@@ -79,7 +82,7 @@ extension Ledger {
         metrics.expired += 1
         let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, request, now) }
         if !isStarved {
-            // The rule decides requests that wait for these; a request may still have to wait for others.
+            // The rule decides requests that wait for these lanes. A request may still have to wait for others.
             for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
             guard request.decision == nil else { return nil }
             request.due = deadline(request, now)
@@ -89,33 +92,34 @@ extension Ledger {
         return nil
     }
 
-    /// A call that takes longer hangs, in a name's look-up for example. The lane itself gives up after one time-out, and
-    /// knows of an answer that its starved loop has not read yet. A stop of the process that no timer saw is no
-    /// longer than the rest.
+    /// The duration from which a call counts as hanging, in a name look-up for example. A lane itself gives up after
+    /// one time-out; its starved loop may have an unread response. The extra time covers a stop of the process that no
+    /// timer noticed.
     private var hangingMicroseconds: Int {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
-    /// The time at which a call began may have been read before a stop, and the call be sent after it: so after a stop
-    /// that the request saw one more time-out must pass.
+    /// Returns whether the lane's call hangs. After a stop of the process that the request noticed, one more time-out
+    /// must pass: the call may have been sent after the stop although its start was read before it.
     private func isHanging(_ lane: Lane, _ request: Pending, _ now: Moment) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
-    /// When a call that the request waits for hangs; after four time-outs at most.
+    /// Returns the steady time at which a call that the request waits for counts as hanging, at most four time-outs
+    /// after the request began.
     private func deadline(_ request: Pending, _ now: Moment) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
         if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
-        // Without a call the lane has not come to it yet: that says nothing about the server.
+        // A lane without a call has not begun yet, which says nothing about the server.
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
         let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
-        // Never longer than a time-out, so that no longer stop goes unseen.
+        // The wait is at most one time-out, so that a longer stop of the process is always noticed.
         return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
-    /// Ends what a request held. `used` nil: all of it.
+    /// Ends the reservations of a request. If `used` is nil, all units stay charged.
     mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
         let now = read(now)
         for units in held {
@@ -125,9 +129,9 @@ extension Ledger {
         }
     }
 
-    // MARK: A request goes on
+    // MARK: Progress of a request
 
-    /// Its next part to be counted, or its end.
+    /// Continues with the next part to be counted, or finishes the request.
     mutating func advance(_ request: Pending, _ now: Moment) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
@@ -135,7 +139,7 @@ extension Ledger {
         enqueue(request.parts[next].account)
     }
 
-    /// All parts have been read: goes on if all have room.
+    /// Continues a request whose parts have all been read. Refuses it if a part has no room.
     mutating func begin(_ request: Pending, _ now: Moment) {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.tally.hasRoom(for: $0.units, at: now.wall)
@@ -147,10 +151,10 @@ extension Ledger {
         }
     }
 
-    /// All parts are counted or local.
+    /// Finishes a request whose parts are all counted or local. Units that came too late are moved first.
     mutating func finish(_ request: Pending, _ now: Moment) {
         guard request.decision == nil else { return }
-        // The time at which these units are used is unknown before the store's clock was asked.
+        // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
             guard case .taken(let place) = request.parts[index].state else { continue }

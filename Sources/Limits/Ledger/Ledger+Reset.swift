@@ -1,9 +1,9 @@
-/// Limits that an operator has set to unused.
+/// Limits that an operator has reset to unused.
 extension Ledger {
-    /// For so long after a reset a decision may be one from before.
+    /// The time after a reset in which a decision may still be one from before it.
     private static let resetMicroseconds = 1_000_000
 
-    /// Forgets what this instance knows of a record that was reset: its copy, its lease, units that are to be moved, and
+    /// Forgets what this instance knows about a record that was reset: its copy, its lease, units to be moved, and
     /// refusals. The next request reads the record.
     mutating func forget(_ account: Account, at now: Moment) {
         let now = read(now)
@@ -16,12 +16,12 @@ extension Ledger {
         if isShared { servers[account.server].owing[account.key] = nil }
     }
 
-    /// The account of a claim; nil: this instance knows nothing of it.
+    /// Returns the account of a claim; nil if this instance knows nothing about it.
     mutating func account(of claim: Claim) -> Account? {
         accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
     }
 
-    /// The use of each claim's limit as this instance knows it.
+    /// Returns the use of each claim's limit as this instance knows it.
     mutating func uses(_ claims: [Claim], at now: Moment) -> [LimitUse] {
         let now = read(now)
         return claims.map { claim in
@@ -37,6 +37,6 @@ extension Ledger {
         }
     }
 
-    /// The requests that wait for a decision about each claim's limit.
+    /// Returns the number of requests that wait for a decision about each claim's limit.
     mutating func waiting(_ claims: [Claim]) -> [Int] { claims.map { account(of: $0)?.waitingParts ?? 0 } }
 }

@@ -1,7 +1,9 @@
-/// Failure and return of a server, and the end of the process.
+/// Failure and recovery of a server, and the end of the process.
 extension Ledger {
-    /// Nothing that was under way is used; a write that took units may have happened, and so may one that gave some
-    /// back, which is therefore not repeated; what is owed is.
+    /// Marks a server as down and ends all work on it.
+    ///
+    /// Results of calls under way are not used. A write with an unknown outcome admits nothing. Units that it refunded
+    /// are not refunded again; units that were owed are written again.
     mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: Moment) {
         guard servers[server].epoch == epoch, !servers[server].isDown else { return }
         servers[server].isDown = true
@@ -18,7 +20,7 @@ extension Ledger {
             lanes[lane].inbox = []
             if lanes[lane].isFirst { outbox.lanes.append(lane) }
         }
-        // In an order of their own, so that a run can be repeated.
+        // The sorted order makes a run repeatable.
         let accounts = servers[server].active.values.sorted { $0.storeKey < $1.storeKey }
         servers[server].active = [:]
         var parts: [Part] = []
@@ -42,7 +44,7 @@ extension Ledger {
         outbox.isReady = true
     }
 
-    /// A probe was answered.
+    /// Marks a server as available after a successful probe.
     mutating func restore(_ server: Int, at now: Moment) {
         guard servers[server].isDown else { return }
         servers[server].isDown = false
@@ -56,7 +58,7 @@ extension Ledger {
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
     }
 
-    /// Nothing is decided any more; what is still to be written is, if that does not take long.
+    /// Ends all decisions. Pending changes are still written if that does not take long.
     mutating func close(at now: Moment) {
         let now = read(now)
         stopBy = now.steady + options.timeoutMicroseconds

@@ -1,49 +1,51 @@
-/// All that one instance knows and does about limits, without threads, clocks and connections: those call it, in any
-/// order, with the time, and do what it leaves in `outbox`.
+/// The state of all limits in one instance, without threads, clocks and connections. Callers pass events and times in
+/// any order, and do the work that the ledger leaves in `outbox`.
 ///
-/// A lane is a connection to one server, on one loop. Of each account at most one call is under way, in one lane, so that an
-/// instance never races itself.
+/// A lane is a connection to one server, on one loop. Each account has at most one call under way, in one lane, so an
+/// instance never races against itself.
 struct Ledger {
+    /// A server of the store.
     struct Server {
         let name: String
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// Until then (steady), after an outage, the rule `share` holds beside the records.
+        /// The steady time until which the rule `share` applies beside the records after an outage.
         var shareUntil = 0
-        /// Counts failures: what began before one is not used after it.
+        /// The number of failures. Work that began before a failure is not used after it.
         var epoch = 0
-        /// Counts outages: a failure before all have joined what they know belongs to the one before.
+        /// The number of outages. A failure that comes before all instances have merged their counts belongs to the
+        /// previous outage.
         var outage = 0
         var calls = RecentCalls()
-        /// Queued, busy, or with requests waiting.
+        /// The accounts that are queued, busy or have waiting requests.
         var active: [RecordKey: Account] = [:]
-        /// To be written when the server is back.
+        /// The accounts to be written when the server is available again.
         var owing: [RecordKey: Account] = [:]
     }
 
     struct Lane {
         let server: Int
-        /// The server's first lane looks whether it is back, and what its clock says.
+        /// Whether this is the server's first lane, which probes the server and reads its clock.
         let isFirst: Bool
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// In which epoch of the server the connection was opened; nil: there is none.
+        /// The server's epoch in which the connection was opened; nil if there is no connection.
         var connectedEpoch: Int?
-        /// When the call under way began (steady). One takes longer than it should where a name is looked up.
+        /// The steady time at which the call under way began; nil if there is none. A name look-up may take long.
         var callSince: Int?
-        /// When a call was answered last (steady).
+        /// The steady time of the last successful call.
         var heardAt = 0
-        /// The usual time of a call, by the last ones above all.
+        /// The usual duration of a call in microseconds, as a moving average.
         var roundTrip = 0
     }
 
     let store: (any CounterStore)?
-    /// There is a store; apart, since to compare it with nil would copy it.
+    /// Whether there is a store. A property of its own, because comparing `store` with nil would copy it.
     let isShared: Bool
     var options: Options
-    /// Drawn at start: whose entries of slots are ours.
+    /// The random id of this instance, drawn at the start. Slot entries with this id are ours.
     let instance: UInt64
     var servers: [Server]
     var lanes: [Lane]
@@ -52,23 +54,24 @@ struct Ledger {
     var metrics = LimiterMetrics()
     let sums = TallySums()
     var clock = ClockWatch()
-    /// The instances that are alive, with a store: a limit of slots in which each holds one.
+    /// The record of the living instances, a slot limit in which each instance holds one slot; nil without a store.
     var living: (account: Account, tally: SlotTally)?
-    /// As many as were last seen, and our place among them.
+    /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// Among how many these say that limits are shared out: a limit of slots in which each holds so many.
+    /// The record of the claims, a slot limit in which each instance writes among how many instances it divides limits;
+    /// nil without a store.
     var claims: (account: Account, tally: SlotTally)?
     var shares = Shares()
     var rank: Int?
-    /// Since when fewer were seen (steady).
+    /// The steady time since which fewer instances were seen; nil if their number did not fall.
     var fewerInstancesSince: Int?
-    /// The correction of the clock that the operator was told.
+    /// The clock correction that was last reported to the operator.
     var toldCorrection = 0
-    /// Counted in full, but not decided before the store's clock was asked.
+    /// The requests that are counted in full but wait for the store's clock before they are decided.
     var undecided: [Pending] = []
-    /// Ends when nothing is to be written any more, at this time (steady) at the latest.
+    /// The steady time at which lanes stop even if something is still to be written; nil while the process runs.
     var stopBy: Int?
-    /// Birth numbers and pauses.
+    /// The source of birth numbers and pauses.
     var random: any RandomNumberGenerator & Sendable
 
     init(store: (any CounterStore)?, options: Options, random: any RandomNumberGenerator & Sendable) {
@@ -86,7 +89,7 @@ struct Ledger {
         if isShared { join() }
     }
 
-    /// Becomes one of the instances that are alive.
+    /// Adds this instance to the living instances.
     private mutating func join() {
         let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
         entry.tally.hold(1)
@@ -95,7 +98,7 @@ struct Ledger {
         enqueue(entry.account)
     }
 
-    /// A record in which each instance has an entry.
+    /// Makes the account and tally of a record in which each instance has an entry.
     private func entry(_ limit: Limit) -> (account: Account, tally: SlotTally) {
         let tally = SlotTally(
             limit,
@@ -145,16 +148,16 @@ struct Ledger {
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
     }
 
-    /// Its record is read and written on the loop of the request that asks for it, if it is not under way already.
+    /// Moves an idle account to the lane of the loop whose request needs it. Does nothing if the account is in use.
     func bring(_ account: Account, to loop: Int) {
         guard account.state == .idle, account.waiting.isEmpty else { return }
         let lane = account.server * options.loops + loop
         if lane == account.lane { return }
         account.lane = lane
-        account.known = nil  // versions hold for one connection
+        account.known = nil  // versions are valid for one connection only
     }
 
-    // MARK: Which rule holds
+    // MARK: Rules without the store
 
     func isUnderRule(_ account: Account, _ now: Moment) -> Bool {
         servers[account.server].isDown || account.ruleUntil > now.steady
@@ -162,12 +165,12 @@ struct Ledger {
 
     func rule(of account: Account) -> StoreDownRule { account.limit.kind.ruleWithoutStore ?? options.storeDown }
 
-    /// The rule for an account whose store cannot be asked.
+    /// Returns the rule for an account whose store is unavailable.
     func outageRule(_ account: Account, _ now: Moment) -> OutageRule {
         var outage = 0
         if !servers.isEmpty {
             let server = servers[account.server]
-            // A record that the store does not take has an outage of its own.
+            // A record that the store refuses has an outage of its own.
             outage = server.outage + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
         }
         return OutageRule(
@@ -179,14 +182,14 @@ struct Ledger {
         )
     }
 
-    /// The rule that holds beside the record, for a while after an outage, so that all have joined what they know
-    /// before anybody uses the whole of it again.
+    /// Returns the rule that applies beside the record for a while after an outage; nil if none does. During this time
+    /// all instances merge what they know, before anybody uses the whole limit again.
     func ruleAfterOutage(_ account: Account, _ now: Moment) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
-    /// The one that holds in place of the record or beside it.
+    /// Returns the rule that applies in place of the record or beside it; nil if only the record decides.
     func ruleNow(_ account: Account, _ now: Moment) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
@@ -194,7 +197,8 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Units that the tally knows and the store does not are written soon, or when the server is back.
+    /// Schedules a write of units that the store does not know. If the server is down, they are written once it is
+    /// back.
     mutating func settleSoon(_ account: Account, _ now: Moment) {
         guard isShared else { return }
         guard account.tally.needsWrite(at: now.wall) else {
@@ -221,17 +225,17 @@ extension Ledger {
     /// The options from settings, and the bounds of the process.
     struct Options {
         var storeDown = StoreDownRule.share
-        /// Among how many instances limits are shared out; nil: as many as are alive.
+        /// The number of instances that divide limits; nil divides by the living instances.
         var instances: Int?
         /// The longest time that a decision waits for one call of the store.
         var timeoutMicroseconds = 250_000
         /// The time for which a slot is held without renewal.
         var slotMicroseconds = 30_000_000
-        /// The loops on which requests ask; each has a lane to each server.
+        /// The number of loops on which requests are decided. Each has a lane to each server.
         var loops = 1
         /// The memory for accounts.
         var bytes = 64 * 1_048_576
-        /// Under which records are named; nil: by plain digests.
+        /// The secret for the names of records; nil uses plain digests.
         var secret: StoreSecret?
     }
 }

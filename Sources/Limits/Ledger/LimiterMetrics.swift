@@ -1,4 +1,5 @@
-/// The figures of limits in `/metrics`. Plain numbers: they change under the ledger's lock and are read as one copy.
+/// The figures of limits in `/metrics`. They are plain numbers that change under the ledger's lock and are read as one
+/// copy.
 package struct LimiterMetrics: Sendable {
     package enum Outcome: Int, Sendable, CaseIterable {
         case admitted
@@ -6,14 +7,14 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// By `Limit.Kind.places`, then by outcome. A request counts once for each limit that admitted it, and once for
-    /// the limit that refused it.
+    /// The decisions, by the index in `Limit.Kind.places` and then by outcome. A request counts once for each limit
+    /// that admitted it, and once for the limit that refused it.
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.places.count * Outcome.allCases.count)
-    /// Requests decided without the store by `RATE_LIMIT_STORE_DOWN`.
+    /// The requests that `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
-    /// Requests whose time was up before they were counted in the store, or that lost a race for what was nearly full.
+    /// The requests that were refused because they were not counted in time, or lost a race for a nearly full limit.
     package internal(set) var expired = 0
-    /// Answers that came after their bucket's end.
+    /// The responses of the store that came after the end of their bucket.
     package internal(set) var late = 0
     package internal(set) var reads = 0
     package internal(set) var readRecords = 0
@@ -22,28 +23,30 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var refusedWrites = 0
     package internal(set) var failures = 0
     package internal(set) var probes = 0
-    /// Of outages that are over.
+    /// The total duration of past outages, in seconds.
     package internal(set) var downSeconds = 0
     package internal(set) var serversDown = 0
     package internal(set) var accounts = 0
-    /// Leases opened, and the units counted by them.
+    /// The number of leases opened, and the units counted by them.
     package internal(set) var leases = 0
     package internal(set) var leasedUnits = 0
-    /// Units of open leases that are not spent.
+    /// The unspent units of open leases.
     package internal(set) var openUnits = 0
-    /// Slots that requests of this instance hold.
+    /// The slots that requests of this instance hold.
     package internal(set) var slots = 0
-    /// Records that the store had lost, and got back from here.
+    /// The number of records that the store lost and this instance put back.
     package internal(set) var rejoined = 0
     package internal(set) var instances = 0
-    /// This machine's clock less the store's; nil: not known.
+    /// This machine's clock less the store's, in milliseconds; nil if unknown.
     package internal(set) var clockMilliseconds: Int?
-    /// The part of it that is corrected.
+    /// The part of the clock difference that is corrected.
     package internal(set) var correctionMilliseconds = 0
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.place(kind, outcome)] }
 
-    /// By the kind's place among `Limit.Kind.places`.
+    /// Returns the number of decisions.
+    ///
+    /// - Parameter place: the index of the limit's kind in `Limit.Kind.places`.
     package func decisions(_ place: Int, _ outcome: Outcome) -> Int {
         decisions[place * Outcome.allCases.count + outcome.rawValue]
     }
@@ -56,7 +59,7 @@ package struct LimiterMetrics: Sendable {
 }
 
 extension Ledger {
-    /// As of now.
+    /// The metrics as of now.
     var figures: LimiterMetrics {
         var figures = metrics
         figures.serversDown = servers.count { $0.isDown }

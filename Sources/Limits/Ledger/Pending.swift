@@ -1,17 +1,17 @@
 /// A request that waits for the store.
 ///
-/// `@unchecked`: reached with the ledger's lock held only.
+/// `@unchecked`: used only while the ledger's lock is held.
 final class Pending: @unchecked Sendable {
     enum State: Equatable {
         case unread
-        /// Read since the request came.
+        /// The record was read after the request arrived.
         case seen
         case writing
-        /// Counted.
+        /// The units are counted.
         case taken(Place)
-        /// Counted, but too late to be used there: to be moved.
+        /// The units are counted, but too late to be used there. They must be moved.
         case late(Place)
-        /// To be decided without the store.
+        /// The part is decided without the store.
         case local
     }
 
@@ -23,17 +23,17 @@ final class Pending: @unchecked Sendable {
         var isTaken: Bool { if case .taken = state { true } else { false } }
     }
 
-    /// In the order of their store keys.
+    /// The parts of the request, in the order of their store keys.
     var parts: [Share]
     var unread: Int
     var decision: Decision?
     let waiter: any DecisionWaiter
-    /// When it began to wait, and when it last went on to its next record (steady).
+    /// The steady times at which the request began to wait, and at which it last continued with another record.
     var begun: Int
     var movedAt: Int
-    /// When its timer fires next (steady).
+    /// The steady time at which the request's timer fires next.
     var due: Int
-    /// The number of late firings of its timer, and the last time (steady).
+    /// The number of late firings of the timer, and the steady time of the last one.
     var lateFirings = 0
     var lateAt: Int?
 
@@ -46,13 +46,13 @@ final class Pending: @unchecked Sendable {
         due = steady + timeoutMicroseconds
     }
 
-    /// The parts that it waits for now.
+    /// The parts that the request waits for now.
     var open: [Int] {
         if unread > 0 { return parts.indices.filter { parts[$0].state == .unread } }
         return firstOpen.map { [$0] } ?? []
     }
 
-    /// The first part that is to be counted in the store.
+    /// The first part that is to be counted in the store; nil if there is none.
     var firstOpen: Int? {
         parts.firstIndex {
             switch $0.state {
@@ -63,33 +63,34 @@ final class Pending: @unchecked Sendable {
     }
 }
 
-/// Told the decision, once, on any thread, without locks held.
+/// A receiver of a decision. It is called once, on any thread, without locks held.
 protocol DecisionWaiter: AnyObject, Sendable {
     func decided(_ decision: Decision)
 }
 
-/// An event that an operator should know.
+/// An event that an operator should know about.
 package enum LimiterEvent: Sendable {
     case storeDown(server: String, reason: String)
     case storeBack(server: String, seconds: Int)
-    /// A value in the store was none of ours, and is replaced.
+    /// A value in the store was not a valid record and is replaced.
     case brokenRecord(key: String, reason: String)
-    /// A record was counted far ahead of all clocks, and is moved back.
+    /// A record was counted far ahead of all clocks and is moved back.
     case recordAhead(key: String)
-    /// So much is taken off this machine's clock, which differs from those of the other instances, or alone from the
-    /// store's; 0: nothing any more.
+    /// The correction of this machine's clock changed, because it differs from the clocks of the other instances. An
+    /// instance that is alone compares its clock with the store's. 0 means that the clock is no longer corrected.
     case clockOff(milliseconds: Int)
-    /// The store has not been reached since the start, so the others are not known: limits hold for this instance alone.
+    /// The store was never reached since the start, so other instances are unknown. Limits apply to this instance
+    /// alone.
     case sharesAlone
-    /// Other instances use another `STORE_SECRET`, or none, and count callers by themselves.
+    /// Other instances use a different `STORE_SECRET`, or none, and count callers separately.
     case otherSecret
 }
 
-/// Work to be done after the lock is released.
+/// The work to be done after the ledger's lock is released.
 struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// The store's clock was asked, or cannot be.
+    /// Whether the store's clock was read, or is known to be unavailable.
     var isReady = false
 }

@@ -1,29 +1,30 @@
-/// The present work of a lane.
+/// The current work of a lane.
 enum Round {
     case none
-    /// Looks whether the server can be reached again.
+    /// A check whether the server is available again.
     case probe
-    /// Asks what time it is there.
+    /// A reading of the server's clock.
     case measure(epoch: Int)
     case serve(Serving)
 
-    /// Calls for a batch of accounts, in the order of their store keys.
+    /// The calls for a batch of accounts, in the order of their store keys.
     ///
-    /// `@unchecked`: reached with the ledger's lock held only.
+    /// `@unchecked`: used only while the ledger's lock is held.
     final class Serving: @unchecked Sendable {
         let accounts: [Account]
         let epoch: Int
         /// The accounts to be read first.
         var unread: [Account]
-        /// The reading was tried with a second connection.
+        /// Whether the reading was already tried again with a new connection.
         var isReadAnew = false
-        /// Read, but with a record of which only the store's clock tells whether it is too far ahead.
+        /// The records read, if one of them may be too far ahead. The store's clock is read before they are used.
         var doubtful: [Found] = []
         /// The writes under way.
         var writing: [WritePlan] = []
-        /// Of these the ones whose records are read after that.
+        /// The accounts of `writing` whose records are read again in the same call.
         var contended: [Account] = []
-        /// Read so in this round, which does not write them again: others wait for its end.
+        /// The accounts read after a write of this round. The round does not write them again, because others wait for
+        /// its end.
         var reread: [Account] = []
 
         init(_ accounts: [Account], unread: [Account], epoch: Int) {

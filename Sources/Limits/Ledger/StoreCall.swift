@@ -1,23 +1,23 @@
-/// One call to a lane's server, as the ledger wants it done.
+/// A call to a lane's server that the ledger requests.
 enum StoreCall: Sendable {
-    /// Throws the lane's connection away and opens another one.
+    /// Closes the lane's connection and opens another one.
     case connect
     case read([Account])
     case time
-    /// Each is carried out or not, whatever becomes of the others. Records that are likely to be lost to others are read
-    /// in the same call, after that.
+    /// Writes records, each independently of the others. Records that other instances probably also write are read in
+    /// the same call after the writes.
     case write([WritePlan], thenRead: [Account])
 }
 
 /// The result of a call.
 enum StoreReply: Sendable {
-    /// With the server's time in seconds since 1970.
+    /// A new connection, with the server's time in seconds since 1970.
     case connected(Int)
-    /// In the order of the accounts asked for.
+    /// The records found, in the order of the accounts.
     case found([Found])
-    /// Seconds since 1970.
+    /// The server's time in seconds since 1970.
     case time(Int)
-    /// In the order of the plans, and of the accounts that were read after them.
+    /// The results in the order of the writes, and the records read after them.
     case wrote([WriteResult], [Found])
 }
 
@@ -25,11 +25,12 @@ enum StoreReply: Sendable {
 enum Found: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
-    /// Far ahead of our clock and of the store's.
+    /// A record that is far ahead of our clock and of the store's.
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
-    /// Of one clock; whether it is moved back, the store's decides, too.
+    /// Returns whether the record is too far ahead of a clock. It is moved back only if it is too far ahead of the
+    /// store's clock as well.
     func isTooFarAhead(of time: Int) -> Bool {
         if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
     }
@@ -47,9 +48,9 @@ enum Found: Sendable {
     }
 }
 
-/// Values are read and written without the ledger's lock.
+/// Encoding and decoding of values, without the ledger's lock.
 extension StoreCall {
-    /// Nil: a connection has nothing to do with it.
+    /// The call as a connection makes it; nil for `connect`.
     var polled: PolledCall? {
         switch self {
         case .connect: nil
@@ -77,7 +78,7 @@ extension StoreCall {
 }
 
 extension CounterConnection {
-    /// Blocks.
+    /// Makes the call. Blocks.
     func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
         guard let asked = call.polled else { return .connected(try time()) }
         switch asked {

@@ -1,37 +1,39 @@
-/// Units that an instance has counted in the store ahead of their use, to admit requests without asking it.
+/// Units that an instance has counted in the store ahead of their use. It admits requests with them without another
+/// call.
 struct Lease {
     let place: Place
-    /// Counted for it.
+    /// The units counted in the store for this lease.
     let units: Int
     var left: Int
-    /// The end of its bucket, or a second after it was asked for (wall). Where answers are late, units may be used a
-    /// while longer that are then moved to the present bucket.
+    /// The wall-clock time at which the lease ends: the end of its bucket, or a second after it was opened if that is
+    /// sooner. Where calls are slow, units may also be used for a while after the bucket; they then move to the current
+    /// bucket.
     let end: Int
-    /// The rest is given back by then (wall), if no write before did it.
+    /// The wall-clock time by which unspent units are given back, if no write did so before.
     let returnsBy: Int
 
-    /// A record with this number of units in a bucket is busy.
+    /// The number of units in a bucket from which a record counts as busy.
     static let busyUnits = 8
-    /// Fewer are not worth holding back from others.
+    /// The smallest lease. Fewer units are not worth withholding from other instances.
     static let leastUnits = 8
-    /// The same where each write is a race.
+    /// The smallest lease where several instances compete for the record and calls are slow.
     static let leastContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
     func isOpen(at time: Int) -> Bool { time < end }
 }
 
-/// The circumstances of a write that may count units ahead of their use.
+/// The conditions under which a write may open a lease.
 struct LeaseTerms {
-    /// Others write the same record, and answers are late.
+    /// Whether other instances write the same record and calls to the store are slow.
     let isContended: Bool
-    /// Answers are late.
+    /// Whether calls to the store are slow.
     let isSlow: Bool
-    /// The number of those that are alive.
+    /// The number of living instances.
     let instances: Int
 }
 
-/// The use that an instance makes of one record: in buckets, of a second at most.
+/// This instance's rate of use of one record: the units in each span of a bucket, or of a second if that is shorter.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0
@@ -49,7 +51,7 @@ struct Pace {
         units += more
     }
 
-    /// In the last span, or in this one if that is more already.
+    /// Returns the units used in the last span, or in the current one if that is already more.
     mutating func units(at time: Int) -> Int {
         move(to: time)
         return max(units, lastUnits)

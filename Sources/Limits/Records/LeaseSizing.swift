@@ -1,10 +1,10 @@
-/// The size of leases of one limit, by the use that this instance makes of the record.
+/// Computes the size of leases of one limit from this instance's use of the record.
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace
-    /// The same in seconds.
+    /// The rate of use per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// For so long units that were moved from their bucket may wait for a write.
+    /// The time in microseconds for which units that were moved out of their bucket may wait for a write.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {
@@ -13,29 +13,29 @@ struct LeaseSizing {
         deferMicroseconds = min(limit.grid.graceMicroseconds, Lease.longestMicroseconds)
     }
 
-    /// Units were used.
+    /// Records that units were used.
     mutating func note(_ units: Int, at time: Int) {
         pace.note(units, at: time)
         longPace.note(units, at: time)
     }
 
-    /// Not more units than a quarter of what is left, nor, with all open ones, a tenth of the limit. Nil: a lease would not
-    /// be worth it.
+    /// Returns a lease of at most a quarter of the units that are left; all open leases together hold at most a tenth
+    /// of the limit. Returns nil if a lease is not worth it.
     ///
     /// - Parameters:
-    ///   - record: with what is admitted by the same write.
-    ///   - place: where it is counted.
+    ///   - record: the record with the units that the same write admits.
+    ///   - place: the bucket in which the lease is counted.
     mutating func lease(_ record: Record, _ place: Place, _ terms: LeaseTerms, at time: Int) -> Lease? {
         guard limit.quota.unit == .requests else { return nil }
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
         let bucketEnd = limit.grid.end(of: place.number)
-        // Others that always lose are never seen.
+        // Instances that lose every race are never seen.
         let mayBeContended = terms.isSlow && terms.instances > 1 && longPace.units(at: time) > 0
         if terms.isContended || mayBeContended, bound / 10 >= Lease.leastUnits {
             return contendedLease(place, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
         }
-        // About as many as were used in the last bucket.
+        // The lease has about as many units as were used in the last bucket.
         let used = pace.units(at: time)
         let units = min(used, most)
         let end = min(bucketEnd, time + Lease.longestMicroseconds)
@@ -43,9 +43,11 @@ struct LeaseSizing {
         return Lease(place: place, units: units, left: units, end: end, returnsBy: end)
     }
 
-    /// As long as units may be used after their bucket, and twice as many as are used in that time: the next write may
-    /// lose its race. Some even if none were used: at the start all write at once, and one that won stays away for a
-    /// while. Other instances do not see it in the next bucket any more, so each takes its part of a tenth.
+    /// Returns a lease for a record that several instances write while calls are slow. It lasts as long as its units
+    /// may be used, and has twice the units used in that time, because the next write may lose its race. It also has a
+    /// few units if none were used yet: at the start all instances write at once, and a winner then leaves the record
+    /// alone for a while. Other instances do not see the lease in the next bucket, so each takes only its part of the
+    /// tenth.
     private mutating func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

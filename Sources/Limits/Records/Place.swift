@@ -1,10 +1,11 @@
-/// The place where units are counted.
+/// The bucket or slot entry in which units are counted.
 struct Place: Sendable, Equatable {
-    /// The bucket; of slots, when the entry ends (microseconds).
+    /// The number of the bucket; for slots, the end of the entry in microseconds.
     let number: Int
-    /// Of the record they were counted in; nil: counted here, to be added to whatever record there is then.
+    /// The birth number of the record in which the units are counted; nil if they are counted only in this instance,
+    /// for whichever record exists at the next write.
     let birth: UInt64?
 
-    /// Of no units, or of slots that no entry holds.
+    /// The value for no units, and for slots that no entry holds.
     static let nowhere = Place(number: .max, birth: nil)
 }

@@ -1,5 +1,5 @@
 extension Record {
-    /// The reason that a value is not one of this version's.
+    /// The reason why a value is not a valid record of this version.
     package enum Flaw: String, Error {
         case length
         case format
@@ -11,7 +11,8 @@ extension Record {
     package static let encodedBound = 4_096
     private static let format: UInt8 = 1
 
-    /// Format, newest bucket, birth number, lease, then the counts, the newest first, runs of empty buckets folded.
+    /// Encodes the format, newest bucket, birth number, lease and counts. Counts are written newest first, with runs of
+    /// empty buckets folded.
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(160)
@@ -38,7 +39,7 @@ extension Record {
         }
     }
 
-    /// Checks the whole value.
+    /// Decodes a record and checks the whole value.
     package init(_ bytes: [UInt8], _ grid: Grid) throws(Flaw) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])

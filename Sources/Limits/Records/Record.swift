@@ -1,30 +1,34 @@
-/// The units admitted under one limit to one caller, in each of the last buckets. Pure: a value and a time go in,
-/// a value comes out. All instances read and write the same record, so its time never runs back: a slower instance
-/// works at the record's.
+/// The units admitted under one limit to one caller, in each of the last buckets. Pure: a value and a time go in, a
+/// value comes out.
 ///
-/// A unit is counted in the newest bucket, and used only before the clock of its instance passes that bucket's end. So
-/// two units less than a window apart, on clocks at most a bucket apart, are at most `grid.perWindow + 1` buckets apart,
-/// and both are in the record when the second one is admitted.
+/// All instances read and write the same record, so the record's time never goes back: an instance with a slower clock
+/// works at the record's time.
+///
+/// A unit is counted in the newest bucket, and used only before the clock of its instance passes that bucket's end. Two
+/// units less than a window apart, on clocks at most a bucket apart, are therefore at most `grid.perWindow + 1` buckets
+/// apart. Both are in the record when the second one is admitted.
 package struct Record: Sendable, Equatable {
     package let grid: Grid
     /// The number of the newest bucket.
     package private(set) var newest: Int
     /// All units in the record.
     package private(set) var total = 0
-    /// Drawn by whoever adds the record to the store: another number than last time says that it was lost.
+    /// The random number drawn by the instance that adds the record to the store. A different number than last time
+    /// shows that the record was lost.
     package var birth: UInt64
-    /// Units counted ahead of their use by open leases, and when the last of these ends; of the newest bucket only.
+    /// The units that open leases counted ahead of their use, and when the last of these leases ends. Covers the newest
+    /// bucket only.
     package internal(set) var lease = Lease()
-    /// Bucket k is at k modulo the number kept.
+    /// The counts of the buckets. Bucket k is at index k modulo the number of kept buckets.
     private var counts: [Int]
 
     package struct Lease: Sendable, Equatable {
         package var units = 0
-        /// Milliseconds after the bucket's start.
+        /// The end of the last open lease, in milliseconds after the start of the newest bucket.
         package var endMilliseconds = 0
     }
 
-    /// A bucket's count never passes this, so that no sum overflows.
+    /// The largest count of a bucket, so that no sum overflows.
     static let countBound = 1 << 55
 
     package init(_ grid: Grid, at time: Int, birth: UInt64 = 0) {
@@ -44,8 +48,8 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// The counts of the buckets that have any, the newest first, each with the number of empty ones before it; then
-    /// those after the last.
+    /// Calls `body` for each bucket that has units, newest first, with the number of empty buckets before it. Returns
+    /// the number of empty buckets after the last one.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var place = newest % counts.count
         if place < 0 { place += counts.count }
@@ -68,9 +72,9 @@ package struct Record: Sendable, Equatable {
         return empty + rest
     }
 
-    // MARK: What changes it
+    // MARK: Changes
 
-    /// Moves on to the present bucket, dropping what is too old to matter.
+    /// Moves the record on to the current bucket and drops buckets that are too old to count.
     package mutating func roll(to time: Int) { roll(toBucket: grid.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
@@ -89,29 +93,30 @@ package struct Record: Sendable, Equatable {
         newest = bucket
     }
 
-    /// Counts the units in the newest bucket if they fit.
+    /// Counts the units in the newest bucket if they fit. Returns whether they did.
     package mutating func admit(_ units: Int, of bound: Int) -> Bool {
         guard hasRoom(for: units, of: bound) else { return false }
         charge(units)
         return true
     }
 
-    /// Counts what is already admitted, whether it fits or not.
+    /// Counts units that are already admitted, whether they fit or not.
     package mutating func charge(_ units: Int) { change(newest, to: count(in: newest) + min(units, Self.countBound)) }
 
-    /// Takes units out of the bucket they were counted in; none if it has left the record.
+    /// Removes units from the bucket in which they were counted. Does nothing if the bucket has left the record.
     package mutating func giveBack(_ units: Int, in bucket: Int) {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Notes a lease of units that are already counted. Those that have ended by now are forgotten.
+    /// Records a lease of units that are already counted. Leases that have ended are forgotten.
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
         lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - grid.start(of: newest) + 999) / 1_000)
     }
 
-    /// Counts in the present buckets what is counted ahead of them, the newest in the present one.
+    /// Moves counts that are ahead of the clock into current and older buckets: the newest bucket becomes the current
+    /// one.
     package mutating func moveBack(to time: Int) {
         let present = grid.bucket(at: time)
         guard newest > present else { return }
@@ -120,10 +125,10 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
-    /// Sets all counts to 0 under the same birth number, so that no instance takes the record for a lost one.
+    /// Sets all counts to 0 and keeps the birth number, so that no instance takes the record for a lost one.
     ///
-    /// The record moves on by a bucket: units that were counted before are given back in older buckets, and take nothing
-    /// from what is counted from now on.
+    /// The record moves on by a bucket. Units that were counted before are given back in older buckets, so they do not
+    /// reduce counts made from now on.
     package mutating func empty(at time: Int) {
         let present = grid.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
@@ -133,7 +138,7 @@ package struct Record: Sendable, Equatable {
     /// The most buckets that resets move a record ahead of the clock.
     private static let bucketsAhead = 2
 
-    /// Forgets a lease that has ended early.
+    /// Removes the units of a lease that ended early from the record's leased units.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }
@@ -146,7 +151,7 @@ package struct Record: Sendable, Equatable {
         counts[place] = bounded
     }
 
-    /// Joins what another copy of the record knows: of each bucket the larger count. Keeps its own birth number.
+    /// Merges another copy of the record: each bucket gets the larger count. Keeps its own birth number.
     package mutating func join(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {
@@ -157,7 +162,7 @@ package struct Record: Sendable, Equatable {
         lease.endMilliseconds = max(lease.endMilliseconds, other.lease.endMilliseconds)
     }
 
-    /// Adds units that the record does not know of, each in its bucket.
+    /// Adds the counts of `other` to this record, each in its bucket.
     package mutating func add(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > 0 {
@@ -165,19 +170,19 @@ package struct Record: Sendable, Equatable {
         }
     }
 
-    // MARK: What it says
+    // MARK: Queries
 
     package func hasRoom(for units: Int, of bound: Int) -> Bool { units <= bound - total }
 
     package func remaining(of bound: Int) -> Int { max(0, bound - total) }
 
-    /// Units of open leases.
+    /// Returns the units of leases that are open at `time`.
     package func leased(at time: Int) -> Int { time < leaseEnd ? lease.units : 0 }
 
-    /// When the last open lease ends.
+    /// The wall-clock time at which the last open lease ends, in microseconds.
     package var leaseEnd: Int { grid.start(of: newest) + lease.endMilliseconds * 1_000 }
 
-    /// Microseconds until these units fit if nobody takes room; nil: they never do.
+    /// Returns the microseconds until these units fit if nobody else uses the room; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
         guard units <= bound else { return nil }
         var excess = units - (bound - total)
@@ -190,7 +195,7 @@ package struct Record: Sendable, Equatable {
         return 0
     }
 
-    /// Microseconds until all that is counted now has fallen free.
+    /// Returns the microseconds until all units counted now are free again.
     package func reset(at time: Int) -> Int {
         guard total > 0 else { return 0 }
         var bucket = newest
@@ -198,7 +203,8 @@ package struct Record: Sendable, Equatable {
         return max(0, grid.start(of: bucket + grid.kept) - time)
     }
 
-    /// By more than a window and five seconds ahead of the clocks, which only a broken record is.
+    /// Whether the record is more than a window and five seconds ahead of `time`, which only happens to a broken
+    /// record.
     package func isTooFarAhead(of time: Int) -> Bool {
         newest > grid.bucket(at: time + grid.windowMicroseconds + 5_000_000)
     }

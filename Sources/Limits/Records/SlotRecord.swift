@@ -1,22 +1,23 @@
-/// The slots of a concurrency limit that each instance holds: one entry an instance. Pure. An instance writes the
-/// number that it holds, never a difference, so that a write that is repeated, lost or late does no harm.
+/// The slots of a concurrency limit that each instance holds, with one entry per instance. Pure: a value and a time go
+/// in, a value comes out. An instance writes the number of slots it holds, never a difference, so a repeated, lost or
+/// late write does no harm.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
-        /// Drawn by the instance at its start.
+        /// The random id that the instance drew at its start.
         package let instance: UInt64
         package var held: Int
-        /// Milliseconds since 1970. Of one that has ended nothing counts.
+        /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
-        /// The difference by which the instance's clock is ahead of the store's, if it says so; in the record of claims a mark
-        /// of its `STORE_SECRET`, if it has one.
+        /// The difference by which the instance's clock is ahead of the store's; nil if not given. In the record of
+        /// claims, the mark of the instance's `STORE_SECRET`; nil if it has none.
         package var clockMilliseconds: Int?
 
-        /// The difference of the clocks in microseconds; nil if it is unknown, or larger than clocks can differ.
+        /// The clock difference in microseconds; nil if it is unknown, or larger than clocks can differ.
         var clockMicroseconds: Int? {
             clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
         }
 
-        /// A thousand years, in milliseconds.
+        /// The largest plausible clock difference: a thousand years, in milliseconds.
         private static let clockBound = 31_557_600_000_000
 
         package init(instance: UInt64, held: Int, endMilliseconds: Int, clockMilliseconds: Int? = nil) {
@@ -33,37 +34,38 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Entries that count. One that ends later than its instance could have written it, `spanMicroseconds` being what
-    /// it writes, comes from a clock that nobody believes.
+    /// Returns the entries that count. Instances write entries that end `spanMicroseconds` ahead. An entry that ends
+    /// much later comes from a wrong clock and is ignored.
     package func living(at time: Int, spanMicroseconds: Int) -> [Entry] {
         let (now, latest) = (time / 1_000, (time + 2 * spanMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
     }
 
-    /// Slots that others hold.
+    /// Returns the number of slots that other instances hold.
     package func held(besides instance: UInt64, at time: Int, spanMicroseconds: Int) -> Int {
         living(at: time, spanMicroseconds: spanMicroseconds)
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Puts one's own entry, or takes it away where nothing is held, and drops what ended long ago by all clocks.
+    /// Replaces the entry of its instance, or removes it if no slot is held. Also drops entries that ended long ago.
     package mutating func put(_ entry: Entry, at time: Int, spanMicroseconds: Int) {
         let longAgo = (time - spanMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
         if entry.held > 0, entries.count < Self.entriesBound { entries.append(entry) }
     }
 
-    /// More instances than that do not share one limit.
+    /// The most instances that can share one limit.
     static let entriesBound = 1_024
 }
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The latest end that is believed, in milliseconds since 1970, and twice the largest difference of clocks.
+    /// The latest accepted end in milliseconds since 1970, and twice the largest accepted clock difference.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
-    /// Format, number of entries, then each: instance, slots, end, clock (0: unknown, else 1 + zigzag).
+    /// Encodes the format, the number of entries, and each entry: instance, slots, end, clock (0 if unknown, else 1 +
+    /// zigzag).
     package func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(4 + 24 * entries.count)
@@ -78,7 +80,7 @@ extension SlotRecord {
         return bytes
     }
 
-    /// Checks the whole value.
+    /// Decodes a record and checks the whole value.
     package init(_ bytes: [UInt8]) throws(Record.Flaw) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])

@@ -1,4 +1,4 @@
-/// A value of the store.
+/// A decoded value of the store: the counts of a window, or the slots of a concurrency limit.
 enum StoredRecord: Sendable {
     case counts(Record)
     case slots(SlotRecord)
@@ -18,8 +18,8 @@ enum StoredRecord: Sendable {
         }
     }
 
-    /// By more than a window and five seconds ahead of the clocks, which only a broken record is. An entry of slots says
-    /// that of itself.
+    /// Whether the record is more than a window and five seconds ahead of `time`, which only happens to a broken
+    /// record. Always false for slots, whose entries are checked one by one.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

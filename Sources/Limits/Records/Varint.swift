@@ -1,8 +1,8 @@
-/// Numbers in records: seven bits a byte, the highest first, all but the last byte with the high bit. None begins with
-/// `run`, so that this byte may stand for something else.
+/// The encoding of numbers in records: seven bits per byte, the highest first. All bytes but the last have the high bit
+/// set. No number begins with `run`, so this byte can mark something else.
 enum Varint {
     static let run: UInt8 = 0x80
-    /// Numbers are below that.
+    /// The exclusive upper bound of numbers.
     static let bound = 1 << 56
 
     static func write(_ number: Int, to bytes: inout [UInt8]) {
@@ -15,7 +15,7 @@ enum Varint {
         bytes.append(UInt8(number & 127))
     }
 
-    /// All eight bytes.
+    /// Appends all eight bytes of the word.
     static func write(_ word: UInt64, to bytes: inout [UInt8]) {
         for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
     }

@@ -1,15 +1,15 @@
 import Engine
 
-/// A lane on its loop: carries the ledger's calls to its server and brings their outcomes back. Connections that can be watched
-/// cost the loop nothing but what they send and take; what blocks, a connection's opening above all, is done by a thread of
-/// the lane's.
+/// A lane on its loop. It makes the ledger's calls to a server and returns their outcomes. A connection that can be
+/// watched costs the loop only the sending and receiving. Work that blocks, mainly opening a connection, is done by a
+/// thread of the lane.
 ///
-/// `@unchecked`: what changes is the loop's own, and the thread's while `state` is `helped`.
+/// `@unchecked`: mutable state belongs to the loop, and to the thread while `state` is `helped`.
 final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private enum State {
         case idle
         case stepping
-        /// The server has been asked; until then its answer is waited for.
+        /// A call was sent; its response is waited for until the given time.
         case waiting(StoreCall, until: LoopTime)
         case helped
         case ended
@@ -31,7 +31,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var connection: (any CounterConnection)?
     private var polled: (any PolledConnection)?
-    /// The events that epoll is to tell of `polled`; 0: it does not watch.
+    /// The epoll events for which `polled` is watched; 0 if it is not watched.
     private var watched: UInt32 = 0
 
     init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {
@@ -45,7 +45,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         dispatcher = parts.dispatcher
     }
 
-    /// All lanes have these in common.
+    /// The objects that all lanes share.
     struct Parts {
         let ledger: Lock<Ledger>
         let store: any CounterStore
@@ -54,12 +54,12 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         let dispatcher: Dispatcher
     }
 
-    /// There may be something to do. On any thread.
+    /// Makes the lane look for work. Can be called on any thread.
     func wake() {
         if loop.isCurrent { wakeHere() } else { loop.call { self.wakeHere() } }
     }
 
-    /// At the end of the turn, so that what other requests of this turn ask for is asked for with it.
+    /// Schedules the work for the end of the loop's turn, so that it includes the needs of all requests of this turn.
     private func wakeHere() {
         guard case .idle = state, !isAtTurnEnd else { return }
         isAtTurnEnd = true
@@ -71,7 +71,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if case .idle = state { go(nil) }
     }
 
-    /// Returns when the ledger has nothing more for it to do. The loop runs on meanwhile.
+    /// Returns when the ledger has no more work for the lane. The loop continues to run meanwhile. Blocks.
     func join() {
         while !end.wait() {}
         helper.join()
@@ -106,7 +106,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
     }
 
-    /// Nil: the reply comes later.
+    /// Begins a call. Returns the reply; nil if it comes later.
     private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreReply? {
         if case .connect = call {
             drop()
@@ -153,7 +153,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
 
     func ready(_ events: UInt32) {
         if case .waiting(let call, _) = state { return proceed(call) }
-        // It has ended, or says what nobody asked for.
+        // The connection has ended, or sent data that no call requested.
         drop()
         tell { ledger, _ in ledger.disconnected(lane) }
     }
@@ -162,7 +162,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         switch state {
         case .idle: go(nil)
         case .waiting(let call, let until):
-            // A process that was stopped or starved may have an answer to read.
+            // A process that was stopped or starved may have a response to read.
             proceed(call)
             guard case .waiting(_, until) = state else { return }
             if LoopTime.current() < until { return arm(until) }
@@ -183,7 +183,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
     }
 
-    // MARK: What it has
+    // MARK: State
 
     private func arm(_ deadline: LoopTime) { loop.arm(timer, at: deadline) }
 

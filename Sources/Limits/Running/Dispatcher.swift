@@ -1,11 +1,11 @@
 import Engine
 
-/// Does what the ledger left to be done, once its lock is free.
+/// Does the work that the ledger leaves, after its lock is released.
 ///
-/// `@unchecked`: `lanes` is set once, before anybody else has it.
+/// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
-    /// The start of the process waits here for the store's clock.
+    /// The signal for which the start of the process waits: the store's clock was read, or is unavailable.
     let ready = Signal()
     private let onEvent: @Sendable (LimiterEvent) -> Void
 
@@ -25,7 +25,7 @@ final class Dispatcher: @unchecked Sendable {
         if outbox.isReady { ready.wake() }
     }
 
-    /// Returns when the lanes have nothing more to do.
+    /// Returns when the lanes have no more work. Blocks.
     func end() {
         for lane in lanes { lane.wake() }
         for lane in lanes { lane.join() }

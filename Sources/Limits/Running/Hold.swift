@@ -1,5 +1,5 @@
-/// A decision, and where it admitted, the units held against limits of tokens and money until the use is known.
-/// Requests are counted for good, whatever becomes of the call.
+/// A reservation: a decision and, if it admitted the request, the reserved units of tokens, money and slots. Requests
+/// stay counted whatever happens to the call.
 package struct Hold: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
@@ -10,21 +10,21 @@ package struct Hold: ~Copyable, Sendable {
         self.limiter = limiter
     }
 
-    /// Something is held.
+    /// Whether any units are held.
     package var isOpen: Bool { !decision.held.isEmpty }
 
-    /// Ends the hold. Of each unit the difference to what was reserved is given back, or charged.
+    /// Ends the reservation. For each unit the difference to the reserved amount is refunded or charged.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// Units that were not settled stay charged: a broken vendor may have billed them. Slots are free again in any
-    /// case.
+    /// Units that were not settled stay charged, because a vendor that failed may have billed them. Slots are always
+    /// released.
     deinit {
         if isOpen { limiter.settle(decision.held, used) }
     }
 }
 
 extension Quota.Unit {
-    /// Reserved before the call, settled after it.
+    /// Whether the unit is reserved before the call and settled after it.
     package var isKnownLate: Bool {
         switch self {
         case .tokens, .usd, .credits: true
@@ -32,6 +32,6 @@ extension Quota.Unit {
         }
     }
 
-    /// Held until the request has ended.
+    /// Whether the unit is held until the request ends.
     var isHeld: Bool { isKnownLate || self == .concurrent }
 }

@@ -1,11 +1,11 @@
 package import Engine
 import Glibc
 
-/// The clocks that limits go by, and the way to wait by them.
+/// The clocks of the limits, and the conversion of their times to the loops' clock.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> Moment
-    /// Returns the deadline on the loops' clock for a steady moment of this clock. A thread that wakes up too early looks
-    /// again.
+    /// Converts a steady time of this clock to a deadline on the loops' clock. A thread that wakes up early must check
+    /// the clock again.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
@@ -16,8 +16,8 @@ package struct LimitClock: Sendable {
         self.alarm = alarm
     }
 
-    /// For counting alone: the wall clock as it was at the start, going on by a clock that nobody sets and that does not
-    /// stop while the machine sleeps.
+    /// Returns a clock for counting without a store: the wall clock as read at the start, advanced by a clock that
+    /// cannot be set and does not stop while the machine sleeps.
     package static func embedded() -> LimitClock {
         let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
         return LimitClock(now: {

@@ -1,16 +1,16 @@
 import Engine
 
-/// Reads records without counting anything.
+/// A reader of records that counts nothing.
 package struct LimitReader {
     private let store: any CounterStore
     private let slotMicroseconds: Int
     private let time: Int
     private let secret: StoreSecret?
 
-    /// Fewer records are asked for at once than a connection's buffers hold.
+    /// The most records in one call, so that a connection's buffers can hold it.
     private static let batch = 100
 
-    /// - Parameter slotSeconds: the time for which an instance writes that it holds a slot.
+    /// - Parameter slotSeconds: the time for which an instance's slot entries are valid.
     package init(
         _ store: any CounterStore,
         slotSeconds: Int,
@@ -23,7 +23,7 @@ package struct LimitReader {
         time = moment.wall
     }
 
-    /// In the order of the claims. Blocks.
+    /// Returns the use of the claims' limits, in the order of the claims. Blocks.
     package func read(_ claims: [Claim]) throws(StoreFailure) -> [LimitUse] {
         let keys = claims.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: claims.count)
@@ -42,7 +42,7 @@ package struct LimitReader {
         return zip(claims, values).map { use($0.limit, $1) }
     }
 
-    /// A value that is not readable counts as absent, as it does for who counts.
+    /// Decodes a value. An unreadable value counts as absent, as it does for the limiter.
     private func use(_ limit: Limit, _ bytes: [UInt8]?) -> LimitUse {
         switch bytes.flatMap({ try? StoredRecord($0, of: limit) }) {
         case .counts(var record):

@@ -1,10 +1,10 @@
 package import Engine
 
-/// Limits as an operator looks at them and resets them.
+/// Reading and resetting of limits by an operator.
 extension Limiter {
-    /// Sets the use of one limit of one caller to 0, in the store first; other instances follow by `forget`.
+    /// Sets the use of one limit of one caller to 0, in the store first. Other instances follow by `forget`.
     ///
-    /// - Parameter shared: the limiter's store; nil: limits are counted in this process.
+    /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     /// - Returns: the record's key in the store; nil if there is no store.
     package func reset(
         _ claim: Claim,
@@ -37,12 +37,12 @@ extension Limiter {
         return key
     }
 
-    /// Forgets what this instance knows of records that another instance has reset.
+    /// Forgets what this instance knows about records that another instance has reset.
     ///
     /// - Parameter keys: the records' keys in the store.
     package func forget(_ keys: Set<String>) {
         guard !keys.isEmpty else { return }
-        // They are compared without the lock, which requests wait for.
+        // The keys are compared without the lock, because requests wait for it.
         let accounts = tell { ledger, _ in
             var all: [Account] = []
             all.reserveCapacity(ledger.accounts.count)
@@ -55,13 +55,13 @@ extension Limiter {
         }
     }
 
-    /// Returns the use of the claims' limits, in their order, as this instance knows it.
+    /// Returns the use of the claims' limits as this instance knows it, in the order of the claims.
     package func knownUses(_ claims: [Claim]) -> [LimitUse] { tell { $0.uses(claims, at: $1) } }
 
-    /// Returns the requests of this instance that wait for a decision about each of the claims' limits.
+    /// Returns the number of this instance's requests that wait for a decision about each claim's limit.
     package func waiting(_ claims: [Claim]) -> [Int] { tell { ledger, _ in ledger.waiting(claims) } }
 
-    /// Whether no server of the store is unavailable; nil: there is no store.
+    /// Whether all servers of the store are available; nil if there is no store.
     package var isStoreAvailable: Bool? {
         tell { ledger, _ in ledger.isShared ? !ledger.servers.contains(where: \.isDown) : nil }
     }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// Decides about requests; one for the process. With a store, all instances that use it count together.
+/// The process's decisions about requests. With a store, all instances that use it count together.
 package final class Limiter: Sendable {
     private let ledger: Lock<Ledger>
     private let loops: [EventLoop]
@@ -10,14 +10,15 @@ package final class Limiter: Sendable {
     private let isShared: Bool
     package let means: UsageMeans
 
-    /// The decisions of an operator, as far as they are not limits.
+    /// The operator's settings, except the limits themselves.
     package struct Options: Sendable {
         let rule: StoreDownRule
-        /// The number among which limits are shared out while the store is away; nil: as many as were alive.
+        /// The number of instances that divide limits while the store is unavailable; nil divides by the living
+        /// instances last seen.
         let instances: Int?
-        /// The longest time a decision waits for the store.
+        /// The longest time that a decision waits for a call of the store.
         let timeoutMicroseconds: Int
-        /// The time by which a concurrency slot outlives its instance.
+        /// The time for which a concurrency slot outlives its instance.
         let slotSeconds: Int
         /// The memory for accounts.
         let bytes: Int
@@ -41,9 +42,9 @@ package final class Limiter: Sendable {
     }
 
     /// - Parameters:
-    ///   - store: nil: counts in memory, alone.
-    ///   - loops: those on which requests ask, and the store's connections live. They may begin to run later, and run
-    ///     until `stop` has returned. Without a store none is needed.
+    ///   - store: the shared store; nil counts in this process alone.
+    ///   - loops: the loops on which requests are decided and the store's connections live. They may start later, and
+    ///     must run until `stop` has returned. None is needed without a store.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
@@ -64,7 +65,7 @@ package final class Limiter: Sendable {
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
         self.ledger = ledger
-        // Means are no limits: nothing depends on the clock of these.
+        // Averages are not limits: nothing depends on which clock they use.
         let wall = clock ?? .system
         means = UsageMeans { wall.now().wall }
         let clock = clock ?? (store == nil ? .embedded() : .system)
@@ -91,19 +92,19 @@ package final class Limiter: Sendable {
         )
     }
 
-    /// Waits until the store's clock was asked, a time-out at most. Blocks: before the first request.
+    /// Waits until the store's clock was read, at most one time-out. Blocks. Call it before the first request.
     package func prepare() {
         guard isShared else { return }
         dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
-    /// Decides over all limits that cover a request: it counts in all of them or in none. Called on `loop`, and back on
-    /// it; suspends only where the store must be asked.
+    /// Decides over all limits that cover a request: it counts in all of them or in none. Call it on `loop`. It
+    /// suspends only if the store must be called.
     package func reserve(_ claims: [Claim], on loop: EventLoop) async -> Hold {
         Hold(await decision(claims, loop), self)
     }
 
-    /// The same where nothing is shared, and so nothing waited for; nil: use `reserve`.
+    /// Decides without suspending if there is no store; nil if there is one, then use `reserve`.
     package func reserveInMemory(_ claims: [Claim]) -> Hold? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(claims, clock.now()) }
@@ -113,19 +114,19 @@ package final class Limiter: Sendable {
     /// Admits a request that no limit covers.
     package func admitUncovered() -> Hold { Hold(Decision(.admitted), self) }
 
-    /// The refusal of whoever is known to be over a limit; nothing is counted, and the store not asked. Nil: `reserve`
-    /// decides.
+    /// Returns the refusal of a caller that is known to be over a limit. Nothing is counted, and the store is not
+    /// called. Returns nil if `reserve` has to decide.
     package func knownRefusal(_ claims: [Claim]) -> Decision? {
         tell { $0.knownRefusal(claims, at: $1) }
     }
 
-    /// Some limit of the claims has no room, as was seen just now.
+    /// Returns whether some limit of the claims is known to be full.
     package func isKnownFull(_ claims: [Claim]) -> Bool { tell { $0.isKnownFull(claims, at: $1) } }
 
-    /// The part of the claims' limits that is used, as far as that is known here: of several the greatest.
+    /// Returns the largest known used share of the claims' limits.
     package func knownShare(_ claims: [Claim]) -> Double { tell { $0.knownShare(claims, at: $1) } }
 
-    /// The units of the claims' limits that are used now, over all instances, each at most its limit. Nothing is counted.
+    /// Returns the units used of the claims' limits, over all instances, each at most its limit. Nothing is counted.
     package func used(_ claims: [Claim], on loop: EventLoop) async -> [Int] {
         let looks = claims.map { Claim($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
@@ -158,7 +159,7 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) -> LoopTime? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
 
-    /// The rule for a store that is away, from now on.
+    /// Changes the rule for an unavailable store from now on.
     package func use(_ rule: StoreDownRule, instances: Int?) {
         ledger.withLock { ledger in
             ledger.options.storeDown = rule
@@ -170,13 +171,14 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes what is still to be written; a call under way is waited for. Blocks, while the loops run.
+    /// Writes pending changes and waits for calls under way. Blocks, so the loops must still run.
     package func stop() {
         tell { $0.close(at: $1) }
         dispatcher.end()
     }
 
-    /// The time is read with the lock held: a thread that is stopped on its way to it must not decide for the past.
+    /// Calls `body` with the ledger and the time, and delivers what it leaves. The time is read with the lock held: a
+    /// thread that is stopped on its way to the lock must not decide for the past.
     @discardableResult
     func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
         var outbox = Outbox()

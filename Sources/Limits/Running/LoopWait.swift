@@ -1,8 +1,8 @@
 import Engine
 
-/// A task's wait on its loop for a decision that lanes make; ends by its own timer at the latest.
+/// The wait of a task on its loop for a decision of the lanes. Its own timer ends it at the latest.
 ///
-/// `@unchecked`: only the loop's thread touches what changes.
+/// `@unchecked`: only the loop's thread uses mutable state.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
@@ -12,8 +12,9 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// `expire` makes the ledger decide, or says when to ask it again.
-    /// Cancelling the task does not end the wait, which is short.
+    /// Waits for the decision. Cancelling the task does not end the wait, which is short.
+    ///
+    /// - Parameter expire: called at the deadline. It makes the ledger decide, or returns the next deadline.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire

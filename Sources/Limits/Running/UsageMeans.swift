@@ -1,18 +1,18 @@
 import Engine
 
-/// The means of the last hundred answers of each model that this process saw: the amount that the next one is
-/// reserved. Asked and told only where some limit counts tokens, money or credits.
+/// The averages of the last hundred responses of each model that this process saw. The next call of the model reserves
+/// the average. Used only where some limit counts tokens, money or credits.
 ///
-/// A mean that is not corrected by an answer halves every ten minutes, down to what a new model has: one wrong number, after
+/// An average halves every ten minutes without a response, down to the value of a new model. So one wrong number, after
 /// which no request is admitted, does not count for ever.
 package final class UsageMeans: Sendable {
     private struct Row {
         var completions = Recent()
         var credits = Recent()
-        /// The wall clock at the last answer, in microseconds.
+        /// The wall clock at the last response, in microseconds.
         var notedAt = 0
 
-        /// Returns how often the means have halved since then.
+        /// Returns how often the averages have halved since the last response.
         func halvings(at now: Int) -> Int {
             let (age, isTooLarge) = now.subtractingReportingOverflow(notedAt)
             return isTooLarge ? 0 : min(max(0, age) / UsageMeans.halfLifeMicroseconds, Int.bitWidth - 2)
@@ -24,14 +24,16 @@ package final class UsageMeans: Sendable {
 
     private static let modelBound = 1_024
     private static let halfLifeMicroseconds = 600_000_000
-    /// Of a model that has not answered yet.
+    /// The completion tokens and credits that are assumed for a model without a response so far.
     package static let firstCompletion = 1_000
     package static let firstCredits = 100
 
     /// - Parameter now: the wall clock in microseconds.
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 
-    /// A call was answered in full. `credits`: as the vendor reported them.
+    /// Records the usage of a call that succeeded.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func note(_ model: String, completionTokens: Int, credits: Int?) {
         let now = now()
         rows.withLock { rows in
@@ -47,13 +49,13 @@ package final class UsageMeans: Sendable {
         }
     }
 
-    /// Credits of one call; nil: the vendor has told of none.
+    /// Returns the average credits of one call; nil if the vendor has reported none.
     package func credits(of model: String) -> Int? {
         guard let row = rows.withLock({ $0.use(model) }) else { return nil }
         return row.credits.mean(afterHalvings: row.halvings(at: now()), downTo: Self.firstCredits)
     }
 
-    /// Of one call: tokens of its answer, and credits.
+    /// Returns the expected completion tokens and credits of one call.
     package func expected(of model: String) -> (completionTokens: Int, credits: Int) {
         guard let row = rows.withLock({ $0.use(model) }) else { return (Self.firstCompletion, Self.firstCredits) }
         let halvings = row.halvings(at: now())
@@ -70,7 +72,7 @@ private struct Recent {
     private var sum = 0
 
     private static let kept = 100
-    /// Keeps the sum from overflowing.
+    /// The largest number counted, so that the sum cannot overflow.
     private static let most = Quota.countBound
 
     mutating func add(_ number: Int) {
@@ -85,13 +87,13 @@ private struct Recent {
         }
     }
 
-    /// Returns the mean after so many halvings, none of which leads below `least`; nil: of nothing.
+    /// Returns the average after so many halvings, none of which leads below `least`; nil without numbers.
     func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
         guard let mean else { return nil }
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Starts over with the halved mean, if the halved mean is smaller.
+    /// Starts over with the halved average if that is smaller.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }
@@ -99,6 +101,6 @@ private struct Recent {
         add(halved)
     }
 
-    /// Rounded up, at least 1; nil: of nothing.
+    /// The average, rounded up and at least 1; nil without numbers.
     private var mean: Int? { numbers.isEmpty ? nil : max(1, (sum + numbers.count - 1) / numbers.count) }
 }

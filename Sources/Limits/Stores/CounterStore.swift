@@ -1,25 +1,27 @@
 import Engine
 
-/// Small values that all instances share: read many, compare-and-swap one, add one if absent, and the servers' clock.
-/// A key is ASCII without spaces and control characters, at most 250 long, and holds no secret.
+/// A store of small values that all instances share. It can read many values, compare-and-swap one, add one if absent,
+/// and read its servers' clocks. A key is ASCII without spaces and control characters, at most 250 bytes long, and
+/// contains no secret.
 package protocol CounterStore: Sendable {
-    /// `host:port`, or what else tells an operator which server is meant. At least one.
+    /// The servers as `host:port`, or as another name that an operator recognises. There is at least one.
     var servers: [String] { get }
 
-    /// The place of the server that keeps the key: the same in all instances with the same list.
+    /// Returns the index of the server that has the key. It is the same in all instances with the same server list.
     func server(of key: String) -> Int
 
-    /// Blocks. The connection is used by one thread, and thrown away after any failure.
+    /// Opens a connection to a server. Blocks. Use the connection on one thread, and drop it after any failure.
     func connect(to server: Int) throws(StoreFailure) -> any CounterConnection
 }
 
-/// All calls block, each for a bounded time unless a name is looked up. After one has thrown, the outcome of a write is
-/// unknown, and neither the connection nor a version read through it may be used again.
+/// A connection to one server. All calls block, each for a bounded time unless a name is looked up. After a call has
+/// thrown, the outcome of a write is unknown, and neither the connection nor a version read through it may be used
+/// again.
 package protocol CounterConnection: AnyObject {
-    /// In the order of the keys; nil where there is none.
+    /// Returns the values in the order of the keys; nil for each absent one.
     func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?]
 
-    /// Writes over the value that has this version, and over no other.
+    /// Replaces the value if it still has this version.
     func replace(
         _ key: String,
         _ value: [UInt8],
@@ -27,30 +29,32 @@ package protocol CounterConnection: AnyObject {
         expirySeconds: Int
     ) throws(StoreFailure) -> WriteResult
 
-    /// Writes if there is nothing.
+    /// Adds the value if the key is absent.
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
 
-    /// The server's clock in seconds since 1970.
+    /// Returns the server's clock in seconds since 1970.
     func time() throws(StoreFailure) -> Int
 }
 
-/// A connection that can be watched by a loop, so that a call need not block. Not while another call is under way.
+/// A connection that an event loop can watch, so that calls need not block. It makes one call at a time.
 package protocol PolledConnection: CounterConnection {
-    /// To be watched for what arrives, and while something `isSending` for room as well.
+    /// The file descriptor to watch: for received data always, and for space to send while `isSending`.
     var descriptor: Int32 { get }
     var isSending: Bool { get }
 
-    /// Sends as much as there is room for. Returns an answer that needs no asking.
+    /// Begins a call and sends as much as the socket accepts. Returns the result if no response is needed; nil
+    /// otherwise.
     func begin(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer?
 
-    /// Sends the rest and takes what has arrived; nil: that is not all yet. Throws as well if nothing was asked for.
+    /// Sends the rest of a call and reads what has arrived. Returns the result; nil if it is not complete. Throws if
+    /// data arrives that no call requested.
     func proceed() throws(StoreFailure) -> PolledAnswer?
 }
 
-/// The calls of `CounterConnection`.
+/// The calls of `CounterConnection` as values.
 package enum PolledCall: Sendable {
     case read([String])
-    /// Not all or nothing: each by itself. The keys are read after all of them.
+    /// Writes each value independently of the others, then reads the keys.
     case write([StoreWrite], thenRead: [String])
     case time
 }
@@ -58,7 +62,7 @@ package enum PolledCall: Sendable {
 package struct StoreWrite: Sendable {
     let key: String
     let value: [UInt8]
-    /// Nil: an addition.
+    /// The version to replace; nil adds a new value.
     let version: StoredValue.Version?
     let expirySeconds: Int
 }
@@ -73,8 +77,8 @@ package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
 
-    /// Good for the connection it was read through only: a server that has started anew may give the same numbers to
-    /// other values.
+    /// The version of a value. It is valid only for the connection through which it was read: a restarted server may
+    /// give the same numbers to other values.
     package struct Version: Sendable, Equatable {
         let number: UInt64
         let connection: UInt64
@@ -82,17 +86,17 @@ package struct StoredValue: Sendable {
 }
 
 package enum WriteResult: Sendable, Equatable {
-    /// With the version that the value has now.
+    /// The value was written and now has this version.
     case written(StoredValue.Version)
-    /// Somebody else was faster; nothing was written.
+    /// Another write came first, so nothing was written.
     case lost
-    /// This value was not taken, out of memory for example; others may be.
+    /// The store refused this value, for lack of memory for example. It may accept others.
     case refused(reason: String)
 
     package var isWritten: Bool { if case .written = self { true } else { false } }
 }
 
-/// The server cannot be reached, or does not answer as it should.
+/// The server cannot be reached, or did not respond as it should.
 package struct StoreFailure: Error, Sendable {
     package let reason: String
 

@@ -1,4 +1,4 @@
-/// One server of the list: `host:port`, `[v6]:port`, or a host alone.
+/// The address of one memcached server: `host:port`, `[v6]:port`, or a host alone.
 package struct MemcachedAddress: Sendable, Hashable {
     package let host: String
     package let port: UInt16

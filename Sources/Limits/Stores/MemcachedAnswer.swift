@@ -1,25 +1,25 @@
-/// The answer to one request, from bytes that arrive in any pieces.
+/// The parser of the response to one request. The bytes may arrive in chunks of any size.
 struct MemcachedAnswer {
     private let request: MemcachedRequest
     private let firstTag: UInt32
     private let connection: UInt64
-    /// The beginning of a message.
+    /// The beginning of an incomplete message.
     private var rest: [UInt8] = []
-    /// The rest of an over-long value, which is to be thrown away.
+    /// The number of remaining bytes of an oversized value, which are discarded.
     private var skippedBytes = 0
     private var values: [StoredValue?] = []
     private var results: [WriteResult] = []
     private var seconds: Int?
     private var ended: PolledAnswer?
 
-    /// Larger values are none of ours: memcached itself keeps none.
+    /// The largest accepted value. memcached itself does not store larger ones.
     static let valueBytes = 1_048_576
-    /// The clock readings of a server that are believed, in seconds since 1970: until the year 2514.
+    /// The accepted clock readings of a server, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
-    /// With a key and flags.
+    /// The largest accepted body of a message: a value with its key and flags.
     private static let bodyBytes = valueBytes + 512
 
-    /// - Parameter connection: for the versions.
+    /// - Parameter connection: the connection's id for the versions.
     init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
         self.request = request
         self.firstTag = firstTag
@@ -27,7 +27,8 @@ struct MemcachedAnswer {
         if case .read(let keys) = request { values = [StoredValue?](repeating: nil, count: keys.count) }
     }
 
-    /// Nil: the rest is still to come. Throws if it answers something else, or goes on after its end.
+    /// Consumes received bytes. Returns the result; nil if more bytes are to come. Throws if the response does not
+    /// match the request, or continues after its end.
     mutating func take(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> PolledAnswer? {
         let skipped = min(skippedBytes, bytes.count)
         skippedBytes -= skipped
@@ -48,7 +49,7 @@ struct MemcachedAnswer {
         return ended
     }
 
-    /// - Returns: the count of bytes that were taken.
+    /// - Returns: the number of consumed bytes.
     private mutating func takeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
         var place = 0
         while ended == nil, bytes.count - place >= MemcachedRequest.headBytes {
@@ -57,7 +58,7 @@ struct MemcachedAnswer {
             let isKept = head.bodyBytes <= Self.bodyBytes
             let end = MemcachedRequest.headBytes + head.bodyBytes
             guard !isKept || message.count >= end else { return place }
-            // An over-long value is no record: it is as broken as an empty one.
+            // An oversized value cannot be a record. It is treated like an empty one: as broken.
             let body = isKept ? UnsafeRawBufferPointer(rebasing: message[MemcachedRequest.headBytes..<end]) : nil
             try take(head, body)
             skippedBytes = max(0, end - message.count)
@@ -116,7 +117,7 @@ struct MemcachedAnswer {
         }
     }
 
-    /// They are answered in their order.
+    /// Consumes the result of a write. memcached responds to writes in their order.
     private mutating func takeResult(
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]
@@ -126,7 +127,7 @@ struct MemcachedAnswer {
         results.append(result)
     }
 
-    /// Many names and values, and an empty one after the last.
+    /// Consumes one statistic. The server sends many names and values, and an empty name after the last.
     private mutating func takeStatistic(
         _ head: MemcachedHead,
         _ body: UnsafeRawBufferPointer?
@@ -147,7 +148,8 @@ struct MemcachedAnswer {
         }
     }
 
-    /// An answer to another request, one that was given up for example, is told by its tag.
+    /// Checks that a message belongs to the current request. The tag reveals a response to another request, such as one
+    /// that timed out.
     private func check(_ head: MemcachedHead, _ opcode: UInt8, place: Int) throws(StoreFailure) {
         guard head.opcode == opcode, head.tag == firstTag &+ UInt32(place) else { throw .outOfStep }
     }

@@ -2,7 +2,8 @@ import Engine
 import Glibc
 import Synchronization
 
-/// A connection to one server, in the binary protocol. One call at a time, and none after one has thrown.
+/// A connection to one server, in the binary protocol. It makes one call at a time, and must not be used after a call
+/// has thrown.
 final class MemcachedConnection: PolledConnection {
     private let socket: PlainSocket
     private let timeoutMilliseconds: Int32
@@ -12,18 +13,18 @@ final class MemcachedConnection: PolledConnection {
     private var nextTag: UInt32 = 0
     private var output: [UInt8] = []
     private var sentBytes = 0
-    /// Of the call under way.
+    /// The response to the call under way; nil if there is none.
     private var answer: MemcachedAnswer?
-    /// The results of its writes that are known without asking the server, in the place of each.
+    /// The results of the call's writes that are known without calling the server; nil for each write that is sent.
     private var known: [WriteResult?] = []
-    /// For what arrives at once.
+    /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
 
     private static let lastID = Atomic<UInt64>(0)
-    /// From here on memcached takes a number of seconds for a date.
+    /// The limit from which memcached interprets an expiry in seconds as a date.
     private static let longestSpanSeconds = 30 * 86_400
 
-    /// Connects, and asks for the server's clock. Blocks.
+    /// Connects, and reads the server's clock. Blocks.
     init(_ address: MemcachedAddress, timeoutMilliseconds: Int) throws(StoreFailure) {
         let wait = Int32(clamping: max(1, timeoutMilliseconds))
         self.timeoutMilliseconds = wait
@@ -76,7 +77,7 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Nil: the server is to be asked.
+    /// Returns the result of a write that needs no call of the server; nil if the server must be called.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedAnswer.valueBytes { return .refused(reason: "too large for it") }
         guard let version = write.version else { return nil }

@@ -1,13 +1,14 @@
 import Engine
 
-/// Memcached servers, each key on one of them by a fixed ketama ring: no server is ever taken out of it.
+/// A store of memcached servers. Each key belongs to one server by a fixed ketama ring, from which no server is ever
+/// removed.
 package final class MemcachedCounters: CounterStore {
     package let servers: [String]
     private let addresses: [MemcachedAddress]
     private let timeoutMilliseconds: Int
     private let ring: Lock<MemcachedRing>
 
-    /// `timeoutMilliseconds`: of each wait for a server.
+    /// - Parameter timeoutMilliseconds: the time-out of each wait for a server.
     package init(_ addresses: [MemcachedAddress], timeoutMilliseconds: Int) throws(StoreFailure) {
         precondition(!addresses.isEmpty)
         self.addresses = addresses

@@ -1,14 +1,14 @@
 import CMemcached
 
-/// Tells which server has a key, as other programs with libmemcached and the same list would find it: weighted ketama. Never
-/// connected. Used by one thread at a time.
+/// The mapping from keys to servers: weighted ketama. Other programs that use libmemcached with the same list find the
+/// same server. It never connects. Use it on one thread at a time.
 final class MemcachedRing {
     private let handle: UnsafeMutablePointer<memcached_st>
 
     init(_ addresses: [MemcachedAddress]) throws(StoreFailure) {
         guard let handle = memcached_create(nil) else { throw StoreFailure(reason: "out of memory") }
         self.handle = handle
-        // The points of the ring are others without the binary protocol.
+        // Without the binary protocol, libmemcached would compute other points of the ring.
         for behavior in [MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED] {
             try Self.check(relay_memcached_set(handle, behavior, 1))
         }

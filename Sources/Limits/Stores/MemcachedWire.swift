@@ -7,7 +7,7 @@ enum MemcachedRequest {
     struct Write {
         let key: String
         let value: [UInt8]
-        /// 0: an addition. A compare-and-swap with the number 0 would write over whatever is there.
+        /// The version to replace; 0 adds a new value. A compare-and-swap with 0 would overwrite any value.
         let number: UInt64
         let expiry: Int
 
@@ -32,10 +32,10 @@ enum MemcachedRequest {
 
     static let headBytes = 24
 
-    /// Each message has a tag, which its answer repeats: the first one, and those after it.
+    /// Encodes the request. Each message has a tag, which its response repeats. The tags count up from `firstTag`.
     ///
-    /// One key alone is asked for plainly. Of several each is asked for quietly, so that absent ones are not answered, and an
-    /// empty message after them makes the server tell that it was the last.
+    /// A single key is read with a plain `get`. Several keys are read with quiet gets, which have no response for an
+    /// absent key. An empty message after them makes the server report the end.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)
@@ -53,7 +53,7 @@ enum MemcachedRequest {
         }
     }
 
-    /// The count of its messages.
+    /// The number of messages, each of which uses one tag.
     var tags: UInt32 {
         switch self {
         case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)
@@ -78,7 +78,7 @@ enum MemcachedRequest {
         keys.reduce(0) { $0 + headBytes + $1.utf8.count }
     }
 
-    /// Of a write: flags, which are none, and the expiry.
+    /// The size of a write's extras: unused flags and the expiry.
     private static let extraBytes = 8
 
     private struct Output {
@@ -104,7 +104,7 @@ enum MemcachedRequest {
             tag &+= 1
         }
 
-        /// In the order of the network.
+        /// Appends a number in network byte order.
         private mutating func put(_ number: some FixedWidthInteger) {
             withUnsafeBytes(of: number.bigEndian) { put($0) }
         }
@@ -116,19 +116,19 @@ enum MemcachedRequest {
     }
 }
 
-/// The head of one message of an answer.
+/// The header of one message of a response.
 struct MemcachedHead {
     let opcode: UInt8
     let keyBytes: Int
     let extraBytes: Int
     let status: UInt16
-    /// Of extras, key and value together.
+    /// The length of extras, key and value together.
     let bodyBytes: Int
     let tag: UInt32
-    /// The version of a value; 0: none.
+    /// The version of a value; 0 if there is none.
     let number: UInt64
 
-    /// Nil: no head of an answer.
+    /// Decodes a header. Returns nil if the bytes are not the header of a response.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= MemcachedRequest.headBytes, bytes[0] == 0x81 else { return nil }
         opcode = bytes[1]
@@ -150,7 +150,7 @@ struct MemcachedHead {
         static let outOfMemory: UInt16 = 0x82
     }
 
-    /// Of a write. Nil: none of those that are told apart.
+    /// Returns the result of a write; nil if the status is not one that a write expects.
     func result(connection: UInt64) -> WriteResult? {
         switch status {
         case Status.done: .written(StoredValue.Version(number: number, connection: connection))

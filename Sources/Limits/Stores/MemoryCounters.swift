@@ -1,6 +1,6 @@
 import Engine
 
-/// The embedded store: one process's own. Bounded in bytes; what was unused longest goes first.
+/// The embedded store, private to one process. It is bounded in bytes, and evicts the least recently used entry first.
 package final class MemoryCounters: CounterStore, CounterConnection {
     package static let defaultBytes = 64 * 1_048_576
     /// The size of an entry without its key and value.
@@ -22,7 +22,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     private let bound: Int
     private let seconds: @Sendable () -> Int
 
-    /// `seconds`: since 1970.
+    /// - Parameter seconds: the clock, in seconds since 1970.
     package init(bytes: Int = defaultBytes, seconds: @escaping @Sendable () -> Int) {
         bound = bytes
         self.seconds = seconds
@@ -64,7 +64,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
 
     package func time() -> Int { seconds() }
 
-    /// Bytes held, with an estimate of what the tables take.
+    /// The size of all entries, including an estimate of the tables' overhead.
     package var byteCount: Int { state.withLock { $0.bytes } }
 
     private static func find(_ key: String, _ now: Int, _ state: inout State) -> Held? {

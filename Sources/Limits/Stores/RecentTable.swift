@@ -1,6 +1,6 @@
-/// Values by key, of which the one longest unused is known.
+/// A table that knows its least recently used entry.
 ///
-/// Public: only public code is specialised in another target, `@inlinable package` is not (Swift 6.3).
+/// Public, because only public code is specialised in another target; `@inlinable package` is not (Swift 6.3).
 public struct RecentTable<Key: Hashable, Value> {
     @usableFromInline struct Slot {
         @usableFromInline var key: Key
@@ -26,9 +26,9 @@ public struct RecentTable<Key: Hashable, Value> {
 
     @inlinable public init() {}
 
-    /// The value, which thereby is the one used last.
+    /// Returns the value and marks it as the most recently used; nil if absent.
     @inlinable public mutating func use(_ key: Key) -> Value? {
-        // It often is the one used last, which is known without hashing it.
+        // This is often the most recently used entry, which is found without hashing.
         if newest >= 0, slots[Int(newest)].key == key { return slots[Int(newest)].value }
         guard let place = places[key] else { return nil }
         unlink(place)
@@ -36,13 +36,13 @@ public struct RecentTable<Key: Hashable, Value> {
         return slots[Int(place)].value
     }
 
-    /// The same, of a table that holds no more than `bound`: for a new one that has no room, the one longest unused goes.
+    /// Adds or replaces a value, and then removes least recently used entries beyond `bound`.
     @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
         set(key, value)
         while count > bound, let old = leastRecent { remove(old.key) }
     }
 
-    /// Adds or replaces.
+    /// Adds or replaces a value, and marks it as the most recently used.
     @inlinable public mutating func set(_ key: Key, _ value: Value) {
         if use(key) != nil {
             slots[Int(newest)].value = value
@@ -58,7 +58,7 @@ public struct RecentTable<Key: Hashable, Value> {
     @inlinable public mutating func remove(_ key: Key) -> Value? {
         guard let place = places.removeValue(forKey: key) else { return nil }
         unlink(place)
-        // The last one takes its place, so that none is empty.
+        // The last slot moves into the gap, so that no slot is empty.
         let last = slots.removeLast()
         guard Int(place) < slots.count else { return last.value }
         let value = slots[Int(place)].value
@@ -90,7 +90,7 @@ public struct RecentTable<Key: Hashable, Value> {
     }
 
     @inlinable mutating func unlink(_ place: Int32) {
-        // A copy of the slot would count references to its value.
+        // Copying the slot would count references to its value.
         let older = slots[Int(place)].older
         let newer = slots[Int(place)].newer
         if older >= 0 { slots[Int(older)].newer = newer } else { oldest = newer }

@@ -1,7 +1,7 @@
 import Engine
 
-/// A store that is looked for at several places: the first that answers is it, until the process ends. Until then it is
-/// away, and each attempt to connect looks at all of them again.
+/// A store that is searched for under several addresses. The first one that responds is used until the process ends.
+/// Until then the store is unavailable, and each attempt to connect tries all of them again.
 package final class SearchedCounters: CounterStore {
     package let servers: [String]
     private let places: [any CounterStore]
@@ -27,7 +27,7 @@ package final class SearchedCounters: CounterStore {
                 reasons.append("\(store.servers[0]): \(error.reason)")
                 continue
             }
-            // Another thread may have found another one meanwhile, and all have to use the same.
+            // Another thread may have found another store meanwhile, and all threads must use the same.
             let chosen = found.withLock { found in
                 found = found ?? place
                 return found ?? place

@@ -1,9 +1,9 @@
 package import Engine
 
-/// Small records that all instances share, for tasks on loops: the store's calls block, so a thread makes them. What is
-/// kept here may be lost at any time.
+/// Small records that all instances share, for tasks on event loops. Calls of the store block, so a thread makes them.
+/// Records may be lost at any time.
 ///
-/// A wait for it ends after the store's time-out. What was asked for may be done later all the same.
+/// A wait ends after the store's time-out. The requested change may still be made later.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -18,7 +18,7 @@ package final class SharedState: Sendable {
 
     /// A change of a record, and its result.
     package struct Change<Outcome: Sendable>: Sendable {
-        /// Nil: the record stays as it is.
+        /// The new value; nil leaves the record unchanged.
         package let value: [UInt8]?
         package let outcome: Outcome
 
@@ -28,13 +28,13 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Nil: there is none.
+    /// Returns the record; nil if absent.
     package func read(_ key: String, on loop: EventLoop) async throws(StoreFailure) -> [UInt8]? {
         try await run(on: loop) { link throws(StoreFailure) in try link.read(key).0?.bytes }
     }
 
-    /// `change` is called again with what others wrote meanwhile, until nobody did: it should be quick, and add nothing
-    /// twice.
+    /// Changes a record and returns the outcome. If another instance wrote the record meanwhile, `change` is called
+    /// again with the new value. So it should be quick and free of side effects.
     package func update<Outcome: Sendable>(
         _ key: String,
         expirySeconds: Int,
@@ -46,8 +46,8 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Writes records over what is there, in turn with all else that is asked for here. Nobody waits for it, and whether
-    /// it could be done is not told.
+    /// Writes records without waiting, in order with all other calls of this object. Existing records are overwritten.
+    /// Failures are not reported.
     package func put(_ records: [(key: String, value: [UInt8])], expirySeconds: Int) {
         thread.begin { [link] in
             for record in records {
@@ -59,7 +59,7 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// The same, of one record, which the thread makes.
+    /// Writes one record without waiting. The thread calls `value` to make it.
     package func put(_ key: String, expirySeconds: Int, _ value: @escaping @Sendable () -> [UInt8]) {
         thread.begin { [link] in
             let made = value()
@@ -82,14 +82,14 @@ package final class SharedState: Sendable {
     }
 }
 
-/// The thread's connections.
+/// The connections of the thread.
 ///
-/// `@unchecked`: only that thread uses it.
+/// `@unchecked`: only the thread uses it.
 private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// After a failure nobody waits for that server until then.
+    /// The time until which a server that failed is not tried again.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16
@@ -129,7 +129,8 @@ private final class StoreLink: @unchecked Sendable {
         throw StoreFailure(reason: "other instances write it all the time")
     }
 
-    /// A kept connection may have been closed while it was idle: that is seen at once, and tried again with a new one.
+    /// Reads a record. A kept connection may have been closed while it was idle. Such a read fails at once and is tried
+    /// again with a new connection.
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
         let begun = LoopTime.current()

@@ -1,19 +1,19 @@
-/// The buckets that have left a record, for as long as units of them may have been used less than a window ago.
+/// The buckets that have left a record, kept for as long as their units may have been used less than a window ago.
 ///
-/// Units are used after their bucket where answers are late, and another write then moves them out of it. Other instances
-/// may be quicker with theirs until the bucket has left the record. Then the record no longer shows that these units were
-/// used later than they were counted, so an instance that saw the bucket counts it for longer.
+/// If calls are slow, units may be used after their bucket, and another write then moves them out of it. Other
+/// instances may write first until the bucket has left the record. The record then no longer shows that these units
+/// were used later than they were counted. So an instance that saw the bucket counts it for longer.
 struct LeftBuckets {
     private let grid: Grid
     private var buckets: [(number: Int, units: Int)] = []
-    /// When the record was seen last (wall).
+    /// The wall-clock time at which the record was last seen.
     private var seenAt: Int?
-    /// Until then (wall) it is not known what has left the record.
+    /// The wall-clock time until which it is unknown which buckets have left the record.
     private var unknownUntil = 0
 
     init(_ grid: Grid) { self.grid = grid }
 
-    /// Notes what a record drops when buckets before `oldest` leave it.
+    /// Remembers the buckets before `oldest`, which the record is about to drop.
     mutating func note(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
         let first = max(0, record.oldest)
@@ -23,14 +23,17 @@ struct LeftBuckets {
         }
     }
 
-    /// The record was read. `lateness`: how long after their bucket units may be used.
+    /// Records that the record was read.
+    ///
+    /// - Parameter lateness: how long after their bucket units may be used, in microseconds.
     mutating func sees(isFound: Bool, lateness: Int, at time: Int) {
         let isFirst = seenAt.map { time - $0 >= grid.windowMicroseconds } ?? true
         if isFirst, isFound { unknownUntil = time + max(0, lateness - grid.windowMicroseconds / grid.perWindow) }
         seenAt = time
     }
 
-    /// Returns, once, the time for which it is not known what has left the record (microseconds).
+    /// Returns the time in microseconds for which it is unknown which buckets have left the record. Returns it only
+    /// once.
     mutating func takeUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0
@@ -43,7 +46,7 @@ struct LeftBuckets {
         return buckets.reduce(0) { min($0 + $1.units, Record.countBound) }
     }
 
-    /// Returns the time until fewer are counted (microseconds).
+    /// Returns the microseconds until fewer units are counted here.
     func wait(lateness: Int, at time: Int) -> Int {
         buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }

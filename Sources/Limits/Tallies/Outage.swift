@@ -1,8 +1,8 @@
-/// The basis of the rule `share`: the use when the store was lost, as far as this instance knows, and the units that it
-/// admitted since.
+/// The basis of the rule `share`: the use when the store was lost, as far as this instance knows it, and the units that
+/// this instance admitted since.
 struct Outage {
     var epoch: Int
-    /// The record was read since.
+    /// Whether the record was read after the outage began.
     var hasSeenStore = false
     private var copy: Record
     private var own: Record
@@ -38,7 +38,7 @@ struct Outage {
         units <= rule.part(of: bound - copy.total) - own.total
     }
 
-    /// nil: never.
+    /// Returns the microseconds until the units fit under the rule; nil if they never do.
     func retryAfter(_ units: Int, of bound: Int, by rule: OutageRule, at time: Int) -> Int? {
         guard units <= rule.part(of: bound) else { return nil }
         var later = self

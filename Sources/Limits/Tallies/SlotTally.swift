@@ -1,10 +1,11 @@
-/// The tally of a concurrency limit: how many slots requests of this instance hold, and what others say they do.
+/// This instance's knowledge of a concurrency limit: the slots that its own requests hold, and those that the record
+/// says others hold.
 ///
-/// `@unchecked`: reached with the ledger's lock held only.
+/// `@unchecked`: used only while the ledger's lock is held.
 final class SlotTally: Tally, @unchecked Sendable {
     private struct Draft {
         var record: SlotRecord
-        /// Admitted by it, or taken out.
+        /// The change of the number of held slots by this write: requests admitted, less slots removed.
         var change = 0
         var isChanged: Bool
         var entry: SlotRecord.Entry
@@ -15,25 +16,26 @@ final class SlotTally: Tally, @unchecked Sendable {
     private let sums: TallySums
     private let instance: UInt64
     private let spanMicroseconds: Int
-    /// As last seen in the store.
+    /// The record as last seen in the store.
     private var record = SlotRecord()
-    /// When that was (wall).
+    /// The wall-clock time at which the record was last seen.
     private var seenAt = 0
     private var held = 0
-    /// Our entry as last written.
+    /// This instance's entry as last written.
     private var entry: SlotRecord.Entry?
-    /// From then on it is to be renewed.
+    /// The wall-clock time, in the record's clock, from which the entry must be renewed.
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
-    /// The last write may be in the store or arrive there late: it is repeated, whatever the record says now.
+    /// Whether the outcome of the last write is unknown: it may be in the store, or arrive late. It is then repeated,
+    /// whatever the record says.
     private var isUncertain = false
-    /// The draft says of our clock what is no longer so.
+    /// Whether the clock difference in the draft is outdated.
     private var isOutdated = false
-    /// The clock difference that the entry is to say, if any.
+    /// The clock difference to write into the entry; nil to write none.
     private var clockMilliseconds: Int?
-    /// The difference by which the times it is told are ahead of those in the record: entries of the living instances
-    /// are kept by the store's clock, so that instances whose clocks are far apart see each other.
+    /// The difference by which the times passed to this object are ahead of those in the record. Entries of the living
+    /// instances use the store's clock, so that instances whose clocks are far apart see each other.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: TallySums, instance: UInt64, spanMicroseconds: Int) {
@@ -46,7 +48,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// The entry is written anew if it says something else now.
+    /// Sets the clock difference to write. If it changed, the entry is written again.
     func tell(clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -56,16 +58,16 @@ final class SlotTally: Tally, @unchecked Sendable {
         isOutdated = draft != nil
     }
 
-    /// Requests that run hold their slots whatever an operator wants.
+    /// Does nothing: running requests keep their slots when an operator resets the limit.
     func reset(at time: Int) {}
 
-    /// The entry is written anew, so that the others' are read.
+    /// Writes the entry again, so that the entries of other instances are read.
     func renew() { renewal = 0 }
 
-    /// Writes the entry anew at `time` at the latest, so that those of other instances are read.
+    /// Writes the entry again at `time` at the latest, so that the entries of other instances are read.
     func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
 
-    /// Holds so many from now on.
+    /// Holds `count` slots from now on.
     func hold(_ count: Int) { change(by: count - held) }
 
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
@@ -77,7 +79,7 @@ final class SlotTally: Tally, @unchecked Sendable {
         record.living(at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
     }
 
-    // MARK: Decisions here
+    // MARK: Local decisions
 
     func hasRoom(for units: Int, at time: Int) -> Bool {
         units <= bound - min(bound, heldByOthers(record, at: time) + held)
@@ -105,8 +107,8 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> Place? { nil }
 
-    /// For so long what others hold is taken to be as it was seen: they may be done at any time. The capacity of a
-    /// provider is asked for again sooner.
+    /// The time for which the slots of other instances are assumed to be unchanged. They may be released at any time.
+    /// It is shorter for a provider's capacity.
     private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
 
     private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
@@ -232,7 +234,7 @@ final class SlotTally: Tally, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// For so long the part that others use tells one key from another.
+    /// The time for which `usedShare(at:)` trusts what was read of other instances. It is used to choose between keys.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {
@@ -240,6 +242,6 @@ final class SlotTally: Tally, @unchecked Sendable {
         return Double(others + held) / Double(bound)
     }
 
-    /// Requests that were cut may not have told their end.
+    /// Releases all slots: requests that were aborted may not have reported their end.
     func close(at time: Int) { change(by: -held) }
 }

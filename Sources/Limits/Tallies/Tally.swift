@@ -1,113 +1,122 @@
-/// This instance's knowledge of one limit of one caller: the record as last seen in the store, and
-/// the units that it does not hold yet. Without a store, the record itself. Times are wall-clock microseconds.
+/// This instance's knowledge of one limit of one caller: the record as last seen in the store, and the units that the
+/// record does not contain yet. Without a store it is the record itself. Times are wall-clock microseconds.
 ///
-/// At most one write is under way: `beginDraft`, then `takeOut` and `admit` for what waits, then `commitDraft` or
-/// `dropDraft`; a committed one ends with `written`, `notWritten` or `unknown`.
+/// At most one write is under way. It begins with `beginDraft`, continues with `takeOut` and `admit` for the waiting
+/// requests, and ends with `commitDraft` or `dropDraft`. A committed write ends with `written`, `notWritten` or
+/// `unknown`.
 protocol Tally: AnyObject {
-    // MARK: Decisions here
+    // MARK: Local decisions
 
     func hasRoom(for units: Int, at time: Int) -> Bool
 
-    /// True if the rule for outages leaves room.
+    /// Returns whether the rule for outages leaves room.
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool
 
-    /// Counts what is admitted without the store, or was used beyond what was reserved.
+    /// Counts units that were admitted without the store, or used beyond the reservation.
     func charge(_ units: Int, at time: Int) -> Place
 
-    /// Units that are counted in the store already, ahead of their use.
+    /// Spends units of an open lease, which are already counted in the store. Returns nil if no lease has enough.
     func spend(_ units: Int, at time: Int) -> Place?
 
-    /// nil: there is room; by `rule` too, if there is one.
+    /// Returns the reason why the units do not fit, also by `rule` if there is one; nil if they fit.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    /// Under `rule`, if there is one, no more is left than that leaves.
+    /// Returns the remaining units. Under a `rule` these are at most what the rule leaves.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
-    /// Ends a hold. `used` nil: not known, so all of it.
+    /// Ends a reservation. If `used` is nil the actual use is unknown, and all units stay charged.
     func settle(_ units: Int, used: Int?, in place: Place, at time: Int)
 
     func giveBack(_ units: Int, in place: Place, at time: Int)
 
-    /// The place where units count that are to be used now; nil: they are too late where they were counted, and have
-    /// to be moved by the next write. Not much too late, they are noted as owed now and as to be taken out there.
+    /// Returns where units that are used now count. Within the grace time after their bucket they move to the current
+    /// one. Returns nil if they are too late, and the next write has to move them.
     func use(_ units: Int, in place: Place, at time: Int) -> Place?
 
     // MARK: Outages
 
-    /// From here on what the rule `share` leaves is known.
+    /// Begins an outage: fixes the basis from which the rule `share` computes its parts.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 
     // MARK: The store
 
-    /// The time after a bucket in which other instances may still use its units (microseconds).
+    /// The time after a bucket in which other instances may still use its units, in microseconds.
     var lateness: Int { get set }
-    /// Returns, once, the time for which nothing is to be admitted, because others may have used units late that cannot be
-    /// seen (microseconds).
+    /// Returns the time in microseconds for which nothing may be admitted, because others may have used units late
+    /// without this instance seeing it. Returns it only once.
     func takeUnknown(at time: Int) -> Int
-    /// Takes over what was read. `birth`: for a record that is to be added. `isAhead`: all clocks say that it is far
-    /// ahead of them; it is moved back.
+    /// Takes over a record that was read.
+    ///
+    /// - Parameters:
+    ///   - found: the record; nil if the store has none.
+    ///   - birth: the birth number for a record that is to be added.
+    ///   - isAhead: whether the record is far ahead of all clocks, so that it must be moved back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
-    /// `isTaking`: for requests that wait.
+    /// Begins a write.
+    ///
+    /// - Parameter isTaking: whether the write serves waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Moves units that were too late to be used out of where they are counted.
+    /// Removes units that were too late to be used from where they were counted.
     func takeOut(_ units: Int, from place: Place)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
-    /// Something is to be written.
+    /// Whether the draft contains something to write.
     var isDraftChanged: Bool { get }
     func dropDraft()
-    /// The record to be written, and where it counts what it admits.
+    /// Completes the draft. Returns the record to write, and where the admitted units count.
     func commitDraft(leasing: LeaseTerms?, at time: Int) -> (StoredRecord, Place)
     func written(at time: Int)
-    /// Certainly not, so all of it is still to be done.
+    /// Ends a write that certainly did not happen: everything in it is still to be written.
     func notWritten()
-    /// Perhaps: what was charged is charged again, what was given back is not repeated.
+    /// Ends a write whose outcome is unknown. Charges are written again; refunds are not repeated.
     func unknown()
 
     // MARK: Upkeep
 
-    /// Something is to be written, whether a request asks or not.
+    /// Returns whether something must be written even if no request asks for it.
     func needsWrite(at time: Int) -> Bool
-    /// When it will be, if nothing else happens.
+    /// Returns the wall-clock time at which a write becomes necessary if nothing else happens; nil if none does.
     func dueTime() -> Int?
-    /// The server was lost: what may be spent without it ends.
+    /// Ends units that could be spent without the store, because the server was lost.
     func storeLost()
-    /// Nothing is known here that another instance could not know.
+    /// Returns whether this counter knows nothing that another instance could not read from the store.
     func isSpent(at time: Int) -> Bool
-    /// Must not be forgotten.
+    /// Whether the counter must not be dropped.
     var isPinned: Bool { get }
-    /// Whether the store still lacks something of this tally. Such a tally is dropped only where nearly all others lack it, too.
+    /// Whether the store still lacks some of this counter's units. Such a counter is dropped only if nearly all others
+    /// owe units, too.
     var owes: Bool { get }
-    /// After the clock went back by hours what was counted before is counted as of now. True if it was.
+    /// Moves the counts back to the current time after the clock was set back by hours. Returns whether anything moved.
     func moveBackIfAhead(of time: Int) -> Bool
-    /// The part of the limit that is used.
+    /// Returns the used part of the limit, from 0 to 1 and more.
     func usedShare(at time: Int) -> Double
-    /// Forgets all that was counted, after an operator has reset the record.
+    /// Forgets all counted units, after an operator has reset the record.
     func reset(at time: Int)
-    /// Ends what is kept for later use, before the process ends.
+    /// Ends leases and releases slots before the process ends.
     func close(at time: Int)
 }
 
-/// Why there is no room.
+/// The reason why there is no room, as two times.
 struct Refusal {
-    /// Microseconds until there is if nobody takes it; nil: never.
+    /// The microseconds until there is room if nobody else uses it; nil if there never is.
     let wait: Int?
-    /// For so long the answer cannot change.
+    /// The microseconds for which the answer cannot change.
     let memory: Int
 }
 
-/// `RATE_LIMIT_STORE_DOWN`, and among how many instances a limit is shared out.
+/// The setting `RATE_LIMIT_STORE_DOWN`, and the number of instances that divide a limit.
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
-    /// Our place among them, from 0; nil: not known.
+    /// The position of this instance among all, from 0; nil if unknown.
     let rank: Int?
-    /// Tells one outage from another.
+    /// The number of the outage, which distinguishes it from earlier ones.
     let epoch: Int
-    /// No more than that, as others may take the rest.
+    /// The largest part that this instance may take, since others may take the rest; nil if there is no such bound.
     var cap: Fraction?
 
-    /// Of what is left one instance's part. The first ones take one more where it cannot be shared out evenly.
+    /// Returns one instance's part of the units that are left. If they cannot be divided evenly, the first instances
+    /// get one more.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
         if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }
@@ -116,17 +125,17 @@ struct OutageRule {
     }
 }
 
-/// The sums over all tallies of an instance.
+/// The sums over all counters of an instance.
 ///
-/// `@unchecked`: reached with the ledger's lock held only.
+/// `@unchecked`: used only while the ledger's lock is held.
 final class TallySums: @unchecked Sendable {
-    /// Leases that were opened, and the units counted by them.
+    /// The number of leases that were opened, and the units counted by them.
     var leases = 0
     var leasedUnits = 0
-    /// Units of leases that are open.
+    /// The unspent units of open leases.
     var openUnits = 0
-    /// Slots held by requests of this instance.
+    /// The slots held by requests of this instance.
     var slots = 0
-    /// Records that were lost in the store and put back from here.
+    /// The number of records that the store lost and this instance put back.
     var rejoined = 0
 }

@@ -1,6 +1,6 @@
-/// The tally of a limit with a window.
+/// This instance's knowledge of a limit with a window.
 ///
-/// `@unchecked`: reached with the ledger's lock held only.
+/// `@unchecked`: used only while the ledger's lock is held.
 final class WindowTally: Tally, @unchecked Sendable {
     private struct Return {
         let units: Int
@@ -10,7 +10,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     private struct Draft {
         var record: Record
         var isChanged: Bool
-        /// Taken into the record by this write.
+        /// The owed units that this write adds to the record.
         private(set) var owed: Record?
         private(set) var returns: [Return]
         let deferredUntil: Int
@@ -34,24 +34,24 @@ final class WindowTally: Tally, @unchecked Sendable {
     private let limit: Limit
     private let isShared: Bool
     private let sums: TallySums
-    /// As last seen in the store; without a store, the record itself.
+    /// The record as last seen in the store. Without a store it is the record itself.
     private var record: Record
-    /// It was read at least once.
+    /// Whether the record was read at least once.
     private var isKnown = false
-    /// It was far ahead in the store, and is moved back there by the next write.
+    /// Whether the record in the store is far ahead of the clocks. The next write moves it back.
     private var isMoved = false
-    /// The counts seen before the record in the store was lost, and not written to it since.
+    /// The counts of a record that the store lost, and that have not been written to it since.
     private var unmerged: Record?
-    /// Admitted without the store, or known late, and to be added to the record.
+    /// The units admitted without the store, or known late, that the record does not contain yet.
     private var owed: Record?
-    /// Units to be taken out of their buckets.
+    /// The units to be removed from their buckets.
     private var returns: [Return] = []
-    /// Until then (wall) what is owed and to be taken out may wait for a write that is needed anyway.
+    /// The wall-clock time until which owed units and returns may wait for a write that is needed anyway.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// Leases that are over, to be forgotten by the record too.
+    /// The last lease that ended, which the record must forget, too.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: LeftBuckets
@@ -68,25 +68,25 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Rolls the record, and remembers the buckets that leave it.
+    /// Moves the record on, and remembers the buckets that leave it.
     private func roll(to time: Int) {
         if lateness > 0 { left.note(record, until: limit.grid.bucket(at: time) - limit.grid.kept + 1) }
         record.roll(to: time)
     }
 
-    /// Returns the limit less the units that have left the record just now.
+    /// Returns the limit, less the units of buckets that left the record recently.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
 
-    /// The record with what it does not know yet.
+    /// Returns the record together with the units that it does not contain yet.
     private func view(at time: Int) -> Record {
         roll(to: time)
         if isWhole { return record }
         var view = record
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
-        // After what is owed: it may be some of that.
+        // Refunds come after owed units, because they may refund some of these.
         for back in returns where isCounted(back.place) { view.giveBack(back.units, in: back.place.number) }
         view.roll(to: time)
         return view
@@ -94,19 +94,19 @@ final class WindowTally: Tally, @unchecked Sendable {
 
     private var hasUnmerged: Bool { if case .none = unmerged { false } else { true } }
 
-    /// The record knows all that this instance knows.
+    /// Whether the record contains all that this instance knows.
     private var isWhole: Bool {
-        // In place: to compare them with nil would copy them.
+        // The comparison is made in place: comparing with nil would copy the values.
         if hasChanges { return false }
         if case .none = draft { return true }
         return draft?.owed == nil
     }
 
-    // MARK: Decisions here
+    // MARK: Local decisions
 
     func hasRoom(for units: Int, at time: Int) -> Bool {
         guard isWhole else { return view(at: time).hasRoom(for: units, of: room(at: time)) }
-        roll(to: time)  // without a copy of it
+        roll(to: time)  // without a copy of the record
         return record.hasRoom(for: units, of: room(at: time))
     }
 
@@ -195,7 +195,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         return time < limit.grid.end(of: open.place.number) ? open.place : move(units, from: open.place, at: time)
     }
 
-    /// The rest goes back to its bucket.
+    /// Ends the lease. Unspent units are returned to their bucket.
     private func endLease() {
         guard let lease else { return }
         self.lease = nil
@@ -204,7 +204,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         if lease.left > 0 { returns.append(Return(units: lease.left, place: lease.place)) }
     }
 
-    // MARK: What comes back
+    // MARK: Refunds
 
     func settle(_ units: Int, used: Int?, in place: Place, at time: Int) {
         guard let used else { return }
@@ -237,8 +237,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         return move(units, from: place, at: time)
     }
 
-    /// Owed now, and to be taken out there. Until that bucket leaves the record the units keep others out where they
-    /// stand, so a write that is needed anyway is soon enough.
+    /// Adds units to the current bucket and removes them from their old one. Until the old bucket leaves the record,
+    /// the units keep others out from there, so the change may wait for a write that is needed anyway.
     private func move(_ units: Int, from place: Place, at time: Int) -> Place {
         guard isShared else {
             record.giveBack(units, in: place.number)
@@ -251,12 +251,12 @@ final class WindowTally: Tally, @unchecked Sendable {
         return present
     }
 
-    /// Not for longer where the clock was set back meanwhile.
+    /// Whether changes may still wait. The second condition covers a wall clock that was set back meanwhile.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
 
-    /// Something is owed, or to be taken out.
+    /// Whether there are owed units or units to be removed.
     private var hasChanges: Bool {
         if case .none = owed { !returns.isEmpty } else { true }
     }
@@ -268,7 +268,8 @@ final class WindowTally: Tally, @unchecked Sendable {
     func beginOutage(_ epoch: Int, at time: Int) {
         if outage?.epoch == epoch { return }
         if outage?.hasSeenStore == false {
-            // It goes on: a copy that holds what was admitted since would leave a part of the rest once more.
+            // The outage continues. A new copy would contain what was admitted since, and would divide the rest a
+            // second time.
             outage?.epoch = epoch
             return
         }
@@ -292,7 +293,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         }
         if isKnown, record.birth != next.birth {
             sums.rejoined += 1
-            // Known to be unused, so not joined; the record that came after it may not hold it.
+            // The units are known to be unused, so they are not merged. The new record may not contain them.
             for back in returns where isCounted(back.place) { record.giveBack(back.units, in: back.place.number) }
             returns.removeAll { isCounted($0.place) }
             if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
@@ -325,8 +326,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Units that were counted in a record that was lost may not be taken out of the one that came after it: that may
-    /// not hold it.
+    /// Returns whether the current record contains units counted at `place`. Units that were counted in a lost record
+    /// must not be removed from its successor, which may not contain them.
     private func isCounted(_ place: Place) -> Bool { place.birth == nil || place.birth == record.birth }
 
     func takeOut(_ units: Int, from place: Place) {
@@ -395,7 +396,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Units that were given back while they were being written, and are owed again, need not be written at all.
+    /// Cancels refunds against owed units: units that were given back during the write and are owed again need no
+    /// write.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -442,8 +444,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         return true
     }
 
-    /// Moves back the counts that are kept beside the record. A lease ends, and units that were to be taken out stay in the
-    /// record: the buckets that they name are others now.
+    /// Moves back the counts that are kept beside the record. The lease ends. Units that were to be removed stay in the
+    /// record, because their bucket numbers now mean other times.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
@@ -459,7 +461,8 @@ final class WindowTally: Tally, @unchecked Sendable {
         left = LeftBuckets(limit.grid)
     }
 
-    /// With a store, a write under way goes on: if the reset was later it fails, else it counts what came after the reset.
+    /// Forgets all counted units. With a store, a write under way continues: it fails if the store's record was reset
+    /// after it was read; otherwise it counts only what came after the reset.
     func reset(at time: Int) {
         record.empty(at: time)
         unmerged = nil

@@ -1,8 +1,8 @@
-/// The amounts of each unit that a request may use, or has used, besides itself.
+/// The amounts of each unit that a request may use or has used. The request itself counts as one.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int
-    /// 10^-9 dollars.
+    /// US dollars, counted in units of 10^-9.
     package var usd: Int
     package var credits: Int
 
@@ -25,7 +25,7 @@ package struct Amounts: Sendable, Equatable {
 }
 
 extension Amounts {
-    /// Both together; a sum that no number can hold is the largest one.
+    /// Returns the sums per unit. A sum that overflows becomes `Int.max`.
     package static func + (one: Amounts, other: Amounts) -> Amounts {
         func sum(_ a: Int, _ b: Int) -> Int {
             let (sum, isTooLarge) = a.addingReportingOverflow(b)

@@ -1,4 +1,4 @@
-/// A request's demand on one limit.
+/// The units that a request needs of one limit.
 package struct Claim: Sendable {
     package let limit: Limit
     package let identity: Identity

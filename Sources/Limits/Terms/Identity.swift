@@ -1,41 +1,46 @@
 package import Engine
 
-/// Whom a record is about, as a digest: known keys, keys that are passed on and addresses never share one.
+/// The digest of the caller that a record is about. Known keys, passthrough keys and addresses never share a digest.
 package struct Identity: Sendable, Hashable {
     package let digest: Digest
-    /// A known key, or all callers together: there are not more of them than the operator made.
+    /// Whether this is a configured key or all callers together. There are only as many of these as the operator
+    /// configured.
     let isKnown: Bool
 
-    /// A known caller by its NAME, whichever of its tokens it brings.
+    /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.
     package static func knownKey(named name: String) -> Identity {
         Identity("known", Digest(of: name).base64url(characters: 43), isKnown: true)
     }
-    /// `bearer`: the digest of the key that a caller brought.
+    /// Returns the identity of a passthrough key.
+    ///
+    /// - Parameter bearer: the digest of the key that the caller sent.
     package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
-    /// The same by the name that such a caller has in logs, so that an operator can ask for what it used. Its 96 bits
-    /// are enough: nobody finds a key of that name but its owner.
+    /// Returns the identity of a passthrough key by the name that the logs show for it, so that an operator can look up
+    /// its use. The 96 bits of the name are enough: nobody but the owner finds a key with that name.
     package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
-    /// The text of an address, of version 6 that of its /64.
+    /// Returns the identity of a client address.
+    ///
+    /// - Parameter text: the IPv4 address, or the /64 network of an IPv6 address.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
-    /// A key that a provider is called with, which its operator made or a caller brought.
+    /// Returns the identity of a provider's key, which the operator configured (`isOwn`) or a caller sent.
     package static func upstreamKey(_ key: Digest, of provider: String, isOwn: Bool) -> Identity {
         Identity("upstream", "\(provider) \(key.base64url(characters: 43))", isKnown: isOwn)
     }
     package static let everybody = Identity("everybody", "", isKnown: true)
-    /// Of the instances that are alive.
+    /// The identity of the record that lists the living instances.
     static let instances = Identity("instances", "", isKnown: true)
 
-    /// One caller's use of one model.
+    /// Returns the identity that counts this caller's use of one model.
     package func using(_ model: String) -> Identity {
         Identity("model", "\(text) \(model)", isKnown: isKnown)
     }
 
-    /// One caller from one address.
+    /// Returns the identity that counts this caller's requests from one address.
     package func from(_ address: String) -> Identity {
         Identity("from", "\(text) \(address)")
     }
 
-    /// 43 characters that say nothing of a key or an address.
+    /// The digest as 43 characters, which reveal neither a key nor an address.
     package var text: String { digest.base64url(characters: 43) }
 
     private init(_ kind: String, _ text: String, isKnown: Bool = false) {
@@ -43,14 +48,15 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// `relay:1:<limit id>:<22 characters>`. Those of the instances themselves have no secret: all must find them.
+    /// Returns the record's key in the store: `relay:1:<limit id>:<22 characters>`. Records of the instances themselves
+    /// ignore the secret, because every instance must find them.
     func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
         let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
         return "relay:1:\(limit.id):\(name.base64url(characters: 22))"
     }
 }
 
-/// One limit of one caller, as a table's key: 128 bits of both digests.
+/// The key of one limit of one caller in a table: 128 bits made of both digests.
 struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64

@@ -1,45 +1,46 @@
 import Engine
 
-/// A limit: the amount that callers may use in any interval as long as a window, over all instances.
+/// A limit: the amount that callers may use in any interval of a window's length, over all instances.
 ///
-/// Two limits with the same `id` are the same limit: instances with equal settings count into the same records, and a
-/// changed limit starts anew.
+/// Two limits with the same `id` are the same limit. Instances with equal settings count into the same records, and a
+/// changed limit starts with new records.
 package final class Limit: Sendable, Hashable {
-    /// Whom and what it covers.
+    /// The callers and requests that a limit covers.
     package enum Kind: Sendable, Hashable {
-        /// Each caller, one group of endpoints.
+        /// Each caller, for one group of endpoints.
         case caller(EndpointGroup)
-        /// A known key; without a group all endpoints together.
+        /// Each known key, for one group of endpoints; nil covers all endpoints together.
         case key(EndpointGroup?)
-        /// Each caller and requested model name.
+        /// Each caller and requested model name together.
         case model
         /// All callers together.
         case total
-        /// Wrong keys of each address.
+        /// Failed authentications from each address.
         case failedAuth
         /// Calls with each key of a provider.
         case provider
-        /// Logins of the operator from each address.
+        /// Operator logins from each address.
         case login
     }
 
     package let kind: Kind
     package let quota: Quota
-    /// Kind, unit, number and window in the characters of a store key.
+    /// The kind, unit, number and window, in characters that a store key may contain.
     package let id: String
     package let grid: Grid
-    /// The first words of the id's digest; a record's key is made of them and the identity's.
+    /// The first words of the id's digest. `RecordKey` combines them with those of the identity's digest.
     let words: (UInt64, UInt64)
-    /// Whether buckets that have left a record are counted for as long as units of them may have been used late.
+    /// Whether buckets that have left a record still count while their units may have been used late.
     let countsLeft: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.init(kind, quota, Grid(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// Creates a limit that counts in the buckets of another grid; for tests.
+    /// Creates a limit that counts in other buckets; for tests.
     ///
-    /// - Parameter countsLeft: whether buckets that have left the record count; false shows what happens without them.
+    /// - Parameter countsLeft: whether buckets that have left the record count; tests pass false to show that they
+    ///   must.
     init(_ kind: Kind, _ quota: Quota, _ grid: Grid, countsLeft: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
@@ -50,7 +51,7 @@ package final class Limit: Sendable, Hashable {
         words = (first, second)
     }
 
-    /// A record that is no caller's, by an id of its own.
+    /// Creates the limit of a record that belongs to no caller and has an id of its own.
     convenience init(_ id: String, _ unit: Quota.Unit) {
         let quota = Quota(Quota.countBound, unit, per: .second)
         self.init(.total, quota, Grid(windowSeconds: quota.windowSeconds), id: id)
@@ -61,7 +62,7 @@ package final class Limit: Sendable, Hashable {
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
-/// Endpoints that are limited together.
+/// A group of endpoints that are limited together.
 package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
     case chat
     case images
@@ -71,10 +72,10 @@ package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
 }
 
 extension EndpointGroup {
-    /// The units that requests of the group use.
+    /// The units that requests of the group can use.
     package var units: Set<Quota.Unit> {
         switch self {
-        // A chat may name a model that makes images.
+        // A chat request may name an image model.
         case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
         case .images: [.requests, .tokens, .images, .usd, .credits, .concurrent]
         case .audio: [.requests, .tokens, .usd, .credits, .concurrent]
@@ -84,7 +85,7 @@ extension EndpointGroup {
 }
 
 extension Limit.Kind {
-    /// As in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`, `login`.
+    /// The name in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`, `login`.
     package var name: String {
         switch self {
         case .caller(let group): group.rawValue
@@ -97,7 +98,7 @@ extension Limit.Kind {
         }
     }
 
-    /// The row of a counter.
+    /// The index of this kind in `places` and in the counters of `LimiterMetrics`.
     var place: Int {
         switch self {
         case .caller: 0
@@ -112,7 +113,7 @@ extension Limit.Kind {
 
     package static let places = ["caller", "key", "model", "total", "auth", "provider", "login"]
 
-    /// The rule for the store's absence where it is not the setting's: guesses at the operator's password are always
-    /// limited. Nil: that of the setting.
+    /// The rule that replaces the configured one while the store is unavailable; nil if the configured one applies.
+    /// Logins always use `share`, so that guesses at the operator's password stay limited.
     var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

@@ -2,7 +2,7 @@
 package struct LimitStanding: Sendable {
     package let limit: Limit
     package let remaining: Int
-    /// Until all that is counted now has fallen free.
+    /// The time in microseconds until all units counted now are free again.
     package let resetMicroseconds: Int
 
     package init(limit: Limit, remaining: Int, resetMicroseconds: Int) {

@@ -1,15 +1,15 @@
-/// The use of one limit as the store has it.
+/// The use of one limit, as recorded in the store.
 package struct LimitUse: Sendable {
     package let limit: Limit
-    /// May be more than the limit has, by what calls used beyond their reservations.
+    /// The units used. This may exceed the limit, because calls may use more than they reserved.
     package let used: Int
-    /// The part of `used` that instances have counted ahead of its use, and may give back.
+    /// The part of `used` that instances counted ahead of its use and may still give back.
     package let leased: Int
-    /// Until all that is counted now has fallen free.
+    /// The time in microseconds until all units counted now are free again.
     package let resetMicroseconds: Int
-    /// False: nothing was counted within the window, or the record was lost.
+    /// Whether a record exists. False if nothing was counted within the window, or if the record was lost.
     package let isRecorded: Bool
 
-    /// Units that are left, none where more than the limit was used.
+    /// The units left; 0 if more than the limit was used.
     package var left: Int { max(0, limit.quota.count - used) }
 }

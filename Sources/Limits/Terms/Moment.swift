@@ -1,8 +1,8 @@
 /// One reading of both clocks, in microseconds.
 package struct Moment: Sendable {
-    /// Since 1970; records are kept by it.
+    /// The wall-clock time since 1970, by which records are kept.
     package var wall: Int
-    /// Never set back; waits are measured by it.
+    /// The steady time, which is never set back. Waits are measured by it.
     package var steady: Int
 
     package init(wall: Int, steady: Int) {

@@ -4,10 +4,10 @@ package struct Quota: Sendable, Hashable {
         case requests
         case tokens
         case images
-        /// Counted in 10^-9 US dollars.
+        /// US dollars, counted in units of 10^-9.
         case usd
         case credits
-        /// Runs at the same time; has no window.
+        /// Requests that run at the same time; has no window.
         case concurrent
     }
 
@@ -30,14 +30,14 @@ package struct Quota: Sendable, Hashable {
     }
 
     package let unit: Unit
-    /// At least 1; of `usd` in 10^-9.
+    /// The number of units, at least 1. For `usd` it counts units of 10^-9.
     package let count: Int
-    /// The window is this many spans; 0 for `concurrent`.
+    /// The length of the window in `span`s; 0 for `concurrent`.
     package let spans: Int
     package let span: Span
 
     package static let usdParts = 1_000_000_000
-    /// Keeps a bucket's count within eight bytes of a record.
+    /// The largest count. It keeps a bucket's count within eight bytes of a record.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
 
@@ -50,7 +50,7 @@ package struct Quota: Sendable, Hashable {
 
     package var windowSeconds: Int { spans * span.rawValue }
 
-    /// `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
+    /// The quota as text, without its unit: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
     package var text: String {
         switch spans {
         case 0: "\(amount(count)) concurrent"
@@ -59,12 +59,12 @@ package struct Quota: Sendable, Hashable {
         }
     }
 
-    /// The same with the unit: `60 requests per minute`, `5 concurrent`.
+    /// The quota as text with its unit: `60 requests per minute`, `5 concurrent`.
     package var textWithUnit: String {
         unit == .concurrent ? text : text.replacing(" per ", with: " \(unit.rawValue) per ")
     }
 
-    /// A number of this quota's units: `128512`; of `usd` with two to nine decimals: `3.50`.
+    /// Returns a number of this quota's units as text: `128512`, or with two to nine decimals for `usd`: `3.50`.
     package func amount(_ units: Int) -> String {
         guard unit == .usd else { return "\(units)" }
         var decimals = String(String(Self.usdParts + units % Self.usdParts).dropFirst())

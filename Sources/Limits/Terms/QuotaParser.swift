@@ -1,7 +1,7 @@
 import Engine
 
 extension Quota {
-    /// Why a text is no list of limits; completes a sentence after the quoted item.
+    /// The reason why a text is not a valid list of limits. It completes a sentence after the quoted item.
     package struct Mistake: Error, Equatable {
         package let item: String
         package let reason: String
@@ -14,7 +14,8 @@ extension Quota {
         package var text: String { "\"\(item)\": \(reason)" }
     }
 
-    /// Reads `N[ unit][/ or per ][M ]window` joined by `;`, in any case; `off` alone is an empty list.
+    /// Parses limits of the form `N[ unit][/ or per][M ]window`, joined by `;`, in any case. Returns an empty list for
+    /// `off`.
     package static func list(_ text: String) throws(Mistake) -> [Quota] {
         if text.trimmed.lowercased() == "off" { return [] }
         var quotas: [Quota] = []
@@ -80,7 +81,7 @@ extension Quota {
         return count
     }
 
-    /// Numbers, words and slashes; `30s` is two words.
+    /// Splits a text into numbers, words and slashes. `30s` becomes two words.
     private static func words(_ text: String) -> [String] {
         var words: [String] = []
         var last: CharacterKind?

@@ -1,8 +1,8 @@
-/// The rule for decisions while the store cannot be reached.
+/// The rule for decisions while the store is unavailable.
 package enum StoreDownRule: String, Sendable, CaseIterable {
-    /// All instances together: each takes its part of what the last copies leave.
+    /// Instances divide what their last copies of a record leave: each admits its part.
     case share
-    /// Each instance with the whole of N, going on from what it last saw.
+    /// Each instance admits up to the whole limit, starting from its last copy of the record.
     case local
     case allow
     case deny

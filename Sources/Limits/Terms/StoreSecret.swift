@@ -1,10 +1,10 @@
 import Engine
 
-/// The secret under which the store's keys name callers and addresses. Without it whoever tries all
-/// addresses finds those that the digests stand for.
+/// The secret that hides callers and addresses in the store's keys. Without a secret, somebody who tries all addresses
+/// can find those that the digests stand for.
 package struct StoreSecret: Sendable {
     private let key: [UInt8]
-    /// The part of a digest of the secret by which instances see whether they have the same.
+    /// A part of a digest of the secret. Instances compare it to see whether they use the same secret.
     let mark: Int
 
     package init(_ secret: String) {
@@ -12,7 +12,7 @@ package struct StoreSecret: Sendable {
         mark = hmac(key: key, Array("mark".utf8)).prefix(5).reduce(0) { $0 << 8 | Int($1) }
     }
 
-    /// The digest of an identity that only those with the secret can tell.
+    /// Returns the digest of an identity, which only holders of the secret can compute.
     func digest(of identity: Digest) -> Digest {
         hmac(key: key, Array(identity.base64url(characters: 43).utf8)).withUnsafeBytes { Digest(bytes: $0) }
     }
