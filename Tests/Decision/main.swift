@@ -1,12 +1,13 @@
 import Glibc
 import Limits
 
-// What a decision in memory costs on one core, the headers' figures included: prints JSON, microseconds by case.
+// Measures the cost of a decision in memory on one core, including the figures for headers. Prints JSON: microseconds
+// by case.
 
 let rounds = 7
 let decisions = 200_000
 
-/// The median over rounds of this thread's processor time for each decision.
+/// Returns the median over rounds of this thread's processor time for one decision, in microseconds.
 func microseconds(_ claims: [[Claim]], isAdmitted: Bool) -> Double {
     let limiter = Limiter(store: nil)
     var times: [Double] = []

@@ -1,6 +1,7 @@
-/// Numbers that are all different. Those of `isConstant` are not, but for the first, which names the instance.
+/// A generator of numbers that are all different. If `isConstant`, all but the first are equal; the first one is the
+/// instance's id.
 struct Births: RandomNumberGenerator, Sendable {
-    /// Pauses are drawn as remainders, of which these leave none.
+    /// The step between numbers. Pauses are drawn as remainders, which are 0 for its multiples.
     private static let step: UInt64 = 232_792_560_000
     private var last: UInt64
     private var isFirst = true

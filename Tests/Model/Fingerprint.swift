@@ -1,4 +1,4 @@
-/// 128 bits that two different states hardly ever have in common.
+/// A 128-bit hash that two different states hardly ever share.
 struct Fingerprint: Hashable {
     let high: UInt64
     let low: UInt64
@@ -6,8 +6,8 @@ struct Fingerprint: Hashable {
     func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
-/// What a state is made of, word by word. Numbers that only tell one thing from another (births, versions, connections)
-/// are kept apart: their values do not matter.
+/// The description of a state as a list of words. Numbers that only distinguish things (births, versions, connections)
+/// are marked, because their values do not matter.
 struct Words {
     enum Mark: UInt64 {
         case birth
@@ -38,7 +38,8 @@ struct Words {
         words.append(hash)
     }
 
-    /// In place of a mark stands when it was first met; in place of a version whether it is a current one.
+    /// Returns the hash of a state. A birth or connection is replaced by the order of its first occurrence, a version
+    /// by whether it is current.
     static func fingerprint(_ all: [Words], current: Set<UInt64>) -> Fingerprint {
         var (high, low): (UInt64, UInt64) = (0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
         var names: [UInt64: UInt64] = [:]

@@ -1,16 +1,16 @@
 @testable import Limits
 
-/// One relay's ledger, with lanes that do what the search tells them to. Calls for what is not searched (connections,
-/// clocks, the instances that live) are answered at once.
+/// One relay's ledger, with lanes that do what the search chooses. Calls that are not searched (connections, clocks,
+/// the living instances) succeed at once.
 final class ModelInstance {
     struct Flight {
         let call: StoreCall
         let since: Moment
-        /// By a bit each: requests that the instance knew to be counted.
+        /// The requests that the instance knew to be counted, as a bit mask.
         let known: Int
-        /// Once the store has done it.
+        /// The reply, after the store has carried out the call.
         var reply: StoreReply?
-        /// Requests that were counted in the record then.
+        /// The requests that were counted in the record at that time, as a bit mask.
         var seen = 0
 
         var isWrite: Bool { if case .write = call { true } else { false } }
@@ -19,7 +19,7 @@ final class ModelInstance {
     struct Lane {
         var connection: UInt64 = 0
         var flight: Flight?
-        /// Not looked at before (steady), unless woken.
+        /// The steady time before which the lane does nothing, unless it is woken.
         var wait: Int?
         var isWoken = true
     }
@@ -45,7 +45,7 @@ final class ModelInstance {
         let births = Births(instance: number, isConstant: world.fault == .noJoin)
         ledger = Ledger(store: ModelRing(), options: options, random: births)
         if let seen = setting.seenCall {
-            // One of no time at all, too: the next may be as quick.
+            // Also a call without any duration, because the next one may be as quick.
             for call in [0, seen] { ledger.servers[0].calls.note(call, isSlow: false, at: world.now) }
         }
         lanes = ledger.lanes.map { _ in Lane() }
@@ -53,13 +53,13 @@ final class ModelInstance {
 
     var now: Moment { Moment(wall: world.now + aheadMicroseconds, steady: world.now) }
 
-    /// The lanes' own work.
+    /// Lets the lanes work until each waits.
     func run() {
         if isDead { return }
         while let lane = lanes.indices.first(where: { lanes[$0].isWoken && lanes[$0].flight == nil }) { run(lane) }
     }
 
-    /// The clock went on.
+    /// Handles the progress of the clock.
     func tick() {
         for lane in lanes.indices where lanes[lane].wait.map({ $0 <= now.steady }) ?? false {
             lanes[lane].isWoken = true
@@ -96,7 +96,7 @@ final class ModelInstance {
         }
     }
 
-    /// The store does what the lane asked for.
+    /// Lets the store carry out the call of a lane.
     func execute(_ lane: Int) {
         guard let call = lanes[lane].flight?.call else { return }
         let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
@@ -110,7 +110,7 @@ final class ModelInstance {
         lanes[lane].flight?.seen = world.inRecord
     }
 
-    /// The lane gets its answer; nil: there is none.
+    /// Gives the lane its response; nil if there is none.
     func take(_ reply: StoreReply?, _ lane: Int) {
         guard let flight = lanes[lane].flight else { return }
         lanes[lane].flight = nil
@@ -166,10 +166,10 @@ final class ModelInstance {
         }
     }
 
-    /// A call was not answered in time.
+    /// Whether a call got no response in time.
     var hadOutage: Bool { ledger.metrics.failures > 0 }
 
-    /// Slots were written for requests that are to be admitted when the answer comes.
+    /// Whether slots were written for requests that are admitted when the response comes.
     var isTaking: Bool {
         lanes.contains { lane in
             guard case .write(let plans, _)? = lane.flight?.call, case .wrote(let results, _)? = lane.flight?.reply
@@ -180,7 +180,7 @@ final class ModelInstance {
         }
     }
 
-    /// Nothing is under way or to be written.
+    /// Whether no call is under way and nothing is to be written.
     var isQuiet: Bool {
         isDead
             || !ledger.servers[0].isDown && lanes.allSatisfy { $0.flight == nil }
@@ -189,7 +189,7 @@ final class ModelInstance {
     }
 }
 
-/// Which request a decision is for.
+/// A waiter that knows the number of its request.
 final class ModelWaiter: DecisionWaiter {
     let ask: Int
 
@@ -198,7 +198,7 @@ final class ModelWaiter: DecisionWaiter {
     func decided(_ decision: Decision) {}
 }
 
-/// One server, to which connections are made by the lanes themselves.
+/// A list of one server. The lanes make the connections themselves.
 struct ModelRing: CounterStore {
     let servers = ["store"]
 

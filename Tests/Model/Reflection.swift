@@ -1,21 +1,21 @@
 @testable import Limits
 
-/// Writes down what an instance is made of: what the tallies keep to themselves, too, so that a field that is added to
-/// one is part of its states without being named here. Of `Account`, `Pending` and the lanes see `knownFields`.
+/// Describes an instance as words. It includes the private state of the tallies by reflection, so a new field of a
+/// tally needs no change here. `Account`, `Pending` and the lanes are described field by field.
 struct Reflection {
     var words = Words()
-    /// Times before it are all the same where only that is asked, and records that differ by being rolled to it.
+    /// The current time. Times before it are equal, and records that differ only by being rolled to it are equal, too.
     private let now: Moment
     private let isTimed: Bool
     private var places: [ObjectIdentifier: Int] = [:]
 
-    /// `isTimed`: it matters since when a call is under way.
+    /// - Parameter isTimed: whether the start of a call under way matters.
     init(now: Moment, isTimed: Bool) {
         self.now = now
         self.isTimed = isTimed
     }
 
-    // MARK: What has no secrets
+    // MARK: Types with accessible state
 
     mutating func put(_ account: Account) {
         if isKnown(account) { return }
@@ -188,7 +188,7 @@ struct Reflection {
         for account in serving.contended + serving.reread { put(account) }
     }
 
-    /// An object that was met before is its place only.
+    /// Writes the number of an object that was met before. Returns whether it was.
     private mutating func isKnown(_ object: AnyObject) -> Bool {
         let known = places[ObjectIdentifier(object)]
         words.put(known ?? -1)
@@ -196,9 +196,10 @@ struct Reflection {
         return known != nil
     }
 
-    // MARK: What has
+    // MARK: Types with private state
 
-    /// Is the same in all states, or of use for leases only, which no limit here is large enough for.
+    /// The fields that are the same in all states, or matter only for leases. No limit of a search is large enough for
+    /// a lease.
     private static let constant: Set<String> = [
         "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace", "longPace",
     ]
@@ -242,12 +243,12 @@ struct Reflection {
 }
 
 extension World {
-    /// It matters since when a call is under way.
+    /// Whether the start of a call under way matters.
     private var isTimed: Bool {
         setting.longestCall != nil || Setting.start + setting.timeoutMicroseconds <= lastTime
     }
 
-    /// All but the instances.
+    /// The description of everything except the instances.
     var surroundings: Words {
         var all = Reflection(now: Moment(wall: now + (setting.clocks.min() ?? 0), steady: now), isTimed: false)
         all.words.put(now)

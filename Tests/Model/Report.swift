@@ -1,8 +1,8 @@
-/// What a search found.
+/// The result of a search.
 package struct Report: Sendable, CustomStringConvertible {
     package struct Breach: Sendable {
         package let text: String
-        /// The actions that lead to it, as few as possible.
+        /// The shortest sequence of actions that leads to the breach.
         package let path: [String]
     }
 
@@ -10,7 +10,7 @@ package struct Report: Sendable, CustomStringConvertible {
     package internal(set) var states = 1
     package internal(set) var transitions = 0
     package internal(set) var depth = 0
-    /// All states were seen, not only as many as were allowed.
+    /// Whether all states were visited, not only as many as were allowed.
     package internal(set) var isComplete = true
     package internal(set) var breach: Breach?
 

@@ -1,6 +1,6 @@
 @testable import Limits
 
-/// Memcached as its clients see it, which does what the search tells it to.
+/// A memcached server as its clients see it, which does what the search chooses.
 struct ScriptedStore {
     struct Item {
         let record: StoredRecord
@@ -13,7 +13,7 @@ struct ScriptedStore {
 
     init(fault: Fault?) { self.fault = fault }
 
-    /// Those of what is there now.
+    /// The versions of the current records.
     var versions: Set<UInt64> { Set(items.values.map(\.version)) }
 
     mutating func lose(_ key: String) { items[key] = nil }
@@ -34,7 +34,7 @@ struct ScriptedStore {
         return .record(item.record, .init(number: item.version, connection: connection))
     }
 
-    /// Whether the write would be carried out.
+    /// Returns whether the write would be carried out.
     func takes(_ plan: WritePlan) -> Bool {
         let item = items[plan.key]
         switch plan.fresh {

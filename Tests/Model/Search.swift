@@ -1,8 +1,8 @@
 @testable import Limits
 
-/// Goes through all states that can be reached, the nearest first. States cannot be copied, since the ledger's parts refer
-/// to each other: what follows from one is reached by its actions from the beginning, but for the last of them, for which
-/// the state itself is used up. A state that was met before is known by its fingerprint.
+/// A breadth-first search through all reachable states. States cannot be copied, because the ledger's parts refer to
+/// each other. Each successor is therefore reached by repeating its actions from the beginning. Only the last action of
+/// a state uses the state itself. A state that was met before is recognised by its fingerprint.
 package final class Search {
     private struct Node {
         let parent: Int32
@@ -13,7 +13,7 @@ package final class Search {
     /// A state whose actions are still to be tried.
     private struct Live {
         let world: World
-        /// Of its instances.
+        /// The descriptions of the state's instances.
         let words: [Words]
     }
 
@@ -25,7 +25,7 @@ package final class Search {
     private var seen: Set<Fingerprint> = []
     private var report: Report
 
-    /// More states than that are reached anew when their turn comes, for the sake of memory.
+    /// The most states that are kept in memory. Others are reached again when their turn comes.
     private static let liveBound = 50_000
 
     package init(_ setting: Setting, fault: Fault? = nil) {
@@ -35,7 +35,7 @@ package final class Search {
         report = Report(name: setting.name)
     }
 
-    /// Ends at the first breach, or when so many states were found.
+    /// Runs the search until the first breach, or until so many states were found.
     package func run(statesBound: Int = .max) -> Report {
         let root = World(setting, subjects, fault: fault)
         let words = root.instances.map { root.words(of: $0) }

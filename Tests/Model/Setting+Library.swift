@@ -1,12 +1,12 @@
 @testable import Limits
 
-/// What is searched. A window is two seconds and two buckets long. Things happen when a bucket begins, which is still in
-/// the grace of the last one, and when it ends; `everywhere` also when the grace ends, and in the middle.
+/// The searches. A window is two seconds and two buckets long. Actions happen when a bucket begins, which is still in
+/// the grace time of the last one, and when it ends. With `everywhere` they also happen when the grace time ends.
 extension Setting {
     private static let bucket = 1_000_000
     private static let ends = [0, bucket - 1]
     private static let everywhere = [0, bucket / 8 - 1, bucket / 8, bucket - 1]
-    /// Longer than anything lasts.
+    /// A duration that is longer than any search.
     private static let never = 60_000_000
 
     private static func window(_ name: String, _ quota: Quota, asks: Int, buckets: Int) -> Setting {
@@ -25,12 +25,13 @@ extension Setting {
         Quota(count, unit, per: .second, times: 2)
     }
 
-    /// Nothing fails, and answers come at any time: clocks, races, late answers.
+    /// Returns a search in which nothing fails and responses come at any time: clocks, races, late responses.
     private static func races(_ count: Int, asks: Int, buckets: Int = 4) -> Setting {
         window("races", quota(count), asks: asks, buckets: buckets)
     }
 
-    /// Requests enough for an instance to write without reading, and for another one that has written meanwhile.
+    /// Returns a search with enough requests for an instance to write without reading, and for another one that has
+    /// written meanwhile.
     private static func alone(_ count: Int, asks: Int, buckets: Int, failures: Int = 0, losses: Int = 0) -> Setting {
         var setting = window("alone", quota(count), asks: asks, buckets: buckets)
         setting.failures = failures
@@ -38,7 +39,8 @@ extension Setting {
         return setting
     }
 
-    /// Timers fire, but the store answers in time: nothing may be decided beside the record.
+    /// Returns a search in which timers fire but the store responds in time, so that nothing may be decided beside the
+    /// record.
     private static func timers(_ count: Int, asks: Int) -> Setting {
         var setting = window("timers", quota(count), asks: asks, buckets: 4)
         setting.timeoutMicroseconds = bucket
@@ -47,9 +49,9 @@ extension Setting {
         return setting
     }
 
-    /// Twenty buckets, so that units may be used for longer than a bucket after theirs. The first calls of two instances end
-    /// just in time for that, and later ones last so long that the move is not done when the bucket leaves the record:
-    /// at 2.2 s, when what was used at 0.22 s still counts.
+    /// Returns a search with twenty buckets, so that units may be used for longer than a bucket after their own. The
+    /// first calls of two instances end just in time for that. Later calls last so long that the move is not done when
+    /// the bucket leaves the record: at 2.2 s, when units used at 0.22 s still count.
     private static func lateMoves(_ count: Int, asks: Int) -> Setting {
         var setting = window("late moves", quota(count), asks: asks, buckets: 0)
         setting.perWindow = 20
@@ -59,14 +61,14 @@ extension Setting {
         return setting
     }
 
-    /// Calls stay without an answer, and writes are carried out late.
+    /// Returns a search in which calls get no response and writes are carried out late.
     private static func unanswered(_ count: Int, asks: Int, failures: Int, buckets: Int) -> Setting {
         var setting = window("unanswered", quota(count), asks: asks, buckets: buckets)
         setting.failures = failures
         return setting
     }
 
-    /// A record is lost, and writes come twice.
+    /// Returns a search in which a record is lost and writes come twice.
     private static func lost(_ count: Int, asks: Int, doubles: Int, buckets: Int) -> Setting {
         var setting = window(doubles == 0 ? "lost" : "lost and doubled", quota(count), asks: asks, buckets: buckets)
         setting.losses = 1
@@ -74,7 +76,7 @@ extension Setting {
         return setting
     }
 
-    /// Two limits for one request.
+    /// Returns a search with two limits for one request.
     private static func both(_ count: Int, _ other: Int, asks: Int, buckets: Int, failures: Int = 0) -> Setting {
         var setting = window("both", quota(count), asks: asks, buckets: buckets)
         setting.quotas.append(quota(other))
@@ -83,7 +85,7 @@ extension Setting {
         return setting
     }
 
-    /// What requests hold turns out to be less.
+    /// Returns a search in which requests use less than they reserved.
     private static func settled(asks: Int, buckets: Int, failures: Int = 0) -> Setting {
         var setting = window("settled", quota(2, .tokens), asks: asks, buckets: buckets)
         setting.units = 2
@@ -92,7 +94,7 @@ extension Setting {
         return setting
     }
 
-    /// Requests that run at the same time. Things happen every third of what an entry lasts.
+    /// Returns a search with a concurrency limit. Actions happen every third of an entry's time.
     private static func slots(_ name: String, asks: Int, waiting: Int, buckets: Int) -> Setting {
         var setting = Setting(
             name,
@@ -109,7 +111,7 @@ extension Setting {
         return setting
     }
 
-    /// An instance dies, and its slots are free when its entry has ended.
+    /// Returns a search in which an instance dies, so that its slots are free when its entry has ended.
     private static func slotsOfDead(asks: Int, waiting: Int, buckets: Int) -> Setting {
         var setting = slots("slots of the dead", asks: asks, waiting: waiting, buckets: buckets)
         setting.clocks = [0, 0]
@@ -124,7 +126,7 @@ extension Setting {
         return setting
     }
 
-    /// As many as tests have time for: each is searched whole.
+    /// The searches that tests have time for. Each is complete.
     package static let few: [Setting] = [
         .races(1, asks: 2),
         .lateMoves(1, asks: 2),
@@ -140,12 +142,12 @@ extension Setting {
         .slotsUnanswered(asks: 1, waiting: 1, buckets: 3),
     ]
 
-    /// With a larger bound: three instances, three buckets, N up to 3, more moments, requests and faults.
+    /// The searches with larger bounds: three instances, three buckets, N up to 3, more moments, requests and faults.
     package static var many: [Setting] {
         var fine = races(1, asks: 3)
         fine.offsets = everywhere
         fine.splitsReads = true
-        // What was used in the grace is moved by calls that take no longer.
+        // Units that were used in the grace time are moved by calls that take no longer than this.
         fine.longestCall = bucket / 4
         var three = races(2, asks: 3, buckets: 5)
         three.clocks = [0, bucket, bucket / 2]
@@ -171,7 +173,7 @@ extension Setting {
         ]
     }
 
-    /// The one in which a fault shows.
+    /// Returns the search in which a fault shows.
     package static func showing(_ fault: Fault) -> Setting {
         switch fault {
         case .plainWrite: races(1, asks: 2)

@@ -1,42 +1,44 @@
 @testable import Limits
 
-/// What one search goes through: who takes part, what they may ask, when, and what may go wrong how often.
+/// The bounds of one search: who takes part, which requests come when, and how often things may fail.
 package struct Setting: Sendable {
     package let name: String
-    /// How far each instance's clock is ahead (microseconds).
+    /// The difference by which each instance's clock is ahead, in microseconds.
     var clocks: [Int]
-    /// Units per window, and of what; with more than one, a request counts in all of them.
+    /// The limits. If there are several, a request counts in all of them.
     var quotas: [Quota]
-    /// Buckets of a window, and of a record beyond that.
+    /// The number of buckets in a window, and of those that a record keeps beyond them.
     var perWindow = 2
     var spareBuckets = 2
-    /// For how long it runs, in buckets, and at which parts of a bucket things happen (microseconds after its start).
+    /// The length of the run in buckets, and the times in each bucket at which actions happen, in microseconds after
+    /// its start.
     var buckets: Int
     var offsets: [Int]
     var asks: Int
-    /// How many requests may wait at the same time.
+    /// The most requests that may wait at the same time.
     var waiting = 2
     var rule = StoreDownRule.deny
     var timeoutMicroseconds: Int
     var slotMicroseconds = 3_600_000_000
-    /// How long a call may be under way; nil: as long as it likes.
+    /// The longest duration of a call in microseconds; nil if it has no bound.
     var longestCall: Int?
-    /// All instances have seen calls of that length before (microseconds).
+    /// The duration of a call that all instances have seen before, in microseconds; nil if there was none.
     var seenCall: Int?
-    /// In place of `buckets` and `offsets` (microseconds after the start).
+    /// The moments that replace `buckets` and `offsets`, in microseconds after the start; empty if they apply.
     var moments: [Int] = []
-    /// Between a read and its answer anything may happen.
+    /// Whether other actions may happen between a read and its response.
     var splitsReads = false
-    /// Calls without an answer; one that was not carried out by then may be later.
+    /// The number of calls that may stay without a response. A call that was not carried out by then may be carried out
+    /// later.
     var failures = 0
-    /// Writes that are carried out once more later.
+    /// The number of writes that may be carried out a second time later.
     var doubles = 0
-    /// Losses of a record.
+    /// The number of losses of a record.
     var losses = 0
     var deaths = 0
-    /// What held units may come to.
+    /// The possible actual uses of reserved units.
     var settlements: [Int] = []
-    /// Units of a request.
+    /// The units of a request.
     var units = 1
 
     init(
@@ -57,7 +59,7 @@ package struct Setting: Sendable {
         self.timeoutMicroseconds = timeoutMicroseconds
     }
 
-    /// A bucket's length; without windows what takes its place.
+    /// The length of a bucket; without windows, a third of the slot time.
     var bucketMicroseconds: Int {
         let window = quotas.map(\.windowSeconds).max() ?? 0
         return window == 0 ? slotMicroseconds / 3 : window * 1_000_000 / perWindow
@@ -65,7 +67,7 @@ package struct Setting: Sendable {
 
     static let start = 1_800_000_000_000_000
 
-    /// The moments at which things happen (microseconds since 1970).
+    /// The moments at which actions happen, in microseconds since 1970.
     var times: [Int] {
         if !moments.isEmpty { return moments.map { Self.start + $0 } }
         return (0..<buckets).flatMap { bucket in offsets.map { Self.start + bucket * bucketMicroseconds + $0 } }
@@ -74,18 +76,18 @@ package struct Setting: Sendable {
 
 /// A fault put in on purpose, which the search must find.
 package enum Fault: String, CaseIterable, Sendable {
-    /// Compare-and-swap writes over whatever is there.
+    /// A compare-and-swap overwrites any value.
     case plainWrite
     /// Records keep one bucket less.
     case bucketLess
-    /// The ledger is told the time at which a call began when its answer comes.
+    /// The ledger gets the time at which a call began when its response arrives.
     case lateAnswer
-    /// A write without an answer is taken for one that lost its race.
+    /// A write without a response is treated as a lost race.
     case unansweredRepeated
-    /// All records have the same birth number, so that no loss is seen.
+    /// All records have the same birth number, so that no loss is noticed.
     case noJoin
-    /// Holds end without being settled.
+    /// Reservations end without being settled.
     case settleLost
-    /// A bucket that has left the record counts no more, however late its units may have been used.
+    /// A bucket that has left the record no longer counts, however late its units may have been used.
     case leftForgotten
 }

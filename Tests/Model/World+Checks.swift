@@ -1,15 +1,15 @@
 @testable import Limits
 
-/// What is promised, held against the plain list of what was decided.
+/// The checks of what is promised against the list of decisions.
 extension World {
-    /// L1 and L8, at each admission.
+    /// Checks L1 and L8 at each admission.
     func checkAdmission() {
         for subject in subjects {
             if subject.limit.quota.unit == .concurrent { checkSlots(subject) } else { checkWindow(subject) }
         }
     }
 
-    /// Units that count in the window which ends now.
+    /// Returns the requests that count in the window which ends now.
     private func inWindow(_ limit: Limit) -> [Ask] {
         asks.filter { $0.admittedAt.map { now - $0 < limit.grid.windowMicroseconds } ?? false }
     }
@@ -24,9 +24,10 @@ extension World {
         }
     }
 
-    /// Units that the record may not have held when the last of these was written, since it was lost: what only
-    /// instances know that have not written since; and of a bucket in which it was lost the smaller part, if what was
-    /// counted there afterwards was without knowing of all that was before.
+    /// Returns the units that the record may not have held when the last request was written, because it was lost.
+    /// These are units known only to instances that have not written since. For a bucket in which the record was lost,
+    /// the smaller of the parts before and after the loss counts too, if the later part was written without knowledge
+    /// of all of the earlier one.
     private func forgotten(_ recent: [Ask]) -> Int {
         guard let last = recent.max(by: { $0.order < $1.order }) else { return 0 }
         var units = recent.reduce(0) {
@@ -48,7 +49,8 @@ extension World {
         if held > subject.limit.quota.count, !isLapsed { breaks("L8: \(held) slots of \(subject.limit.quota.count)") }
     }
 
-    /// L8, where no hold ends but by its instance's death: refused only as long as somebody may hold a slot.
+    /// Checks L8 if reservations end only by an instance's death: a request is refused only while somebody may hold a
+    /// slot.
     func checkRefusal() {
         guard setting.settlements.isEmpty, spent.failures == 0 else { return }
         if asks.contains(where: { ($0.isRunning || !$0.isDecided) && !instances[$0.instance].isDead }) { return }
@@ -59,7 +61,8 @@ extension World {
         }
     }
 
-    /// Whether an instance lets its entry end while requests hold it, or are about to: then others may take its slots.
+    /// Records whether an instance lets its entry end while requests hold it or are about to. Others may then take its
+    /// slots.
     func noteLapse() {
         guard let subject = subjects.first(where: { $0.limit.quota.unit == .concurrent }) else { return }
         let latest = now + (setting.clocks.max() ?? 0)
@@ -75,8 +78,8 @@ extension World {
         return record.entry(of: instance.ledger.instance)
     }
 
-    /// L4 and L8 where nothing is under way: each record holds what was admitted under its limit, no less, and where
-    /// all outcomes were known no more.
+    /// Checks L4 and L8 while nothing is under way: each record holds at least the units admitted under its limit, and
+    /// exactly these if all outcomes were known.
     func checkQuiet() {
         let isQuiet =
             asks.allSatisfy { $0.isDecided || instances[$0.instance].isDead } && instances.allSatisfy(\.isQuiet)
@@ -116,10 +119,10 @@ extension World {
 }
 
 extension World.Ask {
-    /// What counts of it: what it may use, and once that is known no more than it used.
+    /// Returns the units that count: the reserved units, and after the settlement at most the used ones.
     func units(_ setting: Setting) -> Int { isSettled ? min(setting.units, used) : setting.units }
 
-    /// Admitted, and not ended.
+    /// Whether the request was admitted and has not ended.
     var isRunning: Bool { admittedAt != nil && !isSettled }
 
     func isRunning(in instance: ModelInstance) -> Bool { isRunning && self.instance == instance.number }

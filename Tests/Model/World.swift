@@ -1,6 +1,6 @@
 @testable import Limits
 
-/// All that there is: instances, the store, clocks, and what was decided. One state of a search.
+/// One state of a search: instances, the store, clocks, and the decisions so far.
 final class World {
     struct Subject {
         let limit: Limit
@@ -11,34 +11,34 @@ final class World {
     struct Ask {
         let number: Int
         let instance: Int
-        /// When its timer fires.
+        /// The time at which the request's timer fires.
         var due: Int
         var pending: Pending?
         var isDecided = false
         var admittedAt: Int?
         var held: [HeldUnits] = []
         var isSettled = false
-        /// What it came to.
+        /// The actual use in units.
         var used: Int
-        /// The write that counted it: which it was, in which bucket, after how many losses, and by a bit each what else
-        /// was counted in the record then.
+        /// The write that counted the request: its number, its bucket, the losses before it, and the requests that were
+        /// counted in the record then, as a bit mask.
         var order = 0
         var bucket = 0
         var lossesBefore = 0
         var seen = 0
-        /// The record holds it, as far as that could be known by whoever wrote it last.
+        /// Whether the record holds the request, as far as its last writer could know.
         var isInRecord = false
-        /// By a bit each: instances that know of it.
+        /// The instances that know of the request, as a bit mask.
         var knownBy = 0
     }
 
-    /// A write that may be carried out though nobody waits for it.
+    /// A write that may be carried out although nobody waits for it.
     struct Ghost {
         let plan: WritePlan
         let flight: ModelInstance.Flight
     }
 
-    /// Spent of what the setting allows.
+    /// The faults used up so far, of those that the setting allows.
     struct Spent: Equatable {
         var failures = 0
         var doubles = 0
@@ -46,7 +46,7 @@ final class World {
         var deaths = 0
     }
 
-    /// Those on which requests ask, in turn. On another one the instances tell that they are alive, which is not searched.
+    /// The lanes that requests use in turn. On lane 0 the instances write that they are alive, which is not searched.
     static let loops = [1, 2]
 
     let setting: Setting
@@ -59,10 +59,10 @@ final class World {
     var asks: [Ask] = []
     private(set) var ghosts: [Ghost] = []
     private(set) var spent = Spent()
-    /// An instance let its entry of slots end while requests held it.
+    /// Whether an instance let its slot entry end while requests held it.
     var isLapsed = false
     private(set) var breach: String?
-    /// By a bit each: instances that the last action reached.
+    /// The instances that the last action reached, as a bit mask.
     private(set) var touched = 0
     private var lastConnection: UInt64 = 0
     private var writes = 0
@@ -96,14 +96,14 @@ final class World {
         return lastConnection
     }
 
-    /// What an instance knows of the subjects, in their order.
+    /// Returns the accounts of the subjects in an instance, in the order of the subjects.
     func accounts(of instance: ModelInstance) -> [Account] {
         var accounts: [Account] = []
         instance.ledger.accounts.forEach { accounts.append($0) }
         return accounts.count < 2 ? accounts : accounts.sorted { $0.storeKey < $1.storeKey }
     }
 
-    // MARK: What may happen
+    // MARK: Possible actions
 
     var actions: [Action] {
         var actions: [Action] = []
@@ -143,7 +143,7 @@ final class World {
         if spent.deaths < setting.deaths { actions.append(.die(instance: number)) }
     }
 
-    /// Time goes on as long as something can come of it.
+    /// Whether time may advance: something must still be able to happen.
     private var canTick: Bool {
         guard place + 1 < times.count else { return false }
         if let longest = setting.longestCall {
@@ -153,7 +153,7 @@ final class World {
             }
             if isLate { return false }
         }
-        // Whether it begins in one bucket or in the next makes no difference.
+        // The bucket in which the first request comes makes no difference.
         if asks.isEmpty { return times[place + 1] < Setting.start + setting.bucketMicroseconds }
         if asks.count < setting.asks { return true }
         return asks.contains { ask in
@@ -161,7 +161,7 @@ final class World {
         }
     }
 
-    // MARK: What happens
+    // MARK: Actions
 
     func apply(_ action: Action) {
         touched = 0
@@ -226,7 +226,7 @@ final class World {
         ghosts += plans.map { Ghost(plan: $0, flight: flight) }
     }
 
-    /// Of those whose turn can never come.
+    /// Removes writes that can never be carried out.
     private func forgetGhosts() {
         let mayLose = spent.losses < setting.losses
         ghosts.removeAll { ghost in
@@ -244,9 +244,9 @@ final class World {
         checkAdmission()
     }
 
-    // MARK: Who knows what, for records that are lost
+    // MARK: Knowledge about lost records
 
-    /// By a bit each.
+    /// Returns the requests that an instance knows, as a bit mask.
     func known(by instance: Int) -> Int { mask { $0.knownBy & 1 << instance != 0 } }
 
     var inRecord: Int { mask(\.isInRecord) }
@@ -259,7 +259,7 @@ final class World {
         for ask in asks.indices where mask & 1 << ask != 0 { asks[ask].knownBy |= 1 << instance }
     }
 
-    /// The record now is what this write made it.
+    /// Records that a write has replaced the record.
     func notes(_ plan: WritePlan, _ flight: ModelInstance.Flight) {
         for ask in asks.indices { asks[ask].isInRecord = flight.known & 1 << ask != 0 }
         writes += 1

@@ -2,28 +2,28 @@ import Support
 
 @testable import Limits
 
-/// Somebody who asks, in one of several ways.
+/// A simulated caller, which sends requests in one of several ways.
 final class Caller {
     enum Manner {
-        /// Asks for so many at once, again and again; once refused, when it is told to come back.
+        /// Sends a batch of requests again and again. After a refusal it waits for the given time.
         case greedy(batch: Int)
-        /// At these times, with so many units.
+        /// Sends one request with so many units at each of these times.
         case planned([(time: Int, units: Int)])
-        /// One at a time; once refused, exactly when it is told to come back.
+        /// Sends one request at a time. After a refusal it comes back exactly at the given time.
         case punctual
-        /// One at a time; once refused, a few times before it is told to come back.
+        /// Sends one request at a time. After a refusal it comes back several times before the given time.
         case early
-        /// Some at once, then nothing for a while.
+        /// Sends some requests at once, then nothing for a while.
         case bursty(most: Int)
     }
 
     private let simulation: Simulation
     private let subjects: [Subject]
     private let manner: Manner
-    /// The place among the instances, or any.
+    /// The index of the instance that the caller uses; nil uses any.
     private let home: Int?
     private let units: [ClosedRange<Int>]
-    /// Between an admitted request and the next.
+    /// The time between an admitted request and the next one, in microseconds.
     private let think: ClosedRange<Int>
     private var dice: Seeded
     private var round = 0
@@ -120,7 +120,7 @@ final class Caller {
         }
     }
 
-    /// Most holds are settled, with less or more than was reserved.
+    /// Settles most reservations after a while, with fewer or more units than were reserved.
     private func useLater(_ ask: Judge.Ask, _ decision: Decision, _ instance: SimulatedInstance) {
         guard !decision.held.isEmpty else { return }
         func used(_ unit: Quota.Unit) -> Int {

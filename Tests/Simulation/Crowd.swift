@@ -2,10 +2,10 @@ import Support
 
 @testable import Limits
 
-/// Many clients press on all instances while every answer of the store is late: how long decisions take, and who is
-/// refused. The same callers as those of `Benchmarks/clocks`, in virtual time.
+/// Many clients that send requests to all instances while every response of the store is late. It measures how long
+/// decisions take, and who is refused. The callers are those of `Benchmarks/clocks`, in virtual time.
 package struct Crowd: Sendable {
-    /// A caller's limit, and what its requests met.
+    /// A caller's limit, and the results of its requests.
     package struct Row: Sendable {
         package let isGreedy: Bool
         let quota: Quota
@@ -13,12 +13,12 @@ package struct Crowd: Sendable {
         package var window: Int { quota.windowSeconds }
         package fileprivate(set) var admitted = 0
         package fileprivate(set) var refused = 0
-        /// Microseconds, of all decisions.
+        /// The durations of all decisions, in microseconds.
         package fileprivate(set) var times: [Int] = []
 
         package var name: String { "\(isGreedy ? "greedy" : "modest") \(bound)" }
 
-        /// Of those that waited for the store.
+        /// Returns a quantile of the durations of decisions that waited for the store.
         package func quantile(_ part: Double) -> Int {
             let waited = times.filter { $0 > 0 }.sorted()
             return waited.isEmpty ? 0 : waited[min(waited.count - 1, Int(part * Double(waited.count)))]
@@ -35,22 +35,22 @@ package struct Crowd: Sendable {
     package fileprivate(set) var writes = 0
     package fileprivate(set) var lostRaces = 0
     package fileprivate(set) var reads = 0
-    /// Requests whose time was up.
+    /// The number of requests that were refused because they were not counted in time.
     package fileprivate(set) var expired = 0
     package fileprivate(set) var late = 0
     package fileprivate(set) var breaches: [Breach] = []
 
     package let seconds: Int
 
-    /// How late the store answers, and the limits of the callers.
+    /// The delays of the store's responses, and the limits of the callers.
     package enum Manner: String, CaseIterable, Sendable {
-        /// Each answer up to 120 ms.
+        /// Each response is up to 120 ms late.
         case usual
-        /// One answer in ten 200 ms, under short windows.
+        /// One response in ten is 200 ms late, under short windows.
         case tenth
-        /// Each answer 30 to 70 ms, and one in ten 200 to 450 ms, under short windows.
+        /// Each response is 30 to 70 ms late, and one in ten 200 to 450 ms, under short windows.
         case crowded
-        /// The same, where each answer is 60 to 75 ms late.
+        /// Each response is 60 to 75 ms late, under short windows.
         case even
     }
 
@@ -79,7 +79,7 @@ package struct Crowd: Sendable {
 }
 
 extension Crowd {
-    /// As if all of it had been one run.
+    /// Adds the results of another run.
     package mutating func add(_ other: Crowd) {
         for index in rows.indices { rows[index].add(other.rows[index]) }
         writes += other.writes
@@ -113,7 +113,7 @@ private final class Clients {
     init(_ simulation: Simulation, _ rows: [Crowd.Row]) {
         self.simulation = simulation
         self.rows = rows
-        // Of the same names, so in the same lanes.
+        // The same names as in the benchmark lead to the same lanes.
         subjects = rows.map { row in
             simulation.judge.add(
                 simulation.limit(row.quota, .key(.chat)),
@@ -149,7 +149,7 @@ private final class Clients {
         }
     }
 
-    /// Again as soon as it is answered, and after a pause when it was refused.
+    /// Sends requests one after another, with a pause after a refusal.
     private func keepAsking(_ number: Int, _ place: Int, _ pause: Int) {
         guard simulation.isLoading else { return }
         ask(number, place) { decision in
@@ -158,7 +158,7 @@ private final class Clients {
         }
     }
 
-    /// Times that passed while it waited are left out.
+    /// Sends a request at each multiple of `every`. Times that pass while a request waits are skipped.
     private func askEvery(_ every: Int, _ due: Int, _ number: Int, _ place: Int) {
         simulation.timeline.at(due) {
             guard self.simulation.isLoading else { return }

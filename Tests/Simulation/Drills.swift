@@ -2,11 +2,11 @@ import Support
 
 @testable import Limits
 
-/// Schedules made for one fault each; the seed makes the details.
+/// Schedules made for one fault each. The seed decides the details.
 package enum Drill: CaseIterable, Sendable {
-    /// Clocks that are twenty seconds wrong either way, and right ones.
+    /// Some clocks are twenty seconds or more ahead or behind, others are right.
     case clocksApart
-    /// The store answers all the time, and never within a bucket.
+    /// The store responds to every call, but never within a bucket.
     case slowAnswers
     /// The store's clock falls behind, and an instance starts that believes it.
     case storeBehind
@@ -41,7 +41,7 @@ extension Simulation {
         let quota = scenario.quotas[0]
         let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
         for place in 0..<scenario.instances {
-            // Where instances are to share what is left, nothing is used before.
+            // Drills in which instances divide what is left begin without any earlier use.
             let first = drill == .sharedOut || drill == .thirdJoins ? start + 12_000_000 + dice.below(100_000) : nil
             simulation.start(
                 [subject],
@@ -52,7 +52,7 @@ extension Simulation {
                 at: first
             )
         }
-        // One that does not wait for what a dead instance said.
+        // A caller that does not wait as long as a dead instance said.
         for incident in scenario.incidents {
             guard case .replace(let place, let delay) = incident.what else { continue }
             let time = incident.time + delay + 1_000_000
@@ -131,7 +131,7 @@ extension Scenario {
             instances: 1,
             incidents: [
                 Incident(time: start + 5_000_000, what: .storeSleep(server: 0, lasting: lasting)),
-                // Late enough for the dead one's entry among the living to have ended.
+                // Late enough for the dead instance's entry among the living to have ended.
                 Incident(
                     time: back + 30_000_000 + dice.below(60_000_000),
                     what: .replace(instance: 0, after: 7_000_000)

@@ -1,9 +1,10 @@
 @testable import Limits
 
-/// By how much N may be passed, and intervals be shorter than a window, after what the schedule did.
+/// The excess over a limit, and the shortening of intervals, that the schedule of a run explains.
 extension Judge {
-    /// Clocks that are set by up to three seconds are followed, so that intervals are so much shorter; those that are
-    /// further off are mended by the store's, which is good to one and a half: three seconds.
+    /// Returns by how much intervals may be shorter than a window, in microseconds. Clocks that are set by up to three
+    /// seconds are followed, which shortens intervals by as much. Clocks with a larger error are corrected by the
+    /// store's clock, with an accuracy of one and a half seconds: three seconds in all.
     func shortening(_ subject: Subject, _ time: Int) -> Int {
         let first = time - 2 * subject.window
         var offsets = 0...0
@@ -27,8 +28,8 @@ extension Judge {
 
     private static let followedMicroseconds = 3_000_000
 
-    /// Units in the window that ends with an admission which an instance had admitted and not yet written when it was
-    /// killed, or stopped or cut off from the store for a window.
+    /// Returns the units of the window before an admission that an instance had admitted but not yet written when it
+    /// was killed, or when it was stopped or cut off from the store for a window.
     func debts(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
         let time = all[place].time
@@ -43,7 +44,7 @@ extension Judge {
                 $0.instance == instance && $0.server == server && isLong($0.began, $0.ended)
             }
             for admission in all[first...place] where admission.instance == instance {
-                // Of those that were cut off what they may have admitted by a rule is allowed for by itself.
+                // Units that an instance may have admitted by a rule while it was cut off are allowed for separately.
                 let isByRule = admission.isByRule && scenario.rule != .deny
                 let moments = isByRule ? ends : ends + cuts.map(\.failedAt)
                 let isDebt = moments.contains {
@@ -55,28 +56,28 @@ extension Judge {
         return units
     }
 
-    /// Admitted, and not in the record at a time as far as the schedule tells.
+    /// Returns whether an admission was not in the record at a time, as far as the schedule shows.
     private func isOwed(_ subject: Subject, _ admission: Subject.Admission, at end: Int) -> Bool {
         let own = subject.exchanges.filter { $0.instance == admission.instance && $0.isWritten && $0.time <= end }
         if own.contains(where: { $0.sentAt >= admission.time }) { return false }
         if admission.isByRule { return true }
-        // One that was written in the bucket in which it was decided is no debt.
+        // An admission that was written in the bucket in which it was decided is not a debt.
         guard let last = own.last(where: { $0.time <= admission.time }) else { return true }
         let grid = subject.limit.grid
         return grid.bucket(at: wall(of: admission.instance, at: last.sentAt))
             != grid.bucket(at: wall(of: admission.instance, at: admission.time))
     }
 
-    /// §6, `share`: at most the mean, over the instances, of what each had not yet seen of the others' units (all of them
-    /// where it has no copy), and one unit an instance for rounding; an instance cut off alone adds at most its part. What
-    /// counts of the others is what came between the last that an instance saw of the store before the outage, and the
-    /// first that it wrote there afterwards.
+    /// Returns the excess that the rule `share` allows (§6). It is at most the mean, over the instances, of the units
+    /// of others that each had not yet seen (all of them if it has no copy), and one unit an instance for rounding. An
+    /// instance that is cut off alone adds at most its part. Of the others, only units between the last response that
+    /// an instance saw before the outage and its first write afterwards count.
     func sharedExcess(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
         var excess = unacquainted(subject, place, first).count * subject.bound
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
-            // By what it knew before: the last that it admitted in that outage.
+            // The last admission of each outage, by the time at which the store was last read before it.
             var lasts: [Int: Subject.Admission] = [:]
             for index in first...place where all[index].instance == instance && all[index].isByRule {
                 let began = outageBegan(subject, all[index])
@@ -87,7 +88,7 @@ extension Judge {
                 var unseen = 0
                 let began = outageBegan(subject, last)
                 for other in all[first...place] where other.instance != instance && other.time <= joined {
-                    // What others admit by the rule in the same outage is their part.
+                    // Units that others admit by the rule in the same outage are their own part.
                     if other.isByRule, other.time > began, !isTakenByStore(subject, other) { continue }
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
@@ -98,7 +99,8 @@ extension Judge {
         return excess
     }
 
-    /// Whether a write brought the store the units before they were admitted. An instance may lose the store right after that.
+    /// Returns whether a write brought the units to the store before they were admitted. An instance may lose the store
+    /// right after that.
     private func isTakenByStore(_ subject: Subject, _ admission: Subject.Admission) -> Bool {
         subject.exchanges.contains {
             $0.instance == admission.instance && $0.isWritten && $0.sentAt >= admission.askedAt
@@ -106,7 +108,7 @@ extension Judge {
         }
     }
 
-    /// When the outage began in which an instance decided. One ends two seconds after its server is back.
+    /// Returns when the outage began in which an instance decided. An outage ends two seconds after its server is back.
     private func outageBegan(_ subject: Subject, _ admission: Subject.Admission) -> Int {
         let server = scenario.ring.server(of: subject.storeKey)
         var began = admission.time
@@ -119,7 +121,7 @@ extension Judge {
         return began
     }
 
-    /// When others could read of an admission.
+    /// Returns the time from which others could read of an admission.
     private func isSeenSince(_ subject: Subject, _ admission: Subject.Admission) -> Int {
         guard admission.isByRule else { return admission.time }
         return subject.exchanges.first {
@@ -127,7 +129,8 @@ extension Judge {
         }?.time ?? .max
     }
 
-    /// How many instances one must know to be alive: those that wrote their entry before it last read those of all.
+    /// Returns how many instances this instance must know to be alive: those that wrote their entry before it last read
+    /// all entries.
     private func instancesKnown(to instance: Int, at time: Int) -> Int {
         guard let last = members[instance].living.last(where: { $0.heardAt <= time })?.time else { return 1 }
         let since = max(losses.last { $0 <= last } ?? 0, last - scenario.slotMicroseconds * 2 / 3)

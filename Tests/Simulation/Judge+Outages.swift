@@ -1,9 +1,9 @@
 @testable import Limits
 
-/// What holds for requests that run at the same time, and while all share what is left.
+/// The checks of concurrency limits, and of limits that all instances divide.
 extension Judge {
-    /// L8: never more than N at a time, and never refused without need: not for longer than an entry lasts after its
-    /// instance died.
+    /// Checks L8: there are never more than N requests at a time, and none is refused without need. Slots of a dead
+    /// instance are occupied no longer than its entry lasts.
     func checkSlots(_ subject: Subject) {
         guard !hasFailures else { return }
         let margin = 1_200_000 + 100 * scenario.weather.delay.upperBound
@@ -15,11 +15,11 @@ extension Judge {
             running.append((admission.time, admission.units))
             running.append((min(admission.settledAt, death), -admission.units))
             seen.append((admission.askedAt, admission.units))
-            // What ended just before its instance died may not have been written.
+            // The end of a request just before its instance died may not have been written.
             let isOwn = death == .max || admission.settledAt < death - margin
             seen.append(((isOwn ? admission.settledAt : min(death, .max / 2) + lasting) + margin, -admission.units))
         }
-        // What ends makes room for what begins at the same time.
+        // A request that ends makes room for one that begins at the same time.
         running.sort { ($0.time, $0.change) < ($1.time, $1.change) }
         var sum = 0
         for (time, change) in running {
@@ -41,8 +41,8 @@ extension Judge {
         }
     }
 
-    /// §6, `share`, where all instances lost the store at the same time: what each had not yet seen of the others' units
-    /// then, and one unit an instance.
+    /// Checks the rule `share` (§6) where all instances lost the store at the same time. The excess is at most the
+    /// units of others that each had not yet seen, and one unit an instance.
     func checkShared(_ subject: Subject) {
         guard let began = hangBegan else { return }
         windows(subject, where: { _ in true }) { place, first, sum in
@@ -55,7 +55,7 @@ extension Judge {
                     if all[other].instance != instance { unseen += all[other].units }
                 }
             }
-            // Where all know each other, and nothing was used before, the parts are N.
+            // If all instances know each other and nothing was used before, the parts sum to N.
             let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
             let allowed =
                 (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
@@ -70,15 +70,15 @@ extension Judge {
         }
     }
 
-    /// Each instance has read the entries of all.
+    /// Returns whether each instance has read the entries of all.
     private func isRanked(at time: Int) -> Bool {
         let firsts = members.map { $0.living.first { $0.isWritten && $0.time <= time }?.time ?? .max }
         guard let last = firsts.max(), last < .max, losses.isEmpty, !hasDeaths else { return false }
         return members.allSatisfy { $0.living.contains { $0.time > last && $0.time <= time } }
     }
 
-    /// Returns the instances that admitted something in the window before they reached the store, each of which may admit the
-    /// whole of a limit.
+    /// Returns the instances that admitted something in the window before they reached the store. Each of them may
+    /// admit the whole limit.
     func unacquainted(_ subject: Subject, _ place: Int, _ first: Int) -> [Int] {
         if scenario.countedInstances != nil { return [] }
         return members.indices.filter { instance in

@@ -1,6 +1,6 @@
 @testable import Limits
 
-/// What can be told only when a run is over.
+/// The checks that are only possible when a run is over.
 extension Judge {
     func conclude(_ servers: [SimulatedServer]) {
         settleTroubles()
@@ -22,9 +22,8 @@ extension Judge {
         }
     }
 
-    /// Calls with each admission that counts, and the units that count in the interval that ends with it. Intervals are
-    /// as long as a window, or shorter by so much as `shortening` says of the time at which they end; where that is a
-    /// window, nothing is said.
+    /// Calls `body` with each admission that counts, and with the units of the interval that ends with it. Intervals
+    /// are as long as a window, less what `shortening` returns for their end. Intervals without length are skipped.
     func windows(
         _ subject: Subject,
         where isCounted: (Subject.Admission) -> Bool,
@@ -65,7 +64,7 @@ extension Judge {
         }
     }
 
-    /// L1; L6 where an instance had to decide by itself, and L7 where a record was lost.
+    /// Checks L1; also L6 where an instance had to decide alone, and L7 where a record was lost.
     private func checkBound(_ subject: Subject) {
         windows(subject, where: { _ in true }) { place, first, sum in
             guard sum > subject.bound else { return }
@@ -92,11 +91,11 @@ extension Judge {
         }
     }
 
-    /// Units in the window that ends with an admission which the record may not know, since it was lost.
+    /// Returns the units of the window before an admission that the record may not know because it was lost.
     private func forgotten(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
         let all = subject.admissions
         let time = all[place].time
-        // When it was counted in the record, at the earliest: a lease is a second long.
+        // The earliest time at which it was counted in the record: a lease lasts a second.
         let counted =
             all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
         guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
@@ -121,7 +120,7 @@ extension Judge {
         return units
     }
 
-    /// What one instance admits alone never passes N, unless it is told to admit all.
+    /// Checks that an instance alone never admits more than N, unless its rule is to admit all.
     private func checkOwn(_ subject: Subject, _ instance: Int) {
         windows(subject, where: { $0.instance == instance }) { place, _, sum in
             guard sum > subject.bound else { return }
@@ -133,7 +132,7 @@ extension Judge {
         }
     }
 
-    /// What was used beyond reservations keeps others out, once it can be known.
+    /// Checks that units used beyond reservations keep others out once they can be known.
     private func checkCharges(_ subject: Subject) {
         guard !subject.settlements.isEmpty, subject.losses.isEmpty, scenario.isCalm else { return }
         let delay = 100_000 + 100 * scenario.weather.delay.upperBound
@@ -154,7 +153,7 @@ extension Judge {
         }
     }
 
-    /// L2, over all numbers of whole windows.
+    /// Checks L2 over every number of whole windows.
     private func checkUtilisation(_ subject: Subject) {
         guard subject.isSaturated, let first = subject.firstAsk else { return }
         let promised = subject.limit.quota.windowSeconds < 60 ? 0.96 : 0.98
@@ -171,11 +170,11 @@ extension Judge {
         }
     }
 
-    /// L4: the record holds what the list does, no more and no less.
+    /// Checks L4: the record holds the admitted units, no more and no fewer.
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
         guard subject.losses.isEmpty else { return }
         let grid = subject.limit.grid
-        // All clocks are between true time and so much ahead of it; where they are mended, they may drift together.
+        // All clocks are between true time and `ahead` later. Corrected clocks may drift together.
         let (behind, ahead) =
             scenario.spread > 2_000_000
             ? (scenario.spread + 3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
@@ -188,7 +187,7 @@ extension Judge {
             }
         }
         let oldest = record?.oldest ?? grid.bucket(at: endedAt - subject.window)
-        // A call that hangs keeps what was admitted by the rule from being written.
+        // A call that hangs keeps units admitted by the rule from being written.
         let isWritten = !hasFailures && scenario.weather.hangs == 0
         var (least, most) = (0, 0)
         for admission in subject.admissions {

@@ -1,18 +1,18 @@
 @testable import Limits
 
-/// Holds what instances decide against what is promised. Knows requests, decisions and what became of calls, all in
-/// true time, and nothing of what the limiter thinks.
+/// Checks the decisions of instances against what is promised. It knows requests, decisions and the results of calls,
+/// all in true time, but nothing of the limiter's state.
 final class Judge {
     final class Ask {
         let instance: Int
         let parts: [(subject: Subject, units: Int)]
-        /// Wants so little that it is never refused.
+        /// Whether the caller wants so little that it must never be refused.
         let isModest: Bool
         fileprivate(set) var time = 0
         fileprivate(set) var isDecided = false
         fileprivate var mustBeAdmitted = false
         fileprivate var mustBeRefusedAtOnce = false
-        /// Places among the subjects' admissions.
+        /// The indices of this request's admissions in its subjects' lists.
         fileprivate var places: [Int] = []
 
         init(_ instance: Int, _ parts: [(subject: Subject, units: Int)], isModest: Bool = false) {
@@ -25,29 +25,29 @@ final class Judge {
     private struct Refusal {
         let instance: Int
         let units: [Int]
-        /// When it may come back, on the instance's clock; nil: never.
+        /// The time from which the request may come back, on the instance's clock; nil if it never may.
         let backAt: Int?
-        /// Until then (true time) it needs no look at the store.
+        /// The true time until which the refusal is remembered, so that a repeated request does not touch the store.
         let rememberedUntil: Int
     }
 
-    /// An instance of which the judge knows what it went through.
+    /// An instance, and the events that happened to it.
     struct Member {
         let clock: MachineClock
         let startedAt: Int
         var diedAt = Int.max
-        /// What it wrote to the record of the living instances and read there.
+        /// The instance's reads and writes of the record of living instances.
         var living: [Subject.Exchange] = []
-        /// When a call failed last, by server.
+        /// The time at which a call last failed, by server.
         var lostAt: [Int: Int] = [:]
-        /// Long enough for what it owed to be overdue.
+        /// The stops that were long enough for owed units to become overdue.
         var stops: [(began: Int, ended: Int)] = []
     }
 
-    /// An instance had no answer of a server, or a late one, and may have decided by itself.
+    /// A time in which an instance got no response of a server, or a late one, and may have decided alone.
     struct Trouble {
         let instance: Int
-        /// Nil: one record alone could not be written.
+        /// The server; nil if only one record could not be written.
         let server: Int?
         let subject: Int?
         let began: Int
@@ -61,23 +61,24 @@ final class Judge {
     private(set) var members: [Member] = []
     private var lastRefusals: [Int: Refusal] = [:]
     private(set) var troubles: [Trouble] = []
-    /// Clocks that were set, or machines that slept: when, and by how much the wall clock moved against the steady one.
+    /// The steps of clocks that were set, and of machines that slept: the time, and how far the wall clock moved
+    /// against the steady one.
     private(set) var steps: [(time: Int, by: Int)] = []
-    /// Requests that were told that the store is down.
+    /// The requests that were refused because the store was down.
     private var saidDown: [(ask: Ask, time: Int)] = []
     var hasFailures: Bool { !troubles.isEmpty }
     private(set) var hasDeaths = false
-    /// When the server lost its records.
+    /// The times at which a server lost its records.
     private(set) var losses: [Int] = []
-    /// When all instances lost the store together.
+    /// The time at which all instances lost the store together.
     var hangBegan: Int?
-    /// Until then callers that always want more did ask.
+    /// The time until which saturating callers sent requests.
     var loadEnd: Int
-    /// When the run was over.
+    /// The time at which the run was over.
     var endedAt = 0
-    /// The least part of N that such a caller got.
+    /// The smallest part of N that a saturating caller got.
     var utilisation: Double?
-    /// The most units above what is promised.
+    /// The largest number of units above what is promised.
     var excess = 0
     private(set) var breaches: [Breach] = []
     private(set) var decisions = 0
@@ -105,7 +106,7 @@ final class Judge {
         return subject
     }
 
-    /// In the order of their numbers.
+    /// Adds an instance. Instances are added in the order of their numbers.
     func add(_ clock: MachineClock, startedAt: Int) { members.append(Member(clock: clock, startedAt: startedAt)) }
 
     // MARK: Requests
@@ -123,7 +124,7 @@ final class Judge {
             return
         }
         if wall >= backAt { ask.mustBeAdmitted = true }
-        // A busy record's refusal is remembered until the first lease ends only.
+        // The refusal of a busy record is remembered only until the first lease ends.
         let isNeverLeased = ask.parts.allSatisfy { $0.subject.limit.quota.unit != .requests || $0.subject.bound < 8 }
         if isNeverLeased, wall < backAt, time < refusal.rememberedUntil { ask.mustBeRefusedAtOnce = true }
     }
@@ -164,7 +165,7 @@ final class Judge {
             let wait = refusal.retryAfterMicroseconds
             let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
             let memory = time + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
-            // What is refused from memory does not make that last longer.
+            // A refusal from memory does not prolong that memory.
             let before = lastRefusals[first.number]
             let isSame = before?.instance == ask.instance
             return Refusal(
@@ -217,7 +218,7 @@ final class Judge {
         ask.parts.map { "\($0.units) of \($0.subject.number)" }.joined(separator: ", ")
     }
 
-    // MARK: What happens
+    // MARK: Events
 
     func loses(_ subject: Subject, at time: Int) { subject.losses.append(time) }
 
@@ -231,12 +232,12 @@ final class Judge {
         members[instance].diedAt = time
     }
 
-    /// It runs no more until later: what it owes is not written meanwhile.
+    /// Records that an instance does not run until `end`. What it owes is not written meanwhile.
     func stops(instance: Int, at time: Int, until end: Int) { members[instance].stops.append((time, end)) }
 
     func steps(by microseconds: Int, at time: Int) { steps.append((time, microseconds)) }
 
-    /// A call failed.
+    /// Records that a call failed.
     func fails(instance: Int, server: Int, sentAt: Int, at time: Int) {
         trace?("\(time) instance \(instance) lost server \(server)")
         members[instance].lostAt[server] = time
@@ -248,14 +249,14 @@ final class Judge {
         trouble(instance, server, from: sentAt, at: time, until: .max)
     }
 
-    /// A call was answered, so the instance knows that the server is there.
+    /// Records that a call succeeded, so that the instance knows that the server is available.
     func answers(instance: Int, server: Int, sentAt: Int, at time: Int) {
         for index in troubles.indices where troubles[index].instance == instance && troubles[index].server == server {
             if troubles[index].ended == .max, troubles[index].failedAt <= sentAt { troubles[index].ended = time }
         }
     }
 
-    /// A call took longer than it may, whether it was answered then or not.
+    /// Records that a call took longer than its time-out, whether a response came then or not.
     func isSlow(instance: Int, server: Int, sentAt: Int, at time: Int) {
         trace?("\(time) instance \(instance) waited too long for server \(server)")
         trouble(instance, server, from: sentAt, at: time, until: .max)
@@ -288,7 +289,7 @@ final class Judge {
 
     func exchanges(_ exchange: Subject.Exchange, key: String) {
         guard let subject = subjectsByKey[key] else {
-            // An answer that comes after its server was given up tells the instance nothing.
+            // A response that comes after its server was given up has no effect on the instance.
             let lostAt = members[exchange.instance].lostAt[scenario.ring.server(of: key)] ?? 0
             if exchange.isWritten || lostAt < exchange.sentAt { members[exchange.instance].living.append(exchange) }
             return
@@ -298,7 +299,7 @@ final class Judge {
         subject.exchanges.append(exchange)
     }
 
-    /// Whether an instance may have decided about a record by itself, at some time of a span.
+    /// Returns whether an instance may have decided about a record alone at some time of a span.
     func isTroubled(_ instance: Int, _ subject: Subject, _ span: ClosedRange<Int>) -> Bool {
         let server = scenario.ring.server(of: subject.storeKey)
         return troubles.contains {
@@ -307,7 +308,7 @@ final class Judge {
         }
     }
 
-    /// What is only known at the end: which decisions an instance may have made by itself.
+    /// Determines which decisions an instance may have made alone, which is only known at the end.
     func settleTroubles() {
         for subject in subjects {
             subject.sort()

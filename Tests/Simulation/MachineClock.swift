@@ -1,9 +1,9 @@
 import Limits
 
 /// The clocks of one machine against true time. The wall clock is ahead by an amount that drifts from one value to
-/// another over the run; besides, it may be set, and both clocks stop while the machine sleeps.
+/// another over the run. It may also be set, and both clocks stop while the machine sleeps.
 final class MachineClock {
-    /// What is added to the clocks from a time on.
+    /// The amounts that are added to the clocks from a time on.
     private struct Shift {
         let time: Int
         let wall: Int
@@ -14,11 +14,11 @@ final class MachineClock {
     let end: Int
     let aheadAtStart: Int
     let aheadAtEnd: Int
-    /// The steady clock at the start.
+    /// The reading of the steady clock at the start.
     let steadyAtStart: Int
     private var shifts: [Shift]
 
-    /// `offset`: how wrong the wall clock is besides its drift, until it is set.
+    /// - Parameter offset: the error of the wall clock apart from its drift, until it is set.
     init(start: Int, end: Int, aheadAtStart: Int, aheadAtEnd: Int, steadyAtStart: Int, offset: Int = 0) {
         self.start = start
         self.end = end
@@ -30,7 +30,7 @@ final class MachineClock {
 
     private func shift(at time: Int) -> Shift { shifts.last { $0.time <= time } ?? shifts[0] }
 
-    /// How wrong the wall clock is besides its drift.
+    /// Returns the error of the wall clock apart from its drift.
     func offset(at time: Int) -> Int { shift(at: time).wall }
 
     func wall(at time: Int) -> Int {
@@ -43,30 +43,30 @@ final class MachineClock {
 
     func moment(at time: Int) -> Moment { Moment(wall: wall(at: time), steady: steady(at: time)) }
 
-    /// When the steady clock shows this, if the machine does not sleep from now on.
+    /// Returns the true time at which the steady clock shows `steady`, if the machine does not sleep from now on.
     func time(ofSteady steady: Int, at now: Int) -> Int { steady - steadyAtStart + start - shift(at: now).steady }
 
-    /// The first time, not before `earliest`, at which the wall clock shows this or more.
+    /// Returns the first true time, not before `earliest`, at which the wall clock shows this or more.
     func time(ofWall wall: Int, notBefore earliest: Int) -> Int {
         var time = earliest
         while self.wall(at: time) < wall { time += max(1, (wall - self.wall(at: time)) * 9 / 10) }
         return time
     }
 
-    // MARK: What happens to it
+    // MARK: Events
 
-    /// Sets the wall clock, so that it is wrong by `offset`.
+    /// Sets the wall clock, so that its error is `offset`.
     func set(offset: Int, at time: Int) {
         shifts.append(Shift(time: time, wall: offset, steady: shift(at: time).steady))
     }
 
-    /// The machine has slept so long until now. Its wall clock is set right before anything runs.
+    /// Records that the machine has slept until now. Its wall clock is set right before anything runs.
     func slept(_ microseconds: Int, until time: Int) {
         let last = shift(at: time)
         shifts.append(Shift(time: time, wall: last.wall, steady: last.steady - microseconds))
     }
 
-    /// The least and the greatest of what it was wrong by in a span of time.
+    /// Returns the smallest and the largest error of the wall clock, apart from its drift, in a span of time.
     func offsets(from first: Int, to last: Int) -> ClosedRange<Int> {
         var range = offset(at: first)...offset(at: first)
         for shift in shifts where shift.time > first && shift.time <= last {

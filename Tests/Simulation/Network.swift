@@ -1,45 +1,46 @@
 import Limits
 import Support
 
-/// Between instances and servers: every call takes its time both ways, and some are lost, late or done twice.
+/// The network between instances and servers. Every call takes time both ways, and some are lost, late or carried out
+/// twice.
 final class Network {
     struct Weather {
-        /// One way.
+        /// The duration of one way, in microseconds.
         var delay: ClosedRange<Int>
-        /// In a thousand calls: are answered late, though in time.
+        /// The calls in a thousand whose response is late, though in time.
         var slowAnswers = 0
-        /// How long a call with a slow answer takes in all.
+        /// The duration of a call with a late response, in microseconds.
         var slowness = 0...0
-        /// In a thousand of the others: are answered later still, and in time.
+        /// The number of slower calls, in a thousand, whose response is even later but in time.
         var slowestAnswers = 0
         var slowestness = 0...0
-        /// In a thousand: are answered after the caller has given up.
+        /// The calls in a thousand whose response comes after the instance has given up.
         var overdueAnswers = 0
-        /// In a thousand calls: never arrive.
+        /// The calls in a thousand that never arrive.
         var lostCalls = 0
-        /// In a thousand: done, but the answer is lost.
+        /// The calls in a thousand that are carried out, but whose response is lost.
         var lostAnswers = 0
-        /// The same of writes alone.
+        /// The writes in a thousand that are carried out, but whose response is lost.
         var lostWriteAnswers = 0
-        /// In a thousand: the connection breaks, before or after the call is done.
+        /// The calls in a thousand whose connection breaks, before or after they are carried out.
         var resets = 0
-        /// In a thousand: arrive after the caller has given up.
+        /// The calls in a thousand that arrive after the instance has given up.
         var late = 0
-        /// In a thousand: executed twice.
+        /// The calls in a thousand that are carried out twice.
         var repeats = 0
-        /// In a thousand: a call returns only after seconds, as where a name is looked up.
+        /// The calls in a thousand that return only after seconds, as if a name were looked up.
         var hangs = 0
 
-        /// How long a call that is answered in time takes at most.
+        /// The longest duration of a call whose response is in time, in microseconds.
         var longestRoundTrip: Int {
             let slowest = slowestAnswers > 0 ? slowestness.upperBound : 0
             return 2 * delay.upperBound + max(slowest, slowAnswers > 0 ? slowness.upperBound : 0)
         }
     }
 
-    /// Instance and server that do not reach each other before a time.
+    /// The pairs of instance and server that do not reach each other before a time.
     private var cuts: [(instance: Int, server: Int, until: Int)] = []
-    /// One way besides, by instance.
+    /// The additional delay of one way, by instance.
     var detours: [Int: Int] = [:]
     private let timeline: Timeline
     private let timeoutMicroseconds: Int
@@ -66,7 +67,7 @@ final class Network {
         Int.random(in: weather.delay, using: &dice) + (detours[instance] ?? 0)
     }
 
-    /// Of an answer on its way back.
+    /// Returns the delay of a response on its way back.
     private func delayBack(_ instance: Int) -> Int {
         if happens(weather.overdueAnswers) { return timeoutMicroseconds * 6 / 5 + dice.below(timeoutMicroseconds) }
         if happens(weather.slowestAnswers) {
@@ -75,8 +76,11 @@ final class Network {
         return delay(instance) + (happens(weather.slowAnswers) ? Int.random(in: weather.slowness, using: &dice) : 0)
     }
 
-    /// Carries a call out. `work` is done at the server, `end` is told once what the caller sees, and when the work was
-    /// done.
+    /// Carries out a call.
+    ///
+    /// - Parameters:
+    ///   - work: the work at the server.
+    ///   - end: called once with the result that the instance sees, and the time at which the work was done.
     func send<Reply>(
         from instance: Int,
         to place: Int,
@@ -93,7 +97,7 @@ final class Network {
             end(result, doneAt)
         }
         let isHung = happens(weather.hangs)
-        // A call waits for its server several times, each at most so long.
+        // A call waits for its server several times, each wait being bounded.
         var patience = timeoutMicroseconds + dice.below(1 + timeoutMicroseconds / 5)
         if isHung { patience = timeoutMicroseconds * (3 + dice.below(10)) }
         timeline.at(timeline.now + patience) { finish(.failure(StoreFailure(reason: "timeout")), self.timeline.now) }
@@ -131,7 +135,7 @@ final class Network {
             result = .failure(error)
         }
         if happens(weather.repeats) {
-            // What the second execution says comes to nobody.
+            // The result of the second execution is lost.
             timeline.at(doneAt + dice.below(1_000)) { _ = try? work() }
         }
         if isWrite, happens(weather.lostWriteAnswers) { return }

@@ -1,33 +1,33 @@
 /// A fault put in on purpose, which the simulation must find.
 package enum Plant: String, CaseIterable, Sendable {
-    /// Compare-and-swap writes over whatever is there.
+    /// A compare-and-swap overwrites any value.
     case plainWrite
     /// Records keep one bucket less.
     case bucketLess
-    /// The ledger is told an older time than it is when an answer comes.
+    /// The ledger gets the time at which a call began when its response arrives.
     case lateAnswer
-    /// A write without an answer is taken for one that lost its race.
+    /// A write without a response is treated as a lost race.
     case giveBackRepeated
-    /// A connection takes versions that were read through another one.
+    /// A connection accepts versions that were read through another one.
     case versionKept
-    /// All records have the same birth number, so that no loss is seen.
+    /// All records have the same birth number, so that no loss is noticed.
     case noJoin
-    /// Holds end without being settled.
+    /// Reservations end without being settled.
     case settleLost
-    /// For its first ten seconds an instance hears that its clock is right.
+    /// In its first ten seconds an instance reads a server time that agrees with its own clock.
     case clockJudgedLate
-    /// A request whose time is up is decided by the rule, though the store answers.
+    /// A request whose time is up is decided by the rule although the store responds.
     case timerDeaf
-    /// An answer that comes after its bucket counts as none.
+    /// A response that comes after its bucket counts as no response.
     case lateGivenUp
     /// A record that is too far ahead is dropped.
     case aheadDropped
     /// An instance does not know its rank.
     case roundedUp
-    /// A bucket that has left the record counts no more, however late its units may have been used.
+    /// A bucket that has left the record no longer counts, however late its units may have been used.
     case leftForgotten
     /// An instance takes its part before others have made room for it.
     case partTooLarge
-    /// A clock that was set is believed before the store was asked.
+    /// A clock that was set is believed before the store's clock was read.
     case stepFollowed
 }

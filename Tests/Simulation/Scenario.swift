@@ -2,54 +2,54 @@ import Support
 
 @testable import Limits
 
-/// What one run is about; all of it follows from the seed.
+/// The plan of one run, which follows from the seed.
 struct Scenario {
     package enum Kind: String, CaseIterable, Sendable {
-        /// Nothing fails; callers that always want more, that come back exactly in time, that come early.
+        /// Nothing fails. Callers always want more, come back exactly in time, or come too early.
         case saturated
-        /// Nothing fails, and no caller wants more than nine tenths.
+        /// Nothing fails, and no caller wants more than nine tenths of its limit.
         case modest
         /// Many single requests on few records.
         case busy
-        /// One instance's clock is a bucket ahead, and it asks when a window is nearly over.
+        /// One instance's clock is a bucket ahead, and it sends requests when a window is nearly over.
         case fastAndIdle
-        /// Units that are known late.
+        /// The use of units is known only after the request.
         case tokens
-        /// Several limits a request, with windows of their own.
+        /// Each request has several limits with different windows.
         case several
-        /// Round trips longer than a bucket, up to longer than the timer.
+        /// Round trips take longer than a bucket, and up to longer than the timer.
         case slow
-        /// Calls and answers are lost, late and repeated.
+        /// Calls and responses are lost, late and repeated.
         case unanswered
         /// Instances stop for a while, die and are replaced.
         case stalls
-        /// The store forgets records.
+        /// The store loses records.
         case forgetful
         /// Servers end, hang, or cannot be reached by one instance.
         case outage
-        /// All of it at once.
+        /// All faults at once.
         case everything
-        /// Requests that run at the same time; instances die.
+        /// Requests run at the same time, and instances die.
         case slots
-        /// All instances lose the store together and share what is left.
+        /// All instances lose the store together and divide what is left.
         case shared
-        /// Answers come late, by up to the timeout; of some runs one in ten later than that.
+        /// Responses come late, by up to the time-out. In some runs one in ten is even later.
         case late
-        /// The same, and no caller wants more than four tenths.
+        /// Responses come late, and no caller wants more than four tenths of its limit.
         case lateModest
-        /// Processes that could not run for a while, and tell their timers before they read answers; others are stopped
-        /// between reading the time and using it.
+        /// Processes do not run for a while, and then run timers before they read responses. Others are stopped between
+        /// reading the time and using it.
         case starved
-        /// Clocks that are wrong from the start.
+        /// Clocks are wrong from the start.
         case apart
-        /// Clocks that are set under load, alone and all together.
+        /// Clocks are set under load, one alone or all together.
         case stepped
-        /// Machines that sleep.
+        /// Machines sleep.
         case asleep
-        /// Up to sixteen instances, one after another.
+        /// Up to sixteen instances start one after another.
         case staggered
 
-        /// Instances differ in when they start and in what time they believe it is.
+        /// Whether instances differ in their start or in the time that they believe.
         var isOfClocks: Bool {
             switch self {
             case .apart, .stepped, .asleep: true
@@ -62,19 +62,19 @@ struct Scenario {
         enum What {
             case flush(server: Int)
             case evict(subject: Int)
-            /// Ends, empty when it is back.
+            /// Ends a server, which is empty when it is back.
             case restart(server: Int, lasting: Int)
             case hang(server: Int, lasting: Int)
             case refuseWrites(server: Int, lasting: Int)
             case cut(instance: Int, server: Int, lasting: Int)
             case pause(instance: Int, lasting: Int)
-            /// Dies; another one starts after a while.
+            /// Kills an instance. Another one starts after a while.
             case replace(instance: Int, after: Int)
-            /// Sets one clock, or all, so that it is wrong by so much.
+            /// Sets one clock, or all clocks, so that the error is `offset`.
             case set(instance: Int?, offset: Int)
             case sleep(instance: Int, lasting: Int)
             case starve(instance: Int, lasting: Int)
-            /// The store's machine.
+            /// Puts the store's machine to sleep.
             case storeSleep(server: Int, lasting: Int)
         }
 
@@ -87,31 +87,31 @@ struct Scenario {
     let rule: StoreDownRule
     let timeoutMicroseconds: Int
     let instances: Int
-    /// As the setting says; nil: as many as are alive.
+    /// The configured number of instances; nil counts the living ones.
     let countedInstances: Int?
     let slotMicroseconds: Int
-    /// The greatest difference between two instances' clocks.
+    /// The largest difference between two instances' clocks.
     let spread: Int
     var weather: Network.Weather
-    /// One way besides, by place of the instance.
+    /// The additional delay of one way, by index of the instance.
     let detours: [Int]
     let quotas: [Quota]
     let start: Int
     let loadEnd: Int
     let incidents: [Incident]
-    /// Requests after which callers stop.
+    /// The number of requests after which callers stop.
     let asksBound: Int
-    /// By place: how wrong the clock is at the start, besides the spread.
+    /// The error of each clock at the start, apart from the spread, by index of the instance.
     var offsets: [Int] = []
-    /// By place: how long after the first one it starts. In order.
+    /// The delay of each instance's start after the first one, by index. In ascending order.
     var startDelays: [Int] = []
-    /// In a thousand readings of the clocks: used only after the process was stopped for one of `stalls`.
+    /// The clock readings in a thousand that are used only after the process was stopped for one of `stalls`.
     var staleReadings = 0
     var stalls: [Int] = []
-    /// What instances may remember of callers.
+    /// The memory that instances may use for accounts.
     var accountBytes = 64 * 1_048_576
 
-    /// Nothing fails, and round trips are as short as exact promises need.
+    /// Whether nothing fails and round trips are as short as exact promises need.
     var isCalm: Bool {
         switch kind {
         case .saturated, .modest, .busy, .fastAndIdle, .tokens, .several: true
@@ -119,28 +119,28 @@ struct Scenario {
         }
     }
 
-    /// Clocks are never further apart than `spread`, and nothing is believed that is not so.
+    /// Whether clocks are never further apart than `spread`, and no wrong time is believed.
     var isTimeSound: Bool { !kind.isOfClocks && staleReadings == 0 && !hasStoreThatSleeps }
 
     private var hasStoreThatSleeps: Bool {
         incidents.contains { if case .storeSleep = $0.what { true } else { false } }
     }
 
-    /// Threads that wait for long wake up so much later.
+    /// The delay with which threads wake up after a long wait.
     var lateness: Int {
         let shortest = quotas.map(\.scaleSeconds).min() ?? 0
         return shortest < 3_600 ? 0 : min(shortest * 2_000, slotMicroseconds / 3)
     }
 
-    /// How long a request takes at most.
+    /// The longest duration of a request.
     var longestHoldMicroseconds: Int {
         max(1, min(2_000_000, (quotas.map(\.scaleSeconds).min() ?? 0) * 250_000))
     }
 
-    /// All that is admitted when work is over has been written by then.
+    /// The time after the last request in which everything that was admitted has been written.
     var quietMicroseconds: Int {
         let bucket = quotas.map(\.bucketMicroseconds).max() ?? 0
-        // Units that were moved wait for a sixteenth of the window, a second at most.
+        // Units that were moved wait for a sixteenth of the window, at most a second.
         let grace = min((quotas.map(\.scaleSeconds).max() ?? 0) * 1_000_000 / 16, 1_000_000)
         return 2 * min(bucket, 1_000_000) + 2 * grace + 2 * lateness
             + 40 * (weather.delay.upperBound + (detours.max() ?? 0))
@@ -163,7 +163,8 @@ extension Scenario {
         slotMicroseconds = max(dice.pick([5_000_000, 30_000_000]), min(3_600, longest / 60) * 1_000_000)
         let some = dice.pick(kind.instances)
         instances = kind == .fastAndIdle ? 2 : longest < 86_400 ? some : min(2, some)
-        // Instances more than three seconds off mend their clocks, and a client could not come back exactly in time.
+        // Instances with an error of more than three seconds correct their clocks, so a client could not come back
+        // exactly in time.
         let isMended = kind == .saturated || kind.isOfClocks
         let most = isMended ? min(bucket, 1_400_000) : kind == .slots ? slotMicroseconds / 2 : bucket
         countedInstances = kind == .shared || dice.below(2) == 0 ? instances : nil
@@ -336,7 +337,7 @@ extension Scenario {
         return incidents.sorted { $0.time < $1.time }
     }
 
-    /// All small ones, between which clocks stay within three seconds, or all large ones.
+    /// Returns steps of the clocks: either all small, so that clocks stay within three seconds, or all large.
     private static func steps(_ span: Range<Int>, _ instances: Int, _ dice: inout Seeded) -> [Incident] {
         let isSmall = dice.below(2) == 0
         let areAll = dice.below(3) == 0
@@ -356,9 +357,11 @@ extension Scenario {
 }
 
 extension Network.Weather {
-    /// All calls, or one in ten. Of modest callers' calls all are answered in half of the time only: a decision takes
-    /// two of them, perhaps after two that were under way, in four times the timeout. If all are late, none is later than
-    /// units may be used after their bucket: whatever comes later is written once more, and that may go on.
+    /// Delays the responses to all calls, or to one in ten.
+    ///
+    /// For modest callers all responses come within half of the time-out: a decision needs two calls, perhaps after two
+    /// that were under way, in four times the time-out. If all responses are late, none is later than units may be used
+    /// after their bucket. A later one would cause another write, and that may repeat.
     fileprivate mutating func answerLate(withinMicroseconds timeout: Int, modest quota: Quota?, _ dice: inout Seeded) {
         slowAnswers = dice.pick([100, 100, 1_000])
         var most = dice.pick([timeout / 8, timeout / 2, quota != nil && slowAnswers == 1_000 ? timeout / 2 : timeout])
@@ -389,6 +392,6 @@ extension Scenario.Kind {
 extension Quota {
     fileprivate var bucketMicroseconds: Int { scaleSeconds * 1_000_000 / (scaleSeconds < 60 ? 60 : 120) }
 
-    /// What a run's times are chosen by: the window.
+    /// The duration by which a run's times are chosen: the window.
     fileprivate var scaleSeconds: Int { unit == .concurrent ? 20 : windowSeconds }
 }

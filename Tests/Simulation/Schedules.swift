@@ -34,7 +34,7 @@ extension Simulation {
         self.init(scenario, seed: 1, plant: plant, Seeded(1), trace: trace)
     }
 
-    /// Asks one instance for single units, and says how many were admitted.
+    /// Sends one request to an instance, for one unit by default.
     private func ask(
         _ place: Int,
         _ subject: Subject,
@@ -45,8 +45,8 @@ extension Simulation {
         instance(place).ask(ask) { then(ask, $0) }
     }
 
-    /// One instance is four buckets away from the store, another near it: what the far one is admitted falls free before
-    /// a window is over since it was decided.
+    /// One instance is four buckets away from the store, another one near it. The units of the far instance become free
+    /// before a window is over since they were admitted.
     package static func lateAnswer(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(20, .images, per: .second)
         let simulation = Simulation([quota], detours: [35_000, 0], plant: plant, seconds: 3, trace: trace)
@@ -59,7 +59,7 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// Units are given back, and the answer to that is lost; others were counted in the same bucket.
+    /// Units are refunded, and the response to that write is lost. Other units were counted in the same bucket.
     package static func giveBackRepeated(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(20, .tokens, per: .minute)
         let simulation = Simulation([quota], detours: [0, 0], plant: plant, seconds: 30, trace: trace)
@@ -80,8 +80,8 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// A server starts anew, and its versions reach one that an instance has read before and not used. That instance
-    /// then gives units back.
+    /// A server restarts, and its versions reach one that an instance has read before and not used. That instance then
+    /// refunds units. Returns nil if the versions never met.
     package static func versionKept(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report? {
         let quota = Quota(20, .tokens, per: .minute)
         let simulation = Simulation([quota], detours: [0, 0], plant: plant, seconds: 50, trace: trace)
@@ -92,7 +92,7 @@ extension Simulation {
         let start = simulation.scenario.start + 1_000_000
         var hold: (Judge.Ask, Decision)?
         timeline.at(start) { simulation.ask(0, subject, 8) { hold = ($0, $1) } }
-        // The last finds the record full.
+        // The last request finds the record full.
         for number in 1...13 { timeline.at(start + number * 10_000) { simulation.ask(0, subject) } }
         var kept: UInt64?
         timeline.at(start + 5_000_000) {
@@ -101,7 +101,7 @@ extension Simulation {
             simulation.judge.loses(server: 0, at: timeline.now)
         }
         timeline.at(start + 5_010_000) { server.isUp = true }
-        // Of each lane, so of the subject's too.
+        // Requests for another caller reach each lane, including the subject's.
         for number in 0..<4 { timeline.at(start + 5_020_000 + number * 10_000) { simulation.ask(0, other) } }
         // The other instance counts in the new record until the versions meet.
         var hasMet = false
@@ -118,8 +118,8 @@ extension Simulation {
         return hasMet ? report : nil
     }
 
-    /// All clocks are set back by two windows while an instance has a lease. A window later, when nothing that was counted
-    /// for it is in the record any more, another one uses the whole limit; then the first one is asked again.
+    /// All clocks are set back by two windows while an instance has a lease. A window later, when none of the lease's
+    /// units are in the record any more, another instance uses the whole limit. Then the first one gets requests again.
     package static func leaseAhead(trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(1_000, per: .second, times: 10)
         let simulation = Simulation([quota], detours: [0, 0], plant: nil, seconds: 20, trace: trace)
@@ -141,8 +141,8 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// A request turns out to have used more than it reserved while the server is away, and meanwhile so many other callers
-    /// come that some must be forgotten. Returns what the record holds in the end.
+    /// A request turns out to have used more than it reserved while the server is down. Meanwhile so many other callers
+    /// come that some must be dropped. Returns the units in the record at the end.
     package static func owedInCrowd(callers: Int = 200) -> Int? {
         let quota = Quota(1_000, .tokens, per: .minute)
         let (bytes, start) = (200_000, 1_800_000_000_000_000 + 1_000_000)
@@ -159,7 +159,7 @@ extension Simulation {
         let others = (1...callers).map { simulation.judge.add(limit, simulation.identity($0), isExclusive: false) }
         let (timeline, server) = (simulation.timeline, simulation.servers[0])
         var hold: (Judge.Ask, Decision)?
-        // As many as fit, each of which has used more.
+        // As many callers as fit, each of which has used more.
         for number in 0..<45 { timeline.at(start + number * 1_000) { simulation.ask(0, others[number], 700) } }
         timeline.at(start + 500_000) { simulation.ask(0, subject, 10) { hold = ($0, $1) } }
         timeline.at(start + 1_000_000) { server.hangsUntil = start + 5_000_000 }

@@ -2,23 +2,23 @@ import Support
 
 @testable import Limits
 
-/// One relay's limiter: the real ledger, with lanes driven as its threads do, on virtual time.
+/// One relay's limiter: the real ledger, with lanes driven in virtual time as its threads drive them.
 final class SimulatedInstance {
     private struct Lane {
         var connection: SimulatedConnection?
         var isBusy = false
-        /// Woken while it was busy, or told to look and not there yet.
+        /// Whether the lane was woken while it was busy, or is about to run.
         var isWoken = false
-        /// Counts waits, so that a timer ends its own one only.
+        /// The number of waits, so that a timer ends only its own one.
         var wait = 0
-        /// When the call under way was sent.
+        /// The time at which the call under way was sent; nil if there is none.
         var sentAt: Int?
     }
 
-    /// What waits when a process could not run for a while.
+    /// The kinds of events that wait while a process cannot run.
     private enum Event {
         case any
-        /// Comes before answers that wait to be read.
+        /// A timer, which runs before responses are read.
         case timer
     }
 
@@ -36,17 +36,17 @@ final class SimulatedInstance {
     private var dice: Seeded
     private var pausedUntil = 0
     private var isStarved = false
-    /// Of a thousand readings of the clocks so many are used late only.
+    /// The clock readings in a thousand that are used late.
     private let staleReadings: Int
     private let stalls: [Int]
     private let startedAt: Int
-    /// The offset of the clock that the ledger was told.
+    /// The offset of the clock that the ledger knows.
     private var followed: Int
-    /// When the clocks were read that the ledger goes by now.
+    /// The time at which the clocks were read that the ledger uses now.
     private var readAt = 0
     private(set) var isDead = false
     private var asked = 0
-    /// Takes requests: the store's clock was asked, or did not answer in time.
+    /// Whether the process accepts requests: the store's clock was read, or its response did not come in time.
     private var isOpen = false
     private var early: [() -> Void] = []
     private var lastConnection: UInt64 = 0
@@ -80,14 +80,14 @@ final class SimulatedInstance {
         at(timeline.now) { self.at(self.timeline.now + self.timeoutMicroseconds) { self.open() } }
     }
 
-    /// Stops the world: what is due meanwhile happens late, in any order. Starved: timers first.
+    /// Stops the process: events that are due meanwhile happen late, in any order. A starved process runs timers first.
     func pause(until time: Int, isStarved: Bool = false) {
         if time <= pausedUntil { return }
         pausedUntil = time
         self.isStarved = isStarved
     }
 
-    /// The machine sleeps, and its steady clock with it.
+    /// Puts the machine to sleep, and its steady clock with it.
     func sleep(_ microseconds: Int) {
         let end = timeline.now + microseconds
         pause(until: end)
@@ -102,7 +102,7 @@ final class SimulatedInstance {
         noteOpenCalls()
     }
 
-    /// Calls without an answer so far are known as such.
+    /// Reports calls without a response so far to the judge.
     func noteOpenCalls() {
         for lane in lanes.indices {
             guard let sentAt = lanes[lane].sentAt, timeline.now - sentAt > timeoutMicroseconds else { continue }
@@ -110,7 +110,7 @@ final class SimulatedInstance {
         }
     }
 
-    /// Something that happens in this instance.
+    /// Schedules an event of this instance.
     func at(_ time: Int, _ body: @escaping () -> Void) { at(time, .any, body) }
 
     private func at(_ time: Int, _ event: Event, _ body: @escaping () -> Void) {
@@ -125,7 +125,7 @@ final class SimulatedInstance {
         }
     }
 
-    /// Reads the clocks, and does something by what they say: now, or only after the process was stopped for a while.
+    /// Reads the clocks and passes their times to `body`, now or only after the process was stopped for a while.
     private func read(_ body: @escaping (Moment) -> Void) {
         var moment = clock.moment(at: timeline.now)
         let time = timeline.now
@@ -139,7 +139,7 @@ final class SimulatedInstance {
         isStarved = false
         judge.trace?("\(time) instance \(number) stops for \(stall) with the time in its hand")
         if dice.below(2) == 0 {
-            // Between the wall clock and the steady one.
+            // The stop happens between reading the wall clock and the steady one.
             moment.steady += stall
             judge.steps(by: -stall, at: time + stall)
         }
@@ -158,7 +158,7 @@ final class SimulatedInstance {
             ledger.shares.instances = ledger.instancesSeen
         }
         guard plant == .stepFollowed else { return }
-        // A large step in small ones.
+        // One large step is divided into small ones.
         let offset = clock.offset(at: timeline.now)
         while followed != offset {
             followed += max(-2_900_000, min(2_900_000, offset - followed))
@@ -168,13 +168,13 @@ final class SimulatedInstance {
 
     // MARK: Requests
 
-    /// Asks now; `then` is called once, with the decision.
+    /// Sends a request now. `then` is called once, with the decision.
     func ask(_ ask: Judge.Ask, _ then: @escaping (Decision) -> Void) {
         if !isOpen { return early.append { self.ask(ask, then) } }
         read { self.ask(ask, at: $0, then) }
     }
 
-    /// The process takes requests from now on.
+    /// Accepts requests from now on.
     private func open() {
         if isOpen { return }
         isOpen = true
@@ -203,7 +203,7 @@ final class SimulatedInstance {
         }
     }
 
-    /// The request's timer.
+    /// Starts the request's timer.
     private func expireLater(_ request: Pending, at steady: Int) {
         let time = clock.time(ofSteady: steady, at: timeline.now)
         at(max(timeline.now, time) + dice.below(1_000), .timer) {
@@ -229,7 +229,7 @@ final class SimulatedInstance {
         if request.decision == nil { judge.breach("L6", "a request is not decided when its time is up") }
     }
 
-    /// Ends what a request holds; `used` nil: all of it was.
+    /// Ends the reservations of a request. If `used` is nil, all units were used.
     func settle(_ ask: Judge.Ask, _ decision: Decision, _ used: Amounts?) {
         read {
             self.judge.settles(ask, used, at: self.readAt)
@@ -239,7 +239,7 @@ final class SimulatedInstance {
         }
     }
 
-    /// Ends as a process does that is told to.
+    /// Ends the process as an orderly shutdown does.
     func close() {
         readAt = timeline.now
         ledger.close(at: clock.moment(at: timeline.now))
@@ -286,7 +286,7 @@ final class SimulatedInstance {
             case .stop: return
             case .call(let call): return perform(call, lane, now)
             case .wait(let until):
-                // A wake-up that comes while the lane is at work counts.
+                // A wake-up that comes while the lane is working counts.
                 if lanes[lane].isWoken {
                     lanes[lane].isWoken = false
                     continue
@@ -301,7 +301,7 @@ final class SimulatedInstance {
     private func wait(_ lane: Int, until steady: Int) {
         let wait = lanes[lane].wait
         let time = max(timeline.now, clock.time(ofSteady: steady, at: timeline.now))
-        // Where windows are long, what is not urgent may be late: a month is simulated in fewer steps.
+        // Under long windows, events that are not urgent may be late, so that a month is simulated in fewer steps.
         let late = time - timeline.now >= 900_000 ? lateness : 0
         at(time + late + dice.below(60), .timer) {
             if self.lanes[lane].wait == wait { self.run(lane) }
@@ -350,7 +350,7 @@ final class SimulatedInstance {
         }
     }
 
-    /// What the caller of a call sees is at its machine.
+    /// Handles the arrival of a call's result at the instance's machine.
     private func isBack(_ lane: Int, _ server: Int, _ sentAt: Int) {
         if isDead { return }
         lanes[lane].sentAt = nil
@@ -439,6 +439,8 @@ extension SimulatedInstance {
     }
 }
 
+/// A waiter that passes the decision to a closure.
+///
 /// `@unchecked`: one simulation runs on one thread.
 private final class Waiter: DecisionWaiter, @unchecked Sendable {
     private let then: (Decision) -> Void

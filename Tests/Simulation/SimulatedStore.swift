@@ -1,6 +1,6 @@
 @testable import Limits
 
-/// Memcached, as far as its clients can tell: versions, expiry in coarse seconds, faults of its own.
+/// A memcached server as its clients see it: versions, expiry in coarse seconds, and faults.
 final class SimulatedServer {
     private struct Item {
         var bytes: [UInt8]
@@ -9,17 +9,17 @@ final class SimulatedServer {
     }
 
     private let timeline: Timeline
-    /// How far its clock is ahead.
+    /// The difference by which the server's clock is ahead of true time.
     private var aheadMicroseconds: Int
     private let plant: Plant?
     private var items: [String: Item] = [:]
     private var lastVersion: UInt64 = 0
-    /// Counts restarts: a connection does not outlive one.
+    /// The number of restarts. A connection does not outlive one.
     private(set) var life = 0
     var isUp = true
-    /// Answers nothing before.
+    /// The time before which the server sends no response.
     var hangsUntil = 0
-    /// Takes no writes for now, as when it is out of memory.
+    /// The time until which the server refuses writes, as if it was out of memory.
     var refusesUntil = 0
 
     init(_ timeline: Timeline, aheadMicroseconds: Int, plant: Plant?) {
@@ -30,7 +30,7 @@ final class SimulatedServer {
 
     var seconds: Int { (timeline.now + aheadMicroseconds) / 1_000_000 }
 
-    /// Empty again; the next one counts its versions from the beginning.
+    /// Ends the server. It is empty afterwards, and counts versions from the beginning.
     func stop() {
         items = [:]
         lastVersion = 0
@@ -40,13 +40,13 @@ final class SimulatedServer {
 
     func flush() { items = [:] }
 
-    /// Its machine sleeps: it answers nothing, and its clock falls behind for good.
+    /// Puts the server's machine to sleep: it sends no response, and its clock stays behind.
     func sleep(_ microseconds: Int) {
         hangsUntil = max(hangsUntil, timeline.now + microseconds)
         aheadMicroseconds -= microseconds
     }
 
-    /// Its clock is set.
+    /// Sets the server's clock.
     func set(by microseconds: Int) { aheadMicroseconds += microseconds }
 
     func evict(_ key: String) { items[key] = nil }
@@ -83,7 +83,7 @@ final class SimulatedServer {
         return .written(StoredValue.Version(number: lastVersion, connection: connection))
     }
 
-    /// A record's bytes with a birth number that all records have.
+    /// Returns a record's bytes with a birth number that all records have.
     private func withoutBirth(_ value: [UInt8]) -> [UInt8] {
         var value = value
         guard value.first == 1, let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count
@@ -93,13 +93,13 @@ final class SimulatedServer {
     }
 }
 
-/// One connection to a server. Executes at once: how long calls travel is the network's matter.
+/// A connection to a server. It executes calls at once, and the network decides how long they travel.
 final class SimulatedConnection: CounterConnection {
     let server: SimulatedServer
     private let id: UInt64
     private let life: Int
     private let plant: Plant?
-    /// The keys that were reached since it was emptied, and whether they were written.
+    /// The keys that were read or written since the list was emptied, and whether they were written.
     var touched: [(key: String, isWritten: Bool)] = []
 
     init(_ server: SimulatedServer, id: UInt64, plant: Plant?) {
@@ -148,11 +148,11 @@ final class SimulatedConnection: CounterConnection {
     }
 }
 
-/// What a ledger asks of its store besides calls: which servers there are.
+/// The list of servers that a ledger gets from its store.
 struct SimulatedRing: CounterStore {
     let servers: [String]
 
-    /// The same for all instances.
+    /// Returns the index of the server, which is the same for all instances.
     func server(of key: String) -> Int {
         var hash: UInt32 = 2_166_136_261
         for byte in key.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }

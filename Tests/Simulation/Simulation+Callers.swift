@@ -2,7 +2,7 @@ import Support
 
 @testable import Limits
 
-/// Who asks in a run, by its kind.
+/// The callers of a run, by its kind.
 extension Simulation {
     func prepare() {
         mayLoseAsks = scenario.incidents.contains { if case .replace = $0.what { true } else { false } }
@@ -80,7 +80,8 @@ extension Simulation {
         }
     }
 
-    /// Slow: all at once, late in a bucket; fast: from then on.
+    /// Creates the callers of `fastAndIdle`. Those of the slow instance send all requests at once, late in a bucket;
+    /// the fast instance follows half a window later.
     private func prepareFastAndIdle(_ subject: Subject, _ unit: Int, _ think: ClosedRange<Int>) {
         let clock = instance(0).clock
         let wall = clock.wall(at: scenario.start + 2 * subject.bucket)
@@ -114,7 +115,7 @@ extension Simulation {
         let width = max(1, min(20, subject.bound / unit + 1))
         var homes = scenario.instances
         if scenario.kind == .forgetful, homes > 1 {
-            // An instance that knows nothing is the first to come after each loss.
+            // An instance that knows nothing gets the first request after each loss.
             homes -= 1
             let plan = scenario.incidents.map { (time: $0.time + 1 + dice.below(3_000), units: 1) }
             start([subject], .planned(plan), home: homes, units: [], think: think)
@@ -132,7 +133,7 @@ extension Simulation {
         }
     }
 
-    /// Most want more than they may have, at every instance.
+    /// Creates callers at every instance, most of which want more than their limit.
     private func prepareManifold(_ subject: Subject, _ width: Int, _ unit: Int, _ think: ClosedRange<Int>) {
         let width = max(1, min(20, width + 1))
         for place in 0..<scenario.instances {
@@ -150,7 +151,8 @@ extension Simulation {
         }
     }
 
-    /// Four tenths of N: any number at once at one instance, or one after another at all of them.
+    /// Creates a caller that uses four tenths of N: several requests at once at one instance, or one after another at
+    /// all instances.
     private func prepareLateModest(_ subject: Subject) {
         let isAlone = dice.below(2) == 0
         let span = subject.window * 63 / 60
@@ -172,7 +174,7 @@ extension Simulation {
         return divisor
     }
 
-    /// Callers with a limit of their own and limits that all share.
+    /// Creates callers with a limit of their own and limits that all share.
     private func prepareSeveral() {
         let shared = scenario.quotas.dropFirst().enumerated()
             .map { judge.add(limit($1, $0 == 0 ? .total : .model), .everybody, isExclusive: false) }
@@ -199,8 +201,8 @@ extension Simulation {
         }
     }
 
-    /// At most nine tenths of N in any 63/60 of the window, in bursts and single ones. A request that loses races is counted
-    /// later than it was asked, by two round trips each.
+    /// Returns a plan that uses at most nine tenths of N in any 63/60 of the window, in bursts and single requests. The
+    /// span is longer because a request that loses races is counted later than it was sent, by two round trips each.
     private func modestPlan(_ subject: Subject) -> [(time: Int, units: Int)] {
         let most = subject.bound * 9 / 10
         let unit = max(1, subject.bound / 60)

@@ -2,7 +2,7 @@ import Support
 
 @testable import Limits
 
-/// One run: real ledgers on virtual time, from one seed.
+/// One run of real ledgers in virtual time, which follows from one seed.
 package final class Simulation {
     let scenario: Scenario
     let plant: Plant?
@@ -12,7 +12,7 @@ package final class Simulation {
     let judge: Judge
     let seed: Int
     var dice: Seeded
-    /// By place; one that dies is replaced by another.
+    /// The running instances by index. An instance that dies is replaced.
     private var instances: [SimulatedInstance] = []
     private var instanceCount = 0
     var callers: [Caller] = []
@@ -20,7 +20,7 @@ package final class Simulation {
     var mayLoseAsks = false
     var ring: SimulatedRing { scenario.ring }
 
-    /// `size`: how many times more requests than in the ordinary tests.
+    /// - Parameter size: the factor for the number of requests, compared with the ordinary tests.
     package convenience init(seed: Int, size: Int = 1, plant: Plant? = nil, trace: ((String) -> Void)? = nil) {
         var dice = Seeded(UInt64(bitPattern: Int64(seed)))
         _ = dice.next()
@@ -29,7 +29,7 @@ package final class Simulation {
         prepare()
     }
 
-    /// Without callers.
+    /// Creates a run without callers.
     init(_ scenario: Scenario, seed: Int, plant: Plant?, _ dice: Seeded, trace: ((String) -> Void)? = nil) {
         var dice = dice
         self.seed = seed
@@ -57,7 +57,7 @@ package final class Simulation {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
         if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
-        // Half a lease within a run would be more drift than any clock has.
+        // Clocks that drift by half a slot's time within a run would drift more than any real clock does.
         if scenario.kind == .slots { ahead[1] = ahead[0] }
         let clock = MachineClock(
             start: timeline.now,
@@ -76,19 +76,19 @@ package final class Simulation {
         return instance
     }
 
-    /// When the first instance at a place starts.
+    /// Returns when the first instance at an index starts.
     func start(of place: Int) -> Int {
         scenario.start + (place < scenario.startDelays.count ? scenario.startDelays[place] : 0)
     }
 
-    /// Places whose instances have started.
+    /// The number of instances that have started.
     var started: Int { max(1, (0..<scenario.instances).filter { start(of: $0) <= timeline.now }.count) }
 
     func instance(_ place: Int) -> SimulatedInstance { instances[place] }
 
     var isLoading: Bool { timeline.now < scenario.loadEnd && asks < scenario.asksBound }
 
-    /// False: there have been enough.
+    /// Counts a request. Returns false if there have been enough.
     func takesAsk() -> Bool {
         asks += 1
         if asks == scenario.asksBound { end(at: timeline.now) }
@@ -114,11 +114,11 @@ package final class Simulation {
         )
     }
 
-    /// No more requests from then on, and soon after nothing more at all.
+    /// Ends the requests at `time`, and the run soon after.
     private func end(at time: Int) {
         judge.loadEnd = time
         timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
-        // What was lost is noticed by then.
+        // Losses are noticed by then.
         if !scenario.isCalm { timeline.end += 2 * scenario.timeoutMicroseconds }
     }
 

@@ -1,30 +1,30 @@
 @testable import Limits
 
-/// One limit of one caller, and the plain list of what was admitted under it.
+/// One limit of one caller, and the list of everything that was admitted under it.
 final class Subject {
     struct Admission {
         let askedAt: Int
         let time: Int
-        /// On the clock of the instance that decided.
+        /// The time of the decision on the clock of its instance.
         let wall: Int
         let instance: Int
         let units: Int
-        /// Decided while its instance had no answer of the store: known when the run is over.
+        /// Whether the instance decided without a response of the store. Known only when the run is over.
         var isByRule = false
-        /// What it came to, once that was known, and when.
+        /// The actual use, once it was known, and the time of the settlement.
         var used: Int?
         var settledAt = Int.max
 
-        /// Counts at a time: what was reserved until it is settled, then no more than that.
+        /// Returns the units that count at a time: the reserved units until the settlement, then at most the used ones.
         func counts(at time: Int) -> Int { settledAt <= time ? min(units, used ?? units) : units }
     }
 
     struct Exchange {
         let instance: Int
         let sentAt: Int
-        /// When the store carried it out.
+        /// The time at which the store carried out the call.
         let time: Int
-        /// When its instance learned of it.
+        /// The time at which the instance got the result.
         let heardAt: Int
         let isWritten: Bool
     }
@@ -33,16 +33,16 @@ final class Subject {
     let limit: Limit
     let identity: Identity
     let storeKey: String
-    /// One caller alone uses it, one request at a time and always at the same instance.
+    /// Whether only one caller uses the limit, with one request at a time and always at the same instance.
     let isExclusive: Bool
     var admissions: [Admission] = []
-    /// Places in `admissions`, in the order of settlement.
+    /// The indices in `admissions`, in the order of settlement.
     var settlements: [Int] = []
-    /// What instances read from the store and wrote there, and got an answer to.
+    /// The reads and writes of the record for which instances got a response.
     var exchanges: [Exchange] = []
-    /// When the store lost the record.
+    /// The times at which the store lost the record.
     var losses: [Int] = []
-    /// Its callers always want more than they may have.
+    /// Whether its callers always want more than the limit.
     var isSaturated = false
     var firstAsk: Int?
 
@@ -54,7 +54,7 @@ final class Subject {
         storeKey = identity.storeKey(limit)
     }
 
-    /// Orders what happened by time, as a stopped process tells late what it decided before.
+    /// Sorts the events by time, because a stopped process reports late what it decided before.
     func sort() {
         admissions.sort { $0.time < $1.time }
         settlements = admissions.indices.filter { admissions[$0].settledAt < .max }
@@ -62,10 +62,10 @@ final class Subject {
         exchanges.sort { $0.time < $1.time }
     }
 
-    /// Refused: when it was asked, when it was decided, and for how many.
+    /// The refused requests: the times of request and decision, and the units.
     var refusals: [(askedAt: Int, time: Int, units: Int)] = []
 
-    /// Of requests that run, not of a window.
+    /// Whether the limit counts running requests instead of a window.
     var isSlots: Bool { limit.quota.unit == .concurrent }
     var bound: Int { limit.quota.count }
     var window: Int { limit.grid.windowMicroseconds }

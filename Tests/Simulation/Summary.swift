@@ -1,4 +1,4 @@
-/// What many runs came to, by kind of scenario.
+/// The results of many runs, by kind of scenario.
 package struct Summary {
     private struct Row {
         var runs = 0

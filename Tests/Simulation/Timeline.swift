@@ -1,5 +1,5 @@
-/// Virtual time in microseconds, and what is to happen in it. What is due at the same time happens in the order it was
-/// asked for.
+/// Virtual time in microseconds, and the events that happen in it. Events that are due at the same time happen in the
+/// order in which they were scheduled.
 final class Timeline {
     private struct Event {
         let time: Int
@@ -27,7 +27,7 @@ final class Timeline {
         }
     }
 
-    /// What is due before then happens.
+    /// The end of the run: only events that are due before this time happen.
     var end = 0
 
     func run() {
