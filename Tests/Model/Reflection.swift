@@ -1,7 +1,7 @@
 @testable import Limits
 
-/// Describes an instance as words. It includes the private state of the tallies by reflection, so a new field of a
-/// tally needs no change here. `Account`, `Pending` and the lanes are described field by field.
+/// The description of an instance as words. It includes the private state of the tallies by reflection, so a new field
+/// of a tally needs no change here. `Account`, `Pending` and the lanes are described field by field.
 struct Reflection {
     var words = Words()
     /// The current time. Times before it are equal, and records that differ only by being rolled to it are equal, too.

@@ -1,7 +1,7 @@
 @testable import Limits
 
-/// Checks the decisions of instances against what is promised. It knows requests, decisions and the results of calls,
-/// all in true time, but nothing of the limiter's state.
+/// The comparison of the instances' decisions with what is promised. It knows requests, decisions and the results of
+/// calls, all in true time, but nothing of the limiter's state.
 final class Judge {
     final class Ask {
         let instance: Int

@@ -45,8 +45,8 @@ extension Simulation {
         instance(place).ask(ask) { then(ask, $0) }
     }
 
-    /// One instance is four buckets away from the store, another one near it. The units of the far instance become free
-    /// before a window is over since they were admitted.
+    /// Runs a schedule in which one instance is four buckets away from the store, another one near it. The units of the
+    /// far instance become free before a window is over since they were admitted.
     package static func lateAnswer(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(20, .images, per: .second)
         let simulation = Simulation([quota], detours: [35_000, 0], plant: plant, seconds: 3, trace: trace)
@@ -59,7 +59,8 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// Units are refunded, and the response to that write is lost. Other units were counted in the same bucket.
+    /// Runs a schedule in which units are refunded, and the response to that write is lost. Other units were counted in
+    /// the same bucket.
     package static func giveBackRepeated(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(20, .tokens, per: .minute)
         let simulation = Simulation([quota], detours: [0, 0], plant: plant, seconds: 30, trace: trace)
@@ -80,8 +81,8 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// A server restarts, and its versions reach one that an instance has read before and not used. That instance then
-    /// refunds units. Returns nil if the versions never met.
+    /// Runs a schedule in which a server restarts, and its versions reach one that an instance has read before and not
+    /// used. That instance then refunds units. Returns nil if the versions never met.
     package static func versionKept(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report? {
         let quota = Quota(20, .tokens, per: .minute)
         let simulation = Simulation([quota], detours: [0, 0], plant: plant, seconds: 50, trace: trace)
@@ -118,8 +119,9 @@ extension Simulation {
         return hasMet ? report : nil
     }
 
-    /// All clocks are set back by two windows while an instance has a lease. A window later, when none of the lease's
-    /// units are in the record any more, another instance uses the whole limit. Then the first one gets requests again.
+    /// Runs a schedule in which all clocks are set back by two windows while an instance has a lease. A window later,
+    /// when none of the lease's units are in the record any more, another instance uses the whole limit. Then the first
+    /// one gets requests again.
     package static func leaseAhead(trace: ((String) -> Void)? = nil) -> Report {
         let quota = Quota(1_000, per: .second, times: 10)
         let simulation = Simulation([quota], detours: [0, 0], plant: nil, seconds: 20, trace: trace)
@@ -141,8 +143,8 @@ extension Simulation {
         return simulation.run()
     }
 
-    /// A request turns out to have used more than it reserved while the server is down. Meanwhile so many other callers
-    /// come that some must be dropped. Returns the units in the record at the end.
+    /// Runs a schedule in which a request uses more than it reserved while the server is down. Meanwhile so many other
+    /// callers come that some must be dropped. Returns the units in the record at the end.
     package static func owedInCrowd(callers: Int = 200) -> Int? {
         let quota = Quota(1_000, .tokens, per: .minute)
         let (bytes, start) = (200_000, 1_800_000_000_000_000 + 1_000_000)
