@@ -155,7 +155,7 @@ extension Ledger {
         return moment
     }
 
-    /// Whether the lane measures the store's clock. It does if it is the first lane of the first server that is
+    /// Returns whether the lane measures the store's clock. It does if it is the first lane of the first server that is
     /// available.
     func isYardstick(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server

@@ -1,4 +1,4 @@
-/// Computes the size of leases of one limit from this instance's use of the record.
+/// The calculation of lease sizes of one limit, from this instance's use of the record.
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace

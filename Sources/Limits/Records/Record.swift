@@ -203,8 +203,8 @@ package struct Record: Sendable, Equatable {
         return max(0, grid.start(of: bucket + grid.kept) - time)
     }
 
-    /// Whether the record is more than a window and five seconds ahead of `time`, which only happens to a broken
-    /// record.
+    /// Returns whether the record is more than a window and five seconds ahead of `time`, which only happens to a
+    /// broken record.
     package func isTooFarAhead(of time: Int) -> Bool {
         newest > grid.bucket(at: time + grid.windowMicroseconds + 5_000_000)
     }

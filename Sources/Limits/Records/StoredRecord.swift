@@ -18,8 +18,8 @@ enum StoredRecord: Sendable {
         }
     }
 
-    /// Whether the record is more than a window and five seconds ahead of `time`, which only happens to a broken
-    /// record. Always false for slots, whose entries are checked one by one.
+    /// Returns whether the record is more than a window and five seconds ahead of `time`, which only happens to a
+    /// broken record. Always false for slots, whose entries are checked one by one.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

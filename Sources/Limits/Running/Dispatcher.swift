@@ -1,6 +1,6 @@
 import Engine
 
-/// Does the work that the ledger leaves, after its lock is released.
+/// The dispatcher of the work that the ledger leaves, which is done after its lock is released.
 ///
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {

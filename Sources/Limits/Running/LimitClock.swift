@@ -4,8 +4,8 @@ import Glibc
 /// The clocks of the limits, and the conversion of their times to the loops' clock.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> Moment
-    /// Converts a steady time of this clock to a deadline on the loops' clock. A thread that wakes up early must check
-    /// the clock again.
+    /// The conversion of a steady time of this clock to a deadline on the loops' clock. A thread that wakes up early
+    /// must check the clock again.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(

@@ -251,7 +251,7 @@ final class WindowTally: Tally, @unchecked Sendable {
         return present
     }
 
-    /// Whether changes may still wait. The second condition covers a wall clock that was set back meanwhile.
+    /// Returns whether changes may still wait. The second condition covers a wall clock that was set back meanwhile.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
