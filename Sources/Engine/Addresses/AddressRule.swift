@@ -1,9 +1,9 @@
-/// The addresses that a caller's URL may lead to: those that are reachable in the whole internet (IANA's
-/// registries of special-purpose addresses), at the ports of web servers, and what an operator adds.
+/// The rule that decides which addresses a caller's URL may lead to. It allows globally reachable addresses (by IANA's
+/// registries of special-purpose addresses) at the ports of web servers, and the networks that the operator adds.
 package struct AddressRule: Sendable {
     private let added: [Network]
 
-    /// `added`: allowed whatever they are, at all ports.
+    /// - Parameter added: networks that are allowed in any case, at all ports.
     package init(adding added: [Network] = []) { self.added = added }
 
     package func permits(_ address: PeerAddress, port: UInt16) -> Bool {
@@ -37,21 +37,21 @@ extension PeerAddress {
         "198.18.0.0/15",
         "198.51.100.0/24",
         "203.0.113.0/24",
-        // Multicast and reserved.
+        // Multicast and reserved addresses.
         "224.0.0.0/3",
         // Public in form, but a service inside Microsoft's cloud.
         "168.63.129.16/32"
     )
 
-    /// All that IANA has given out: mapped and translated addresses of version 4 (`::ffff:0:0/96`, `64:ff9b::/96`), own,
-    /// local and multicast ones are outside.
+    /// The addresses that IANA assigns to networks. Mapped and translated IPv4 addresses (`::ffff:0:0/96`,
+    /// `64:ff9b::/96`), and private, local and multicast addresses are outside of it.
     private static let unicastOfVersionSix = network("2000::/3")
 
     private static let specialOfVersionSix = networks(
-        // Protocol assignments; Teredo among them.
+        // Protocol assignments, including Teredo.
         "2001::/23",
         "2001:db8::/32",
-        // Leads to an address of version 4.
+        // 6to4: leads to an IPv4 address.
         "2002::/16",
         "2620:4f:8000::/48",
         "3fff::/20"

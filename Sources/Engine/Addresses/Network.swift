@@ -1,7 +1,7 @@
 import Glibc
 
-/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address. One of version 6 holds no address of version 4, which
-/// stand mapped among those of version 6 (`::ffff:0:0/96`), unless it names that part of them: `::/0` does not.
+/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address. IPv4 addresses are mapped into IPv6
+/// (`::ffff:0:0/96`). An IPv6 range contains IPv4 addresses only if it lies within that part: `::/0` does not.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64
@@ -9,7 +9,8 @@ package struct Network: Sendable, Equatable {
     private let lowMask: UInt64
     private let holdsVersionFour: Bool
 
-    /// Nil: no address, or more bits than it has. Bits beyond the prefix are not looked at.
+    /// Parses a network. Returns nil if the text is not an address, or has too long a prefix. Bits beyond the prefix
+    /// are ignored.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = PeerAddress(text: String(parts[0])) else { return nil }
@@ -34,12 +35,12 @@ package struct Network: Sendable, Equatable {
         address.isVersionFour == holdsVersionFour && address.high & highMask == high && address.low & lowMask == low
     }
 
-    /// The first `bits` of 64.
+    /// Returns a word with the first `bits` of its 64 bits set.
     private static func mask(_ bits: Int) -> UInt64 { bits == 0 ? 0 : UInt64.max << UInt64(64 - bits) }
 }
 
 extension PeerAddress {
-    /// Nil: neither an IPv4 nor an IPv6 address.
+    /// Parses an address. Returns nil if the text is neither an IPv4 nor an IPv6 address.
     package init?(text: String) {
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 {

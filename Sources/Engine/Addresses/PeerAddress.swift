@@ -1,6 +1,6 @@
 import Glibc
 
-/// The address a connection came from: 16 bytes of IPv6, IPv4 as mapped into it (RFC 4291, 2.5.5.2).
+/// The address that a connection came from, as 16 bytes of IPv6. IPv4 addresses are mapped into it (RFC 4291, 2.5.5.2).
 package struct PeerAddress: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -10,13 +10,13 @@ package struct PeerAddress: Hashable, Sendable {
         self.low = low
     }
 
-    /// Mapped or not: `10.0.0.1` and `::ffff:10.0.0.1` are the same.
+    /// Whether the address is an IPv4 address, mapped or not: `10.0.0.1` and `::ffff:10.0.0.1` are the same.
     package var isVersionFour: Bool { high == 0 && low >> 32 == 0xffff }
 
-    /// This machine.
+    /// Whether the address is this machine's loopback address.
     package var isLoopback: Bool { isVersionFour ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
 
-    /// The address as people write it: `192.0.2.1`, `2001:db8::1`.
+    /// The address as text: `192.0.2.1`, `2001:db8::1`.
     package var text: String {
         var bytes = [high.bigEndian, low.bigEndian].withUnsafeBytes(Array.init)
         if isVersionFour { bytes = Array(bytes.suffix(4)) }

@@ -1,12 +1,13 @@
 /// The connections to vendors on one loop: those in use, and the idle ones that wait for the next call.
 ///
-/// A call makes a connection only when no idle one is left, and takes the latest. So a connection that was idle for a
-/// minute was not needed in that minute: the pool keeps as many as were in use at once in the last minute.
+/// A call opens a connection only if none is idle, and takes the one that became idle last. So a connection that was
+/// idle for a minute was not needed in that minute. The pool thus keeps as many connections as were in use at once in
+/// the last minute.
 ///
-/// Only its loop's thread touches it.
+/// Use it only on its loop's thread.
 final class ConnectionPool: TimerTarget {
     unowned let client: CurlClient
-    /// The most connections, in use and idle, at which one is kept.
+    /// The most connections, in use and idle, at which an idle one is kept.
     private let maxOpen: Int
     private let budget: MemoryBudget?
     private let wholeMultis: CurlMultis
@@ -16,25 +17,27 @@ final class ConnectionPool: TimerTarget {
     private var lastFound: OriginConnections?
     private var openCount = 0
     private var idleBytes = 0
-    /// The memory of idle connections that is taken from the budget.
+    /// The memory of idle connections that is reserved from the budget.
     private var heldBytes = 0
     private lazy var timer = Timer(self)
     private var isArmed = false
     private let rush: Rush
 
-    /// Streams have connections of their own: libcurl goes through those of a multi for each read.
+    /// The key of an origin's connections. Streams have connections of their own, because libcurl searches all
+    /// connections of a multi for each read.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool
     }
 
-    /// libcurl looks through all connections of a multi for the one that is read or written.
+    /// The most connections in one multi: libcurl searches all of them for the one that is read or written.
     private static let connectionsPerMulti = 128
-    /// Vendors and what is between close connections that nobody uses, some without a word.
+    /// The time after which an idle connection is closed. Vendors and proxies close unused connections, some without
+    /// notice.
     private static let idleNanoseconds: UInt64 = 60_000_000_000
-    /// The amount of memory that is taken from the budget at once.
+    /// The amount of memory that is reserved from the budget at once.
     private static let stepBytes = 65_536
-    /// The most idle connections that one turn of the loop ends.
+    /// The most idle connections that are closed in one turn of the loop.
     private static let endedPerTurn = 64
 
     init(_ client: CurlClient, maxOpen: Int) {
@@ -46,7 +49,7 @@ final class ConnectionPool: TimerTarget {
         streamMultis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
 
-    /// Returns the connections that may carry calls of this form.
+    /// Returns the connections that can carry calls of this form.
     func connections(for form: borrowing DirectForm, isStreamed: Bool) -> OriginConnections {
         if let lastFound, lastFound.key.isStreamed == isStreamed, lastFound.key.origin == form.origin {
             return lastFound
@@ -64,7 +67,7 @@ final class ConnectionPool: TimerTarget {
         return found
     }
 
-    // MARK: Told by an origin's connections
+    // MARK: Calls from an origin's connections
 
     /// Makes room for one more connection, and counts it.
     func willOpen(_ origin: OriginConnections) {
@@ -82,8 +85,8 @@ final class ConnectionPool: TimerTarget {
         if lastFound === origin { lastFound = nil }
     }
 
-    /// Reserves the memory of a connection that becomes idle. Where descriptors or memory are short, the oldest idle ones
-    /// make room.
+    /// Reserves the memory of a connection that becomes idle. If descriptors or memory are short, the oldest idle
+    /// connections are closed.
     /// - Returns: whether the connection may be kept.
     func mayKeep(bytes: Int) -> Bool {
         while openCount > maxOpen || !hasMemory(for: bytes) {
@@ -118,7 +121,7 @@ final class ConnectionPool: TimerTarget {
         heldBytes = wanted
     }
 
-    /// Returns false if no connection is idle.
+    /// Closes the oldest idle connection. Returns false if no connection is idle.
     @discardableResult
     private func endOldest() -> Bool {
         let oldest = origins.values.min { ($0.oldestSince ?? .distantFuture) < ($1.oldestSince ?? .distantFuture) }
@@ -129,12 +132,12 @@ final class ConnectionPool: TimerTarget {
 
     // MARK: Time
 
-    /// Ends the connections that nobody used for a minute, some in each turn.
+    /// Closes connections that were idle for a minute, a bounded number in each turn.
     func timerFired() {
         let now = client.loop.now
         var left = Self.endedPerTurn
         var next = LoopTime.distantFuture
-        // Ending a connection may take its origin out of the table, so this goes over a copy.
+        // Closing a connection may remove its origin from the table, so this iterates over a copy.
         for origin in Array(origins.values) {
             while let since = origin.oldestSince {
                 guard now >= since + Self.idleNanoseconds, left > 0 else {
@@ -147,7 +150,7 @@ final class ConnectionPool: TimerTarget {
         }
         returnMemory()
         isArmed = next != .distantFuture
-        // Not in this turn: others are to be served between.
+        // The timer is set to a later turn, so that other work is done in between.
         if isArmed { client.loop.arm(timer, at: max(next, now + 1_000_000)) }
     }
 }

@@ -1,7 +1,9 @@
 import CCurl
 import Glibc
 
-/// libcurl's write callback: `bytes` is valid during the call only.
+/// Passes received bytes to the transfer: libcurl's write callback.
+///
+/// - Parameter bytes: valid during the call only.
 func takeBytes(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -12,7 +14,7 @@ func takeBytes(
     return transfer.receive(UnsafeRawBufferPointer(start: bytes, count: unit * count))
 }
 
-/// libcurl's header callback: one line each call.
+/// Passes one line of the head to the transfer: libcurl's header callback.
 func takeHeader(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -48,8 +50,8 @@ func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
 }
 
 extension PeerAddress {
-    /// The address and port that libcurl is about to connect to; nil: of neither version, or of version 4 in the clothes
-    /// of version 6.
+    /// Returns the address and port that libcurl is about to connect to. Returns nil for another address family, and
+    /// for an IPv4 address that is mapped into IPv6.
     static func target(_ address: UnsafePointer<curl_sockaddr>) -> (PeerAddress, UInt16)? {
         guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
         let bytes = UnsafeRawPointer(address) + offset

@@ -1,21 +1,21 @@
 import CCurl
 
-/// Told of a handle's end, by its multi.
+/// The user of a handle. Its multi calls it when the handle ends.
 protocol CurlUser: AnyObject {
     func finish(_ code: CURLcode)
-    /// The directions that libcurl is to pause, as `CURLPAUSE_…`.
+    /// The directions that libcurl must pause, as `CURLPAUSE_…`.
     var held: Int32 { get }
-    /// libcurl wants nothing more of the connection, and does not know that this is the end.
+    /// Whether the response has ended although libcurl does not know it.
     var hasEndedEarly: Bool { get }
 }
 
-/// An easy handle, which connects by the client's rules.
+/// A libcurl easy handle that connects by the client's rule.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
-    /// Outlives it.
+    /// The user of the handle, which outlives the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
-    /// It only connects, and stays in its multi.
+    /// Whether the handle only opens a connection, and then stays in its multi.
     let isConnection: Bool
 
     init?(_ client: CurlClient, isConnection: Bool = false) {
@@ -27,7 +27,7 @@ final class CurlHandle {
             relay_curl_set_open(easy, openSocket, Unmanaged.passUnretained(client).toOpaque()),
             relay_curl_set_close(easy, closeSocket, Unmanaged.passUnretained(client).toOpaque()),
             relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
-            // Else the loop would wait, at the end of a call, for a thread that still looks up its name.
+            // Without this option the loop would wait, at the end of a call, for a thread that still looks up a name.
             relay_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1),
             relay_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
             isConnection ? relay_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1) : CURLE_OK,

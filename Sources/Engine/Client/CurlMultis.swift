@@ -1,7 +1,7 @@
-/// Multis of one use, none of which has many handles: libcurl goes through all connections of a multi, for a free one or
-/// for the one that is meant, so those that are held would slow every other call.
+/// A group of multis for one purpose, each with few handles. libcurl searches all connections of a multi for a free one
+/// or for the one that is meant, so many idle connections would slow down every call.
 ///
-/// Only its loop's thread touches it.
+/// Use it only on its loop's thread.
 final class CurlMultis {
     private unowned let client: CurlClient
     private let most: Int
@@ -12,7 +12,7 @@ final class CurlMultis {
         self.most = most
     }
 
-    /// With room for one handle more.
+    /// Returns a multi that has room for one more handle.
     func next() -> CurlMulti {
         if let free = multis.first(where: { $0.active < most }) { return free }
         let new = CurlMulti(client: client, in: self)
@@ -20,7 +20,8 @@ final class CurlMultis {
         return new
     }
 
-    /// Of several without a handle one is kept: their connections would pile up after a rush.
+    /// Removes a multi without handles if there are others. Otherwise their connections would pile up after a peak of
+    /// load.
     func isIdle(_ multi: CurlMulti) {
         guard multis.count > 1, let place = multis.firstIndex(where: { $0 === multi }) else { return }
         multis.remove(at: place)

@@ -1,8 +1,9 @@
 import CCurl
 
 extension CurlTransfer: UpstreamUpload {
-    /// For a new handle: its options are an upload's for ever. Always a new connection: a kept one may turn out to be
-    /// dead, and what was read of the body cannot be sent again.
+    /// Sets the options of an upload on a new handle, which is never reused. An upload always opens a new connection: a
+    /// kept one may turn out to be dead, and the part of the body that was already read cannot be sent again. Returns
+    /// false if libcurl refuses an option.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: Outgoing) -> Bool {
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
@@ -20,9 +21,9 @@ extension CurlTransfer: UpstreamUpload {
         return codes.allSatisfy { $0 == CURLE_OK }
     }
 
-    // MARK: For the writer
+    // MARK: Interface for the writer
 
-    /// Bytes are still sent.
+    /// Whether bytes of the body are still sent.
     private var takesBody: Bool { finished == nil && failure == nil && !isAnsweredEarly }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
@@ -59,20 +60,21 @@ extension CurlTransfer: UpstreamUpload {
         limitAnew()
     }
 
-    /// The time in which more of the body is waited for does not count.
+    /// Excludes the time in which the upload waited for more of the body from the total time.
     func countPause() {
         guard let outgoing, outgoing.isPaused, !isAnsweredEarly else { return }
         postponeTotal(byNanoseconds: loop.now.nanoseconds(since: outgoing.pausedAt))
         outgoing.pausedAt = loop.now
     }
 
-    /// The body has not the length that was said: the vendor must not take it for whole.
+    /// Aborts the upload, because the body does not have the announced length: the vendor must not take it for
+    /// complete.
     private func breakOff() {
         failure = TransportError(.broken, code: CURLE_ABORTED_BY_CALLBACK.rawValue)
         abort()
     }
 
-    // MARK: For libcurl
+    // MARK: Interface for libcurl
 
     func give(into room: UnsafeMutableRawBufferPointer) -> Int {
         guard let outgoing, failure == nil else { return Int(CURL_READFUNC_ABORT) }
@@ -88,16 +90,16 @@ extension CurlTransfer: UpstreamUpload {
         return count
     }
 
-    /// libcurl wants nothing of the connection. It holds a transfer for unfinished whose body was refused while it was
-    /// paused, or refused with `Connection: close`; that is the answer's end.
+    /// Whether the response has ended although libcurl considers the transfer unfinished. This happens if the vendor
+    /// refused the body while it was paused, or refused it with `Connection: close`.
     var hasEndedEarly: Bool { isAnsweredEarly && held & CURLPAUSE_RECV == 0 && finished == nil }
 
-    /// A body of which a part has been read is not to be had again. libcurl 7.88 asks only when it knows that a part
-    /// was sent, and would otherwise go on in the middle: hence the question before each attempt.
+    /// Whether no part of the body was read yet, so that the request can be sent again. libcurl 7.88 asks only if it
+    /// knows that a part was sent, and would otherwise continue in the middle. So this is checked before each attempt.
     var isBodyWhole: Bool { !(outgoing?.hasBeenTaken ?? false) }
 }
 
-/// libcurl's read callback.
+/// Gives libcurl bytes of the body: its read callback.
 private func giveBytes(
     room: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -113,7 +115,7 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
-/// Called for each connection on which the request is about to be sent.
+/// Decides whether the request may be sent. Called for each connection on which it is about to be sent.
 private func beforeRequest(
     context: UnsafeMutableRawPointer?,
     vendor: UnsafeMutablePointer<CChar>?,

@@ -1,26 +1,26 @@
 import CCurl
 
-/// A call on HTTP/1.1 of our own, on a connection that libcurl makes.
+/// A call that uses the relay's own HTTP/1.1, on a connection that libcurl opens.
 ///
-/// `@unchecked`: only its loop's thread touches it.
+/// `@unchecked`: only its loop's thread uses it.
 final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
     private let origin: OriginConnections
     private let form: DirectForm
     private var connection: UpstreamConnection?
-    /// The connection served another call before.
+    /// Whether the connection served another call before.
     private var isKept = false
-    /// The request's head, and its body where that is small.
+    /// The request's head, and its body if that is small.
     private var request = ByteBuffer()
-    /// Sent after it, in place.
+    /// A large body, sent from its own buffer after `request`; nil if the body is part of `request` or there is none.
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
     private var answer = AnswerDecoder()
     private var isKeepAlive = false
-    /// Something of the answer has come.
+    /// Whether any byte of the response has arrived.
     private var isAnswered = false
     private var media = ""
-    /// A body up to that goes with the head in one piece.
+    /// The largest body that is copied behind the head and sent with it.
     private static let joinedBytes = 16_384
 
     init(_ call: borrowing UpstreamCall, _ form: borrowing DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
@@ -46,7 +46,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isJoined { request.append(body.bytes) } else { self.body = body }
     }
 
-    /// Once. False: there is no memory.
+    /// Starts the call. Call it once. Returns false if there is no memory.
     func begin() -> Bool {
         if let kept = origin.takeIdle() {
             kept.user = self
@@ -107,15 +107,15 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
                 sentBytes += count
                 if count < rest.count { return }
             case .failure(let failure):
-                // The vendor may have answered before it ended the connection.
+                // The vendor may have responded before it ended the connection.
                 sendingFailure = failure.code
-                // The call may go on with a new connection, which is not there yet.
+                // The call may continue on a new connection, which is not open yet.
                 return canRead()
             }
         }
     }
 
-    /// A stream may last for an hour; what was asked is of no more use once it is sent and answered.
+    /// Frees the request once it was sent and the response has begun: a stream may last for an hour.
     private func dropRequest() {
         guard isSent else { return }
         sentBytes = 0
@@ -123,7 +123,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         body = nil
     }
 
-    // MARK: The answer
+    // MARK: The response
 
     func canRead() {
         let room = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<origin.readBytes])
@@ -139,7 +139,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
                 } catch {
                     return brokeOff(CURLE_WEIRD_SERVER_REPLY)
                 }
-                // Else more may be in TLS, of which epoll does not know.
+                // After a full read more data may wait in the TLS layer, which epoll does not see.
                 if count < room.count, sendingFailure == nil { return }
             case .end: return hasEnded()
             case .broken(let code): return brokeOff(code)
@@ -164,13 +164,15 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    /// Nobody wants the rest; who waits ends the call.
+    /// Stops reading, because the rest is not wanted. The waiting task ends the call.
     private func refuse() {
         connection?.reads(false)
         waiter.wake()
     }
 
-    /// - Parameter bytes: the head's.
+    /// Takes over the response's head.
+    ///
+    /// - Parameter bytes: the bytes of the head.
     private func begin(_ answer: AnswerHead, _ bytes: UnsafeRawBufferPointer) {
         isHeadComplete = true
         isKeepAlive = answer.isKeepAlive
@@ -194,7 +196,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isStreamed { waiter.wake() }
     }
 
-    /// The vendor has ended the connection.
+    /// Handles the vendor's end of the connection.
     private func hasEnded() {
         if answer.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
@@ -210,7 +212,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func brokeOff(_ code: CURLcode) {
         connection?.close()
         connection = nil
-        // A kept connection may have been dead before the request came there.
+        // A kept connection may have been dead before the request reached the vendor.
         if isKept, !isAnswered, !isUnwanted {
             isKept = false
             sentBytes = 0
@@ -222,7 +224,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     // MARK: The reader's pace
 
-    /// At the turn's end: a fast vendor and a fast reader would keep the loop for themselves.
+    /// Resumes at the end of the turn: otherwise a fast vendor and a fast reader would occupy the loop.
     override func resume() { loop.atTurnEnd(self) }
 
     func turnEnds() {

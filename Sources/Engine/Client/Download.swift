@@ -1,30 +1,31 @@
 import CCurl
 
-/// Gets one document over HTTP. Blocks: for the start of the process, and for threads of its own.
+/// A download of one document over HTTP. It blocks, so use it at the start of the process or on a thread of its own.
 package struct Download: Sendable {
     package enum Outcome: Sendable {
-        /// - Parameter tag: its `ETag`.
+        /// - Parameter tag: the document's `ETag`; nil if it has none.
         case document([UInt8], tag: String?)
-        /// The document still has that tag.
+        /// The document still has the given tag.
         case unchanged
-        /// Without the URL, which may contain a secret.
+        /// The reason of a failure. It does not contain the URL, which may include a secret.
         case failed(String)
     }
 
     private let url: String
     private let agent: String
-    /// Empty: none.
+    /// The proxy; empty if there is none.
     private let proxy: String
-    /// A PEM file; nil: the system's.
+    /// A PEM file of certificates; nil for the system's.
     private let certificateFile: String?
-    /// Whether the document proves by itself where it comes from.
+    /// Whether the document proves its own origin, because it is encrypted.
     private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
     private static let limitSeconds = 10
     private static let redirects = 5
 
-    /// - Parameter isSealed: whether only who has its key can have written the document: another host may then send it.
+    /// - Parameter isSealed: whether only a holder of the document's key can have written it. Another host may then
+    ///   send it.
     package init(
         _ url: String,
         agent: String,
@@ -39,7 +40,9 @@ package struct Download: Sendable {
         self.certificateFile = certificateFile
     }
 
-    /// - Parameter tag: of the document that is known; nil: none is.
+    /// Downloads the document. Blocks.
+    ///
+    /// - Parameter tag: the tag of the known document; nil if none is known.
     package func get(unless tag: String? = nil) -> Outcome {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }
@@ -60,7 +63,7 @@ package struct Download: Sendable {
         return .failed("it is redirected more than \(Self.redirects) times")
     }
 
-    /// Returns the URL that the answer redirects to; nil: it does not.
+    /// Returns the URL that the response redirects to; nil if it does not redirect.
     private func target(of easy: UnsafeMutableRawPointer, _ code: CURLcode) -> String? {
         var status = 0
         var location: UnsafePointer<CChar>?
@@ -69,7 +72,7 @@ package struct Download: Sendable {
         return String(cString: location)
     }
 
-    /// Returns why a redirect is not followed, in which only hosts stand; nil: it is.
+    /// Returns why a redirect is not followed, naming hosts only; nil if it is followed.
     private func problem(from old: String, to new: String) -> String? {
         guard let from = Endpoint(old, EndpointOptions()), let to = Endpoint(new, EndpointOptions()),
             let (oldHost, newHost) = from.host.flatMap({ old in to.host.map { (old, $0) } })
@@ -123,7 +126,7 @@ package struct Download: Sendable {
         return codes
     }
 
-    /// The answer as it comes.
+    /// The response as it arrives.
     fileprivate final class Received {
         var bytes: [UInt8] = []
         var tag: String?
@@ -136,7 +139,7 @@ package struct Download: Sendable {
         }
 
         func take(line: UnsafeRawBufferPointer) {
-            // Of the last of several answers.
+            // After a redirect, only the last response counts.
             if line.hasPrefix("HTTP/") {
                 tag = nil
                 bytes = []

@@ -1,15 +1,15 @@
 import CCurl
 
-/// One URL of a vendor, parsed once, and how calls to it are made.
+/// A vendor's URL, parsed once, and the options of calls to it.
 ///
 /// `@unchecked`: immutable; libcurl copies the URL when a transfer starts.
 package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
-    /// Nil: calls go by libcurl's own HTTP.
+    /// The fixed parts of requests in the relay's own HTTP; nil if calls use libcurl's HTTP.
     let form: DirectForm?
 
-    /// Fails if libcurl does not take `url`.
+    /// Parses a URL. Returns nil if libcurl does not accept it.
     package init?(_ url: String, _ options: EndpointOptions) {
         guard let handle = curl_url() else { return nil }
         guard curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK else {
@@ -25,20 +25,20 @@ package final class Endpoint: @unchecked Sendable {
 
     var host: String? { part(CURLUPART_HOST) }
 
-    /// The same scheme, host and port.
+    /// Returns whether both URLs have the same scheme, host and port.
     package func hasOrigin(of other: Endpoint) -> Bool {
         [CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT].allSatisfy {
             part($0)?.lowercased() == other.part($0)?.lowercased()
         }
     }
 
-    /// The host is that one, or below it.
+    /// Returns whether the host is `name` or one of its subdomains.
     package func isAt(_ name: String) -> Bool {
         guard let host = host?.lowercased() else { return false }
         return host == name || host.hasSuffix("." + name)
     }
 
-    /// One of these schemes, a host, and no credentials.
+    /// Returns whether the URL has one of these schemes, a host, and no credentials.
     package func isPlain(_ schemes: [String]) -> Bool {
         guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
@@ -47,7 +47,7 @@ package final class Endpoint: @unchecked Sendable {
     var isHTTPS: Bool { part(CURLUPART_SCHEME)?.lowercased() == "https" }
     var isHTTP: Bool { part(CURLUPART_SCHEME)?.lowercased() == "http" }
 
-    /// Whether the other one is the same host with TLS, both at the ports that their schemes have.
+    /// Returns whether `other` is the same host with TLS, both at the default ports of their schemes.
     func isUpgraded(by other: Endpoint) -> Bool {
         isHTTP && other.isHTTPS && host?.lowercased() == other.host?.lowercased()
             && part(CURLUPART_PORT) == "80" && other.part(CURLUPART_PORT) == "443"
@@ -55,7 +55,7 @@ package final class Endpoint: @unchecked Sendable {
 
     private func part(_ which: CURLUPart) -> String? { urlPart(url, which) }
 
-    /// The absolute URL of a redirection to `location`; nil: `location` is no URL.
+    /// Returns the absolute URL of a redirect to `location`; nil if `location` is not a URL.
     func resolved(_ location: UnsafeRawBufferPointer) -> String? {
         guard !location.isEmpty, let copy = curl_url_dup(url) else { return nil }
         defer { curl_url_cleanup(copy) }
@@ -64,7 +64,7 @@ package final class Endpoint: @unchecked Sendable {
     }
 }
 
-/// A part of a parsed URL; nil: it has none.
+/// Returns a part of a parsed URL; nil if the URL does not have it.
 private func urlPart(
     _ url: OpaquePointer,
     _ which: CURLUPart,
@@ -76,20 +76,20 @@ private func urlPart(
     return String(cString: text)
 }
 
-/// The parts of a call's text that are the same for all calls to an endpoint, for HTTP of our own.
+/// The parts of a request that are the same for all calls to an endpoint, for the relay's own HTTP.
 struct DirectForm: Sendable {
-    /// Equal for endpoints whose calls may share a connection.
+    /// The key of the connection. It is equal for endpoints whose calls may share a connection.
     let origin: String
     let hasTLS: Bool
-    /// Target, version and host, which follow the method.
+    /// The bytes after the method: target, version and host.
     let place: [UInt8]
 
-    /// Nil: they need libcurl's own HTTP.
+    /// Returns nil if calls need libcurl's HTTP.
     init?(_ url: OpaquePointer, _ options: EndpointOptions) {
         guard !options.isHTTP2, let scheme = urlPart(url, CURLUPART_SCHEME), let host = urlPart(url, CURLUPART_HOST),
             let port = urlPart(url, CURLUPART_PORT), let path = urlPart(url, CURLUPART_PATH)
         else { return nil }
-        // A proxy for plain HTTP wants another target.
+        // A proxy for plain HTTP needs another form of the target.
         hasTLS = scheme == "https"
         guard options.proxy.isEmpty || hasTLS || options.proxy.hasPrefix("socks") else { return nil }
         guard [CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_ZONEID].allSatisfy({ urlPart(url, $0) == nil }) else {
@@ -104,36 +104,39 @@ struct DirectForm: Sendable {
     }
 }
 
-/// Times in milliseconds. First byte: of the body, from the call's start. Idle: between pieces after it.
+/// The options of calls to an endpoint. Times are in milliseconds. The first-byte time runs from the call's start to
+/// the first byte of the body, the idle time between chunks after it.
 package struct EndpointOptions: Sendable {
     package var connectMilliseconds = 10_000
     package var firstByteMilliseconds = 300_000
     package var idleMilliseconds = 120_000
     package var totalMilliseconds = 3_600_000
     package var isHTTP2 = false
-    /// Of an answer that is wanted whole.
+    /// The largest body of a response that is received whole.
     package var answerLimitBytes = 16_777_216
-    /// A proxy's URL; empty: none. The environment's is never taken.
+    /// A proxy's URL; empty if there is none. The environment's proxy is never used.
     package var proxy = ""
-    /// A file of certificates trusted besides the system's.
+    /// A file of certificates that are trusted besides the system's; nil if there is none.
     package var certificateFile: String?
 
     package init() {}
 }
 
-/// Header lines of calls; kept by who sends them, once for each key.
+/// The header lines of calls. The sender keeps them, one object for each key.
 ///
 /// `@unchecked`: immutable.
 package final class UpstreamHeaders: @unchecked Sendable {
     let list: UnsafeMutablePointer<curl_slist>?
-    /// As they are written, each with its end.
+    /// The lines as they are sent, each with its line end.
     let lines: [UInt8]
     let hasContentType: Bool
-    /// None of them is the transport's own matter.
+    /// Whether no line is one that the transport sets itself, such as Host.
     let isPlain: Bool
 
-    /// `lines`: `Name: value` without control characters; `Name:` keeps libcurl from sending its own. Its `Expect` is
-    /// never sent.
+    /// Creates header lines. `Expect` is never sent by default.
+    ///
+    /// - Parameter lines: lines of the form `Name: value` without control characters. `Name:` keeps libcurl from
+    ///   sending its own.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
@@ -156,6 +159,6 @@ package final class UpstreamHeaders: @unchecked Sendable {
 }
 
 extension String {
-    /// Of a header's line: `Name: value`; in lower case.
+    /// The name of a header line `Name: value`, in lower case.
     package var headerName: String { Substring(utf8.prefix { $0 != UInt8(ascii: ":") }).lowercased() }
 }

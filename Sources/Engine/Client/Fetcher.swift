@@ -1,30 +1,30 @@
-/// Gets what a caller's URL names: the one place where a caller makes this process connect somewhere.
+/// A downloader of callers' URLs. It is the only place where a caller makes this process open a connection.
 ///
-/// The rule is asked about the very address that a socket is opened to, after all parsing, resolving and redirecting
-/// (`CurlClient.mayOpen`), so a name that changes its address, or an odd way of writing one, changes nothing. No
-/// proxy is used, which would look up names itself, and no connection is kept.
+/// The address rule is checked for the exact address that a socket connects to, after all parsing, resolving and
+/// redirecting (`CurlClient.mayOpen`). So a name that changes its address, or an unusual notation, has no effect. No
+/// proxy is used, because it would look up names itself, and no connection is kept.
 ///
-/// `@unchecked`: only its loop's thread touches it.
+/// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
     private let client: CurlClient
     private let terms: Terms
     private let headers: UpstreamHeaders
     private var running = 0
 
-    /// Of one loop; each may have a thread that looks up its name.
+    /// The most concurrent fetches on one loop. Each may occupy a thread that looks up a name.
     package static let concurrent = 64
     private static let redirects = 3
     private static let urlLimitBytes = 8_192
 
-    /// The terms of all fetches.
+    /// The options of all fetches.
     package struct Terms: Sendable {
-        /// Of `https`, `http`.
+        /// The allowed schemes, of `https` and `http`.
         let schemes: [String]
-        /// The name of this program, as servers see it.
+        /// The name of this program that servers see.
         let agent: String
-        /// A PEM file; nil: the system's.
+        /// A PEM file of certificates; nil for the system's.
         let certificateFile: String?
-        /// For a fetch with all its redirects.
+        /// The time limit for a fetch with all its redirects.
         let limitMilliseconds: UInt64
 
         package init(
@@ -40,14 +40,14 @@ package final class Fetcher: @unchecked Sendable {
         }
     }
 
-    /// - Parameter client: has a rule.
+    /// - Parameter client: a client that has an address rule.
     package init(_ terms: Terms, _ client: CurlClient) {
         self.client = client
         self.terms = terms
         headers = UpstreamHeaders(["User-Agent: \(terms.agent)", "Accept: */*"])
     }
 
-    /// The body of a 200, of at most `limitBytes`.
+    /// Downloads a URL and returns the body of a response with status 200. Throws if it has more than `limitBytes`.
     package func fetch(_ url: String, limitBytes: Int) async throws(FetchFailure) -> Body {
         guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
         running += 1
@@ -101,22 +101,22 @@ package final class Fetcher: @unchecked Sendable {
     }
 }
 
-/// Why nothing was fetched. What a caller may know of it is the kind alone: whether an address was refused, has no
-/// server, or has one that is slow or says no, all look alike, or a relay could be used to look around in a network.
+/// The reason why nothing was fetched. Callers may learn only the kind. An address that is refused, has no server, or
+/// has a slow or refusing one looks the same to them. Otherwise a caller could use the relay to explore a network.
 package struct FetchFailure: Error {
     package enum Kind: Sendable {
-        /// No URL, or none of a kind that is fetched.
+        /// The text is not a URL, or not one that is fetched.
         case badURL
-        /// The address brought nothing.
+        /// Nothing could be downloaded from the address.
         case unavailable
         case tooLarge
-        /// Too many fetches run.
+        /// Too many fetches are running.
         case busy
-        /// Whoever wanted it has left.
+        /// The caller has left.
         case cancelled
     }
     package let kind: Kind
-    /// For the log; names no address.
+    /// The cause for the log. It contains no address.
     package let cause: String
 
     init(_ kind: Kind, _ cause: String) {

@@ -1,17 +1,18 @@
-/// The connections of a loop to one origin, for whole calls or for streams.
+/// The connections of one loop to one origin, either for whole responses or for streams.
 ///
-/// Only its loop's thread touches it.
+/// Use it only on its loop's thread.
 final class OriginConnections {
     let key: ConnectionPool.Key
     let multis: CurlMultis
     unowned let pool: ConnectionPool
-    /// The connections in use and idle.
+    /// The number of connections, in use and idle.
     private(set) var openCount = 0
     private var idle = IdleConnections()
     /// The memory that an idle connection holds.
     private let idleBytes: Int
 
-    /// Of a thousand connections, measured. With TLS there are libcurl's handle and connection, and OpenSSL's.
+    /// The memory of an idle connection, measured over a thousand connections. With TLS it includes libcurl's handle
+    /// and connection, and OpenSSL's.
     private static let idleBytes = (tls: 57_344, plain: 8_192)
 
     init(_ key: ConnectionPool.Key, hasTLS: Bool, multis: CurlMultis, _ pool: ConnectionPool) {
@@ -24,7 +25,7 @@ final class OriginConnections {
     /// The most bytes of one read.
     var readBytes: Int { key.isStreamed ? 4_096 : 65_536 }
 
-    /// The time since which the oldest idle connection waits; nil if none is idle.
+    /// The time since which the oldest idle connection has been idle; nil if none is idle.
     var oldestSince: LoopTime? { idle.oldest?.idleSince }
 
     /// Takes the connection that became idle last; nil if none is idle.
@@ -64,13 +65,13 @@ final class OriginConnections {
     }
 }
 
-/// Idle connections in the order in which they became idle. Each operation takes constant time, on the average.
+/// Idle connections in the order in which they became idle. Each operation takes constant time on average.
 struct IdleConnections {
-    /// A connection that was removed leaves an empty place.
+    /// The connections; nil where one was removed.
     private var places: [UpstreamConnection?] = []
-    /// The empty places at the beginning.
+    /// The number of empty entries at the beginning.
     private var emptyCount = 0
-    /// The places that stood before `places`.
+    /// The number of entries that were removed from the front of `places`.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {
@@ -95,6 +96,6 @@ struct IdleConnections {
         emptyCount = 0
     }
 
-    /// The connection that is idle for the longest time; nil if there is none.
+    /// The connection that has been idle longest; nil if there is none.
     var oldest: UpstreamConnection? { emptyCount < places.count ? places[emptyCount] : nil }
 }

@@ -1,33 +1,33 @@
 import Glibc
 
-/// A streamed request's body between who writes it and libcurl.
+/// The body of an upload, between its writer and libcurl.
 ///
-/// Only its loop's thread touches it.
+/// Use it only on its loop's thread.
 final class Outgoing {
-    /// nil: not known, sent in chunks.
+    /// The announced length; nil if it is not known, so that the body is sent in chunks.
     let totalBytes: Int?
     private var waiting = ByteBuffer()
     private(set) var writtenBytes = 0
     private(set) var hasBeenTaken = false
-    /// All is written.
+    /// Whether the whole body is written.
     private(set) var isEnded = false
-    /// libcurl waits until more is written.
+    /// Whether libcurl waits until more is written.
     var isPaused = false
     var pausedAt = LoopTime.distantPast
 
-    /// Waiting for libcurl, which has a buffer of its own; more suspends the writer.
+    /// The most bytes that wait for libcurl before the writer is suspended. libcurl has a buffer of its own.
     static let limitBytes = 16_384
-    /// libcurl's own.
+    /// The size of libcurl's own upload buffer.
     static let curlBytes = 16_384
 
     init(totalBytes: Int?) { self.totalBytes = totalBytes }
 
     var isFull: Bool { waiting.count > Self.limitBytes }
 
-    /// Some of the body has not gone to libcurl.
+    /// Whether libcurl has not read the whole body yet.
     var isOpen: Bool { !isEnded || !waiting.isEmpty }
 
-    /// False: it would be longer than was said.
+    /// Appends bytes. Returns false if the body would exceed the announced length.
     func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if let totalBytes, bytes.count > totalBytes - writtenBytes { return false }
         waiting.append(bytes)
@@ -35,14 +35,14 @@ final class Outgoing {
         return true
     }
 
-    /// False: it is shorter than was said.
+    /// Ends the body. Returns false if it is shorter than announced.
     func end() -> Bool {
         guard writtenBytes == totalBytes ?? writtenBytes else { return false }
         isEnded = true
         return true
     }
 
-    /// Returns the count put into `room`.
+    /// Moves bytes into `room`. Returns their number.
     func take(into room: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(room.count, waiting.count)
         guard count > 0, let from = waiting.bytes.baseAddress, let to = room.baseAddress else { return 0 }
@@ -52,6 +52,6 @@ final class Outgoing {
         return count
     }
 
-    /// Nobody wants the rest.
+    /// Discards the bytes that still wait.
     func drop() { waiting.release() }
 }

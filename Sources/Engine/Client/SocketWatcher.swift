@@ -1,9 +1,9 @@
 import CCurl
 import CLinux
 
-/// libcurl's interest in a socket. Registration is lazy: it outlives the interest, so that a kept connection costs no
-/// system call per transfer; the first event that nobody wants (the vendor closed) ends it, or epoll would report it
-/// for ever.
+/// libcurl's interest in a socket. The registration with epoll outlives the interest, so that a kept connection costs
+/// no system call per transfer. The first unwanted event (the vendor closed the connection) ends it, because epoll
+/// would report the event for ever.
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop
@@ -16,7 +16,7 @@ final class SocketWatcher: Watcher {
         self.loop = loop
     }
 
-    /// `what`: one of `CURL_POLL_…`.
+    /// - Parameter what: one of `CURL_POLL_…`.
     func want(_ what: Int32, _ multi: CurlMulti) {
         self.multi = multi
         wanted = 0

@@ -14,7 +14,7 @@ extension TransportError {
         self.init(kind, code: code.rawValue, at: endpoint)
     }
 
-    /// For the log: what happened and at which host, then the kind and libcurl's code to look up.
+    /// The cause for the log: what happened and at which host, then the kind and libcurl's code.
     package var cause: String {
         let words = words(of: endpoint?.host ?? "the host")
         return code == 0 ? "\(words) (\(kind))" : "\(words) (\(kind), libcurl \(code))"

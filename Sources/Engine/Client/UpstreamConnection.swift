@@ -2,31 +2,31 @@ import CCurl
 import CLinux
 import Glibc
 
-/// Told of what happens on its connection.
+/// The user of a connection, which is called when something happens on it.
 protocol ConnectionUser: AnyObject {
-    /// It is there, or cannot be had.
+    /// Called when the connection is open, or could not be opened.
     func connected(_ code: CURLcode)
-    /// There is something to read, or the end.
+    /// Called when there is something to read, or the end.
     func canRead()
-    /// More can be written, after `write` has taken too little.
+    /// Called when more can be written, after `write` has accepted too little.
     func canWrite()
     func timerFired()
 }
 
-/// A connection to a vendor that libcurl makes: names, proxies and TLS are its matter. HTTP on it is somebody else's,
-/// one call after the other. Without TLS libcurl's part ends there, with its memory of some 10 KB.
+/// A connection to a vendor. libcurl opens it, including names, proxies and TLS. The user speaks HTTP on it, one call
+/// after the other. Without TLS, libcurl's part ends once it is open, which frees about 10 KB.
 ///
-/// Only its loop's thread touches it.
+/// Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     enum Reading {
         case bytes(Int)
-        /// Nothing is there yet.
+        /// Nothing has arrived yet.
         case nothing
         case end
         case broken(CURLcode)
     }
 
-    /// The connections to the same origin, among which this one waits when nobody uses it.
+    /// The connections to the same origin, which keep this one while it is idle.
     let origin: OriginConnections
     /// The time at which this connection became idle.
     var idleSince = LoopTime.distantPast
@@ -35,13 +35,13 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private let hasTLS: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
-    /// Nil: the socket is this connection's own.
+    /// The libcurl handle; nil if this object owns the socket.
     private var handle: CurlHandle?
     private lazy var timer = Timer(self)
-    /// Nil: nobody uses it.
+    /// The call that uses the connection; nil if it is idle.
     unowned var user: (any ConnectionUser)?
     private var socket: Int32 = -1
-    /// The events that epoll is to tell; 0: it does not watch.
+    /// The events for which epoll watches the socket; 0 if it does not.
     private var watched: UInt32 = 0
     private var isClosed = false
 
@@ -57,7 +57,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         origin.willOpen()
         handle.user = self
         handle.use(endpoint)
-        // Of a buffer that it makes for itself, and needs only for a proxy's answer.
+        // The buffer is needed only for a proxy's response, so it may be small.
         _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, 1_024)
         origin.multis.next().start(handle)
     }
@@ -85,7 +85,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         user?.connected(code)
     }
 
-    /// Closes it at once. Not in a callback of libcurl's.
+    /// Closes the connection at once. Do not call it inside one of libcurl's callbacks.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -98,7 +98,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     // MARK: Bytes
 
-    /// - Returns: the count that was taken, 0 if there is no room yet: `canWrite` is called then.
+    /// - Returns: the number of bytes accepted; 0 if there is no space yet. If it is less than `bytes.count`,
+    ///   `canWrite` is called when there is space.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
         var count = 0
         if let handle {
@@ -127,10 +128,10 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         }
     }
 
-    /// After a system call that failed: it has to wait, and the connection is well.
+    /// Whether the system call that just failed only has to wait, so that the connection is intact.
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
-    /// False: it is left alone, whatever comes.
+    /// Starts or stops reading. While it is stopped, received data and the end are ignored.
     func reads(_ isWanted: Bool) { watch(isWanted ? EventLoop.readEvents : 0) }
 
     private func watch(_ events: UInt32) {
@@ -162,5 +163,5 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     func timerFired() { user?.timerFired() }
 }
 
-/// libcurl's code of a call that failed.
+/// The failure of a call of libcurl, with its code.
 struct CurlFailure: Error { let code: CURLcode }

@@ -1,17 +1,17 @@
 import CCurl
 import Glibc
 
-/// The used parts of an answer's head.
+/// The relevant parts of a response's head.
 package struct UpstreamHead: Sendable {
     package let status: Int
     package let isEventStream: Bool
-    /// By `Content-Type`.
+    /// Whether the `Content-Type` is JSON.
     package let isJSON: Bool
-    /// From `Retry-After`, whichever form it had; nil if absent or 0.
+    /// The seconds from `Retry-After` in any of its forms; nil if absent or 0.
     package let retryAfterSeconds: Int?
-    /// From `X-Should-Retry`: the same call may succeed once more, or cannot; nil: it is not said.
+    /// The value of `X-Should-Retry`: whether the same call may succeed if it is retried; nil if absent.
     package let shouldRetry: Bool?
-    /// The target of an answer of status 3xx, absolute; it is not followed.
+    /// The absolute target of a redirect (status 3xx), which is not followed; nil for other responses.
     package let redirectURL: String?
 
     package init(
@@ -34,9 +34,9 @@ package struct UpstreamHead: Sendable {
         seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer, should: UnsafeRawBufferPointer
     )
 
-    /// Of fields as they were sent, empty where they are absent.
+    /// Creates a head from header fields as they were sent, which are empty if absent.
     ///
-    /// - Parameter retry: of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
+    /// - Parameter retry: the values of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(
         status: Int,
         type: UnsafeRawBufferPointer,
@@ -58,7 +58,8 @@ package struct UpstreamHead: Sendable {
         text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
     }
 
-    /// Of `Retry-After` in its two forms, and of `Retry-After-Ms`, which goes before it; nil: there is no time.
+    /// Returns the seconds from `Retry-After-Ms` or, without it, from `Retry-After` in its two forms; nil if there is
+    /// no time.
     private static func seconds(_ wait: Retry) -> Int? {
         if !wait.milliseconds.isEmpty, wait.milliseconds.count <= 20, let number = Double(wait.milliseconds.text),
             (1...1e9).contains(number)
@@ -72,7 +73,8 @@ package struct UpstreamHead: Sendable {
         return seconds > 0 ? seconds : nil
     }
 
-    /// A `Content-Type` that may be told on; empty: it is long, or not plain.
+    /// Returns a `Content-Type` that may be forwarded; empty if it is long or contains other than printable ASCII
+    /// characters.
     static func mediaType(_ type: UnsafeRawBufferPointer) -> String {
         type.count <= 200 && type.allSatisfy { $0 >= 32 && $0 < 127 } ? type.text : ""
     }

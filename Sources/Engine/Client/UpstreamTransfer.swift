@@ -1,10 +1,9 @@
 import CCurl
 import Glibc
 
-/// A call on its way: the answer as it comes, and the times that it has. Who speaks HTTP with the vendor is a subclass's
-/// matter.
+/// A call under way: the response as it arrives, and its time limits. Subclasses speak HTTP with the vendor.
 ///
-/// `@unchecked`: only its loop's thread touches it.
+/// `@unchecked`: only its loop's thread uses it.
 class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     let isStreamed: Bool
     unowned let client: CurlClient
@@ -13,29 +12,30 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var head = UpstreamHead(status: 0, isEventStream: false, retryAfterSeconds: nil)
     var isHeadComplete = false
     var received = ByteBuffer()
-    /// For an answer that is kept whole.
+    /// The reserved memory of a response that is kept whole.
     private var answerHold: MemoryHold?
     let waiter = Waiter()
-    /// The transfer is over; `CURLE_OK`: the answer is whole.
+    /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
     var failure: TransportError?
-    /// Something of the body has come.
+    /// Whether any byte of the body has arrived.
     private(set) var hasBegun = false
-    /// The vendor is held back until the reader takes what waits.
+    /// Whether the vendor is paused until the reader has read what waits.
     var isPaused = false
     private(set) var isUnwanted = false
     private var isStopped = false
-    /// Keeps this object while it runs and nobody else holds it.
+    /// A reference that keeps this object alive while it runs and nothing else holds it.
     private var own: UpstreamTransfer?
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// When the whole time is over, or that for its answer to begin; .max: somebody else looks after it.
+    /// The time at which the total time ends, or the deadline for the response to begin; `distantFuture` if libcurl
+    /// measures the total time.
     private var totalAt = LoopTime.distantFuture
-    /// Nil: `totalAt` is of the whole time.
+    /// The deadline for the response to begin; nil if `totalAt` is the end of the total time.
     private var deadline: (any AnswerDeadline)?
 
-    /// Of a stream, waiting for its reader; more pauses the vendor.
+    /// The most bytes of a stream that wait for its reader before the vendor is paused.
     static let streamLimitBytes = 16_384
 
     init(client: CurlClient, isStreamed: Bool) {
@@ -46,23 +46,23 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: For subclasses
 
-    /// Something calls `timerFired` then, or when it was said before.
+    /// Arranges for `timerFired` to be called at `deadline`, or at an earlier time that was set before.
     func arm(at deadline: LoopTime) { preconditionFailure("of a subclass") }
     func disarm() { preconditionFailure("of a subclass") }
-    /// The reader has taken what waited.
+    /// Continues reading after the reader has read what waited.
     func resume() { preconditionFailure("of a subclass") }
-    /// Ends the call at once, and closes its connection; `finish` is called before it returns.
+    /// Ends the call at once, and closes its connection. `finish` is called before this returns.
     func abort() { preconditionFailure("of a subclass") }
-    /// Nobody uses this object any more.
+    /// Frees or reuses the object, which nothing uses any more.
     func recycle() { clear() }
-    /// The head that has come, once it is complete.
+    /// Reads the head after it has arrived completely.
     func readHead() {}
     var mediaType: String { "" }
-    /// A body is on its way to the vendor, which may take its time.
+    /// Whether a body is being sent to the vendor, which may take its time.
     var isSending: Bool { false }
-    /// Somebody else looks after the whole time.
+    /// Whether libcurl measures the total time.
     var hasTotalElsewhere: Bool { true }
-    /// The call is past its connection, so what is over is the whole time.
+    /// Whether the call is past the connection phase, so that a time-out is one of the total time.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
@@ -76,12 +76,12 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         totalAt = min(totalAt, deadline.endsAt)
     }
 
-    /// So much of the whole time does not count.
+    /// Excludes some time from the total time.
     func postponeTotal(byNanoseconds delay: UInt64) { totalAt += delay }
 
     private var wholeAt: LoopTime { hasTotalElsewhere ? .distantFuture : startedAt + totalNanoseconds }
 
-    /// Makes it as new, but for what is set at its start.
+    /// Resets the object to its initial state, except for what `start` sets.
     func reset() {
         received.removeAll()
         failure = nil
@@ -94,7 +94,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         silenceAt = .distantFuture
     }
 
-    /// The transfer is over, or taken out.
+    /// Handles the end of the transfer, or its removal.
     func finish(_ code: CURLcode) {
         finished = code
         disarm()
@@ -106,7 +106,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Frees what the call held.
+    /// Frees the memory of the call.
     func clear() {
         received.release()
         answerHold = nil
@@ -134,14 +134,14 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until the answer's head is complete or the transfer ended.
+    /// Waits until the response's head is complete or the transfer has ended.
     func waitForHead() async throws(TransportError) {
         while !isHeadComplete, finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
         readHead()
     }
 
-    /// Waits until the transfer ended.
+    /// Waits until the transfer has ended.
     func waitForEnd() async throws(TransportError) {
         while finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
@@ -155,11 +155,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
     }
 
-    /// The endpoint, where its name may be told: those under a rule are somebody else's word.
+    /// The endpoint, if errors may name it; nil for calls under an address rule, whose URL came from a caller.
     private var named: Endpoint? { client.rule == nil ? endpoint : nil }
 
     private func error(_ code: CURLcode) -> TransportError {
-        // libcurl has one code for both; its clock is read a little apart from the loop's.
+        // libcurl has one code for both time-outs, and reads its clock slightly apart from the loop's.
         let elapsed = loop.now.nanoseconds(since: startedAt) + 50_000_000
         let isTotal = isConnected || elapsed >= totalNanoseconds
         return TransportError(code, isWholeTimeOver: isTotal, at: named)
@@ -167,7 +167,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
 
-    /// The vendor's time runs from now on.
+    /// Restarts the vendor's time limit.
     func limitAnew() {
         guard let options = endpoint?.options else { return }
         limit(after: hasBegun ? options.idleMilliseconds : options.firstByteMilliseconds)
@@ -180,7 +180,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     func unlimit() { limitAt = .distantFuture }
 
-    /// When `timerFired` is to be called.
+    /// The time at which `timerFired` must be called.
     var nextDeadline: LoopTime { min(limitAt, silenceAt, totalAt) }
 
     func timerFired() {
@@ -201,7 +201,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// At `totalAt`. False: its answer has begun in time, so it has the whole time.
+    /// Handles `totalAt`. Returns whether the call has failed. Returns false if the response has begun in time, so that
+    /// the total time applies.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
@@ -214,14 +215,14 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Bytes
 
-    /// The answer is not longer than is wanted, with `count` bytes more; else the call has failed.
+    /// Returns whether the response, with `count` more bytes, is within its limit. Otherwise the call has failed.
     func isWithinLimit(with count: Int = 0) -> Bool {
         guard !isStreamed, received.count + count > endpoint?.options.answerLimitBytes ?? 0 else { return true }
         failure = TransportError(.tooLarge, at: named)
         return false
     }
 
-    /// There is memory for `count` bytes more of the answer; else the call has failed.
+    /// Returns whether there is memory for `count` more bytes of the response. Otherwise the call has failed.
     func hasRoom(for count: Int) -> Bool {
         let count = received.count + count
         guard !isStreamed, count > MemoryBudget.smallBytes, !holds(count) else { return true }
@@ -233,7 +234,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         (budget?.covers(count, &answerHold) ?? true) && received.canReserve(count - received.count)
     }
 
-    /// Bytes of the body have come into `received`.
+    /// Handles bytes of the body that were added to `received`.
     func hasReceived() {
         hasBegun = true
         limitAnew()

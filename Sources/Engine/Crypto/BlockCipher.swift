@@ -1,10 +1,11 @@
 import CCrypto
 
-/// AES-128 block by block (ECB), with PKCS#7: for documents that others made so. It hides little, and proves nothing.
+/// Decryption with AES-128 in ECB mode and PKCS#7 padding, for documents that others encrypted in this way. This mode
+/// hides little, and proves nothing about the origin.
 package enum BlockCipher {
     package static let keyBytes = 16
 
-    /// Nil: not made with this key, or changed since, as far as that shows.
+    /// Decrypts bytes. Returns nil if the padding shows that they were not made with this key, or were changed.
     package static func open(_ coded: [UInt8], key: [UInt8]) -> [UInt8]? {
         precondition(key.count == keyBytes && coded.count < 1 << 24)
         guard let cipher = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }

@@ -1,16 +1,16 @@
 import CCrypto
 import Glibc
 
-/// A digest, of SHA-256 if nothing else is said. Two of them are compared in constant time.
+/// A digest, made with SHA-256 by default. Digests are compared in constant time.
 package struct Digest: Hashable, Sendable {
-    /// Its bytes, eight by eight as they lie in memory.
+    /// The bytes of the digest, in groups of eight as they lie in memory.
     package let words: (UInt64, UInt64, UInt64, UInt64)
     package static let byteCount = 32
 
     package init(of bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.sha256) }
 
-    /// The first half of BLAKE2b's: of long texts it takes half of SHA-256's time on a processor without instructions for
-    /// that. Of SHA-256 where libcrypto may not use others.
+    /// Creates a digest from the first half of BLAKE2b's. For long texts it takes half of SHA-256's time on a processor
+    /// without SHA instructions. Uses SHA-256 if libcrypto does not provide BLAKE2b.
     package init(quicklyOf bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.quick) }
 
     private init(of bytes: UnsafeRawBufferPointer, _ algorithm: Algorithm) {
@@ -23,7 +23,7 @@ package struct Digest: Hashable, Sendable {
         words = room.0
     }
 
-    /// A digest that was written down.
+    /// Creates a digest from its stored bytes.
     package init(bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count == Self.byteCount)
         func word(_ index: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) }
@@ -44,7 +44,7 @@ package struct Digest: Hashable, Sendable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
-    /// The first characters (at most 43) of the digest's base64url form.
+    /// Returns the first characters (at most 43) of the digest's base64url form.
     package func base64url(characters: Int) -> String {
         precondition(characters <= 43)
         return withBytes { bytes in
@@ -62,10 +62,11 @@ package struct Digest: Hashable, Sendable {
 }
 
 extension Digest {
-    /// The name of this bearer's caller in logs: 16 characters that say nothing of the key.
+    /// The name in logs of the caller with this key: 16 characters that reveal nothing of the key.
     package var callerName: String { base64url(characters: callerNameLength) }
 
-    /// That name as somebody wrote it down, or of the digest in hexadecimal digits; nil: it is neither.
+    /// Returns the caller's name from the name itself or from the digest in hexadecimal digits; nil if the text is
+    /// neither.
     package static func callerName(of text: String) -> String? {
         let bytes = Array(text.utf8)
         if bytes.count == callerNameLength {
@@ -80,7 +81,7 @@ extension Digest {
 
 private let callerNameLength = 16
 
-/// Takes as long whatever the bytes are; only their number may be learnt.
+/// Compares bytes. The time reveals only their number.
 package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
     guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
         return one.isEmpty && other.isEmpty
@@ -88,7 +89,7 @@ package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: Unsa
     return CRYPTO_memcmp(first, second, one.count) == 0
 }
 
-/// An algorithm, looked up once: libcrypto's implicit look-up costs more than a short digest.
+/// A digest algorithm, looked up once: libcrypto's implicit look-up costs more than a short digest.
 ///
 /// `@unchecked`: an `EVP_MD` is constant, and lives as long as the process.
 private struct Algorithm: @unchecked Sendable {

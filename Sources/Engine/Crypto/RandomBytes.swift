@@ -1,21 +1,21 @@
 import CCrypto
 import Glibc
 
-/// Unguessable ids and numbers from the kernel's random bytes, fetched 4 KB at a time.
+/// A generator of unguessable ids and numbers from the kernel's random bytes, which are fetched 4 KB at a time.
 ///
-/// `@unchecked`: used by one thread at a time: an event loop's own, or the one that has its owner's lock.
+/// `@unchecked`: used by one thread at a time: an event loop's, or the holder of its owner's lock.
 package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
     private var place = capacity
     private static let capacity = 4_096
-    /// Letters and digits of an id: 142 random bits.
+    /// The number of letters and digits of an id, which hold 142 random bits.
     package static let idLength = 24
 
     package init() {}
 
     deinit { bytes.deallocate() }
 
-    /// `prefix` and 24 letters and digits.
+    /// Appends `prefix` and 24 random letters and digits.
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
@@ -28,9 +28,9 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
                 place = 0
             }
             let value = Int(bytes.load(fromByteOffset: place, as: UInt8.self) & 63)
-            bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // given once, and kept nowhere
+            bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // used once, and kept nowhere
             place &+= 1
-            guard value < 62 else { continue }  // so that each character is as likely as any other
+            guard value < 62 else { continue }  // so that all characters are equally likely
             room.storeBytes(of: characters[value], toByteOffset: count, as: UInt8.self)
             count &+= 1
         }

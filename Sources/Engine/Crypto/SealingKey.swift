@@ -6,7 +6,7 @@ package struct SealingKey: Sendable {
     package static let byteCount = 32
     private static let nonceCount = 12
     private static let tagCount = 16
-    /// The bytes that sealing adds.
+    /// The number of bytes that sealing adds.
     package static let overhead = nonceCount + tagCount
 
     package init(_ key: [UInt8]) {
@@ -14,19 +14,22 @@ package struct SealingKey: Sendable {
         self.key = key
     }
 
-    /// HKDF with SHA-256 (RFC 5869) of a secret, without salt; `purpose` keeps keys of one secret apart.
+    /// Derives a key from a secret by HKDF with SHA-256 (RFC 5869), without salt. Different purposes give different
+    /// keys.
     package init(derivedFrom secret: [UInt8], for purpose: [UInt8]) {
         key = hkdf(secret, salt: [], info: purpose, count: Self.byteCount)
     }
 
-    /// A random nonce, what `bytes` became, and the tag. `context` is not in it, but has to be the same to open it.
+    /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag.
+    ///
+    /// - Parameter context: not part of the result, but required to be the same for `open`.
     package func seal(_ bytes: [UInt8], context: [UInt8]) -> [UInt8] {
         var nonce = [UInt8](repeating: 0, count: Self.nonceCount)
         precondition(RAND_bytes(&nonce, Int32(nonce.count)) == 1, "no random bytes")
         return nonce + seal(bytes, nonce: nonce, context: context)
     }
 
-    /// Nil: not made by `seal` with this key and context, or changed since.
+    /// Decrypts bytes. Returns nil if they were not made by `seal` with this key and context, or were changed.
     package func open(_ sealed: [UInt8], context: [UInt8]) -> [UInt8]? {
         guard sealed.count >= Self.overhead else { return nil }
         let nonce = Array(sealed[..<Self.nonceCount])
@@ -65,14 +68,14 @@ package struct SealingKey: Sendable {
             return nil
         }
         if !isSealing, EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_SET_TAG, tagCount, &tag) != 1 { return nil }
-        // Opening, this compares the tags, in constant time.
+        // When opening, this compares the tags in constant time.
         guard EVP_CipherFinal_ex(cipher, &result, &rest) == 1 else { return nil }
         if isSealing, EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_GCM_GET_TAG, tagCount, &tag) != 1 { return nil }
         return Array(result[..<Int(count)])
     }
 }
 
-/// HKDF with SHA-256 (RFC 5869): `count` bytes, at most 8,160.
+/// Returns `count` bytes, at most 8,160, derived by HKDF with SHA-256 (RFC 5869).
 package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -> [UInt8] {
     precondition(count <= 255 * Digest.byteCount)
     let extracted = hmac(key: salt, secret)
@@ -87,10 +90,10 @@ package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -
     return Array(result[..<count])
 }
 
-/// HMAC with SHA-256 (RFC 2104).
+/// Returns the HMAC with SHA-256 (RFC 2104).
 package func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Digest.byteCount)
-    // A key of no bytes needs an address all the same: without one, libcrypto takes the key before.
+    // An empty key still needs an address: without one, libcrypto uses the previous key.
     let done = HMAC(EVP_sha256(), key.isEmpty ? [0] : key, Int32(key.count), bytes, bytes.count, &code, nil)
     precondition(done != nil, "no HMAC")
     return code

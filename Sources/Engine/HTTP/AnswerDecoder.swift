@@ -1,7 +1,7 @@
-/// Reads one answer of HTTP/1.1 from what a connection brings, piece by piece (RFC 9112); strict. Pure: bytes go in, a
-/// head and a body come out.
+/// A strict parser of one HTTP/1.1 response (RFC 9112) from the bytes of a connection, in chunks of any size. Pure:
+/// bytes go in, a head and a body come out.
 package struct AnswerDecoder: ~Copyable {
-    /// The part that comes next.
+    /// The part of the response that comes next.
     private enum Part {
         case head
         case bytes(Int)
@@ -13,21 +13,21 @@ package struct AnswerDecoder: ~Copyable {
     private var part = Part.head
     private var parser = AnswerParser()
     private var chunks = ChunkedBody()
-    /// Has come, and is not complete enough to be read.
+    /// The bytes that have arrived but are not complete enough to be parsed.
     private var unread = ByteBuffer()
 
-    /// The most that is made room for before it comes.
+    /// The most buffer space that is reserved before the body arrives.
     private static let reservedBytes = 16_384
 
     package init() {}
 
-    /// The answer is whole.
+    /// Whether the response is complete.
     package var isDone: Bool { if case .done = part { true } else { false } }
 
-    /// Appends what `bytes` have of the body.
+    /// Consumes received bytes, and appends those of the body to `body`.
     ///
-    /// - Parameter onHead: called once, with the head and the bytes in which its texts stand.
-    /// - Throws: also for what follows the answer: nobody has asked for more.
+    /// - Parameter onHead: called once, with the head and the bytes that its ranges refer to.
+    /// - Throws: also if bytes follow the response, because no other response is expected.
     package mutating func take(
         _ bytes: UnsafeRawBufferPointer,
         into body: inout ByteBuffer,
@@ -45,13 +45,13 @@ package struct AnswerDecoder: ~Copyable {
         }
     }
 
-    /// The connection has ended. False: the answer is cut.
+    /// Handles the end of the connection. Returns false if the response is cut off.
     package mutating func end() -> Bool {
         if case .open = part { part = .done }
         return isDone
     }
 
-    /// Returns the count of what was complete.
+    /// Parses what is complete. Returns the number of bytes consumed.
     private mutating func read(
         _ bytes: UnsafeRawBufferPointer,
         _ body: inout ByteBuffer,

@@ -1,9 +1,9 @@
-/// The checked head of an answer; its texts are places in the head's bytes, empty if absent.
+/// The checked head of a response. Its texts are ranges of the head's bytes, which are empty if absent.
 package struct AnswerHead {
     package enum Length: Equatable, Sendable {
         case bytes(Int)
         case chunked
-        /// Until the connection ends.
+        /// The body lasts until the connection ends.
         case open
     }
 
@@ -17,27 +17,28 @@ package struct AnswerHead {
     package var location = ByteRange()
 }
 
-/// The bytes of a vendor are no HTTP/1.1 answer.
+/// An error: the vendor did not send a valid HTTP/1.1 response.
 package struct MalformedAnswer: Error, Equatable {}
 
-/// Strict heads of HTTP/1.1 answers (RFC 9112). Pure: bytes go in, a value comes out. Informational answers (1xx) are
-/// skipped.
+/// A strict parser of HTTP/1.1 response heads (RFC 9112). Pure: bytes go in, a value comes out. Informational responses
+/// (1xx) are skipped.
 package struct AnswerParser {
-    /// With all informational answers before it.
+    /// The largest head, including all informational responses before it.
     package static let headLimitBytes = 65_536
     private static let fieldLimit = 256
     private static let informationalLimit = 16
 
-    /// No head ends before.
+    /// The number of bytes that were searched for the end of the head.
     private var searched = 0
     private var informational = 0
     private var skippedBytes = 0
 
     package init() {}
 
-    /// - Parameter bytes: from the head's begin; those that were given before, again with what follows them.
-    /// - Returns: nil: the head is not complete. Else its length, and the head; a length without a head: an informational
-    ///   answer, to be taken off.
+    /// - Parameter bytes: the bytes from the head's beginning. Bytes of earlier calls are passed again, with those that
+    ///   follow them.
+    /// - Returns: the head and its length; nil if the head is not complete. A length without a head is an informational
+    ///   response, which the caller must remove.
     package mutating func parse(
         _ bytes: UnsafeRawBufferPointer
     ) throws(MalformedAnswer) -> (length: Int, head: AnswerHead?)? {
@@ -56,7 +57,7 @@ package struct AnswerParser {
         return (end, nil)
     }
 
-    /// So that rubbish is refused at once, however little of it came.
+    /// Checks the first bytes, so that invalid data is refused at once, however little of it has arrived.
     private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedAnswer) {
         let beginning: StaticString = "HTTP/1."
         for place in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
@@ -65,7 +66,8 @@ package struct AnswerParser {
         }
     }
 
-    /// Behind the empty line. Looks at each byte once, however many pieces they come in.
+    /// Returns the index after the empty line; nil if it has not arrived. Looks at each byte once, however many chunks
+    /// it comes in.
     private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
         while let newline = bytes[part: searched..<bytes.count].firstNewline() {
             let place = searched + newline
@@ -76,7 +78,7 @@ package struct AnswerParser {
         return nil
     }
 
-    /// - Parameter bytes: all lines with their ends, without the empty one.
+    /// - Parameter bytes: all lines with their ends, without the empty line.
     private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedAnswer) -> AnswerHead {
         var head = AnswerHead()
         var place = 0
@@ -120,7 +122,7 @@ package struct AnswerParser {
         return head
     }
 
-    /// The next line without its end.
+    /// Returns the next line without its end.
     private static func line(
         _ bytes: UnsafeRawBufferPointer,
         _ place: inout Int
@@ -132,7 +134,7 @@ package struct AnswerParser {
         return bytes[part: place..<(place + end - 1)]
     }
 
-    /// `HTTP/1.1 200`, and a reason that may be missing. True: it is of HTTP/1.0.
+    /// Parses `HTTP/1.1 200`, with or without a reason. Returns whether the version is HTTP/1.0.
     private static func statusLine(
         _ line: UnsafeRawBufferPointer,
         _ head: inout AnswerHead
@@ -145,7 +147,7 @@ package struct AnswerParser {
         return line[7] == 48
     }
 
-    /// Of digits alone; nil: the text is no number.
+    /// Returns the number that the digits form; nil if the text is not a number.
     private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
         guard !text.isEmpty, text.count <= 17 else { return nil }
         var number = 0

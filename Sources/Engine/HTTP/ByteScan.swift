@@ -1,5 +1,5 @@
-/// A place in a text that moves forward only, byte by byte, so that reading takes linear time whatever stands there:
-/// `String` and `Character` look for grapheme clusters, and compare texts in their normal forms, both in quadratic time.
+/// A forward scanner over the bytes of a text, so that reading takes linear time whatever the text contains. `String`
+/// and `Character` look for grapheme clusters and compare normal forms, both in quadratic time.
 package struct ByteScan {
     package let bytes: UnsafeRawBufferPointer
     package private(set) var place = 0
@@ -8,7 +8,8 @@ package struct ByteScan {
 
     package var isAtEnd: Bool { place == bytes.count }
 
-    /// Moves behind the next word, which white space ends; returns where it stands: empty at the end of the text.
+    /// Moves past the next word, which white space ends. Returns the word's range, which is empty at the end of the
+    /// text.
     package mutating func word() -> Range<Int> {
         let before = place
         while place < bytes.count, case let length = Self.spaceLength(bytes, place), length > 0 { place += length }
@@ -18,7 +19,7 @@ package struct ByteScan {
         return start..<place
     }
 
-    /// Moves behind the next `text`; false: there is none, and the end is reached.
+    /// Moves past the next occurrence of `text`. Returns false at the end of the text if there is none.
     package mutating func find(_ text: StaticString) -> Bool {
         let before = place
         while let offset = bytes[part: place..<bytes.count].first(text.utf8Start[0]) {
@@ -35,7 +36,7 @@ package struct ByteScan {
         return false
     }
 
-    /// Moves to the next `end` or white space; returns what stands before it.
+    /// Moves to the next `end` byte or white space. Returns the range before it.
     package mutating func upTo(_ end: UInt8) -> Range<Int> {
         let start = place
         while place < bytes.count, bytes[place] != end, Self.spaceLength(bytes, place) == 0 { place += 1 }
@@ -43,7 +44,7 @@ package struct ByteScan {
         return start..<place
     }
 
-    /// The length of the white space (Unicode's property, in UTF-8) that begins at `place`; 0: none does.
+    /// Returns the length of the white space (Unicode's property, in UTF-8) that begins at `place`; 0 if there is none.
     package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int {
         let byte = bytes[place]
         if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
@@ -64,9 +65,9 @@ package struct ByteScan {
     }
 }
 
-// MARK: Words that are known
+// MARK: Fixed words
 
-/// A fixed word as a pattern: `switch value.text { case "auto": … }`.
+/// Matches a fixed word as a pattern: `switch value.text { case "auto": … }`.
 package func ~= (word: StaticString, text: UnsafeRawBufferPointer) -> Bool { text.equals(word) }
 
 package func ~= (word: StaticString, text: UnsafeRawBufferPointer?) -> Bool { text?.equals(word) ?? false }
@@ -76,15 +77,15 @@ package func == (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { te
 package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(text == word) }
 
 extension StringProtocol {
-    /// Byte by byte. `==` asks whether two texts have one normal form.
+    /// Returns whether both texts have the same bytes. `==` compares their normal forms instead.
     package func hasSameBytes(as other: some StringProtocol) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }
 
 extension String {
-    /// Calls `body` with the UTF-8 where it stands. `withUTF8` wants a variable, so a value would be copied for it. Public, as
-    /// only that is inlined in other modules.
+    /// Calls `body` with the UTF-8 bytes in place. `withUTF8` needs a variable, so a value would be copied for it.
+    /// Public, because only public code is inlined in other modules.
     @inlinable
     public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
         if let value = utf8.withContiguousStorageIfAvailable({ body(UnsafeRawBufferPointer($0)) }) { return value }

@@ -1,11 +1,11 @@
-/// The header lines of one part, as they come.
+/// The parsed header lines of one part.
 struct MultipartFields {
     private var name: String?
     private var filename: String?
     private var contentType: String?
     private var hasDisposition = false
 
-    /// A line without its end. Unknown fields are ignored.
+    /// Parses a line without its end. Unknown fields are ignored.
     mutating func take(_ line: UnsafeRawBufferPointer) throws(RequestError) {
         guard let colon = line.first(UInt8(ascii: ":")), colon > 0,
             line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }),
@@ -52,7 +52,7 @@ struct MultipartFields {
         filename = (extended ?? plain).map(Self.withoutPath)
     }
 
-    /// RFC 5987: charset, language and percent-encoded bytes.
+    /// Decodes an extended value (RFC 5987): charset, language and percent-encoded bytes.
     private static func decodeExtended(_ text: String) throws(RequestError) -> String {
         let parts = text.utf8.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
         let isUTF8 = parts[0].elementsEqual("utf-8".utf8) { $0 | 32 == $1 | 32 }
@@ -73,14 +73,14 @@ struct MultipartFields {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Some clients send the whole path, with their system's separators.
+    /// Removes a path from a file name. Some clients send the whole path, with their system's separators.
     private static func withoutPath(_ name: String) -> String {
         let last = name.utf8.split(omittingEmptySubsequences: false) { $0 == 47 || $0 == 92 }.last
         guard let last, !last.elementsEqual([46]), !last.elementsEqual([46, 46]) else { return "" }
         return String(decoding: last.map { $0 == 9 ? 32 : $0 }, as: UTF8.self)
     }
 
-    /// The boundary that a Content-Type names (RFC 2046, 5.1.1).
+    /// Returns the boundary that a Content-Type names (RFC 2046, 5.1.1).
     static func boundary(_ contentType: UnsafeRawBufferPointer?) throws(RequestError) -> String {
         let refusal = MultipartReader.malformed("Content-Type must be multipart/form-data with a valid boundary.")
         guard let contentType else { throw refusal }
@@ -114,7 +114,7 @@ struct MultipartFields {
     }
 }
 
-/// A field's value with parameters: `value; name=token; name="quoted"`.
+/// A parser of a field value with parameters: `value; name=token; name="quoted"`.
 struct HeaderParameters {
     let value: UnsafeRawBufferPointer
     private var rest: UnsafeRawBufferPointer
@@ -152,8 +152,8 @@ struct HeaderParameters {
         return token.text
     }
 
-    /// A backslash escapes a quote or itself and is else a character, since browsers send paths with bare ones. `%22` is
-    /// how browsers send a quote.
+    /// Parses a quoted text. A backslash escapes only a quote or itself, because browsers send paths with bare
+    /// backslashes. Browsers send `%22` for a quote.
     private mutating func takeQuoted() throws(RequestError) -> String {
         var bytes: [UInt8] = []
         var position = 1

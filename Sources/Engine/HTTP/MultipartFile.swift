@@ -1,4 +1,5 @@
-/// A `multipart/form-data` body with one file, last, whose bytes are sent between `head` and `tail`.
+/// A `multipart/form-data` body with one file, which is its last part. The file's bytes are sent between `head` and
+/// `tail`.
 package struct MultipartFile: ~Copyable {
     package let head: ByteBuffer
     package let tail: ByteBuffer
@@ -6,7 +7,9 @@ package struct MultipartFile: ~Copyable {
     /// The value of the request's Content-Type.
     package let contentType: String
 
-    /// `fields`: plain ones, before the file. A boundary of 128 random bits is in no file.
+    /// Creates the body. Its boundary has 128 random bits, so no file contains it.
+    ///
+    /// - Parameter fields: plain fields, which come before the file.
     package init(
         name: String,
         filename: String,
@@ -25,10 +28,10 @@ package struct MultipartFile: ~Copyable {
         self.contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// The whole body's length with a file of `fileBytes`.
+    /// Returns the whole body's length with a file of `fileBytes`.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    /// The tail with plain fields that were not known before.
+    /// Returns a tail with plain fields that were not known at the start.
     package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
         var out = ByteBuffer("\r\n")
         for field in fields { Self.append(field, boundary, to: &out) }
@@ -43,7 +46,7 @@ package struct MultipartFile: ~Copyable {
         out.append("\r\n")
     }
 
-    /// The rest of a file's head, but for its empty line.
+    /// Appends the rest of a file part's header, without its empty line.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
         head.append("; filename=\"")
         head.append(escaped(filename))
@@ -61,12 +64,13 @@ package struct MultipartFile: ~Copyable {
         return "----relay" + digits.joined()
     }
 
-    /// The beginning of a part's head, up to its name.
+    /// Appends the beginning of a part's header, up to its name.
     package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, _ name: String) {
         buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
     }
 
-    /// Quotes and control characters as browsers send them; backslashes too, since some readers take them for escapes.
+    /// Escapes quotes and control characters as browsers do. Backslashes are escaped too, because some parsers treat
+    /// them as escapes.
     private static func escaped(_ text: String) -> String {
         var escaped: [UInt8] = []
         for byte in text.utf8 {

@@ -1,14 +1,15 @@
-/// Reads a `multipart/form-data` body (RFC 7578, RFC 2046) from bytes cut anywhere. Memory: what was appended last and
-/// the beginning of a boundary or of a part's header lines. A pure machine; a cut body never has an `.end`.
+/// A parser of a `multipart/form-data` body (RFC 7578, RFC 2046) from bytes that arrive in chunks of any size. It holds
+/// the bytes appended last and the beginning of a boundary or of a part's header lines. Pure: bytes go in, events come
+/// out. A truncated body never has an `.end`.
 package struct MultipartReader: ~Copyable {
     private enum State { case preamble, header, data, epilogue }
-    /// "--" and the boundary.
+    /// The text "--" and the boundary.
     private let mark: ByteBuffer
     private var rest = ByteBuffer()
     private var state = State.preamble
-    /// A boundary here needs no line end before it: at the body's beginning, and after header lines.
+    /// Whether a boundary needs no line end before it: at the body's beginning, and after header lines.
     private var isAtLineStart = true
-    /// Its delimiter has been taken, its end is still to be told.
+    /// Whether the delimiter of a part was consumed but its end was not emitted yet.
     private var hasEndToTell = false
     private var hasToldEnd = false
     private var parts = 0
@@ -17,23 +18,25 @@ package struct MultipartReader: ~Copyable {
     private var ignoredBytes = 0
 
     package static let partLimit = 256
-    /// Of one part's header lines.
+    /// The largest size of one part's header lines.
     package static let headerLimitBytes = 8_192
-    /// Of what stands before the first boundary, and of what stands after the last.
+    /// The most bytes before the first boundary, and the most after the last one.
     package static let ignoredLimitBytes = 8_192
-    /// Of spaces and tabs behind a boundary.
+    /// The most spaces and tabs after a boundary.
     package static let paddingLimitBytes = 64
 
-    /// `contentType`: the request's field. Throws 400 where it is not a form, or has no valid boundary.
+    /// Creates a reader. Throws status 400 if the body is not a form, or has no valid boundary.
+    ///
+    /// - Parameter contentType: the value of the request's Content-Type; nil if absent.
     package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
         let boundary = try MultipartFields.boundary(contentType)
         mark = ByteBuffer("--\(boundary)")
     }
 
-    /// Appended and not yet handed over.
+    /// The number of bytes that were appended but not emitted yet.
     package var waitingBytes: Int { rest.count }
 
-    /// Takes over `bytes`, which is empty after.
+    /// Appends `bytes`, which is empty afterwards.
     package mutating func append(_ bytes: inout ByteBuffer) {
         if rest.isEmpty {
             swap(&rest, &bytes)
@@ -43,7 +46,7 @@ package struct MultipartReader: ~Copyable {
         bytes.removeAll()
     }
 
-    /// The next event in the bytes appended; nil: more bytes are needed. Throws if the body is invalid.
+    /// Returns the next event of the appended bytes; nil if more bytes are needed. Throws if the body is invalid.
     package mutating func next() throws(RequestError) -> MultipartEvent? {
         if hasEndToTell {
             hasEndToTell = false
@@ -57,12 +60,12 @@ package struct MultipartReader: ~Copyable {
         }
     }
 
-    /// To be called at the body's end: throws if its last boundary has not come.
+    /// Checks the end of the body. Throws if its last boundary has not arrived.
     package func checkEnd() throws(RequestError) {
         guard state == .epilogue else { throw Self.malformed("The body ends before its last boundary.") }
     }
 
-    // MARK: Around the parts
+    // MARK: Outside of the parts
 
     private mutating func skipPreamble() throws(RequestError) -> MultipartEvent? {
         let bytes = rest.bytes
@@ -139,16 +142,16 @@ package struct MultipartReader: ~Copyable {
         }
         guard found.start > 0 else { return nil }
         isAtLineStart = false
-        // The storage stays as it is until more is appended.
+        // The storage stays unchanged until more is appended.
         return .data(bytes[part: 0..<found.start])
     }
 
     // MARK: Boundaries
 
     private struct Found {
-        /// The bytes before it are data; without `length`, no boundary begins there.
+        /// The index up to which the bytes are data. Without `length`, no boundary begins there.
         var start: Int
-        /// With its line ends; nil: no whole boundary has come.
+        /// The length of the boundary with its line ends; nil if no whole boundary has arrived.
         var length: Int?
         var isFinal = false
     }
@@ -165,7 +168,7 @@ package struct MultipartReader: ~Copyable {
         return Found(start: bytes.count)
     }
 
-    /// The boundary at `from`, or the beginning of one; nil: neither. A line that only begins like a
+    /// Returns the boundary at `from`, or the beginning of one; nil if there is neither. A line that only begins like a
     /// boundary is data.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> Found? {
         let rest = bytes[part: from..<bytes.count]
@@ -192,21 +195,23 @@ package struct MultipartReader: ~Copyable {
     private static var headerTooLong: RequestError { malformed("The header lines of a part are too long.") }
 }
 
+/// An event of a `multipart/form-data` body.
 package enum MultipartEvent {
     case part(MultipartPart)
-    /// Of the part that began last; never empty; valid until more is appended to the reader.
+    /// Data of the current part. It is never empty, and valid until more is appended to the reader.
     case data(UnsafeRawBufferPointer)
     case partEnd
-    /// The last boundary has come. What still comes is ignored.
+    /// The last boundary has arrived. Later bytes are ignored.
     case end
 }
 
 package struct MultipartPart: Equatable, Sendable {
-    /// The form field's.
+    /// The name of the form field.
     package let name: String
-    /// Without a path, and without control characters; nil: a plain field; empty: a file that has no usable name.
+    /// The file name without path and control characters; nil for a plain field, and empty for a file without a usable
+    /// name.
     package let filename: String?
-    /// As it was sent.
+    /// The Content-Type as it was sent; nil if absent.
     package let contentType: String?
 
     package init(name: String, filename: String?, contentType: String?) {

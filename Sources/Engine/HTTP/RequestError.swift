@@ -1,7 +1,7 @@
-/// A request that the server refuses by itself.
+/// An error response to a request that the server refuses itself.
 package struct RequestError: Error, Equatable {
     package let status: Int
-    /// Written for the client; shows nothing of what was sent.
+    /// The reason, written for the client. It contains nothing of the request.
     package let reason: String
 
     package init(_ status: Int, _ reason: String) {

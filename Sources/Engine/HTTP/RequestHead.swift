@@ -1,7 +1,7 @@
-/// A checked request head: where its parts stand in its bytes.
+/// A checked request head: the positions of its parts in its bytes.
 package struct RequestHead {
     package var method = Method.get
-    /// The target's path as sent, without scheme, authority and query.
+    /// The range of the target's path as it was sent, without scheme, authority and query.
     package var path = ByteRange()
     package var isPathPlain = true
     package var contentLength: Int?
@@ -32,14 +32,14 @@ package enum Method: Sendable, CaseIterable {
     }
 }
 
-/// The fields whose values are kept; of equal ones the first.
+/// The header fields whose values are kept. If a field is repeated, the first one is kept.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
     case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
     case secFetchSite
 
-    /// In lower case.
+    /// The field's name in lower case.
     package var name: StaticString {
         switch self {
         case .host: "host"
@@ -64,14 +64,14 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// A bit, at its number, for each field whose name is so long.
+    /// The fields by length of their names: bit n of an entry stands for the field with raw value n.
     static let byLength: InlineArray<31, UInt32> = {
         var table = InlineArray<31, UInt32>(repeating: 0)
         for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }
         return table
     }()
 
-    /// The field that is named so, in any case.
+    /// Returns the field with this name, in any case; nil if it is another one.
     @inline(__always)
     static func named(_ name: UnsafeRawBufferPointer) -> HeaderField? {
         guard name.count < byLength.count else { return nil }
@@ -86,7 +86,7 @@ package enum HeaderField: Int, CaseIterable {
     }
 }
 
-/// A place in a head, which is shorter than 64 KB.
+/// A range in a head, which is shorter than 64 KB.
 package struct ByteRange {
     package var start: UInt16 = 0
     package var end: UInt16 = 0

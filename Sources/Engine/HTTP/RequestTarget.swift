@@ -1,6 +1,7 @@
-/// The path in a request's target (RFC 9112, 3.2).
+/// Functions for the path in a request's target (RFC 9112, 3.2).
 enum RequestTarget {
-    /// The range of the path in `target`; plain if it needs no decoding. The absolute form is served by its path.
+    /// Returns the range of the path in `target`, and whether it needs no decoding. A target in absolute form is served
+    /// by its path.
     static func path(
         _ target: UnsafeRawBufferPointer,
         method: Method
@@ -45,7 +46,7 @@ enum RequestTarget {
         return end
     }
 
-    /// No `..` segment, escaped or not.
+    /// Throws if the path contains a `..` segment, escaped or not.
     private static func refuseParents(_ path: UnsafeRawBufferPointer) throws(RequestError) {
         guard path.contains(46) || path.contains(37) else { return }
         var decoded = ByteBuffer()
@@ -55,7 +56,8 @@ enum RequestTarget {
         }
     }
 
-    /// Decodes escapes, folds repeated slashes, drops a trailing one; an empty path is `/`. `path` has been checked.
+    /// Appends the path with decoded escapes, without repeated slashes and a trailing one. An empty path becomes `/`.
+    /// The escapes must have been checked.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var index = 0
         let before = out.count
@@ -75,7 +77,7 @@ enum RequestTarget {
         if out.count == before { out.append(47) }
     }
 
-    /// One name or text of a query. Escapes have been checked.
+    /// Returns the decoded name or value of a query. The escapes must have been checked.
     static func decoded(_ field: Slice<UnsafeRawBufferPointer>) -> String {
         var out = ByteBuffer()
         var rest = field
@@ -91,7 +93,7 @@ enum RequestTarget {
 }
 
 extension UInt8 {
-    /// Of a hexadecimal digit, in small or capital letters, what it stands for.
+    /// The value of a hexadecimal digit in lower or upper case; nil for other bytes.
     package var hexValue: UInt8? {
         switch self {
         case 48...57: self - 48

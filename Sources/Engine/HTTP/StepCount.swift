@@ -1,7 +1,7 @@
-/// The number of bytes that the scanners of texts have read. Tests and the fuzzer compare it with the length of what
-/// they sent; in release builds nothing is counted.
+/// A counter of the bytes that text scanners read. Tests and the fuzzer compare it with the length of their input.
+/// Release builds do not count.
 ///
-/// `@unchecked`: one thread counts.
+/// `@unchecked`: used by one thread.
 package final class StepCount: @unchecked Sendable {
     package private(set) var steps = 0
 
@@ -11,7 +11,7 @@ package final class StepCount: @unchecked Sendable {
     @TaskLocal private static var current: StepCount?
     #endif
 
-    /// The steps of `body`.
+    /// Runs `body` and returns the number of steps.
     package static func of<Failure>(_ body: () throws(Failure) -> Void) throws(Failure) -> Int {
         let count = StepCount()
         #if DEBUG || COUNT_STEPS

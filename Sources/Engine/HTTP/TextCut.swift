@@ -1,11 +1,12 @@
 extension String {
-    /// The beginning, cut to a number of bytes of UTF-8, whole scalars.
+    /// Returns the beginning of the text, with at most `limit` bytes of UTF-8 and whole scalars.
     package func beginning(ofBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         return String(decoding: utf8.prefix(limit - brokenBytes(before: limit)), as: UTF8.self)
     }
 
-    /// The text cut to a number of bytes of UTF-8, whole characters; the end goes, but not a short extension.
+    /// Shortens the text to at most `limit` bytes of UTF-8 and whole characters. It removes the end but keeps a short
+    /// file extension.
     package func cut(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let tail = utf8.suffix(Self.extensionLimitBytes)
@@ -15,9 +16,10 @@ extension String {
         return wholeCharacters(ofBytes: limit - ending) + String(decoding: utf8.suffix(ending), as: UTF8.self)
     }
 
-    /// A character that is longer than that, as one with thousands of marks is, is cut between scalars.
+    /// Returns the beginning of the text with whole characters. A character that is longer than `limit`, such as one
+    /// with thousands of marks, is cut between scalars.
     private func wholeCharacters(ofBytes limit: Int) -> String {
-        // No more is looked at than tells where the last one ends.
+        // Only as much is examined as shows where the last character ends.
         let text = beginning(ofBytes: limit + 64)
         var end = text.startIndex
         var bytes = 0
@@ -29,10 +31,11 @@ extension String {
         return bytes > 0 ? String(text[..<end]) : beginning(ofBytes: limit)
     }
 
-    /// With the dot.
+    /// The longest file extension that is kept, with its dot, in bytes.
     private static let extensionLimitBytes = 16
 
-    /// The number of bytes before `place`, which is not the end, that belong to a scalar that goes on there.
+    /// Returns the number of bytes before `place` that belong to a scalar that continues there. `place` must not be the
+    /// end.
     private func brokenBytes(before place: Int) -> Int {
         var index = utf8.index(startIndex, offsetBy: place)
         var count = 0

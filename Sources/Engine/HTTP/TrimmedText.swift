@@ -1,5 +1,5 @@
 extension StringProtocol {
-    /// Without spaces and tabs at both ends.
+    /// The text without leading and trailing spaces and tabs.
     package var trimmed: SubSequence {
         var rest = self[...]
         while let first = rest.first, first == " " || first == "\t" { rest = rest.dropFirst() }

@@ -1,4 +1,4 @@
-/// Base64 (RFC 4648): the standard alphabet with padding, or the one for URLs without.
+/// The kinds of Base64 (RFC 4648): the standard alphabet with padding, and the one for URLs without.
 package enum Base64: Sendable {
     case standard
     case url
@@ -9,8 +9,8 @@ package enum Base64: Sendable {
         return text.text
     }
 
-    /// Nil: another character, a wrong length, or unused bits that are not 0, so that one value has one text. Padding of
-    /// the standard alphabet may be left out.
+    /// Decodes a text. Returns nil if it has another character, a wrong length, or unused bits that are not 0, so that
+    /// each value has only one text. The standard alphabet's padding may be missing.
     package func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
         let values = self == .standard ? Self.standardValues : Self.urlValues
         let copied = text.withContiguousStorageIfAvailable { decoded($0, values) }
@@ -46,7 +46,7 @@ package enum Base64: Sendable {
         return isAlphabet && left == 0 ? bytes : nil
     }
 
-    /// The value of each character; 255: none.
+    /// The value of each character; 255 for characters outside of the alphabet.
     private static let standardValues = values(standardAlphabet)
     private static let urlValues = values(urlAlphabet)
 
@@ -61,11 +61,11 @@ package enum Base64: Sendable {
 }
 
 extension ByteBuffer {
-    /// Appends `data` without line breaks.
+    /// Appends `data` in Base64, without line breaks.
     package mutating func append(base64 data: UnsafeRawBufferPointer, _ kind: Base64 = .standard) {
         let whole = data.count / 3 * 3
         let padded = (data.count + 2) / 3 * 4
-        // The last two letters of the alphabet.
+        // The last two characters of the alphabet.
         let last: (UInt32, UInt32) = kind == .url ? (45, 95) : (43, 47)
         let room = reserve(padded)
         var place = 0
@@ -92,7 +92,7 @@ extension ByteBuffer {
     }
 }
 
-/// Four letters for 24 bits, the first in the lowest byte.
+/// Returns the four characters for 24 bits, the first in the lowest byte.
 private func letters(_ word: UInt32, _ last: (UInt32, UInt32)) -> UInt32 {
     letter(word >> 18 & 63, last) | letter(word >> 12 & 63, last) << 8 | letter(word >> 6 & 63, last) << 16
         | letter(word & 63, last) << 24

@@ -1,4 +1,4 @@
-/// A value that knows its JSON text.
+/// A value that can write itself as JSON.
 package protocol JSONWritable {
     /// Appends the value as JSON, with quotes and escapes where its type needs them.
     func appendJSON(to out: inout ByteBuffer)
@@ -6,8 +6,8 @@ package protocol JSONWritable {
 
 /// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
 ///
-/// Literals are trusted and stand as they are. An interpolated value is escaped by its type, and one whose type has no
-/// JSON text does not compile. Lists and optional members put their own commas.
+/// Literals are trusted and written unchanged. An interpolated value is escaped by its type; a value whose type has no
+/// JSON form does not compile. Lists and optional members write their own commas.
 ///
 /// `@unchecked`: the bytes do not change after `init`.
 package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
@@ -20,7 +20,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package init(stringInterpolation: StringInterpolation) { output = stringInterpolation.output }
 
-    /// The text of the JSON.
+    /// The JSON as text.
     package var text: String { output.bytes.text }
 
     /// Calls `body` with the bytes, which are valid during the call only.
@@ -28,7 +28,8 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate let output = JSONOutput()
-        /// Whether an optional member stood here: the literal that follows may bring a comma that nothing needs.
+        /// Whether the last interpolation was an optional member, so that a comma at the start of the next literal may
+        /// be superfluous.
         private var followsMember = false
 
         package init(literalCapacity: Int, interpolationCount: Int) {
@@ -49,15 +50,15 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             if !text.isEmpty { followsMember = false }
         }
 
-        /// Appends a value as its type has it.
+        /// Appends a value as JSON.
         package mutating func appendInterpolation(_ value: some JSONWritable) {
             value.appendJSON(to: &output.bytes)
         }
 
-        /// Appends a value as its type has it; `null` for nil.
+        /// Appends a value as JSON; `null` for nil.
         package mutating func appendInterpolation(_ value: (some JSONWritable)?) { value.appendJSON(to: &output.bytes) }
 
-        /// Appends an array of what `json` makes of each element.
+        /// Appends an array with the result of `json` for each element.
         package mutating func appendInterpolation<Elements: Sequence>(
             _ elements: Elements,
             each json: (Elements.Element) -> JSONFragment
@@ -80,13 +81,13 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             value.appendJSON(to: &output.bytes)
         }
 
-        /// Appends members whose names are known at run time only, with their commas.
+        /// Appends members whose names are known only at run time, with their commas.
         package mutating func appendInterpolation(members: [(name: String, value: JSONFragment)]) {
             followsMember = true
             for member in members { appendInterpolation(member: member.name, member.value) }
         }
 
-        /// Appends what is JSON already, as it is.
+        /// Appends bytes that are already JSON.
         package mutating func appendInterpolation(raw json: UnsafeRawBufferPointer) { output.bytes.append(json) }
     }
 }
@@ -112,7 +113,7 @@ extension ByteBuffer {
     /// Creates a buffer with the JSON.
     package init(json fragment: JSONFragment) { json(fragment) }
 
-    /// Appends JSON that interpolation writes. Its name differs from `append(json:)`, which quotes and escapes a text.
+    /// Appends an interpolated fragment. Its name differs from `append(json:)`, which quotes and escapes a text.
     package mutating func json(_ fragment: JSONFragment) { fragment.appendJSON(to: &self) }
 }
 
@@ -133,7 +134,7 @@ extension UInt64: JSONWritable {
 }
 
 extension Double: JSONWritable {
-    /// Appends the shortest text that gives the same number; `null` for what JSON has no number for.
+    /// Appends the shortest text that gives the same number; `null` for values that JSON cannot represent.
     package func appendJSON(to out: inout ByteBuffer) {
         if isFinite { out.append("\(self)") } else { out.append("null") }
     }

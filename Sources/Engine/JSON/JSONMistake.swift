@@ -1,12 +1,12 @@
-/// The first place at which a text is not JSON, for messages. Found in linear time, on bytes, after a parser has refused
-/// the text.
+/// The first position at which a text is not JSON, for error messages. It is found in linear time, on bytes, after a
+/// parser has rejected the text.
 package struct JSONMistake: Sendable, Equatable {
-    /// Counted from 0; the count of bytes if the text ends too early.
+    /// The byte index of the mistake; the number of bytes if the text ends too early.
     package let place: Int
-    /// A phrase such as `a comma or }`.
+    /// The expected syntax, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
-    /// Nil if the text follows JSON's grammar, whatever else is wrong with it.
+    /// Finds the mistake. Returns nil if the text follows JSON's grammar, even if it is invalid for another reason.
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }
@@ -22,7 +22,7 @@ package struct JSONMistake: Sendable, Equatable {
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
     private(set) var place = 0
-    /// The open containers; true: an object.
+    /// The open containers; true for an object, false for an array.
     private var open: [Bool] = []
 
     private static let mostDepth = 1_024
@@ -43,7 +43,7 @@ private struct JSONScan {
             }
             if open.count > Self.mostDepth { return nil }
             if isValueOpen { continue }
-            // After a value: what follows may end several containers.
+            // After a value, the next characters may end several containers.
             while true {
                 skipBlanks()
                 guard let isObject = open.last else { return byte == nil ? nil : "nothing more" }
@@ -104,7 +104,7 @@ private struct JSONScan {
         return nil
     }
 
-    /// A member's name and its colon.
+    /// Parses a member's name and its colon. Returns what is expected if there is a mistake.
     private mutating func takeName() -> StaticString? {
         skipBlanks()
         guard byte == UInt8(ascii: "\"") else { return "a name in double quotes" }
@@ -168,7 +168,7 @@ private struct JSONScan {
         return nil
     }
 
-    /// `-12.5e+3`
+    /// Parses a number such as `-12.5e+3`. Returns what is expected if there is a mistake.
     private mutating func takeNumber() -> StaticString? {
         if byte == UInt8(ascii: "-") { place += 1 }
         let start = place

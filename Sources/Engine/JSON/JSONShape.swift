@@ -1,17 +1,17 @@
 import CSimdjson
 
-/// The work that a JSON text makes for a parser and for the readers of its values: counted in one pass over the bytes,
-/// before anything is built from them. It judges no grammar: the parser does.
+/// The amount of work that a JSON text causes for a parser and for readers of its values. It is counted in one pass
+/// over the bytes, before anything is built from them. It does not check the grammar, which the parser does.
 package struct JSONShape: Equatable, Sendable {
-    /// Elements and members, at all depths, and the root.
+    /// The number of elements and members at all depths, including the root.
     package private(set) var values = 0
-    /// The most elements of an array that is a member of the root.
+    /// The number of elements in the largest array that is a member of the root.
     package private(set) var mostElements = 0
-    /// That member's name as it is written, if it is at most 64 bytes without escapes; empty: another.
+    /// The raw name of that largest array's member, if it has at most 64 bytes without escapes; otherwise empty.
     package private(set) var mostElementsName = ""
     package private(set) var depth = 0
 
-    /// A text below this has no more of anything than `bound` lets pass: a value takes two bytes.
+    /// The size of a text below which no check is needed: a value takes at least two bytes.
     package static let harmlessBytes = 20_000
 
     package struct Bound: Sendable {
@@ -26,8 +26,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Whether the text has so few commas, colons and openings, wherever they stand, that it is within the bound. A quick look,
-    /// which says false of some texts that are.
+    /// Returns whether the text has so few commas, colons and openings that it must be within the bound. This quick
+    /// check returns false for some texts that are within the bound.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)
@@ -35,7 +35,7 @@ package struct JSONShape: Equatable, Sendable {
         return openings <= bound.depth && separators + openings < min(bound.values, bound.elements)
     }
 
-    /// Counts until something is over the bound, or the text ends.
+    /// Counts until the bound is exceeded or the text ends.
     package init(_ text: UnsafeRawBufferPointer, upTo bound: Bound) {
         guard let base = text.baseAddress else { return }
         var scan = Scan(text: UnsafeRawBufferPointer(start: base, count: text.count), bound: bound)
@@ -53,7 +53,7 @@ package struct JSONShape: Equatable, Sendable {
     }
 }
 
-/// One pass: each byte is looked at once, and inside of strings eight at a time.
+/// The single pass over the text. It looks at each byte once, inside strings eight at a time.
 private struct Scan {
     let text: UnsafeRawBufferPointer
     let bound: JSONShape.Bound
@@ -62,11 +62,11 @@ private struct Scan {
     var mostElements = 0
     var mostName: Range<Int>?
     private var depth = 0
-    /// Of the array that is a member of the root, while the pass is in it.
+    /// The number of elements so far in the current array that is a member of the root.
     private var elements = 0
-    /// A bit for each level: it is an array.
+    /// One bit for each level: whether the container is an array.
     private var arrays = InlineArray<17, UInt64>(repeating: 0)
-    /// Nothing has come since the array or object opened.
+    /// Whether nothing has come since the array or object was opened.
     private var isFresh = false
     private var lastString: Range<Int>?
     private var name: Range<Int>?
@@ -103,7 +103,7 @@ private struct Scan {
         }
     }
 
-    /// A value, or a name, stands here.
+    /// Handles the beginning of a value or a name.
     @inline(__always)
     private mutating func begins() {
         guard isFresh else { return }
@@ -111,7 +111,7 @@ private struct Scan {
         if isArray { count() }
     }
 
-    /// An element of the array.
+    /// Counts an element of the current array.
     @inline(__always)
     private mutating func count() {
         values += 1
@@ -140,8 +140,8 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// The place of the quote that ends the string that begins at `start`, or the text's end. A backslash escapes the byte
-    /// behind it.
+    /// Returns the index of the quote that ends a string whose content begins at `start`, or the end of the text. A
+    /// backslash escapes the byte after it.
     static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }
         guard start < text.count else { return text.count }

@@ -1,12 +1,12 @@
 extension JSONValue {
-    /// The value as UTF-8, without white space. Its depth was bounded when it was parsed.
+    /// The value as UTF-8, without white space. The parser has bounded its depth.
     package var body: Body {
         var text = ByteBuffer()
         append(to: &text)
         return Body(text)
     }
 
-    /// A text in place of that of a member; nil: it stays.
+    /// A function that returns a text to replace a member's text; nil to keep it.
     package typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
 
     package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {

@@ -1,12 +1,12 @@
-/// Numbers that no type holds stop the parser, wherever they stand, though JSON has no bound for them. They are made
-/// decimals, which are near them, in as many bytes.
+/// The replacement of numbers that no type can hold. JSON does not limit numbers, but the parser stops at them. They
+/// become decimals with nearly the same value and the same number of bytes.
 struct LargeNumbers {
-    /// Of a decimal that tells all that is kept of an integer.
+    /// The most digits that a decimal needs to keep all that is kept of an integer.
     private static let keptDigits = 17
-    /// The greatest exponent of a decimal with one digit before its point.
+    /// The largest exponent of a decimal with one digit before its point.
     private static let mostExponent = 307
 
-    /// Nil: all numbers can be held, or are not written properly. In linear time.
+    /// Returns the text with replaced numbers; nil if all numbers can be held, or are malformed. Takes linear time.
     static func held(in text: UnsafeRawBufferPointer) -> ByteBuffer? {
         var held = ByteBuffer()
         held.append(text)
@@ -61,7 +61,7 @@ struct LargeNumbers {
         return true
     }
 
-    /// With zeros before it.
+    /// Writes a number with leading zeros.
     private static func write(_ value: Int, into digits: UnsafeMutableRawBufferPointer) {
         var value = value
         for place in digits.indices.reversed() {
@@ -82,7 +82,7 @@ struct LargeNumbers {
 }
 
 extension Slice<UnsafeMutableRawBufferPointer> {
-    /// Of digits, however many.
+    /// Returns whether the digits, of any number, form a value of at most `bound`.
     fileprivate func isAtMost(_ bound: Int) -> Bool {
         let value = reduce(0) { $0 > 10_000 ? $0 : $0 * 10 + Int($1 - 48) }
         return value <= bound

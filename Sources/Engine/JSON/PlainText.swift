@@ -1,6 +1,7 @@
-// Texts judged eight bytes at a time: those that stand in JSON as they are, ASCII, UTF-8.
+// Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
-/// The highest bit of each byte that needs an escape; after the first such byte, others may be set too.
+/// Returns a word in which the highest bit of each byte that needs an escape is set. After the first such byte, other
+/// bits may be set, too.
 @inline(__always)
 func escapes(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
@@ -10,11 +11,11 @@ func escapes(in word: UInt64) -> UInt64 {
     return (low | (quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
 }
 
-/// Not zero: a byte needs an escape, or is not ASCII.
+/// Returns a value other than 0 if a byte needs an escape or is not ASCII.
 @inline(__always)
 func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
 
-/// The bytes of a text of 1 to 7, some of them twice, so that none outside of it is read.
+/// Returns the bytes of a text of 1 to 7 bytes as a word, some of them twice, so that no byte outside of it is read.
 @inline(__always)
 func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
     if count >= 4 {
@@ -29,8 +30,8 @@ func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
 }
 
 extension UnsafeRawPointer {
-    /// The number of bytes before the first that needs an escape or is not ASCII, of the `count` that are here. Seven more
-    /// behind them are read.
+    /// Returns the number of bytes before the first that needs an escape or is not ASCII, at most `count`. Seven more
+    /// bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
         var place = 0
@@ -44,7 +45,7 @@ extension UnsafeRawPointer {
 }
 
 extension UnsafeRawBufferPointer {
-    /// ASCII that stands in a JSON string as it is.
+    /// Whether the text is ASCII that needs no escape in a JSON string.
     package var isPlain: Bool {
         guard let base = baseAddress, count > 0 else { return true }
         if count < 8 { return odd(in: shortWord(base, count)) == 0 }
@@ -55,11 +56,11 @@ extension UnsafeRawBufferPointer {
             place += 8
             rest -= 8
         }
-        // The last eight, some of them once more.
+        // The last eight bytes, which overlap those before.
         return odd(in: (place + rest - 8).loadUnaligned(as: UInt64.self)) == 0
     }
 
-    /// UTF-8 as RFC 3629 has it.
+    /// Whether the bytes are valid UTF-8 (RFC 3629).
     package var isUTF8: Bool {
         var place = 0
         while place < count {

@@ -1,9 +1,9 @@
 import CSimdjson
 
-/// A value in a JSON text, as it is written there; for texts that a parser found to be valid. An invalid one gives wrong
-/// values, but nothing outside of it.
+/// A value in a JSON text, as it is written there. The text must have passed a parser. An invalid text gives wrong
+/// values, but no access outside of it.
 package struct RawJSON {
-    /// Without the white space around it.
+    /// The bytes of the value, without white space around it.
     package let bytes: UnsafeRawBufferPointer
 
     /// - Parameter text: the whole text; a byte order mark is skipped.
@@ -23,25 +23,26 @@ package struct RawJSON {
     package var isArray: Bool { bytes.first == UInt8(ascii: "[") }
     package var isNull: Bool { bytes.equals("null") }
 
-    /// The bytes between the quotes of a string, with its escapes; nil: it is another value.
+    /// The bytes between the quotes of a string, with its escapes; nil if this is not a string.
     package var content: UnsafeRawBufferPointer? {
         guard bytes.count >= 2, bytes.first == UInt8(ascii: "\"") else { return nil }
         return bytes[part: 1..<(bytes.count - 1)]
     }
 
-    /// The members of an object in their order; of another value none.
+    /// The members of an object in their order; empty if this is not an object.
     package var members: Members { Members(bytes, opening: UInt8(ascii: "{")) }
 
-    /// The elements of an array in their order; of another value none.
+    /// The elements of an array in their order; empty if this is not an array.
     package var elements: Elements { Elements(bytes, opening: UInt8(ascii: "[")) }
 
-    /// The first member of that name, which is written without escapes.
+    /// Returns the first member whose raw name, without escapes, is `name`; nil if there is none.
     package subscript(_ name: StaticString) -> RawJSON? {
         for member in members where member.name.equals(name) { return member.value }
         return nil
     }
 
-    /// Two bytes stand one behind the other, or two others do: one look at most texts tells that nothing is in them.
+    /// Returns whether one of two pairs of adjacent bytes occurs in the text. It is a quick check that excludes most
+    /// texts.
     package func has(_ one: StaticString, or other: StaticString) -> Bool {
         guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
             return false
@@ -52,11 +53,11 @@ package struct RawJSON {
     }
 
     package struct Member {
-        /// As it is written between its quotes.
+        /// The name as it is written between its quotes.
         package let name: UnsafeRawBufferPointer
         package let value: RawJSON
 
-        /// As it is written, from the quote before its name to the end of its value.
+        /// The member as it is written, from the quote before its name to the end of its value.
         fileprivate var bytes: UnsafeRawBufferPointer {
             guard let name = name.baseAddress, let value = value.bytes.baseAddress else { return self.name }
             return UnsafeRawBufferPointer(start: name - 1, count: value - name + 1 + self.value.bytes.count)
@@ -76,7 +77,7 @@ package struct RawJSON {
         }
     }
 
-    /// Values in a row, with commas or colons between them.
+    /// A sequence of values with commas or colons between them.
     package struct Elements: Sequence, IteratorProtocol {
         private let bytes: UnsafeRawBufferPointer
         private var place: Int
@@ -109,7 +110,7 @@ package struct RawJSON {
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
-    /// The place behind the value that begins at `start`.
+    /// Returns the index after the value that begins at `start`.
     private static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard start < bytes.count else { return bytes.count }
         switch bytes[start] {
@@ -140,7 +141,7 @@ extension ByteBuffer {
     /// Appends a comma and the member as it is written.
     package mutating func append(next member: RawJSON.Member) { append(",", member.bytes, "") }
 
-    /// Puts a JSON text on one line, for those who send it by lines: its line ends are white space wherever they stand.
+    /// Replaces line ends by spaces, for JSON that is sent line by line. In JSON, line ends are always white space.
     package mutating func putOnOneLine() {
         guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
         let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)

@@ -1,10 +1,10 @@
-/// Texts as they are written in JSON between their quotes, for events that are read without a parser.
+/// A decoder of JSON strings, as they are written between their quotes, for events that are read without a parser.
 package struct WrittenText: ~Copyable {
     private var decoded = ByteBuffer()
 
     package init() {}
 
-    /// The text, valid until the next call; nil: it is not written in a simple way, or not as JSON demands.
+    /// Returns the text, valid until the next call; nil if it has a `\u` escape or is not a valid JSON string.
     package mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         written.isPlain ? written : unescaped(written)
     }
@@ -34,7 +34,7 @@ package struct WrittenText: ~Copyable {
         return isEscape ? nil : decoded.bytes
     }
 
-    /// Of those with one letter.
+    /// Returns the character of a one-letter escape; nil for other escapes.
     private static func meaning(ofEscape byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "n"): 10

@@ -10,12 +10,14 @@ package enum CrashHandler {
         (SIGSEGV, "SIGSEGV"),
     ]
 
-    /// Has one line written to `descriptor` when a fault ends the process. The exit status stays that of the signal.
+    /// Arranges for one line to be written to `descriptor` when a fault ends the process. The exit status stays that of
+    /// the signal.
     ///
-    /// Sanitizers report faults themselves, so nothing is changed in their builds. Lines of over 512 bytes are not written.
+    /// Sanitizers report faults themselves, so nothing is changed in their builds. Lines of more than 512 bytes are not
+    /// written.
     /// - Parameters:
     ///   - timeOffset: the index in the line of the 24 bytes that the time of the crash replaces.
-    ///   - line: appends the line of the signal that has this name.
+    ///   - line: appends the line for the signal with the given name.
     package static func install(
         writingTo descriptor: Int32,
         timeOffset: Int,
@@ -30,7 +32,8 @@ package enum CrashHandler {
         }
     }
 
-    /// Does the work of the calling thread, with a second stack: the handler runs where the first one has overflowed, too.
+    /// Runs the work of the calling thread with a second stack, so that the crash handler can run even after a stack
+    /// overflow.
     package static func withSignalStack(_ work: () -> Void) {
         guard !relay_is_sanitized() else { return work() }
         relay_crash_add_stack()

@@ -1,5 +1,5 @@
 extension EventLoop {
-    /// Suspends the present task, which runs on this loop; returns early when it is cancelled.
+    /// Suspends the current task, which must run on this loop. Returns early if the task is cancelled.
     package func sleep(nanoseconds: UInt64) async {
         let sleeper = Sleeper()
         arm(sleeper.timer, at: now + nanoseconds)

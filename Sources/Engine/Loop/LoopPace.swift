@@ -1,28 +1,29 @@
 import Synchronization
 
-/// The durations of a loop's iterations: everything else on it waits so long. Written by the loop, read from any
-/// thread; what a reader sees of different values may be a turn apart.
+/// The durations of a loop's turns, which is how long everything else on it waits. The loop writes them, and any thread
+/// may read them. Values that a reader combines may be one turn apart.
 package final class LoopPace: Sendable {
-    /// Turns that have begun.
+    /// The number of turns that have begun.
     private let begun = Atomic<UInt64>(0)
-    /// The time at which the turn that runs now began; `distantPast` while the loop waits for events.
+    /// The time at which the current turn began; `distantPast` while the loop waits for events.
     private let busySince = Atomic(LoopTime.distantPast)
     private let windowStart = Atomic(LoopTime.distantPast)
     private let longest = Atomic<UInt64>(0)
-    /// Of the window before.
+    /// The longest turn of the previous window.
     private let longestBefore = Atomic<UInt64>(0)
 
-    /// The longest turn of this window and the last one is told, so that several readers do not disturb each other.
+    /// The length of a window. The longest turn of the current and the previous window is reported, so that several
+    /// readers do not disturb each other.
     package static let windowNanoseconds: UInt64 = 60_000_000_000
 
-    // MARK: On the loop
+    // MARK: The loop's thread
 
     func turnBegins(at now: LoopTime) {
         begun.store(begun.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         busySince.store(now, ordering: .relaxed)
     }
 
-    /// Returns how long it took.
+    /// Ends the turn. Returns its duration in nanoseconds.
     func turnEnds(at now: LoopTime) -> UInt64 {
         let start = busySince.load(ordering: .relaxed)
         busySince.store(.distantPast, ordering: .relaxed)
@@ -39,11 +40,11 @@ package final class LoopPace: Sendable {
         return length
     }
 
-    // MARK: From any thread
+    // MARK: Any thread
 
     var turns: UInt64 { begun.load(ordering: .relaxed) }
 
-    /// The longest turn of the last one to two minutes, the one that runs included.
+    /// Returns the longest turn of the last one to two minutes, including the current turn.
     package func longestNanoseconds(at now: LoopTime) -> UInt64 {
         let age = now.nanoseconds(since: windowStart.load(ordering: .relaxed))
         var most: UInt64 = 0

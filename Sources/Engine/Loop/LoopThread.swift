@@ -2,7 +2,7 @@ import CBlocks
 import CLinux
 import Glibc
 
-/// A loop on a thread of its own.
+/// An event loop with its own thread.
 package final class LoopThread: Sendable {
     package let loop: EventLoop
     private let worker = Worker()
@@ -17,6 +17,6 @@ package final class LoopThread: Sendable {
         }
     }
 
-    /// Returns when the loop has stopped.
+    /// Returns when the loop has stopped. Blocks.
     package func join() { worker.join() }
 }

@@ -3,33 +3,33 @@ package import Synchronization
 
 /// A reading of the monotonic clock that event loops use.
 ///
-/// Each loop reads the clock once per turn, so the readings of two loops are not in order: a value that another loop
-/// stored can be later than the own `now`. Therefore the difference of two readings is never negative, a sum is never too
-/// large, and the number itself is accessible in `Engine/Loop` only (`Scripts/check-house`).
+/// Each loop reads the clock once per turn, so readings of two loops are not in order: a value that another loop stored
+/// can be later than the own `now`. Therefore the difference of two readings is never negative, and a sum never
+/// overflows. Only `Engine/Loop` may use the number itself (`Scripts/check-house`).
 package struct LoopTime: Comparable, Sendable {
     @usableFromInline let loopNanoseconds: UInt64
 
-    /// Creates a reading; for the clocks of tests.
+    /// Creates a reading, for the clocks of tests.
     @inlinable package init(nanoseconds: UInt64) { loopNanoseconds = nanoseconds }
 
-    /// Creates a reading from microseconds of the same clock. A negative number is `distantPast`, and a number that is too
-    /// large is `distantFuture`.
+    /// Creates a reading from microseconds of the same clock. A negative number gives `distantPast`, and a number that
+    /// is too large gives `distantFuture`.
     package init(microseconds: Int) { self = LoopTime.distantPast.adding(microseconds, nanosecondsEach: 1_000) }
 
     /// A time before every reading of the clock.
     @inlinable package static var distantPast: LoopTime { LoopTime(nanoseconds: 0) }
 
-    /// A time that never comes. A deadline of this value means that there is none.
+    /// A time that never comes. As a deadline it means that there is none.
     @inlinable package static var distantFuture: LoopTime { LoopTime(nanoseconds: .max) }
 
-    /// Reads the clock now, for threads that have no loop. On a loop, use `EventLoop.now`, which costs nothing.
+    /// Reads the clock now, for threads that have no loop. On a loop use `EventLoop.now`, which costs nothing.
     package static func current() -> LoopTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return LoopTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
-    /// The time in the form of C functions that wait by `CLOCK_MONOTONIC`.
+    /// The time in the form that C functions for `CLOCK_MONOTONIC` need.
     var systemTime: timespec {
         timespec(
             tv_sec: Int(loopNanoseconds / 1_000_000_000),
@@ -53,11 +53,11 @@ package struct LoopTime: Comparable, Sendable {
         return isTooLarge ? .distantFuture : LoopTime(nanoseconds: sum)
     }
 
-    /// Returns the time that is so many seconds later; this time if `seconds` is negative, `distantFuture` if the sum is too
-    /// large. For numbers that come from settings and vendors.
+    /// Returns the time that is `seconds` later, for numbers from settings and vendors. Returns this time if the number
+    /// is negative, and `distantFuture` if the sum is too large.
     package func adding(seconds: Int) -> LoopTime { adding(seconds, nanosecondsEach: 1_000_000_000) }
 
-    /// Returns the time that is so many milliseconds later; the bounds are those of `adding(seconds:)`.
+    /// Returns the time that is `milliseconds` later, with the bounds of `adding(seconds:)`.
     package func adding(milliseconds: Int) -> LoopTime { adding(milliseconds, nanosecondsEach: 1_000_000) }
 
     private func adding(_ count: Int, nanosecondsEach unit: UInt64) -> LoopTime {

@@ -3,22 +3,22 @@ import Glibc
 
 /// The tunables of glibc's malloc, which it reads from the environment before the program begins.
 package enum MallocTunables {
-    /// malloc keeps 7 free blocks of each size for a thread, but a loop has more in use at once. 32 blocks take off a third of
-    /// malloc's time; more would keep the memory of streams that have ended.
+    /// The number of free blocks of each size that malloc keeps per thread. By default malloc keeps 7, but a loop uses
+    /// more at once. 32 blocks save a third of malloc's time; more would keep the memory of finished streams.
     static let blocks = (name: "glibc.malloc.tcache_count", value: "32")
 
     private static let variable = "GLIBC_TUNABLES"
-    /// The variable that marks a process that was started again. Its value is the name of the process.
+    /// The variable that marks a restarted process. Its value is the name of the process.
     private static let mark = "RELAY_STARTED_AS"
 
-    /// Starts the program again in the same process, once, with the tunables in the environment. Does nothing if they are there
-    /// already, or if the system refuses. Call this before other threads start.
+    /// Restarts the program once in the same process, with the tunables in the environment. Does nothing if they are
+    /// already set, or if the system refuses. Call it before other threads start.
     ///
-    /// Does nothing in valgrind either, whose own program is `/proc/self/exe` to the kernel.
-    /// - Parameter arguments: the arguments of the program, from its name to a null.
+    /// Does nothing in valgrind either, because there `/proc/self/exe` is valgrind's own program.
+    /// - Parameter arguments: the arguments of the program, from its name to a null pointer.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
         if let name = getenv(mark) {
-            // The kernel took the name from the path that was started, which is `exe`.
+            // The kernel took the name from the started path, which is `exe`.
             relay_name_thread(name)
             unsetenv(mark)
             return
@@ -34,7 +34,7 @@ package enum MallocTunables {
         if let given { setenv(variable, given, 1) } else { unsetenv(variable) }
     }
 
-    /// Returns the tunables with those that malloc needs; nil if they are all given.
+    /// Returns the given tunables with the missing ones of malloc added; nil if none is missing.
     static func tunables(addedTo given: String) -> String? {
         let names = given.split(separator: ":").map { $0.prefix { $0 != "=" } }
         if names.contains(where: { $0 == blocks.name }) { return nil }

@@ -1,23 +1,26 @@
 import CLinux
 
-/// The C library's use of memory that is freed.
+/// Functions that control how the C library handles freed memory.
 package enum Memory {
-    /// Before other threads start. By default 128 KB at the end of a thread's heap go back to the system at once, and
-    /// are faulted in again by the next burst: a tenth of a stream's cost.
+    /// Sets malloc's options. Call it before other threads start.
     ///
-    /// Blocks of a megabyte and more are mapped by themselves, and are the system's as soon as they are freed. By default
-    /// malloc takes ever larger ones from its heaps, which then have holes for as long as the process runs. `KeptBlocks`
-    /// keeps those that are used again.
+    /// By default, malloc returns 128 KB at the end of a thread's heap to the system at once, and the next burst maps
+    /// them again. That takes a tenth of a stream's cost.
+    ///
+    /// Blocks of a megabyte and more are mapped separately, and returned to the system as soon as they are freed. By
+    /// default malloc takes larger and larger ones from its heaps, which then have holes until the process ends.
+    /// `KeptBlocks` keeps blocks that are used again.
     package static func prepareProcess() {
         mallopt(M_TRIM_THRESHOLD, 16_777_216)
         mallopt(M_MMAP_THRESHOLD, 1_048_576)
     }
 
-    /// Gives memory that is free back to the system. It takes some milliseconds.
+    /// Returns free memory to the system. Takes some milliseconds.
     static func giveBack() { malloc_trim(0) }
 }
 
-/// Gives the memory of a rush of connections back to the system, a second after most of them have gone.
+/// The release of memory after a peak of connections: it goes back to the system a second after most of them have
+/// ended.
 final class Rush: TimerTarget {
     private let loop: EventLoop
     private lazy var timer = Timer(self)

@@ -1,18 +1,18 @@
 import Glibc
 import Synchronization
 
-/// A check, in debug builds, that an object is used on one loop only: the first that uses it. Threads without a loop are
-/// not checked: they make objects before their loop runs, and tests use objects without any.
+/// A check, in debug builds, that an object is used on one loop only: the first one that uses it. Threads without a
+/// loop are not checked: they create objects before the loop runs, and tests use objects without a loop.
 package struct OneLoop: ~Copyable, Sendable {
     #if DEBUG
     private let owner = Atomic<UInt>(0)
-    /// The threads of all loops that run.
+    /// The threads of all running loops.
     private static let threads = Lock<Set<UInt>>([])
     #endif
 
     package init() {}
 
-    /// For the entry points of an object that a loop owns.
+    /// Traps if the object is used on another loop. Call it in the entry points of an object that a loop owns.
     package func check() {
         #if DEBUG
         let thread = UInt(pthread_self())

@@ -5,8 +5,8 @@ import Glibc
 package struct PlainSocket: ~Copyable {
     package let descriptor: Int32
 
-    /// Of the name's addresses the first that answers. Blocks: at most the time-out for each address, and what looking up the
-    /// name takes.
+    /// Connects to the first of the name's addresses that responds. Blocks for at most the time-out for each address,
+    /// and for the name look-up.
     package init(host: String, port: UInt16, timeoutMilliseconds: Int32) throws(SocketFailure) {
         var hints = addrinfo()
         hints.ai_socktype = relay_stream_type
@@ -52,7 +52,7 @@ package struct PlainSocket: ~Copyable {
         return socket
     }
 
-    /// - Returns: the count of bytes that there was room for.
+    /// - Returns: the number of bytes that were sent.
     package func send(_ bytes: UnsafeRawBufferPointer) throws(SocketFailure) -> Int {
         var sent = 0
         while sent < bytes.count {
@@ -66,7 +66,7 @@ package struct PlainSocket: ~Copyable {
         return sent
     }
 
-    /// - Returns: the count of bytes; 0: nothing is there now.
+    /// - Returns: the number of bytes received; 0 if nothing has arrived.
     package func receive(into room: UnsafeMutableRawBufferPointer) throws(SocketFailure) -> Int {
         while true {
             let count = recv(descriptor, room.baseAddress, room.count, 0)
@@ -77,7 +77,7 @@ package struct PlainSocket: ~Copyable {
         }
     }
 
-    /// Blocks until something has arrived, or if asked for there is room to send.
+    /// Blocks until data has arrived or, with `isSending`, there is space to send.
     package func wait(isSending: Bool, timeoutMilliseconds: Int32) throws(SocketFailure) {
         try Self.wait(for: descriptor, isSending ? POLLIN | POLLOUT : POLLIN, timeoutMilliseconds)
     }
@@ -93,7 +93,7 @@ package struct PlainSocket: ~Copyable {
     }
 }
 
-/// A connection cannot be had, or has ended.
+/// An error: a connection could not be opened, or has ended.
 package struct SocketFailure: Error, Sendable {
     package let reason: String
 

@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// Processors that this process may use: by affinity and by the control group's quota, at least 1.
+/// Returns the number of processors that this process may use, by affinity and by the control group's quota. At least
+/// 1.
 package func usableProcessors() -> Int {
     var count = Int(relay_processors())
     if count == 0 { count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -9,7 +10,8 @@ package func usableProcessors() -> Int {
     return max(1, count)
 }
 
-/// `cpu.max` of version 2 ("200000 100000", "max 100000"), two files in version 1; rounded up.
+/// Returns the control group's quota of processors, rounded up; nil if there is none. Version 2 has it in `cpu.max`
+/// ("200000 100000", "max 100000"), version 1 in two files.
 private func quotaOfProcessors() -> Int? {
     let two = numbers("/sys/fs/cgroup/cpu.max")
     if two.count == 2 { return (two[0] + two[1] - 1) / max(1, two[1]) }

@@ -2,15 +2,16 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A signal for one thread, which waits until it is woken or a time of the monotonic clock has come. A wake-up before the
-/// wait counts.
+/// A signal for one thread, which waits until it is woken or a deadline of the monotonic clock has passed. A wake-up
+/// before the wait counts.
 ///
-/// A semaphore: a condition variable would have the woken thread take a mutex, and wake whoever might wait for it.
+/// A semaphore is cheaper than a condition variable, with which the woken thread would take a mutex and wake other
+/// waiters.
 ///
-/// `@unchecked`: the semaphore is for all threads.
+/// `@unchecked`: semaphores can be used by all threads.
 package final class Signal: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    /// Until the thread has seen a wake-up, another one would tell it nothing.
+    /// Whether a wake-up is pending, so that another one is not needed.
     private let isWoken = Atomic<Bool>(false)
 
     package init() { sem_init(semaphore, 0, 0) }
@@ -24,7 +25,8 @@ package final class Signal: @unchecked Sendable {
         if !isWoken.exchange(true, ordering: .acquiringAndReleasing) { sem_post(semaphore) }
     }
 
-    /// Waits until the thread is woken or the deadline has passed; may end early. Returns whether the thread was woken.
+    /// Waits until the thread is woken or the deadline has passed. May return early. Returns whether the thread was
+    /// woken.
     ///
     /// - Parameter deadline: `distantFuture` waits without end.
     @discardableResult
@@ -38,7 +40,7 @@ package final class Signal: @unchecked Sendable {
                 code = sem_clockwait(semaphore, CLOCK_MONOTONIC, &time)
             }
         } while code != 0 && errno == EINTR
-        // After this the thread sees all that was written before the wake-up.
+        // After this, the thread sees everything that was written before the wake-up.
         return isWoken.exchange(false, ordering: .acquiringAndReleasing)
     }
 }

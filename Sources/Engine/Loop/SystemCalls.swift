@@ -1,11 +1,11 @@
 import Glibc
 
-/// The reason of this thread's system call that failed last.
+/// The reason of the last failed system call of this thread.
 package var systemError: String { String(cString: strerror(errno)) }
 
-/// Writes the bytes to the end, and waits where the descriptor does not take them yet. Blocks.
+/// Writes all bytes, and waits while the descriptor does not accept them. Blocks.
 ///
-/// - Returns: false: it failed before the end; `systemError` says why.
+/// - Returns: false if it failed before the end; `systemError` then has the reason.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {

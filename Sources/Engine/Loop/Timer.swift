@@ -1,12 +1,12 @@
-/// Something with deadlines on a loop.
+/// An object with deadlines on a loop.
 package protocol TimerTarget: AnyObject {
     func timerFired()
 }
 
-/// One deadline of one target, on the target's loop. Arming it later than before, the usual case, costs nothing: its
-/// place in the heap is corrected when it comes up.
+/// One deadline of one target, on the target's loop. Setting a later deadline, the usual case, costs nothing: the
+/// position in the heap is corrected when the timer comes up.
 ///
-/// `@unchecked`: only its loop's thread touches it.
+/// `@unchecked`: only its loop's thread uses it.
 package final class Timer: @unchecked Sendable {
     fileprivate unowned let target: any TimerTarget
     fileprivate var deadline = LoopTime.distantFuture
@@ -16,7 +16,7 @@ package final class Timer: @unchecked Sendable {
     package init(_ target: any TimerTarget) { self.target = target }
 }
 
-/// Timers, earliest place first.
+/// A heap of timers, with the earliest at the front.
 struct TimerHeap {
     private var timers: [Timer] = []
 
@@ -35,7 +35,7 @@ struct TimerHeap {
 
     func disarm(_ timer: Timer) { timer.deadline = .distantFuture }
 
-    /// Takes the timer out; needed before its target goes.
+    /// Removes the timer. Call it before the target is freed.
     mutating func remove(_ timer: Timer) {
         timer.deadline = .distantFuture
         guard timer.index >= 0 else { return }
@@ -49,7 +49,7 @@ struct TimerHeap {
         sink(last.index)
     }
 
-    /// Milliseconds to wait in epoll, rounded up; -1: for ever.
+    /// Returns the milliseconds to wait in epoll, rounded up; -1 to wait without end.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.place > now else { return 0 }
@@ -57,8 +57,8 @@ struct TimerHeap {
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
-    /// The next target whose time has come. The caller calls it: a mutating method that called out would be entered
-    /// again by a target that arms.
+    /// Returns the next target that is due; nil if there is none. The caller must call the target: a mutating method
+    /// that called it would be entered again if the target sets a timer.
     mutating func takeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.place <= now {
             if first.deadline == .distantFuture {

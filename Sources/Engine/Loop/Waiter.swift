@@ -1,13 +1,13 @@
-/// One task's wait for something that happens on its loop; also ends when the task is cancelled.
+/// The wait of one task for an event on its loop. It also ends when the task is cancelled.
 ///
-/// `@unchecked`: only its loop's thread touches it: tasks run there, and are cancelled there.
+/// `@unchecked`: only its loop's thread uses it, because tasks run and are cancelled there.
 package final class Waiter: @unchecked Sendable {
     private var continuation: UnsafeContinuation<Void, Never>?
     private let oneLoop = OneLoop()
 
     package init() {}
 
-    /// Returns at the next `wake`, at once in a cancelled task. The caller checks its condition before and after.
+    /// Returns at the next `wake`, or at once in a cancelled task. The caller checks its condition before and after.
     package func wait() async {
         oneLoop.check()
         await withTaskCancellationHandler {

@@ -1,9 +1,9 @@
 import CLinux
 import Glibc
 
-/// Counts the ticks that each loop left unanswered. A pure machine.
+/// A count of the ticks to which each loop did not respond. Pure: times and counts go in, a result comes out.
 struct LoopWatch {
-    /// For each loop: how many turns it had begun at the last tick, and ticks since it began one.
+    /// For each loop, the number of turns that it had begun at the last tick, and the number of ticks since then.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
@@ -11,9 +11,11 @@ struct LoopWatch {
     static let lateNanoseconds: UInt64 = 500_000_000
     static let mostMissed = 30
 
-    /// To be called each second, before all loops are woken. `turns`: how many each has begun. Returns the place of one
-    /// that hangs. After a tick that is late the count begins anew: the process was stopped, asleep or starved, and its
-    /// loops no less.
+    /// Counts a tick. Call it each second, before all loops are woken. After a late tick the counts start again,
+    /// because the process, and with it the loops, was stopped, asleep or starved.
+    ///
+    /// - Parameter turns: the number of turns that each loop has begun.
+    /// - Returns: the index of a loop that hangs; nil if none does.
     mutating func tick(at now: LoopTime, turns: [UInt64]) -> Int? {
         let isLate = due.map { now > $0 + Self.lateNanoseconds } ?? true
         due = now + Self.tickNanoseconds
@@ -29,9 +31,9 @@ struct LoopWatch {
     }
 }
 
-/// A thread that wakes each loop once a second, and tells when one has not answered for half a minute.
+/// A thread that wakes each loop once a second, and reports a loop that has not responded for half a minute.
 ///
-/// `@unchecked`: all is constant.
+/// `@unchecked`: all properties are constant.
 package final class Watchdog: @unchecked Sendable {
     private let loops: [EventLoop]
     private let clock: @Sendable () -> LoopTime
@@ -39,8 +41,8 @@ package final class Watchdog: @unchecked Sendable {
     private let onHang: @Sendable (_ loop: Int) -> Void
 
     /// - Parameters:
-    ///   - sleep: false: to end.
-    ///   - onHang: called on the thread, with the loop's place.
+    ///   - sleep: waits; returns false to end the thread.
+    ///   - onHang: called on the thread, with the index of the loop.
     package init(
         _ loops: [EventLoop],
         clock: @escaping @Sendable () -> LoopTime = LoopTime.current,
@@ -53,17 +55,17 @@ package final class Watchdog: @unchecked Sendable {
         self.onHang = onHang
     }
 
-    /// Under a sanitizer or valgrind, where all is many times slower, nothing is watched.
+    /// Whether a watchdog is useful: not under a sanitizer or valgrind, where everything is many times slower.
     package static var isOfUse: Bool { !relay_is_sanitized() && !isInValgrind }
 
-    /// On a thread of its own, which lasts as long as the process.
+    /// Starts the watchdog on its own thread, which runs as long as the process.
     package func start() {
         let worker = Worker()
         worker.begin(run)
         worker.finish()
     }
 
-    /// Until `sleep` says to end.
+    /// Runs until `sleep` returns false.
     func run() {
         var watch = LoopWatch()
         while sleep(LoopWatch.tickNanoseconds) {

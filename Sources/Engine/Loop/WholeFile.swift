@@ -1,6 +1,6 @@
 import Glibc
 
-/// Small files that are read and written as a whole. All calls block.
+/// Functions that read and write small files as a whole. All calls block.
 package enum WholeFile {
     /// Returns the content; nil if the file cannot be read or is larger than `limitBytes`.
     package static func read(_ path: String, limitBytes: Int) -> [UInt8]? {
@@ -22,7 +22,7 @@ package enum WholeFile {
     }
 
     /// Writes the file whole or not at all: readers see the old content until the new one is complete. Only the relay's
-    /// user may read it. Returns whether the file was written; `systemError` says why it was not.
+    /// user may read the file. Returns whether it was written; if not, `systemError` has the reason.
     ///
     /// - Parameter new: the path of the incomplete file.
     package static func write(_ bytes: [UInt8], to path: String, by new: String) -> Bool {

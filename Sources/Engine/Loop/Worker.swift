@@ -1,9 +1,9 @@
 import Glibc
 import Synchronization
 
-/// A thread for work that blocks or takes long, so that no loop has to do it. It does its jobs one after the other.
+/// A thread for work that blocks or takes long, so that no loop has to do it. It runs its jobs one after the other.
 ///
-/// `@unchecked`: `thread` is set once, before anybody else has the worker.
+/// `@unchecked`: `thread` is set once, before any other thread has the worker.
 package final class Worker: @unchecked Sendable {
     private struct State {
         var queue: [Job] = []
@@ -17,14 +17,16 @@ package final class Worker: @unchecked Sendable {
 
     private typealias Job = @Sendable () -> Void
 
-    /// `bound`: the most jobs that may wait. The thread lasts until `stop`, `join` or `finish`.
+    /// Starts the thread, which runs until `stop`, `join` or `finish`.
+    ///
+    /// - Parameter bound: the most jobs that may wait.
     package init(bound: Int = 1) {
         self.bound = bound
         let code = pthread_create(&thread, nil, runWorker, Unmanaged.passRetained(self).toOpaque())
         precondition(code == 0, "no thread at start")
     }
 
-    /// Returns when the job that has begun is done; those that wait are dropped.
+    /// Returns when the current job is done. Waiting jobs are dropped.
     package func stop() {
         state.withLock { $0.queue.removeAll() }
         join()
@@ -47,8 +49,8 @@ package final class Worker: @unchecked Sendable {
         signal.wake()
     }
 
-    /// The result of `work`; nil if it did not arrive in time, too many jobs waited already, or the task was cancelled. Work
-    /// that nobody waits for any more is not begun. Called on `loop`.
+    /// Returns the result of `work`; nil if it did not arrive in time, if too many jobs were waiting, or if the task
+    /// was cancelled. Work whose result is no longer wanted is not begun. Call it on `loop`.
     package func result<Result: Sendable>(
         on loop: EventLoop,
         withinNanoseconds time: UInt64,
@@ -64,7 +66,7 @@ package final class Worker: @unchecked Sendable {
         return await wait.result(withinNanoseconds: time)
     }
 
-    /// Schedules `work`. Returns false if too many jobs wait already, or if the thread ends: `work` is not done then.
+    /// Schedules `work`. Returns false, and does not run it, if too many jobs wait or the thread is ending.
     @discardableResult
     package func begin(_ work: @escaping @Sendable () -> Void) -> Bool { append(work) }
 
@@ -82,14 +84,14 @@ package final class Worker: @unchecked Sendable {
         blockSignals()
         CrashHandler.withSignalStack {
             while var jobs = next() {
-                // Each job is released right after it ran, with all that it holds.
+                // Each job is released right after it ran, with everything that it holds.
                 jobs.reverse()
                 while let job = jobs.popLast() { job() }
             }
         }
     }
 
-    /// All jobs that wait; nil: the thread is to end.
+    /// Returns all waiting jobs; nil if the thread must end.
     private func next() -> [Job]? {
         while true {
             let (jobs, isEnding) = state.withLock { state in
@@ -103,7 +105,7 @@ package final class Worker: @unchecked Sendable {
     }
 }
 
-/// The calling thread takes no signals but those of its own faults: others are for the main thread.
+/// Blocks all signals of the calling thread except those of its own faults. The main thread handles the others.
 private func blockSignals() {
     var signals = sigset_t()
     sigfillset(&signals)
@@ -116,9 +118,9 @@ private func runWorker(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawP
     return nil
 }
 
-/// A task's wait on its loop for a result.
+/// The wait of a task on its loop for a result.
 ///
-/// `@unchecked`: only the loop's thread touches what changes, but `isWanted`.
+/// `@unchecked`: only the loop's thread uses mutable state, except `isWanted`.
 private final class Wait<Result: Sendable>: TimerTarget, @unchecked Sendable {
     let isWanted = Atomic(true)
     private let loop: EventLoop

@@ -1,7 +1,8 @@
-/// Bytes that several owners may hold; a class, since a task's closure cannot take over a noncopyable value.
+/// Bytes that several owners may hold. A class, because a task's closure cannot take over a noncopyable value.
 package final class Body: Sendable {
     private let buffer: ByteBuffer
-    /// Its part of the memory budget, as long as it exists; nil: the whole that it is part of counts.
+    /// The reserved memory of these bytes, held as long as they exist; nil if they are counted as a part of something
+    /// larger.
     private let hold: MemoryHold?
 
     package init(_ buffer: consuming ByteBuffer, _ hold: MemoryHold? = nil) {

@@ -1,32 +1,33 @@
 import CBlocks
 
-/// The blocks of over 64 KB that requests and responses have freed, kept for the next ones, and parsers of large JSON: memory
-/// that the system maps anew costs a page fault for each 4 KB. They count in the memory budget, have an eighth of it at most, and are freed when
-/// they are not used for some seconds, or as soon as somebody wants the memory.
+/// The cache of freed blocks of more than 64 KB, from requests, responses and parsers of large JSON. The system needs a
+/// page fault for each 4 KB of newly mapped memory, so blocks are kept for reuse. They count against the memory budget
+/// and may use an eighth of it. They are freed if they are not used for some seconds, or as soon as the memory is
+/// needed.
 ///
-/// All threads of the process share them, since a body is read on its loop and often freed on a worker.
+/// All threads of the process share the blocks, because a body is read on its loop and often freed on a worker.
 ///
-/// `@unchecked`: used on its loop only, but for `init`, before the loop runs.
+/// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private let budget: MemoryBudget
     private let loop: EventLoop
     private let worker: Worker
     private lazy var timer = Timer(self)
-    /// The bytes of blocks that were freed since memory was last given back to the system.
+    /// The bytes of blocks that were freed since memory was last returned to the system.
     private var freedBytes = 0
 
     private static let turnNanoseconds: UInt64 = 1_000_000_000
-    /// A block that nobody used for so many turns is freed.
+    /// The number of turns without use after which a block is freed.
     private static let idleTurns: UInt32 = 5
-    /// Once so much was freed after a rush, the system gets it back.
+    /// The number of freed bytes from which memory is returned to the system.
     private static let trimmedBytes = 16_777_216
 
-    /// Begins to keep blocks. Call this once in a process, before other threads start.
+    /// Begins to keep blocks. Call it once in a process, before other threads start.
     ///
     /// - Parameters:
-    ///   - budget: counts the blocks, as long as the process lasts.
-    ///   - loop: frees those that are idle.
-    ///   - worker: gives the memory of a rush back to the system, which takes some milliseconds.
+    ///   - budget: counts the blocks as long as the process lasts.
+    ///   - loop: frees idle blocks.
+    ///   - worker: returns the memory of a peak to the system, which takes some milliseconds.
     package init(_ budget: MemoryBudget, _ loop: EventLoop, by worker: Worker) {
         self.budget = budget
         self.loop = loop
@@ -55,6 +56,6 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
         loop.arm(timer, at: loop.now + Self.turnNanoseconds)
     }
 
-    /// Frees kept blocks, the oldest first, until they had so many bytes or none is left.
+    /// Frees kept blocks, the oldest first, until they contained `bytes` bytes or none is left.
     static func free(_ bytes: Int) { relay_kept_end(bytes) }
 }

@@ -1,34 +1,34 @@
 import Synchronization
 
-/// The memory that the process may hold of what others send: heads, bodies and what is read from them, upload windows,
-/// waiting output, streams. Used from any thread; each loop has a `MemoryDesk` of its own before it.
+/// The memory that the process may use for request and response data: heads, bodies and parsed values, upload windows,
+/// waiting output, streams. Used from any thread; each loop has a `MemoryDesk` in front of it.
 ///
-/// A quarter is for small requests (under 64 KB), since large ones together get no more than the rest. One holder, a
-/// caller or an address, has at most a quarter; a quarter of that is for its small requests in any case, so that whoever
-/// shares an address with a flood of large bodies is served on.
+/// A quarter is reserved for small requests (under 64 KB), because large ones together get at most the rest. One
+/// holder, a caller or an address, may use at most a quarter. A quarter of that is always available for the holder's
+/// small requests, so that they are served during a flood of large bodies from the same address.
 package final class MemoryBudget: Sendable {
-    /// All of it.
+    /// The size of the whole budget.
     package let bytes: Int
-    /// The part of tables and caches, which have bounds of their own.
+    /// The part for tables and caches, which have bounds of their own.
     package let setAsideBytes: Int
-    /// The most that all large requests may hold.
+    /// The most bytes that all large requests together may hold.
     let largeBytes: Int
-    /// The most that one holder may hold.
+    /// The most bytes that one holder may hold.
     package let quarterBytes: Int
-    /// The amount that a loop takes ahead for small requests, so that most of them touch nothing shared.
+    /// The amount that a loop reserves ahead for small requests, so that most of them use no shared state.
     let chunkBytes: Int
-    /// The same of one holder.
+    /// The amount that a loop reserves ahead for small requests of one holder.
     let shareChunkBytes: Int
-    /// The largest amount of memory that idle connections to vendors may hold on one loop. All loops together have an eighth
-    /// of the budget for them.
+    /// The most bytes that idle connections to vendors may hold on one loop. All loops together have an eighth of the
+    /// budget for them.
     let idleConnectionBytes: Int
 
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// The bytes of free blocks that are kept for the next requests. They give way to whatever wants memory.
+    /// The bytes of free blocks that are kept for the next requests. They are freed when memory is needed.
     private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
-    /// The requests that wait for memory, but not because of their holder.
+    /// The requests that wait for memory, except those that wait because of their holder.
     let queue = MemoryQueue()
 
     let waits = Atomic<Int>(0)
@@ -40,7 +40,7 @@ package final class MemoryBudget: Sendable {
         var uses: Int
     }
 
-    /// Requests with a body below this are small.
+    /// The body size below which a request is small.
     package static let smallBytes = 65_536
     /// The time that a request waits for memory before it is refused.
     static let patienceNanoseconds: UInt64 = 5_000_000_000
@@ -56,25 +56,25 @@ package final class MemoryBudget: Sendable {
         used.store(setAside, ordering: .relaxed)
     }
 
-    /// For servers that nobody gave one.
+    /// Returns a practically unlimited budget, for servers without one.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
-    /// Held now, with what is set aside and what loops took ahead.
+    /// The reserved bytes, including those set aside and those that loops reserved ahead.
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
-    /// Held by large requests.
+    /// The bytes held by large requests.
     package var largeUsedBytes: Int { large.load(ordering: .relaxed) }
 
-    /// Times that something waited for memory.
+    /// The number of times that something waited for memory.
     package var waitCount: Int { waits.load(ordering: .relaxed) }
 
-    /// Requests and connections that were refused for want of it.
+    /// The number of requests and connections that were refused for lack of memory.
     package var refusalCount: Int { refusals.load(ordering: .relaxed) }
 
-    /// Bodies that ended for others.
+    /// The number of slow bodies that were ended because other requests needed memory.
     package var slowBodyCount: Int { slowBodies.load(ordering: .relaxed) }
 
-    // MARK: Taking
+    // MARK: Reserving
 
     func take(_ count: Int, isLarge: Bool) -> Bool {
         let wanted = used.add(count, ordering: .relaxed).newValue
@@ -98,7 +98,7 @@ package final class MemoryBudget: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts what is there already. False: it is more than should be.
+    /// Reserves bytes that are already in use. Returns false if that exceeds the budget.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
 
     // MARK: Kept blocks
@@ -106,7 +106,7 @@ package final class MemoryBudget: Sendable {
     /// The bytes of free blocks that are kept for the next requests.
     package var keptBytes: Int { kept.load(ordering: .relaxed) }
 
-    /// Counts a free block that is to be kept. Returns false if there is no room for it.
+    /// Counts a free block that is kept. Returns false if there is no room for it.
     func keep(_ count: Int) -> Bool {
         let all = kept.add(count, ordering: .relaxed).newValue
         if all + usedBytes <= bytes { return true }
@@ -118,7 +118,7 @@ package final class MemoryBudget: Sendable {
 
     // MARK: Holders
 
-    /// Each `holder` is followed by one `leave`.
+    /// Returns the holder with this key. Each call needs one later call of `leave`.
     func holder(_ key: MemoryHolder.Key) -> MemoryHolder {
         holders.withLock { holders in
             let holder = holders[key]?.holder ?? MemoryHolder(key, boundBytes: quarterBytes)
@@ -138,20 +138,20 @@ package final class MemoryBudget: Sendable {
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
-/// The memory of one caller, or one address. Used from any thread.
+/// The memory of one caller or one address. Used from any thread.
 package final class MemoryHolder: Sendable {
     package struct Key: Hashable, Sendable {
         private let high: UInt64
         private let low: UInt64
 
-        /// An address of version 4, or a /64 of version 6.
+        /// Creates the key of an IPv4 address, or of the /64 network of an IPv6 address.
         package init(_ address: PeerAddress) {
             let isVersionFour = address.high == 0 && address.low >> 32 == 0xffff
             high = address.high
             low = isVersionFour ? address.low : 0
         }
 
-        /// Words of a digest.
+        /// Creates a key from the words of a digest.
         package init(_ words: (UInt64, UInt64)) { (high, low) = words }
     }
 
@@ -159,7 +159,7 @@ package final class MemoryHolder: Sendable {
     private let boundBytes: Int
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// The requests that wait because this holder has too much.
+    /// The requests that wait because this holder uses too much.
     let queue = MemoryQueue()
 
     init(_ key: Key, boundBytes: Int) {
@@ -184,11 +184,11 @@ package final class MemoryHolder: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// False: it is more than should be.
+    /// Counts bytes that are already in use. Returns false if that exceeds the holder's bound.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// A shortage of memory: the requests that wait, and the body that is to end for them.
+/// A shortage of memory: the requests that wait, and the body that must end for them.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)
@@ -199,14 +199,14 @@ final class MemoryQueue: Sendable {
         let at: LoopTime
     }
 
-    /// Bytes that are waited for.
+    /// The number of bytes that requests wait for.
     var waitingBytes: Int { waiting.load(ordering: .relaxed) }
 
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// A loop names its slowest body, once a second, by what of it came in the last five. True: it was the slowest of
-    /// all loops a second ago as well, so that each has had its say.
+    /// Nominates a loop's slowest body, once a second, by the bytes that arrived in the last five seconds. Returns true
+    /// if it was also the slowest of all loops a second ago, so that each loop had time to nominate.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
         slowest.withLock { slowest in
             let known = slowest.flatMap { now < $0.at + 1_500_000_000 ? $0 : nil }

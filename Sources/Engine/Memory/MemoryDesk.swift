@@ -1,13 +1,13 @@
 import Synchronization
 
-/// A loop's door to the budget: takes from it ahead, so that a small request costs two subtractions here, and has a
-/// queue for what is not there.
+/// A loop's part of the memory budget. It reserves memory ahead, so that a small request costs two subtractions, and it
+/// has a queue for requests that find no memory.
 ///
-/// `@unchecked`: used on its loop only, but for `init`, before the loop runs.
+/// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class MemoryDesk: TimerTarget, @unchecked Sendable {
     let budget: MemoryBudget
     let loop: EventLoop
-    /// Taken from the budget and held by nobody.
+    /// The bytes reserved from the budget that nothing uses yet.
     private var freeBytes = 0
     private var shares: [MemoryHolder.Key: MemoryShare] = [:]
     private var sweepAt = MemoryDesk.keptShares
@@ -24,7 +24,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         let deadline: LoopTime
     }
 
-    /// Another loop tells nobody that it gave something back.
+    /// The interval of retries: other loops do not report when they release memory.
     private static let retryNanoseconds: UInt64 = 20_000_000
     private static let keptShares = 1_024
 
@@ -35,7 +35,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     // MARK: Small amounts
 
-    /// Of a holder that has many requests, or may have.
+    /// Returns the share of a holder. Each call needs one later call of `leave`.
     package func share(of key: MemoryHolder.Key) -> MemoryShare {
         if let share = shares[key] { return use(share) }
         if shares.count >= sweepAt { sweep() }
@@ -44,13 +44,13 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         return share
     }
 
-    /// For one more user; followed by one `leave`, too.
+    /// Adds a user to the share. Each call needs one later call of `leave`.
     func use(_ share: MemoryShare) -> MemoryShare {
         share.uses += 1
         return share
     }
 
-    /// Shares without requests are kept, since their holders mostly come again, but not for ever.
+    /// Removes shares without requests. They are kept for a while, because their holders mostly return.
     private func sweep() {
         for share in shares.values where share.uses == 0 {
             shares[share.holder.key] = nil
@@ -60,7 +60,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         sweepAt = max(Self.keptShares, 2 * shares.count)
     }
 
-    /// Each `share(of:)` is followed by one of these, after all that it held was given back.
+    /// Removes a user of the share. Call it once for each `share(of:)`, after the memory of that user was released.
     package func leave(_ share: MemoryShare) { share.uses -= 1 }
 
     @inline(__always)
@@ -104,7 +104,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// `waiter` is asked to try again until it has what it wants, or its patience is over.
+    /// Queues a waiter. It is called to try again until it has its memory, or the time that it may wait has passed.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -127,7 +127,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     package func timerFired() {
         let now = loop.now
-        // A waiter may come back at once, or leave, when it is told.
+        // A waiter may come back or leave while it is called.
         for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
             if one.waiter.tryAgain() {
                 cancel(one.waiter)
@@ -143,7 +143,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
 
     // MARK: Slow bodies
 
-    /// A large body is being read, which may have to end for others.
+    /// Registers a large body that is being received. It may be ended if other requests need memory.
     func watch(_ body: any SlowBody) {
         if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
         bodies[ObjectIdentifier(body)] = body
@@ -162,7 +162,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends the slowest of those bodies, as many as hold what is waited for in the queue.
+    /// Ends the slowest of the matching bodies, as many as hold the memory that the queue waits for.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes
         guard wanted > 0 else { return }
@@ -182,7 +182,7 @@ package final class MemoryDesk: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// A desk's second timer.
+/// The desk's timer for each second.
 private final class SecondTimer: TimerTarget {
     static let nanoseconds: UInt64 = 1_000_000_000
     private unowned let desk: MemoryDesk
@@ -193,7 +193,7 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { desk.secondIsOver() }
 }
 
-/// One holder's memory on one loop, in small amounts; taken ahead like the desk's own.
+/// One holder's memory on one loop, for small amounts. It is reserved ahead, like the desk's own.
 ///
 /// `@unchecked`: used on its desk's loop only.
 package final class MemoryShare: @unchecked Sendable {
@@ -207,7 +207,7 @@ package final class MemoryShare: @unchecked Sendable {
         self.desk = desk
     }
 
-    /// Nil: it is taken; else what is short.
+    /// Reserves bytes. Returns nil if they were reserved, or else the queue for the memory that is short.
     @inline(__always)
     func take(_ count: Int) -> MemoryQueue? {
         guard freeBytes >= count || takeMore(count) else { return holder.queue }
@@ -245,7 +245,7 @@ package final class MemoryShare: @unchecked Sendable {
 
     fileprivate func empty() { giveMore(0) }
 
-    /// Counts what is there already. False: it is more than should be.
+    /// Reserves bytes that are already in use. Returns false if that exceeds a bound.
     func force(_ count: Int) -> Bool {
         let fitsHolder = holder.force(count)
         return desk.budget.force(count) && fitsHolder
@@ -259,9 +259,9 @@ package final class MemoryShare: @unchecked Sendable {
 
 /// A request or connection that waits for memory. Called on its loop.
 protocol MemoryWaiter: AnyObject {
-    /// Takes what it wants if that is there.
+    /// Tries to reserve the memory. Returns whether it succeeded.
     func tryAgain() -> Bool
     func memoryCame()
-    /// Its patience is over.
+    /// Called when the time to wait has passed.
     func memoryDidNotCome()
 }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The memory of one large request or answer. It is given back with the last reference, on any thread.
+/// The reserved memory of one large request or response. The last reference releases it, on any thread.
 package final class MemoryHold: Sendable {
-    /// Nil: nobody's in particular.
+    /// The holder that the memory counts for; nil if it counts for none.
     let holder: MemoryHolder?
     private let budget: MemoryBudget
     private let held = Atomic<Int>(0)
@@ -16,7 +16,7 @@ package final class MemoryHold: Sendable {
 
     package var bytes: Int { held.load(ordering: .relaxed) }
 
-    /// Nil: it is taken; else what is short.
+    /// Reserves bytes. Returns nil if they were reserved, or else the queue for the memory that is short.
     func take(_ count: Int) -> MemoryQueue? {
         if let holder, !holder.take(count, isLarge: true) { return holder.queue }
         guard budget.take(count, isLarge: true) else {
@@ -27,7 +27,7 @@ package final class MemoryHold: Sendable {
         return nil
     }
 
-    /// More can never be had.
+    /// Returns whether so many bytes can ever be reserved.
     func isBearable(_ count: Int) -> Bool { count <= min(budget.quarterBytes, budget.largeBytes) }
 
     func give(_ count: Int) {
@@ -41,8 +41,8 @@ package final class MemoryHold: Sendable {
 }
 
 extension MemoryBudget {
-    /// Makes `hold` cover so much of an answer, or of a history, that is kept. False: there is no memory for it. Short ones
-    /// are part of what each request has.
+    /// Makes `hold` cover so many bytes of a response, or of a history, that is kept. Returns false if there is no
+    /// memory. Short ones are part of what each request reserves anyway.
     package func covers(_ answerBytes: Int, _ hold: inout MemoryHold?) -> Bool {
         guard answerBytes > Self.smallBytes else { return true }
         let held = hold ?? MemoryHold(nil, self)
@@ -54,20 +54,20 @@ extension MemoryBudget {
     private static let answerStepBytes = 262_144
 }
 
-/// A large body that is being read.
+/// A large body that is being received.
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The bytes received in the last five seconds; nil: it was not read all that time.
+    /// The bytes received in the last five seconds; nil if the body was not read during all of them.
     var recentBytes: Int? { get }
     func secondIsOver()
-    /// It ends for others, which wait.
+    /// Ends the body, because other requests wait for memory.
     func endAsSlowest()
 }
 
 /// The bytes of a body in each of the last five seconds in which it was read.
 struct SlowBodyPace {
-    /// 100 KB/s over five seconds; what is slower ends when others wait.
+    /// The fewest bytes in five seconds (100 KB/s). A slower body ends if others wait for memory.
     static let leastBytes = 512_000
     private var slots = InlineArray<5, Int>(repeating: 0)
     private var slot = 0
@@ -75,7 +75,9 @@ struct SlowBodyPace {
 
     mutating func count(_ bytes: Int) { slots[slot] += bytes }
 
-    /// `isRead`: it was wanted all that second.
+    /// Ends a second.
+    ///
+    /// - Parameter isRead: whether the body was read during the whole second.
     mutating func secondIsOver(isRead: Bool) {
         guard isRead else {
             self = SlowBodyPace()
@@ -87,7 +89,7 @@ struct SlowBodyPace {
         slots[slot] = 0
     }
 
-    /// Nil: five seconds are not over.
+    /// The bytes of the last five seconds; nil if it was read for less.
     private(set) var recent: Int?
 
     private var sum: Int {

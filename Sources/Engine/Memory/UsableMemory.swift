@@ -1,21 +1,23 @@
 import Glibc
 
-/// Memory that this process may use, in bytes: the machine's, or less by a control group's limit (version 2 and 1).
+/// Returns the memory that this process may use, in bytes: the machine's, or less by a control group's limit (version 2
+/// or 1).
 ///
-/// - Parameter read: a file's text; nil: it is not there.
+/// - Parameter read: returns the text of a file; nil if it does not exist.
 package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
     let groups = memoryGroups(read("/proc/self/cgroup") ?? "")
     var least = machine > 0 ? machine : Int.max
     for file in groups {
-        // `max` in version 2, a number near the largest in version 1: no limit.
+        // `max` in version 2, and a number near the largest in version 1, mean that there is no limit.
         let limit = read(file).flatMap { Int($0.prefix { $0 >= "0" && $0 <= "9" }) } ?? Int.max
         if limit > 0 { least = min(least, limit) }
     }
     return least
 }
 
-/// The files that may hold a limit: of this process's group and of those above it. In a container its group is the root.
+/// Returns the files that may contain a limit: those of this process's group and of the groups above it. In a container
+/// its group is the root.
 private func memoryGroups(_ groups: String) -> [String] {
     var files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
     for line in groups.split(separator: "\n") {
@@ -35,7 +37,7 @@ private func memoryGroups(_ groups: String) -> [String] {
     return files
 }
 
-/// The first 4 KB; nil: it cannot be read.
+/// Returns the first 4 KB of a file; nil if it cannot be read.
 package func textOfFile(_ path: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }

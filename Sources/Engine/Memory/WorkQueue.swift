@@ -1,18 +1,19 @@
 import Synchronization
 
-/// The long work of all requests, which one thread does, one job after the other.
+/// A queue of long jobs for all requests, which one thread runs one after the other.
 ///
-/// Jobs have bounds by number and by bytes, and one owner holds at most half of both. Jobs for which there is no room wait
-/// in their order. A job that waits for its owner's half alone does not hold up the jobs of others. Used from any thread.
+/// The queue is bounded by the number of jobs and by their bytes, and one owner has at most half of both. Jobs without
+/// room wait in their order. A job that waits only for its owner's half does not delay the jobs of others. Used from
+/// any thread.
 package final class WorkQueue: Sendable {
-    /// The largest number of jobs that are in the queue at once.
+    /// The most jobs in the queue at once.
     package static let maxJobs = 1_024
     /// The longest time that a job waits for room.
     static let roomNanoseconds: UInt64 = 10_000_000_000
     /// The longest time from a job's entry to its result.
     static let resultNanoseconds: UInt64 = 30_000_000_000
 
-    /// The request that the current task serves; nil: its jobs count for no owner.
+    /// The owner of the current task's jobs, which is its request; nil if they count for no owner.
     @TaskLocal static var owner: (any WorkOwner)?
 
     private let worker = Worker(bound: .max)
@@ -20,20 +21,20 @@ package final class WorkQueue: Sendable {
     private let state = Lock(State())
 
     fileprivate struct State {
-        /// All jobs that have entered.
+        /// The sum of all jobs that have entered.
         var entered = WorkLoad()
-        /// The jobs of each owner that has any.
+        /// The sum of the jobs of each owner that has any.
         var owners: [MemoryHolder.Key: WorkLoad] = [:]
         /// The jobs that wait for room, the oldest first.
         var waiting: [WorkPlace] = []
     }
 
     /// - Parameters:
-    ///   - bytes: the largest sum of what jobs read. A longer job counts as half of this.
-    ///   - jobs: the largest number of jobs.
+    ///   - bytes: the most bytes that all jobs together may read. A longer job counts as half of this.
+    ///   - jobs: the most jobs.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
-    /// Returns when the job that has begun is done; those that wait are dropped.
+    /// Returns when the current job is done. Waiting jobs are dropped.
     package func stop() { worker.stop() }
 
     /// The number of jobs that wait for room.
@@ -42,10 +43,10 @@ package final class WorkQueue: Sendable {
     /// The number of jobs that have entered and are not done.
     var enteredCount: Int { state.withLock { $0.entered.jobs } }
 
-    /// Returns the result of `work`; nil if there was no room or no time for it, or if the task was cancelled. Work that
-    /// nobody waits for any more is not begun. Called on `loop`.
+    /// Returns the result of `work`; nil if there was no room or no time for it, or if the task was cancelled. Work
+    /// whose result is no longer wanted is not begun. Call it on `loop`.
     ///
-    /// - Parameter bytes: the length of what the work reads.
+    /// - Parameter bytes: the length of the data that the work reads.
     package func enqueuedResult<Result: Sendable>(
         ofBytes bytes: Int,
         on loop: EventLoop,
@@ -72,7 +73,7 @@ package final class WorkQueue: Sendable {
 
     private func isEntered(_ place: WorkPlace) -> Bool { state.withLock { _ in place.phase == .entered } }
 
-    /// Gives back what a place holds, once.
+    /// Releases the room of a job, once.
     fileprivate func leave(_ place: WorkPlace) {
         change { state in
             switch place.phase {
@@ -84,7 +85,7 @@ package final class WorkQueue: Sendable {
         }
     }
 
-    /// Makes a change, and lets those enter that have room then.
+    /// Makes a change, and then lets waiting jobs enter that have room.
     private func change(_ change: (inout State) -> Void) {
         let entering = state.withLock { state in
             change(&state)
@@ -95,7 +96,7 @@ package final class WorkQueue: Sendable {
 }
 
 extension WorkQueue.State {
-    /// Enters those that have room, in their order.
+    /// Enters the waiting jobs that have room, in their order. Returns them.
     fileprivate mutating func enter(into room: WorkLoad) -> [WorkPlace] {
         var (entering, staying): ([WorkPlace], [WorkPlace]) = ([], [])
         for (index, place) in waiting.enumerated() {
@@ -130,7 +131,7 @@ extension WorkQueue.State {
 
 /// A request whose jobs count together with others of its caller or address.
 protocol WorkOwner: AnyObject, Sendable {
-    /// The caller or address. Called on the request's loop.
+    /// The key of the caller or address. Called on the request's loop.
     var workOwner: MemoryHolder.Key { get }
 }
 
@@ -152,9 +153,10 @@ private struct WorkLoad {
     }
 }
 
-/// The place of one job in the queue. The last reference gives back what it holds: a job that nobody waits for is dropped.
+/// The entry of one job in the queue. The last reference releases its room: a job whose result is not wanted is
+/// dropped.
 ///
-/// `@unchecked`: `phase` is behind the queue's lock, and only the loop's thread touches the rest that changes.
+/// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
 private final class WorkPlace: TimerTarget, @unchecked Sendable {
     enum Phase {
         case waiting
@@ -187,7 +189,7 @@ private final class WorkPlace: TimerTarget, @unchecked Sendable {
         loop.remove(timer)
     }
 
-    /// Called on any thread.
+    /// Ends the wait. Can be called on any thread.
     func wake() { loop.call { self.timerFired() } }
 
     func timerFired() {

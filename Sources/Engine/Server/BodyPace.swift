@@ -1,4 +1,4 @@
-/// The least rate of a request's body: 1 KB/s over 30 s in which it is read, looked at every 5 s.
+/// The check of a body's lowest rate: 1 KB/s over 30 seconds in which it is read, checked every 5 seconds.
 struct BodyPace {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let leastBytes = 30_720
@@ -11,7 +11,8 @@ struct BodyPace {
 
     mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
 
-    /// Called each `checkNanoseconds` while the body is read.
+    /// Counts a check, and returns whether the body is too slow. Call it every `checkNanoseconds` while the body is
+    /// read.
     mutating func isTooSlow(at now: LoopTime) -> Bool {
         guard now.nanoseconds(since: since) >= Self.checkNanoseconds else { return false }
         since = now

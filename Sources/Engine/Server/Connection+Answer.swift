@@ -1,4 +1,4 @@
-/// The state of the present request's answer.
+/// The state of the current request's response.
 enum Answer {
     case none, streaming, complete
 }
@@ -54,7 +54,7 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// The batch becomes the output, if what waits and the batch's size find room before it.
+    /// Makes the batch the new output, if the waiting output and the chunk's size fit before its bytes.
     func write(batch: inout ByteBuffer) {
         guard phase == .active, answer == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes
@@ -71,7 +71,7 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// The most that a chunk's size takes.
+    /// The most bytes of a chunk's size line.
     private static let sizeLineBytes = 18
 
     var isFull: Bool { output.count > server.bounds.outputBytes }

@@ -1,15 +1,16 @@
 import Synchronization
 
-/// A connection's part of the memory budget besides its requests: itself, the part of a head that has come, requests
-/// that wait for their turn, and output that its client does not take.
+/// A connection's part of the memory budget, apart from its requests: the connection itself, an incomplete head,
+/// pipelined requests, and output that the client has not received.
 extension Connection: MemoryWaiter {
-    /// Of a connection, whatever it does.
+    /// The bytes that every connection reserves.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The bytes of a stream that wait before its output when that is full.
+    /// The bytes of a stream that may wait behind a full output.
     private static let behindOutputBytes = 16_384
 
-    /// A head that has not come in one piece, or what follows a request. Without memory for it reading stops.
+    /// Reserves memory for an incomplete head, or for data that follows a request. If there is no memory, reading
+    /// stops.
     func chargeInput() {
         let wanted = (input.count + Self.pageBytes - 1) / Self.pageBytes * Self.pageBytes
         if wanted <= inputHeldBytes {
@@ -41,8 +42,8 @@ extension Connection: MemoryWaiter {
         if phase == .head { refuse(.overloaded, input.bytes) }
     }
 
-    /// The client does not take its answer, or has taken it. It is there already, so it is counted whatever there is;
-    /// a client that has the process hold too much has less time to go on.
+    /// Reserves memory for output that the client does not receive, or releases it. The output exists already, so it is
+    /// always counted. If the budget is exceeded, the client has less time to continue.
     func chargeOutput() {
         let holder = body?.share ?? share
         if outputHeldBytes > 0 {
@@ -57,13 +58,13 @@ extension Connection: MemoryWaiter {
         isOutputOverBudget = !holder.force(outputHeldBytes)
     }
 
-    /// The longest time in which a client may take nothing of its answer.
+    /// The longest time in which a client may receive nothing of its response.
     var stallNanoseconds: UInt64 {
         isOutputOverBudget
             ? min(MemoryBudget.patienceNanoseconds, server.bounds.writeNanoseconds) : server.bounds.writeNanoseconds
     }
 
-    /// The connection is closed; its buffers are empty.
+    /// Releases the memory of a closed connection, whose buffers are empty.
     func giveBackMemory() {
         if isShortOfMemory { share.desk.cancel(self) }
         isShortOfMemory = false
@@ -75,8 +76,8 @@ extension Connection: MemoryWaiter {
 }
 
 extension MemoryDesk {
-    /// The share of the address that a connection comes from, with what a connection holds; nil: that is too much, and
-    /// the connection is to be closed.
+    /// Returns the share of a connection's address, with the memory of a connection reserved. Returns nil if there is
+    /// no memory, so that the connection must be closed.
     func shareOfConnection(from peer: PeerAddress) -> MemoryShare? {
         let share = share(of: MemoryHolder.Key(peer))
         if share.take(Connection.ownBytes) == nil { return share }

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Listening sockets on one address: one a loop, all sharing the port.
+/// Listening sockets on one address, one for each loop, which share the port.
 package enum Listener {
     package struct Failure: Error {
         package let reason: String
@@ -9,8 +9,10 @@ package enum Listener {
         package init(reason: String) { self.reason = reason }
     }
 
-    /// `host`: an address or a name. The port is first bound alone, so that one in use is an error and not a share of
-    /// somebody's clients.
+    /// Opens the sockets. The port is first bound exclusively, so that a port in use is an error and not shared with
+    /// another program.
+    ///
+    /// - Parameter host: an address or a name.
     package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {
         var found: UnsafeMutablePointer<addrinfo>?
         var hints = addrinfo()
@@ -28,7 +30,8 @@ package enum Listener {
         var listeners: [Int32] = []
         for _ in 0..<count {
             let listener = try bound(address, host, port, isShared: true)
-            // Connections have it from their listener. By itself the kernel holds up to 6 MB of what a client sends.
+            // Connections inherit this from their listener. By default the kernel buffers up to 6 MB of a client's
+            // data.
             var most: Int32 = 262_144
             setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &most, 4)
             guard listen(listener, 4096) == 0 else { throw failure(host, port) }

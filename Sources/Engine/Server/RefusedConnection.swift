@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 
-/// A connection for which there is no memory. The client gets a 503, and the bytes that it still sends are dropped for a
-/// moment: a connection that is closed at once is reset, and the client loses the response.
+/// A connection that is refused because there is no memory for it. The client gets status 503, and bytes that it still
+/// sends are dropped for a moment. A connection that is closed at once would be reset, and the client would lose the
+/// response.
 ///
-/// `@unchecked`: used on its loop's thread only.
+/// `@unchecked`: only its loop's thread uses it.
 final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
     private let descriptor: Int32
     private let loop: EventLoop
@@ -12,7 +13,7 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
 
     private static let lingerNanoseconds: UInt64 = 1_000_000_000
-    /// In one turn.
+    /// The most reads in one turn.
     private static let maxReads = 16
 
     private static let response: StaticString = """
@@ -27,7 +28,7 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
         in 1 s.","type":"server_error","param":null,"code":"overloaded"}}
         """
 
-    /// Sends the response. `whenClosed` is called once, unless `refuse` returns nil.
+    /// Creates a connection whose bytes are dropped. `whenClosed` is called once, when it is closed.
     private init(_ descriptor: Int32, on loop: EventLoop, whenClosed: @escaping (RefusedConnection) -> Void) {
         self.descriptor = descriptor
         self.loop = loop
@@ -36,8 +37,8 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
 
     /// Sends the response to a client whose connection is then closed.
     ///
-    /// - Parameter lingers: false: the connection is closed at once, as too many others are still being dropped.
-    /// - Returns: the connection, which has to be kept until `whenClosed`; nil if it is closed already.
+    /// - Parameter lingers: false to close the connection at once, because too many others are still being dropped.
+    /// - Returns: the connection, which must be kept until `whenClosed`; nil if it is already closed.
     static func refuse(
         _ descriptor: Int32,
         on loop: EventLoop,

@@ -1,4 +1,4 @@
-/// A checked request; its body may still be coming.
+/// A checked request, whose body may still be arriving.
 package final class Request: Sendable {
     package let method: Method
     package let body: RequestBody
@@ -23,25 +23,25 @@ package final class Request: Sendable {
         self.bytes = kept
     }
 
-    /// Decoded, without repeated and trailing slashes, without the query.
+    /// The decoded path, without the query and without repeated and trailing slashes.
     package var path: UnsafeRawBufferPointer { bytes.bytes[part: pathRange] }
 
-    /// As it was sent, without the query.
+    /// The path as it was sent, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
-    /// The target's part after the path and a question mark, as it was sent.
+    /// The query as it was sent, without the question mark.
     var query: UnsafeRawBufferPointer {
         let rest = bytes.bytes[part: Int(head.path.end)..<bytes.count]
         guard rest.first == UInt8(ascii: "?"), let end = rest.first(UInt8(ascii: " ")) else { return rest[part: 0..<0] }
         return rest[part: 1..<end]
     }
 
-    /// The values of all lines of a field that is a list, in their order.
+    /// Returns the values of all lines of a list field, in their order.
     package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] { lines(named: field.name) }
 
-    /// Returns the values of all lines of a field, in their order. For fields that few requests look at.
+    /// Returns the values of all lines of a field, in their order. For fields that few requests need.
     ///
-    /// - Parameter name: in lower case.
+    /// - Parameter name: the field's name in lower case.
     package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []
         var rest = bytes.bytes
@@ -55,7 +55,7 @@ package final class Request: Sendable {
         return values
     }
 
-    /// Some proxy tells of a client behind it.
+    /// Whether a proxy forwarded the request for another client.
     package var isForwarded: Bool {
         var rest = bytes.bytes
         while let end = rest.firstNewline() {
@@ -71,7 +71,7 @@ package final class Request: Sendable {
         "x-forwarded-server", "x-client-ip", "true-client-ip", "cf-connecting-ip",
     ]
 
-    /// The field's value, nil if it is absent or empty.
+    /// Returns the field's value; nil if it is absent or empty.
     package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? {
         let range = head[field]
         return range.isEmpty ? nil : bytes.bytes[part: range.range]

@@ -1,15 +1,17 @@
-/// A request's part of the memory budget. A small request is charged once, when its caller is known; a large one (64 KB
-/// and more) as its body comes, twice its bytes: the body, and what is read from it.
+/// A request's part of the memory budget. A small request is charged once, when its caller is known. A large one (64 KB
+/// and more) is charged as its body arrives, with twice its bytes: for the body, and for the values that are read from
+/// it.
 extension RequestBody {
-    /// Beside the body: the connection's and the request's objects, its task, the vendor's call, buffers of a stream.
+    /// The memory of a request apart from its body: objects of connection and request, its task, the vendor's call,
+    /// buffers of a stream.
     static let requestBytes = 16_384
-    /// The memory of a body that passes through in pieces: here, in a form's reader, before and in libcurl.
+    /// The memory of a body that passes through in chunks: here, in a form's reader, and in and before libcurl.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
-    /// A body whose length is declared and at most this gets all of its room at once, so that it is not moved as it grows.
+    /// The largest declared body for which all buffer space is reserved at once, so that it is not moved as it grows.
     private static let roomBytes = 1_048_576
 
-    /// Its length says so.
+    /// Whether the declared length makes this a large body.
     package var isLarge: Bool { (declaredBytes ?? 0) >= MemoryBudget.smallBytes }
 
     private var desk: MemoryDesk { peerShare.desk }
@@ -18,9 +20,11 @@ extension RequestBody {
         Self.requestBytes + headBytes + min(declaredBytes ?? Self.unwantedBytes, Self.unwantedBytes)
     }
 
-    // MARK: Once the caller is known
+    // MARK: With a known caller
 
-    /// Charges the request to its holder; nil: to the address that it came from. False: `chargeLater`.
+    /// Charges the request to a holder. Returns false if there is no memory; then call `chargeLater`.
+    ///
+    /// - Parameter key: the holder's key; nil for the address that the request came from.
     package func charge(_ key: MemoryHolder.Key?) -> Bool {
         if share == nil {
             let isPeer = key == nil || key == peerShare.holder.key
@@ -38,10 +42,11 @@ extension RequestBody {
         return nil
     }
 
-    /// Waits for what `charge` could not have.
+    /// Waits for the memory that `charge` did not get.
     package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.takeCharge() } }
 
-    /// Waits until `bytes` more are held, for as long as the request lasts or until `giveBack`. 413: they can never be.
+    /// Waits until `bytes` more are reserved, for the duration of the request or until `giveBack`. Throws status 413 if
+    /// they can never be reserved.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let hold = held(by: share ?? peerShare)
         guard hold.isBearable(hold.bytes + bytes) else { throw .bodyTooLargeForMemory }
@@ -49,13 +54,13 @@ extension RequestBody {
         try await wait(for: bytes) { hold.take(bytes) }
     }
 
-    /// Frees what `hold` took.
+    /// Releases memory that `hold` reserved.
     package func giveBack(_ bytes: Int) { hold?.give(bytes) }
 
-    /// The body is not needed any more, nor what was read from it.
+    /// Releases the memory of the body and of the values read from it, which are not needed any more.
     package func giveBackLarge() { hold?.giveAll() }
 
-    /// The hold of a large body, for work that may outlive the request.
+    /// The reserved memory of a large body, for work that may outlive the request; nil if there is none.
     package var largeHold: MemoryHold? { hold }
 
     private func held(by share: MemoryShare) -> MemoryHold {
@@ -70,7 +75,7 @@ extension RequestBody {
         throw Task.isCancelled ? .clientLeft : .overloaded
     }
 
-    /// All is given back; the handler has returned.
+    /// Releases everything after the handler has returned.
     func requestEnds() {
         watchEnds()
         release()
@@ -84,7 +89,7 @@ extension RequestBody {
         hold = nil
     }
 
-    // MARK: While the body comes
+    // MARK: While the body arrives
 
     private var stepWanted: Int {
         let most: Int
@@ -98,10 +103,11 @@ extension RequestBody {
 
     private var isFirstStep: Bool { coveredBytes == Self.unwantedBytes }
 
-    /// The room that is made with the first step, which takes memory for half of it twice; 0: as the body grows.
+    /// The buffer space that is reserved with the first step, which covers half of it twice; 0 if the buffer grows with
+    /// the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
-    /// Takes memory for what comes next of a body that is collected, or has the reading stop until that is there.
+    /// Reserves memory for the next part of a collected body. If there is none, reading stops until there is.
     func cover() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
@@ -113,7 +119,7 @@ extension RequestBody {
         watch()
     }
 
-    /// It may have to end for others.
+    /// Registers the body with the memory desk, which may end it if other requests need memory.
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)
@@ -122,7 +128,7 @@ extension RequestBody {
 
     private func takeStep(_ hold: MemoryHold) -> MemoryQueue? {
         let step = stepWanted
-        // The first step is also for what came before it.
+        // The first step also covers what arrived before it.
         let isFirst = isFirstStep
         let bytes = 2 * step + (isFirst ? Self.unwantedBytes : 0)
         if let short = hold.take(bytes) { return short }
@@ -131,7 +137,7 @@ extension RequestBody {
         return nil
     }
 
-    /// The body has come, or will not.
+    /// Unregisters the body, which has arrived or will not arrive.
     func watchEnds() {
         guard hold != nil else { return }
         desk.forget(self)
@@ -165,7 +171,7 @@ extension RequestBody: SlowBody {
     func endAsSlowest() { fail(.bodyTooSlowForOthers) }
 }
 
-/// A task's wait for memory.
+/// The wait of a task for memory.
 ///
 /// `@unchecked`: used on its loop only.
 private final class MemoryWait: MemoryWaiter, @unchecked Sendable {

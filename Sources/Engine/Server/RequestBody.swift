@@ -1,50 +1,50 @@
-/// A request's body as it comes in: whole by `collect`, or piece by piece by `next`. Nothing past a bound is read before
-/// somebody wants it.
+/// A request's body as it arrives: read whole by `collect`, or in chunks by `next`. Only a bounded part is received
+/// before the handler asks for it.
 ///
-/// Also keeps the request's part of the memory budget: see RequestBody+Memory.swift.
+/// It also keeps the request's part of the memory budget: see RequestBody+Memory.swift.
 ///
-/// `@unchecked`: only its connection's loop touches it.
+/// `@unchecked`: only its connection's loop uses it.
 package final class RequestBody: @unchecked Sendable {
-    /// By Content-Length; nil for a chunked body.
+    /// The length from Content-Length; nil for a chunked body.
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
-    /// Of the body, also what was taken already.
+    /// The number of bytes received so far, including those that were already read.
     private var total = 0
     private var chunks: ChunkedBody?
     private(set) var reading = Reading.unwanted
     private(set) var failure: RequestError?
     private let waiter = Waiter()
-    /// Up to the request's end.
+    /// The connection; nil after the request's end.
     var source: (any BodySource)?
 
-    // The memory that the request holds.
+    // The reserved memory of the request.
     let headBytes: Int
     let peerShare: MemoryShare
     var share: MemoryShare?
     var smallHeldBytes = 0
     var hold: MemoryHold?
-    /// The size up to which a collected body is covered by the memory held.
+    /// The size of a collected body that the reserved memory covers.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyPace()
 
     enum Reading {
-        /// Nobody has asked for the body yet.
+        /// The handler has not asked for the body yet.
         case unwanted
-        /// All of it at once.
+        /// The handler wants the whole body at once.
         case whole(limitBytes: Int)
         case pieces(limitBytes: Int)
     }
 
     /// The largest part of a body that is received before the handler asks for it.
     static let unwantedBytes = 65_536
-    /// The most that waits of a body that is read in pieces; so the largest piece, but for the first.
+    /// The most bytes that wait if the body is read in chunks. It is also the largest chunk after the first.
     static let pieceBytes = 32_768
 
     /// - Parameters:
-    ///   - headBytes: of the request's head, which is kept as long as the request.
-    ///   - peer: of the address that the connection came from.
+    ///   - headBytes: the size of the request's head, which is kept as long as the request.
+    ///   - peer: the memory share of the address that the connection came from.
     init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
         self.headBytes = headBytes
         peerShare = peer
@@ -54,7 +54,8 @@ package final class RequestBody: @unchecked Sendable {
         self.source = source
     }
 
-    /// Waits for the whole body; 413 at once if it is declared larger than `limitBytes`. Its bytes are then in `bytes`.
+    /// Waits for the whole body, which is then in `bytes`. Throws status 413 at once if it is declared larger than
+    /// `limitBytes`.
     package func collect(limitBytes: Int) async throws(RequestError) {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
@@ -70,11 +71,11 @@ package final class RequestBody: @unchecked Sendable {
         guard isComplete else { throw RequestError(400, "The body did not arrive.") }
     }
 
-    /// Waits for the next piece of the body and swaps it into `piece`, whose bytes are dropped and whose storage is used
-    /// again; at most 64 KiB. False: the body has ended. The client is read from only as fast as pieces are taken.
+    /// Waits for the next chunk of the body, at most 64 KiB, and swaps it into `piece`, whose storage is reused.
+    /// Returns false if the body has ended. The client is read from only as fast as chunks are read here.
     ///
-    /// Throws `.clientLeft`, `.bodyTooSlow`, 413 (before anything is read if it is declared larger than
-    /// `limitBytes`), or what is wrong with its chunks; a body that was cut never just ends.
+    /// Throws `.clientLeft`, `.bodyTooSlow`, status 413 (before reading if the body is declared larger than
+    /// `limitBytes`), or an error of its chunked coding. A truncated body always throws.
     package func next(into piece: inout ByteBuffer, limitBytes: Int) async throws(RequestError) -> Bool {
         piece.removeAll()
         if let failure { throw failure }
@@ -97,39 +98,39 @@ package final class RequestBody: @unchecked Sendable {
         source?.bodyIsWanted()
     }
 
-    /// The bytes received and not yet taken, with room past the end as in `ByteBuffer`.
+    /// The bytes that were received and not read yet, with room past the end as in `ByteBuffer`.
     package var bytes: UnsafeRawBufferPointer { received.bytes }
 
-    /// Frees the bytes once they are of no more use.
+    /// Frees the received bytes, which are not needed any more.
     package func release() { received.release() }
 
-    /// Hands over the bytes received.
+    /// Returns the received bytes and removes them.
     package func takeBytes() -> Body {
         var bytes = ByteBuffer()
         swap(&bytes, &received)
         return Body(bytes)
     }
 
-    // MARK: For the connection
+    // MARK: Interface for the connection
 
     var wantsMore: Bool { roomBytes > 0 }
 
-    /// Nothing of the body has come.
+    /// Whether nothing of the body has arrived.
     var isUntouched: Bool { total == 0 }
 
-    /// The most that may be read at once.
+    /// The most bytes that may be received now.
     var roomBytes: Int {
         guard !isComplete, failure == nil, !isShortOfMemory else { return 0 }
         return switch reading {
         case .unwanted: Self.unwantedBytes - received.count
-        // Also at just the limit: the end of a chunked body stands behind its last byte.
+        // Also at the limit, because the end of a chunked body follows its last byte.
         case .whole(let limitBytes):
             received.count <= limitBytes ? min(Self.unwantedBytes, coveredBytes - received.count) : 0
         case .pieces: Self.pieceBytes - received.count
         }
     }
 
-    /// Takes what belongs to the body; returns the count taken.
+    /// Consumes the bytes that belong to the body. Returns their number.
     func take(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         let taken: Int
         guard received.canReserve(bytes.count) else { throw .overloaded }
@@ -165,7 +166,7 @@ package final class RequestBody: @unchecked Sendable {
         return taken
     }
 
-    /// Makes room for a body of so many bytes, if there is memory for that.
+    /// Reserves buffer space for a body of so many bytes, if there is memory for it.
     func makeRoom(for bytes: Int) { if bytes > received.count { _ = received.canReserve(bytes - received.count) } }
 
     func fail(_ error: RequestError) {
@@ -174,12 +175,14 @@ package final class RequestBody: @unchecked Sendable {
     }
 }
 
-/// The source of a body.
+/// The source of a body: its connection.
 protocol BodySource: AnyObject {
     func bodyIsWanted()
 }
 
 extension RequestError {
+    /// Returns the error for a body that is too large.
+    ///
     /// - Parameters:
     ///   - bytes: the size of the body, or of its part; nil if it is not known.
     ///   - limitBytes: the largest size that is accepted.
@@ -188,12 +191,12 @@ extension RequestError {
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
     }
 
-    /// The body finds no room beside others in the memory for requests.
+    /// The error for a body for which there can never be enough memory.
     static var bodyTooLargeForMemory: RequestError {
         RequestError(413, "The request body is too large for the relay's memory. The operator sets it by MEMORY_MB.")
     }
 
     package static var bodyTooSlow: RequestError { RequestError(408, "The request body arrives too slowly.") }
-    /// Nobody reads its answer.
+    /// The error of a request whose client has left, so that the response is not read.
     package static var clientLeft: RequestError { RequestError(400, "The client has left.") }
 }

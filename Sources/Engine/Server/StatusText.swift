@@ -1,4 +1,4 @@
-/// A status line's reason (RFC 9110, 15), for the statuses in use.
+/// Returns the reason phrase of a status line (RFC 9110, 15), for the statuses in use.
 func reasonPhrase(_ status: Int) -> StaticString {
     switch status {
     case 200: "OK"
