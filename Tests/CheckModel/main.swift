@@ -1,8 +1,8 @@
 import Glibc
 import Model
 
-// check-model [STATES]: searches what the tests search and then more, each until so many states were found (100,000).
-// FAULT=name puts a fault in, SETTING=name searches that one alone. Exit status 1: a promise was broken.
+// check-model [STATES]: runs the searches of the tests and then larger ones, each until so many states were found
+// (100,000). FAULT=name puts a fault in, SETTING=name runs only that search. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 

@@ -1,9 +1,10 @@
 import Glibc
 import Shared
 
-// count-tokens FILE NAME [ROUNDS]: the tokens of samples on standard input by vocabulary NAME (o200k_base, cl100k_base,
-// estimate) of the token file FILE, a number on each line. A sample is its length in bytes, a newline, its bytes. With
-// ROUNDS, prints instead the least seconds of so many rounds over all samples, and the anonymous memory gained, in KB.
+// count-tokens FILE NAME [ROUNDS]: counts the tokens of samples on standard input by vocabulary NAME (o200k_base,
+// cl100k_base, estimate) of the token file FILE, and prints one number per line. A sample is its length in bytes, a
+// newline, and its bytes. With ROUNDS it prints instead the shortest time in seconds for all samples over so many
+// rounds, and the anonymous memory gained, in KB.
 
 func fail(_ reason: String) -> Never {
     let line = Array("count-tokens: \(reason)\n".utf8)

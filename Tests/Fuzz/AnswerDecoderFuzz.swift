@@ -1,4 +1,5 @@
-/// Vendors' answers: whatever comes, an answer or a refusal; the same one however it is cut; never a read past the end.
+/// Fuzzes vendors' responses. Every input gives a response or a refusal, the same however it is cut, without a read
+/// past the end.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzAnswerDecoder(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
@@ -38,7 +39,7 @@ private struct Answer: ~Copyable {
         do throws(MalformedAnswer) {
             try decoder.take(UnsafeRawBufferPointer(copy), into: &body) { heads.append(checked($0, $1)) }
         } catch {
-            // What was read before depends on the cutting.
+            // The result before a refusal depends on the cuts.
             outcome = Outcome(isRefused: true)
             return
         }

@@ -1,5 +1,5 @@
-/// Server-sent events: the same events however the bytes are cut, and those of a plain reading of the whole; nothing but
-/// an unfinished event is kept; the bytes past an event's end may be read, as the JSON parser does.
+/// Fuzzes server-sent events. They are the same however the bytes are cut, and equal those of a plain parser. Only an
+/// unfinished event is kept. The bytes past an event's end are readable, as the JSON parser needs.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzEventStream(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
@@ -62,7 +62,7 @@ private func feed(
     }
 }
 
-/// How many bytes stand behind the last empty line.
+/// Returns the number of bytes after the last empty line.
 private func unfinished(_ bytes: UnsafeRawBufferPointer) -> Int {
     var start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
     var line = start
@@ -74,7 +74,7 @@ private func unfinished(_ bytes: UnsafeRawBufferPointer) -> Int {
     return bytes.count - start
 }
 
-/// Reads the padding, so that the sanitizer sees when there is none.
+/// Reads the padding, so that the sanitizer detects if it is missing.
 private func touchPadding(_ data: UnsafeRawBufferPointer) {
     guard let base = data.baseAddress else { return }
     var sum: UInt8 = 0
@@ -82,7 +82,7 @@ private func touchPadding(_ data: UnsafeRawBufferPointer) {
     demand(sum >= 0, "unreachable, keeps the reads")
 }
 
-/// The same, straight from the description: lines end with LF or CR LF, an empty one ends an event.
+/// Parses events directly by the standard: lines end with LF or CR LF, and an empty line ends an event.
 private func plainReading(_ input: [UInt8]) -> [Event] {
     var bytes = input[...]
     if bytes.starts(with: [0xef, 0xbb, 0xbf]) { bytes = bytes.dropFirst(3) }
@@ -104,7 +104,7 @@ private func plainReading(_ input: [UInt8]) -> [Event] {
         if value.first == 32 { value = value.dropFirst() }
         let key = line[..<colon]
         if key.elementsEqual("event".utf8) { name = value }
-        // No field of the standard; some servers write their failure so.
+        // Not a field of the standard, but some servers report their failures with it.
         let isError = key.elementsEqual("error".utf8) && colon < line.endIndex
         if isError { name = key }
         if isError || key.elementsEqual("data".utf8) { data = data.map { $0 + [10] + value } ?? Array(value) }

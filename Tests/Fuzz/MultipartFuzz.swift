@@ -1,5 +1,5 @@
-/// Forms: the same events however they are cut, just those of a plain reading of the whole, never a read past the end,
-/// and little kept.
+/// Fuzzes forms. The events are the same however the bytes are cut, and equal those of a plain parser. There is no read
+/// past the end, and little is kept.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzMultipart(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
@@ -91,7 +91,7 @@ private struct Form: ~Copyable {
         demand(isPlain && filename != "." && filename != "..", "file name \(filename)")
     }
 
-    /// What is no end to the reader must not have been told as one.
+    /// Checks that the reader has emitted an end exactly if it accepts the end.
     mutating func close() {
         guard !seen.isRefused else { return }
         let isEnd = (try? reader.checkEnd()) != nil
@@ -99,7 +99,7 @@ private struct Form: ~Copyable {
     }
 }
 
-/// The parts' data, by a plain search in the whole; what header lines hold is not looked at.
+/// Returns the parts' data, found by a plain search. The contents of header lines are ignored.
 private func reference(_ bytes: [UInt8]) -> (data: [[UInt8]], isWhole: Bool) {
     var data: [[UInt8]] = []
     guard var mark = delimiter(bytes, from: 0) else { return (data, false) }
@@ -130,14 +130,14 @@ private func delimiter(_ bytes: [UInt8], from: Int) -> (start: Int, end: Int, is
 }
 
 extension ArraySlice<UInt8> {
-    /// Behind the first empty line.
+    /// The index after the first empty line; nil if there is none.
     fileprivate var headEnd: Int? {
         if starts(with: "\r\n".utf8) { return startIndex + 2 }
         return indices.first { self[$0...].starts(with: "\r\n\r\n".utf8) }.map { $0 + 4 }
     }
 }
 
-/// The input as a Content-Type: whatever it is, an answer, and a boundary only within its bounds.
+/// Uses the input as a Content-Type. Every input gives a result, and a boundary is within its bounds.
 private func fuzzContentType(_ bytes: UnsafeRawBufferPointer) {
     withTightCopy(bytes) { bytes in
         guard let boundary = try? MultipartFields.boundary(bytes) else { return }

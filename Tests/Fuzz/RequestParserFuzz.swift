@@ -1,5 +1,5 @@
-/// Request heads and chunked bodies: whatever comes, an answer; the same one however it is cut; never a read past the
-/// end.
+/// Fuzzes request heads and chunked bodies. Every input gives a result, the same however it is cut, without a read past
+/// the end.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzRequestParser(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
@@ -33,7 +33,7 @@ private func outcome(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     }
 }
 
-/// The head's values as text; what a handler relies on is checked.
+/// Returns the head's values as text, after checking what a handler relies on.
 private func checkedParts(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> [String] {
     demand(!head.isChunked || head.contentLength == nil && head.isHTTP11, "chunked with a length, or in HTTP/1.0")
     demand(head.contentLength ?? 0 >= 0, "length \(head.contentLength ?? 0)")
@@ -55,7 +55,7 @@ private func checkedParts(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) 
     return parts
 }
 
-/// As a connection does it: what has come is parsed again whenever more has come.
+/// Parses like a connection: all received bytes are parsed again whenever more arrive.
 private func headInPieces(_ input: Pieces) -> Outcome {
     var pieces = input
     var end = 0
@@ -111,7 +111,7 @@ private func take(
         result.isDone = decoder.isDone
     } catch {
         demand(error.status == 400, "status \(error.status)")
-        result.consumed = 0  // of no meaning after a refusal
+        result.consumed = 0  // without meaning after a refusal
         result.isRefused = true
     }
 }

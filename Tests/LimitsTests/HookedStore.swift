@@ -1,14 +1,14 @@
 import Engine
 import Limits
 
-/// A store in memory whose writes can be told to come late, to fail, or to be done and yet fail.
+/// A store in memory whose writes can be scripted to be late, to fail, or to happen and yet fail.
 final class HookedStore: CounterStore {
     enum Order: Sendable {
-        /// Calls this after the write is done, before it is answered.
+        /// Calls the closure after the write is done, before the response.
         case thenCall(@Sendable () -> Void)
         case doneButUnanswered
         case notDone
-        /// Not taken for itself.
+        /// The store refuses this value only.
         case refuse
         case loseRace
         case normal
@@ -27,17 +27,17 @@ final class HookedStore: CounterStore {
 
     init(_ inner: MemoryCounters = MemoryCounters(seconds: { epoch / 1_000_000 })) { self.inner = inner }
 
-    /// What becomes of the next writes, in order.
+    /// Scripts the next writes, in order.
     func order(_ orders: Order...) { script.withLock { $0.orders += orders } }
 
-    /// The orders not carried out yet.
+    /// Drops the orders that are not carried out yet.
     func forget() { script.withLock { $0.orders = [] } }
 
-    /// While it is down nobody can connect.
+    /// Makes the store unavailable, so that connecting fails.
     func setDown(_ isDown: Bool) { script.withLock { $0.isDown = isDown } }
 
     var reads: Int { script.withLock { $0.reads } }
-    /// Keys, in order.
+    /// The written keys, in order.
     var writes: [String] { script.withLock { $0.writes } }
 
     var servers: [String] { ["hooked"] }
@@ -58,7 +58,7 @@ final class HookedStore: CounterStore {
     }
 
     fileprivate func write(_ key: String, _ body: () -> WriteResult) throws(StoreFailure) -> WriteResult {
-        // The entries of living instances come when they come.
+        // The entries of living instances are written at any time, so they are not scripted.
         if key.contains("total.concurrent.") || key.contains(":known:") { return body() }
         let order = script.withLock { script in
             script.writes.append(key)

@@ -2,7 +2,7 @@ import Engine
 import Limits
 import Support
 
-/// SplitMix64: the same numbers for the same seed.
+/// The generator SplitMix64, which gives the same numbers for the same seed.
 struct Dice: RandomNumberGenerator {
     private var state: UInt64
 
@@ -19,7 +19,7 @@ struct Dice: RandomNumberGenerator {
     mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &self) }
 }
 
-/// The most units in any interval as long as the window (half open), wherever it begins. `admitted` is in order.
+/// Returns the most units in any interval of a window's length (half open). `admitted` is in order.
 func mostInAnyWindow(_ admitted: [(time: Int, units: Int)], _ window: Int) -> Int {
     var first = 0
     var sum = 0
@@ -42,7 +42,7 @@ extension MemcachedProcess {
 let epoch = 1_800_000_000_000_000
 
 extension Record {
-    /// With counts in random buckets.
+    /// Creates a record with counts in random buckets.
     init(random dice: inout Dice, _ grid: Grid, near time: Int, most: Int = 1_000) {
         self.init(grid, at: time, birth: dice.next())
         for _ in 0..<dice.below(2 * grid.kept) {
@@ -55,11 +55,11 @@ extension Record {
     }
 }
 
-/// Loops of a test's own, and tasks on them.
+/// Event loops of a test, and tasks on them.
 final class TestLoops: Sendable {
     private let threads: [TestLoop]
 
-    /// Those on which stores' connections live, as they outlive a test's own. Never stopped.
+    /// The loops for connections of stores, which outlive a test's own loops. They are never stopped.
     static let lasting = TestLoops(2)
     static var ofStores: [EventLoop] { lasting.threads.map(\.loop) }
 
@@ -69,7 +69,7 @@ final class TestLoops: Sendable {
         for thread in threads { thread.stop() }
     }
 
-    /// The results of `count` tasks that run at the same time, spread over the loops.
+    /// Returns the results of `count` tasks that run at the same time, spread over the loops.
     func run<Result: Sendable>(
         _ count: Int,
         _ body: @escaping @Sendable (Int, EventLoop) async -> Result
@@ -89,6 +89,8 @@ final class TestLoops: Sendable {
     }
 }
 
+/// A thread with an event loop.
+///
 /// `@unchecked`: the thread is stopped once, by the owner.
 private final class TestLoop: @unchecked Sendable {
     private let thread = LoopThread()
@@ -100,9 +102,10 @@ private final class TestLoop: @unchecked Sendable {
     }
 }
 
-/// Wall time is moved by hand; steady time with it, and by itself, since pauses are measured by it.
+/// A clock whose wall time the test moves. Steady time moves with it, and also by itself, because pauses are measured
+/// by it.
 ///
-/// Threads that wait for a moment of it look again and again.
+/// Threads that wait for a time of this clock check it again and again.
 final class TestClock: Sendable {
     private let advanced = Lock(0)
     private let start = LoopTime.current()
@@ -121,13 +124,13 @@ final class TestClock: Sendable {
     func advance(microseconds: Int) { advanced.withLock { $0 += microseconds } }
 }
 
-/// What a limiter told its operator; waits for more.
+/// The events that a limiter reported to its operator, with a way to wait for more.
 final class TestEvents: Sendable {
     private let events = Lock<[LimiterEvent]>([])
 
     var handler: @Sendable (LimiterEvent) -> Void { { event in self.events.withLock { $0.append(event) } } }
 
-    /// When the number of events of a kind has been reached; false after ten seconds.
+    /// Waits until there are `count` events of a kind. Returns false after ten seconds.
     func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool) async -> Bool {
         for _ in 0..<2_000 {
             if events.withLock({ $0.count { isKind($0) } }) >= count { return true }
@@ -144,7 +147,7 @@ extension LimiterEvent {
 }
 
 extension Limiter {
-    /// When all its servers are in use; false after ten seconds.
+    /// Waits until all servers are available. Returns false after ten seconds.
     func isUp() async -> Bool {
         for _ in 0..<5_000 {
             if metrics().serversDown == 0 { return true }

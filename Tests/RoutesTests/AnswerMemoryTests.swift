@@ -5,19 +5,19 @@ import Testing
 
 @testable import Routes
 
-/// The parts of an answer that are kept count in the memory budget until the answer ends.
+/// Tests that the kept parts of a response count in the memory budget until the response ends.
 @Suite struct AnswerMemoryTests {
     private static let chat = #""messages":[{"role":"user","content":"hi"}],"response_format":{"type":"json_object"}"#
     private static let response = #""input":"hi""#
 
     private struct Outcome: Sendable {
         let answer: Answered
-        /// Of memory, while the vendor answered and after it.
+        /// The bytes held while the vendor responded, and afterwards.
         let mostBytes: Int
         let bytesAfter: Int
     }
 
-    /// - Parameter budgetBytes: large requests may have three quarters.
+    /// - Parameter budgetBytes: the memory budget, of which large requests may use three quarters.
     private func outcome(_ fields: String, pieces: Int, budgetBytes: Int) async -> Outcome {
         let memory = MemoryBudget(bytes: budgetBytes)
         let surface: any ChatSurface = fields == Self.chat ? OpenAIChat() : OpenAIResponses()

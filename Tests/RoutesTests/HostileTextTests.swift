@@ -7,12 +7,12 @@ import Testing
 @testable import Routes
 @testable import Upstream
 
-/// Each text field of each endpoint, read in linear time whatever stands in it.
+/// Tests that each text field of each endpoint is read in linear time whatever it contains.
 @Suite struct HostileTextTests {
     private static let bytes = 6_000
     private static let texts = Hostile.texts(bytes: bytes)
 
-    /// Reads each hostile text as it is put into the place of `@` in a JSON body.
+    /// Reads each hostile text as the replacement of `@` in a JSON body.
     private func readAll(_ body: String, _ read: (JSONValue) throws -> Void) throws {
         let parts = body.split(separator: "@", omittingEmptySubsequences: false)
         let parser = JSONParser()
@@ -254,7 +254,7 @@ import Testing
         for pattern in Hostile.patterns {
             let stop = Hostile.text(pattern, bytes: 990)
             let text = Array(Hostile.text(pattern, bytes: Self.bytes).utf8)
-            // Sequences that nearly come, again and again.
+            // Stop sequences that almost match, again and again.
             for stops in [[stop + "\u{1}"], [stop + "\u{1}", pattern + "\u{1}", "\u{1}" + pattern, stop + "\u{2}"]] {
                 let steps = StepCount.of {
                     var bound = OutputBound(stops: StopFinder(stops), maxTokens: nil)

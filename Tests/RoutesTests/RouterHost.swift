@@ -7,16 +7,16 @@ import Upstream
 @testable import Engine
 @testable import Routes
 
-/// What a client would have got.
+/// The response that a client would have received.
 struct Answered: Sendable {
     var status = 0
     var head = ""
     var body = ""
 }
 
-/// Sends one request to a router whose only vendor serves the model `m`, without a socket. On the loop.
+/// Sends one request without a socket to a router whose only vendor serves the model `m`. Call it on the loop.
 ///
-/// - Parameter surface: answers in place of the router's route; nil: the route does.
+/// - Parameter surface: the surface that responds; nil for the router's route.
 func answered(
     _ body: String,
     by vendor: any ChatVendor,
@@ -105,6 +105,8 @@ private final class NoSource: BodySource {
     func bodyIsWanted() {}
 }
 
+/// A response writer that collects the response.
+///
 /// `@unchecked`: used on one loop only.
 private final class Gathered: ResponseWriter, @unchecked Sendable {
     var answered = Answered()

@@ -1,10 +1,10 @@
 import Glibc
 import Simulation
 
-// simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and says what they showed. The
-// seed's remainder by the number of kinds is its kind. SEED=n runs one and writes down all that happens in it; PLANT=name
-// puts a fault in; DRILL=name runs ten seeds of a schedule made for one, or SEED=n of it; CROWD=4 lets so
-// many instances race while answers are late, in SEEDS (10) runs. Exit status 1: a promise was broken.
+// simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and prints a summary. A
+// seed's remainder by the number of kinds is its kind. SEED=n runs one seed and prints all its events. PLANT=name puts
+// a fault in. DRILL=name runs ten seeds of a schedule made for one fault, or SEED=n of it. CROWD=4 lets so many
+// instances race while responses are late, in SEEDS (10) runs. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 

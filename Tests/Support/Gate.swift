@@ -1,8 +1,8 @@
 import Glibc
 
-/// Lets threads through once it is open. Not Dispatch's: ThreadSanitizer does not see that.
+/// A gate that lets threads through once it is open. It does not use Dispatch, which ThreadSanitizer does not see.
 ///
-/// `@unchecked`: `isOpen` is reached with the mutex held only.
+/// `@unchecked`: `isOpen` is used only while the mutex is held.
 package final class Gate: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -27,7 +27,8 @@ package final class Gate: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// For tasks: waits without holding one of the few threads that all tests share.
+    /// Waits in a task, without holding one of the few threads that all tests share. Returns false if the gate does not
+    /// open.
     package func opens() async -> Bool {
         await withUnsafeContinuation { continuation in
             let thread = TestThread { [self] in continuation.resume(returning: wait()) }
@@ -35,7 +36,7 @@ package final class Gate: @unchecked Sendable {
         }
     }
 
-    /// Blocks the thread; false when it has not opened within a minute.
+    /// Blocks the thread until the gate opens. Returns false if that does not happen within a minute.
     @discardableResult
     package func wait() -> Bool {
         var until = timespec()
@@ -50,7 +51,7 @@ package final class Gate: @unchecked Sendable {
     }
 }
 
-/// A thread of its own.
+/// A thread that runs one closure.
 ///
 /// `@unchecked`: constant after `init`.
 package final class TestThread: @unchecked Sendable {
@@ -80,7 +81,8 @@ package final class TestThread: @unchecked Sendable {
     package func join() { pthread_join(thread, nil) }
 }
 
-/// On a thread of its own: tests share as few threads as there are cores, and some watch the time.
+/// Runs `body` on its own thread, because tests share as few threads as there are cores, and some depend on time.
+/// Returns the result.
 package func aside<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withUnsafeContinuation { continuation in
         let thread = TestThread {

@@ -1,5 +1,5 @@
-/// Texts that make careless readers slow: what begins something over and over and never ends it, and characters that are
-/// one with their neighbours.
+/// Texts that make careless parsers slow: beginnings that are repeated and never completed, and characters that combine
+/// with their neighbours.
 package enum Hostile {
     package static let patterns: [String] = [
         "[", "]", "![](", "![", "](", "![](http://", "[_V1_]", "[_V", "/v1 ", "/v1 http://", "(", "{", "<", "</", "<a>",
@@ -12,12 +12,12 @@ package enum Hostile {
         "\u{1100}", "\u{1161}", "\u{e4}", "\u{4e2d}", "\u{0}", "\u{feff}", "0", "9", "a", "x", "1x", "1:",
     ]
 
-    /// So many bytes of it, or a few less.
+    /// Returns a pattern repeated to `bytes` bytes, or a few fewer.
     package static func text(_ pattern: String, bytes: Int) -> String {
         String(repeating: pattern, count: max(1, bytes / pattern.utf8.count))
     }
 
-    /// A pattern, once something else has begun: `🌐` and spaces, a letter and marks.
+    /// Returns texts of repeated patterns, also after another beginning: `🌐` and spaces, a letter and marks.
     package static func texts(bytes: Int) -> [String] {
         var texts = patterns.map { text($0, bytes: bytes) }
         for opening in ["\u{1f310}", "s", "file-", "![](http://", "--no x", "/v1 http://", "![", "!delay=0 "] {
@@ -28,6 +28,6 @@ package enum Hostile {
         return texts
     }
 
-    /// The most steps that reading may take for each byte that was sent.
+    /// The most steps that a parser may take for each byte of its input.
     package static let stepsPerByte = 8
 }

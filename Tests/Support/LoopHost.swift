@@ -1,6 +1,6 @@
 package import Engine
 
-/// Runs `body` as a task on a loop with a thread of its own; both end with it.
+/// Runs `body` as a task on a loop with its own thread. Both end with it.
 package func onLoop<Result: Sendable>(
     _ loop: EventLoop = EventLoop(),
     _ body: @escaping @Sendable (EventLoop) async -> Result
@@ -13,7 +13,7 @@ package func onLoop<Result: Sendable>(
 }
 
 extension EventLoop {
-    /// Returns once the loop has done all that was ready: what one turn makes ready, the next one does.
+    /// Returns when the loop has done all ready work. Work that one turn makes ready is done in the next.
     package func settle(turns: Int = 4) {
         for _ in 0..<turns {
             let gate = Gate()
@@ -22,14 +22,14 @@ extension EventLoop {
         }
     }
 
-    /// Moves the clock; for a loop that ends by what is due then.
+    /// Moves the clock, for a loop that ends because of it.
     package func passLast(milliseconds: UInt64, on clock: ManualClock) {
         settle()
         clock.advance(milliseconds: milliseconds)
         wakeUp()
     }
 
-    /// Moves the clock and returns once the loop has done what was due.
+    /// Moves the clock, and returns when the loop has done the work that was due.
     package func pass(milliseconds: UInt64, on clock: ManualClock) {
         settle()
         clock.advance(milliseconds: milliseconds)

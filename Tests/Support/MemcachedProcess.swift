@@ -1,6 +1,6 @@
 package import Glibc
 
-/// A memcached of a test's own on a port of its own; killed with the object.
+/// A memcached process of a test on its own port, which is killed with the object.
 ///
 /// `@unchecked`: used by one test at a time.
 package final class MemcachedProcess: @unchecked Sendable {
@@ -8,7 +8,7 @@ package final class MemcachedProcess: @unchecked Sendable {
     package private(set) var id: pid_t = 0
 
     package init() throws {
-        for _ in 0..<5 {  // somebody else may take the port first
+        for _ in 0..<5 {  // another process may take the port first
             guard let free = freePort() else { throw NotStarted(reason: "no free port") }
             port = free
             if (try? start()) != nil { return }
@@ -53,7 +53,7 @@ package final class MemcachedProcess: @unchecked Sendable {
         id = 0
     }
 
-    /// Takes connections and bytes, but answers nothing.
+    /// Stops the process: it accepts connections and bytes, but does not respond.
     package func pause() {
         Glibc.kill(id, SIGSTOP)
         waitpid(id, nil, WUNTRACED)
@@ -61,7 +61,7 @@ package final class MemcachedProcess: @unchecked Sendable {
 
     package func resume() { Glibc.kill(id, SIGCONT) }
 
-    /// A line for each of its keys. It has none to give while it looks for those that have expired.
+    /// A line for each key. memcached reports BUSY while it looks for expired keys.
     package var keyList: String {
         while true {
             let lines = say("lru_crawler metadump all")
@@ -69,13 +69,13 @@ package final class MemcachedProcess: @unchecked Sendable {
         }
     }
 
-    /// One of its own counts, or 0.
+    /// Returns one of memcached's statistics; 0 if it is absent.
     package func statistic(_ name: String) -> Int {
         let line = say("stats").split(whereSeparator: \.isNewline).first { $0.hasPrefix("STAT \(name) ") }
         return line.flatMap { Int($0.split(separator: " ")[2]) } ?? 0
     }
 
-    /// Sends a command of the text protocol and returns what comes back at once.
+    /// Sends a command of the text protocol. Returns the first part of the response.
     package func say(_ command: String) -> String {
         let socket = connected(to: port)
         guard socket >= 0 else { return "" }

@@ -1,7 +1,7 @@
 package import CPicture
 import Glibc
 
-/// A PNG of one colour whose pixels have these alphas.
+/// Returns a PNG of one colour whose pixels have these alphas.
 package func png(
     _ alphas: [UInt8],
     width: Int,

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A server as a test scripts it, byte for byte: each connection has a thread that calls `serve` with its number, from
-/// 0, and closes it after. It takes connections as long as this object lives.
+/// A scripted server for tests, byte for byte. Each connection has a thread that calls `serve` with its number, from 0,
+/// and closes it afterwards. It accepts connections as long as this object lives.
 package final class RawServer: Sendable {
     package let port: UInt16
     private let listener: Int32
@@ -13,7 +13,7 @@ package final class RawServer: Sendable {
         let isStopped = Atomic<Bool>(false)
     }
 
-    /// `onAllAddresses`: of this machine, not only on 127.0.0.1.
+    /// - Parameter onAllAddresses: whether to listen on all addresses of this machine, not only on 127.0.0.1.
     package init(onAllAddresses: Bool = false, _ serve: @escaping @Sendable (Socket, Int) -> Void) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.listener = listener
@@ -40,7 +40,7 @@ package final class RawServer: Sendable {
 
     package func url(_ path: String = "/") -> String { "http://127.0.0.1:\(port)\(path)" }
 
-    /// Takes no more from here on; who has a connection keeps it. The thread that accepts sees it and closes the socket.
+    /// Accepts no more connections; open ones continue. The accepting thread notices it and closes the socket.
     package func stop() {
         guard !taken.isStopped.exchange(true, ordering: .relaxed) else { return }
         shutdown(listener, Int32(SHUT_RDWR))

@@ -1,4 +1,4 @@
-/// The same numbers on each run (SplitMix64).
+/// A generator that gives the same numbers on each run (SplitMix64).
 package struct Seeded: RandomNumberGenerator {
     private var state: UInt64
 
@@ -17,7 +17,7 @@ package struct Seeded: RandomNumberGenerator {
     package mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
 }
 
-/// `bytes` cut into pieces of 1 to `most` bytes.
+/// Returns `bytes` cut into pieces of 1 to `most` bytes.
 package func pieces(of bytes: [UInt8], most: Int, _ random: inout Seeded) -> [[UInt8]] {
     var pieces: [[UInt8]] = []
     var start = 0
@@ -29,7 +29,7 @@ package func pieces(of bytes: [UInt8], most: Int, _ random: inout Seeded) -> [[U
     return pieces
 }
 
-/// `bytes` whole, byte by byte, and cut in two at each place.
+/// Returns `bytes` whole, byte by byte, and cut in two at each position.
 package func cuttings(of bytes: [UInt8]) -> [[[UInt8]]] {
     var cuttings = [[bytes], bytes.map { [$0] }]
     for cut in 1..<max(1, bytes.count) { cuttings.append([Array(bytes[..<cut]), Array(bytes[cut...])]) }

@@ -2,7 +2,7 @@ import Glibc
 
 /// A blocking TCP socket on loopback. Each wait ends after ten seconds.
 ///
-/// `@unchecked`: one thread at a time uses it; `waiting` is what was read past a request's end.
+/// `@unchecked`: used by one thread at a time. `waiting` holds bytes that were read past a request's end.
 package final class Socket: @unchecked Sendable {
     private let descriptor: Int32
     private var waiting: [UInt8] = []
@@ -19,7 +19,9 @@ package final class Socket: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    /// nil: nobody listens there. `receiveBufferBytes`: how much the kernel takes for a client that does not read.
+    /// Connects to a port. Returns nil if nothing listens there.
+    ///
+    /// - Parameter receiveBufferBytes: the most bytes that the kernel buffers for a client that does not read.
     package convenience init?(connectedTo port: UInt16, receiveBufferBytes: Int32? = nil) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         self.init(owning: descriptor)
@@ -33,7 +35,7 @@ package final class Socket: @unchecked Sendable {
         guard code == 0 else { return nil }
     }
 
-    /// False when the other side does not take it.
+    /// Sends bytes. Returns false if the other side does not accept them.
     @discardableResult
     package func send(_ bytes: [UInt8]) -> Bool {
         var sent = 0
@@ -53,7 +55,7 @@ package final class Socket: @unchecked Sendable {
     package enum Arrival: Equatable {
         case bytes([UInt8])
         case end
-        /// Reset, or nothing in ten seconds.
+        /// The connection was reset, or nothing arrived in ten seconds.
         case failure(Int32)
     }
 
@@ -64,14 +66,14 @@ package final class Socket: @unchecked Sendable {
         return count == 0 ? .end : .failure(errno)
     }
 
-    /// What was read past a head's end, else what comes next.
+    /// Returns bytes that were read past a head's end, or else what arrives next.
     package func receiveWaiting() -> Arrival {
         guard !waiting.isEmpty else { return receive() }
         defer { waiting = [] }
         return .bytes(waiting)
     }
 
-    /// What comes until the end, and how that was.
+    /// Returns everything up to the end, and how it ended.
     package func receiveAll() -> (bytes: [UInt8], end: Arrival) {
         var all = waiting
         waiting = []
@@ -84,10 +86,10 @@ package final class Socket: @unchecked Sendable {
 
     private var hasEnded: Arrival { receive(most: 1) }
 
-    /// What comes until the end, as text.
+    /// Returns everything up to the end as text.
     package func textToEnd() -> String { String(decoding: receiveAll().bytes, as: UTF8.self) }
 
-    /// What comes up to and with `mark`; nil if the connection ends before.
+    /// Returns everything up to and including `mark`; nil if the connection ends before.
     package func receive(upTo mark: String) -> String? {
         let mark = Array(mark.utf8)
         var from = 0
@@ -105,16 +107,16 @@ package final class Socket: @unchecked Sendable {
         }
     }
 
-    /// Nothing stands in the kernel for this side: neither bytes nor the end.
+    /// Whether the kernel holds neither bytes nor the end for this side.
     package var isSilent: Bool { !hasInput(within: 0) }
 
-    /// Whether bytes, or the end, are there or come within the time.
+    /// Returns whether bytes or the end are there or arrive within the time.
     package func hasInput(within milliseconds: Int32) -> Bool {
         var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return !waiting.isEmpty || poll(&wanted, 1, milliseconds) != 0
     }
 
-    /// One request with its body (by Content-Length); nil when the client has left.
+    /// Receives one request with its body (by Content-Length); nil if the client has left.
     package func receiveRequest() -> (head: String, body: [UInt8])? {
         guard let head = receive(upTo: "\r\n\r\n") else { return nil }
         var length = 0
@@ -124,7 +126,7 @@ package final class Socket: @unchecked Sendable {
         return receive(exactly: length).map { (head, $0) }
     }
 
-    /// So many bytes; nil when the other side ends before.
+    /// Receives exactly so many bytes; nil if the other side ends before.
     package func receive(exactly count: Int) -> [UInt8]? {
         while waiting.count < count {
             guard case .bytes(let more) = receive() else { return nil }
@@ -135,10 +137,10 @@ package final class Socket: @unchecked Sendable {
         return bytes
     }
 
-    /// Ends what this side sends.
+    /// Ends the sending direction.
     package func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Ends it so that the other side sees a reset.
+    /// Ends the connection so that the other side sees a reset.
     package func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 }
 
@@ -150,7 +152,7 @@ func loopback(_ port: UInt16) -> sockaddr_in {
     return address
 }
 
-/// The port that a listening socket got.
+/// Returns the port of a listening socket.
 package func port(of listener: Int32) -> UInt16 {
     var address = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -160,7 +162,7 @@ package func port(of listener: Int32) -> UInt16 {
     return UInt16(bigEndian: address.sin_port)
 }
 
-/// A listening socket whose queue is full, so that no connection to it is ever made.
+/// A listening socket whose queue is full, so that connections to it are never established.
 package final class FullListener: Sendable {
     private let listener: Int32
     private let waiting: [Int32]

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Upstream
 
-/// What each vendor keeps, whatever its wire.
+/// Tests of what each vendor guarantees, whatever its API.
 @Suite struct ChatVendorTests {
     enum Kind: String, CaseIterable, Sendable {
         case echo
@@ -17,7 +17,7 @@ import Testing
 
         private static let worker = WorkQueue(bytes: 1 << 24)
 
-        /// One that answers `hello there`.
+        /// Returns a vendor whose output is `hello there`.
         func vendor(on loop: EventLoop) -> (any ChatVendor)? {
             switch self {
             case .echo: Echo(name: rawValue, loop: loop)
@@ -110,7 +110,7 @@ import Testing
     }
 }
 
-/// 1min.ai, as far as a chat needs it.
+/// A transport that responds like 1min.ai, as far as a chat needs it.
 private final class ScriptedTransport: Transport {
     func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
         let record = #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":["hello there"]}}}"#

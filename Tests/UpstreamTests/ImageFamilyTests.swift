@@ -10,7 +10,7 @@ import Testing
         Catalogue.oneMin.models.filter { $0.features.contains(feature) }.map(\.id)
     }
 
-    /// Members as JSON; nil: refused, with a 400 that names a field.
+    /// Returns the members as JSON; nil if they are refused with status 400 and the name of a field.
     private func members(_ family: ImageFamily, _ change: (inout ImageCall) -> Void) -> String? {
         var call = ImageCall(.generation)
         call.prompt = "a cat"

@@ -12,7 +12,7 @@ import Testing
         var usage: [Int]?
         var failure: UpstreamError.Kind?
         var stopped: Bool?
-        /// How often it said that it has ended.
+        /// The number of reported ends.
         var ends = 0
 
         static func ended(_ text: String, usage: [Int]? = nil) -> Streamed {

@@ -27,7 +27,8 @@ import Testing
         return Bounded(text: String(decoding: out, as: UTF8.self), reason: bound.reason, tokens: bound.tokens)
     }
 
-    /// Where the text ends by its stops: before the one whose end comes first, of those the longest.
+    /// Returns the text before the stop sequence whose end comes first, the longest one if several end there; nil if
+    /// there is none.
     private func model(_ text: String, _ stops: [String]) -> String? {
         let bytes = Array(text.utf8)
         for end in 0...bytes.count {

@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct RepeatGuardTests {
-    /// What passes of the pieces, then the record.
+    /// Returns the text that passes for these pieces and then the record.
     private func passed(_ pieces: [String], record: String?) -> String {
         var repeats = RepeatGuard()
         var out = ""
@@ -58,10 +58,10 @@ import Testing
             var repeats = RepeatGuard()
             var place = 0
             while place < length {
-                // At least two pieces.
+                // There are at least two pieces.
                 let end = place + 1 + random.below(min(length - place, length - 1))
                 let isHeld = text[place..<end].withUnsafeBytes { repeats.holds($0) }
-                // A half may be the other half by chance.
+                // By chance, a half may equal the other half.
                 if isHeld { _ = repeats.releaseHeld() }
                 place = end
             }

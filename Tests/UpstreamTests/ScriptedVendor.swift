@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// One step of a scripted answer.
+/// A step of scripted output.
 enum Step: Sendable {
     case text(String)
     case reasoning(String)
@@ -11,8 +11,7 @@ enum Step: Sendable {
     case failure(UpstreamError.Kind)
 }
 
-/// A vendor that answers by a script: of each choice its steps, of several calls one script after the other, the last
-/// one again and again.
+/// A vendor with scripted output: steps for each choice, and one script for each call. The last script is repeated.
 ///
 /// `@unchecked`: used on one loop only.
 final class ScriptedVendor: ChatVendor, @unchecked Sendable {
@@ -107,19 +106,19 @@ private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // 
     func stop() { vendor.stopped += 1 }
 }
 
-/// Of each choice what came, as a client would have it.
+/// The output of each choice, as a client would receive it.
 struct Heard: Equatable, Sendable {
     var texts: [Int: String] = [:]
     var reasoning: [Int: String] = [:]
     var calls: [Int: [String]] = [:]
-    /// Signatures of thoughts, and sealed thoughts.
+    /// The signatures of reasoning, and sealed reasoning.
     var seals: [String] = []
     var ends: [Int: [FinishReason]] = [:]
     var failure: UpstreamError.Kind?
     var tokens: Int?
 }
 
-/// Reads a stream to its end, or to its failure, and stops it.
+/// Reads a stream to its end or failure, and stops it. Returns what was received.
 func hear(_ stream: any ChatAnswerStream) async -> Heard {
     var heard = Heard()
     do throws(UpstreamError) {

@@ -4,9 +4,9 @@ import Shared
 
 @testable import Upstream
 
-/// An answer of a vendor's as a test cut it: the pieces, then the end or a failure.
+/// A vendor's response as a test cut it: the pieces, then the end or a failure.
 ///
-/// `@unchecked`: one task uses it.
+/// `@unchecked`: used by one task.
 final class ScriptedStream: UpstreamStream, @unchecked Sendable {
     let head: UpstreamHead
     private var pieces: [[UInt8]]
@@ -36,7 +36,7 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
 }
 
 extension String {
-    /// Cut before each character that begins at one of the places, so that no character is cut.
+    /// Returns the text cut into pieces of up to `most` characters each, so that no character is cut.
     func cut(most: Int, _ next: (Int) -> Int) -> [String] {
         var pieces: [String] = []
         var rest = self[...]

@@ -2,7 +2,7 @@ import Glibc
 import Shared
 
 // write-usage FOLDER RATE: writes RATE usage records a second to FOLDER/usage.db until it is killed, as a relay does.
-// Each tenth of a second it prints the number of those that it has given away.
+// Each tenth of a second it prints the number of records that it has handed over.
 
 @main
 enum WriteUsage {

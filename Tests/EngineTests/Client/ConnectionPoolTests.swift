@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-/// Idle connections to vendors: how many are kept, which one is taken, and for how long.
+/// Tests of the idle connections to vendors: how many are kept, which one is taken, and for how long.
 @Suite(.timeLimit(.minutes(1))) struct ConnectionPoolTests {
     @Test("as many connections are kept as were in use at once, and for a minute", arguments: [false, true])
     func keepsAsManyAsWereUsed(isStreamed: Bool) async {
@@ -25,7 +25,7 @@ import Testing
             figures.append(vendor.open)
             return figures
         }
-        // The second rush opens none.
+        // The second burst of calls opens no connection.
         #expect(figures == [150, 150, 150, 0])
     }
 
@@ -100,7 +100,7 @@ import Testing
     }
 }
 
-/// A vendor that counts its connections, and answers only when so many requests wait.
+/// A vendor that counts its connections, and responds only when so many requests wait.
 private final class CountingVendor: Sendable {
     private let state: Lock<State>
     private let server: RawServer
@@ -159,7 +159,7 @@ extension CurlClient {
 }
 
 extension EventLoop {
-    /// Lets turns pass, some milliseconds of the clock apart, until `isSo`; false if it does not become so.
+    /// Lets turns pass, some milliseconds of the clock apart, until `isSo`. Returns false if that does not happen.
     fileprivate func turnsOn(_ clock: ManualClock, until isSo: () -> Bool) async -> Bool {
         for _ in 0..<500 where !isSo() {
             clock.advance(milliseconds: 2)

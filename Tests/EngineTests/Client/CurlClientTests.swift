@@ -72,7 +72,7 @@ import Testing
                     let call = UpstreamCall(vendor.url("/first"))
                     return isStreamed ? await client.streamOutcome(call) : await client.outcome(call)
                 }
-                // The bytes are there once the handle has them; then it is in mid-body.
+                // The pause lets the bytes reach the handle, which is then in the middle of a body.
                 await loop.sleep(nanoseconds: 20_000_000)
                 first.cancel()
                 outcomes.append(await first.value)

@@ -169,7 +169,7 @@ import Testing
 }
 
 extension EventLoop {
-    /// Gives the other side's thread, and then the loop, time to do what they have.
+    /// Gives the other side's thread, and then the loop, time to do their work.
     fileprivate func untilWaiting(_ clock: ManualClock) async {
         try? await Task.sleep(for: .milliseconds(20))
         settle()

@@ -4,7 +4,8 @@ import Testing
 
 @testable import Engine
 
-/// libcurl's own times (connect, total) are real and short here; ours (first byte, idle) follow a moved clock.
+/// Tests of time-outs. libcurl's own times (connect, total) are real and short here; the relay's (first byte, idle)
+/// follow a manual clock.
 @Suite(.timeLimit(.minutes(1)), BothTransports()) struct CurlTimeoutTests {
     @Test("a call whose answer does not begin in time", arguments: [false, true])
     func firstByte(isStreamed: Bool) async {
@@ -82,8 +83,8 @@ import Testing
         #expect(outcome == .failure(.late) && vendor.connections == 0)
     }
 
-    /// First byte within 5 s, idle at most 2 s, a deadline after 1 s. `milliseconds` pass once `got` is open; one less
-    /// would not do.
+    /// Returns the outcome of a call with 5 s for the first byte, 2 s of idle time, and a deadline. After `got` opens,
+    /// `milliseconds` pass; the call must not end one millisecond earlier.
     private func outcome(
         _ isStreamed: Bool,
         after got: Gate,
@@ -110,7 +111,7 @@ import Testing
         #expect(await got.opens())
         try? await Task.sleep(for: .milliseconds(20))
         loop.pass(milliseconds: milliseconds - 1, on: clock)
-        // A call that has ended has ended the loop, too, for which nobody must wait.
+        // A call that has ended has ended the loop, too, so waiting for it would not return.
         guard done.value == 0 else {
             Issue.record("too early")
             return await task.value

@@ -178,7 +178,7 @@ import Testing
     func takesNewConnection() async {
         let vendor = RawServer { peer, number in
             if number == 0 {
-                // Kept after its answer, and dead from the next request's first byte on.
+                // The connection is kept after its response, and is dead from the next request's first byte on.
                 guard peer.receiveRequest() != nil else { return }
                 peer.sendAnswer("first")
                 _ = peer.receive()
@@ -210,7 +210,8 @@ import Testing
             guard peer.receiveRequest() != nil else { return }
             peer.sendAnswer("first")
             _ = peer.receive(upTo: "\r\n\r\n")
-            // Reset, with what it has not read: libcurl takes that for a kept connection that has died, and tries again.
+            // The connection is reset with unread data. libcurl treats it as a kept connection that has died, and tries
+            // again.
             stalled.wait()
             usleep(100_000)
         }
@@ -219,7 +220,7 @@ import Testing
             do throws(TransportError) {
                 let upload = try client.upload(vendor.url(), totalBytes: nil)
                 defer { upload.stop(isComplete: true) }
-                // The kept connection is taken, so that libcurl tries again when it turns out to be dead.
+                // The kept connection is allowed, so that libcurl tries again when it turns out to be dead.
                 if let transfer = upload as? CurlTransfer {
                     _ = relay_curl_set_long(transfer.easy, CURLOPT_FRESH_CONNECT, 0)
                 }
@@ -303,14 +304,14 @@ import Testing
                 }
             }
             if !isSending { _ = await received.opens() }
-            // Whatever is on its way, and begins the time anew: the clock stands still, so none can be over before.
+            // Data that is still on its way restarts the time. The clock stands still, so no time can be over before.
             let milliseconds: UInt64 = isSending ? 2_000 : 5_000
             clock.advance(milliseconds: milliseconds - 1)
             await loop.sleep(nanoseconds: 0)
             let before = kind.withLock { $0 }
             clock.advance(milliseconds: 1)
             await loop.sleep(nanoseconds: 0)
-            while kind.withLock({ $0 }) == nil {  // as long as the kernel takes some more for the vendor
+            while kind.withLock({ $0 }) == nil {  // as long as the kernel accepts more for the vendor
                 clock.advance(milliseconds: milliseconds)
                 await loop.sleep(nanoseconds: 0)
             }
@@ -371,7 +372,7 @@ extension CurlClient {
 }
 
 extension Socket {
-    /// One request with its body, by Content-Length or in chunks; nil: it was cut.
+    /// Receives one request with its body, by Content-Length or in chunks; nil if it was cut off.
     func receiveUpload() -> (head: String, body: [UInt8])? {
         guard let head = receive(upTo: "\r\n\r\n") else { return nil }
         guard head.lowercased().contains("transfer-encoding: chunked") else {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-/// HTTP/1.1 of our own, where it has duties that libcurl else has.
+/// Tests of the relay's own HTTP/1.1, for duties that libcurl has otherwise.
 @Suite(.timeLimit(.minutes(1))) struct DirectTransferTests {
     @Test("a request is written as libcurl writes it")
     func request() async {
@@ -37,7 +37,7 @@ import Testing
         let vendor = RawServer { peer, number in
             for turn in 0..<3 {
                 guard peer.receiveRequest() != nil else { return }
-                // Some end with the request that they have read, some before it comes.
+                // Some connections end with the request that they have read, some before it arrives.
                 if turn == 2, number % 2 == 0 { return }
                 peer.sendAnswer("answer")
             }

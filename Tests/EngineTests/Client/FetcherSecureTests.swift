@@ -4,7 +4,7 @@ import Testing
 
 @testable import Engine
 
-/// Against a TLS server of OpenSSL's.
+/// Tests with a TLS server of OpenSSL.
 @Suite(.timeLimit(.minutes(1))) struct FetcherSecureTests {
     @Test("https: the certificate has to be of a trusted authority and for the name in the URL")
     func certificate() async throws {
@@ -32,7 +32,7 @@ import Testing
     }
 }
 
-/// `openssl s_server` with a certificate of its own; both go with the object.
+/// An `openssl s_server` process with its own certificate. Both are removed with the object.
 ///
 /// `@unchecked`: constant after `init`.
 private final class SecureServer: @unchecked Sendable {

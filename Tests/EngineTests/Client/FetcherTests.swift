@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-/// Against real listeners on loopback, which count whoever comes.
+/// Tests with real listeners on loopback, which count connections.
 @Suite(.timeLimit(.minutes(1))) struct FetcherTests {
     private static let loopback = [Network("127.0.0.0/8")].compactMap { $0 }
 
@@ -12,7 +12,7 @@ import Testing
         case failure(FetchFailure.Kind)
     }
 
-    /// What becomes of each URL, one after the other.
+    /// Fetches each URL, one after the other, and returns the outcomes.
     private func fetch(
         _ urls: [String],
         schemes: [String] = ["https", "http"],
@@ -47,7 +47,7 @@ import Testing
         RawServer(onAllAddresses: true) { peer, _ in while peer.receiveRequest() != nil { peer.sendAnswer("secret") } }
     }
 
-    /// Ways of writing this machine, and others that are nobody's business.
+    /// Returns ways to write this machine's address, and other addresses that must not be reached.
     private static func forbidden(_ port: UInt16) -> [String] {
         [
             "127.0.0.1", "127.1", "127.0.1", "2130706433", "017700000001", "0177.0.0.1", "0x7f.1", "0x7f000001",
@@ -71,7 +71,7 @@ import Testing
             #expect(outcome == .failure(.unavailable) || outcome == .failure(.badURL), "\(url)")
         }
         #expect(server.connections == 0)
-        // The listener is there: the same, allowed, reaches it.
+        // The listener is reachable: the same fetch succeeds if its network is allowed.
         #expect(await fetch([server.url()], adding: Self.loopback) == [.body("secret")])
         #expect(server.connections == 1)
     }
@@ -98,7 +98,7 @@ import Testing
                 peer.sendAnswer("", status: "\(status) Moved", fields: "Location: \(targets[number])\r\n")
             }
         }
-        // The outer one alone is allowed.
+        // Only the outer server is allowed.
         let network = [Network("127.77.0.1/32")].compactMap { $0 }
         let urls = targets.indices.map { "http://127.77.0.1:\(outer.port)/\($0)" }
         let outcomes = await fetch(urls, adding: network)
@@ -131,7 +131,7 @@ import Testing
         let urls = ["/file", "/gopher", "/user", "/circle", "/4", "/3"].map { server.url($0) }
         let outcomes = await fetch(urls, adding: Self.loopback)
         #expect(outcomes == Array(repeating: .failure(.unavailable), count: 5) + [.body("at /0")])
-        // One for each request: 1 + 1 + 1 + 4 + 4 + 4.
+        // There is one connection for each request: 1 + 1 + 1 + 4 + 4 + 4.
         #expect(server.connections == 15)
     }
 
@@ -141,7 +141,7 @@ import Testing
         ScriptedNames.script("rebind.test") { $0 == 0 ? ["127.0.0.1"] : ["127.77.0.2"] }
         let network = [Network("127.0.0.1/32")].compactMap { $0 }
         let url = "http://rebind.test:\(server.port)/"
-        // A new client each time: no cache of names between them.
+        // Each fetch has a new client, so that no cache of names is shared.
         let first = await fetch([url], adding: network)
         #expect(first == [.body("secret")] && server.connections == 1)
         let second = await fetch([url], adding: network)
@@ -181,7 +181,7 @@ import Testing
             }
             return outcomes
         }
-        // Still closed: the second was fetched while the look-up of the first went on.
+        // The gate is still closed: the second URL was fetched during the look-up of the first.
         #expect(outcomes == [.failure(.unavailable), .body("secret")])
         gate.open()
     }

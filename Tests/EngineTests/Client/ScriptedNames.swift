@@ -3,8 +3,8 @@ import Synchronization
 
 @testable import Engine
 
-/// Answers of the system's resolver, as tests script them: this process's `getaddrinfo` is the one below, also for
-/// libcurl. Names that nobody scripted go to the real one.
+/// A scripted resolver for tests. This process's `getaddrinfo` is the function below, also for libcurl. Names without a
+/// script go to the real one.
 enum ScriptedNames {
     typealias Answer = @Sendable (_ look: Int) -> [String]
     fileprivate struct Script {
@@ -13,12 +13,15 @@ enum ScriptedNames {
     }
     fileprivate static let scripts = Lock<[String: Script]>([:])
 
-    /// `answer`: addresses for the look-up of this number, from 0; may block, as a slow server does.
+    /// Scripts a name.
+    ///
+    /// - Parameter answer: returns the addresses for the look-up with this number, from 0. It may block, as a slow
+    ///   server does.
     static func script(_ name: String, _ answer: @escaping Answer) {
         scripts.withLock { $0[name] = Script(answer: answer) }
     }
 
-    /// How often the name was looked up.
+    /// Returns how often the name was looked up.
     static func looks(_ name: String) -> Int { scripts.withLock { $0[name]?.looks ?? 0 } }
 
     fileprivate static func addresses(of name: String) -> [String]? {
@@ -36,7 +39,7 @@ private typealias Resolve =
         UnsafePointer<CChar>?, UnsafePointer<CChar>?, UnsafeRawPointer?, UnsafeMutablePointer<OpaquePointer?>?
     ) -> Int32
 
-/// Public, and of types that need no import, so that the symbol is seen by libcurl.
+/// Resolves a name by its script. Public, with types that need no import, so that libcurl finds the symbol.
 @_cdecl("getaddrinfo")
 public func scriptedGetaddrinfo(
     _ name: UnsafePointer<CChar>?,
@@ -44,7 +47,7 @@ public func scriptedGetaddrinfo(
     _ hints: UnsafeRawPointer?,
     _ found: UnsafeMutablePointer<OpaquePointer?>?
 ) -> Int32 {
-    // RTLD_NEXT: the one that this hides.
+    // RTLD_NEXT finds the function that this one hides.
     guard let symbol = dlsym(UnsafeMutableRawPointer(bitPattern: -1), "getaddrinfo") else { return EAI_SYSTEM }
     let real = unsafeBitCast(symbol, to: Resolve.self)
     guard let name, let found, let addresses = ScriptedNames.addresses(of: String(cString: name)) else {

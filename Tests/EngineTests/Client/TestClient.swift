@@ -16,7 +16,7 @@ func withClient<Result: Sendable>(
     }
 }
 
-/// Runs each test on both ways to speak HTTP with a vendor: our own, and libcurl's.
+/// A trait that runs each test with both implementations of HTTP: the relay's own, and libcurl's.
 struct BothTransports: SuiteTrait, TestTrait, TestScoping {
     @TaskLocal static var isOfCurl = false
 
@@ -34,7 +34,7 @@ struct BothTransports: SuiteTrait, TestTrait, TestScoping {
 private let prepared: Void = CurlClient.prepareProcess()
 
 extension UpstreamCall {
-    /// A POST of `text`; nil: a GET.
+    /// Creates a POST of `text`; a GET if it is nil.
     init(
         _ url: String,
         _ text: String? = "{}",
@@ -42,7 +42,7 @@ extension UpstreamCall {
         _ change: (inout EndpointOptions) -> Void = { _ in }
     ) {
         var options = EndpointOptions()
-        // Without TLS that is HTTP/1.1 by libcurl.
+        // Without TLS this uses HTTP/1.1 by libcurl.
         options.isHTTP2 = BothTransports.isOfCurl
         change(&options)
         guard let endpoint = Endpoint(url, options) else { preconditionFailure("\(url) is no URL") }
@@ -51,7 +51,7 @@ extension UpstreamCall {
     }
 }
 
-/// How a call went.
+/// The outcome of a call.
 enum CallOutcome: Equatable {
     case answer(Int, String)
     case failure(TransportError.Kind)
@@ -67,7 +67,7 @@ extension CurlClient {
         }
     }
 
-    /// What the log says of a call that fails; nil: it did not.
+    /// Returns the log's cause of a failed call; nil if the call succeeds.
     func cause(_ call: UpstreamCall) async -> String? {
         do throws(TransportError) {
             _ = try await send(call)
@@ -77,7 +77,7 @@ extension CurlClient {
         }
     }
 
-    /// A stream read to its end.
+    /// Reads a stream to its end. Returns the outcome.
     func streamOutcome(_ call: UpstreamCall) async -> CallOutcome {
         let stream: any UpstreamStream
         do throws(TransportError) { stream = try await open(call) } catch { return .failure(error.kind) }
@@ -94,7 +94,7 @@ extension CurlClient {
 }
 
 extension UpstreamStream {
-    /// What has come, or comes next; nil at the end.
+    /// Returns the bytes that have arrived or arrive next; nil at the end.
     func next() async throws(TransportError) -> [UInt8]? {
         while true {
             switch try await more(patienceNanoseconds: 60_000_000_000) {
@@ -110,7 +110,7 @@ extension UpstreamStream {
 }
 
 extension EventLoop {
-    /// Lets turns pass until `isSo`; false: it has not become so within five seconds.
+    /// Lets turns pass until `isSo`. Returns false if that does not happen within five seconds.
     func turns(until isSo: () -> Bool) async -> Bool {
         for _ in 0..<5_000 where !isSo() {
             try? await Task.sleep(for: .milliseconds(1))
@@ -125,7 +125,7 @@ extension Socket {
         send("HTTP/1.1 \(status)\r\nContent-Length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
     }
 
-    /// The head of an answer that comes in chunks.
+    /// Sends the head of a chunked response.
     func beginChunks() {
         send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     }
@@ -135,6 +135,6 @@ extension Socket {
         send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
     }
 
-    /// Returns once the client has ended the connection.
+    /// Returns when the client has ended the connection.
     func waitForEnd() { _ = receiveAll() }
 }

@@ -64,7 +64,7 @@ import Testing
         }
         #expect(seen.count == 5_000)
         #expect(counts.count == 62 && counts.keys.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })
-        // 120,000 characters, 1,935 of each; 10 standard deviations are 440.
+        // 120,000 characters are 1,935 of each; 10 standard deviations are 440.
         #expect(counts.values.allSatisfy { (1_495...2_375).contains($0) })
     }
 

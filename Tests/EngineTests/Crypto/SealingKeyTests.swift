@@ -13,7 +13,7 @@ import Testing
         var testDescription: String { tag }
     }
 
-    /// Test cases 13 to 16 of "The Galois/Counter Mode of Operation (GCM)", McGrew and Viega.
+    /// The test cases 13 to 16 of "The Galois/Counter Mode of Operation (GCM)", McGrew and Viega.
     private static let vectors = [
         Vector(
             key: String(repeating: "00", count: 32),

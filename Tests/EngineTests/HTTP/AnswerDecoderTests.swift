@@ -140,7 +140,7 @@ private let badAnswers = [
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
 ]
 
-/// The connection ends after the last piece.
+/// Decodes a response. The connection ends after the last chunk.
 private func read(_ pieces: [[UInt8]]) -> Outcome {
     var decoder = AnswerDecoder()
     var body = ByteBuffer()

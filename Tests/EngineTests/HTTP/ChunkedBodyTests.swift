@@ -69,7 +69,7 @@ private struct Decoded: Equatable {
     var isRefused = false
 }
 
-/// What is not taken is given again with the next piece, as a connection does it.
+/// Decodes chunks. Bytes that are not consumed are passed again with the next chunk, as a connection does it.
 private func decode(_ pieces: [[UInt8]]) -> Decoded {
     var decoder = ChunkedBody()
     var body = ByteBuffer()

@@ -71,7 +71,7 @@ import Testing
         let dynamic: [(name: String, value: JSONFragment)] = [("da\"y", "\("2026")"), ("model", "null")]
         #expect(Self.text(#"{\#(members: dynamic),"n":1}"#) == #"{"da\"y":"2026","model":null,"n":1}"#)
         #expect(Self.text(#"{\#(members: []),"n":1}"#) == #"{"n":1}"#)
-        // A comma in a value is not the members'.
+        // A comma in a value does not separate members.
         #expect(Self.text(#"{\#(member: "a", nil as Int?)"b":\#(",")}"#) == #"{"b":","}"#)
     }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite struct JSONParserTests {
     private let parser = JSONParser()
 
-    /// A value's text, looked up while its document lives.
+    /// Returns a value that `look` reads while the document lives.
     private func read<Result>(_ text: String, _ look: (JSONValue) -> Result) throws -> Result {
         let buffer = ByteBuffer(text)
         return look(try parser.parse(buffer.bytes))

@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    /// As simdjson reads what was written.
+    /// Writes a text, and returns it as simdjson reads it.
     private func readBack(_ text: [UInt8], _ parser: JSONParser) throws -> [UInt8]? {
         var buffer = ByteBuffer()
         text.withUnsafeBytes { buffer.append(json: $0) }

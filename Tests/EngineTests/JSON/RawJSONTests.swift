@@ -72,7 +72,7 @@ import Testing
     }
 }
 
-/// The same, byte by byte.
+/// Returns the end of a nested value, found byte by byte.
 private func endOfNest(_ text: [UInt8]) -> Int {
     var (depth, isString, isEscaped) = (0, false, false)
     for (place, byte) in text.enumerated() {

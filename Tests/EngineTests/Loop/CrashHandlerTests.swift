@@ -23,7 +23,8 @@ struct CrashHandlerTests {
     }
 }
 
-/// Calls itself until the stack ends. The result of the inner call is needed after it, so it is no loop.
+/// Recurses until the stack overflows. The result of the inner call is used after it, so the compiler cannot make a
+/// loop of it.
 private func sum(from number: Int) -> Int {
     number < 0 ? 0 : number &+ sum(from: number &+ 1)
 }

@@ -186,7 +186,7 @@ private final class End: TurnEnd {
     func turnEnds() { seen.append("end") }
 }
 
-/// A pipe's reading end.
+/// The reading end of a pipe.
 private final class Readable: Watcher {
     private var ends: [Int32] = [0, 0]
     var whenTold: (() -> Void)?
@@ -198,7 +198,7 @@ private final class Readable: Watcher {
 
     var descriptor: Int32 { ends[0] }
 
-    /// Its reading end gets, besides its own, the other's number, whose pipe is given up.
+    /// Duplicates this reading end to the descriptor of the other one, whose pipe is closed.
     func takeNumber(of other: Readable) { dup2(ends[0], other.ends[0]) }
 
     func makeReady() { _ = write(ends[1], "x", 1) }

@@ -55,7 +55,7 @@ import Testing
             clock: { clock.now },
             sleep: { nanoseconds in
                 clock.advance(milliseconds: nanoseconds / 1_000_000)
-                // The other loop is woken by each tick and turns once more.
+                // Each tick wakes the other loop, which turns once more.
                 let turns = idle.pace.turns
                 let isFirst = ticks.add(1, ordering: .relaxed).oldValue == 0
                 while !isFirst, idle.pace.turns == turns, told.withLock({ $0.isEmpty }) {

@@ -4,11 +4,11 @@ import Testing
 
 @testable import Engine
 
-/// A server whose budget is used up. Requests are collected whole and answered with their length.
+/// Tests of a server whose memory budget is used up. Requests are collected whole, and the response is their length.
 @Suite(.timeLimit(.minutes(1))) struct MemoryServerTests {
     private let small = "POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 
-    /// Of 4 MB, so that one address holds 1 MB, and 3 MB are for large bodies.
+    /// Creates a server with a budget of 4 MB, so that one address may hold 1 MB, and large bodies 3 MB.
     private func server(bytes: Int = 4 << 20) throws -> (TestServer, MemoryBudget) {
         let budget = MemoryBudget(bytes: bytes)
         let server = try TestServer(budget: budget) { request, writer in
@@ -25,7 +25,7 @@ import Testing
 
     private func head(_ length: Int) -> String { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n" }
 
-    /// A client that has sent part of a body.
+    /// Returns a client that has sent part of a body.
     private func client(_ server: TestServer, of length: Int, sending bytes: Int) -> Socket {
         let client = server.connect()
         client.send(head(length))
@@ -70,7 +70,7 @@ import Testing
         let second = server.connect()
         second.send(head(400_000))
         let sending = TestThread { second.send([UInt8](repeating: 66, count: 400_000)) }
-        // The thread sends when it gets to it.
+        // The thread sends when it is scheduled.
         for _ in 0..<2_000 where budget.waitCount == 0 {
             usleep(1_000)
             server.loop.settle(turns: 40)

@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct WorkQueueTests {
     private let alice = Owner(1)
     private let bob = Owner(2)
-    /// Of loops on which no time passes: on a busy machine a test may take longer than jobs wait for room.
+    /// The clock of loops on which no time passes: on a busy machine a test may take longer than jobs wait for room.
     private let still = ManualClock()
 
     @Test("jobs that find no room enter in their order, from every loop")
@@ -63,7 +63,7 @@ import Testing
         await until { queue.waitingCount == 1 }
         tasks.append(job(of: 50, for: bob, in: queue, on: loop) {})
         await until { queue.enteredCount == 2 }
-        // There is no room for anybody now, so the short one waits behind.
+        // There is no room left, so the short job waits behind.
         tasks.append(job(of: 1, in: queue, on: loop) {})
         await until { queue.waitingCount == 2 }
         gate.open()
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    /// Waits until something is so; fails after 30 s.
+    /// Waits until the condition holds. Fails after 30 s.
     private func until(_ isSo: () -> Bool) async {
         for _ in 0..<30_000 {
             if isSo() { return }

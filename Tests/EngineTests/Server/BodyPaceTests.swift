@@ -5,7 +5,8 @@ import Testing
 @Suite struct BodyPaceTests {
     private let start = LoopTime(nanoseconds: 7_000_000_000)
 
-    /// After how many checks a body is too slow that brings so many bytes in each five seconds; nil: not in 100.
+    /// Returns the number of checks after which a body with so many bytes in each five seconds is too slow; nil if 100
+    /// do not suffice.
     private func checksUntilTooSlow(_ bytes: (Int) -> Int) -> Int? {
         var pace = BodyPace(since: start)
         var now = start

@@ -202,7 +202,7 @@ import Testing
 }
 
 extension ResponseWriter {
-    /// An hour of the loop's clock.
+    /// Waits for an hour of the loop's clock.
     fileprivate func sleep(_ request: Request) async {
         guard let connection = self as? Connection else { return }
         await connection.loop.sleep(nanoseconds: 3_600_000_000_000)

@@ -126,7 +126,7 @@ private final class Held: Sendable {
             writer.begin(head)
             for (index, count) in counts.enumerated() {
                 var batch = ByteBuffer()
-                // The first stands behind the head; some find no room, or too little.
+                // The first batch follows the head. Others have no room before them, or too little.
                 if index != 2 { batch.reserve(count, front: index == 4 ? 3 : batchFrontBytes) }
                 for _ in 0..<count { batch.append(UInt8(ascii: "a") + UInt8(index)) }
                 writer.write(batch: &batch)

@@ -56,7 +56,7 @@ import Testing
         while taken.withLock({ $0.reduce(0, +) }) < size, taken.withLock({ $0.count }) == rounds + 1 {
             rounds += 1
             server.loop.call { go.pass() }
-            // The thread sends when it gets to it.
+            // The thread sends when it is scheduled.
             for _ in 0..<20_000 where taken.withLock({ $0.count }) == rounds {
                 server.loop.settle()
                 usleep(100)
@@ -232,14 +232,14 @@ import Testing
     }
 }
 
-/// Holds a handler, on its loop.
+/// A gate that holds a handler on its loop.
 private final class Turnstile: Sendable {
     private let waiter = Waiter()
     private let isOpen = Atomic(false)
 
     func wait() async { if !isOpen.load(ordering: .relaxed) { await waiter.wait() } }
 
-    /// Lets one through that waits.
+    /// Lets one waiting handler through.
     func pass() { waiter.wake() }
 
     func open() {
@@ -249,7 +249,7 @@ private final class Turnstile: Sendable {
 }
 
 extension Request {
-    /// What came until the end, or until what went wrong.
+    /// Returns the text that arrived before the end or the failure.
     fileprivate func pieces(limitBytes: Int = 1_000_000) async -> (text: String, failure: RequestError?) {
         var text = ""
         var piece = ByteBuffer()

@@ -3,7 +3,7 @@ import Synchronization
 
 @testable import Engine
 
-/// A server on a loop whose clock the test moves, or on one with a clock of its own, and what its handler saw.
+/// A server on a loop whose clock the test moves, or on a loop with its own clock, and what its handler saw.
 final class TestServer: Sendable {
     let clock = ManualClock()
     let loop: EventLoop
@@ -35,7 +35,7 @@ final class TestServer: Sendable {
         thread = Lock(LoopThread(self.loop))
     }
 
-    /// A connection that the server has taken.
+    /// Returns a connection that the server has accepted.
     func connect(receiveBufferBytes: Int32? = nil) -> Socket {
         guard let socket = Socket(connectedTo: port, receiveBufferBytes: receiveBufferBytes) else {
             preconditionFailure("the server does not listen")
@@ -44,7 +44,7 @@ final class TestServer: Sendable {
         return socket
     }
 
-    /// Lets the server do what is ready, moves the clock, and lets it see that.
+    /// Lets the server do what is ready, moves the clock, and lets the server see that.
     func pass(milliseconds: UInt64) { loop.pass(milliseconds: milliseconds, on: clock) }
 
     func stop() {
@@ -77,7 +77,7 @@ extension ResponseWriter {
 }
 
 extension Request {
-    /// The whole body, or the status of what went wrong with it.
+    /// Returns the whole body, or the error of reading it.
     func wholeBody(limitBytes: Int = 1_000_000) async -> Result<String, RequestError> {
         do throws(RequestError) {
             try await body.collect(limitBytes: limitBytes)

@@ -4,14 +4,14 @@ import Testing
 
 @testable import Engine
 
-/// A client's upload through server and client loops to a vendor, all in this process.
+/// Tests of an upload from a client through server and client loops to a vendor, all in this process.
 @Suite(.timeLimit(.minutes(2))) struct UploadTests {
     @Test("32 MB come through, byte by byte the same", arguments: Coding.allCases, [Coding.length, .chunks])
     func passes(_ sent: Coding, _ forwarded: Coding) throws {
         try pass(blocks: 512, sent, forwarded)
     }
 
-    /// Alone in its process: `UPLOAD_MEMORY=1 swift test --filter UploadTests.memory`.
+    /// Run this test alone in its process: `UPLOAD_MEMORY=1 swift test --filter UploadTests.memory`.
     @Test(
         "512 MB come through, and memory stays as it was",
         .enabled(if: getenv("UPLOAD_MEMORY") != nil, "the process's memory is measured"),
@@ -24,7 +24,7 @@ import Testing
         #expect(most < before + 8_000_000)
     }
 
-    /// What a client sends and how it says where that ends.
+    /// The coding of a client's body: how it marks its end.
     enum Coding: CaseIterable {
         case length
         case chunks
@@ -96,7 +96,8 @@ import Testing
     }
 }
 
-/// A relay with one endpoint: what comes in goes to the vendor, of a form its file as the file of another form.
+/// A relay with one endpoint that forwards bodies to the vendor. The file of a form is forwarded as the file of another
+/// form.
 private final class Relay: Sendable {
     private let server: TestServer
 
@@ -175,7 +176,7 @@ private struct Pipe {
     }
 }
 
-/// The vendor: knows what should come, and says how it ended.
+/// The vendor, which checks the body and reports how it ended.
 private final class Sink: Sendable {
     enum Seen { case nothing, whole, wrong, cut }
     let vendor: RawServer
@@ -230,7 +231,7 @@ private final class Sink: Sendable {
         }
     }
 
-    /// Whether so many come within ten seconds.
+    /// Returns whether so many blocks arrive within ten seconds.
     func has(blocks: Int) -> Bool {
         for _ in 0..<2_000 where state.withLock({ $0.blocks }) < blocks { usleep(5_000) }
         return state.withLock { $0.blocks } >= blocks
@@ -243,7 +244,7 @@ private func reader(of head: String) throws -> MultipartReader {
     return try MultipartReader(contentType: value.bytes)
 }
 
-/// Blocks of 64 KiB: its number, then the same random bytes in each.
+/// A block of 64 KiB: its number, and then the same random bytes in each block.
 private enum Block {
     static let size = 65_536
     static let filling: [UInt8] = {
@@ -285,7 +286,7 @@ private struct BlockChecker {
 }
 
 extension Socket {
-    /// Sends a request with so many blocks, or only the first of them; stops when they are not taken.
+    /// Sends a request with so many blocks, or only the first `only` of them. Stops when they are not accepted.
     fileprivate func sendUpload(
         blocks: Int,
         _ coding: UploadTests.Coding,
@@ -309,7 +310,7 @@ extension Socket {
         if only == nil { send(coding == .chunks ? "0\r\n\r\n" : tail) }
     }
 
-    /// Hands a request's body over as it comes; false: it was cut.
+    /// Passes on a request's body as it arrives. Returns false if it was cut off.
     fileprivate func receiveBody(_ head: String, _ take: (inout ByteBuffer) -> Void) -> Bool {
         let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
             .flatMap { Int($0.dropFirst(16)) }
@@ -333,7 +334,7 @@ extension Socket {
     }
 }
 
-/// What this process has in memory.
+/// Returns the resident memory of this process, in bytes.
 private func residentBytes() -> Int {
     guard let file = fopen("/proc/self/statm", "r") else { return 0 }
     defer { fclose(file) }

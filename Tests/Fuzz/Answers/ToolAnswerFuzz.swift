@@ -3,9 +3,9 @@ import Glibc
 import Shared
 import Upstream
 
-/// Answers of models: the same calls and texts however the answer is cut, in steps whose number its length bounds;
-/// nothing of an answer without calls is lost; arguments are objects, of tools that there are. The same for structured
-/// answers. The first two bytes steer the cutting.
+/// Fuzzes models' output. It gives the same calls and texts however it is cut, in a number of steps that its length
+/// bounds. No text without calls is lost. Arguments are objects of existing tools. The same holds for structured
+/// output. The first two bytes control the cuts.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzToolAnswer(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard count > 2 else { return 0 }
@@ -25,12 +25,12 @@ public func fuzzToolAnswer(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
 }
 
 private let stepsPerByte = 8
-/// Whatever the length.
+/// The number of steps that is allowed for any length.
 private let fewSteps = 2_000
 
 private struct Found: Equatable {
     var calls: [String] = []
-    /// Broken calls too.
+    /// The text, including broken calls.
     var text: [UInt8] = []
 }
 
@@ -57,7 +57,7 @@ private func forEachPiece(
     while place < answer.count {
         state = state &* 1_664_525 &+ 1_013_904_223
         let end = min(answer.count, place + 1 + (span > answer.count ? answer.count : Int(state >> 16) % span))
-        // A block of just its size, so that the sanitizer sees each read past its end.
+        // The block has exactly the size of the bytes, so that the sanitizer detects each read past its end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: end - place, alignment: 1)
         defer { copy.deallocate() }
         copy.copyMemory(from: answer[part: place..<end])

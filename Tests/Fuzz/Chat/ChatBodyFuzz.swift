@@ -6,8 +6,8 @@ import Routes
 import Shared
 import Upstream
 
-/// Chat bodies: whatever is in one, an answer, by steps whose number its length bounds. A body that is taken goes the
-/// whole way to a vendor's request, and through the bounds of its answer.
+/// Fuzzes chat bodies. Every body gives a result, in a number of steps that its length bounds. An accepted body is then
+/// written as a vendor's request, and passes the bounds of its output.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzChatBody(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var body = ByteBuffer()
@@ -22,7 +22,7 @@ public func fuzzChatBody(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 private let stepsPerByte = 8
-/// Whatever the length.
+/// The number of steps that is allowed for any length.
 private let fewSteps = 2_000
 
 private func read(_ root: JSONValue) {
@@ -65,7 +65,7 @@ private let loop = EventLoop()
 private let model = Model(chatModel: "echo", owner: "")
 private let variationModel = Catalogue.oneMin.models.first { $0.features.contains(.imageVariation) }
 
-/// What a vendor would write, if it repeated the messages, in two cuts.
+/// Passes the messages through the output bounds as a vendor's output, cut in two ways.
 private func bound(_ call: ChatCall) {
     var whole = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
     var cut = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)

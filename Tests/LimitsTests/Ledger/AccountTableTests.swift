@@ -3,7 +3,7 @@ import Testing
 
 @testable import Limits
 
-/// Callers that make up keys, against those that have one.
+/// Tests of callers that invent keys, beside callers with a key.
 @Suite struct AccountTableTests {
     private let day = Limit(.caller(.chat), Quota(5, per: .day))
     private let clock = TestClock()

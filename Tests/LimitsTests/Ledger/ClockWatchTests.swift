@@ -2,11 +2,11 @@ import Testing
 
 @testable import Limits
 
-/// Seconds in microseconds.
+/// Returns a number of seconds in microseconds.
 private func seconds(_ count: Double) -> Int { Int(count * 1_000_000) }
 
 @Suite struct ClockWatchTests {
-    /// A machine with its clock, and the store's.
+    /// A machine with its clock, and the store's clock.
     private struct Machine {
         var watch = ClockWatch()
         var steady = seconds(1_000)
@@ -21,14 +21,14 @@ private func seconds(_ count: Double) -> Int { Int(count * 1_000_000) }
             store += seconds(span)
         }
 
-        /// True: the wall clock was found to be set.
+        /// Reads the clock. Returns whether the wall clock was found to be set.
         @discardableResult mutating func look() -> Bool { watch.read(Moment(wall: wall, steady: steady)).isSet }
 
         mutating func time() -> Int { watch.read(Moment(wall: wall, steady: steady)).moment.wall }
 
         mutating func measure(took: Double = 0) {
             let now = watch.read(Moment(wall: wall, steady: steady)).moment
-            // A memcached's seconds are late by three quarters on the average.
+            // memcached's seconds are late by three quarters on average.
             watch.measured(storeSeconds: (store - 750_000) / 1_000_000, took: seconds(took), at: now)
         }
 
@@ -37,7 +37,7 @@ private func seconds(_ count: Double) -> Int { Int(count * 1_000_000) }
             watch.judge(others.map(seconds), isAlone: isAlone, at: now)
         }
 
-        /// How far the time it goes by is ahead of the store's.
+        /// Returns the seconds by which the corrected time is ahead of the store's.
         mutating func lead() -> Double { Double(time() - store) / 1_000_000 }
     }
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Limits
 
-/// The parts of limits that instances admit under `share`.
+/// Tests of the parts of limits that instances admit under the rule `share`.
 @Suite struct PartsTests {
     @Test("a new instance takes what the claims of the others leave")
     func claims() {

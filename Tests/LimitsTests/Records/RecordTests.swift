@@ -20,7 +20,7 @@ import Testing
                 let local = time + offsets[dice.below(3)]
                 let units = 1 + dice.below(min(bound, 4))
                 record.roll(to: local)
-                // A decision of a clock behind the record's bucket is in time as well.
+                // A decision by a clock that is behind the record's bucket is in time, too.
                 if record.admit(units, of: bound) { admitted.append((time, units)) }
             }
             #expect(!admitted.isEmpty)

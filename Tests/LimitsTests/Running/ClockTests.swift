@@ -12,7 +12,7 @@ import Testing
         store = HookedStore(MemoryCounters(seconds: { clock.clock.now().wall / 1_000_000 }))
     }
 
-    /// An instance whose clock is ahead of the store's by so many milliseconds.
+    /// Returns an instance whose clock is ahead of the store's by so many milliseconds.
     private func limiter(_ ahead: Int, _ events: TestEvents = TestEvents()) -> Limiter {
         let clock = clock.clock
         return Limiter(
@@ -43,9 +43,9 @@ import Testing
         defer { limiter.stop() }
         #expect(await waits { limiter.metrics().clockMilliseconds != nil })
         let measured = try #require(limiter.metrics().clockMilliseconds)
-        // The store tells seconds, late by up to one and a half.
+        // The store reports whole seconds, late by up to one and a half.
         #expect(abs(measured - ahead) <= 800)
-        // Alone, it goes by the store's clock if its own is far off: as it was measured then, or once more since.
+        // An instance that is alone uses the store's clock if its own is far off, as measured then or once more since.
         let (wanted, tolerance) = ahead > 3_000 ? (ahead, 800) : (0, 0)
         #expect(await waits { abs(limiter.metrics().correctionMilliseconds - wanted) <= tolerance })
     }
@@ -63,7 +63,7 @@ import Testing
         let limiters = zip(ahead, events).map { limiter($0, $1) }
         defer { for limiter in limiters { limiter.stop() } }
         #expect(await waits { limiters.allSatisfy { $0.metrics().clockMilliseconds != nil } })
-        // All write their entries anew, and see those of the others; a second time with what they take off.
+        // All instances write their entries again, and see those of the others; a second time with their corrections.
         for _ in 0..<3 {
             let before = limiters.map { $0.metrics().writes }
             clock.advance(microseconds: 11_000_000)

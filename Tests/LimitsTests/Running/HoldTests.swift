@@ -8,7 +8,7 @@ import Testing
     static let tokens = Limit(.key(nil), Quota(1_000, .tokens, per: .hour))
     static let requests = Limit(.key(nil), Quota(10, per: .hour))
 
-    /// Reserves 400 tokens and one request, then ends as told; what remains of tokens and requests.
+    /// Reserves 400 tokens and one request, and then ends the reservation. Returns the remaining tokens and requests.
     private func remaining(_ limiter: Limiter, _ used: Amounts?) async -> (tokens: Int?, requests: Int?) {
         await loops.run { loop in
             let hold = await limiter.reserve(
@@ -50,7 +50,7 @@ import Testing
         defer { for limiter in limiters { limiter.stop() } }
         let after = await remaining(limiters[0], used)
         #expect(after.tokens == left && after.requests == 9)
-        // The settlement is written in the same round as the next question at the latest.
+        // The settlement is written at the latest in the round of the next request.
         let other = await loops.run {
             await limiters[1].reserve([Claim(Self.tokens, .everybody, units: 0)], on: $0).decision
         }

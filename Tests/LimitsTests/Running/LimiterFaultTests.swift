@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// What the store's records hold, by bucket, the newest first.
+    /// Returns the counts of the store's record by bucket, the oldest first.
     private func counted(_ limit: Limit) throws -> [Int] {
         let key = try #require(store.writes.first { $0.contains(limit.id) })
         let value = try #require(store.inner.read([key])[0])
@@ -35,8 +35,8 @@ import Testing
         return (record.oldest...record.newest).map { record.count(in: $0) }.filter { $0 > 0 }
     }
 
-    /// The same once units that were used after their bucket are moved, which waits for a second if nothing else is
-    /// written.
+    /// Returns the counts after units that were used after their bucket are moved. The move waits for a second if
+    /// nothing else is written.
     private func movedSoon(_ limit: Limit) async throws -> [Int] {
         clock.advance(microseconds: 1_000_000)
         let writes = { store.writes.count { $0.contains(limit.id) } }
@@ -96,7 +96,8 @@ import Testing
             clock: clock.clock
         )
         defer { other.stop() }
-        // `hour` is counted; then `other` takes the day's last unit, so that the hour's is given back: unanswered.
+        // `hour` is counted. Then `other` uses the day's last unit, so that the hour's unit is refunded by a write
+        // without a response.
         let day = Limit(.key(nil), Quota(2, per: .day))  // its store key comes after the hour's
         #expect(await ask(limiter, [Self.hour, day]).isAdmitted)
         let otherLoops = TestLoops()
@@ -156,7 +157,7 @@ import Testing
         #expect(decision.isAdmitted && limiter.metrics().expired == 1 && limiter.metrics().byRule == 1)
         gate.withLock { $0 = true }
         clock.advance(microseconds: 1_000_001)
-        // The hanging write may have counted one that was not used; the one admitted was added.
+        // The hanging write may have counted a unit that was not used. The admitted one was added.
         var left = 0
         for _ in 0..<200 {
             left = await ask(limiter, [Self.minute], units: 0).requests?.remaining ?? 0
@@ -174,7 +175,7 @@ import Testing
                 .map { _ in
                     Limiter(
                         store: store,
-                        // Several writes of one call may each pass half a minute.
+                        // Several writes of one call may each take half a minute.
                         Limiter.Options(rule: .deny, timeoutMicroseconds: 200_000_000),
                         on: TestLoops.ofStores,
                         clock: clock.clock

@@ -69,7 +69,7 @@ import Testing
         let key = await loops.run { try? await limiters[0].reset(claim, in: shared, on: $0) }
         #expect(key == who.storeKey(limit))
         #expect(await ask(limiters[0], loops, count: 2) == 2)
-        // The other one remembers its refusal until it is told.
+        // The other instance remembers its refusal until it is asked to forget it.
         #expect(await ask(limiters[1], loops) == 0)
         limiters[1].forget([who.storeKey(limit)])
         #expect(await ask(limiters[1], loops, count: 8) == 3)

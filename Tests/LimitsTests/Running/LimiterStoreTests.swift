@@ -39,7 +39,7 @@ import Testing
                 let again = await loops.run { await limiter.reserve([Claim(limit, who)], on: $0).decision }
                 #expect(again.isAdmitted == false && again.requests?.remaining == 0)
             }
-            // The instance's own entry is read when its time has come, however long that takes here.
+            // The instance's own entry is read when its time has come, however long the test takes.
             #expect(limiter.metrics().reads < before.reads + 20, "what cannot change does not touch the store")
         }
         let keys = memcached.keyList
@@ -63,18 +63,18 @@ import Testing
         for left in [99, 98] { #expect(await remaining(0) == left) }
         let (reads, writes) = (memcached.statistic("cmd_get"), memcached.statistic("cmd_set"))
         for left in (78..<98).reversed() { #expect(await remaining(0) == left) }
-        // But for the entries of the instances that live.
+        // The entries of the living instances also cause calls.
         #expect(memcached.statistic("cmd_get") - reads <= 4)
         #expect(memcached.statistic("cmd_set") - writes >= 20)
-        // The connection ends while nobody uses it.
+        // The connection ends while nothing uses it.
         memcached.kill()
         try memcached.start()
         #expect(await remaining(0) == 77, "the copy takes the place of the record that was lost")
         for left in [76, 75] { #expect(await remaining(0) == left) }
-        // Who only looks sees what others have used.
+        // A request that only looks sees what others have used.
         #expect(await remaining(1) == 74)
         #expect(await loops.run { await limiters[0].used([Claim(limit, .everybody)], on: $0) } == [26])
-        // By turns: what one knows is outdated each time.
+        // The instances take turns, so what each knows is outdated every time.
         for left in (65..<74).reversed() { #expect(await remaining(1 - left % 2) == left) }
         #expect(limiters.allSatisfy { $0.metrics().failures == 0 })
         for left in [64, 63, 62] { #expect(await remaining(0) == left) }
@@ -108,9 +108,9 @@ import Testing
             limiters.allSatisfy { $0.metrics().failures + $0.metrics().expired == 0 },
             "\(limiters.map { $0.metrics() })"
         )
-        // What an instance has leased and does not need any more the others may miss.
+        // Units that an instance has leased and no longer needs are missing for the others.
         #expect((81...90).contains(admitted), "\(limiters.map { $0.metrics() })")
-        // What is counted in each limit is what was admitted, nothing of what was refused.
+        // Each limit counts the admitted requests, and nothing of the refused ones.
         var counted = 0
         for caller in callers {
             let now = await loops.run { await limiters[0].reserve([Claim(key, caller, units: 0)], on: $0).decision }
@@ -141,7 +141,7 @@ import Testing
         #expect(limiter.metrics().expired == waits, "nobody waits for a store known to be down")
         memcached.resume()
         #expect(await events.reached(1, \.isBack))
-        // The outage's units are in the record again: nobody gets more.
+        // The units of the outage are in the record again, so nobody gets more.
         #expect(await loops.run(20, ask).count { $0.isAdmitted } == 0)
     }
 
@@ -162,7 +162,8 @@ import Testing
         #expect(await events.reached(1, \.isDown))
         try memcached.start()
         #expect(await events.reached(1, \.isBack))
-        // Another instance, which knows nothing and has a connection from before: 36 of 50 are back in the store since the first one has written.
+        // The other instance knows nothing and has a connection from before. Since the first one has written, 36 of 50
+        // are back in the store.
         #expect(await loops.run(1, first)[0].isAdmitted)
         #expect(await limiters[1].isUp())
         let other = await loops.run(50) { await limiters[1].reserve([Claim(limit, .everybody)], on: $1).decision }

@@ -23,7 +23,7 @@ import Testing
         )
     }
 
-    /// Takes so many slots one by one, keeps what it got while `body` runs, and gives it back.
+    /// Takes so many slots one by one, keeps those it got while `body` runs, and releases them.
     private func taking<Result: Sendable>(
         _ count: Int,
         _ limiter: Limiter,
@@ -73,7 +73,7 @@ import Testing
             await taking(4, two) { second, _ in [first, second, one.metrics().slots, two.metrics().slots] }
         }
         #expect(both == [3, 2, 3, 2])
-        // The slots of both are free again; the second one remembers its refusal for a second.
+        // The slots of both are free again. The second instance remembers its refusal for a second.
         for limiter in [one, two] {
             #expect(
                 await reaches(5) {
@@ -121,7 +121,7 @@ import Testing
             for _ in 0..<10 {
                 let renewals = one.metrics().writes
                 clock.advance(microseconds: 11_000_000)
-                // Its slots, and its entry among the living.
+                // Two writes renew its slots, and its entry among the living instances.
                 #expect(await reaches(true) { one.metrics().writes >= renewals + 2 })
                 admitted.append(await taking(2, two) { admitted, _ in admitted })
             }

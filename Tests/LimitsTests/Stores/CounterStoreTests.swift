@@ -3,7 +3,7 @@ import Limits
 import Support
 import Testing
 
-/// The stores that keep the one protocol.
+/// The stores that conform to the protocol.
 enum StoreUnderTest: CaseIterable, Sendable {
     case memory
     case memcached
@@ -113,7 +113,9 @@ enum StoreUnderTest: CaseIterable, Sendable {
     }
 }
 
-/// `@unchecked`: one test's thread only.
+/// A clock in seconds.
+///
+/// `@unchecked`: used on one test's thread only.
 final class TestSeconds: @unchecked Sendable {
     var now = 1_800_000_000
 }
@@ -132,7 +134,7 @@ final class TestSeconds: @unchecked Sendable {
         try memcached.start()
         let next = try store.connect(to: 0)
         #expect(try next.add("a", [3], expirySeconds: 60).isWritten)
-        // Numbers begin anew, so the old one may fit: it must not count.
+        // Version numbers start again, so the old one may match. It must not be accepted.
         #expect(try next.replace("a", [4], version: version, expirySeconds: 60) == .lost)
         #expect(try next.read(["a"])[0]?.bytes == [3])
     }
@@ -213,7 +215,7 @@ final class TestSeconds: @unchecked Sendable {
     }
 }
 
-/// What a server answers in place of the value asked for.
+/// The response of a server in place of the requested value.
 enum StrangeReply: CaseIterable, Sendable {
     case otherTag
     case noVersion
@@ -223,7 +225,7 @@ enum StrangeReply: CaseIterable, Sendable {
     case longerThanItself
 }
 
-/// Memcached's binary protocol as far as a connection and reads of `b` need it: the first read gets its value.
+/// Serves memcached's binary protocol as far as a connection and reads of `b` need it. The first read gets its value.
 private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
     var hasAnswered = false
     var rest: [UInt8] = []

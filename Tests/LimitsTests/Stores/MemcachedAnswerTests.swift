@@ -2,7 +2,7 @@ import Testing
 
 @testable import Limits
 
-/// Answers as memcached's binary protocol has them, cut anywhere and altered anywhere.
+/// Tests of responses in memcached's binary protocol, cut anywhere and altered anywhere.
 @Suite struct MemcachedAnswerTests {
     private static let tag: UInt32 = 0xffff_ffff  // the next one is 0
 
@@ -27,7 +27,7 @@ import Testing
         let description: String
         let request: MemcachedRequest
         let bytes: [UInt8]
-        /// Of values: bytes and version; of writes: results; of the clock: seconds.
+        /// The contents: values with version, results of writes, or the clock's seconds.
         let said: String
     }
 
@@ -159,7 +159,7 @@ import Testing
     func overLong(piece: Int) throws {
         let long = Self.message(0, extras: 4, [UInt8](repeating: 1, count: 1_200_000), version: 7)
         let pieces = stride(from: 0, to: long.count, by: piece).map { long[$0..<min($0 + piece, long.count)] }
-        // A byte at a time only where that says something.
+        // Single bytes are used only at the beginning, where they matter.
         let some = piece > 1 ? pieces : pieces.prefix(40) + [long[40...]]
         #expect(try Self.said(.read(["a"]), Array(some)) == "[] 7")
     }

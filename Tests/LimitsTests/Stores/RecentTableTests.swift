@@ -30,7 +30,7 @@ import Testing
     func model() {
         var dice = Dice(seed: 7)
         var table = RecentTable<Int, Int>()
-        var list: [(key: Int, value: Int)] = []  // the one longest unused first
+        var list: [(key: Int, value: Int)] = []  // the least recently used entry first
         for step in 0..<20_000 {
             let key = Int.random(in: 0..<40, using: &dice)
             let known = list.firstIndex { $0.key == key }.map { list.remove(at: $0) }

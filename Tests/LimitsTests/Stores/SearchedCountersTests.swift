@@ -56,7 +56,7 @@ import Testing
         first.setDown(true)
         let racing = RacingStore(second)
         let store = SearchedCounters([first, racing])
-        // While this attempt is on its way to the second place, another finds the first.
+        // While this attempt tries the second store, another one finds the first.
         racing.beforeConnect { [weak store] in
             first.setDown(false)
             _ = try? store?.connect(to: 0)
@@ -66,7 +66,7 @@ import Testing
     }
 }
 
-/// Does something of the test's before its first connection.
+/// A store that calls a closure of the test before its first connection.
 private final class RacingStore: CounterStore {
     private let inner: HookedStore
     private let hook = Lock<(@Sendable () -> Void)?>(nil)

@@ -35,7 +35,8 @@ import Testing
             clock.advance(microseconds: 500_000)
         }
         let metrics = limiter.metrics()
-        // In the first bucket each request asks until eight have; leases double until they suffice.
+        // In the first bucket each request calls the store until there are eight. Then leases double until they
+        // suffice.
         #expect(metrics.writes < 200, "\(metrics.writes) writes")
         #expect(metrics.leases > 15)
         limiter.stop()

@@ -18,7 +18,7 @@ import Testing
         let taken = write(taking: 1)
         #expect(taken.map(\.held) == [1])
         tally.unknown()
-        // It may still come to the store after this read: only another write keeps it out.
+        // The write may still reach the store after this read: only another write prevents that.
         tally.absorb(nil, birth: 2, isAhead: false, at: epoch)
         #expect(tally.needsWrite(at: epoch))
         tally.beginDraft(isTaking: false, at: epoch)

@@ -13,7 +13,7 @@ import Testing
         _ = tally.commitDraft(leasing: nil, at: epoch)
         tally.settle(4, used: 1, in: place, at: epoch)
         if isKnown { tally.notWritten() } else { tally.unknown() }
-        // Somebody else has added the record.
+        // Another instance has added the record.
         tally.absorb(.counts(Record(limit.grid, at: epoch, birth: 2)), birth: 3, isAhead: false, at: epoch)
         tally.beginDraft(isTaking: false, at: epoch)
         guard case .counts(let record) = tally.commitDraft(leasing: nil, at: epoch).0 else { return }
@@ -50,7 +50,7 @@ import Testing
         let moved = try #require(tally.use(10, in: place, at: later))
         #expect(moved.number == limit.grid.bucket(at: later))
         #expect(!tally.hasRoom(for: 1, at: later), "they count once")
-        // The charge is written, and repeated where it is not known whether it was; the give-back is not.
+        // The charge is written, and repeated if its outcome is unknown. The refund is not repeated.
         tally.beginDraft(isTaking: false, at: later)
         guard case .counts(let record) = tally.commitDraft(leasing: nil, at: later).0 else { return }
         #expect(record.count(in: moved.number) == 10 && record.total == 10)
@@ -77,7 +77,7 @@ import Testing
         tally.beginDraft(isTaking: true, at: late)
         #expect(!tally.isDraftChanged, "a refusal alone writes nothing")
         tally.dropDraft()
-        // A write that is needed anyway takes it along.
+        // A write that is needed anyway includes the change.
         tally.beginDraft(isTaking: true, at: late)
         #expect(tally.admit(1, by: nil, at: late))
         guard case .counts(let record) = tally.commitDraft(leasing: nil, at: late).0 else { return }
@@ -117,7 +117,7 @@ import Testing
         #expect(tally.needsWrite(at: last), "what was moved")
         tally.beginDraft(isTaking: false, at: last)
         guard case .counts(let next) = tally.commitDraft(leasing: nil, at: last).0 else { return }
-        // What was used in its bucket, what was moved; the rest is given back.
+        // The record counts the units used in their bucket and those that were moved. The rest is refunded.
         #expect(next.count(in: place.number) == 32 && next.count(in: moved.number) == 1 && next.total == 33)
         #expect(sums.openUnits == 0)
     }
@@ -137,7 +137,7 @@ import Testing
         #expect(leased(of: 1_000, writes: 2, LeaseTerms(isContended: false, isSlow: true, instances: 1)) == 0)
     }
 
-    /// The units of the lease of so many writes one after another.
+    /// Returns the units of the lease after so many writes.
     private func leased(of bound: Int, writes: Int, _ terms: LeaseTerms) -> Int {
         let sums = TallySums()
         let limit = Limit(.caller(.chat), Quota(bound, per: .second, times: 6))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Routes
 
-/// `docs/admin-api.md` is made from the table of the operator's paths.
+/// Tests that `docs/admin-api.md` matches the table of the operator's paths.
 @Suite struct AdminReferenceTests {
     private static let path =
         #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined() + "/docs/admin-api.md"

@@ -6,7 +6,7 @@ import Upstream
 
 @testable import Routes
 
-/// Notes what it is told.
+/// A writer that records the events it receives.
 private final class Told: AnswerWriter, @unchecked Sendable {
     var lines: [String] = []
 

@@ -37,7 +37,7 @@ private indirect enum Value {
         }
     }
 
-    /// One text for each value.
+    /// The canonical text of the value.
     var plain: String {
         switch self {
         case .null: "null"
@@ -51,7 +51,7 @@ private indirect enum Value {
         }
     }
 
-    /// JSON, in one of its spellings.
+    /// Returns the value as JSON, in one of its spellings.
     func written(_ dice: inout Seeded) -> String {
         let space = ["", " ", "\n\t"].randomElement(using: &dice) ?? ""
         switch self {
@@ -79,7 +79,7 @@ private indirect enum Value {
     }
 }
 
-/// A plain cache: the newest last.
+/// A simple model of the cache, with the newest entry last.
 private struct PlainCache {
     var entries: [(key: String, answer: String, end: LoopTime)] = []
     let bounds: (entries: Int, bytes: Int)

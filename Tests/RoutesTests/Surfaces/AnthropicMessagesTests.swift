@@ -4,7 +4,7 @@ import Testing
 
 @testable import Routes
 
-/// Messages of a vendor with tools and thoughts of its own, through the router, without sockets.
+/// Tests of messages with a vendor's native tools and reasoning, through the router, without sockets.
 @Suite struct AnthropicMessagesTests {
     private let asked = #""model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]"#
     private let tool = #","tools":[{"name":"f","input_schema":{"type":"object"}}]"#
@@ -88,7 +88,7 @@ import Testing
     }
 }
 
-/// Of all messages: text and signature, `*` in place of the text of a sealed one.
+/// Returns the reasoning of all messages as text and signature, with `*` in place of sealed text.
 func thoughts(_ messages: [ChatMessage]) -> [String] {
     messages.flatMap(\.content).compactMap { piece in
         guard case .thought(let thought) = piece else { return nil }

@@ -5,7 +5,7 @@ import Upstream
 
 @testable import Routes
 
-/// A surface that no client speaks: a question in JSON, and an answer in lines of plain text.
+/// A surface of its own for tests, with a question in JSON and a response in lines of plain text.
 struct LinesSurface: ChatSurface, ChatReply {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append("error: \(error.message)\n")
@@ -40,6 +40,8 @@ struct LinesSurface: ChatSurface, ChatReply {
     }
 }
 
+/// A writer of lines.
+///
 /// `@unchecked`: used on its request's loop only.
 private final class LinesWriter: AnswerWriter, @unchecked Sendable {
     private let exchange: Exchange

@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// A vendor with tools, reasoning and several choices: each choice thinks, speaks and calls the first tool.
+/// A vendor with tools, reasoning and several choices. Each choice emits reasoning and text, and calls the first tool.
 final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
     let name = "little"
     let wires: [Wire] = []
-    /// Its thoughts are signed, another one is sealed, and the call has a signature.
+    /// Whether the reasoning is signed or sealed, and the call has a signature.
     let signs: Bool
-    /// Messages of the last call.
+    /// The messages of the last call.
     private(set) var heard: [ChatMessage] = []
 
     init(signs: Bool = false) { self.signs = signs }

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A vendor that knows only text, and answers a JSON object of so many pieces of 32 KB. It looks at the memory that is
-/// held before each.
+/// A vendor without other abilities than text, whose response is a JSON object of so many chunks of 32 KB. It checks
+/// the held memory before each.
 final class LongVendor: ChatVendor, @unchecked Sendable {  // on one loop
     let name = "long"
     let wires: [Wire] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Routes
 
-/// The whole way of a request through the router, without sockets.
+/// Tests of whole requests through the router, without sockets.
 @Suite struct OpenAIChatTests {
     private let asked = #""model":"m","messages":[{"role":"user","content":"hi"}],"#
     private let tool = #""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#
@@ -58,7 +58,7 @@ import Testing
             await onLoop { loop in await answered("{\(fields)}", by: vendor, on: loop) }?.body ?? ""
         }
         let whole = await ask(sent + tool)
-        // Of two thoughts, as here, there is one text and no signature.
+        // Two pieces of reasoning, as here, are joined to one text without a signature.
         #expect(whole.contains(#""content":"said","reasoning_content":"thought","refusal":null,"#), "\(whole)")
         #expect(whole.contains(#""arguments":"{\"a\":1}"},"extra_content":{"google":{"thought_signature":"mark"}}}]"#))
         #expect(thoughts(vendor.heard) == ["why/s1", "then/-"])

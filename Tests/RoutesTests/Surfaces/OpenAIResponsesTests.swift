@@ -4,7 +4,7 @@ import Testing
 
 @testable import Routes
 
-/// A vendor with thoughts and tools of its own, whose answers are responses.
+/// Tests of the Responses API with a vendor's native reasoning and tools.
 @Suite struct OpenAIResponsesTests {
     private let asked = #""model":"m","input":"hi","tools":[{"type":"TYPE","name":"f"}]"#
 
@@ -15,7 +15,7 @@ import Testing
         } ?? Answered()
     }
 
-    /// A custom tool's input stands in its arguments; those that have none are the input.
+    /// The items of a call. A custom tool's input is stored in the arguments.
     private let item = [
         "function": #""call_id":"call-1","name":"f","arguments":"{\"a\":1}"}"#,
         "custom": #""call_id":"call-1","name":"f","input":"{\"a\":1}"}"#,

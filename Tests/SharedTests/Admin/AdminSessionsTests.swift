@@ -120,7 +120,7 @@ import Testing
             #expect(EndedSessions(Array(bytes[..<count])) == nil)
         }
         #expect(EndedSessions([2] + bytes.dropFirst()) == nil)
-        // A list that claims a future ends no session that begins now.
+        // A list that claims a time in the future does not end a session that begins now.
         let future = EndedSessions([1] + [UInt8](repeating: 255, count: 8))
         one.merge(future ?? EndedSessions(), at: 500)
         #expect(one.contains(session(3, from: 500)) && !one.contains(session(3, from: 501)))

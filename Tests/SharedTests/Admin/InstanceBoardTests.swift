@@ -55,7 +55,7 @@ import Testing
         let board = InstanceBoard(name: "own:5001")
         _ = board.entry(InstanceFigures(), settings: "")
         let start = LoopTime(nanoseconds: 1_000_000_000_000)
-        // Its clock is an hour ahead.
+        // The clock of this instance is an hour ahead.
         var seen = Timestamp.now() + 3_600_000
         board.see(entry("a", seenAt: seen), "a", at: start)
         func isSilent(after seconds: Int) -> Bool? {
@@ -67,7 +67,7 @@ import Testing
         seen += 10_000
         board.see(entry("a", seenAt: seen), "a", at: start.adding(seconds: 25))
         #expect(isSilent(after: 55) == false && isSilent(after: 56) == true)
-        // One that is old when it is read first does not live.
+        // An entry that is old when it is first read does not count as living.
         board.see(entry("b", seenAt: Timestamp.now() - 31_000), "b", at: start)
         #expect(board.all(at: start).first { $0.entry.id == "b" }?.isSilent == true)
     }

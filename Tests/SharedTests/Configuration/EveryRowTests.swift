@@ -2,7 +2,7 @@ import Testing
 
 @testable import Shared
 
-/// Every row of the table, with a value that it must not take.
+/// Tests of every row of the table, with values that it must not accept.
 @Suite struct EveryRowTests {
     private struct Case: CustomTestStringConvertible {
         let name: String
@@ -11,7 +11,7 @@ import Testing
         var testDescription: String { "\(name)=\(value)" }
     }
 
-    /// Values that are none of a type's; empty where any text is one.
+    /// Returns invalid values of a type; empty if any text is valid.
     private static func wrong(_ type: SettingType) -> [String] {
         switch type {
         case .text: []
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// All of them, fields of families as those of an instance X.
+    /// The rows with their names. Fields of families are those of an instance X.
     private static let rows: [(String, SettingRow)] = {
         let table = SettingsTable.product
         let globals = table.globals.map { ($0.name, $0) }
@@ -76,10 +76,10 @@ import Testing
         wrong(row.type).map { Case(name: name, value: $0, row: row) }
     }
 
-    /// One for each row.
+    /// The first case of each row.
     private static let firstCases = rows.compactMap { row in cases.first { $0.name == row.0 } }
 
-    /// Further settings without which a field of an instance means nothing.
+    /// Returns further settings that a field of an instance needs.
     private static func declaring(_ name: String) -> [(String, String)] {
         let all = [
             ("PROVIDER_X_KIND", "onemin"), ("KEY_X_TOKEN", "sk-relay"), ("PANEL_X_SUMMARY_MODEL", "gpt-4o-mini"),
@@ -116,7 +116,7 @@ import Testing
         if wrong.value.count > 1 { #expect(!ofFile[0].contains(wrong.value)) }
     }
 
-    /// A value of each type, none of which is far from a wrong one.
+    /// Returns a valid value of each type that is close to an invalid one.
     private static func right(_ type: SettingType) -> String {
         switch type {
         case .text: "some words"
@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    /// Slips of the hand: a letter too few, a line that breaks, another letter.
+    /// Returns typical typing errors: a missing letter, a line break, another letter.
     private static func slips(_ text: String) -> [String] {
         let letters = Array(text)
         let (middle, last) = (letters.count / 2, letters.count - 1)
@@ -168,7 +168,7 @@ import Testing
                 environment: [(name, value)] + Self.declaring(name),
                 files: ["/file": "text"]
             ).problems
-            // Each item of a list may be wrong.
+            // Each item of a list may be invalid.
             #expect(
                 problems.count <= (row.type == .list ? 2 : 1) && problems.allSatisfy { $0.name == name },
                 "\(value): \(problems)"

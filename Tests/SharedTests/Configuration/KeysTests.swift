@@ -3,7 +3,7 @@ import Testing
 
 @testable import Shared
 
-/// Who may use what, as settings say it.
+/// Tests of the permissions of callers, as settings define them.
 @Suite struct KeysTests {
     private static let advice = "`openssl rand -hex 24` makes a good one"
     private static let keys = [("ONE_MIN_API_KEYS", "vendor-key-1, vendor-key-2")]

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Shared
 
-/// Secrets in a table of their own; the product's reader and listing are used.
+/// Tests of secrets in a table of their own, with the product's reader and listing.
 @Suite struct SecretTests {
     private let table = SettingsTable(
         sections: SettingsTable.product.sections + [

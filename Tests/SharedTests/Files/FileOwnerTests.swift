@@ -113,7 +113,7 @@ import Testing
         let caller = Caller(passingOn: "key-one", Digest(of: "key-one"), models: [])
         let owner = try #require(FileOwner(caller, secret: nil))
         #expect((owner.id(of: file) != nil) == isGood)
-        // As whoever has the key makes it, who asks nobody.
+        // The id is made as a holder of the key could make it, without the relay.
         let name = try #require(caller.identity).digest.withBytes { [UInt8]($0) }
         let key = SealingKey(
             derivedFrom: KeyToken.fileSecret(of: "key-one"),

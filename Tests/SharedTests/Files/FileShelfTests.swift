@@ -9,14 +9,14 @@ extension MemcachedProcess {
     fileprivate var address: MemcachedAddress { MemcachedAddress(host: "127.0.0.1", port: port) }
 }
 
-/// The same over the store in the process and over memcached.
+/// Tests over the store in the process and over memcached.
 @Suite(.timeLimit(.minutes(3))) struct FileShelfTests {
     enum Kind: String, CaseIterable, Sendable {
         case memory
         case memcached
     }
 
-    /// Keeps what it runs on.
+    /// A store with the process that it runs on.
     private struct Place {
         let store: any CounterStore
         let process: MemcachedProcess?
@@ -87,7 +87,7 @@ extension MemcachedProcess {
     func adds(kind: Kind) async throws {
         let place = try Place(kind)
         let meeting = MeetingStore(place.store, members: 4)
-        // Nobody's wait ends by the time: these clocks stand still.
+        // The clocks stand still, so no wait ends by its time.
         let clock = ManualClock()
         let states = (0..<4).map { _ in SharedState(meeting, timeoutMilliseconds: 2_000) }
         let owner = try FileOwnerTests.owner("one")
@@ -175,7 +175,7 @@ extension MemcachedProcess {
         }
         try process.start()
         let listed = try await result { [now] loop in
-            while true {  // until the rest after a failure is over
+            while true {  // until the pause after a failure is over
                 do {
                     try await FileShelf(state).add(id, of: owner, on: loop)
                     return try await FileShelf(state).files(of: owner, at: now, on: loop)
@@ -208,7 +208,7 @@ extension MemcachedProcess {
     }
 }
 
-/// Keeps what is written.
+/// A store that records what is written.
 private final class Recorder: CounterStore, CounterConnection {
     let written = Lock<[String]>([])
     private let store: MemoryCounters
@@ -236,7 +236,7 @@ private final class Recorder: CounterStore, CounterConnection {
     }
 }
 
-/// A store in which, once in each moment that begins, all members have read before anybody writes.
+/// A store in which, once in each period that begins, all members have read before anybody writes.
 private final class MeetingStore: CounterStore {
     private struct State {
         var waiting = 0
@@ -315,7 +315,7 @@ private final class MeetingStore: CounterStore {
     }
 }
 
-/// What `body` gives on a loop of its own.
+/// Returns the result of `body` on its own loop.
 private func result<Value: Sendable>(
     _ loop: EventLoop = EventLoop(),
     _ body: @escaping @Sendable (EventLoop) async throws -> Value

@@ -4,7 +4,7 @@ import Shared
 import Testing
 
 @Suite struct LogTests {
-    /// A pipe whose reading end is the test's.
+    /// A pipe whose reading end belongs to the test.
     private final class Pipe {
         private var ends: [Int32] = [0, 0]
 
@@ -14,7 +14,7 @@ import Testing
 
         var sink: Int32 { ends[1] }
 
-        /// What has been written so far, up to 1 MB; empty if nothing comes in ten seconds.
+        /// Returns the text written so far, up to 1 MB; empty if nothing arrives in ten seconds.
         func text() -> String {
             var wanted = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
             guard poll(&wanted, 1, 10_000) == 1 else { return "" }
@@ -34,7 +34,7 @@ import Testing
         return Array(lines.dropLast())
     }
 
-    /// The line without its time.
+    /// Returns the line without its time.
     private func rest(_ line: String?, from index: Int) -> String { String((line ?? "").dropFirst(index)) }
 
     @Test("a JSON line")
@@ -117,7 +117,7 @@ import Testing
     func threads() async {
         let pipe = Pipe()
         let log = Log(level: .info, format: .text, descriptor: pipe.sink)
-        // 4 x 200 lines of about 50 bytes: less than a pipe holds.
+        // 4 x 200 lines of about 50 bytes are less than a pipe holds.
         await withTaskGroup { group in
             for thread in 0..<4 {
                 group.addTask {
@@ -144,7 +144,7 @@ import Testing
     func stuckSink() {
         let pipe = Pipe()
         let log = Log(level: .info, format: .text, descriptor: pipe.sink, capacityBytes: 100_000)
-        // The pipe takes 64 KB, the batch in work at most 100 KB, the buffer 100 KB.
+        // The pipe holds 64 KB, the current batch at most 100 KB, the buffer 100 KB.
         let value = String(repeating: "x", count: 900)
         for _ in 0..<1_000 { log.info("long") { $0.add("value", value) } }
         var text = ""

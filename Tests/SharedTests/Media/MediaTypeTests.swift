@@ -13,7 +13,7 @@ import Testing
 
     private static func text(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-    /// A frame of 128 kbit/s and 44.1 kHz takes 417 bytes.
+    /// A frame of 417 bytes, with 128 kbit/s and 44.1 kHz.
     private static let mp3Frame: [UInt8] = [0xff, 0xfb, 0x90, 0x00] + [UInt8](repeating: 0, count: 413)
     private static let aacFrame: [UInt8] = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x3f, 0xfc, 0x21, 0x00]
     private static let jpeg: [UInt8] = [
@@ -86,7 +86,7 @@ import Testing
             [UInt8](repeating: 0, count: 5_000),
         ]
         for bytes in unknown { #expect(type(bytes) == nil, "\(bytes.prefix(12))") }
-        // A text is a text, whatever it is called.
+        // A text is a text, whatever its name is.
         #expect(type(Self.text("This is not music."))?.family == .document)
     }
 
@@ -98,7 +98,7 @@ import Testing
         let riff = Self.text("RIFF") + [26, 0, 0, 0] + Self.text("WEBP")
         let extended = riff + Self.text("VP8X") + [10, 0, 0, 0, 0, 0, 0, 0, 0x2b, 1, 0, 0xc7, 0, 0]
         #expect(size(.webp, extended) == PictureSize(width: 300, height: 200))
-        // 300 and 200 less one, 14 bits each.
+        // The sizes 300 and 200, each less one, in 14 bits.
         let bits = 299 | 199 << 14
         let lossless = riff + Self.text("VP8L") + [10, 0, 0, 0, 0x2f] + (0..<4).map { UInt8(bits >> (8 * $0) & 255) }
         #expect(size(.webp, lossless) == PictureSize(width: 300, height: 200))

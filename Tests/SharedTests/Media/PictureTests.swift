@@ -5,7 +5,7 @@ import Testing
 @testable import Shared
 
 @Suite(.timeLimit(.minutes(1))) struct PictureTests {
-    /// What comes of a URL: `png 2x1`, or status, code and message.
+    /// Returns the result of a URL: `png 2x1`, or status, code and message.
     private func load(_ url: String, isFetching: Bool = true, limitBytes: Int = 1_000_000) async -> String {
         _ = prepared
         return await onLoop { loop in

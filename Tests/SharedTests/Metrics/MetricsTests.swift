@@ -183,7 +183,7 @@ import Testing
         let after = try #require(ProcessFigures.openDescriptors())
         let listedAfter = try #require(ProcessFigures.listDescriptors())
         for descriptor in more { close(descriptor) }
-        // Other tests open and close some meanwhile.
+        // Other tests open and close some descriptors meanwhile.
         #expect((200...400).contains(after - before))
         #expect((200...400).contains(listedAfter - listedBefore))
         let names = [

@@ -31,7 +31,7 @@ import Testing
         return operation
     }
 
-    /// The sums and counts, without the buckets.
+    /// Returns the lines of sums and counts, without the buckets.
     private func totals(_ metrics: Metrics, _ name: String) -> [String] {
         lines(metrics).filter { $0.hasPrefix(name) && !$0.contains("_bucket{") }
     }

@@ -40,7 +40,7 @@ import Testing
             first.providers[0].failures.map(\.cause) == ["refused_rate_limit"]
                 && first.providers[0].failures[0].count == 1
         )
-        // An hour after it they are forgotten.
+        // An hour later they are forgotten.
         history.record()
         Self.count([7], in: metrics)
         let next = history.figures()

@@ -38,7 +38,7 @@ import Testing
 
     private static let uuids = ["0a000000-0000-4000-8000-000000000000", "0b000000-0000-4000-8000-000000000000"]
 
-    /// One model whose id is a UUID with a short name, and one without.
+    /// Returns a catalogue with a model whose UUID has a short name, and one without.
     private static func pictures() -> Catalogue {
         let models = (uuids + ["m-a", "taken"]).map { id in
             Model(id: id, owner: "x", features: .image, hasVision: false, contextWindow: nil, maxOutputTokens: nil)
@@ -60,7 +60,7 @@ import Testing
     func shortNames() throws {
         let limit = "RATE_LIMIT_BY_MODEL=phoenix=1/minute\n"
         let (offers, _) = try offers("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a\n" + limit, Self.pictures())
-        // The vendor's name of the other one is taken.
+        // The vendor's name of the other model is taken.
         #expect(names(offers, .visitor) == ["m-a", "phoenix", "taken", "taken-0b00"])
         for (name, id) in [("phoenix", Self.uuids[0]), ("taken-0b00", Self.uuids[1])] {
             #expect(offers[name].map(\.model.id) == [id] && offers[id].map(\.model.id) == [id])

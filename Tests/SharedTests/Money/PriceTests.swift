@@ -104,7 +104,7 @@ import Testing
         #expect(means.expected(of: "a") == (11, 7))
         #expect(means.expected(of: "b") == (1_000, 100))
         for _ in 0..<99 { means.note("a", completionTokens: 200, credits: 3) }
-        // 11 and 99 times 200; 7 and 99 times 3.
+        // The means of 11 and 99 times 200, and of 7 and 99 times 3.
         #expect(means.expected(of: "a") == (199, 4))
         means.note("a", completionTokens: 200, credits: 3)
         #expect(means.expected(of: "a") == (200, 3))

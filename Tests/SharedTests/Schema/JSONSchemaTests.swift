@@ -105,7 +105,7 @@ import Testing
 
     @Test("work is bounded by the document's length")
     func work() throws {
-        // Each level tries both alternatives below: 2^30 without a bound.
+        // Each level tries both alternatives below, which are 2^30 without a bound.
         let tree =
             ##"{"anyOf":[{"properties":{"a":{"$ref":"#"}},"required":["x"]},{"properties":{"a":{"$ref":"#"}},"required":["y"]}]}"##
         let deep = String(repeating: #"{"a":"#, count: 30) + "{}" + String(repeating: "}", count: 30)

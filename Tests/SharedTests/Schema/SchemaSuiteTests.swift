@@ -4,11 +4,11 @@ import Testing
 
 @testable import Shared
 
-/// The official test suite for JSON Schema, draft 2020-12, as `Scripts/setup-schemas` fetches it.
+/// Tests with the official test suite for JSON Schema, draft 2020-12, which `Scripts/setup-schemas` downloads.
 @Suite struct SchemaSuiteTests {
     static let folder = ".build/json-schema-suite/tests/draft2020-12/"
 
-    /// Files that are not run: what they are about is out of scope.
+    /// The files that are not run, because their subject is out of scope.
     static let outOfScope: [String: String] = [
         "dynamicRef.json": "$dynamicRef is refused",
         "refRemote.json": "nothing is fetched",
@@ -32,9 +32,9 @@ import Testing
         "optional/format/unknown.json": "not checked",
     ]
 
-    /// Groups whose schemas are refused; all else must be as the suite says.
+    /// The groups whose schemas are refused. All others must match the suite.
     static let excused: Set<String> = [
-        // They refer to the metaschema, which is not at hand.
+        // These refer to the metaschema, which is not available.
         "anchor.json: invalid anchors",
         "defs.json: validate definition against metaschema",
         "id.json: Invalid use of fragments in location-independent $id",
@@ -82,7 +82,7 @@ import Testing
                 continue
             }
             for example in try #require(group["tests"]?.elements) {
-                // A document of its own, as all are.
+                // The value is copied into a document of its own, as in the relay.
                 let value = try #require(example.members?.first { $0.name.equals("data") }?.value)
                 var copy = ByteBuffer()
                 #expect(CanonicalValue.append(value, to: &copy))

@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    /// By the definition, a letter at a time.
+    /// Returns the edit distance by its definition, one letter at a time.
     private func wholeDistance(_ one: ArraySlice<UInt8>, _ other: ArraySlice<UInt8>) -> Int {
         var above = Array(0...other.count)
         for (row, byte) in one.enumerated() {

@@ -1,7 +1,9 @@
 import Shared
 import Upstream
 
-/// Settings as a process with these variables would read them; `files` are what `X_FILE` may name.
+/// Reads settings like a process with these variables.
+///
+/// - Parameter files: the contents of files that `X_FILE` may name.
 func outcome(
     environment: [(String, String)] = [],
     file: String? = nil,

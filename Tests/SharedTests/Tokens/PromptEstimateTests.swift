@@ -5,12 +5,12 @@ import Testing
 
 @testable import Shared
 
-/// Estimates of prompts beside the exact counts of both vocabularies.
+/// Tests of prompt estimates beside the exact counts of both vocabularies.
 @Suite struct PromptEstimateTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
         .standardized
 
-    /// The files of some folders of this project, joined.
+    /// Returns the joined files of some folders of this project.
     private static func files(_ folders: String..., ending: String) throws -> String {
         var texts = ""
         for folder in folders {
@@ -82,17 +82,17 @@ import Testing
     func everyLength() throws {
         let line = "let caf\u{e9}Count = 12  // HTTPServer \u{4f60}\u{597d}\t\u{1f600};"
         let bytes = Array((line + line + line).utf8)
-        /// The sixteenths of a text whose estimate is known.
+        /// Returns the estimated tokens of several copies of a text.
         func estimate(_ copies: Int, _ part: ArraySlice<UInt8>) -> Int {
             var estimate = PromptEstimate()
             for _ in 0..<copies { Array(part).withUnsafeBytes { estimate.add($0) } }
             return estimate.tokens
         }
-        // Sixteen copies have as many tokens as one has parts.
+        // Sixteen copies have as many tokens as one copy has sixteenths.
         for length in 1..<bytes.count - 1 {
             let more = estimate(16, bytes[..<(length + 1)]) - estimate(16, bytes[..<length])
             #expect(more >= 0 && more <= 32, "at \(length)")
-            // The byte behind a word's beginning is the only thing that a cut takes away.
+            // A cut removes only the byte after the beginning of a word.
             let parts = estimate(16, bytes[..<length]) + estimate(16, bytes[length...])
             #expect(abs(parts - estimate(16, bytes[...])) <= 16, "cut at \(length)")
         }

@@ -6,7 +6,7 @@ import Testing
 @testable import Shared
 
 @Suite struct TokenFileTests {
-    /// The first bytes of the file that the build made, and a size.
+    /// Returns the first bytes of the file that the build made, and a size.
     private func made() throws -> [UInt8] {
         let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
         let path = getenv("RELAY_TOKENS").map { String(cString: $0) } ?? root + "/.build/debug/relay.tokens"

@@ -12,7 +12,7 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
     do throws(TokenFile.Failure) { return .success(try TokenFile(path: path)) } catch { return .failure(error) }
 }()
 
-/// Tests/Tokens/compare.py compares many more with tiktoken.
+/// Tests of token counts. Tests/Tokens/compare.py compares many more texts with tiktoken.
 @Suite struct VocabularyTests {
     @Test(
         "texts count as tiktoken counts them",

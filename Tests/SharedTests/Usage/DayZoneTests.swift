@@ -32,7 +32,7 @@ import Testing
 
     @Test("each day begins where the one before ends, whatever its length")
     func days() throws {
-        // Of these, some leap over midnight, one over a day.
+        // Some of these zones skip midnight, one skips a day.
         for name in [
             "Europe/Berlin", "America/Sao_Paulo", "Asia/Beirut", "Africa/Cairo", "Pacific/Apia", "America/Nuuk",
         ] {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Shared
 
-/// A PostgreSQL server that a test has started; it ends with the object.
+/// A PostgreSQL server that a test has started. It ends with the object.
 private final class PostgresServer {
     static let password = "pass-%40-of-a-test"
     private static let program =
@@ -29,7 +29,7 @@ private final class PostgresServer {
 
     var folderPath: String { place }
 
-    /// - Parameter host: the folder of the socket; nil: the server's own.
+    /// - Parameter host: the folder of the socket; nil for the server's own.
     func url(password: String = PostgresServer.password, host: String? = nil) -> String {
         "postgresql://relay:\(password)@/postgres?host=\(host ?? place)"
     }
@@ -55,7 +55,7 @@ private final class PostgresServer {
         while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
     }
 
-    /// As a queue does, since any machine may be slow.
+    /// Writes records with retries, as a queue does, because any machine may be slow.
     private static func keepWriting(_ records: [UsageRecord], to store: PostgresStore) throws {
         for _ in 0..<20 {
             do { return try write(records, to: store) } catch is UsageFailure { continue }
@@ -124,7 +124,7 @@ private final class PostgresServer {
         _ = try server.rows("TRUNCATE relay_usage")
     }
 
-    /// Into schemas of their own.
+    /// Tests upgrades, in schemas of their own.
     private static func upgrades(_ server: PostgresServer) throws {
         _ = try server.rows("CREATE SCHEMA older; ALTER ROLE relay SET search_path = older")
         try write([request(1)], to: try store(server))
@@ -170,7 +170,7 @@ private final class PostgresServer {
         _ = try server.rows("TRUNCATE relay_usage")
     }
 
-    /// What it got before it hung is not there twice.
+    /// Tests that records which the server received before it hung are not stored twice.
     private static func hangs(_ server: PostgresServer) throws {
         let store = try store(server, .init(connectSeconds: 2, statementMilliseconds: 1_000))
         try keepWriting([request(1)], to: store)
@@ -199,7 +199,7 @@ private final class PostgresServer {
         #expect(failure?.cause.contains("wrong") == false)
     }
 
-    /// As where a commit's answer is lost with the connection: the first of the rows are in already.
+    /// Tests a commit whose response is lost with the connection: the first rows are already stored.
     private static func writesOnce(_ server: PostgresServer) throws {
         let records = (0..<1_000).map { request($0) }
         let store = try store(server)
@@ -222,7 +222,7 @@ private final class PostgresServer {
     }
 }
 
-/// The sums of a PostgreSQL database.
+/// Tests of the sums of a PostgreSQL database.
 @Suite(.timeLimit(.minutes(5)), .serialized) struct PostgresSumsTests {
     private static func place(
         _ server: PostgresServer,
@@ -279,7 +279,7 @@ private final class PostgresServer {
 
     private static func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
-    /// Two older relays, of which one goes on writing.
+    /// Tests sums with two older relays. The first one continues to write.
     private static func sumsOlderRows(_ server: PostgresServer) throws {
         let now = Timestamp.now()
         let first = try store(server)
@@ -303,7 +303,7 @@ private final class PostgresServer {
         let whole = try sum(place)
         #expect(!whole.isPartial && whole.sum.requests == 5_011)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total == whole.sum)
-        // The older relay may have deleted rows: all sums are made anew at the next start.
+        // The older relay may have deleted rows, so all sums are computed again at the next start.
         _ = try server.rows("DELETE FROM relay_usage WHERE number >= 100000")
         finish(try store(server))
         #expect(try sum(place).sum.requests == 5_001)
@@ -339,7 +339,7 @@ private final class PostgresServer {
         #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["1"]])
     }
 
-    /// The connection ends between each second COMMIT and its response.
+    /// Tests connections that end between each second COMMIT and its response.
     private static func losesAnswers(_ server: PostgresServer, batches: Int) throws {
         let relay = try CuttingRelay(to: "\(server.folderPath)/.s.PGSQL.5432")
         let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
@@ -370,10 +370,10 @@ private final class PostgresServer {
     }
 }
 
-/// A socket between a relay and PostgreSQL. Once it may cut, it ends the next connection that sent an INSERT, after the server
-/// has carried it out and before its response goes on.
+/// A socket between a relay and PostgreSQL. After `cut`, it ends the next connection that sent an INSERT, when the
+/// server has executed it and before the response is forwarded.
 ///
-/// `@unchecked`: the descriptors are constant, the flag is behind a lock.
+/// `@unchecked`: the descriptors are constant, and a lock protects the flag.
 private final class CuttingRelay: @unchecked Sendable {
     let folder: String
     private let temporary = TemporaryFolder()
@@ -392,7 +392,7 @@ private final class CuttingRelay: @unchecked Sendable {
         threads.begin(serve)
     }
 
-    /// Takes no more connections; its thread ends.
+    /// Accepts no more connections. Its thread ends.
     func end() { shutdown(listener, Int32(SHUT_RDWR)) }
 
     func cut() { mayCut.withLock { $0 = true } }
@@ -430,7 +430,7 @@ private final class CuttingRelay: @unchecked Sendable {
                 if place == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
                     isInsert = true
                 }
-                // The server's response says that the statement is committed: it goes nowhere.
+                // The server's response says that the statement is committed. It is not forwarded.
                 let isCut =
                     place == 1 && isInsert
                     && mayCut.withLock { mayCut in

@@ -64,7 +64,7 @@ import Testing
         let now = Timestamp.now()
         var (store, place) = sqlite()
         try place.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
-        // As an older relay left it.
+        // The sums are as an older relay left them.
         try change("DELETE FROM sums; UPDATE sums_state SET mark = last_id")
         func table() throws -> UsageTable { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
         #expect(try table().isPartial)
@@ -73,7 +73,7 @@ import Testing
         #expect(try table().rows.map(\.isPartial).contains(true))
         let question = UsageQuestion(by: .key, days: 3)
         #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 9_001)
-        // Deletes behind the mark leave the sums alone, and those before it do not.
+        // Deletions behind the mark leave the sums unchanged; those before it change them.
         var query = RecordQuery()
         query.isDescending = false
         let oldest = try place.source.page(query, until: .distantFuture).records
@@ -96,7 +96,7 @@ import Testing
         try place.write([request(2)])
         func sum() throws -> Int { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests }
         #expect(try sum() == 3)
-        // It deletes, and tells the sums nothing.
+        // Another relay deletes a record without changing the sums.
         try change("DELETE FROM records WHERE id = (SELECT min(id) FROM records)")
         #expect(try sum() == 3)
         let (store, _) = sqlite()

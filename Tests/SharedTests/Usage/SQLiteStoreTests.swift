@@ -18,7 +18,7 @@ import Testing
         SQLiteStore(folder: folder.path, days: days, mostBytes: mostBytes, steps: steps, noLog)
     }
 
-    /// The rows of a query, as another program reads them.
+    /// Returns the rows of a query, as another program reads them.
     private func rows(_ sql: String, columns: Int32 = 1) throws -> [[String?]] {
         let statement = try SQLiteDatabase.open(path, .read, busyMilliseconds: 1_000).prepare(sql)
         var rows: [[String?]] = []
@@ -80,7 +80,7 @@ import Testing
                 call(3, at: now), requestWithCall(4, at: now, callAt: now, credits: 0), request(5, at: now),
                 requestWithCall(6, at: now + 1, callAt: now - 9, model: nil, credits: 8), request(7, at: now),
             ] + odd.enumerated().map { requestWithCall(8 + $0, at: now, model: $1, key: $1) }
-        // With as many again, some go in statements of several rows, and some in the next ones.
+        // With twice as many records, some are written in statements of several rows, and the rest in further ones.
         records += records
         try write(records, to: store(days: 0))
         let columns = (["id"] + UsageSchema.columns).joined(separator: ",")
@@ -199,7 +199,7 @@ import Testing
         #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
         try write((0..<200).map { request($0) }, to: store)
         #expect(try rows("SELECT count(*) FROM usage") == [["200"]])
-        // The next one within the hour is left where it is.
+        // Another broken file within an hour is left in place.
         store.reopen()
         let again = try #require(fopen(path, "w"))
         fputs("no database at all\n" + String(repeating: "x", count: 5_000), again)

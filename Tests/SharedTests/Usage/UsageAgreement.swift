@@ -4,7 +4,8 @@ import Testing
 
 @testable import Shared
 
-/// Random requests of some days: whole, failed, cached, with one call, several after failures, or those of a panel.
+/// A generator of random requests of some days: successful, failed, cached, with one call, several after failures, or
+/// those of a panel.
 struct RandomUsage {
     private var random: SeededNumbers
     private let now = Timestamp.now()
@@ -16,7 +17,7 @@ struct RandomUsage {
     private static let providers = ["row", "groq-1", "openai"]
     private static let endpoints: [String?] = ["/chat/completions", "/embeddings", nil]
 
-    /// The records of requests with those of their calls behind them, as queues get them.
+    /// Returns the records of requests, each followed by those of its calls, as queues get them.
     mutating func requests(_ count: Int, days: Int = 6) -> [UsageRecord] {
         var time = now - days * 86_400_000
         return (0..<count).flatMap { number in
@@ -96,7 +97,7 @@ struct RandomUsage {
     mutating func one<Value>(of values: [Value]) -> Value { random.one(of: values) }
 }
 
-/// A small generator: the same numbers for the same seed.
+/// A small generator that gives the same numbers for the same seed.
 struct SeededNumbers {
     private var state: UInt64
 
@@ -112,18 +113,18 @@ struct SeededNumbers {
     mutating func one<Value>(of values: [Value]) -> Value { values[below(values.count)] }
 }
 
-/// A place of records, as the checks below use it.
+/// A store of records, as the checks below use it.
 struct CheckedPlace {
     let name: String
     let source: any RecordSource
     let zone: DayZone
     let write: ([UsageRecord]) throws -> Void
     let delete: ([RecordID]) throws -> Int
-    /// The answer of the command line; nil: it does not read the place.
+    /// The result of the command line; nil if it does not read this store.
     var summary: ((UsageQuestion) throws -> UsageSummary?)?
 }
 
-/// Compares what a place tells with plain sums of the records that it was given.
+/// A comparison of a store's results with plain sums of the records that it was given.
 struct UsageAgreement {
     private let place: CheckedPlace
     private var random: RandomUsage
@@ -268,7 +269,7 @@ struct UsageAgreement {
         try checkWalk()
     }
 
-    /// Pages by `before` are the same as pages by number.
+    /// Checks that pages by `before` equal pages by number.
     private func checkWalk() throws {
         var query = RecordQuery()
         query.recordsPerPage = 200
@@ -297,5 +298,5 @@ struct UsageAgreement {
     }
 }
 
-/// The number of requests of a check: `RECORDS`, else few, for a short run.
+/// The number of requests in a check: `RECORDS`, or few for a short run.
 let checkedRequests = getenv("RECORDS").flatMap { Int(String(cString: $0)) } ?? 1_500

@@ -21,7 +21,7 @@ import Testing
     }
 }
 
-/// Writes once it may.
+/// A store that writes when it is allowed to.
 private final class SlowStore: UsageStore {
     let began = Signal()
     let proceed = Signal()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Shared
 
-/// The same questions to the database and to the files of lines.
+/// Tests of the same queries to the database and to the log files.
 @Suite struct UsageReadingTests {
     private let folder = TemporaryFolder()
     private static let today = Day.today

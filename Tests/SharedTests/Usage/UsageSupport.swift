@@ -2,7 +2,7 @@ import Glibc
 
 @testable import Shared
 
-/// A folder of a test's own, which goes with the object.
+/// A folder of a test, which is removed with the object.
 final class TemporaryFolder {
     let path: String
 
@@ -28,7 +28,7 @@ final class TemporaryFolder {
     }
 }
 
-/// The status of a program that was run to its end.
+/// Runs a program to its end. Returns its exit status.
 @discardableResult
 func spawned(_ arguments: String...) -> Int32 {
     var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
@@ -40,7 +40,7 @@ func spawned(_ arguments: String...) -> Int32 {
     return status
 }
 
-/// The record of a request; `number` is in its id.
+/// Returns the record of a request. `number` is in its id.
 func request(
     _ number: Int,
     at milliseconds: Int = Timestamp.now(),
@@ -67,7 +67,7 @@ func request(
     return record
 }
 
-/// A failed call of a vendor.
+/// Returns the record of a failed call of a vendor.
 func call(_ number: Int, at milliseconds: Int = Timestamp.now(), provider: String = "row") -> UsageRecord {
     var record = UsageRecord(
         at: milliseconds,
@@ -85,7 +85,7 @@ func call(_ number: Int, at milliseconds: Int = Timestamp.now(), provider: Strin
     return record
 }
 
-/// The record of a request with its only call, which ended earlier.
+/// Returns the record of a request with its only call, which ended earlier.
 func requestWithCall(
     _ number: Int,
     at milliseconds: Int = Timestamp.now(),
@@ -102,5 +102,5 @@ func requestWithCall(
     return record
 }
 
-/// Writes nowhere.
+/// A log that discards its lines.
 let noLog = Log(level: .error, format: .text, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))

@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    /// What an event tells after others, or why it is broken.
+    /// Returns what an event emits after others, or why it is invalid.
     private func told(_ event: String, after before: [String]) -> [String] {
         let reader = AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
         var told: [String] = []

@@ -6,13 +6,13 @@ import Support
 
 @testable import Upstream
 
-/// Providers named `v0`, `v1`, ... of one model, each by its settings.
+/// Returns providers named `v0`, `v1`, ... of one model, each with its settings.
 func providers(_ lines: [String], _ more: String = "") -> (offers: [Offers.Offer], rules: BalanceSettings) {
     let settings = settings(lines, more)
     return (Offers(settings, [:])["m"], settings.balance)
 }
 
-/// The same, with all else.
+/// Returns settings with such providers and further lines.
 func settings(_ lines: [String], _ more: String = "") -> Settings {
     var file = "ANONYMOUS_MODELS=all\n\(more)\n"
     for (index, line) in lines.enumerated() {
@@ -59,7 +59,7 @@ struct Scene {
         candidates = Candidates(CandidateList(all), balance, for: Caller(anonymousWith: []))
     }
 
-    /// Asks once; a provider that is named fails so, each with its last failure again and again.
+    /// Makes one request. A provider in `failures` fails with these errors in turn, and then repeats the last one.
     func ask(_ failures: [String: [UpstreamError]] = [:]) async -> Asked {
         let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
         let script = Script(failures)
@@ -103,6 +103,8 @@ extension UpstreamError {
     }
 }
 
+/// The script of a test, with the names of the called providers.
+///
 /// `@unchecked`: used on one loop only.
 private final class Script: @unchecked Sendable {
     var names: [String] = []

@@ -22,7 +22,7 @@ import Testing
         #expect(broken([1, 2, 3]).isOpen(at: .seconds(62)))
         #expect(!broken([1, 2, 3]).isOpen(at: .seconds(63)))
         #expect(!broken([1, 2, 62]).isOpen(at: .seconds(62)))
-        // The last three are; the first was no beginning of a row of its own.
+        // The last three failures are in a row; the first one does not belong to it.
         #expect(broken([1, 50, 70, 80]).isOpen(at: .seconds(80)))
         #expect(broken([5], bound: 1).isOpen(at: .seconds(6)))
     }
@@ -57,7 +57,7 @@ import Testing
         #expect(breaker.isOpen(at: .seconds(183)) && !breaker.isOpen(at: .seconds(184)))
     }
 
-    /// The names that were asked in each of several requests.
+    /// Returns the names that were called in each of several requests.
     private func asked(_ body: @escaping @Sendable (Scene, ManualClock) async -> [Asked]) async -> [String] {
         let clock = ManualClock()
         return await onLoop(clock.loop()) { loop in

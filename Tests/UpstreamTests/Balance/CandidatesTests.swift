@@ -10,7 +10,7 @@ import Testing
 @Suite struct CandidatesTests {
     private typealias Failures = [String: [UpstreamError]]
 
-    /// One request to three providers.
+    /// Makes one request to three providers.
     private func asked(_ failures: Failures, _ settings: String = "") async -> Asked {
         await onLoop { loop in await Scene(["", "", ""], settings, on: loop).ask(failures) }
     }
@@ -112,7 +112,7 @@ import Testing
             let ring = KeyRing(["a", "b"], weights: [1, 1])
             let scene = Scene(["", ""], keys: [0: ring], on: loop)
             let first = await scene.ask(["v0": [.scripted(kind)]])
-            // Both rest, and are passed over.
+            // Both keys are in cooldown and are skipped.
             let second = await scene.ask()
             let third = await scene.ask(["v1": [.scripted(.failed)]])
             return [first, second, third]

@@ -7,7 +7,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct RegistryTests {
-    /// Providers `v0`, `v1`, ... of the model `m`.
+    /// Returns a registry with providers `v0`, `v1`, ... of the model `m`.
     private func registry(passingOn isPassthrough: [Bool], on loop: EventLoop) -> Registry {
         let settings = settings(isPassthrough.map { _ in "" })
         let entries = isPassthrough.indices.map { place in
@@ -23,7 +23,7 @@ import Testing
 
     private let caller = Caller(anonymousWith: [.all])
 
-    /// Nil: nobody serves it.
+    /// Returns the candidates for a model; nil if no provider serves it.
     private func found(
         _ registry: Registry,
         _ name: String = "m",

@@ -132,7 +132,7 @@ import Testing
             for await place in group where place == 0 { first += 1 }
             return first
         }
-        // Turns that were given back last are still there.
+        // Turns that were given back last are still available.
         for _ in 0..<500 where balance.turn(key, for: nil, of: members).place == 0 { first += 1 }
         #expect(first == 250)
     }

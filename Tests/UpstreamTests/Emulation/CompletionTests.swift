@@ -8,7 +8,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct CompletionTests {
-    /// What the vendor's call becomes, on a loop of its own.
+    /// Prepares a call and returns what `read` makes of it, on its own loop.
     private func completed<Result: Sendable>(
         _ vendor: ScriptedVendor,
         _ call: ChatCall,

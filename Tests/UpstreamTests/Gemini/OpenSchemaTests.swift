@@ -4,7 +4,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct OpenSchemaTests {
-    /// Nil: it was not JSON.
+    /// Returns the schema as Gemini gets it; nil if it is not JSON.
     private func written(_ schema: String) -> String? {
         var out = ByteBuffer()
         return OpenSchema.append(Body(ByteBuffer(schema)), to: &out) ? out.text : nil

@@ -5,7 +5,7 @@ import Testing
 import Upstream
 
 @Suite struct CatalogueTests {
-    /// One object of models.json.
+    /// An object of models.json.
     private struct Listed: Decodable {
         let id: String
         let provider: String

@@ -36,7 +36,7 @@ import Testing
         + #""finish_reason":"stop"},{"index":1,"message":{"content":"zw\u00f6"},"finish_reason":"eos"}],"#
         + #""usage":{"prompt_tokens":3,"completion_tokens":4}}"#
 
-    /// Without the ids that were made.
+    /// Removes the generated ids.
     private func plain(_ heard: Heard) -> Heard {
         var heard = heard
         for (choice, calls) in heard.calls { heard.calls[choice] = Array(calls.dropFirst()) }

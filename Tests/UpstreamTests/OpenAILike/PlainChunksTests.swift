@@ -5,7 +5,7 @@ import Testing
 
 @testable import Upstream
 
-/// Chunks that are told by their likeness to another one are read as by themselves.
+/// Tests that chunks which are recognised by their similarity to another one give the same result as the parser.
 @Suite struct PlainChunksTests {
     private static let contents = [
         "x", " word", "caf\u{e9}", "\u{1f642}", #"a\nb"#, #"\"quoted\""#, #"\\"#, #"\/\b\f\r\t"#, #"\u00e9"#,
@@ -14,7 +14,7 @@ import Testing
         "</b>",
     ]
 
-    /// No text: nothing is learned from it.
+    /// A chunk without text, from which nothing is learned.
     private static let role = Array(
         #"{"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}"#
             .utf8

@@ -1,6 +1,6 @@
 import Shared
 
-/// The only panel of settings with these lines; its members are `a` and `b`, its summary model `s`.
+/// Returns the only panel of settings with these lines. Its members are `a` and `b`, its summary model is `s`.
 func panel(_ lines: String...) -> Panel {
     var entries = [
         ("ANONYMOUS_MODELS", "all"), ("PROVIDER_X_KIND", "echo"), ("PROVIDER_X_MODELS", "a,b,s"),

@@ -25,7 +25,7 @@ import Testing
 
     struct Case: Sendable, CustomTestStringConvertible {
         let text: String
-        /// Nil: it does not fit.
+        /// The JSON of the text; nil if it does not match.
         let json: String?
         let isOfSchema: Bool
         init(_ text: String, _ json: String?, schema: Bool = false) {
@@ -117,7 +117,7 @@ import Testing
             return
         }
         #expect(found.hasSuffix(" 1}") && found.utf8.count > 300_000 && judged == 2)
-        // Who does not look at what waits gets the same.
+        // Without reading the waiting text, the result is the same.
         #expect(Self.verdict(pieces, try Self.format(Self.schema)) == .document(found))
     }
 }

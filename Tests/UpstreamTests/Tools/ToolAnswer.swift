@@ -1,8 +1,8 @@
 import Testing
 
-/// An answer of a model, and what is to be found in it.
+/// A model's output, and what must be found in it.
 struct ToolAnswer: Sendable, CustomTestStringConvertible {
-    /// Texts that follow each other are one.
+    /// A part of the output. Texts that follow each other are one.
     enum Part: Sendable, Equatable {
         case text(String)
         case call(String, String)
@@ -21,7 +21,7 @@ struct ToolAnswer: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// A call in the form that is asked for.
+    /// Returns a call in the requested form.
     static func tagged(_ json: String) -> String { "<tool_call>\n\(json)\n</tool_call>" }
     static let paris = #"{"city": "Paris"}"#
     static let json = #"{"name": "get_weather", "arguments": {"city": "Paris"}}"#
@@ -194,7 +194,7 @@ extension ToolAnswer {
         same("a broken call in a code block", "```\n\(tagged("{a}"))\n```"),
     ]
 
-    /// Ways in which models write the one call.
+    /// The ways in which models write the same call.
     private static let written: [(String, String)] = [
         ("asked", call), ("one line", "<tool_call>\(json)</tool_call>"),
         ("compact", #"<tool_call>{"name":"get_weather","arguments":{"city": "Paris"}}</tool_call>"#),

@@ -7,7 +7,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct GoogleTokensTests {
-    /// A token server that answers by a script; then with a token that lives an hour.
+    /// A token server with scripted responses, and then with a token that lives an hour.
     ///
     /// `@unchecked`: used on one loop only.
     private final class Server: Transport, @unchecked Sendable {
@@ -47,13 +47,13 @@ import Testing
         return GoogleTokens(exchange, of: "v", Log(level: .error, format: .text))
     }
 
-    /// Empty: there was none.
+    /// Returns the token's text; empty if there is none.
     private func token(_ tokens: GoogleTokens, _ server: Server, _ loop: EventLoop) async -> String {
         let token = try? await tokens.token(by: server, on: loop, patienceNanoseconds: 60_000_000_000)
         return token?.text ?? ""
     }
 
-    /// Lets tasks of the loop run.
+    /// Moves the clock, and lets tasks of the loop run.
     private func turn(_ loop: EventLoop, _ clock: ManualClock, seconds: UInt64) async {
         clock.advance(milliseconds: seconds * 1_000)
         loop.wakeUp()
