@@ -1,4 +1,5 @@
-"""What agents send, beside nginx that passes the same bodies on: long histories, many tools, a picture, a long answer."""
+"""Measures requests of agents, beside nginx that forwards the same bodies: long histories, many tools, an image, a long
+response."""
 
 from __future__ import annotations
 
@@ -65,8 +66,8 @@ class Request:
 
 
 def agents(bench: Bench) -> None:
-    """A row of the first table is a request, of the second a kind of text, of the third a number of connections, of the
-    fourth a surface with each vendor."""
+    """Measures requests of agents. A row of the first table is a request, of the second a kind of text, of the third a
+    number of connections, of the fourth a surface with each vendor."""
     short = replace(bench.scale, rounds=min(5, bench.scale.rounds), round_seconds=0.5)
     bench, outcome = Bench(bench.setup, short), bench.outcome
     bench.outcome = outcome
@@ -133,7 +134,8 @@ def _ratio(taken: dict[str, list[Round]], name: str) -> float:
 
 
 def _many(bench: Bench, request: Request) -> Table:
-    """Whole answers and streams for many clients at once, and the connections to the vendor that each request opened."""
+    """Measures whole responses and streams for many clients at once, and the upstream connections that each request
+    opened."""
     rows = []
     with ExitStack() as stack:
         upstream = bench.vendor = stack.enter_context(bench.setup.upstream())
@@ -153,7 +155,7 @@ def _many(bench: Bench, request: Request) -> Table:
 
 
 def _surfaces(bench: Bench, surfaces: dict[str, Request]) -> Table:
-    """The ratios to nginx, which passes the surface's own body on to a vendor of that surface."""
+    """Returns the ratios to nginx, which forwards the surface's own body to a vendor of that surface."""
     rows = []
     with _programs(bench.setup, list(VENDORS)) as programs:
         nginx = programs[0]

@@ -1,4 +1,4 @@
-"""What all benchmarks share: how much is measured, the load on a program, what came of it."""
+"""The shared parts of all benchmarks: the amount of work, the load on a program, and the results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from processes import Program, Setup
 
 @dataclass(frozen=True)
 class Scale:
-    """How long and how much."""
+    """The duration and the size of a benchmark."""
 
     rounds: int
     round_seconds: float
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass
 class Outcome:
-    """Tables to print, figures (by name) to hold against the goals, and answers that were wrong."""
+    """The outcome of a benchmark: tables to print, figures (by name) to compare with the goals, and wrong responses."""
 
     tables: list[Table] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Bench:
         self.vendor: Program | None = None  # counts the connections of each round
 
     def interleave(self, programs: list[Program], kind: str, connections: int, *more: str) -> dict[str, list[Round]]:
-        """Rounds in turn (A B C A B C), after one short round each that does not count."""
+        """Runs rounds in turn (A B C A B C), after one short warm-up round each."""
         for program in programs:
             self.load(program, kind, connections, 0.3, -1, *more)
         taken: dict[str, list[Round]] = {program.name: [] for program in programs}
@@ -99,7 +99,7 @@ class Bench:
         return taken
 
     def round(self, program: Program, kind: str, connections: int, background: float = 0, *more: str) -> Round:
-        """`background`: the share of a core that the program uses anyway, not counted."""
+        """Runs one round. `background` is the share of a core that the program uses anyway; it is not counted."""
         opened = self.vendor.accepted() if self.vendor else 0
         before = program.processor_seconds()
         result = self.load(program, kind, connections, self.scale.round_seconds, -1, *more)
@@ -109,7 +109,7 @@ class Bench:
         return Round(used / count * 1e6, count / result["seconds"], result["p50_us"], result["p99_us"], count, opened / count)
 
     def rounds(self, program: Program, connections: int, background: float = 0) -> Round:
-        """The median of rounds of chat."""
+        """Returns the median of several rounds of chat."""
         taken = [self.round(program, "whole", connections, background) for _ in range(self.scale.rounds)]
         return middle(taken)
 
@@ -124,7 +124,7 @@ class Bench:
     def try_load(
         self, program: Program, kind: str, connections: int, seconds: float = 0, requests: int = -1, *more: str
     ) -> dict[str, Any]:
-        """The same, where answers may fail."""
+        """Runs the load generator and returns its line, even if responses fail."""
         command = [*self._load_command(program, kind, connections), *more]
         command += ["--seconds", str(seconds), "--requests", str(requests)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -132,7 +132,7 @@ class Bench:
         return result
 
     def load_all(self, programs: list[Program], kind: str, connections: int, seconds: float) -> list[dict[str, Any]]:
-        """A load on each at the same time."""
+        """Runs a load on each program at the same time."""
         running = []
         for program in programs:
             command = [*self._load_command(program, kind, connections), "--seconds", str(seconds)]
@@ -177,5 +177,5 @@ class Bench:
 
 
 def middle(rounds: list[Round]) -> Round:
-    """Of each figure by itself."""
+    """Returns the median of each figure separately."""
     return Round(*(median(getattr(each, figure.name) for each in rounds) for figure in fields(Round)))

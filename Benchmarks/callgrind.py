@@ -1,4 +1,4 @@
-"""Reads what callgrind writes (valgrind's "Callgrind Format Specification")."""
+"""A parser of callgrind's output (valgrind's "Callgrind Format Specification")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = re.compile(r"(c?)(ob|fn)=\((\d+)\)(?: (.+))?$")
 
 
 def costs(path: Path) -> Counter[str]:
-    """The instructions that each object file's own code took, by its path."""
+    """Returns the instructions of each object file's own code, by its path."""
     spent: Counter[str] = Counter()
     for file, _, count in _own(path):
         spent[file] += count
@@ -55,8 +55,8 @@ def callees(path: Path) -> dict[str, list[str]]:
 
 
 def _own(path: Path) -> Iterator[tuple[str, str, int]]:
-    """Object file, function and instructions of each line that is not a callee's. A name stands behind its number once,
-    and the number alone after that."""
+    """Returns object file, function and instructions of each line that is not of a callee. A name follows its number
+    once, and afterwards the number stands alone."""
     names: dict[tuple[str, str], str] = {}
     current = {"ob": "", "fn": ""}
     total = spent = 0

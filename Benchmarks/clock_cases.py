@@ -1,4 +1,4 @@
-"""What clocks, store and machines do while `clocks` measures."""
+"""The cases of `clocks`: the events of clocks, store and machines during a measurement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MINUTE = (Limit(60, 60), Limit(1000, 60))
 
 @dataclass(frozen=True)
 class Step:
-    """From `at` on these clocks are so far ahead."""
+    """A step of clocks: from `at` on they are ahead by the given seconds."""
 
     at: float
     ahead: float
@@ -81,7 +81,7 @@ STOPS = (Stop(5, 1), Stop(13, 3), Stop(27, 10))
 
 
 def _steps(name: str, seconds: float, instances: tuple[int, ...]) -> Case:
-    """Forward and back to right, back and forward to right."""
+    """Returns steps forward and back to right, and back and forward to right."""
     who = "all clocks" if len(instances) > 1 else "one clock"
     steps = (Step(8, seconds, instances), Step(21, 0, instances), Step(34, -seconds, instances), Step(47, 0, instances))
     says = f"{who} set by {name.partition('-')[0]}, forward and back"

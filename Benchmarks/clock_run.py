@@ -1,4 +1,4 @@
-"""Runs one case of `clocks`: relays, each with a clock of its own, a store, and callers that press on them."""
+"""Runs one case of `clocks`: relays with a clock each, a store, and callers that send many requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 20  # for the last answers
 
 @dataclass
 class Outcome:
-    """What the callers of one case were told, the greedy and the modest one of each limit, and what relays say."""
+    """The responses of one case, for the greedy and the modest caller of each limit, and the relays' own figures."""
 
     begun: float
     greedy: dict[Limit, Caller]
@@ -62,7 +62,7 @@ class Deployment:
         self.relays: dict[int, Program] = {}
 
     def start(self, number: int) -> Program:
-        """Returns when it has given its first answer."""
+        """Returns when the relay has sent its first response."""
         own = {
             "RATE_LIMIT": "off", "ONE_MIN_API_KEYS": "bench-vendor-key", "ONE_MIN_MODELS_REFRESH": "0",
             "MEMCACHED_SERVERS": f"127.0.0.1:{self.store}", "KEY_FIRST_TOKEN": "bench-key-0123456789",
@@ -84,7 +84,7 @@ class Deployment:
         return relay
 
     def wait_until_known(self) -> None:
-        """Until each relay knows of all that run: an outage before that is shared out among fewer."""
+        """Waits until each relay knows all others: an outage before that would be divided among fewer."""
         ends = time.monotonic() + 20
         while time.monotonic() < ends:
             if all(_sum(_metrics(relay), "relay_instances") == len(self.relays) for relay in self.relays.values()):
@@ -96,7 +96,7 @@ class Deployment:
             self.clocks[number].set(ahead)
 
     def look(self, outcome: Outcome) -> None:
-        """What the relays say of themselves: for the diagnosis, not for the judgement."""
+        """Adds the relays' own figures to the outcome. They explain a result but do not decide it."""
         for number, relay in sorted(self.relays.items()):
             text = _metrics(relay)
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
@@ -130,7 +130,8 @@ def token_of(kind: str, limit: Limit) -> str:
 
 
 def run(setup: Setup, case: Case, seed: int, older: Path | None = None) -> Outcome:
-    """Starts all, asks for as long as the case says, ends all. What the callers were told is kept in the folder."""
+    """Starts everything, sends requests for the time of the case, and ends everything. The responses are kept in the
+    folder."""
     os.makedirs(folder := setup.folder / case.name, exist_ok=True)
     with ExitStack() as stack:
         (folder / "upstream").unlink(missing_ok=True)
@@ -187,7 +188,7 @@ async def _press(deployment: Deployment) -> Outcome:
 
 
 def _keep(outcome: Outcome, path: Path) -> None:
-    """Each answer in a line: kind, limit, relay, sent and got in seconds from the beginning, status."""
+    """Writes each response as a line: kind, limit, relay, sent and received in seconds from the beginning, status."""
     with path.open("w") as file:
         for kind, callers in (("greedy", outcome.greedy), ("modest", outcome.modest)):
             for limit, caller in callers.items():

@@ -35,8 +35,9 @@ class Count:
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked, of which relay: the load's kind, the events of the vendor's streams, the vendor's wire (None:
-    1min.ai's), settings of this relay, callers that ask in turn; the body of each chat request (empty: one of 1 KB)."""
+    """A counted request and its relay: the load's kind, the events of the vendor's streams, the vendor's API (None
+    for 1min.ai), settings of the relay, callers that take turns, and the body of each chat request (empty for one of
+    1 KB)."""
 
     kind: str = "whole"
     events: int = 100
@@ -70,7 +71,7 @@ def out_file(folder: Path) -> Path:
 
 
 def run(bench: Bench, case: Case, requests: int) -> Path:
-    """A whole run, from the relay's start to its end; returns what callgrind wrote of it."""
+    """Counts a whole run, from the relay's start to its end. Returns callgrind's output."""
     setup = bench.setup
     out = out_file(setup.folder)
     out.unlink(missing_ok=True)

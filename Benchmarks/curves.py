@@ -1,4 +1,4 @@
-"""Curves over a growing number of connections: what stands in them, and their picture as SVG."""
+"""Curves over a growing number of connections: their points, and their picture as SVG."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rate_within(points: Iterable[Point], bound_ms: float) -> float | None:
 
 
 def within_bounds(curves: dict[str, list[Point]]) -> list[list[str]]:
-    """A row for each program: its requests a second within each of the bounds."""
+    """Returns a row for each program: its requests per second within each of the bounds."""
     rates = {name: [rate_within(points, bound) for bound in BOUNDS_MS] for name, points in curves.items()}
     return [[name, *("none" if rate is None else f"{rate:,.0f}" for rate in some)] for name, some in rates.items()]
 
@@ -74,7 +74,7 @@ def _x(number: int, most: int) -> float:
 def _panel(
     curves: dict[str, list[Point]], top: int, label: str, place: Callable[[Point], float], marks: list[tuple[float, str]]
 ) -> list[str]:
-    """`place`: a point's height, as are those of the marks, from 0 to 1."""
+    """Draws one panel. `place` gives the height of a point or mark, from 0 to 1."""
     base, right = top + PANEL, WIDTH - RIGHT
     out = [f'<text transform="translate(18 {top + PANEL / 2:.0f}) rotate(-90)" text-anchor="middle" fill="{FAINT}">{label}</text>']
     for share, text in marks:

@@ -1,4 +1,4 @@
-"""Draws stacks as a flame graph, SVG: a function's width is what it and all that it called took."""
+"""Draws stacks as a flame graph in SVG: a function's width is its cost with all callees."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tree(stacks: Mapping[tuple[str, ...], float]) -> Frame:
 
 
 def less(many: Mapping[tuple[str, ...], int], few: Mapping[tuple[str, ...], int], divisor: int) -> dict[tuple[str, ...], float]:
-    """What each stack took of one request; a stack that took less with more requests belongs to none."""
+    """Returns the cost of each stack for one request. A stack that cost less with more requests belongs to none."""
     return {stack: more / divisor for stack, cost in many.items() if (more := cost - few.get(stack, 0)) > 0}
 
 
@@ -69,7 +69,7 @@ def draw(stacks: Mapping[tuple[str, ...], float], title: str) -> str:
 
 
 def _placed(frame: Frame, level: int, before: float, least: float) -> Iterable[tuple[Frame, int, float]]:
-    """Frames with their level and the cost of all to their left, callees by name."""
+    """Returns frames with their level and the cost of all frames to their left. Callees are sorted by name."""
     waiting = [(frame, level, before)]
     while waiting:
         frame, level, before = waiting.pop()

@@ -30,13 +30,13 @@ def packages(text: str) -> dict[str, str]:
 
 
 def reason(output: str) -> str:
-    """Why pip did not install something, of all that it said: its last error."""
+    """Returns why pip did not install a package: the last error in its output."""
     errors = [line.partition("ERROR: ")[2] for line in output.splitlines() if line.startswith("ERROR: ")]
     return errors[-1] if errors else "pip failed without an error"
 
 
 def install(requirements: dict[str, str]) -> dict[str, str]:
-    """Installs what is missing, as built packages alone; returns why not, by name."""
+    """Installs missing packages, only built ones. Returns the reasons of failures by name."""
     if not (VENV / "bin/pip").exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     failed = {}

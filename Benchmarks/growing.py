@@ -1,4 +1,4 @@
-"""Settings of relays that are alike but for one number: callers, limits, providers, models."""
+"""Settings of relays that differ in one number: callers, limits, providers, models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ NUMBERS = tuple(SMALL)
 
 @dataclass(frozen=True)
 class Step:
-    """A number that grows while the others stay as in SMALL; percent: the most by which the instructions may."""
+    """A number that grows while the others stay as in SMALL. percent: the largest allowed growth of the
+    instructions."""
 
     name: str
     before: int
@@ -51,7 +52,7 @@ def settings(numbers: dict[str, int]) -> dict[str, str]:
 
 
 def grown(before: float, after: float) -> float:
-    """In percent."""
+    """Returns the growth in percent."""
     return (after / before - 1) * 100
 
 

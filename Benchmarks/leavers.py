@@ -1,4 +1,5 @@
-"""Clients that leave, and the fake vendor that sees them go; both live in one process, so that they read one clock."""
+"""Clients that leave, and a fake vendor that sees them leave. Both run in one process, so that they use the same
+clock."""
 
 from __future__ import annotations
 
@@ -39,12 +40,12 @@ class Leaver:
     failure: str = ""
 
     def milliseconds(self) -> float:
-        """From its leaving to the vendor's close."""
+        """The milliseconds from the client's leaving to the vendor's close."""
         return (self.closed_at - self.left_at) * 1000
 
 
 class Vendor(asyncio.Protocol):
-    """Answers as far as the leaver's moment says, and never to the end."""
+    """A vendor that responds up to the moment at which the client leaves, and never to the end."""
 
     def __init__(self, leavers: list[Leaver]) -> None:
         self.leavers = leavers

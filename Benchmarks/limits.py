@@ -1,4 +1,4 @@
-"""What counting costs: limits off, in the relay's memory and on memcached, beside nginx."""
+"""Measures the cost of counting: limits off, in the relay's memory and on memcached, beside nginx."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Counted:
 
 
 def decision(bench: Bench) -> None:
-    """The limiter alone, in memory, on one core; see Tests/Decision."""
+    """Measures the limiter alone, in memory, on one core; see Tests/Decision."""
     program = HERE.parent / ".build/release/decision-benchmark"
     if not program.exists():
         raise SystemExit(f"no {program}: build it first (make benchmark)")
@@ -41,7 +41,7 @@ def decision(bench: Bench) -> None:
 
 
 def limits(bench: Bench) -> None:
-    """Limits off, in memory and on memcached, all in turn with nginx."""
+    """Measures limits off, in memory and on memcached, in turn with nginx."""
     with _lanes(bench) as programs:
         for program in programs:
             bench.load(program, "whole", connections=64, requests=2 * KEYS)
@@ -108,7 +108,7 @@ def _hot_key(bench: Bench) -> None:
 
 
 def _check(bench: Bench, programs: list[Program]) -> None:
-    """A figure is worth nothing where the relay does not count as it was told to."""
+    """Checks that the relay counts as configured, because figures would be worthless otherwise."""
     for program in programs:
         is_limited = b"\r\nx-ratelimit-limit-requests: 1000000000\r\n" in program.first_head.lower() + b"\r\n"
         if program.dialect == "openai" and is_limited != (program.name not in (OFF, MANY_OFF)):

@@ -15,7 +15,7 @@ INK, FAINT, GRID, WITHIN, OVER, OURS = "#1f2933", "#5f6b7a", "#dfe4ea", "#9fb3c8
 
 @dataclass(frozen=True)
 class Curve:
-    """`times`: of the admissions, in seconds from the first request."""
+    """A curve. `times` are those of the admissions, in seconds from the first request."""
 
     name: str
     note: str
@@ -34,7 +34,7 @@ def sliding(times: list[float], window: float, end: float) -> list[tuple[float, 
 
 
 def draw(curves: list[Curve], number: int, window: int, end: float, title: str, subtitle: str) -> str:
-    """N is `number` in `window` seconds."""
+    """Draws the panels. N is `number` in `window` seconds."""
     panels = [(curve, sliding(curve.times, window, end)) for curve in curves]
     heights = [UNIT * (max(max(count for _, count in points) / number, 1) + 0.25) for _, points in panels]
     height = TOP + sum(heights) + GAP * (len(panels) - 1) + BOTTOM
@@ -103,7 +103,7 @@ def _panel(
 
 
 def _area(points: list[tuple[float, int]], number: int, end: float, base: float, color: str) -> str:
-    """Of steps, without the points that change nothing."""
+    """Returns the area below steps, without points that change nothing."""
     path = [f"M{_x(points[0][0], end):.1f} {base:.1f}"]
     last = None
     for moment, count in points:

@@ -27,7 +27,7 @@ PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "LANG")
 
 @contextmanager
 def awake() -> Iterator[None]:
-    """No core sleeps inside the block: on each runs a program that everybody else goes before."""
+    """Keeps all cores awake inside the block: each runs a program of the lowest priority."""
     spinners = [subprocess.Popen([sys.executable, "-c", SPINNING]) for _ in os.sched_getaffinity(0)]
     try:
         time.sleep(0.5)  # until they run, and go behind all others
@@ -44,7 +44,7 @@ AWAKE = {nullcontext: "", awake: ", cores awake"}
 
 @dataclass(frozen=True)
 class Memory:
-    """Kilobytes of a process tree."""
+    """The memory of a process tree in kilobytes."""
 
     anonymous: int
     pss: int
@@ -87,12 +87,12 @@ class Program:
         return Memory(sums["Anonymous"], sums["Pss"], sums["Rss"])
 
     def forget_peak(self) -> None:
-        """From now on `peak_kilobytes` is anew."""
+        """Resets `peak_kilobytes`."""
         for pid in self._tree():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_kilobytes(self) -> int:
-        """The most that was resident, its processes' peaks added up."""
+        """The peak of resident memory, summed over the processes."""
         return sum(
             int(line.split()[1])
             for pid in self._tree()
@@ -101,7 +101,7 @@ class Program:
         )
 
     def accepted(self) -> int:
-        """The connections that the fake vendor has accepted, with that of this question."""
+        """The number of connections that the fake vendor has accepted, including that of this request."""
         with urlopen(f"http://127.0.0.1:{self.whole_port}/accepted", timeout=10) as told:
             return int(json.load(told)["accepted"])
 
@@ -119,8 +119,8 @@ class Program:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all programs of a run share. `relay_settings` are added to each relay's environment, and `wrapper` is the
-    command that runs each relay."""
+    """The shared setup of a run's programs. `relay_settings` are added to each relay's environment, and `wrapper` is
+    the command that runs each relay."""
 
     folder: Path
     relay: Path
@@ -133,7 +133,7 @@ class Setup:
 
     @contextmanager
     def upstream(self, *options: str) -> Iterator[Program]:
-        """The fake vendor (see upstream.c)."""
+        """Starts the fake vendor (see upstream.c)."""
         process = subprocess.Popen([self.folder / "upstream", *options], stdout=subprocess.PIPE, text=True)
         with stopping(process):
             assert process.stdout
@@ -170,7 +170,7 @@ class Setup:
 
     @contextmanager
     def start_memcached(self) -> Iterator[Program]:
-        """memcached with one thread. It logs nothing."""
+        """Starts memcached with one thread and without logs."""
         port = free_ports(1)[0]
         command = [str(self.memcached), "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-t", "1"]
         process = subprocess.Popen([*command, "-u", getpass.getuser()], text=True)
@@ -185,7 +185,7 @@ class Setup:
 
 
 def await_first_answer(program: Program, begun: float, log: Path, seconds: float = 15) -> None:
-    """Returns when the program, started at `begun`, has answered a chat request with 200, within so many seconds."""
+    """Returns when the program, started at `begun`, has responded to a chat request with 200 within so many seconds."""
     request = first_request(program.dialect, program.whole_port)
     while time.monotonic() < begun + seconds:
         if program.process.poll() is not None:
@@ -229,7 +229,7 @@ def is_open(port: int) -> bool:
 
 
 def filled(template: str, values: dict[str, str]) -> str:
-    """The template with each `@NAME@` replaced."""
+    """Returns the template with each `@NAME@` replaced."""
     for name, value in values.items():
         template = template.replace(f"@{name}@", value)
     return template
@@ -255,7 +255,7 @@ def stopping(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 def first_request(dialect: str, port: int) -> bytes:
-    """A small chat request, closing the connection after it."""
+    """Returns a small chat request, after which the connection closes."""
     if dialect == "openai":
         target, key = "/v1/chat/completions", "Authorization: Bearer bench-key-0123456789"
         body = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}'
@@ -270,7 +270,7 @@ def first_request(dialect: str, port: int) -> bytes:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that nothing listens on; all are held until the last is found."""
+    """Returns loopback ports that nothing listens on. All are held until the last one is found."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for listener in sockets:
@@ -289,7 +289,8 @@ def build_tools(folder: Path) -> None:
 
 
 def started_environment() -> dict[str, str]:
-    """What the relay adds to its environment when it starts itself again: with it, valgrind's relay stays in valgrind."""
+    """Returns the variables that the relay adds to its environment when it restarts itself: with them, valgrind's relay
+    stays in valgrind."""
     found = re.search(r'name: "([\w.]+)", value: "(\d+)"', TUNABLES.read_text())
     if not found:
         sys.exit(f"{TUNABLES}: no tunables")
@@ -297,7 +298,7 @@ def started_environment() -> dict[str, str]:
 
 
 def find_relay() -> Path:
-    """RELAY_BINARY, or the release build."""
+    """Returns RELAY_BINARY, or the release build."""
     path = Path(os.environ.get("RELAY_BINARY") or HERE.parent / ".build/release/relay").resolve()
     if not os.access(path, os.X_OK):
         sys.exit(f"no relay at {path}: build it first (make release), or set RELAY_BINARY")
@@ -312,7 +313,8 @@ def find_program(name: str, package: str) -> Path:
 
 
 def raise_descriptor_limit(wanted: int) -> None:
-    """Children inherit it. Ends the run when the system does not allow `wanted` descriptors."""
+    """Raises the limit of descriptors, also for children. Ends the run if the system does not allow `wanted`
+    descriptors."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, hard), max(wanted, hard)))
@@ -323,7 +325,7 @@ def raise_descriptor_limit(wanted: int) -> None:
 
 
 def parse_settings(texts: list[str]) -> dict[str, str]:
-    """`NAME=VALUE` texts as a mapping."""
+    """Returns `NAME=VALUE` texts as a mapping."""
     for text in texts:
         if "=" not in text:
             sys.exit(f"--env wants NAME=VALUE, not {text}")

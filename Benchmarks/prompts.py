@@ -1,4 +1,5 @@
-"""What agents send: long histories of code, prose, Chinese and JSON, many tools, a picture. The same bytes in each run."""
+"""Prompts of agents: long histories of code, prose, Chinese and JSON, many tools, an image. The bytes are the same in
+each run."""
 
 from __future__ import annotations
 
@@ -69,7 +70,7 @@ KINDS: dict[str, Callable[[random.Random], Iterator[str]]] = {"code": code, "pro
 
 
 def turns(kind: str, size: int) -> list[tuple[str, str]]:
-    """Roles and texts of a history whose chat, as JSON, has about so many bytes."""
+    """Returns roles and texts of a history whose chat has about so many bytes as JSON."""
     texts = KINDS[kind](random.Random(f"{kind} {size}"))
     room = size // MESSAGES
     found = []
@@ -106,7 +107,7 @@ def short(size: int = 1_000) -> bytes:
 
 
 def tools(count: int = 60, size: int = 63_000) -> bytes:
-    """A short chat that offers so many tools."""
+    """Returns a short chat that offers so many tools."""
     chance = random.Random("tools")
     sentences = prose(chance)
     offered: list[dict[str, Any]] = []
@@ -125,7 +126,7 @@ def tools(count: int = 60, size: int = 63_000) -> bytes:
 
 
 def picture(size: int = 900_000) -> bytes:
-    """A chat with a picture of noise, whose data URL has about so many bytes."""
+    """Returns a chat with an image of noise, whose data URL has about so many bytes."""
     width = 400
     height = size * 3 // 4 // (3 * width)
     chance = random.Random("picture")

@@ -1,4 +1,4 @@
-"""The yardsticks: nginx and HAProxy, each with the configuration that lies beside this file."""
+"""The proxies to compare with: nginx and HAProxy, each with the configuration beside this file."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def haproxy(setup: Setup, upstream_port: int, threads: int | None, connections: 
 
 
 def _fresh(setup: Setup, name: str) -> Path:
-    """The folder of a proxy, without the log of one that ran before."""
+    """Returns the folder of a proxy, without the log of an earlier run."""
     folder = setup.folder / processes.file_name(name)
     folder.mkdir(exist_ok=True)
     (folder / "access.log").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What counted figures are compared with: those on record, or those of the recorded commit, built and counted here."""
+"""The reference of counted figures: those on record, or those of the recorded commit, built and counted here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def reasons_to_build(recorded: dict[str, str], here: dict[str, str], known: Iter
 
 
 def buildable(commit: str) -> str | None:
-    """Why a record of that commit cannot be built again, None: it can."""
+    """Returns why a record of that commit cannot be built again; None if it can."""
     if not commit:
         return "no commit is on record"
     return f"the record was made of {commit}" if " " in commit else None
@@ -34,7 +34,7 @@ def buildable(commit: str) -> str | None:
 
 @contextmanager
 def built(root: Path, commit: str) -> Iterator[Path]:
-    """The relay of `commit`, built by its own Makefile in a worktree of its own, which is there inside the block."""
+    """Builds the relay of `commit` by its own Makefile, in a worktree that exists inside the block."""
     if reason := buildable(commit):
         sys.exit(f"{reason}: nothing to compare with; record a commit without changes (--write)")
     with tempfile.TemporaryDirectory(prefix="relay-recorded-") as folder:

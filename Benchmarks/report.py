@@ -1,4 +1,4 @@
-"""Turns outcomes into Markdown, and puts it into README.md."""
+"""Turns outcomes into Markdown, and writes it into README.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench import Outcome, Table
 
 
 class AtLeast(float):
-    """A goal that is met from there on."""
+    """A goal that is met from a value on."""
 
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -64,14 +64,14 @@ GOALS = [
 
 
 class OthersClock:
-    """Measures the processor time that everything but this run uses meanwhile."""
+    """Measures the processor time that other programs use during the run."""
 
     def __init__(self) -> None:
         self._busy, self._all = _machine_ticks()
         self._own = _own_seconds()
 
     def cores_used_by_others(self) -> float:
-        """Of this machine's cores, on the average."""
+        """The cores of this machine that other programs used, on average."""
         busy, all_ticks = _machine_ticks()
         cores = os.cpu_count() or 1
         seconds = (all_ticks - self._all) / TICKS_PER_SECOND / cores
@@ -80,7 +80,7 @@ class OthersClock:
 
 
 def _machine_ticks() -> tuple[int, int]:
-    """Busy (with steal) and all ticks of all cores since the machine's start."""
+    """Returns busy (with steal) and all ticks of all cores since the machine's start."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     idle = fields[3] + fields[4]
     return sum(fields) - idle, sum(fields)
@@ -92,7 +92,7 @@ def _own_seconds() -> float:
 
 
 def render(table: Table) -> str:
-    """Aligned Markdown: the first column left, the others right."""
+    """Returns aligned Markdown: the first column left, the others right."""
     lines = [table.header, *table.rows]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(table.header))]
 
@@ -105,7 +105,7 @@ def render(table: Table) -> str:
 
 
 def goals(outcome: Outcome) -> Table:
-    """A figure is judged as it is printed."""
+    """Returns the table of figures beside their goals. A figure is compared as it is printed."""
     rows = []
     for figure, text, bound in GOALS:
         if figure not in outcome.figures:
@@ -118,7 +118,7 @@ def goals(outcome: Outcome) -> Table:
 
 
 def machine(programs: list[Path], others: float, is_quick: bool) -> str:
-    """The facts without which figures mean little; `programs` tell their versions by `-v`."""
+    """Returns the facts about the machine that figures depend on. `programs` print their versions with `-v`."""
     system = re.search(r'PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     facts = [
@@ -135,13 +135,13 @@ def machine(programs: list[Path], others: float, is_quick: bool) -> str:
 
 
 def processor() -> str:
-    """This machine's model."""
+    """Returns this machine's processor model."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return model.group(1) if model else platform.machine()
 
 
 def first_line(command: list[str]) -> str:
-    """Of what the command prints, empty when it cannot be run."""
+    """Returns the first line that the command prints; empty if it cannot be run."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except OSError:
@@ -150,7 +150,7 @@ def first_line(command: list[str]) -> str:
 
 
 def write(readme: Path, text: str, markers: tuple[str, str] = ("<!-- results -->\n", "<!-- end of results -->")) -> None:
-    """Replaces what stands between the markers."""
+    """Replaces the text between the markers."""
     begin, end = markers
     head, found, rest = readme.read_text().partition(begin)
     _, found_end, tail = rest.partition(end)

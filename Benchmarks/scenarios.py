@@ -1,4 +1,4 @@
-"""What is measured. Each scenario starts its programs, loads them and returns tables and figures for the goals."""
+"""The scenarios. Each starts its programs, loads them, and returns tables and figures for the goals."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from processes import AWAKE, Memory, Program
 
 
 def chat(bench: Bench) -> None:
-    """Whole answers, 64 connections."""
+    """Measures whole responses over 64 connections."""
     _compare(bench, "whole", "chat", "Whole answers, 1 KB up and down, 64 connections, one thread")
 
 
 def streams(bench: Bench) -> None:
-    """Streams of 100 events, 64 connections."""
+    """Measures streams of 100 events over 64 connections."""
     _compare(bench, "stream", "stream", "Streams of 100 events, 64 connections, one thread")
 
 
 def passed(bench: Bench) -> None:
-    """The same of a vendor with OpenAI's wire, whose chats are passed on as they come."""
+    """Measures chats and streams of an OpenAI-compatible vendor, whose requests are forwarded unchanged."""
     _compare(bench, "whole", "passed chat", "Whole answers that pass as they come", PASSED)
     _compare(bench, "stream", "passed stream", "Streams of 100 events that pass as they come", PASSED)
 
 
 def claude(bench: Bench) -> None:
-    """Streams of a vendor with Anthropic's wire."""
+    """Measures streams of a vendor with Anthropic's API."""
     _compare(bench, "stream", "claude stream", "Streams of 100 events from Anthropic's wire", CLAUDE)
 
 
 def latency(bench: Bench) -> None:
-    """One connection: what a hop adds, where cores sleep between its steps and where they do not."""
+    """Measures one connection: the time that a hop adds, with cores that sleep between its steps and with cores that do
+    not."""
     rows = []
     with _all(bench) as programs:
         for kind, title in (("whole", "whole answer"), ("stream", "stream of 100 events")):
@@ -58,7 +59,7 @@ def latency(bench: Bench) -> None:
 
 
 def cores(bench: Bench) -> None:
-    """All cores, shared with the vendor and the load."""
+    """Measures with all cores, which the vendor and the load use, too."""
     threads = os.cpu_count() or 1
     rows = []
     with _all(bench, threads) as programs:
@@ -71,7 +72,7 @@ def cores(bench: Bench) -> None:
 
 
 def slow(bench: Bench) -> None:
-    """Many open slow streams, and chat requests beside them."""
+    """Measures many open slow streams, and chat requests beside them."""
     held = {name: _hold(bench, start) for name, start in _starts(bench, bench.scale.streams).items()}
     relay, nginx = held["relay"], held["nginx"]
     count = bench.scale.streams
@@ -103,7 +104,8 @@ def slow(bench: Bench) -> None:
 
 
 def idle(bench: Bench) -> None:
-    """Start to first answer, and memory a second after it, with each program's own number of threads."""
+    """Measures the time from the start to the first response, and the memory a second later, with each program's own
+    number of threads."""
     times: dict[str, list[float]] = {"relay": [], "nginx": []}
     memory: dict[str, Memory] = {}
     with bench.setup.upstream() as upstream:
@@ -127,7 +129,7 @@ def idle(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
-    """Anonymous memory over many chat requests, and after two waves of streams."""
+    """Measures anonymous memory over many chat requests, and after two waves of streams."""
     columns: dict[str, list[tuple[str, int]]] = {}
     for name, start in _starts(bench, bench.scale.streams).items():
         with _slow_upstream(bench) as upstream, start(upstream.whole_port) as program:
@@ -156,7 +158,7 @@ def memory(bench: Bench) -> None:
 
 
 def _starts(bench: Bench, streams: int | None) -> dict[str, Callable[[int], Any]]:
-    """How relay and nginx are started: one thread and room for `streams`, or as they come (None)."""
+    """Returns how relay and nginx are started: one thread and room for `streams`, or with their defaults (None)."""
     threads = 1 if streams else None
     connections = 3 * streams + 512 if streams else 1024
     return {
@@ -167,7 +169,7 @@ def _starts(bench: Bench, streams: int | None) -> dict[str, Callable[[int], Any]
 
 @contextmanager
 def _all(bench: Bench, threads: int = 1, wire: OtherWire | None = None) -> Iterator[list[Program]]:
-    """Relay, nginx, HAProxy and the fake vendor behind all."""
+    """Starts relay, nginx, HAProxy and the fake vendor behind them."""
     with ExitStack() as stack:
         upstream = stack.enter_context(bench.setup.upstream())
         port = upstream.whole_port
@@ -230,7 +232,8 @@ def _hold(bench: Bench, start: Callable[[int], Any]) -> Held:
 
 
 def _core_share(bench: Bench, program: Program) -> float:
-    """Of one core, at rest but for the streams; over whole turns of the vendor's second."""
+    """Returns the share of one core that open streams use without other work, over whole turns of the vendor's
+    second."""
     before, begun = program.processor_seconds(), time.monotonic()
     time.sleep(bench.scale.rounds)
     return (program.processor_seconds() - before) / (time.monotonic() - begun)

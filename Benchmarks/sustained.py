@@ -1,4 +1,4 @@
-"""Many streams at once: as many as get each event in time, and what open ones need."""
+"""Measures many streams at once: how many get each event in time, and the memory of open ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ Start = Callable[[int, int], AbstractContextManager[Program]]  # by the vendor's
 
 
 def streams_allowed(wanted: int, descriptors: int) -> int:
-    """How many streams a proxy may hold open: each is a connection of a client and one to the vendor."""
+    """Returns how many streams a proxy may hold open: each has a connection of a client and one to the vendor."""
     return max(0, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
 
 
 def is_sustained(result: dict[str, Any], streams: int, events: int) -> bool:
-    """`events`: of one stream. All were open at once, none missed an event, and none waited too long for the next."""
+    """Returns whether streams of `events` events are sustained: all were open at once, none missed an event, and none
+    waited too long for the next."""
     return (
         not result["failures"] and result["most_open"] == streams and result["events"] == streams * events
         and result["max_gap_ms"] <= GAPS * PACE_MS
@@ -31,7 +32,7 @@ def is_sustained(result: dict[str, Any], streams: int, events: int) -> bool:
 
 
 def most_sustained(steps: Iterable[int], holds: Callable[[int], bool]) -> int:
-    """The last of the growing steps before the first that does not hold; 0: not even the first."""
+    """Returns the last of the growing steps before the first that fails; 0 if the first one fails."""
     most = 0
     for step in steps:
         if not holds(step):
@@ -41,7 +42,7 @@ def most_sustained(steps: Iterable[int], holds: Callable[[int], bool]) -> int:
 
 
 def sustained(bench: Bench, starts: dict[str, Start], most: int) -> Table:
-    """Doubles the streams from 125 on, up to `most`."""
+    """Doubles the number of streams from 125 up to `most`."""
     steps = [*(count for exponent in range(20) if (count := 125 * 2**exponent) < most), most]
     rows = []
     for name, start in starts.items():
@@ -63,7 +64,7 @@ def sustained(bench: Bench, starts: dict[str, Start], most: int) -> Table:
 
 
 def memory(bench: Bench, starts: dict[str, Start], wanted: int) -> Table:
-    """Idle, after a load, and with many open streams; size of the binary."""
+    """Measures the memory when idle, after a load, and with many open streams, and the size of the binary."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     streams = streams_allowed(wanted, limit)
     held = type(bench)(bench.setup, replace(bench.scale, streams=streams))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counting tokens beside tiktoken, in one run on one core: prints Markdown.
+"""Compares token counting with tiktoken, in one run on one core. Prints Markdown.
 
     Benchmarks/tokens.py    after `make build`'s or `make release`'s count-tokens; see Tests/Tokens/compare.py
 
@@ -25,7 +25,7 @@ HOSTILE |= {"marks": "\u0301", "equals": "=", "letters": "qwertyuiopasdfghjklzxc
 
 
 def theirs(encoding, texts: list[str], rounds: int) -> float:
-    """tiktoken's seconds for all texts."""
+    """Returns tiktoken's seconds for all texts."""
     least = float("inf")
     for _ in range(rounds):
         begun = time.thread_time()

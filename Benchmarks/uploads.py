@@ -1,4 +1,5 @@
-"""What it costs to pass files on: a large one alone, and many at once, beside nginx that buffers no requests."""
+"""Measures the cost of forwarding files: a large one alone, and many at once, beside nginx without request
+buffering."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ MANY, MANY_MEGABYTES = 200, 5
 
 @dataclass(frozen=True)
 class Passed:
-    """One round: processor seconds and seconds for each gigabyte, and what was resident at most, in megabytes."""
+    """One round: processor seconds and seconds per gigabyte, and the peak of resident memory in megabytes."""
 
     processor: float
     seconds: float

@@ -1,4 +1,4 @@
-"""How much of a limit saturated callers get in each window, and that no window ever holds more."""
+"""Measures how much of a limit saturating callers get in each window, and that no window holds more."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONG = [Case(20_000, 60, 20)]
 
 
 def windows(bench: Bench) -> None:
-    """Four instances on one memcached, one caller of all that asks for more than it may have."""
+    """Measures four instances on one memcached, with one caller that sends more requests than its limit."""
     rows = []
     for case in SHORT + (LONG if bench.scale.is_long else []):
         with _instances(bench, case) as relays:
@@ -65,7 +65,7 @@ def _instances(bench: Bench, case: Case) -> Iterator[list[Program]]:
 
 
 async def _saturate(relays: list[Program], case: Case) -> Caller:
-    """Over one window more than is judged. Returns what the caller was told."""
+    """Sends requests for one window more than is evaluated. Returns the caller's responses."""
     caller = Caller("bench-saturated-caller", "gpt-4o-mini")
     ends = time.monotonic() + (case.windows + 1) * case.seconds
     await asyncio.gather(*(

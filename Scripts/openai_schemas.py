@@ -79,7 +79,7 @@ def cleaned(schema: Any, found: set[str]) -> Any:
 
 
 def extract(document: dict[str, Any]) -> dict[str, Any]:
-    """The `$defs` document for ROOTS."""
+    """Returns the `$defs` document for ROOTS."""
     source = document["components"]["schemas"]
     wanted, done = set(ROOTS), {}
     while wanted:
@@ -95,7 +95,7 @@ def extract(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def properties(source: dict[str, Any], name: str) -> set[str]:
-    """The names of the properties of a schema, and of those that it is made of."""
+    """Returns the names of the properties of a schema and of the schemas that it is made of."""
     schema = source[name]
     found = set(schema.get("properties", {}))
     for part in schema.get("allOf", []):

@@ -28,7 +28,7 @@ def send(connection, path, body=None, **fields):
 
 
 def call(path, body=None, source=None, **fields):
-    """Status, headers and text of one request on a connection of its own."""
+    """Sends one request on its own connection. Returns status, headers and text."""
     connection = connect(source)
     try:
         return send(connection, path, body, **fields)
@@ -75,7 +75,8 @@ def check_api():
 
 
 def check_stream():
-    """The vendor waits before each piece; a proxy that collects pieces would hand out all of them at once."""
+    """Checks that chunks arrive one by one. The vendor waits before each one; a proxy that buffers would send all at
+    once."""
     connection, answer = begin_stream("!delay=1000 one two three four five")
     expect("X-Accel-Buffering of a stream", answer.headers["X-Accel-Buffering"], "no")
     times = []
@@ -95,14 +96,14 @@ def check_spread(prefix):
 
 
 def check_leave(name):
-    """Leaves a stream of one piece in four seconds with its first."""
+    """Leaves a stream of one chunk in four seconds after its first."""
     connection, answer = begin_stream("!delay=4000" + " word" * 300, id=name)
     expect("first line of a stream to leave", answer.readline()[:6], b"data: ")
     connection.close()
 
 
 def ask_at_once(source, count):
-    """The answers to `count` chats of one caller, sent when all their connections stand."""
+    """Sends `count` chats of one caller at once, when all connections are open. Returns the responses."""
     answers = []
     gate = threading.Barrier(count)
 
@@ -158,7 +159,7 @@ HALF_SENT = 200
 
 
 def check_memory():
-    """200 half-sent bodies of 32 MB of one caller; small chats of another are answered meanwhile."""
+    """Sends 200 incomplete bodies of 32 MB of one caller, and checks that small chats of another succeed meanwhile."""
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
         "Content-Length: 33554432\r\n\r\n"
@@ -186,7 +187,7 @@ def check_memory():
 
 
 def check_load(token, end):
-    """Eight clients with a known key ask, each again and again, until the file `end` is there; half of them for streams."""
+    """Sends requests from eight clients with a known key until the file `end` exists; half of them are streams."""
     authorization = f"Bearer {token}"
     failures = []
     counts = [0] * 8
@@ -218,7 +219,7 @@ def check_load(token, end):
 
 
 def check_replaced(token, name):
-    """A relay with the new settings and the new token of a known key."""
+    """Checks a relay with the new settings and the new token of a known key."""
     status, headers, text = call("/v1/models", Authorization=f"Bearer {token}", id=name)
     models = [model["id"] for model in json.loads(text)["data"]]
     limit = headers["x-ratelimit-limit-requests"]

@@ -1,4 +1,4 @@
-"""One relay in front of the fake vendor, whose model acts by rules (`onemin_acting`)."""
+"""A relay in front of the fake vendor, whose model follows rules (`onemin_acting`)."""
 
 import sys
 import uuid

@@ -16,7 +16,7 @@ PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\
 
 
 def fetched(url: str, **_: Any) -> httpx.Response:
-    """In place of the network, from which the suite takes its pictures and documents."""
+    """Replaces the network, from which the suite downloads its images and documents."""
     content = {".pdf": PDF, ".wav": SOUND}.get(url[-4:], PICTURE)
     return httpx.Response(200, content=content, request=httpx.Request("GET", url))
 
@@ -76,5 +76,5 @@ class TestResponses(TestChatCompletions):
 
     @property
     def supports_audio_inputs(self) -> bool:
-        """The Responses API has none."""
+        """Returns False: the Responses API has no audio inputs."""
         return False

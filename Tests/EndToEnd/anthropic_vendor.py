@@ -1,4 +1,4 @@
-"""A strict fake of Anthropic's messages, for tests.
+"""A strict fake of Anthropic's Messages API, for tests.
 
 `AnthropicServer` runs in a thread of the test's process. A request is checked against the types of Anthropic's own client and
 against the rules that its documentation has beside them; one that Anthropic would refuse gets its 400, and is a violation.
@@ -51,7 +51,7 @@ KEYWORDS = {
 
 
 def strict_types() -> pydantic.TypeAdapter[Any]:
-    """The request as Anthropic's client has it, without fields that it does not have."""
+    """Returns the request types of Anthropic's client, which refuse unknown fields."""
     for name, module in list(sys.modules.items()):
         for known in vars(module).values() if name.startswith("anthropic.types") else ():
             if is_typeddict(known):
@@ -63,7 +63,8 @@ ADAPTER = strict_types()
 
 
 def consumed(value: Any) -> None:
-    """Iterables are validated as they are read. Blocks of answers, which the client takes too, may have more fields."""
+    """Consumes iterables, which are validated as they are read. Blocks of responses, which the client accepts too, may
+    have more fields."""
     if isinstance(value, pydantic.BaseModel) and getattr(value, "type", None) not in SERVED:
         raise ValueError(f"{value} is not the block of a request")
     if isinstance(value, dict):
@@ -313,7 +314,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 
 def failure(kind: str, message: str = "It is wrong.", **more: Any) -> dict[str, Any]:
-    """The body of a refusal."""
+    """Returns the body of a refusal."""
     return {"type": "error", "error": {"type": kind, "message": message} | more, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
 
 
@@ -337,7 +338,7 @@ def use(id: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def search(number: int, query: str) -> list[dict[str, Any]]:
-    """A use of a tool of Anthropic's own."""
+    """Returns the content blocks of one use of Anthropic's own web search."""
     id = f"srvtoolu_{number}"
     found = {"type": "web_search_result", "url": "https://a.example", "title": "A", "encrypted_content": "RXRq"}
     return [
@@ -400,7 +401,7 @@ def all_events(script: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def events(script: dict[str, Any]) -> bytes:
-    """A stream's body."""
+    """Returns the body of a stream."""
     end = script.get("line_end", "\n")
     out = ""
     for event in script.get("events") or all_events(script):

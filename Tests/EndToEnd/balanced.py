@@ -1,4 +1,4 @@
-"""Relays with several providers of one model, which the fake vendor tells apart by their keys."""
+"""Relays with several providers of one model, which the fake vendor distinguishes by their keys."""
 
 import uuid
 from collections.abc import Callable
@@ -28,16 +28,16 @@ class Providers:
         return settings | more
 
     def answers(self, name: str, *scenarios: dict[str, Any]) -> None:
-        """What all keys of a provider get."""
+        """Scripts the response to all keys of a provider."""
         for key in self.keys[name]:
             self.vendor.answers(key, *scenarios)
 
     def counts(self, name: str) -> list[int]:
-        """Chat calls by each key of a provider."""
+        """Returns the number of chat calls by each key of a provider."""
         return [len(self.vendor.requests(key, CHAT_PATH)) for key in self.keys[name]]
 
     def order(self) -> str:
-        """The providers in the order of their calls so far."""
+        """Returns the providers in the order of their calls so far."""
         calls = [
             (request["number"], name)
             for name, keys in self.keys.items()

@@ -1,6 +1,5 @@
-"""Many requests at the same moment, each by a connection of its own, so that all loops of a relay have some; and a vendor that
-lets calls gather, and answers them at the same moment.
-"""
+"""Many requests at the same time, each on its own connection, so that all loops of a relay get some; and a vendor that
+lets calls gather and responds to them at the same time."""
 
 import asyncio
 import os
@@ -20,7 +19,7 @@ HELD_SECONDS = 0.05
 
 
 class Caller:
-    """`await post(path, json=...)`: the answer, or an error where none came."""
+    """A client. `await post(path, json=...)` returns the response, or an error if there was none."""
 
     def __init__(self, port: int, headers: dict[str, str]) -> None:
         self.port = port
@@ -45,7 +44,7 @@ class Caller:
 
 
 def hold(process: subprocess.Popen[bytes]) -> None:
-    """Stops a process for a moment: all that is sent to it meanwhile is there for all its loops at once."""
+    """Stops a process for a moment, so that everything sent meanwhile reaches all its loops at once."""
     if process.poll() is None:
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -57,7 +56,7 @@ async def all_at_once(caller: Caller, requests: list[bytes]) -> list[httpx.Respo
 
 
 def parsed(answer: bytes) -> httpx.Response:
-    """A whole answer; one that was cut is an error."""
+    """Returns a whole response; a truncated one is an error."""
     head, is_whole, body = answer.partition(b"\r\n\r\n")
     if not is_whole:
         raise ConnectionError(f"ended after {answer[:100]!r}")
@@ -86,7 +85,8 @@ def joined(chunks: bytes) -> bytes:
 
 
 class GatheringServer(FaultyServer):
-    """Calls of one name wait until there are `count` of them, or for `GATHER_SECONDS`. `process`: is held while they are answered."""
+    """A vendor where calls of one name wait until there are `count` of them, or for `GATHER_SECONDS`. It holds
+    `process` while it responds to them."""
 
     def __init__(self, count: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Chat requests and answers as tests write and read them."""
+"""Chat requests and responses, as tests write and read them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ MODEL = "gpt-4o-mini"
 
 
 def body(prompt: str = "Hello", **fields: Any) -> dict[str, Any]:
-    """A request with one user message, and `fields`."""
+    """Returns a request with one user message and `fields`."""
     return {"model": MODEL, "messages": [{"role": "user", "content": prompt}]} | fields
 
 
@@ -23,14 +23,14 @@ def ask(http: httpx.Client, prompt: str = "Hello", **fields: Any) -> httpx.Respo
 
 
 def text_of(answer: httpx.Response) -> str:
-    """The content of the first choice of a whole answer."""
+    """Returns the content of the first choice of a whole response."""
     assert answer.status_code == 200, answer.text
     return answer.json()["choices"][0]["message"]["content"]
 
 
 @dataclass
 class Streamed:
-    """A streamed answer, read to its end. `error`: the error of a last event, or of the answer itself."""
+    """A streamed response, read to its end. `error` is the error of a last event, or of the response itself."""
 
     status: int
     headers: httpx.Headers
@@ -39,11 +39,11 @@ class Streamed:
     is_done: bool = False
 
     def text(self, index: int = 0) -> str:
-        """All content of one choice."""
+        """Returns all content of one choice."""
         return "".join(choice["delta"].get("content") or "" for choice in self.choices(index))
 
     def finish(self, index: int = 0) -> str | None:
-        """The finish_reason of one choice."""
+        """Returns the finish_reason of one choice."""
         reasons = [choice["finish_reason"] for choice in self.choices(index) if choice["finish_reason"]]
         return reasons[0] if reasons else None
 
@@ -72,20 +72,20 @@ def streamed(status: int, headers: httpx.Headers, content: bytes) -> Streamed:
 
 
 def stream(http: httpx.Client, prompt: str = "Hello", **fields: Any) -> Streamed:
-    """Asks for a stream and reads it to its end."""
+    """Requests a stream and reads it to its end. Returns the response."""
     answer = http.post(PATH, json=body(prompt, stream=True, **fields))
     return streamed(answer.status_code, answer.headers, answer.content)
 
 
 async def stream_async(http: httpx.AsyncClient, key: str, prompt: str = "Hello", **fields: Any) -> Streamed:
-    """The same with a key of its own, for many at a time."""
+    """Requests a stream with its own key, for many at a time, and reads it to its end. Returns the response."""
     headers = {"Authorization": f"Bearer {key}"}
     answer = await http.post(PATH, json=body(prompt, stream=True, **fields), headers=headers)
     return streamed(answer.status_code, answer.headers, answer.content)
 
 
 def either(http: httpx.Client, is_streamed: bool, prompt: str = "Hello", **fields: Any) -> tuple[str, str | None]:
-    """Text and finish_reason of an answer that must succeed, asked for whole or streamed."""
+    """Returns text and finish_reason of a whole or streamed response that must succeed."""
     if is_streamed:
         got = stream(http, prompt, **fields)
         assert got.status == 200 and got.is_done, got
@@ -95,12 +95,12 @@ def either(http: httpx.Client, is_streamed: bool, prompt: str = "Hello", **field
 
 
 def plain(message: str) -> str:
-    """A message without the request's id, with which those of 5xx end."""
+    """Returns a message without the request's id, which ends those of 5xx."""
     return re.sub(r" \(request ID req_\w+\)$", "", message)
 
 
 def refusal(http: httpx.Client, is_streamed: bool = False, **fields: Any) -> tuple[int, dict[str, Any], httpx.Headers]:
-    """Status, error object and headers of an answer that must be a JSON error."""
+    """Returns status, error object and headers of a response that must be a JSON error."""
     answer = http.post(PATH, json=body(**fields) | ({"stream": True} if is_streamed else {}))
     assert answer.headers["content-type"].startswith("application/json"), answer.text
     assert answer.status_code >= 400, answer.text
@@ -108,10 +108,10 @@ def refusal(http: httpx.Client, is_streamed: bool = False, **fields: Any) -> tup
 
 
 def deltas_of(text: str, size: int) -> list[str]:
-    """`text` in pieces, as a vendor may send it."""
+    """Returns `text` in chunks, as a vendor may send it."""
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def vendor_error(message: str, code: str = "HTTP_EXCEPTION") -> dict[str, str]:
-    """The body of a refusal of 1min.ai's."""
+    """Returns the body of a refusal by 1min.ai."""
     return {"errorCode": code, "message": message}

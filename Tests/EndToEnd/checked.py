@@ -1,4 +1,4 @@
-"""Checks every answer of the relay that passes through the suite's clients, whatever the test looks at.
+"""Checks of every response of the relay that passes through the suite's clients, whatever the test looks at.
 
 `client` and `async_client` make clients of `httpx` or `httpx2` (the openai library uses the latter) whose answers are
 checked when their body ends: JSON against OpenAI's schemas, event streams chunk by chunk. What is wrong goes to
@@ -49,18 +49,18 @@ VALIDATORS = {
 
 
 def schema_problems(name: str, value: Any) -> list[str]:
-    """Where `value` departs from OpenAI's schema `name`."""
+    """Returns where `value` violates OpenAI's schema `name`."""
     return [f"{name}: {found.json_path}: {found.message[:200]}" for found in VALIDATORS[name].iter_errors(value)]
 
 
 def route(path: str) -> str:
-    """`/v1//models/` and `/models` -> `models`."""
+    """Returns the route of a path: `/v1//models/` and `/models` become `models`."""
     parts = [part for part in path.split("/") if part]
     return "/".join(parts[1:] if parts[:1] == ["v1"] else parts)
 
 
 def json_problems(path: str, status: int, body: bytes) -> list[str]:
-    """What is wrong with a JSON answer."""
+    """Returns the problems of a JSON response."""
     if status == 200 and route(path).endswith("/content"):
         return []
     try:
@@ -96,7 +96,7 @@ def json_problems(path: str, status: int, body: bytes) -> list[str]:
 
 
 def response_answer_problems(where: str, value: Any) -> list[str]:
-    """In an answer of the Responses API that is no event stream."""
+    """Returns the problems of a response of the Responses API that is not an event stream."""
     if where == "responses/input_tokens":
         return [] if value == {"object": "response.input_tokens", "input_tokens": value["input_tokens"]} else [str(value)]
     if where == "responses/compact":
@@ -115,19 +115,20 @@ def response_answer_problems(where: str, value: Any) -> list[str]:
 
 
 def as_listed(value: Any) -> Any:
-    """Files may be uploaded for `evals`, which the schema of the answer leaves out."""
+    """Returns a file object as the schema expects it: files may be uploaded for `evals`, which the response schema
+    lacks."""
     return json.loads(json.dumps(value).replace('"purpose": "evals"', '"purpose": "user_data"'))
 
 
 def files_problems(value: Any) -> list[str]:
-    """What the schema leaves open in a list of files."""
+    """Returns problems in a list of files that the schema does not cover."""
     ids = [file["id"] for file in value["data"]] or [""]
     ends = (value.get("first_id"), value.get("last_id"))
     return [] if ends == (ids[0], ids[-1]) and len(set(ids)) == len(ids) else [f"a list from {ends[0]} to {ends[1]}"]
 
 
 def images_problems(value: Any) -> list[str]:
-    """What the schema leaves open in images."""
+    """Returns problems in images that the schema does not cover."""
     found = []
     for image in value.get("data", []):
         if len({"url", "b64_json"} & set(image)) != 1:
@@ -140,7 +141,7 @@ def images_problems(value: Any) -> list[str]:
 
 
 def own_problems(path: str, status: int, value: Any) -> list[str]:
-    """What is wrong with an answer in a shape that is not OpenAI's."""
+    """Returns the problems of a response whose format is not OpenAI's."""
     if status < 400:
         return []
     name = "detail" if path.startswith("/generate") else "error"
@@ -167,7 +168,7 @@ def usage_problems(usage: Any) -> list[str]:
 
 
 def completion_problems(value: dict[str, Any], kind: str = "chatcmpl-") -> list[str]:
-    """What the schema leaves open in a whole answer."""
+    """Returns problems in a whole response that the schema does not cover."""
     found = usage_problems(value.get("usage"))
     if not str(value.get("id", "")).startswith(kind):
         found.append(f"id is {value.get('id')}")
@@ -181,7 +182,7 @@ def completion_problems(value: dict[str, Any], kind: str = "chatcmpl-") -> list[
 
 
 class StreamCheck:
-    """Follows an event stream; `end` returns what was wrong with it.
+    """A check of an event stream; `end` returns its problems.
 
     `is_left`: the client left it before its end; unless the last event was there, only what came is judged.
     """
@@ -273,7 +274,7 @@ class StreamCheck:
 
 
 class TextStreamCheck(StreamCheck):
-    """The same of a legacy completion, whose chunks are of the kind of a whole answer."""
+    """A check of the stream of a legacy completion, whose chunks have the type of a whole response."""
 
     kind = "cmpl-"
 
@@ -304,7 +305,7 @@ class TextStreamCheck(StreamCheck):
 
 
 class MediaStreamCheck:
-    """The same of images, speech and transcripts, whose events tell their kind in their data."""
+    """A check of streams of images, speech and transcripts, whose events have their type in their data."""
 
     def __init__(self) -> None:
         self.body = b""
@@ -324,7 +325,7 @@ class MediaStreamCheck:
 
 
 class TextEventsCheck(MediaStreamCheck):
-    """The same of `/llm/chat/stream`: text and calls, then the end or an error."""
+    """A check of the stream of `/llm/chat/stream`: text and calls, then the end or an error."""
 
     def end(self, *, is_left: bool) -> list[str]:
         *events, rest = self.body.split(b"\n\n")
@@ -342,7 +343,7 @@ class TextEventsCheck(MediaStreamCheck):
 
 
 def answer_check(response: Any) -> Callable[[bytes | None], None]:
-    """Takes the body of `response` piece by piece; None: the client left it."""
+    """Returns the check that consumes the body of `response` in chunks. It gets None if the client has left."""
     request, kind = response.request, response.headers.get("content-type", "").partition(";")[0]
     where = f"{request.method} {request.url.path} -> {response.status_code}"
     pieces: list[bytes] = []
@@ -387,7 +388,7 @@ def answer_check(response: Any) -> Callable[[bytes | None], None]:
 
 
 def client(module: ModuleType, **options: Any) -> Any:
-    """A checked `Client` of `httpx` or `httpx2`."""
+    """Returns a checked `Client` of `httpx` or `httpx2`."""
 
     class Body(module.SyncByteStream):  # type: ignore[name-defined]
         def __init__(self, inner: Any, check: Callable[[bytes | None], None]) -> None:
@@ -414,7 +415,7 @@ def client(module: ModuleType, **options: Any) -> Any:
 
 
 def async_client(module: ModuleType, **options: Any) -> Any:
-    """A checked `AsyncClient` of `httpx` or `httpx2`."""
+    """Returns a checked `AsyncClient` of `httpx` or `httpx2`."""
 
     class Body(module.AsyncByteStream):  # type: ignore[name-defined]
         def __init__(self, inner: Any, check: Callable[[bytes | None], None]) -> None:

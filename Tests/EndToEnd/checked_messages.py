@@ -1,5 +1,5 @@
-"""Checks of answers in Anthropic's shape, by the types of its official client: all that they know must fit, and nothing
-that they do not know may be there."""
+"""Checks of responses in Anthropic's format, by the types of its official client: all known members must fit, and no
+others may exist."""
 
 import json
 from typing import Any
@@ -26,14 +26,14 @@ UNTYPED = {"request_too_large"}
 
 
 def speaks(request: Any) -> bool:
-    """True if a request is one that Anthropic's clients make."""
+    """Returns whether a request is one that Anthropic's clients make."""
     parts = [part for part in request.url.path.split("/") if part and part != "v1"]
     first = parts[0] if parts else ""
     return first in ("messages", "anthropic") or first == "models" and "anthropic-version" in request.headers
 
 
 def extras(value: Any, where: str = "") -> list[str]:
-    """Members that the client's types do not know."""
+    """Returns members that the client's types do not know."""
     if isinstance(value, list):
         return [found for index, one in enumerate(value) for found in extras(one, f"{where}[{index}]")]
     if not isinstance(value, pydantic.BaseModel):
@@ -50,7 +50,7 @@ def type_problems(kind: Any, value: Any) -> list[str]:
 
 
 def error_problems(status: int | None, value: Any, headers: Any) -> list[str]:
-    """`status` None: an error within a stream."""
+    """Returns the problems of an error. `status` is None for an error within a stream."""
     if not isinstance(value, dict) or set(value) != {"type", "error", "request_id"}:
         return [f"not an error envelope: {value!r:.200}"]
     kind = value["error"].get("type")
@@ -68,7 +68,7 @@ def error_problems(status: int | None, value: Any, headers: Any) -> list[str]:
 
 
 def message_problems(value: dict[str, Any]) -> list[str]:
-    """What the types leave open in a whole message."""
+    """Returns problems in a whole message that the types do not cover."""
     found = [] if str(value.get("id")).startswith("msg_") else [f"id is {value.get('id')}"]
     calls = [block for block in value["content"] if block["type"] == "tool_use"]
     if (value["stop_reason"] == "tool_use") != bool(calls):
@@ -87,7 +87,7 @@ def message_problems(value: dict[str, Any]) -> list[str]:
 
 
 def json_problems(request: Any, status: int, body: bytes, headers: Any) -> list[str]:
-    """What is wrong with a JSON answer."""
+    """Returns the problems of a JSON response."""
     try:
         value = json.loads(body)
     except ValueError as problem:
@@ -108,7 +108,7 @@ def json_problems(request: Any, status: int, body: bytes, headers: Any) -> list[
 
 
 class MessageStreamCheck:
-    """Follows the events of a message; `end` returns what was wrong with them. As `checked.StreamCheck`."""
+    """A check of the events of a message, like `checked.StreamCheck`; `end` returns their problems."""
 
     def __init__(self, headers: Any) -> None:
         self.headers = headers

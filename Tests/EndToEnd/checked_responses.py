@@ -1,4 +1,4 @@
-"""What OpenAI's schemas leave open in responses, whole and as events."""
+"""Checks of responses, whole and as events, that OpenAI's schemas do not cover."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ KEYS = {
 
 
 def response_problems(value: dict[str, Any]) -> list[str]:
-    """In a whole response."""
+    """Returns the problems of a whole response."""
     found = [f"{key} is missing" for key in KEYS - value.keys()]
     if not str(value.get("id")).startswith("resp_"):
         found.append(f"id is {value.get('id')}")
@@ -46,7 +46,7 @@ def response_problems(value: dict[str, Any]) -> list[str]:
 
 
 class ResponseStreamCheck:
-    """Follows the events of a response; see `checked.StreamCheck`."""
+    """A check of the events of a response, like `checked.StreamCheck`."""
 
     def __init__(self, problems: Any) -> None:
         self.schema_problems = problems

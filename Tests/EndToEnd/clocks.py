@@ -1,4 +1,4 @@
-"""Wall clocks of single processes that are set while these run (see clock_shim.c)."""
+"""Wall clocks of single processes, which tests set while the processes run (see clock_shim.c)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCE = Path(__file__).resolve().with_name("clock_shim.c")
 
 
 def build_shim(folder: Path) -> Path:
-    """The library that a process is started with."""
+    """Builds the library that a process is started with."""
     compiler = shutil.which("cc") or shutil.which("clang")
     assert compiler, "no C compiler"
     library = folder / "clock_shim.so"
@@ -21,7 +21,7 @@ def build_shim(folder: Path) -> Path:
 
 
 class Clock:
-    """The wall clock of whatever process has `environment`."""
+    """The wall clock of a process that has `environment`."""
 
     def __init__(self, shim: Path, file: Path, ahead_seconds: float = 0) -> None:
         file.write_bytes(bytes(8))
@@ -31,5 +31,5 @@ class Clock:
         self.set(ahead_seconds)
 
     def set(self, ahead_seconds: float) -> None:
-        """So far ahead of the machine's from now on."""
+        """Sets the clock ahead of the machine's by so much from now on."""
         self._bytes[:] = struct.pack("=q", round(ahead_seconds * 1_000_000))

@@ -1,4 +1,4 @@
-"""A strict fake of Cloudflare's Workers AI: OpenAI's wire at one path, its own at another, see `vendor_server`.
+"""A strict fake of Cloudflare's Workers AI: OpenAI's API at one path, its own at another, see `vendor_server`.
 
 SCRIPT besides that of `openai_vendor` (text, reasoning, calls, finish): own (true: the answer is in its own form, calls are (name,
 arguments)), usage of that. Requests are checked as `openai_vendor` does.

@@ -1,4 +1,4 @@
-"""A strict fake of Cohere's chat, second version, see `vendor_server`.
+"""A strict fake of version 2 of Cohere's chat API, see `vendor_server`.
 
 SCRIPT besides: text, reasoning, plan, calls [(id, name, arguments)], finish, usage.
 Requests are checked with the types of `cohere`, and against what the live service is known to refuse.
@@ -21,7 +21,7 @@ MODELS = ["command=command-a-03-2025", "thinker=command-a-reasoning-08-2025", *(
 
 
 def strict(model: type[pydantic.BaseModel]) -> type[pydantic.BaseModel]:
-    """The same type, without unknown fields."""
+    """Returns the type without unknown fields."""
     return type(model.__name__, (model,), {"model_config": pydantic.ConfigDict(extra="forbid")})
 
 

@@ -44,7 +44,7 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture
 def source() -> Iterator[Vendor]:
-    """A fake 1min.ai whose list of models is this test's alone."""
+    """A fake 1min.ai whose list of models belongs to this test alone."""
     running = Vendor()
     yield running
     violations = running.take_violations()
@@ -54,10 +54,9 @@ def source() -> Iterator[Vendor]:
 
 @pytest.fixture(scope="session")
 def launch(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Relay]]:
-    """`launch(**environment)`: a ready relay in front of the fake, running to the end of the session unless it is
-    stopped before. A setting that is None is left out. At the end no key, prompt or answer may stand in what any
-    of these relays wrote, and each request that is in a log is in the usage records.
-    """
+    """`launch(**environment)`: a ready relay in front of the fake. It runs to the end of the session unless it is
+    stopped before. A setting that is None is left out. At the end, no output of these relays may contain a key, prompt
+    or response, and each logged request must be in the usage records."""
     relays: list[Relay] = []
     records = tmp_path_factory.mktemp("records")
 
@@ -87,7 +86,7 @@ RANDOM = re.compile("[0-9a-f]{32,}")
 
 
 def told_secrets(text: str) -> set[str]:
-    """Of thousands of secrets those that stand in a text of megabytes, found in one pass."""
+    """Returns the secrets that occur in a text of megabytes, out of thousands, in one pass."""
     by_part = {found[0][:32]: secret for secret in secrets if (found := RANDOM.search(secret))}
     runs = (found[0] for found in RANDOM.finditer(text))
     parts = (run[at : at + 32] for run in runs for at in range(len(run) - 31))
@@ -119,7 +118,7 @@ def relay(launch: Callable[..., Relay]) -> Relay:
 
 @pytest.fixture(scope="session")
 def new_key() -> Callable[..., str]:
-    """`new_key()`: a key that the vendor knows; `new_key("bad")`: one that it does not know."""
+    """`new_key()`: a key that the vendor accepts; `new_key("bad")`: one that it refuses."""
 
     def made(prefix: str = "key") -> str:
         secrets.add(key := f"{prefix}-{uuid.uuid4().hex}")
@@ -130,13 +129,13 @@ def new_key() -> Callable[..., str]:
 
 @pytest.fixture
 def api_key(new_key: Callable[..., str]) -> str:
-    """A key of this test alone."""
+    """A key for this test alone."""
     return new_key()
 
 
 @pytest.fixture
 def mark() -> str:
-    """A word for this test's prompt, which may not turn up in a log."""
+    """A word for this test's prompt, which must not occur in a log."""
     secrets.add(word := f"mark{uuid.uuid4().hex}")
     return word
 
@@ -180,7 +179,7 @@ def caller() -> Iterator[Callable[..., httpx.Client]]:
 
 @pytest.fixture
 def serve(start_relay: Callable[..., Relay], vendor: Vendor, caller: Callable[..., Any]) -> Callable[..., Any]:
-    """`serve(a=2, b=1, BALANCE="smooth")`: providers with as many keys, and a client of a relay that has them."""
+    """`serve(a=2, b=1, BALANCE="smooth")`: providers with so many keys, and a client of a relay that has them."""
 
     def made(providers: Providers | None = None, **how: Any) -> tuple[Providers, Any]:
         counts = {name: how.pop(name) for name in list(how) if name.islower()}
@@ -195,7 +194,7 @@ def serve(start_relay: Callable[..., Relay], vendor: Vendor, caller: Callable[..
 
 @pytest.fixture
 def store() -> Iterator[Memcached]:
-    """A memcached of the test's own."""
+    """A memcached of this test."""
     memcached = Memcached()
     yield memcached
     memcached.kill()
@@ -203,7 +202,7 @@ def store() -> Iterator[Memcached]:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Callable[[float], Clock]:
-    """`clock(20)`: for one relay, 20 s ahead of this machine's."""
+    """`clock(20)`: a clock for one relay, 20 s ahead of this machine's."""
     shim, clocks = build_shim(tmp_path), []
 
     def made(ahead_seconds: float) -> Clock:
@@ -226,7 +225,7 @@ def encodings() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The fake of a server that speaks OpenAI's wire."""
+    """The fake of an OpenAI-compatible server."""
     running = Server()
     yield running
     running.stop()
@@ -234,8 +233,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
-    """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` there. What it learns of the model
-    stays within the file."""
+    """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` at the vendor. What the relay
+    learns about the model is used within the file only."""
     secrets.update((VENDOR_KEY, TEAM_TOKEN))
     relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
@@ -247,7 +246,7 @@ def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
 
 @pytest.fixture
 def team(passing: Relay, server: Server) -> Iterator[httpx.Client]:
-    """A plain client of `passing`. After the test its server has seen nothing that it would refuse."""
+    """A plain client of `passing`. After the test, its server must not have seen anything that it would refuse."""
     server.says("big/model:1", {})
     with checked.client(
         httpx, base_url=passing.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
@@ -281,7 +280,7 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
 
 @pytest.fixture
 def talking(translating: Relay, anthropic_server: AnthropicServer) -> Iterator[httpx.Client]:
-    """A plain client of `translating`. After the test its server has seen nothing that it would refuse."""
+    """A plain client of `translating`. After the test, its server must not have seen anything that it would refuse."""
     with checked.client(
         httpx, base_url=translating.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
     ) as plain:
@@ -299,7 +298,8 @@ def google() -> Iterator[vendor_server.Server]:
 
 @pytest.fixture(scope="session")
 def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> Relay:
-    """A relay with one provider of the kind gemini: `pro` is new, others by the names that the vendor has."""
+    """A relay with one provider of the kind gemini: `pro` has another name, the other models have the vendor's
+    names."""
     secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
@@ -310,7 +310,7 @@ def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> 
 
 @pytest.fixture
 def gem(google_relay: Relay, google: vendor_server.Server) -> Iterator[httpx.Client]:
-    """A plain client of `google_relay`. After the test its vendor has seen nothing that it would refuse."""
+    """A plain client of `google_relay`. After the test, its vendor must not have seen anything that it would refuse."""
     google.says("gemini-3.1-pro", {})
     with checked.client(
         httpx, base_url=google_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
@@ -321,7 +321,7 @@ def gem(google_relay: Relay, google: vendor_server.Server) -> Iterator[httpx.Cli
 
 @pytest.fixture(autouse=True)
 def nothing_wrong(vendor: Vendor) -> Iterator[None]:
-    """After each test: the vendor saw no odd request, and each answer had OpenAI's shape."""
+    """After each test: the vendor saw no unexpected request, and each response had OpenAI's format."""
     yield
     found = [f"upstream: {text}" for text in vendor.take_violations()]
     found += [f"answer: {text}" for text in checked.problems]

@@ -1,4 +1,4 @@
-"""What stands between the relay and the fake vendor in some tests: TLS in front of it, or a proxy."""
+"""Forwarders between the relay and the fake vendor in some tests: TLS in front of it, or a proxy."""
 
 import contextlib
 import select
@@ -11,7 +11,7 @@ WAIT_SECONDS = 10.0
 
 
 class Forwarder:
-    """Accepts on a free port of `host` and hands each connection to `serve`, on a thread of its own."""
+    """A forwarder that accepts on a free port of `host` and passes each connection to `serve`, on its own thread."""
 
     def __init__(self, serve: Callable[[socket.socket], None], host: str = "127.0.0.1") -> None:
         self.serve = serve
@@ -38,7 +38,7 @@ class Forwarder:
         self.listener.close()
 
     def cut(self) -> None:
-        """Ends all connections, and refuses more."""
+        """Ends all connections, and refuses new ones."""
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -52,7 +52,7 @@ class Forwarder:
 
 
 def pump(one: socket.socket, other: socket.socket) -> None:
-    """Both ways until either side ends."""
+    """Forwards both ways until either side ends."""
 
     def copy(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ def pump(one: socket.socket, other: socket.socket) -> None:
 
 
 def pump_in_turn(inner: ssl.SSLSocket, target: socket.socket) -> None:
-    """The same in one thread: two may not use one TLS connection at the same time."""
+    """Forwards both ways in one thread: two threads may not use one TLS connection at the same time."""
     while True:
         ends = [inner] if inner.pending() else select.select([inner, target], [], [], WAIT_SECONDS)[0]
         if not ends:
@@ -83,7 +83,7 @@ def pump_in_turn(inner: ssl.SSLSocket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def plain(target_port: int, host: str = "127.0.0.1") -> Iterator[Forwarder]:
-    """Passes bytes on."""
+    """Forwards bytes."""
 
     def serve(peer: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", target_port)) as target:
@@ -96,7 +96,7 @@ def plain(target_port: int, host: str = "127.0.0.1") -> Iterator[Forwarder]:
 
 @contextlib.contextmanager
 def tls(target_port: int, context: ssl.SSLContext) -> Iterator[Forwarder]:
-    """Ends TLS in front of the vendor."""
+    """Terminates TLS in front of the vendor."""
 
     def serve(peer: socket.socket) -> None:
         with (
@@ -112,9 +112,8 @@ def tls(target_port: int, context: ssl.SSLContext) -> Iterator[Forwarder]:
 
 @contextlib.contextmanager
 def proxy(seen: list[str], to: int | None = None) -> Iterator[Forwarder]:
-    """An HTTP proxy that keeps the request lines it saw: CONNECT, and GET or POST with an absolute target. `to`: the
-    port here that all of it goes to.
-    """
+    """An HTTP proxy that records the request lines it saw: CONNECT, and GET or POST with an absolute target. `to` is
+    the local port that it connects to."""
 
     def serve(peer: socket.socket) -> None:
         head = b""

@@ -95,7 +95,7 @@ class GeminiWire:
 
     @staticmethod
     def pieces(script: dict[str, Any]) -> list[list[dict[str, Any]]]:
-        """The parts of each event."""
+        """Returns the parts of each event."""
         out: list[list[dict[str, Any]]] = []
         if "reasoning" in script:
             out.append([{"text": script["reasoning"], "thought": True}])
@@ -117,7 +117,7 @@ def new(model: str) -> bool:
 
 
 def typed(body: dict[str, Any]) -> Iterator[str]:
-    """What the types of Google's client refuse."""
+    """Returns what the types of Google's client refuse."""
     parts = {
         "contents": list[types.Content], "systemInstruction": types.Content, "tools": list[types.Tool],
         "toolConfig": types.ToolConfig, "generationConfig": types.GenerationConfig,

@@ -1,6 +1,5 @@
-"""Stands before memcached and gives some of its answers late. Run as a program it prints its port; on SIGTERM it
-prints as JSON how many pieces of answers it passed on and how late the latest was, in milliseconds from the request.
-"""
+"""A proxy in front of memcached that delays some of its responses. As a program it prints its port. On SIGTERM it
+prints as JSON the number of forwarded chunks and the latest one's delay, in milliseconds from the request."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lateness:
-    """So many of all answers (0 to 1) are between `least_ms` and `most_ms` late."""
+    """The delays: a share of all responses (0 to 1) is between `least_ms` and `most_ms` late."""
 
     share: float
     least_ms: float
@@ -27,7 +26,7 @@ class Lateness:
 
 
 class LateStore:
-    """The proxy as a process of its own, so that nobody else's work delays it. `address`: `127.0.0.1:PORT`."""
+    """The proxy as a process of its own, so that no other work delays it. `address`: `127.0.0.1:PORT`."""
 
     def __init__(self, store_port: int, lateness: Lateness, seed: int = 1) -> None:
         numbers = (store_port, lateness.share, lateness.least_ms, lateness.most_ms, seed)
@@ -37,7 +36,8 @@ class LateStore:
         self.address = f"127.0.0.1:{self.port}"
 
     def stop(self) -> tuple[int, float]:
-        """How many pieces it passed on, and the milliseconds from a request to the end of its answer, at the most."""
+        """Stops the proxy. Returns the number of forwarded chunks, and the most milliseconds from a request to the end
+        of its response."""
         self.process.terminate()
         said = json.loads(self.process.communicate(timeout=10)[0])
         return said["pieces"], said["latest_ms"]
@@ -57,7 +57,7 @@ class Proxy:
 
 
 class Way(asyncio.Protocol):
-    """A relay's connection: what comes from there goes to memcached at once."""
+    """A relay's connection: its data is forwarded to memcached at once."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
@@ -94,7 +94,7 @@ class Way(asyncio.Protocol):
 
 
 class Back(asyncio.Protocol):
-    """Its other half: what memcached says is passed on when it is time, in its order."""
+    """The other half of a connection: memcached's data is forwarded when it is due, in order."""
 
     def __init__(self, way: Way) -> None:
         self.way = way
@@ -126,7 +126,7 @@ class Back(asyncio.Protocol):
 
 
 def go_first(process: int = 0) -> None:
-    """Before all ordinary processes, where that is allowed: a busy machine makes no answer later than is wanted."""
+    """Raises the process's priority if that is allowed, so that a busy machine does not delay responses further."""
     threads = os.listdir(f"/proc/{process or os.getpid()}/task")
     with contextlib.suppress(PermissionError):
         for thread in threads:

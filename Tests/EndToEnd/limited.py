@@ -1,4 +1,4 @@
-"""Answers of limited endpoints as tests read them: every header and every word of a refusal is compared."""
+"""Responses of limited endpoints as tests read them: every header and every word of a refusal is compared."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ def chat_body(**fields: Any) -> dict[str, Any]:
 
 
 def client(relay: Relay, token: str | None = None, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
-    """Checks its answers; comes from `address` of this machine, with that key or without one."""
+    """Returns a checked client from `address` of this machine, with the given key or without one."""
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     transport = httpx.HTTPTransport(local_address=address, verify=False)
@@ -43,7 +43,7 @@ def chat(http: httpx.Client, **fields: Any) -> httpx.Response:
 
 
 def duration(milliseconds: int) -> str:
-    """`12ms`, `1s`, `6m0s`, `24h12m0s`."""
+    """Returns the duration as text: `12ms`, `1s`, `6m0s`, `24h12m0s`."""
     if milliseconds < 1000:
         return f"{milliseconds}ms"
     seconds = -(-milliseconds // 1000)
@@ -63,20 +63,20 @@ def milliseconds(text: str) -> int:
 
 
 def window(text: str) -> tuple[int, int]:
-    """Number and seconds of `60 per minute`, `50 per 10 seconds`."""
+    """Returns number and seconds of `60 per minute`, `50 per 10 seconds`."""
     found = re.fullmatch(r"(\d+) per (?:(\d+) )?([a-z]+?)s?", text)
     assert found, text
     return int(found[1]), int(found[2] or 1) * SPANS[found[3]]
 
 
 def longest_wait_ms(text: str) -> float:
-    """The window and two buckets."""
+    """Returns the longest wait: the window and two buckets."""
     seconds = window(text)[1]
     return seconds * 1000 * (1 + 2 / (120 if seconds >= 60 else 60))
 
 
 def metric(relay: Relay, name: str, **labels: str) -> float:
-    """One figure of /metrics."""
+    """Returns one figure of /metrics."""
     with client(relay) as http:
         text = http.get("/metrics").text
     series = name + ("{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}" if labels else "")
@@ -92,7 +92,7 @@ def one(answer: httpx.Response, name: str) -> str:
 
 
 def assert_standing(answer: httpx.Response, text: str, remaining: int) -> None:
-    """The tightest limit is `text` (as in `60 per minute`), and so many more are left."""
+    """Asserts that the tightest limit is `text` (as in `60 per minute`), and that so many more requests are left."""
     count, seconds = window(text)
     assert one(answer, "x-ratelimit-limit-requests") == str(count)
     assert one(answer, "x-ratelimit-remaining-requests") == str(remaining)
@@ -121,7 +121,7 @@ def assert_admitted(answer: httpx.Response, text: str, remaining: int) -> None:
 def assert_refused(
     answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}"
 ) -> int:
-    """Refused for `text`, which is told as `what`; returns the milliseconds it is told to wait."""
+    """Asserts a refusal by `text`, whose message names `what`. Returns the milliseconds to wait."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
     assert_standing(answer, tightest or text, 0)
     wait = int(one(answer, "retry-after-ms"))
@@ -153,7 +153,7 @@ def assert_refused_for_wrong_keys(answer: httpx.Response, text: str) -> None:
 
 @dataclass
 class Told:
-    """What became of one request; times of the monotonic clock. `wait`: milliseconds of a refusal."""
+    """The result of one request, with times of the monotonic clock. `wait`: milliseconds of a refusal."""
 
     relay: int
     sent: float
@@ -181,9 +181,8 @@ LANES = 10
 
 
 class Crowd:
-    """Checked clients of several relays, each with as many connections as are needed. There are some for each relay,
-    used by turns: a client's cost grows with the square of its connections.
-    """
+    """Checked clients of several relays, each with as many connections as needed. Each relay has several clients, used
+    in turn: a client's cost grows with the square of its connections."""
 
     def __init__(self, relays: Sequence[Relay]) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
@@ -206,11 +205,11 @@ class Crowd:
         return await ask(self.clients[relay][next(self.turns) // self.relays % LANES], relay, token)
 
     async def burst(self, count: int, token: str) -> list[Told]:
-        """So many at once, over all relays by turns."""
+        """Sends so many requests at once, over all relays in turn."""
         return await asyncio.gather(*(self.ask(index % self.relays, token) for index in range(count)))
 
     async def keep_asking(self, relay: int, token: str, told: list[Told], is_over: asyncio.Event) -> None:
-        """One client that does not stop for a refusal."""
+        """Sends requests from one client that does not stop for a refusal."""
         while not is_over.is_set():
             told.append(await self.ask(relay, token))
 
@@ -223,8 +222,8 @@ def statuses(told: Iterable[Told]) -> dict[int, int]:
 
 
 def assert_never_over(told: Iterable[Told], bound: int, seconds: float) -> None:
-    """No interval of `seconds`, wherever it begins, can have held more than `bound` admissions: among any more of
-    them, some two must have been so far apart that a window may lie between.
+    """Asserts that no interval of `seconds` can have held more than `bound` admissions: among any more of them, two
+    must have been so far apart that a window may lie between.
 
     A request was admitted between its being sent and its being answered, so that those which were sent after a moment
     and answered less than a window later were all in one window for certain.

@@ -1,4 +1,4 @@
-"""What many loops do at the same moment to what they share: rows that once ended the process, each a burst of requests.
+"""Simultaneous work of many loops on their shared state: rows that once ended the process, each a burst of requests.
 
 What loops share has times in it that another loop has read. `play` begins one row with a fresh relay.
 """
@@ -21,7 +21,7 @@ MANY = {"BREAKER_FAILURES": "1000"}
 
 @dataclass(frozen=True)
 class Row:
-    """`count` requests at once. Each run on a relay asks for a model of its own, so that no breaker knows of it."""
+    """A burst of `count` requests. Each run on a relay uses another model, so that no circuit breaker knows it."""
 
     count: int
     statuses: set[int]
@@ -83,7 +83,7 @@ def burst(row: Row, caller: Caller, model: str) -> list[bytes]:
 
 
 def play(row: Row, threads: int, runs: int) -> list[str]:
-    """Plays a row so many times. Returns what went wrong, in the words of a report."""
+    """Plays a row so many times. Returns the problems, in the words of a report."""
     return asyncio.run(played(row, threads, runs))
 
 

@@ -1,4 +1,4 @@
-"""A real memcached of the tests' own: killed, paused, emptied and read out as they like."""
+"""A real memcached of the tests, which they kill, pause, empty and read."""
 
 import os
 import re
@@ -19,7 +19,7 @@ BUSY = b"BUSY currently processing crawler request\r\n"
 
 
 class Memcached:
-    """One server on loopback; `address`: `127.0.0.1:PORT`, the same after each start."""
+    """A server on loopback. `address`: `127.0.0.1:PORT`, which stays the same after each start."""
 
     def __init__(self, *, is_started: bool = True) -> None:
         self.port = free_port()
@@ -45,14 +45,15 @@ class Memcached:
             return False
 
     def kill(self) -> None:
-        """Ends it at once, with all that it knew."""
+        """Kills the server, with all its data."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def pause(self) -> None:
-        """Returns when all its threads stand still: until its first one has run, others would answer on."""
+        """Stops the server. Returns when all its threads stand still: until the first one has run, others would still
+        respond."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
@@ -82,7 +83,7 @@ class Memcached:
         raise AssertionError(f"no {name}")
 
     def listing(self) -> list[str]:
-        """A line of each key: `key=NAME exp=SECONDS ...`."""
+        """Returns a line for each key: `key=NAME exp=SECONDS ...`."""
         listed = b""
 
         def is_listed() -> bool:
@@ -109,17 +110,17 @@ class Memcached:
             assert peer.recv(100) == b"STORED\r\n"
 
     def keys_of(self, limit: str) -> list[str]:
-        """Those of one limit, as `chat.requests.60.60`."""
+        """Returns the keys of one limit, as `chat.requests.60.60`."""
         return [key for key in self.keys() if re.fullmatch(rf"relay:1:{re.escape(limit)}:[\w-]{{22}}", key)]
 
     def dump(self) -> bytes:
-        """All keys and values, as they are sent and kept."""
+        """Returns all keys and values, as they are sent and stored."""
         keys = self.keys()
         return self.ask("get " + " ".join(keys)) if keys else b""
 
 
 def wait_for(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
-    """Asks until it is so."""
+    """Waits until a condition holds."""
     ends = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < ends, f"not so within {seconds} s"

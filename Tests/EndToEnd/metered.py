@@ -1,4 +1,4 @@
-"""Limits of tokens, money and credits as the official client meets them."""
+"""Limits of tokens, money and credits, as the official client sees them."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ HUGE = 2**31 - 1
 
 
 def metadata(prompt: int = 10, answer: int = 20, credit: Any = 12) -> dict[str, Any]:
-    """What the vendor says that a call took."""
+    """Returns the vendor's metadata of a call: its tokens and credits."""
     return {"metadata": {"inputToken": prompt, "outputToken": answer, "credit": credit}}
 
 
@@ -34,7 +34,8 @@ class Account:
         self.key = key
 
     def ask(self, model: str = "gpt-4o-mini", *, stream: bool = False, **fields: Any) -> Any:
-        """Headers of an answer that must succeed; a stream is read to its end, which must be a proper one."""
+        """Returns the headers of a response that must succeed. A stream is read to its end, which must be a proper
+        one."""
         messages: Any = fields.pop("messages", [{"role": "user", "content": PROMPT}])
         answer = self.ai.chat.completions.with_raw_response.create(
             model=model, messages=messages, stream=stream, **fields
@@ -50,7 +51,7 @@ class Account:
         return self.ai.chat.completions.create(model=model, messages=messages, stream=True, **fields)
 
     def refused(self, **fields: Any) -> openai.APIStatusError:
-        """The error of a request that must fail."""
+        """Returns the error of a request that must fail."""
         try:
             self.ask(**fields)
         except openai.APIStatusError as error:
@@ -58,13 +59,14 @@ class Account:
         raise AssertionError("it was answered")
 
     def left(self, **fields: Any) -> int:
-        """Tokens that are left: a request too large for any limit is told, and takes none."""
+        """Returns the tokens that are left: the error for a request too large for any limit contains them, and it uses
+        none."""
         error = self.refused(max_tokens=HUGE, **fields)
         assert error.status_code == 429 and "too large" in error.message, error
         return int(error.response.headers["x-ratelimit-remaining-tokens"])
 
     def soon(self, **fields: Any) -> Any:
-        """Headers of an answer that comes as soon as what another request did not use is given back."""
+        """Returns the headers of a response that comes as soon as another request's unused units are refunded."""
         headers: list[Any] = []
 
         def is_admitted() -> bool:
@@ -79,7 +81,7 @@ class Account:
         return headers[0]
 
     def assert_left(self, tokens: int, **fields: Any) -> None:
-        """So many are left, now or, where a store must be told or a client was seen to leave, very soon."""
+        """Asserts that so many are left, now, or very soon if a store must be written or a client was seen to leave."""
         seen: list[int] = []
 
         def is_so() -> bool:
@@ -102,12 +104,12 @@ def account(relay: Relay, key: str) -> Iterator[Account]:
 
 
 def without_hint(error: Any) -> Any:
-    """An error without what those of limits of all callers together add."""
+    """Returns an error without the addition of limits that all callers share."""
     return error | {"message": error["message"].removesuffix(FOR_ALL)}
 
 
 def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
-    """A complete refusal by the limit `text` of `unit`. Returns the milliseconds to wait."""
+    """Asserts a complete refusal by the limit `text` of `unit`. Returns the milliseconds to wait."""
     budget = unit in ("usd", "credits")
     assert error.status_code == 429, error
     wait = int(error.response.headers["retry-after-ms"])
@@ -124,7 +126,7 @@ def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
 
 
 def assert_too_large(error: openai.APIStatusError, unit: str, text: str, requested: str) -> None:
-    """A request that no waiting helps."""
+    """Asserts a refusal that no waiting helps."""
     assert error.status_code == 429, error
     assert error.response.headers["x-should-retry"] == "false"
     assert error.response.headers["x-relay-limited-by"] == "relay"
@@ -138,7 +140,7 @@ def assert_too_large(error: openai.APIStatusError, unit: str, text: str, request
 
 
 def assert_tokens(headers: Any, bound: int, remaining: int) -> None:
-    """A limit of tokens an hour, and none of requests."""
+    """Asserts a limit of tokens per hour, and none of requests."""
     assert headers["x-ratelimit-limit-tokens"] == str(bound)
     assert headers["x-ratelimit-remaining-tokens"] == str(remaining)
     reset = headers["x-ratelimit-reset-tokens"]

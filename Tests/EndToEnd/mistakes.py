@@ -1,4 +1,4 @@
-"""Mistakes that people make in settings and on the command line, and what the relay says about each.
+"""Mistakes in settings and on the command line, and the relay's message for each.
 
 A row has the exact line, and the words of it that say what is wrong, where, and what to do. The last name a setting, a
 command, a path or a value; `mended` is what the reader makes of them, with which the error is gone.
@@ -17,7 +17,7 @@ LIMITS = "is not off or limits such as 60/minute;2000/day"
 
 
 class Mistake(NamedTuple):
-    """`file` is the `.env`; in texts `{folder}` is the working directory, `{port}` one that nobody has."""
+    """A mistake. `file` is the `.env`. In texts, `{folder}` is the working directory, `{port}` a free port."""
 
     name: str
     file: str

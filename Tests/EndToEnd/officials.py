@@ -23,7 +23,7 @@ def fixture(relay: str, others: tuple[str, ...], make: Callable[[Any, Any], Any]
 
 
 def openai_of(relay: str, *others: str, token: str = TEAM_TOKEN) -> Any:
-    """OpenAI's client of the relay that the fixture `relay` is. `others`: fixtures that are needed besides."""
+    """Returns OpenAI's client of the relay that the fixture `relay` provides. `others`: further fixtures."""
 
     def make(relay: Any, http: Any) -> openai.OpenAI:
         return openai.OpenAI(api_key=token, base_url=relay.v1, max_retries=0, http_client=http)
@@ -32,7 +32,7 @@ def openai_of(relay: str, *others: str, token: str = TEAM_TOKEN) -> Any:
 
 
 def anthropic_of(relay: str, *others: str, token: str = TEAM_TOKEN) -> Any:
-    """The same of Anthropic's."""
+    """Returns Anthropic's client of the relay that the fixture `relay` provides."""
 
     def make(relay: Any, http: Any) -> anthropic.Anthropic:
         return anthropic.Anthropic(api_key=token, base_url=relay.base_url, max_retries=0, http_client=http)

@@ -84,7 +84,7 @@ class ClientGone(Exception):
 
 
 class BadRequest(Exception):
-    """Bytes that are no HTTP/1.1 request."""
+    """Bytes that are not an HTTP/1.1 request."""
 
 
 class Peer(asyncio.Protocol):
@@ -130,7 +130,7 @@ class Peer(asyncio.Protocol):
         await self.arrived.wait()
 
     async def line_end(self, mark: bytes, limit: int) -> bytes:
-        """Takes everything before `mark`, and `mark`, off the buffer."""
+        """Consumes everything up to and including `mark`. Returns what precedes it."""
         while (at := self.buffer.find(mark)) < 0:
             if len(self.buffer) > limit:
                 raise BadRequest
@@ -147,7 +147,7 @@ class Peer(asyncio.Protocol):
         return out
 
     async def some(self, count: int) -> bytes:
-        """At most `count` bytes, but not none."""
+        """Returns at most `count` bytes, at least one."""
         while not self.buffer:
             await self.more()
         return await self.exactly(min(count, len(self.buffer)))
@@ -205,19 +205,19 @@ class Peer(asyncio.Protocol):
             self.transport.close()
 
     async def drop_all(self) -> None:
-        """Takes what still comes, for nothing, until the client leaves."""
+        """Discards received bytes until the client leaves."""
         while True:
             self.buffer.clear()
             await self.more()
 
     def write(self, data: bytes) -> None:
-        """One write to the socket: nothing is gathered as long as the client reads."""
+        """Makes one write to the socket: nothing is buffered as long as the client reads."""
         if self.gone.is_set():
             raise ClientGone
         self.transport.write(data)
 
     async def pause(self, seconds: float) -> None:
-        """Waits; a client that leaves ends it at once."""
+        """Waits. A client that leaves ends the wait at once."""
         if seconds <= 0:
             await asyncio.sleep(0)
         else:
@@ -229,7 +229,7 @@ class Peer(asyncio.Protocol):
             raise ClientGone
 
     async def until(self, event: asyncio.Event) -> None:
-        """Waits for `event`, or the client's leaving."""
+        """Waits for `event`, or until the client leaves."""
         waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.gone.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -238,7 +238,7 @@ class Peer(asyncio.Protocol):
             raise ClientGone
 
     def end(self, how: str) -> None:
-        """Closes by FIN, or by RST and without sending what waits."""
+        """Closes the connection by FIN, or by RST without sending what waits."""
         if how == "rst":
             option = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)
@@ -248,7 +248,7 @@ class Peer(asyncio.Protocol):
 
 
 class Intake:
-    """Takes in the body of one request, an upload's as its scenario wants it."""
+    """A receiver of one request's body, which handles uploads as the scenario says."""
 
     def __init__(self, peer: Peer, request: rules.Request) -> None:
         self.peer, self.request, self.body = peer, request, bytearray()
@@ -261,7 +261,7 @@ class Intake:
         return await self.watched(self.peer.line_end(b"\r\n", 100))
 
     async def take(self, count: int) -> bool:
-        """So many bytes of the body; false: what came is enough for an answer."""
+        """Reads so many bytes of the body. Returns False if what has arrived is enough for a response."""
         while count:
             if self.answer_at is not None and len(self.body) >= self.answer_at:
                 self.request.is_unread = True
@@ -293,7 +293,7 @@ class Intake:
 
 
 class Vendor:
-    """State of all keys."""
+    """The state of all keys."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -326,7 +326,7 @@ class Vendor:
         self.changed = asyncio.Event()
 
     async def answer(self, peer: Peer, request: rules.Request) -> bool:
-        """Answers one request; false where the connection is over."""
+        """Serves one request. Returns False if the connection is over."""
         if peer.is_asset_host:
             result, _ = self.assets.find(request.path)
             request.owner = result.key if result else ""
@@ -352,7 +352,7 @@ class Vendor:
             return False
 
     def reply(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
-        """Raises rules.Refusal."""
+        """Returns the response. Raises rules.Refusal."""
         route = (request.method, request.path)
         if route == ("GET", "/models"):
             rules.check_headers(request, with_key=False)
@@ -407,7 +407,7 @@ class Vendor:
         return scenario, stated(scenario) or plain(200, said)
 
     def read(self, request: rules.Request) -> tuple[dict[str, Any], replies.Reply]:
-        """At the asset host."""
+        """Serves a request to the asset host."""
         scenario = self.own_scenario("asset", request)
         status, kind, body = self.assets.read(request)
         pieces = [body[at : at + 4096] for at in range(0, len(body), 4096)]
@@ -485,7 +485,7 @@ class Vendor:
 
 
 class Delivery:
-    """Writes one reply the way its scenario wants it."""
+    """A writer of one response, as its scenario says."""
 
     def __init__(
         self, vendor: Vendor, peer: Peer, request: rules.Request, reply: replies.Reply, scenario: dict[str, Any]
@@ -498,7 +498,7 @@ class Delivery:
         self.sent = 0
 
     async def run(self) -> bool:
-        """True if the connection can take another request. Raises ClientGone."""
+        """Writes the response. Returns whether the connection can serve another request. Raises ClientGone."""
         scenario, peer = self.scenario, self.peer
         await peer.pause(scenario.get("delay_head", 0))
         await self.stall_if(-1)
@@ -531,7 +531,7 @@ class Delivery:
         return self.framing != "close"
 
     def within_marks(self, parts: list[bytes]) -> list[bytes]:
-        """`parts`, split also where the reply stalls or is cut."""
+        """Returns `parts`, also split where the response stalls or is cut."""
         out, at = [], 0
         for part in parts:
             edges = sorted(
@@ -542,7 +542,7 @@ class Delivery:
         return out
 
     async def at_mark(self) -> bool:
-        """Stalls where the scenario says so; true where the reply is to be cut."""
+        """Stalls where the scenario says. Returns whether the response must be cut."""
         await self.stall_if(self.sent)
         return self.cut_at == self.sent
 
@@ -574,7 +574,7 @@ def plain(status: int, body: Any) -> replies.Reply:
 
 
 def stated(scenario: dict[str, Any]) -> replies.Reply | None:
-    """The answer that a scenario states itself."""
+    """Returns the response that a scenario defines itself."""
     fixed = replies.fixed_body(scenario)
     if fixed is None and "status" not in scenario:
         return None

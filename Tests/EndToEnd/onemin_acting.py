@@ -1,6 +1,5 @@
-"""A model of a few rules, so that agents and frameworks have somebody to work with: it reads tools, forms and turns in the
-prompt as a model would, calls the tool that the user names, tells the result, and fills in forms.
-"""
+"""A model of a few rules, as a partner for agents and frameworks. It reads tools, forms and turns in the prompt like a
+model, calls the tool that the user names, states the result, and fills in forms."""
 
 import json
 import re
@@ -31,7 +30,7 @@ def between(text: str, start: str, end: str) -> str:
 
 
 def last_turn(prompt: str) -> tuple[str, str]:
-    """The role and the words of the last turn; a lone text is the user's."""
+    """Returns the role and the words of the last turn. A single text is the user's."""
     text = prompt.removesuffix("\n\n(Answer as the assistant, without a label.)")
     turns = list(TURN.finditer(text))
     if not turns:
@@ -44,7 +43,7 @@ def result(said: str) -> str:
 
 
 def chosen(tools: list[dict[str, Any]], prompt: str, who: str, said: str) -> dict[str, Any] | None:
-    """The tool to call now."""
+    """Returns the tool to call now."""
     by_name = {tool["name"]: tool for tool in tools}
     if named := re.search(r'You must call the tool "([^"]+)" now', prompt):
         return by_name[named.group(1)]
@@ -67,7 +66,7 @@ def first_object(text: str) -> dict[str, Any]:
 
 
 def filled(schema: Any, root: dict[str, Any], hint: str) -> Any:
-    """A value that fits the schema, with what the hint gives."""
+    """Returns a value that fits the schema, with the hint's contents."""
     if not isinstance(schema, dict):
         return {}
     if "$ref" in schema:

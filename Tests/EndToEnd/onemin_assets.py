@@ -1,5 +1,4 @@
-"""What the fake 1min.ai keeps: files that were uploaded to it, and results that it made, which its asset host gives
-out without a key."""
+"""The storage of the fake 1min.ai: uploaded files, and results, which its asset host serves without a key."""
 
 import base64
 import hashlib
@@ -32,7 +31,7 @@ class Upload:
     data: bytes
 
     def seen(self) -> dict[str, Any]:
-        """As tests read it."""
+        """Returns the upload as tests read it."""
         shown = {"data64": base64.b64encode(self.data).decode()} if len(self.data) <= 32 << 20 else {}
         return shown | {
             "path": self.path, "uuid": self.uuid, "name": self.name, "type": self.type, "size": len(self.data),
@@ -51,12 +50,12 @@ class Result:
     unsigned_status: int = 200
 
     def seen(self) -> dict[str, Any]:
-        """As tests read it."""
+        """Returns the result as tests read it."""
         return {"path": self.path, "type": self.type, "data64": base64.b64encode(self.data).decode()}
 
 
 class Assets:
-    """Uploads and results of all keys."""
+    """The uploads and results of all keys."""
 
     def __init__(self) -> None:
         self.base_url = ""
@@ -72,7 +71,7 @@ class Assets:
     # --- uploads ---
 
     def upload(self, request: rules.Request) -> dict[str, Any]:
-        """POST /api/assets. Raises a Refusal where the vendor would refuse."""
+        """Serves POST /api/assets. Raises a Refusal where the vendor would refuse."""
         if request.query:
             request.violations.append(f"query is {request.query!r}")
         name, filename, kind, data = only_part(request)
@@ -108,12 +107,12 @@ class Assets:
         }  # fmt: skip
 
     def forget(self, key: str) -> None:
-        """All uploads of a key."""
+        """Removes all uploads of a key."""
         for made in self.uploads.pop(key, {}).values():
             self.forgotten |= {made.path, made.uuid}
 
     def check_attachments(self, request: rules.Request) -> None:
-        """A chat refers to what was uploaded with its key: pictures by path, files by uuid. Raises a Refusal."""
+        """Checks that a chat refers to uploads of its own key: images by path, files by uuid. Raises a Refusal."""
         attachments = request.json["promptObject"].get("attachments", {})
         kept = self.uploads.get(request.key, {})
         known = {"images": set(kept), "files": {made.uuid for made in kept.values()}}
@@ -141,13 +140,13 @@ class Assets:
         return f"{place}?X-Amz-Expires=604800&X-Amz-Signature={result.signature}"
 
     def find(self, path: str) -> tuple[Result | None, bool]:
-        """The result that a request's path means, and whether it is the signed address of it."""
+        """Returns the result of a path, and whether the path is its signed address."""
         plain = path.replace("%20", " ").removeprefix("/")
         is_signed = plain.startswith("signed/")
         return self.readable.get(plain.removeprefix("signed/")), is_signed
 
     def read(self, request: rules.Request) -> tuple[int, str, bytes]:
-        """GET at the asset host: status, content type, body."""
+        """Serves GET at the asset host. Returns status, content type and body."""
         rules.check_headers(request, with_key=False)
         if request.method != "GET":
             request.violations.append(f"{request.method} at the asset host")
@@ -165,7 +164,7 @@ class Assets:
 
 
 def only_part(request: rules.Request) -> tuple[str, str, str, bytes]:
-    """Name, filename, content type and content of the only part of a multipart body."""
+    """Returns name, filename, content type and content of the only part of a multipart body."""
     found = re.fullmatch(
         r'multipart/form-data; ?boundary=(?:"([^"]{1,70})"|([0-9A-Za-z\'()+_,./:=?-]{1,70}))',
         request.headers.get("content-type", ""),

@@ -1,4 +1,4 @@
-"""What the fake 1min.ai takes for images and audio, model by model, and what it makes of it."""
+"""Images and audio of the fake 1min.ai: the accepted fields by model, and the results."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def text_upto(limit: int) -> Check:
 
 
 def free_size(value: Any) -> bool:
-    """What gpt-image-2 draws."""
+    """Returns whether gpt-image-2 draws this size."""
     found = re.fullmatch(r"(\d+)x(\d+)", value) if isinstance(value, str) else None
     if not found:
         return False
@@ -216,7 +216,7 @@ COMMON: dict[str, Check] = {"prompt": is_text, "imageUrl": is_text, "maskUrl": i
 
 
 def check(request: rules.Request, kept: assets.Assets) -> None:
-    """A call of one of FEATURES. Raises a Refusal where the vendor would refuse."""
+    """Checks a call of one of FEATURES. Raises a Refusal where the vendor would refuse."""
     if request.query:
         request.violations.append(f"query is {request.query!r}")
     body = request.json
@@ -245,7 +245,7 @@ def check(request: rules.Request, kept: assets.Assets) -> None:
 
 
 def problems_of_assets(prompt: dict[str, Any], uploads: dict[str, assets.Upload]) -> list[str]:
-    """Paths that nobody uploaded with this key, and masks that are none."""
+    """Returns paths that this key has not uploaded, and invalid masks."""
     out = []
     for name in ("imageUrl", "maskUrl", "audioUrl"):
         path = prompt.get(name)
@@ -261,7 +261,7 @@ def problems_of_assets(prompt: dict[str, Any], uploads: dict[str, assets.Upload]
 
 
 def reply(scenario: dict[str, Any], request: rules.Request, kept: assets.Assets) -> replies.Reply:
-    """The answer to a checked call; see `onemin` for what a scenario may say of it."""
+    """Returns the response to a checked call; see `onemin` for what a scenario may define."""
     headers = {"Content-Type": "application/json; charset=utf-8"} | scenario.get("headers", {})
     status = scenario.get("status", 200)
     if fixed := replies.fixed_body(scenario):
@@ -295,7 +295,7 @@ SEGMENT = {
 
 
 def written(prompt: dict[str, Any]) -> str:
-    """What was said, in the format that is asked for."""
+    """Returns the transcript in the requested format."""
     kind = prompt.get("response_format", "text")
     if kind == "json":
         return json.dumps({"text": WORDS})
@@ -307,12 +307,12 @@ def written(prompt: dict[str, Any]) -> str:
 
 
 def wanted(prompt: dict[str, Any]) -> int:
-    """How many images a call makes."""
+    """Returns the number of images that a call makes."""
     return prompt.get("n", prompt.get("samples", 1))
 
 
 def content(scenario: dict[str, Any], request: rules.Request, index: int) -> tuple[bytes, str, str]:
-    """Bytes of a result, extension and content type."""
+    """Returns bytes, extension and content type of a result."""
     prompt = request.json["promptObject"]
     seed = f"{request.number} {index}"
     if request.json["type"] == "TEXT_TO_SPEECH":

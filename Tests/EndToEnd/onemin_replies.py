@@ -1,4 +1,4 @@
-"""What the fake 1min.ai answers: a scenario, or the default, becomes a status, headers and the pieces of a body."""
+"""Responses of the fake 1min.ai: a scenario, or the default, becomes a status, headers and the chunks of a body."""
 
 import base64
 import hashlib
@@ -15,7 +15,8 @@ ANSWER_MARK = "vendor-answer-5f1d"
 
 @dataclass
 class Reply:
-    """`pieces`: the body in the portions in which it is written, unless the scenario splits it otherwise."""
+    """A response. `pieces` is the body in the chunks in which it is written, unless the scenario splits it
+    otherwise."""
 
     status: int
     headers: dict[str, str]
@@ -23,25 +24,25 @@ class Reply:
 
 
 def default_answer(prompt: str) -> str:
-    """Deterministic, with characters of one to four bytes."""
+    """Returns a deterministic text with characters of one to four bytes."""
     digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{ANSWER_MARK} {digest}: ça va, 你好, 🎉 and “done”."
 
 
 def default_deltas(answer: str) -> list[str]:
-    """`answer` in portions of seven characters."""
+    """Returns `answer` in chunks of seven characters."""
     return [answer[at : at + 7] for at in range(0, len(answer), 7)]
 
 
 def merged(base: Any, change: Any) -> Any:
-    """`change` laid over `base`, objects member by member."""
+    """Returns `base` changed by `change`; objects are merged member by member."""
     if isinstance(base, dict) and isinstance(change, dict):
         return base | {name: merged(base.get(name), value) for name, value in change.items()}
     return change
 
 
 def metadata(scenario: dict[str, Any], prompt: str, answer: str | list[str]) -> dict[str, Any]:
-    """Of a record: `promptToken` is the prompt alone, `inputToken` what is billed."""
+    """Returns the metadata of a record: `promptToken` is the prompt alone, `inputToken` the billed amount."""
     billed, made = max(1, len(prompt) // 4), max(1, len(answer) // 4)
     told = {
         "credit": 12, "inputToken": billed, "promptToken": billed // 2, "outputToken": made, "totalToken": billed + made,
@@ -53,7 +54,7 @@ def metadata(scenario: dict[str, Any], prompt: str, answer: str | list[str]) -> 
 
 
 def record(scenario: dict[str, Any], request: dict[str, Any], answer: str | list[str]) -> dict[str, Any]:
-    """The vendor's record of a finished call; a list of answers is its result as it is."""
+    """Returns the vendor's record of a finished call. A list of texts is its result unchanged."""
     prompt = request["promptObject"].get("prompt", "")
     result: Any = [answer] if request["type"] in ("UNIFY_CHAT_WITH_AI", "CODE_GENERATOR") else answer
     if lines := progress_lines(scenario):
@@ -86,7 +87,7 @@ def compact(value: Any, scenario: dict[str, Any]) -> str:
 
 
 def event(name: str | None, data: Any, scenario: dict[str, Any]) -> bytes:
-    """One server-sent event; `data` as it stands if it is a string, else as JSON."""
+    """Returns one server-sent event. `data` is used unchanged if it is a string, else as JSON."""
     end, space = scenario.get("line_end", "\n"), " " if scenario.get("space", True) else ""
     text = data if isinstance(data, str) else compact(data, scenario)
     lines = [f":{space}keep going"] if scenario.get("comments") else []
@@ -97,7 +98,7 @@ def event(name: str | None, data: Any, scenario: dict[str, Any]) -> bytes:
 
 
 def stream_events(scenario: dict[str, Any], request: dict[str, Any], answer: str) -> list[tuple[str | None, Any]]:
-    """Named events of a streamed answer."""
+    """Returns the named events of a streamed response."""
     if "events" in scenario:
         return [(name, data) for name, data in scenario["events"]]
     deltas = list(scenario.get("deltas", default_deltas(answer)))
@@ -112,7 +113,7 @@ def stream_events(scenario: dict[str, Any], request: dict[str, Any], answer: str
 
 
 def reply(scenario: dict[str, Any], request: dict[str, Any], *, streamed: bool) -> Reply:
-    """The answer to a chat or code request whose checked body is `request`."""
+    """Returns the response to a chat or code request whose checked body is `request`."""
     headers = {"Content-Type": "application/json; charset=utf-8"}
     if fixed := fixed_body(scenario):
         body, kind = fixed
@@ -139,7 +140,7 @@ def prompt_of(request: dict[str, Any]) -> str:
 
 
 def fixed_body(scenario: dict[str, Any]) -> tuple[bytes, str] | None:
-    """Body and content type that the scenario states itself."""
+    """Returns body and content type that the scenario defines itself."""
     if "json" in scenario:
         return json.dumps(scenario["json"], ensure_ascii=False).encode("utf-8"), "application/json; charset=utf-8"
     if "text" in scenario:
@@ -150,7 +151,7 @@ def fixed_body(scenario: dict[str, Any]) -> tuple[bytes, str] | None:
 
 
 def portions(pieces: list[bytes], split: Any) -> list[bytes]:
-    """`pieces` as they are, byte by byte (`"bytes"`), or the whole body split at the positions in a list."""
+    """Returns `pieces` unchanged, byte by byte (`"bytes"`), or the whole body split at the positions in a list."""
     if split is None:
         return [piece for piece in pieces if piece]
     body = b"".join(pieces)

@@ -1,6 +1,5 @@
-"""What 1min.ai takes and refuses, checked strictly: an odd request is a *violation*, also where the real vendor
-might let it pass. Shapes follow the vendor's public documentation.
-"""
+"""The rules of 1min.ai, checked strictly: an unexpected request is a *violation*, even if the real vendor might accept
+it. Formats follow the vendor's public documentation."""
 
 import json
 import re
@@ -38,7 +37,7 @@ DATED |= dict.fromkeys(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3", "o3-pro"), "2
 
 
 def able(feature: str) -> list[str]:
-    """The models that serve a feature of the catalogue."""
+    """Returns the models that serve a feature of the catalogue."""
     return [name for name, model in CATALOGUE.items() if feature in model["features"] and name not in DISABLED]
 
 
@@ -51,7 +50,7 @@ CALLERS_AGENTS = ("openai", "httpx", "stainless", "anthropic")
 
 @dataclass
 class Request:
-    """One request as it came in. `headers`: lower-case names; `at`: seconds of CLOCK_MONOTONIC."""
+    """One request as it was received. `headers`: lower-case names; `at`: seconds of CLOCK_MONOTONIC."""
 
     number: int
     connection: int
@@ -73,7 +72,7 @@ class Request:
         return self.headers.get("api-key", self.owner)
 
     def seen(self) -> dict[str, Any]:
-        """As tests read it."""
+        """Returns the request as tests read it."""
         return {
             "number": self.number, "connection": self.connection, "at": self.at, "method": self.method,
             "path": self.path, "query": self.query, "headers": self.headers, "body": self.json,
@@ -83,7 +82,7 @@ class Request:
 
 @dataclass
 class Refusal(Exception):
-    """The vendor's error answer."""
+    """An error response of the vendor."""
 
     status: int
     body: dict[str, Any]
@@ -94,14 +93,15 @@ def error(status: int, message: str | list[str], code: str = "HTTP_EXCEPTION") -
 
 
 def missing(*fields: str) -> Refusal:
-    """The answer to a call without fields that its model needs: the details are a string that holds JSON."""
+    """Returns the response to a call without fields that its model needs: the details are a string that contains
+    JSON."""
     details = [{"field": name, "message": f"Field '{name}' is required for this model"} for name in fields]
     body = {"errorCode": "MISSING_REQUIRED_FIELDS", "message": "Missing required fields", "details": json.dumps(details)}
     return Refusal(400, body)
 
 
 def external(status: int, data: dict[str, Any], *, is_text: bool = True, **more: Any) -> dict[str, Any]:
-    """The body of a failure of the model's own provider: the message says nothing, the reason is in the details."""
+    """Returns the body of a failure of the model's own provider: the reason is in the details, not in the message."""
     request = {"method": "POST", "url": "https://models.internal.example/v1/x", "headers": {"authorization": "Bearer sk-own"}}
     details = {"response": {"status": status, "data": data}, "request": request} | more
     return {
@@ -112,7 +112,7 @@ def external(status: int, data: dict[str, Any], *, is_text: bool = True, **more:
 
 
 def check_headers(request: Request, *, with_key: bool) -> None:
-    """No header but the few that the vendor's documentation or HTTP itself asks for."""
+    """Checks that only headers occur which the vendor's documentation or HTTP itself needs."""
     for name in request.headers.keys() - ALLOWED_HEADERS:
         request.violations.append(f"header {name} must not be sent upstream")
     agent = request.headers.get("user-agent", "").lower()
@@ -125,7 +125,7 @@ def check_headers(request: Request, *, with_key: bool) -> None:
 
 
 def check_json_body(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises the vendor's 400 where it is none."""
+    """Returns the body as a JSON object. Raises the vendor's 400 if it is not one."""
     kind = request.headers.get("content-type", "").replace(" ", "").lower()
     if kind not in ("application/json", "application/json;charset=utf-8"):
         request.violations.append(f"Content-Type is {kind!r}")
@@ -175,7 +175,8 @@ def whole(low: int, high: int) -> Check:
 
 
 def check_members(request: Request, value: Any, path: str, members: dict[str, Check]) -> list[str]:
-    """Each member of `value` is named in `members` and passes its check; returns the problems, also recorded."""
+    """Checks that each member of `value` is named in `members` and passes its check. Records and returns the
+    problems."""
     problems = []
     if not isinstance(value, dict):
         problems.append(f"{path} must be an object")
@@ -190,7 +191,7 @@ def check_members(request: Request, value: Any, path: str, members: dict[str, Ch
 
 
 def check_model(model: Any, feature: str) -> None:
-    """Raises the vendor's answer for a model that `feature` cannot use: a refusal, not a violation."""
+    """Raises the vendor's response for a model that `feature` cannot use: a refusal, not a violation."""
     entry = next((entry for entry in LISTED.get(FEATURE_TYPES[feature], ()) if entry.get("modelId") == model), None)
     status = entry.get("status", "ACTIVE") if entry else "DISABLED" if model in DISABLED else ""
     if is_text(model) and (status == "ACTIVE" or status == "" and feature in CATALOGUE.get(model, {}).get("features", ())):
@@ -199,7 +200,7 @@ def check_model(model: Any, feature: str) -> None:
 
 
 def check_chat(request: Request) -> None:
-    """POST /api/chat-with-ai. Raises a Refusal where the vendor would refuse."""
+    """Checks POST /api/chat-with-ai. Raises a Refusal where the vendor would refuse."""
     if request.query not in ("", "isStreaming=true", "isStreaming=false"):
         request.violations.append(f"query is {request.query!r}")
     body = check_json_body(request)
@@ -263,7 +264,7 @@ def check_attachments(request: Request, attachments: Any, model: Any) -> list[st
 
 
 def check_code(request: Request) -> None:
-    """CODE_GENERATOR on POST /api/features."""
+    """Checks CODE_GENERATOR on POST /api/features."""
     body = request.json
     problems = check_members(
         request,
@@ -294,7 +295,7 @@ FEATURES: dict[str, Callable[[Request], None]] = {"CODE_GENERATOR": check_code}
 
 
 def check_feature(request: Request, media: dict[str, Callable[[Request], None]]) -> None:
-    """POST /api/features; `media`: checks of more types."""
+    """Checks POST /api/features; `media`: checks of more types."""
     if request.query:
         request.violations.append(f"query is {request.query!r}")
     body = check_json_body(request)
@@ -312,7 +313,7 @@ def check_no_body(request: Request) -> None:
 
 
 def check_result(request: Request) -> None:
-    """GET /api/results/{uuid}."""
+    """Checks GET /api/results/{uuid}."""
     check_no_body(request)
     if request.query:
         request.violations.append(f"query is {request.query!r}")
@@ -322,7 +323,7 @@ def check_result(request: Request) -> None:
 
 
 def check_models(request: Request) -> None:
-    """GET /models?feature=TYPE."""
+    """Checks GET /models?feature=TYPE."""
     check_no_body(request)
     name, _, value = request.query.partition("=")
     if name != "feature" or value not in FEATURE_TYPES.values():
@@ -331,7 +332,8 @@ def check_models(request: Request) -> None:
 
 
 def credit_metadata(model: dict[str, Any], feature: str) -> dict[str, Any]:
-    """A model's tokens, as far as they are known, and credits: of chats for a token, and for a picture."""
+    """Returns a model's token limits, as far as they are known, and the credits of chats for a token and for an
+    image."""
     told = {"CONTEXT": model["context_window"], "MAX_OUTPUT_TOKEN": model["max_output_tokens"]}
     if feature == "chat":
         told |= {"INPUT": 0.15, "OUTPUT": 0.6} | ({"LOW_IMAGE": 12.75} if model["vision"] else {})
@@ -339,7 +341,7 @@ def credit_metadata(model: dict[str, Any], feature: str) -> dict[str, Any]:
 
 
 def listed_models(kind: str) -> dict[str, Any]:
-    """The answer of GET /models?feature=`kind`."""
+    """Returns the response to GET /models?feature=`kind`."""
     feature = next(name for name, value in FEATURE_TYPES.items() if value == kind)
     return {
         "models": [

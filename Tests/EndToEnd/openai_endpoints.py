@@ -1,4 +1,4 @@
-"""The other endpoints of the strict fake `openai_vendor`: what they refuse, and what they answer without a script."""
+"""The other endpoints of the strict fake `openai_vendor`: their refusals, and their responses without a script."""
 
 import base64
 import email
@@ -27,7 +27,7 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n" + bytes(range(256))).decode()
 
 
 def form(source: BinaryIO, headers: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
-    """The bytes of a form, and its parts: texts, or (file name, type, bytes)."""
+    """Returns the bytes of a form, and its parts: texts, or (file name, type, bytes)."""
     raw = b""
     if headers.get("transfer-encoding") == "chunked":
         while size := int(source.readline(), 16):
@@ -92,7 +92,7 @@ def event(data: dict[str, Any], *, is_named: bool = False) -> str:
 
 
 def answered(path: str, body: dict[str, Any], script: dict[str, Any]) -> dict[str, Any]:
-    """The script with the endpoint's usual answer, if it has none of its own."""
+    """Returns the script with the endpoint's usual response, if it has none of its own."""
     if {"json", "raw", "status"} & set(script):
         return script
     usage = TRANSCRIPT["usage"]

@@ -12,7 +12,7 @@ SCRIPT = "files"
 
 
 def problems_of(form: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the form of an upload."""
+    """Returns the problems of an upload's form."""
     if unknown := set(form) - {"file", "purpose", "expires_after"}:
         yield f"/files with {sorted(unknown)}"
     if form.get("purpose") not in PURPOSES:
@@ -45,7 +45,7 @@ class Shelf:
         }  # fmt: skip
 
     def missing(self, owner: str, body: dict[str, Any]) -> str | None:
-        """The first file that a chat, or an edit, names and the key does not have."""
+        """Returns the first file that a chat or an edit names and the key does not have."""
         mask = body.get("mask")
         for picture in [*body.get("images", ()), *([mask] if isinstance(mask, dict) else [])]:
             if "file_id" in picture and (owner, picture["file_id"]) not in self.files:
@@ -59,7 +59,7 @@ class Shelf:
         return None
 
     def answer(self, handler: BaseHTTPRequestHandler, method: str, path: str, script: dict[str, Any]) -> None:
-        """GET and DELETE below `/files/`."""
+        """Serves GET and DELETE below `/files/`."""
         owner = handler.headers.get("authorization", "")
         id, _, rest = path.removeprefix("/files/").partition("/")
         kind, data = "application/json", b""

@@ -1,4 +1,4 @@
-"""The Responses API of the strict fake `openai_vendor`: what it refuses, and its answers by the scripts of chats."""
+"""The Responses API of the strict fake `openai_vendor`: its refusals, and its responses by the scripts of chats."""
 
 import json
 from collections.abc import Iterator

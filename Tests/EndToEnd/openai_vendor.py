@@ -1,4 +1,4 @@
-"""A strict fake of a server that speaks OpenAI's wire, for tests.
+"""A strict fake of an OpenAI-compatible server, for tests.
 
 `Server` runs in a thread of the test's process. Requests are checked against OpenAI's contract; what it does not have is
 a violation. Answers follow the script that was set for the request's model (`says`), each request takes the next, the last
@@ -46,7 +46,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
 
 
 def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
-    """What a strict server would refuse."""
+    """Returns what a strict server would refuse."""
     if unknown := set(body) - FIELDS:
         if not script.get("extra"):
             yield f"unknown fields {sorted(unknown)}"
@@ -116,7 +116,7 @@ def empty_ones(value: Any, path: str) -> Iterator[str]:
 
 
 class Server:
-    """The running fake. `base_url` ends in `/v1`. Fakes of other wires bring a handler of their own."""
+    """The running fake. `base_url` ends in `/v1`. Fakes of other APIs provide a handler of their own."""
 
     def __init__(self, make_handler: Callable[["Server"], type[BaseHTTPRequestHandler]] | None = None) -> None:
         self.lock = threading.Lock()
@@ -140,18 +140,18 @@ class Server:
         self.server.server_close()
 
     def says(self, model: str, *scripts: dict[str, Any]) -> None:
-        """What requests for `model` (as the server knows it) get."""
+        """Scripts the responses to requests for `model` (the server's name)."""
         with self.lock:
             self.scripts[model] = list(scripts)
             self.requests = [request for request in self.requests if request["body"].get("model") != model]
 
     def asked(self, model: str) -> list[dict[str, Any]]:
-        """The requests for `model`: {"headers", "body", "raw"}."""
+        """Returns the requests for `model`: {"headers", "body", "raw"}."""
         with self.lock:
             return [request for request in self.requests if request["body"].get("model") == model]
 
     def body(self, model: str) -> dict[str, Any]:
-        """The body of the only request for `model`."""
+        """Returns the body of the only request for `model`."""
         (only,) = self.asked(model)
         return only["body"]
 
@@ -248,7 +248,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 
 def passes(connection: socket.socket, gate: threading.Event) -> bool:
-    """Waits for the gate; false: the client has left."""
+    """Waits for the gate. Returns False if the client has left."""
     for _ in range(2_000):
         if gate.is_set():
             return True
@@ -265,7 +265,7 @@ def answer(
     make_whole: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     make_events: Callable[[dict[str, Any]], bytes] | None = None,
 ) -> None:
-    """`make_whole`, `make_events`: of another wire."""
+    """Sends the response. `make_whole` and `make_events` are those of another API."""
     status = script.get("status", 200)
     is_stream = script.get("streams", body.get("stream", False)) and status == 200 and "json" not in script
     kind = script.get("type", "text/event-stream; charset=utf-8" if is_stream else "application/json")
@@ -362,7 +362,7 @@ def chunks(script: dict[str, Any]) -> list[Any]:
 
 
 def events(script: dict[str, Any]) -> bytes:
-    """A stream's body."""
+    """Returns the body of a stream."""
     end = script.get("line_end", "\n")
     out = ""
     for event in script.get("events") or chunks(script):

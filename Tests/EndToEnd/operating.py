@@ -23,7 +23,7 @@ def token(relay_url: str, address: str = "10.9.9.9") -> str:
 
 
 class Operator:
-    """Somebody who is logged in at a relay, by the token in the header."""
+    """An operator who is logged in at a relay, by the token in the header."""
 
     def __init__(self, relay_url: str, session: str | None = None, address: str = "10.9.9.9") -> None:
         self.url = relay_url

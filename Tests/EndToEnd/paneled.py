@@ -1,4 +1,4 @@
-"""A relay with panels in front of the strict fake of OpenAI's wire, and their answers as tests read them."""
+"""A relay with panels in front of the strict OpenAI-compatible fake, and their responses as tests read them."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ FAILED = {"status": 500, "text": ""}
 
 
 def settings(base_url: str, **more: Any) -> dict[str, Any]:
-    """Models a, b, c (members), s (summary), va, vs (for pictures): each is `up-…` at the vendor."""
+    """Returns settings with models a, b, c (members), s (summary), va, vs (for images): each is `up-…` at the
+    vendor."""
     models = ",".join(f"{name}=up-{name}" for name in ("a", "b", "c", "s", "va", "vs"))
     return {
         "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": base_url, "PROVIDER_ROW_API_KEY": KEY,
@@ -24,13 +25,13 @@ def settings(base_url: str, **more: Any) -> dict[str, Any]:
 
 
 def panel(name: str, **fields: Any) -> dict[str, Any]:
-    """The settings of one panel: members a, b and c, summary s, no pause between attempts."""
+    """Returns the settings of one panel: members a, b and c, summary s, no pause between attempts."""
     given = {"MODELS": "a,b,c", "SUMMARY_MODEL": "s", "RETRY_DELAY": "0"} | fields
     return {f"PANEL_{name}_{field}": value for field, value in given.items() if value is not None}
 
 
 def asked(model: str, *said: Any, **fields: Any) -> dict[str, Any]:
-    """A request; `said`: contents, of the user and the assistant in turn, or whole messages."""
+    """Returns the body of a request. `said`: contents of the user and the assistant in turn, or whole messages."""
     messages = [
         text if isinstance(text, dict) and "role" in text else {"role": ("user", "assistant")[at % 2], "content": text}
         for at, text in enumerate(said or ["Hello"])
@@ -48,7 +49,7 @@ def stream(http: httpx.Client, model: str, *said: Any, **fields: Any) -> Streame
 
 
 def either(http: httpx.Client, model: str, is_streamed: bool) -> tuple[str | None, dict[str, Any] | None, int]:
-    """Text, error and status of an answer."""
+    """Returns text, error and status of a response."""
     if is_streamed:
         got = stream(http, model)
         assert got.is_done == (got.error is None)
@@ -61,7 +62,7 @@ def either(http: httpx.Client, model: str, is_streamed: bool) -> tuple[str | Non
 
 
 def events(lines: Iterator[str]) -> Iterator[Any]:
-    """Events of a stream as they come: chunks, `[DONE]`, or comments as they are."""
+    """Returns the events of a stream as they arrive: chunks, `[DONE]`, or unchanged comments."""
     for line in lines:
         if line.startswith("data: "):
             yield "[DONE]" if line == "data: [DONE]" else json.loads(line[6:])
@@ -70,5 +71,5 @@ def events(lines: Iterator[str]) -> Iterator[Any]:
 
 
 def said(texts: list[str]) -> list[Any]:
-    """The events of a vendor's stream with these pieces."""
+    """Returns the events of a vendor's stream with these chunks."""
     return [chunk({"role": "assistant", "content": ""}), *(chunk({"content": text}) for text in texts), chunk({}, "stop")]

@@ -1,4 +1,4 @@
-"""Parts of chat messages that are not text, and where they arrive."""
+"""Parts of chat messages other than text, and where they arrive."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ def text(words: str) -> dict[str, Any]:
 
 
 def picture(data: bytes | str, **more: Any) -> dict[str, Any]:
-    """By its bytes, or by a URL."""
+    """Returns an image part by its bytes, or by a URL."""
     return {"type": "image_url", "image_url": {"url": data if isinstance(data, str) else data_url(data)} | more}
 
 
@@ -35,24 +35,24 @@ def user(*parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def call(vendor: Any, key: str) -> dict[str, Any]:
-    """The `promptObject` of the last chat call of `key`."""
+    """Returns the `promptObject` of the last chat call of `key`."""
     return vendor.requests(key, "/api/chat-with-ai")[-1]["body"]["promptObject"]
 
 
 def pictures_of(vendor: Any, key: str) -> list[bytes]:
-    """The pictures of the last chat call of `key`, as the vendor has them, in its order."""
+    """Returns the images of the last chat call of `key`, as the vendor has them, in its order."""
     kept = {upload["path"]: base64.b64decode(upload["data64"]) for upload in vendor.uploads(key)}
     return [kept[path] for path in call(vendor, key)["attachments"]["images"]]
 
 
 def files_of(vendor: Any, key: str) -> list[dict[str, Any]]:
-    """The files of the last chat call of `key`, as the vendor has them, in its order."""
+    """Returns the files of the last chat call of `key`, as the vendor has them, in its order."""
     kept = {upload["uuid"]: upload for upload in vendor.uploads(key)}
     return [kept[uuid] for uuid in call(vendor, key)["attachments"]["files"]]
 
 
 def sending(relay: Relay, key: str, *messages: dict[str, Any], **fields: Any) -> socket.socket:
-    """A connection on which a chat request was just sent."""
+    """Returns a connection on which a chat request was just sent."""
     content = json.dumps(body(messages=list(messages), **fields)).encode()
     head = f"POST {PATH} HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer {key}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"

@@ -1,4 +1,5 @@
-"""Pictures and audio of the fake vendor and of tests: made, told by their first bytes, and PNG read pixel by pixel."""
+"""Images and audio of the fake vendor and of tests: made, recognised by their first bytes, and PNG read pixel by
+pixel."""
 
 import hashlib
 import struct
@@ -27,7 +28,7 @@ STARTS = {
 
 
 def png(width: int, height: int, rows: list[bytes], color: int = 2) -> bytes:
-    """A PNG of 8 bits a channel; `color`: 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA."""
+    """Returns a PNG of 8 bits per channel; `color`: 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -38,12 +39,12 @@ def png(width: int, height: int, rows: list[bytes], color: int = 2) -> bytes:
 
 
 def picture(seed: str, width: int = 8, height: int = 8) -> bytes:
-    """A PNG in one colour, which depends on `seed`."""
+    """Returns a PNG in one colour, which depends on `seed`."""
     return png(width, height, [hashlib.sha256(seed.encode()).digest()[:3] * width] * height)
 
 
 def image(seed: str, kind: str = "png") -> bytes:
-    """Bytes of an image; only those of a PNG are a true one."""
+    """Returns bytes of an image; only those of a PNG are a real one."""
     if kind == "png":
         return picture(seed)
     digest = hashlib.sha256(seed.encode()).digest()
@@ -53,13 +54,13 @@ def image(seed: str, kind: str = "png") -> bytes:
 
 
 def audio(seed: str, kind: str = "mp3", size: int = 30_000) -> bytes:
-    """Bytes that begin as audio of `kind` does."""
+    """Returns bytes that begin like audio of `kind`."""
     digest = hashlib.sha256(seed.encode()).digest()
     return ((AUDIO_STARTS | RECORDINGS)[kind] + digest * (size // 32 + 1))[:size]
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG."""
+    """Returns width and height of a PNG."""
     if not data.startswith(IMAGE_STARTS["image/png"]):
         return None
     width, height = struct.unpack(">II", data[16:24])
@@ -67,7 +68,8 @@ def size_of(data: bytes) -> tuple[int, int] | None:
 
 
 def pixels(data: bytes) -> list[tuple[int, ...]]:
-    """The pixels of a PNG of 1 or 8 bits a channel that is not interlaced; grey, RGB, with or without alpha, palette."""
+    """Returns the pixels of a PNG of 1 or 8 bits per channel that is not interlaced: grey, RGB, with or without alpha,
+    palette."""
     at, content, palette = 8, b"", b""
     width, height, depth, color, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])
     if interlace or depth not in (1, 8) or (depth == 1 and color not in (0, 3)):
@@ -95,7 +97,7 @@ def pixels(data: bytes) -> list[tuple[int, ...]]:
 
 
 def unfiltered(kind: int, line: bytes, before: bytearray, step: int) -> bytearray:
-    """One line of a PNG without its filter."""
+    """Returns one line of a PNG without its filter."""
     out = bytearray(line)
     for at in range(len(out)):
         left = out[at - step] if at >= step else 0
@@ -110,7 +112,7 @@ def unfiltered(kind: int, line: bytes, before: bytearray, step: int) -> bytearra
 
 
 def is_black_and_white(data: bytes) -> bool:
-    """Whether each pixel of a PNG is black or white, and nothing is transparent."""
+    """Returns whether each pixel of a PNG is black or white, and none is transparent."""
     for pixel in pixels(data):
         alpha = pixel[-1] if len(pixel) in (2, 4) else 255
         if alpha != 255 or pixel[: 1 if len(pixel) <= 2 else 3] not in ((0,), (255,), (0, 0, 0), (255, 255, 255)):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own: stopped, paused and asked as they like."""
+"""A real PostgreSQL of the tests, which they stop, pause and query."""
 
 import subprocess
 import tempfile
@@ -11,7 +11,7 @@ PASSWORD = "pass-word-of-the-database"
 
 
 class Postgres:
-    """One server on a socket; `url`: with its password."""
+    """A server on a socket; `url` contains its password."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="relay-pg."))
@@ -30,7 +30,7 @@ class Postgres:
         self.folder.rmdir()
 
     def ask(self, sql: str) -> list[list[str]]:
-        """The rows; an empty text is also no value."""
+        """Returns the rows of a query. An empty text also stands for no value."""
         command = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--field-separator=\t", self.url, "--command", sql]
         got = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
         return [line.split("\t") for line in got.stdout.splitlines()]

@@ -1,6 +1,6 @@
-"""Callers that press on several relays at once, and what can be said for certain of when they were admitted. Plain
-sockets and no checks of the answers' shape, so that hundreds of clients fit beside the relays on a small machine.
-"""
+"""Callers that send many requests to several relays, and what is certain about the times of their admissions. They use
+plain sockets and do not check the format of responses, so that hundreds of clients fit beside the relays on a small
+machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ FAILURE_PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Told:
-    """One request; times of the monotonic clock. It was decided between `sent` and `got`. `status` 0: no answer."""
+    """One request, with times of the monotonic clock. It was decided between `sent` and `got`. `status` 0: no
+    response."""
 
     relay: int
     sent: float
@@ -30,7 +31,7 @@ class Told:
 
 @dataclass
 class Caller:
-    """One key, and all that it was told."""
+    """One key, and all its responses."""
 
     token: str
     model: str = "echo"
@@ -42,7 +43,7 @@ class Caller:
 
     @property
     def odd(self) -> list[Told]:
-        """Neither admitted nor refused."""
+        """The responses that neither admit nor refuse."""
         return [each for each in self.told if each.status not in (200, 429)]
 
     def request(self) -> bytes:
@@ -53,7 +54,7 @@ class Caller:
         )
 
     async def keep_asking(self, relay: int, port: int, ends: float, refused_pause_seconds: float) -> None:
-        """One client that asks again as soon as it is answered, and after a pause when it was refused."""
+        """Runs one client that sends requests one after another, with a pause after a refusal."""
         async with Connection(port) as connection:
             while time.monotonic() < ends:
                 status = await self._ask(relay, connection)
@@ -61,13 +62,14 @@ class Caller:
                     await asyncio.sleep(refused_pause_seconds if status == 429 else FAILURE_PAUSE_SECONDS)
 
     async def ask_times(self, count: int, relay: int, port: int) -> None:
-        """One client that asks so often."""
+        """Runs one client that sends so many requests."""
         async with Connection(port) as connection:
             for _ in range(count):
                 await self._ask(relay, connection)
 
     async def ask_every(self, seconds: float, first: float, relay: int, port: int, ends: float) -> None:
-        """One client that asks each so many seconds from `first` on; times that passed while it waited are left out."""
+        """Runs one client that sends a request every so many seconds from `first` on. Times that pass while it waits
+        are skipped."""
         due = first
         async with Connection(port) as connection:
             while (due := due + seconds * max(0, ceil((time.monotonic() - due) / seconds))) < ends:
@@ -83,7 +85,7 @@ class Caller:
 
 
 class Connection:
-    """Opened when it is needed, and again after it was closed."""
+    """A connection that is opened when it is needed, and again after it was closed."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -101,7 +103,7 @@ class Connection:
         self.streams = None
 
     async def ask(self, request: bytes) -> int:
-        """The status of the answer, 0 where there is none."""
+        """Returns the status of the response; 0 if there is none."""
         try:
             self.streams = self.streams or await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self.streams
@@ -115,8 +117,8 @@ class Connection:
 
 
 def fullest(admitted: Iterable[Told], seconds: float) -> int:
-    """The most that one interval of so many seconds held for certain, wherever it begins: of those sent after a
-    moment, the ones that were answered before it was over."""
+    """Returns the most that one interval of so many seconds certainly held, wherever it begins: of the requests sent
+    after a moment, those with a response before it was over."""
     told = sorted(admitted, key=lambda each: each.sent)
     most = 0
     sent = [each.sent for each in told]
@@ -128,6 +130,7 @@ def fullest(admitted: Iterable[Told], seconds: float) -> int:
 
 
 def least_share(admitted: Iterable[Told], begun: float, number: int, seconds: float, windows: int) -> float:
-    """The least that was admitted over any number of whole windows from `begun`, as a share of `number` in each."""
+    """Returns the least that was admitted over any number of whole windows from `begun`, as a share of `number` in
+    each."""
     got = sorted(each.got for each in admitted)
     return min(bisect_right(got, begun + count * seconds) / (count * number) for count in range(1, windows + 1))

@@ -1,4 +1,4 @@
-"""A real Prometheus of the tests' own, which scrapes relays and is asked as Grafana asks it."""
+"""A real Prometheus of the tests, which scrapes relays and is queried as Grafana does it."""
 
 import subprocess
 import time
@@ -15,7 +15,7 @@ WAIT_SECONDS = 20.0
 
 
 class Prometheus:
-    """Scrapes the relays once a second, with these rules, and keeps its data in `folder`."""
+    """A Prometheus that scrapes the relays once a second, with these rules, and keeps its data in `folder`."""
 
     def __init__(self, folder: Path, relays: list[Relay], rules: Path) -> None:
         self.port = free_port()
@@ -38,7 +38,7 @@ class Prometheus:
         self.wait_for(lambda: self.http.get("/-/ready").status_code == 200)
 
     def wait_for(self, is_so: Callable[[], Any]) -> Any:
-        """Asks until it is so; what is then so."""
+        """Waits until the condition holds. Returns its result."""
         ends = time.monotonic() + WAIT_SECONDS
         while True:
             assert self.process.poll() is None, f"Prometheus ended: {self.tail()}"
@@ -55,7 +55,7 @@ class Prometheus:
         return self.log.read()[-2000:].decode()
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series of now."""
+        """Returns the current series of a query."""
         answer = self.http.get("/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
         result: list[dict[str, Any]] = answer["data"]["result"]

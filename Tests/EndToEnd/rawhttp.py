@@ -19,7 +19,7 @@ WAIT_SECONDS = 10.0
 
 
 class Closed(Exception):
-    """The server ended the connection before the answer was whole; `got`: what had come of it."""
+    """An error: the server ended the connection before the response was complete. `got`: the bytes received so far."""
 
     def __init__(self, got: bytes) -> None:
         super().__init__(f"closed after {got[:300]!r}")
@@ -28,7 +28,8 @@ class Closed(Exception):
 
 @dataclass
 class Answer:
-    """One response. `interim`: the statuses of the 1xx answers before it; `pieces`: the sizes of its chunks, if any."""
+    """One response. `interim`: the statuses of the 1xx responses before it; `pieces`: the sizes of its chunks, if
+    any."""
 
     status: int
     version: str
@@ -42,7 +43,7 @@ class Answer:
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
     def __getitem__(self, name: str) -> str | None:
-        """The field's value; None if it is absent, an error if it is there twice."""
+        """Returns the field's value; None if it is absent. Fails if the field occurs twice."""
         values = self.all(name)
         assert len(values) <= 1, f"{name} is given {len(values)} times: {values}"
         return values[0] if values else None
@@ -51,14 +52,14 @@ class Answer:
         return json.loads(self.body)
 
     def events(self) -> list[str]:
-        """The data of the answer's server-sent events."""
+        """Returns the data of the response's server-sent events."""
         parts = self.body.decode().split("\n\n")
         return [part.removeprefix("data: ") for part in parts if part.startswith("data: ")]
 
 
 def request(method: str, target: str, body: bytes | None = None, **fields: str | None) -> bytes:
-    """A well-formed request. `fields`: `content_type="text/plain"` becomes `Content-Type: text/plain`; None leaves a
-    default (Host, Content-Length, Content-Type with a body) out."""
+    """Returns a well-formed request. `fields`: `content_type="text/plain"` becomes `Content-Type: text/plain`; None
+    leaves a default (Host, Content-Length, Content-Type with a body) out."""
     defaults: dict[str, str | None] = {"host": "relay.test"}
     if body is not None:
         defaults |= {"content_type": "application/json", "content_length": str(len(body))}
@@ -72,7 +73,7 @@ def as_field(name: str) -> str:
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """A chunked body with its end."""
+    """Returns a chunked body with its end."""
     return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
@@ -92,8 +93,8 @@ class Connection:
         return self.socket.fileno()
 
     def send(self, data: bytes, piece: int | None = None) -> None:
-        """All of `data`; with `piece`, in writes of so many bytes. A server that has had enough is no error here: its
-        answer tells."""
+        """Sends all of `data`; with `piece`, in writes of so many bytes. It is not an error if the server stops
+        reading: its response shows that."""
         try:
             for at in range(0, len(data), piece or max(len(data), 1)):
                 self.socket.sendall(data[at : at + (piece or len(data))])
@@ -101,7 +102,8 @@ class Connection:
             pass
 
     def more(self, ends: float) -> bytes:
-        """The next bytes, empty at the end of the connection; TimeoutError after `ends` (of the monotonic clock)."""
+        """Returns the next bytes, empty at the end of the connection. Raises TimeoutError after `ends` (of the
+        monotonic clock)."""
         left = ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("nothing more came in time")
@@ -112,7 +114,7 @@ class Connection:
             return b""
 
     def _until(self, mark: bytes, ends: float) -> bytes:
-        """What stands before `mark`, which is dropped."""
+        """Returns the bytes before `mark`, which is dropped."""
         while mark not in self.rest:
             if not (data := self.more(ends)):
                 raise Closed(self.rest)
@@ -132,7 +134,7 @@ class Connection:
         return whole[:count]
 
     def head(self, seconds: float = WAIT_SECONDS) -> Answer:
-        """The next answer's head alone, after any 1xx."""
+        """Returns only the head of the next response, after any 1xx."""
         ends = time.monotonic() + seconds
         interim: list[int] = []
         while True:
@@ -149,7 +151,7 @@ class Connection:
             interim.append(int(status))
 
     def receive(self, method: str = "GET", seconds: float = WAIT_SECONDS) -> Answer:
-        """One whole answer to a request of `method`; what follows it stays for the next call."""
+        """Returns one whole response to a request of `method`. Bytes that follow it stay for the next call."""
         ends = time.monotonic() + seconds
         answer = self.head(seconds)
         length, coding = answer["content-length"], answer["transfer-encoding"]
@@ -169,7 +171,7 @@ class Connection:
         return answer
 
     def chunks(self, ends: float) -> Iterator[bytes]:
-        """The chunks of a body, up to and without the last."""
+        """Returns the chunks of a body, up to and without the last."""
         while size := int(self._until(b"\r\n", ends), 16):
             part = self._exactly(size + 2, ends)
             assert part.endswith(b"\r\n"), "a chunk does not end with CR LF"
@@ -181,7 +183,7 @@ class Connection:
         return self.receive(method, seconds)
 
     def until_closed(self, seconds: float = WAIT_SECONDS) -> bytes:
-        """What comes until the server closes; TimeoutError if it does not."""
+        """Returns all bytes until the server closes. Raises TimeoutError if it does not."""
         ends = time.monotonic() + seconds
         parts, self.rest = [self.rest], b""
         while data := self.more(ends):
@@ -189,7 +191,7 @@ class Connection:
         return b"".join(parts)
 
     def reads(self, mark: bytes, seconds: float = WAIT_SECONDS) -> bool:
-        """Takes what comes until `mark` is in it; False if the server closes before."""
+        """Reads until `mark` has arrived. Returns False if the server closes before."""
         ends = time.monotonic() + seconds
         while mark not in self.rest:
             if not (data := self.more(ends)):
@@ -198,12 +200,12 @@ class Connection:
         return True
 
     def expect_continue(self) -> None:
-        """The next answer is 100 (Continue)."""
+        """Asserts that the next response is 100 (Continue)."""
         head = self._until(b"\r\n\r\n", time.monotonic() + WAIT_SECONDS)
         assert head.startswith(b"HTTP/1.1 100"), head
 
     def assert_closed(self, seconds: float = WAIT_SECONDS) -> None:
-        """The server closes, and says nothing more before."""
+        """Asserts that the server closes without sending anything before."""
         try:
             rest = self.until_closed(seconds)
         except TimeoutError:
@@ -211,7 +213,7 @@ class Connection:
         assert rest == b"", f"more than one answer: {rest[:300]!r}"
 
     def assert_open(self) -> None:
-        """The connection serves one more request."""
+        """Asserts that the connection serves one more request."""
         assert self.rest == b"", f"more than one answer: {self.rest[:300]!r}"
         assert self.ask(request("GET", "/health")).status == 200
 
@@ -228,7 +230,7 @@ class Connection:
 
 
 def readable(connections: list[Connection], seconds: float) -> list[Connection]:
-    """Those at which something has arrived, or arrives within the time."""
+    """Returns the connections on which something has arrived, or arrives within the time."""
     with selectors.DefaultSelector() as selector:
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ, connection)
@@ -245,13 +247,13 @@ def connected(port: int, *, receive_bytes: int | None = None) -> Iterator[Connec
 
 
 def ask(port: int, data: bytes, *, method: str = "GET", seconds: float = WAIT_SECONDS) -> Answer:
-    """One request on a connection of its own."""
+    """Sends one request on its own connection. Returns the response."""
     with connected(port) as connection:
         return connection.ask(data, method=method, seconds=seconds)
 
 
 def wait_until(is_so: Any, seconds: float = WAIT_SECONDS, *, every: float = 0.01) -> bool:
-    """Polls what has no event to wait for: /proc, mostly. False if it did not come true."""
+    """Polls a condition without an event to wait for, mostly in /proc. Returns False if it did not become true."""
     ends = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > ends:
@@ -270,7 +272,7 @@ def chat_body(text: str = "hello", **fields: Any) -> bytes:
 
 
 def assert_error(answer: Answer, *statuses: int) -> dict[str, Any]:
-    """An error as every one must be; returns the members of `error`."""
+    """Asserts an error in the format of all errors. Returns the members of `error`."""
     assert answer.status in statuses, (answer.status, answer.body[:300])
     assert (answer["content-type"] or "").split(";")[0] == "application/json", answer.fields
     assert_owed(answer)
@@ -285,7 +287,7 @@ def assert_error(answer: Answer, *statuses: int) -> dict[str, Any]:
 
 
 def assert_owed(answer: Answer) -> None:
-    """What every answer carries."""
+    """Asserts the headers that every response has."""
     assert answer["x-request-id"], answer.fields
     assert answer["access-control-allow-origin"], answer.fields
     assert "x-request-id" in (answer["access-control-expose-headers"] or "").lower(), answer.fields

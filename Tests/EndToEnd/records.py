@@ -1,4 +1,5 @@
-"""What relays keep in memcached, read as a stranger would: see `Record+Encoding.swift` and `SlotRecord.swift`."""
+"""Records of relays in memcached, read by an independent decoder: see `Record+Encoding.swift` and
+`SlotRecord.swift`."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ INSTANCES = "total.concurrent.10000000000000000.0"
 
 @dataclass(frozen=True)
 class Entry:
-    """`end`: seconds since 1970. `clock`: how far the relay's clock is ahead of the store's, where it says so."""
+    """A slot entry. `end`: seconds since 1970. `clock`: how far the relay's clock is ahead of the store's, if the entry
+    has it."""
 
     instance: int
     held: int
@@ -55,9 +57,8 @@ def entries(value: bytes) -> list[Entry]:
 
 
 def slots(store: Memcached, limit: str) -> list[Entry]:
-    """The entries of all callers under a limit, as `chat.concurrent.5.0`. A list of keys that is made while records are
-    written may lack some, so those that were seen once are kept.
-    """
+    """Returns the entries of all callers under a limit, as `chat.concurrent.5.0`. A list of keys that is made while
+    records are written may lack some, so keys that were seen once are kept."""
     known = store.seen.setdefault(limit, set())
     known.update(store.keys_of(limit))
     values = [store.get(key) for key in known]
@@ -70,7 +71,7 @@ def held(store: Memcached, limit: str) -> int:
 
 @dataclass(frozen=True)
 class Counts:
-    """Units by bucket, the newest first; `leased`: counted ahead of their use."""
+    """The units by bucket, newest first; `leased`: units counted ahead of their use."""
 
     newest: int
     birth: int

@@ -1,4 +1,4 @@
-"""Relays as processes: started with a clean environment, watched, ended and looked over."""
+"""Relays as processes: started with a clean environment, observed, ended and checked."""
 
 import itertools
 import json
@@ -45,7 +45,7 @@ preloads = pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer wants to be load
 
 
 def binary() -> Path:
-    """RELAY_BINARY, or else the newer of the debug and the release build."""
+    """Returns RELAY_BINARY, or else the newer of the debug and the release build."""
     if chosen := os.environ.get("RELAY_BINARY"):
         return Path(chosen)
     built = [path for kind in ("debug", "release") if (path := ROOT / ".build" / kind / "relay").exists()]
@@ -59,7 +59,7 @@ tried = itertools.count(os.getpid() * 997)
 
 
 def free_port() -> int:
-    """Each one is another, in other test processes as well."""
+    """Returns a free port. It is a different one each time, also in other test processes."""
     while True:
         port = PORTS[next(tried) % len(PORTS)]
         with socket.socket() as probe:
@@ -118,21 +118,21 @@ class Relay:
             time.sleep(0.01)
 
     def text(self) -> str:
-        """All of standard error so far."""
+        """Returns all of standard error so far."""
         with self.arrived:
             return "\n".join(self.stderr)
 
     def tail(self) -> str:
-        """The last lines of standard error, for messages."""
+        """Returns the last lines of standard error, for messages."""
         return self.text()[-2000:]
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """All of standard error so far, which must be JSON lines."""
+        """Returns all of standard error so far, which must be JSON lines."""
         with self.arrived:
             return [json.loads(line) for line in self.stderr]
 
     def wait_for_line(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = 5.0) -> dict[str, Any]:
-        """The first log line that is `wanted`, present or coming."""
+        """Returns the first log line that is `wanted`, and waits for it if necessary."""
         found: list[dict[str, Any]] = []
 
         def is_there() -> bool:
@@ -154,19 +154,19 @@ class Relay:
         self.close_pipes()
 
     def close_pipes(self) -> None:
-        """A session starts more relays than it may have open files."""
+        """Closes the pipes, because a session starts more relays than it may have open files."""
         self.reader.join(5)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None and not self.reader.is_alive():
                 pipe.close()
 
     def begin_to_stop(self) -> None:
-        """Does not wait; `stop` follows."""
+        """Asks the relay to stop without waiting; `stop` must follow."""
         if not self.ended and self.process.poll() is None:
             self.signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Ends the relay, once; it must leave quickly, with status 0, having written nothing but log lines."""
+        """Ends the relay, once. It must end quickly, with status 0, having written only log lines."""
         if self.ended:
             return
         self.begin_to_stop()

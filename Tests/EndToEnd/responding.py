@@ -31,14 +31,14 @@ def respond(http: httpx.Client, input: Any = "Hello", **fields: Any) -> httpx.Re
 
 
 def events(answer: httpx.Response) -> list[dict[str, Any]]:
-    """The data of all events."""
+    """Returns the data of all events."""
     assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
     lines = answer.text.split("\n")
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
 
 
 def final(http: httpx.Client, is_streamed: bool, input: Any = "Hello", **fields: Any) -> dict[str, Any]:
-    """The response, also of a stream."""
+    """Returns the response, also that of a stream."""
     answer = respond(http, input, stream=is_streamed, **fields)
     assert answer.status_code == 200, answer.text
     return events(answer)[-1]["response"] if is_streamed else answer.json()
@@ -62,7 +62,7 @@ def result(output: Any = "Sunny", call_id: str = "call_1") -> dict[str, Any]:
 
 
 def last_prompt(vendor: Any, key: str) -> str:
-    """Of the last chat."""
+    """Returns the prompt of the last chat."""
     return vendor.requests(key, "/api/chat-with-ai")[-1]["body"]["promptObject"]["prompt"]
 
 

@@ -1,4 +1,5 @@
-"""What the relay seals: ids of files, as any instance makes them for a caller who brings `token`, and kept values."""
+"""Values that the relay encrypts: ids of files, as any instance makes them for a caller with `token`, and stored
+values."""
 
 import base64
 import hashlib
@@ -19,7 +20,7 @@ def digest(text: str) -> bytes:
 
 
 def altered(data: bytes) -> bytes:
-    """Whatever the bytes are, one bit of the last is another."""
+    """Returns the bytes with one bit of the last byte changed."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
@@ -38,8 +39,8 @@ def file_id(
     expires_at: int = 0,
     name: str = "ONE",
 ) -> str:
-    """`upload`: as the fake vendor shows it; `account`: the vendor's key; `kind`: of caller, or `known`, whose NAME is
-    `name`."""
+    """Returns the id of a file. `upload`: as the fake vendor shows it; `account`: the vendor's key; `kind`: that of the
+    caller, or `known`, whose NAME is `name`."""
     numbers = (int(upload["size"]), 1_700_000_000, expires_at)
     coded = bytes([1, 5]) + struct.pack("<3Q", *numbers) + digest(token if account is None else account)[:8]
     for text in (provider, upload["uuid"], upload["path"], upload["name"]):

@@ -1,4 +1,4 @@
-"""The operator's API: what it shows agrees with what happened, and what it changes is changed."""
+"""The operator's API: what it shows agrees with what happened, and its changes take effect."""
 
 import csv
 import io
@@ -210,7 +210,7 @@ def test_no_secret_is_in_any_response(operated, operator):
 
 
 def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path):
-    """One secret and password: one session. A logout reaches the others, and lasts over restarts."""
+    """One secret and password make one session. A logout reaches the other relays, and survives restarts."""
     settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address}
     one, two = start_relay(**settings, DATA_DIR=tmp_path), start_relay(**settings)
     stays, leaves = token(one.base_url), token(one.base_url, "10.9.9.8")
@@ -231,7 +231,7 @@ def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path
 
 
 def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_path):
-    """Both are listed as long as they run; a limit that is reset at one is free at the other."""
+    """Both relays are listed as long as they run. A limit that is reset at one is free at the other."""
     settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour"}
     settings["USAGE_LOG_FILE"] = str(tmp_path / "one-for-both")
     one, two = start_relay(**settings), start_relay(**settings)

@@ -31,7 +31,7 @@ def memcached():
 
 
 def raw(relay, target: str, method: str = "GET", **headers: str) -> tuple[int, str]:
-    """Status and whole response to a request that no client library has touched."""
+    """Returns status and whole response to a request that no client library has changed."""
     with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as peer:
         lines = [f"{method} {target} HTTP/1.1", "Host: a", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
         peer.sendall("\r\n".join([*lines, "", ""]).encode())
@@ -72,7 +72,7 @@ def test_bodies_that_are_no_login(operated):
 
 
 def test_five_a_minute_of_each_address(operated):
-    """Right or wrong, twenty at once; a /64 is one address. Others may log in meanwhile."""
+    """Right or wrong passwords, twenty at once; a /64 is one address. Other addresses can log in meanwhile."""
     def attempt(place: int) -> int:
         return login(operated.base_url, "wrong-horse-battery", **{"X-Forwarded-For": f"2001:db8::{place + 1:x}"}).status_code
 

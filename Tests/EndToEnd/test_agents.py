@@ -1,4 +1,4 @@
-"""What agents bring: many clients at once, vendors that close idle connections, and large bodies."""
+"""Loads of agents: many clients at once, vendors that close idle connections, and large bodies."""
 
 import base64
 import json
@@ -26,8 +26,9 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 
 
 class IdleVendor:
-    """OpenAI's wire. `waits`: as many requests as it wants come together before any is answered. `idle_seconds`: the most that a
-    connection waits for a further request, each for some other time; None: long enough."""
+    """An OpenAI-compatible vendor. `waits`: the number of requests that must arrive before it responds to any.
+    `idle_seconds`: the longest time that a connection waits for another request, different for each; None: long
+    enough."""
 
     def __init__(self, context: Any = None) -> None:
         self.context = context
@@ -71,7 +72,7 @@ def streamed(model: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[dict[str, IdleVendor]]:
-    """One without TLS, and one with it: the models `plain` and `secure`."""
+    """Two vendors, one without TLS and one with it: the models `plain` and `secure`."""
     authority = trustme.CA()
     made = {"plain": IdleVendor(), "secure": IdleVendor(served_by(authority, "127.0.0.1"))}
     made["secure"].authority = authority  # type: ignore[attr-defined]
@@ -143,7 +144,7 @@ def test_a_vendor_that_closes_idle_connections_at_random_moments_costs_no_reques
 
 
 def faults(relay: Relay) -> int:
-    """Pages that were mapped anew, from the start of the process."""
+    """Returns the number of page faults since the start of the process."""
     return int(Path(f"/proc/{relay.process.pid}/stat").read_text().rpartition(")")[2].split()[7])
 
 

@@ -1,4 +1,4 @@
-"""Chat by a provider of the kind anthropic: what its requests become, and what comes of its answers, on all surfaces."""
+"""Chat by a provider of the kind anthropic: the translation of requests and responses, on all surfaces."""
 
 import base64
 import hashlib
@@ -77,7 +77,7 @@ def test_without_a_bound_it_is_the_models_and_a_whole_answer_is_a_stream(talking
 
 
 def asked(talking, server, model="claude", upstream=MODEL, **fields):
-    """The body that the server gets."""
+    """Returns the body that the server receives."""
     is_demanded = fields.get("tool_choice", "none") != "none"
     server.says(upstream, {"content": [use("toolu_a", "weather", {})]} if is_demanded else {})
     talking.post(PATH, json={"model": model, "max_tokens": 100, "messages": [user("Hello")]} | fields)

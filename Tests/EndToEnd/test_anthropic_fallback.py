@@ -1,4 +1,4 @@
-"""A model that Anthropic and a server of OpenAI's wire both serve: one takes over from the other."""
+"""A model that Anthropic and an OpenAI-compatible server both serve: one takes over from the other."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def both(launch, anthropic_server, server):
-    """`both["ant"]`: a relay that asks this provider first."""
+    """`both["ant"]`: a relay that calls this provider first."""
     relays = {}
     for first in ("ant", "row"):
         relays[first] = launch(
@@ -51,7 +51,7 @@ def asking(both, server, anthropic_server, caller):
 
 @pytest.fixture(autouse=True)
 def keyless(anthropic_server):
-    """Its provider has no key here."""
+    """Lets the fake accept calls without a key, because the provider has none."""
     anthropic_server.says(ANT, {"lax": ["x-api-key"]})
 
 

@@ -1,4 +1,4 @@
-"""Refusals and failures of Anthropic's wire, whole and streamed, and what the client is told of them."""
+"""Refusals and failures of Anthropic's API, whole and streamed, and the client's error for each."""
 
 import json
 
@@ -38,7 +38,7 @@ TABLE = [
 
 @pytest.fixture(scope="module")
 def patient(launch, anthropic_server):
-    """A relay that waits for its vendor for a moment only, with keys that rest."""
+    """A relay that waits only a moment for its vendor, with cooldowns of keys."""
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
         PROVIDER_ANT_MODELS=f"claude={MODEL}", PROVIDER_ANT_TIMEOUT="300ms", PROVIDER_ANT_IDLE_TIMEOUT="300ms", KEY_TEAM_TOKEN=TEAM_TOKEN,
@@ -254,7 +254,7 @@ HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
 
 @pytest.mark.parametrize("bound", [100, 20_000], ids=["streamed", "gathered"])
 def test_characters_that_are_cut_in_two(talking, anthropic_server, bound):
-    """Each half of a pair of escapes is in an event of its own; a half without the other is no character."""
+    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
     events = []
     for at, (block, kind) in enumerate([(thought(""), "thinking"), (text(""), "text"), (use("toolu_a", "weather", {}), "partial_json")]):
         names = {"thinking": "thinking_delta", "text": "text_delta", "partial_json": "input_json_delta"}

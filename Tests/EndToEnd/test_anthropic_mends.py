@@ -1,4 +1,4 @@
-"""What a server of Anthropic's wire refuses, and the change after which it takes the request."""
+"""Requests that a server with Anthropic's API refuses, and the change after which it accepts them."""
 
 import checked
 import httpx
@@ -18,7 +18,7 @@ THOUGHT = {
 
 
 def without(*names):
-    """The request without these fields."""
+    """Returns a function that removes these fields from a request."""
     return lambda body: {name: value for name, value in body.items() if name not in names}
 
 
@@ -82,7 +82,7 @@ def team(mending, anthropic_server):
 
 @pytest.fixture
 def fresh():
-    """`fresh(0)`: a model of this name of which nothing was learned."""
+    """`fresh(0)`: a model of this name about which nothing was learned."""
     return lambda name: f"{NAMES[name]}-{next(fresh_numbers)}"
 
 

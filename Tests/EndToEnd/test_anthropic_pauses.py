@@ -1,4 +1,4 @@
-"""Answers that Anthropic pauses: the relay asks it to go on, whole and streamed, for chat and for messages."""
+"""Responses that Anthropic pauses: the relay asks it to continue, whole and streamed, for chat and for messages."""
 
 import json
 
@@ -8,7 +8,7 @@ from chat import ask, refusal, stream, text_of
 
 
 def text(said):
-    """As the relay sends it back."""
+    """Returns a text block as the relay sends it back."""
     return {"type": "text", "text": said}
 
 
@@ -26,7 +26,7 @@ def paused(content, **more):
 
 
 def told(http, way, **fields):
-    """Text, calls, finish and usage."""
+    """Returns text, calls, finish reason and usage."""
     bound = {"max_tokens": 20_000 if way == "gathered" else 100}
     if way == "streamed":
         got = stream(http, model="claude", stream_options={"include_usage": True}, **bound, **fields)

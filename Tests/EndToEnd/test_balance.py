@@ -1,4 +1,4 @@
-"""Several providers behind one model name: turns, fallback, resting keys, the breaker."""
+"""Several providers behind one model name: turns, fallback, cooldowns of keys, the circuit breaker."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Long work of many requests at once: it waits for its turn, and nobody's provider is blamed for it."""
+"""Long work of many requests at once: it waits for its turn, and no provider is blamed for the wait."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ WAIT_SECONDS = 10
 
 
 async def asked(client: httpx.AsyncClient, token: str) -> tuple[httpx.Response, float]:
-    """A long chat: the answer, and the seconds that it took."""
+    """Sends a long chat. Returns the response, and the seconds that it took."""
     begun = time.monotonic()
     answer = await client.post(
         "/v1/chat/completions",

@@ -1,4 +1,4 @@
-"""The cache of answers: what is found again, what is not kept, and for whom."""
+"""The response cache: which responses are found again, which are not cached, and for whom."""
 
 import itertools
 import json
@@ -132,7 +132,7 @@ def test_equal_requests(http, prompt):
 
 
 def test_names_of_one_model(http, prompt):
-    """By DEFAULT_MODEL and FALLBACK_MODEL it is the same; the answer has the name that was asked for."""
+    """DEFAULT_MODEL and FALLBACK_MODEL lead to the same entry. The response has the requested name."""
     unnamed = body(prompt)
     del unnamed["model"]
     answers = [http.post(PATH, json=one) for one in (body(prompt), unnamed, body(prompt, model="unknown"))]
@@ -153,7 +153,7 @@ SURFACES = {
 
 
 def texts(value):
-    """All texts in an answer, but for ids and times."""
+    """Returns all texts in a response, except ids and times."""
     if isinstance(value, dict):
         skipped = {"id", "created", "created_at", "completed_at", "item_id", "response_id", "cost", "obfuscation"}
         return [text for name, one in value.items() if name not in skipped for text in texts(one)]
@@ -218,7 +218,7 @@ def test_panels(http, server, prompt):
 
 
 def test_long_answers(http, server, prompt):
-    """Those that a thread works on."""
+    """Responses that are so long that a thread works on them."""
     text = "A long word. " * 40_000
     server.says(UP, {"text": text}, {"text": "another"})
     for more in ({}, {"stream": True}):
@@ -401,7 +401,7 @@ def test_the_next_one_asks_if_the_first_fails(keeping, server, http, prompt, scr
 
 
 def test_clients_that_leave(keeping, server, http, prompt):
-    """A client that waits leaves without harm; when the one that asks leaves, the next one asks."""
+    """A waiting client leaves without harm. If the one that made the call leaves, the next one makes it."""
     gate = threading.Event()
     server.says(UP, {"gate": threading.Event()}, {"gate": gate, "text": "good"})
 
@@ -521,7 +521,7 @@ def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_pat
 
 
 def spelled(dice, value):
-    """JSON in one of its spellings."""
+    """Returns JSON in one of its spellings."""
     if isinstance(value, dict):
         names = list(value)
         dice.shuffle(names)
@@ -534,7 +534,7 @@ def spelled(dice, value):
 
 
 def test_many_requests_against_a_model(keeping, server, http):
-    """Each answer tells when it was made, so that a wrong one shows."""
+    """Each response contains the time at which it was made, so that a wrong one is noticed."""
     dice = random.Random(7)
     numbers = itertools.count()
     run = uuid.uuid4().hex

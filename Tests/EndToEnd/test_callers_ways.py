@@ -1,4 +1,5 @@
-"""Ways of callers, and of pages in their browsers, that lead nowhere: keys that differ, reloads from elsewhere, redirects."""
+"""Attempts of callers, and of pages in their browsers, that must fail: different keys, reloads from elsewhere,
+redirects."""
 
 import socket
 import ssl
@@ -26,7 +27,7 @@ def relay(launch):
 
 
 def status(relay: Relay, *lines: str, target: str = "POST /v1/chat/completions", host: str = "127.0.0.1") -> int:
-    """Of a request with these header lines, by a socket alone."""
+    """Returns the status of a request with these header lines, sent by a plain socket."""
     content = CHAT if target.startswith("POST") else b""
     head = [f"{target} HTTP/1.1", f"Host: {host}", "Content-Type: application/json", f"Content-Length: {len(content)}", *lines]
     connection = rawhttp.Connection(relay.port)
@@ -127,7 +128,7 @@ def test_no_page_reads_what_is_wrong_with_settings(reloading):
 
 
 class Site:
-    """Redirects all but /end, where a document is."""
+    """A server that redirects all paths except /end, which has a document."""
 
     def __init__(self) -> None:
         self.target = "/end"
@@ -214,7 +215,7 @@ def test_redirects_end(sites):
 
 
 def test_connections_over_an_addresss_quarter_are_told_so(start_relay):
-    """Each holds some kilobytes; an address has a quarter of the least memory."""
+    """Each connection holds some kilobytes. An address has a quarter of the smallest memory."""
     relay = start_relay(PROVIDER_E_KIND="echo", ANONYMOUS_MODELS="all", MEMORY_MB="32", THREADS="1")
     held: list[socket.socket] = []
     try:

@@ -1,4 +1,4 @@
-"""The capacity of providers' keys: calls that begin and calls at the same time, waiting, least load, affinity."""
+"""The capacity of providers' keys: rates and concurrency of calls, waiting, least load, affinity."""
 
 import asyncio
 import itertools
@@ -33,7 +33,8 @@ def pool():
 
 @pytest.fixture
 def hold(pool, vendor):
-    """`hold(http, providers, "a")`: a request that is at provider a; its result is the answer, once it is let go."""
+    """`hold(http, providers, "a")`: a request that is at provider a. Its result is the response, once it is
+    released."""
     open_keys = set()
 
     def held(http, providers, name, at=0, **fields):
@@ -51,7 +52,7 @@ def hold(pool, vendor):
 
 
 def also(name):
-    """A model of this provider alone."""
+    """Returns the setting that adds a model of this provider alone."""
     return {f"PROVIDER_{name.upper()}_MODELS": f"{MODEL},only-{name}={MODEL}"}
 
 
@@ -66,7 +67,7 @@ def served(answer):
 
 
 def is_full(http):
-    """The complete refusal where there is no room."""
+    """Asserts the complete refusal that means no room. Returns True."""
     answer = ask(http)
     assert answer.status_code == 429, answer.text
     assert answer.json()["error"]["code"] == "rate_limit_exceeded" and answer.json()["error"]["type"] == "requests"
@@ -242,7 +243,7 @@ def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
 
 
 def assert_apart(vendor, keys, bound):
-    """In no interval of a second, less 50 ms, more calls than `bound` reached the vendor, by key."""
+    """Asserts that in no interval of a second, less 50 ms, more calls than `bound` reached the vendor, by key."""
     for key in keys:
         at = sorted(event["at"] for event in vendor.events(key, "request") if event["request"])
         for first, last in zip(at, at[bound:], strict=False):
@@ -463,7 +464,7 @@ def test_a_choice_that_was_not_asked_for_has_no_record(serve, tmp_path, streamed
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 def test_answers_of_several_choices_do_not_wait_for_each_other(serve, pool, streamed):
-    """Each has one of two places, and needs two."""
+    """Each response has one of two slots, and needs two."""
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT="30s")
     providers.answers("a", OK | {"delay_head": 0.1})
     calls = [pool.submit(either, http, streamed, n=2) for _ in range(4)]
@@ -484,7 +485,7 @@ def test_choices_that_wait_for_qps_do_not_wait_for_who_waits_for_their_place(ser
 
 
 def draw(http, count):
-    """The model makes one image a call."""
+    """Requests images of a model that makes one image per call."""
     fields = {"model": "dall-e-3", "prompt": "a cat", "n": count, "response_format": "url"}
     return http.post("/v1/images/generations", json=fields)
 
@@ -566,7 +567,7 @@ def test_idle_keys_are_used_by_their_weights(serve):
 
 
 def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, store):
-    """The store answers none of them before all have chosen a key."""
+    """The store responds to none of them before all have chosen a key."""
     late = LateStore(store.port, Lateness(1, 250, 300))
     try:
         providers, http = serve(
@@ -586,7 +587,7 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
 
 
 def test_one_of_many_calls_tries_a_key_that_has_rested(serve, pool, vendor, store):
-    """The store answers none of them before all have chosen a key."""
+    """The store responds to none of them before all have chosen a key."""
     late = LateStore(store.port, Lateness(1, 100, 150))
     try:
         providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=100, MEMCACHED_SERVERS=late.address, MEMCACHED_TIMEOUT="5s")
@@ -630,7 +631,7 @@ def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
 
 
 def places(providers):
-    """Provider and key of each call so far, in their order."""
+    """Returns provider and key of each call so far, in their order."""
     calls = [
         (request["number"], f"{name}{at}")
         for name, keys in providers.keys.items()

@@ -1,4 +1,4 @@
-"""Capacity of calls that something is done for first: uploads, transcripts, fetched pictures, tokens."""
+"""Capacity of calls with preparations: uploads, transcripts, downloaded images, token counts."""
 
 import itertools
 import threading
@@ -40,7 +40,7 @@ def transcribe(http):
 
 
 def calls(vendor, key):
-    """Of the API, from the first to the last: (time, path)."""
+    """Returns the calls of the API, from the first to the last: (time, path)."""
     return [(request["at"], request["path"]) for request in vendor.requests(key) if request["path"].startswith("/api")]
 
 
@@ -156,7 +156,8 @@ def test_uploads_of_two_instances_share_the_capacity(start_relay, launch, caller
 
 
 def begun_together(pool, ask_one, opened, begun):
-    """Requests that began to wait over two seconds, and of them those that have begun 0.5 s after the gate opened."""
+    """Returns the requests that began to wait over two seconds, and those of them that had begun 0.5 s after the gate
+    opened."""
     waiting = []
     for _ in range(5):
         waiting.append(pool.submit(ask_one))

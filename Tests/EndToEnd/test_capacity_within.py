@@ -23,7 +23,7 @@ BUSY = {"error": {"message": "busy"}}
 
 @pytest.fixture
 def both(start_relay, server, vendor, caller):
-    """`both()`: a client of a relay that asks `row` first, a server of OpenAI's wire, and then `one`, 1min.ai."""
+    """`both()`: a client of a relay that calls `row` first, an OpenAI-compatible server, and then `one`, 1min.ai."""
 
     def made(keys=1, **more):
         conftest.secrets.update((OWN_KEY, *KEYS))

@@ -1,4 +1,4 @@
-"""Chat through the public face: whole and streamed answers, and what surrounds them."""
+"""Chat through the public API: whole and streamed responses, and their headers."""
 
 import asyncio
 import time

@@ -446,14 +446,14 @@ def test_a_whole_answer_that_takes_too_long(impatient, http, vendor, api_key):
 
 
 def test_comments_keep_a_stream_alive(impatient, http, vendor, api_key):
-    """Time-outs count bytes, not events: each comes before the idle time-out is over."""
+    """Time-outs count bytes, not events: each comment comes before the idle time-out is over."""
     vendor.answers(api_key, {"deltas": ["a", "b", "c"], "comments": True, "delay_between": 0.15})
     got = read(impatient, http)
     assert (got.text(), got.finish(), got.is_done) == ("abc", "stop", True)
 
 
 def test_a_vendor_that_takes_no_connection(start_relay, http):
-    """A listener whose queue is full answers no SYN."""
+    """A listener whose queue is full does not respond to a SYN."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

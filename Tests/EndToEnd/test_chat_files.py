@@ -1,4 +1,4 @@
-"""Documents in chat requests: sent along, or uploaded before and named by their ids."""
+"""Documents in chat requests: sent with the request, or uploaded before and named by their ids."""
 
 import base64
 
@@ -99,7 +99,7 @@ def test_beside_pictures_and_search(http, vendor, api_key):
 
 
 def test_code_is_not_made_where_files_are_brought(http, vendor, api_key):
-    """Code generation takes a prompt alone: nothing is dropped for it."""
+    """Code generation accepts only a prompt: files are not dropped for it."""
     model = "gpt-4o"
     tools = [{"type": "code_interpreter"}]
     assert sent(http, PDF, model=model, tools=tools).status_code == 200
@@ -165,7 +165,7 @@ def test_a_vendor_that_names_no_id(http, vendor, api_key):
 
 @pytest.fixture
 def uploaded(http, vendor, api_key):
-    """A document and a picture that the vendor keeps for the key."""
+    """Returns a document and an image that the vendor keeps for the key."""
     assert ask(http, messages=[user(parts.file(PDF, "a.pdf"), parts.picture(picture("b")))]).status_code == 200
     return sorted(vendor.uploads(api_key), key=lambda upload: upload["type"])
 
@@ -212,7 +212,7 @@ def test_ids_that_are_not_the_callers(http, vendor, api_key, new_key, uploaded):
 
 
 def test_no_address_in_an_id_reaches_the_vendor(http, vendor, api_key, uploaded):
-    """Without FILE_ID_SECRET callers can seal ids themselves."""
+    """Without FILE_ID_SECRET callers can encrypt ids themselves."""
     calls = len(vendor.requests(api_key))
     made_up = uploaded[1] | {"path": "https://169.254.169.254/cat.png"}
     status, error, _ = refusal(http, file_ids=[sealed.file_id(api_key, made_up)])
@@ -253,7 +253,7 @@ def test_too_many(http, vendor, api_key, uploaded):
 
 
 def test_with_the_key_that_it_was_uploaded_with(start_relay, vendor, new_key):
-    """Of several keys of the relay's own, a file is known to one."""
+    """Only one of the relay's own keys knows the file."""
     own, token, secret = [new_key() for _ in range(3)], new_key(), "a-secret-of-forty-visible-characters-...-"
     relay = start_relay(
         PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEYS=",".join(own), KEY_ONE_TOKEN=token, FILE_ID_SECRET=secret

@@ -1,4 +1,4 @@
-"""A caller that goes away ends the vendor's work at once."""
+"""A caller that disconnects ends the vendor's work at once."""
 
 import json
 import socket
@@ -75,7 +75,7 @@ def test_all_choices_are_left(relay, vendor, api_key):
 
 
 def test_what_a_left_call_had_received_is_nobody_elses(relay, http, vendor, new_key):
-    """The transfer of a cancelled call is used again: it must be empty."""
+    """The transfer object of a cancelled call is reused: it must be empty."""
     for number in range(8):
         key = new_key()
         vendor.answers(key, {"answer": "not yours " * 50, "stall_at": 300, "framing": "length"})

@@ -9,7 +9,7 @@ from rawhttp import wait_until
 
 
 def line_of(relay, answer_headers):
-    """The log line with the request's id."""
+    """Returns the log line with the request's id."""
     request_id = answer_headers["x-request-id"]
     return relay.wait_for_line(lambda line: request_id in line.values())
 

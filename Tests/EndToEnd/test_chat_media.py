@@ -76,7 +76,7 @@ def test_variation_of_an_earlier_image(http, vendor, api_key, number, expected):
 
 
 def test_what_looks_like_a_variation(http, vendor, api_key):
-    """Where no model varies, or no address follows, it is a prompt as any other."""
+    """If no model makes variations, or no address follows, the text is an ordinary prompt."""
     assert ask(http, "/v1 http://h/a.png", model="flux-dev").status_code == 200
     assert ask(http, "/v1 is a path", model="dall-e-2").status_code == 200
     assert ask(http, "/v9 http://h/a.png", model="dall-e-2").status_code == 200

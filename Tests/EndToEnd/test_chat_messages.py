@@ -1,4 +1,4 @@
-"""How messages become the vendor's one prompt."""
+"""The conversion of messages into the vendor's single prompt."""
 
 import pytest
 from chat import CHAT_PATH, MODEL, PATH, ask, body
@@ -6,7 +6,7 @@ from chat import CHAT_PATH, MODEL, PATH, ask, body
 
 @pytest.fixture
 def prompt_for(http, vendor, api_key):
-    """Sends messages; returns the prompt that the vendor got."""
+    """Sends messages. Returns the prompt that the vendor received."""
 
     def sent(*messages, **fields):
         answer = http.post(PATH, json={"model": MODEL, "messages": list(messages)} | fields)
@@ -29,7 +29,7 @@ def system(content, role="system"):
 
 
 def in_order(text, *parts):
-    """The parts stand in the text, each after the other."""
+    """Asserts that the parts occur in the text, one after the other."""
     at = 0
     for part in parts:
         found = text.find(part, at)
@@ -154,7 +154,7 @@ def test_the_legacy_function_role(prompt_for):
 
 @pytest.mark.parametrize("content", ["", [{"type": "text", "text": ""}]])
 def test_an_empty_text_is_legal(http, content):
-    """The vendor takes no empty prompt: the fake would complain of one."""
+    """The vendor accepts no empty prompt: the fake would complain about one."""
     assert ask(http, messages=[user(content)]).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""What the relay itself does to texts: `stop`, token bounds, `n`; and the usage it reports."""
+"""The relay's own processing of output: `stop`, token bounds, `n`, and the reported usage."""
 
 import pytest
 from chat import PATH, ask, body, either, refusal, stream, text_of
@@ -60,7 +60,7 @@ def test_a_bound_of_tokens_cuts(http, vendor, api_key, is_streamed, field):
 
 
 def test_the_larger_of_two_bounds_counts(http, vendor, api_key, is_streamed):
-    """A server may know only one of them, so the smaller one bounds nothing."""
+    """A server may know only one of the bounds, so the smaller one limits nothing."""
     vendor.answers(api_key, {"deltas": WORDS})
     text, finish = either(http, is_streamed, max_tokens=10, max_completion_tokens=5)
     assert finish == "length" and len(text) <= 100
@@ -82,7 +82,7 @@ def test_a_cut_keeps_characters_whole(http, vendor, api_key, is_streamed, text):
 
 
 def test_what_is_cut_is_not_read_on(http, vendor, api_key):
-    """The vendor never ends this stream: the relay must have left it."""
+    """The vendor never ends this stream, so the relay must have left it."""
     vendor.answers(api_key, {"deltas": WORDS, "stall_at": 4000})
     got = stream(http, max_tokens=10)
     assert got.is_done and got.finish() == "length"

@@ -1,4 +1,4 @@
-"""Pictures in chat requests: they reach the vendor as they are, once, and where they stood in the conversation."""
+"""Images in chat requests: they reach the vendor unchanged, once, and at their position in the conversation."""
 
 import asyncio
 import base64
@@ -289,7 +289,7 @@ def test_a_failed_upload_is_not_remembered(http, vendor, api_key):
 
 @contextmanager
 def host(pages):
-    """A web server on loopback that gives out `pages`; yields its address and the requests it got."""
+    """A web server on loopback that serves `pages`; yields its address and the requests it received."""
     listener = socket.create_server(("127.0.0.1", 0))
     got = []
 
@@ -321,7 +321,7 @@ def host(pages):
 
 @pytest.fixture(scope="module")
 def fetching(launch):
-    """A relay that may fetch from loopback."""
+    """A relay that may download from loopback."""
     return launch(FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32")
 
 
@@ -405,7 +405,7 @@ def test_a_refused_request_uploads_and_fetches_nothing(start_relay, vendor, new_
 
 
 def test_uploads_at_once_are_few(relay, vendor, api_key):
-    """Five with one key, over all requests and threads; the others wait their turn."""
+    """At most five run with one key, over all requests and threads. The others wait for their turn."""
     vendor.answers(f"upload:{api_key}", {"stall_at": -1})
 
     async def run():
@@ -475,14 +475,15 @@ def resident_megabytes(relay):
 
 @judges_memory
 def test_memory_is_given_back(start_relay, vendor, new_key):
-    """Of 20 MB in base64 nothing is left once the vendor has the picture, also while it is still thinking."""
+    """An image of 20 MB in base64 leaves no memory in use after the vendor has it, even while the vendor still
+    works."""
     relay = start_relay(THREADS=1)
 
     def large(seed):
         return BIG[:-12] + chunk(bytes([seed]) * (15 << 20)) + BIG[-12:]
 
     def given_back(key, seed, scenario, **fields):
-        """Waits until the relay has given back what it took, while the vendor does not go on."""
+        """Waits until the relay has released its memory, while the vendor does not continue."""
         before = resident_megabytes(relay)
         vendor.answers(key, scenario)
         calls = len(vendor.events(key, "stalled"))
@@ -499,7 +500,7 @@ def test_memory_is_given_back(start_relay, vendor, new_key):
 
 
 def chunk(data: bytes) -> bytes:
-    """A private chunk of a PNG."""
+    """Returns a private chunk of a PNG."""
     return len(data).to_bytes(4, "big") + b"prVt" + data + bytes(4)
 
 

@@ -1,4 +1,4 @@
-"""Sound in chat requests: it is written down first, and its words stand where it stood."""
+"""Audio in chat requests: it is transcribed first, and the transcript replaces it at its position."""
 
 import base64
 
@@ -17,7 +17,7 @@ WHERE = "messages[0].content[1].input_audio.data"
 
 
 def words(said, credits=7, **more):
-    """What the vendor answers to a call that asks for words."""
+    """Returns the vendor's response to a transcription call."""
     return {"answer": said, "metadata": {"credit": credits}} | more
 
 
@@ -141,7 +141,7 @@ def test_who_may_use_no_model_that_hears(start_relay, vendor, new_key):
 
 
 def test_credits_count(start_relay, vendor, api_key):
-    """Those of both calls are held before, and counted after."""
+    """The credits of both calls are reserved before, and counted after."""
     relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
     message = user(parts.sound(WAV))
     chat = {"answer": "good", "metadata": {"credit": 30}}
@@ -156,7 +156,7 @@ def test_credits_count(start_relay, vendor, api_key):
 
 
 def test_credits_of_words_for_nothing(start_relay, vendor, api_key):
-    """The vendor took them, though the chat then failed."""
+    """The vendor charged the transcript, although the chat then failed."""
     relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
     with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
         vendor.answers(api_key, words("hi", 950), {"status": 500})

@@ -1,4 +1,4 @@
-"""The vendor's stream as bytes: split anywhere, written oddly, cut anywhere, repeating itself."""
+"""The vendor's stream as bytes: split anywhere, written unusually, cut anywhere, repeating itself."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ def stream_bytes(scenario):
 
 
 def all_at_once(relay, vendor, new_key, scenarios, ask_one):
-    """`ask_one(client, key)` for each scenario, a bounded number at a time; the results in their order."""
+    """Runs `ask_one(client, key)` for each scenario, a bounded number at a time. Returns the results in order."""
     keys = [new_key() for _ in scenarios]
     vendor.answers_all({key: [scenario] for key, scenario in zip(keys, scenarios, strict=True)})
 
@@ -108,7 +108,7 @@ def test_a_stream_without_any_end_is_a_failure(http, vendor, api_key, split):
 
 
 def test_the_deltas_may_all_be_missing(http, vendor, api_key):
-    """The record is the answer where no `content` came."""
+    """The record is the response if no `content` came."""
     vendor.answers(api_key, {"answer": TEXT, "deltas": []})
     assert is_complete(stream(http))
 
@@ -169,7 +169,7 @@ CUTS = [{"framing": "chunked"}, {"framing": "chunked", "cut_how": "rst"}, {"fram
 
 @pytest.mark.parametrize("cut", CUTS, ids=["chunked", "reset", "length", "close"])
 def test_a_stream_cut_at_every_byte_never_looks_complete(relay, vendor, new_key, cut):
-    """Where closing is the only mark of the end, a whole result makes a whole answer; it is cut before that."""
+    """If only closing marks the end, a whole result makes a complete response. Before that it is truncated."""
     length = len(stream_bytes(RECORDED | ({"without": ["done"]} if cut["framing"] == "close" else {})))
     scenarios = [RECORDED | cut | {"cut_at": at} for at in range(length - 1)]
     for at, got in enumerate(all_at_once(relay, vendor, new_key, scenarios, stream_async)):
@@ -204,7 +204,7 @@ def test_broken_utf8(http, vendor, api_key):
 
 
 def test_an_event_without_end_is_bounded(http, vendor, api_key):
-    """Such a line is a failure at the latest where the vendor leaves."""
+    """Such a line is a failure at the latest when the vendor leaves."""
     size = 4 << 20
     vendor.answers(api_key, {"events": [["content", {"content": "A"}], ["content", "x" * size]], "cut_at": size})
     got = stream(http)

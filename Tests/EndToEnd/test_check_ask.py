@@ -1,4 +1,5 @@
-"""`relay check --ask`: which vendors take which keys, asked of fakes good and bad; nothing costs, and no key is shown."""
+"""`relay check --ask`: which vendors accept which keys, tested with good and bad fakes. It costs nothing, and shows no
+key."""
 
 import json
 import os
@@ -21,7 +22,7 @@ HOSTILE = f'\x1b[2J\x07\u202e{KEY} {KEY[3:14]} {KEY[-8:]} '
 
 
 class Vendors(ThreadingHTTPServer):
-    """All fakes at one address; the first part of the path says which, and how it behaves."""
+    """All fakes at one address. The first part of the path selects the fake and its behaviour."""
 
     daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""Chat by a provider of the kind cloudflare: OpenAI's wire, and the vendor's own for models that are not served by it."""
+"""Chat by a provider of the kind cloudflare: OpenAI's API, and the vendor's own for models that lack it."""
 
 import base64
 import json

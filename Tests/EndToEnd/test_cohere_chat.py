@@ -1,4 +1,5 @@
-"""Chat by a provider of the kind cohere: requests as its vendor takes them, answers whole and streamed, failures, changes."""
+"""Chat by a provider of the kind cohere: requests as its vendor accepts them, whole and streamed responses, failures,
+changes."""
 
 import base64
 import json
@@ -178,7 +179,7 @@ def test_formats_that_are_written_into_the_prompt(co, vendor_site):
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats_with_tools_that_may_not_be_called(co, vendor_site, is_streamed):
-    """Earlier calls keep the tools, and then the format is asked for in words."""
+    """Earlier calls keep the tools, so the format is requested in the prompt."""
     vendor_site.says(MODEL, {"text": '{"city": "Rome"}'})
     fields = {"tools": [TOOL], "tool_choice": "none", "response_format": form_of(PARAMETERS)}
     assert json.loads(either(co, is_streamed, model="command", **fields)[0]) == {"city": "Rome"}

@@ -1,4 +1,4 @@
-"""Legacy completions, as the official client and plain ones get them."""
+"""Legacy completions, as the official client and plain ones receive them."""
 
 import json
 
@@ -20,7 +20,7 @@ def refused(http, **fields):
 
 
 def texts(got):
-    """Text by choice of a stream's chunks."""
+    """Returns the text by choice of a stream's chunks."""
     found = {}
     for chunk in got:
         for choice in chunk.choices:
@@ -34,7 +34,7 @@ def answers(vendor, key, *answers, **fields):
 
 @pytest.fixture(params=[False, True], ids=["whole", "streamed"])
 def complete(client, request):
-    """`complete(prompt, ...)` -> texts and finish reasons by choice."""
+    """`complete(prompt, ...)`: texts and finish reasons by choice."""
 
     def whole(prompt="Once upon", **fields):
         got = client.completions.create(model=MODEL, prompt=prompt, **fields)
@@ -75,7 +75,7 @@ def test_bounds_and_stops(complete, vendor, api_key):
 
 
 def by_prompt(vendor, key):
-    """The vendor answers in whatever order it is asked: what it was asked for."""
+    """Returns the prompts of all calls, sorted, because the order of the calls is not fixed."""
     return sorted(request["body"]["promptObject"]["prompt"] for request in vendor.requests(key))
 
 

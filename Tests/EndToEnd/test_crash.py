@@ -25,7 +25,7 @@ def version() -> str:
 
 @pytest.fixture
 def crashing() -> Iterator[list[Relay]]:
-    """Relays that a test lets crash."""
+    """Relays that a test makes crash."""
     relays: list[Relay] = []
     yield relays
     for relay in relays:

@@ -1,5 +1,5 @@
-"""What a request demands comes, whoever serves it: calls of tools, one call alone, JSON. Vendors with ways of their own to
-demand it are asked by these, and once more in words if their model does something else."""
+"""Requested output comes whichever vendor serves it: tool calls, a single call, JSON. Vendors with native ways to
+request it are called by these, and once more in the prompt if their model does something else."""
 
 import itertools
 import json
@@ -95,7 +95,7 @@ def team(relay, fakes):
 
 @dataclass
 class Vendor:
-    """The model of one provider: `alias` of it for clients."""
+    """The model of one provider. Clients use the name `alias`."""
 
     fake: object
     wire: str
@@ -433,7 +433,7 @@ def test_a_call_that_is_ruled_out_is_left_out(team, vendor_of, row, said, is_str
 
 @pytest.mark.parametrize("row", ["cf", "open"])
 def test_tools_that_are_ruled_out_are_not_offered(team, vendor_of, row):
-    """By servers that may call them all the same; earlier calls stand with theirs."""
+    """Servers may call excluded tools anyway, so these are not offered. Earlier calls keep theirs."""
     vendor = vendor_of(row)
     asked = {"model": vendor.alias, "max_tokens": 50, "tools": [{"name": "weather", "input_schema": SCHEMA}], "tool_choice": {"type": "none"}}
     use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}}
@@ -468,7 +468,7 @@ def asked_usage(http, path, is_streamed, **fields):
 
 
 def assert_used(http, records, headers, before, tokens, calls, is_streamed):
-    """The tokens of all calls count for the caller, and stand in the records."""
+    """Asserts that the tokens of all calls count for the caller, and are in the records."""
     if not is_streamed:
         assert float(headers["x-relay-cost"]) == sum(tokens) / 1000
     wait_for(lambda: before - left(http) >= sum(tokens))
@@ -487,7 +487,7 @@ def assert_used(http, records, headers, before, tokens, calls, is_streamed):
 
 
 def left(http):
-    """A request that is too large for the limit is told, and takes nothing."""
+    """Returns the tokens that are left: a request that is too large for the limit reports them, and uses none."""
     answer = http.post(PATH, json=body(model="claude", max_tokens=HUGE))
     assert answer.status_code == 429, answer.text
     return int(answer.headers["x-ratelimit-remaining-tokens"])

@@ -1,4 +1,4 @@
-"""`everything.env`, a deployment that uses all parts of the relay: its settings are right as they stand, and it starts.
+"""`everything.env`, a deployment that uses all parts of the relay: its settings are valid as they are, and it starts.
 
 Only the places of its files are others, and its document at config.example.org is served by a proxy. Names of which this
 version knows nothing are left out, as far as they are of `COMING`.
@@ -31,7 +31,7 @@ REMOTE = "FALLBACK_ATTEMPTS=4\nADMIN_TIMEZONE=UTC\n"
 
 
 def known() -> re.Pattern[str]:
-    """The names in the settings' reference."""
+    """Returns the names in the settings' reference."""
     names = []
     for name, file in re.findall(r"^\| `([A-Z_<>]+)`( \*file\*)? \|", (ROOT / "docs/settings.md").read_text(), re.M):
         names.append(name.replace("<NAME>", "[A-Z0-9_]+") + ("(_FILE)?" if file else ""))
@@ -41,7 +41,7 @@ def known() -> re.Pattern[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With the settings and all files that they name."""
+    """A folder with the settings and all files that they name."""
     conftest.secrets.update(TOKENS.values())
     for name, text in TOKENS.items():
         (tmp_path / name).write_text(text + "\n")
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(folder: Path) -> Iterator[dict[str, str]]:
-    """A way to config.example.org that this machine has."""
+    """The environment that makes config.example.org reachable on this machine."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     context = served_by(authority, "config.example.org")

@@ -1,4 +1,5 @@
-"""FALLBACK_DEADLINE for each kind of provider: an answer that has not begun by then is given up, one that has is not.
+"""FALLBACK_DEADLINE for each kind of provider: a response that has not begun by then is cancelled, one that has
+continues.
 
 Nothing but the deadline ends these calls: the providers' own time-outs are longer than the test. All are asked at once.
 """

@@ -1,4 +1,4 @@
-"""Usage that a vendor reports and that cannot be true, or that it reports as zero beside a text."""
+"""Implausible usage that a vendor reports, or zero usage beside a text."""
 
 import json
 
@@ -26,7 +26,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def relay(launch, server, anthropic_server, path):
-    """Models of two wires; `small` has a known largest output, context and price."""
+    """A relay with models of two APIs; `small` has a known largest output, context and price."""
     conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others", RATE_LIMIT_CHAT=MILLION,
@@ -55,7 +55,7 @@ def team(relay, server):
 
 @pytest.fixture
 def rich(relay, server):
-    """A caller of whom a lot may be believed."""
+    """A caller for whom large usage is plausible."""
     with plain(relay, "the-token-of-rich-ones") as http:
         yield http
     server.take_violations()
@@ -68,19 +68,19 @@ def others(relay):
 
 
 def told(completion, prompt=9):
-    """As JSON; integers may be larger than Python's JSON would write them."""
+    """Returns the usage object that the vendor reports."""
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": 17}
 
 
 def says(server, usage, text=TEXT, model="row/1"):
-    """The next answer of the model, whole or streamed."""
+    """Scripts the next whole response of the model. Returns the script of a streamed one."""
     scripts = [chunk({"role": "assistant", "content": text}), chunk({}, "stop"), usage_chunk(**usage)]
     server.says(model, {"json": whole({"text": text}) | {"usage": usage}})
     return {"events": scripts}
 
 
 def asked(http, server, usage, *, is_streamed, **fields):
-    """The usage members of the answer's text, and the parsed one."""
+    """Returns the usage members of the response's text, and the parsed usage."""
     script = says(server, usage)
     fields = {"model": "a"} | fields
     if is_streamed:
@@ -149,7 +149,8 @@ def test_a_completion_of_nothing_may_have_no_tokens(team, server, file):
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_all_else_is_believed(rich, server, file, is_streamed):
-    """Reasoning that is not broken out, what searches and documents add: forty times the relay's own count, and more."""
+    """Reasoning without its own count, and additions of searches and documents: forty times the relay's own count, and
+    more."""
     for figure in (120, 10_000, 900_000):
         usage = asked(rich, server, told(figure, prompt=500_000) | {"total_tokens": 500_000 + figure}, is_streamed=is_streamed)
         assert (usage["prompt_tokens"], usage["completion_tokens"]) == (500_000, figure)
@@ -158,7 +159,7 @@ def test_all_else_is_believed(rich, server, file, is_streamed):
     
 
 def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_server, server, file):
-    """Of these models no largest output is known. The relay adds room for thoughts, which counts."""
+    """The largest output of these models is unknown. The relay adds room for reasoning, which counts."""
     for fields, figure, is_believed in [
         ({"max_tokens": 50}, 50, True), ({"max_tokens": 50}, 51, False), ({}, 900_000, True), ({}, 1_000_001, False),
         ({"max_tokens": 50, "reasoning_effort": "high"}, 9_000, True),
@@ -177,7 +178,7 @@ def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_s
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_first_vendors_figures_are_judged_by_its_list(start_relay, vendor, new_key, is_streamed):
-    """gpt-4o-mini: 16,384 tokens at most, in a context of 128,000; the caller's bound is the relay's own work there."""
+    """gpt-4o-mini: at most 16,384 tokens, in a context of 128,000; the relay applies the caller's bound itself."""
     key = new_key()
     with plain(start_relay(), key) as http:
         for prompt, figure, is_believed in [(10, 16_384, True), (10, 16_385, False), (128_001, 8, False), (128_000, 8, True)]:
@@ -206,7 +207,7 @@ def test_embeddings_are_judged_too(team, server, file):
 
 @preloads
 def test_a_wrong_mean_is_cut_to_the_limit_and_forgotten(start_relay, server, clock):
-    """Believed, but too large for the limit that later requests have to fit in."""
+    """The mean is plausible, but too large for the limit that later requests must fit in."""
     own = clock(0)
     relay = start_relay(
         RATE_LIMIT_CHAT="10000 tokens/10 minutes", KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others",

@@ -29,7 +29,7 @@ NOT_FOUND = "No such File object: "
 
 
 def post(http, files=None, *, path=FILES, **fields):
-    """An upload; `files` as httpx has them."""
+    """Uploads a file; `files` as in httpx."""
     given = {name: value for name, value in ({"purpose": "user_data"} | fields).items() if value is not None}
     return http.post(path, files={"file": ("a.txt", TEXT)} if files is None else files, data=given)
 
@@ -52,7 +52,7 @@ def store():
 
 @pytest.fixture
 def official():
-    """`official(relay, key)`: the official client, whose answers are checked."""
+    """`official(relay, key)`: the official client, with checked responses."""
     clients = []
 
     def made(relay, key):
@@ -197,7 +197,7 @@ def test_names_and_types_fit_the_content(http, vendor, api_key, name, kind, cont
     ],
 )  # fmt: skip
 def test_what_the_vendor_does_not_take(http, vendor, api_key, name, kind, sent):
-    """It is asked all the same: its list may grow."""
+    """The vendor is called anyway, because its list may grow."""
     assert refusal(post(http, {"file": (name, b"PK\3\4" + BINARY, kind)})) == (400, None, None)
     vendor.take_violations(api_key)
 
@@ -293,7 +293,8 @@ def test_content_that_looks_like_a_boundary(relay, vendor, api_key):
 )  # fmt: skip
 @pytest.mark.parametrize("is_behind", [False, True])
 def test_fields_that_are_wrong(relay, vendor, api_key, fields, expected, is_behind):
-    """In front of the file they are refused before the vendor hears of it; behind it, the vendor sees no end of it."""
+    """Before the file, wrong fields are refused before the vendor gets the request. After it, the vendor sees no end of
+    the upload."""
     given = {name: value for name, value in ({"purpose": "batch"} | fields).items() if value is not None}
     parts = [part(f'form-data; name="{name}"'.encode(), value.encode()) for name, value in given.items()]
     body = b"".join([part(FILE, TEXT * 1000), *parts] if is_behind else [*parts, part(FILE, TEXT * 1000)]) + b"--b--"
@@ -425,7 +426,7 @@ def test_a_slow_vendor_slows_the_client(relay, vendor, api_key):
 
 
 def test_a_slow_client(relay, vendor, api_key):
-    """Its file is on its way to the vendor long before its end."""
+    """The client's file is sent to the vendor long before its end has arrived."""
     body = upload_body(200_000)
     with connected(relay.port) as peer:
         peer.send(request("POST", FILES, body, **head(api_key))[: -len(body) + 100_000])
@@ -566,7 +567,7 @@ def test_content_that_is_not_whole_never_ends_well(relay, http, vendor, api_key,
 
 
 def test_content_is_fetched_without_the_key(http, vendor, api_key):
-    """The fake calls a key at its asset host a violation."""
+    """The fake reports a key at its asset host as a violation."""
     made = post(http, {"file": ("ä b.txt", TEXT)}).json()
     assert http.get(f"/files/{made['id']}/content").content == TEXT
     (read,) = [seen for seen in vendor.requests(api_key) if seen["method"] == "GET"]
@@ -598,7 +599,7 @@ def test_no_key_no_files(relay, start_relay):
 
 
 def test_others_files_are_not_there(relay, official, new_key):
-    """Whatever is wrong with an id, the answer is the same."""
+    """Whatever is wrong with an id, the response is the same."""
     mine, other = (official(relay, new_key()) for _ in range(2))
     made = mine.files.create(file=("a.txt", TEXT), purpose="batch")
     gone = mine.files.create(file=("b.txt", TEXT), purpose="batch")
@@ -627,7 +628,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("path", ELSEWHERE)
 def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(start_relay, vendor, new_key, path):
-    """Who has a key can seal ids for himself where no secret is set."""
+    """A holder of a key can encrypt ids if no secret is set."""
     api_key = new_key()
     relay = start_relay(ONE_MIN_ASSET_URL=vendor.asset_url + "/deep/inside")
     with socket.create_server(("127.0.0.1", 0)) as inner, checked.client(
@@ -654,7 +655,7 @@ def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(start_relay, vend
 
 @pytest.mark.parametrize("path", ["@127.0.0.1:{port}/x", "x?y#z"])
 def test_a_path_that_a_caller_made_up_stays_on_the_asset_host(http, api_key, path):
-    """Others may not be reached by that."""
+    """A path must not lead to other hosts."""
     with socket.create_server(("127.0.0.1", 0)) as inner:
         inner.settimeout(0)
         upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
@@ -703,7 +704,7 @@ def test_who_may_use_no_provider_that_keeps_files(start_relay, official, new_key
 
 
 def test_the_providers_own_key_is_refused(start_relay, official, vendor, new_key):
-    """That is the operator's to mend, and no word to the caller about a key."""
+    """The operator must fix this, and the caller learns nothing about a key."""
     relay = start_relay(**KEYS, PROVIDER_PAID_API_KEYS=new_key("bad"))
     with pytest.raises(openai.APIStatusError) as caught:
         official(relay, "token-of-a-00001").files.create(file=TEXT, purpose="batch")
@@ -807,7 +808,7 @@ def test_what_ids_survive(start_relay, official, new_key, before, after, survive
 
 
 def test_many_files_at_once(start_relay, vendor, new_key, store):
-    """By two instances: none is lost from the list."""
+    """Two instances upload at once, and no file is missing from the list."""
     relays = [start_relay(MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     key = new_key()
     def made(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Uploads whose key the vendor refuses: a short file goes on with the next key."""
+"""Uploads whose key the vendor refuses: a short file is retried with the next key."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Answers of OpenAI's other endpoints that go on as they came: what they cost, and what is no answer."""
+"""Responses of OpenAI's other endpoints that are forwarded unchanged: their cost, and invalid ones."""
 
 import contextlib
 import json
@@ -28,7 +28,7 @@ def priced(launch, server):
 
 @pytest.fixture
 def two(start_relay, server, caller):
-    """A model `m` of two providers; the first is asked first."""
+    """A model `m` of two providers; the first one is called first."""
 
     def made(**more):
         bounds = {"PROVIDER_OTHER_PRIORITY": 2, "BREAKER_FAILURES": 1000}
@@ -128,7 +128,8 @@ def billed(start_relay, server, caller, tmp_path):
 
 
 def left(http, asked):
-    """Tokens that are left: a request too large for any limit is told, and takes none."""
+    """Returns the tokens that are left: the error for a request too large for any limit contains them, and it uses
+    none."""
     words = {name: "word " * 3 * N for name in ("prompt", "input") if name in asked["json"]}
     answer = http.post(asked["path"], json=asked["json"] | words)
     assert answer.status_code == 429 and "too large" in answer.text

@@ -1,4 +1,4 @@
-"""Event streams of OpenAI's other endpoints that go on as they came: their lines, and their end."""
+"""Event streams of OpenAI's other endpoints that are forwarded unchanged: their lines, and their end."""
 
 import json
 
@@ -31,7 +31,7 @@ STREAMS = {
 
 @pytest.fixture
 def plain(passing, team):
-    """The same client, without checks of what events look like."""
+    """The same client without checks of the events' format."""
     with local_http.Client(base_url=team.base_url, headers=team.headers, timeout=30) as client:
         yield client
 

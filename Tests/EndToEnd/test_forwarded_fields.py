@@ -1,4 +1,4 @@
-"""Fields of requests that go on as they came, which a server may read as others than the relay does."""
+"""Fields of forwarded requests that a server may read differently than the relay does."""
 
 import pytest
 from test_openai_endpoints import MODEL, PNG

@@ -1,4 +1,4 @@
-"""Chat by a provider of the kind gemini: requests as its vendor takes them, answers whole and streamed."""
+"""Chat by a provider of the kind gemini: requests as its vendor accepts them, whole and streamed responses."""
 
 import base64
 import http.server
@@ -236,7 +236,7 @@ EARLIER = [
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
-    """Earlier calls keep the tools, and then the format is asked for in words."""
+    """Earlier calls keep the tools, so the format is requested in the prompt."""
     fields = {"tools": [TOOL], "tool_choice": "none", "response_format": {"type": "json_object"}}
     google.says(MODEL, {"text": '{"a": 1}'})
     google.says("gemini-2.5-flash", {"text": '{"a": 1}'})
@@ -590,7 +590,7 @@ MEGABYTE = 1_048_576
 
 
 def drawn(bytes):
-    """An event with a picture of so many bytes as text."""
+    """Returns an event with an image of so many bytes as text."""
     return gemini_vendor.GeminiWire.answer([{"inlineData": {"mimeType": "image/png", "data": "QUJD" * (bytes // 4)}}], None, {})
 
 

@@ -1,4 +1,4 @@
-"""Google's streams as they come, its failures as clients are told of them, and what is changed after a refusal."""
+"""Google's real streams, its failures as clients see them, and changes after a refusal."""
 
 import json
 
@@ -265,7 +265,7 @@ def refused(message):
 
 
 def asked_mended(gem, google, number, message, *answers, **fields):
-    """The bodies of a request that was refused, of its second try, and of the next request."""
+    """Returns the bodies of a refused request and of its second attempt, which equals the next request."""
     name = f"gemini-3-mend-{number}"
     google.says(name, refused(message), *(answers or [{}]))
     assert text_of(ask(gem, model=name, **fields)), "no text"

@@ -1,4 +1,4 @@
-"""Signatures of calls that one instance was told are known to the others that share its store."""
+"""Signatures of calls that one instance received are known to the others that share its store."""
 
 import conftest
 import gemini_vendor
@@ -35,7 +35,7 @@ def instance(start_relay, google, store):
 
 
 def called(http, google, signature):
-    """The messages of a conversation in which the model has called twice, without what it signed."""
+    """Returns a conversation in which the model has called twice, without the model's signatures."""
     google.says(MODEL, {"calls": [("weather", {}), ("weather", {"city": "Oslo"})], "signature": signature})
     message = ask(http, model="pro", tools=[TOOL]).json()["choices"][0]["message"]
     calls = [{name: value for name, value in call.items() if name != "extra_content"} for call in message["tool_calls"]]
@@ -47,7 +47,7 @@ def called(http, google, signature):
 
 
 def sent(http, google, messages):
-    """The signatures that the vendor sees of these calls."""
+    """Returns the signatures of these calls that the vendor receives."""
     google.says(MODEL, {"text": "Fine."})
     assert ask(http, model="pro", messages=messages, tools=[TOOL]).status_code == 200
     return [part.get("thoughtSignature") for part in google.body(MODEL)["contents"][1]["parts"]]

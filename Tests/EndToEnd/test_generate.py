@@ -1,4 +1,4 @@
-"""POST /generate: one prompt, answered by the cheapest provider that can."""
+"""POST /generate: one prompt, served by the cheapest provider that can."""
 
 import json
 
@@ -153,7 +153,7 @@ def test_rights_and_limits_are_those_of_chat(generating, http, caller):
 
 
 def test_the_price_of_the_dearest_is_reserved(start_relay, settings, server, caller):
-    """The cheapest goes first, but another may have to serve the call."""
+    """The cheapest provider is called first, but another may have to serve the call."""
     http = caller(start_relay(**settings | {"PROVIDER_DEAR_COST": "1", "KEY_TEAM_RATE_LIMIT": "0.5 usd/hour"}), TOKEN)
     answer = generate(http, max_tokens=1000)
     assert answer.status_code == 429 and "usd" in answer.json()["detail"], answer.text

@@ -1,4 +1,4 @@
-"""What outsiders send is judged by its length before it is read, and no request keeps the process from ending."""
+"""The length of outside input is checked before it is read, and no request prevents the process from ending."""
 
 import ctypes
 import os
@@ -93,7 +93,7 @@ def test_the_longest_turn_of_each_loop_is_shown(relay: Relay) -> None:
 
 @contextmanager
 def stopped_thread(thread: int) -> Iterator[None]:
-    """One thread of another process stands still: ptrace, by a thread of ours that does nothing else."""
+    """Stops one thread of another process by ptrace, from a thread that does nothing else."""
     seize, interrupt, wall = 0x4206, 0x4207, 0x40000000
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]

@@ -51,7 +51,7 @@ def resident_bytes(relay: Relay) -> int:
 
 
 def processor_seconds(relay: Relay) -> float:
-    """User and system time so far."""
+    """Returns user and system time so far."""
     with open(f"/proc/{relay.process.pid}/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -61,7 +61,7 @@ def processor_seconds(relay: Relay) -> float:
 
 
 def ending(connection: Connection, drip: Callable[[], bytes] | None, limit: float) -> tuple[float, bytes]:
-    """When the server ended the connection, and what it said; meanwhile `drip()` is sent twice a second."""
+    """Returns when the server ended the connection, and what it sent. Meanwhile `drip()` is sent twice a second."""
     began = time.monotonic()
     got = b""
     while time.monotonic() - began < limit:
@@ -78,7 +78,7 @@ def ending(connection: Connection, drip: Callable[[], bytes] | None, limit: floa
 
 
 def test_the_head_has_a_deadline_and_no_drip_moves_it(own_relay: Relay) -> None:
-    """About ten seconds of waiting, all cases at once."""
+    """This test waits about ten seconds, for all cases at once."""
     limit = HEAD_SECONDS + 6
 
     def silent(connection: Connection) -> tuple[float, bytes]:
@@ -125,8 +125,8 @@ def test_the_head_has_a_deadline_and_no_drip_moves_it(own_relay: Relay) -> None:
 
 @pytest.mark.slow
 def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
-    """About forty seconds of waiting: under 1 KB/s over 30 s the body is given up, with 408 or by closing; at 2 KB/s it
-    is read to its end."""
+    """This test waits about forty seconds. Under 1 KB/s over 30 s the body is refused, with 408 or by closing. At 2
+    KB/s it is read to its end."""
     limit = 50
 
     def too_slow(head: bytes, piece: bytes) -> None:
@@ -162,7 +162,7 @@ def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
 def test_clients_that_never_read_are_bounded_in_memory(
     start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
 ) -> None:
-    """Streams of megabytes to clients that take nothing: what waits for them does not grow with the stream."""
+    """Streams of megabytes go to clients that read nothing. Their waiting output does not grow with the stream."""
     piece = "0123456789abcde " * 256
     pieces, clients, bound = 2_000, 4, 8 << 20
     vendor.answers(api_key, {"deltas": [piece] * pieces, "without": ["result"]})
@@ -236,7 +236,7 @@ def test_leaving_cancels_the_vendors_call(
 def test_leaving_is_noticed_while_more_than_the_server_reads_is_waiting(
     start_relay: Callable[..., Relay], vendor: Vendor, api_key: str, leave: Callable[[Connection], None]
 ) -> None:
-    """Behind a stalled answer so many requests wait that reading has stopped: no end of input would be read."""
+    """Behind a stalled response so many requests wait that reading has stopped: an end of input would not be read."""
     vendor.answers(api_key, {"stall_at": 300})
     relay = start_relay()
     connection = Connection(relay.port)
@@ -361,7 +361,7 @@ def test_idle_connections_cost_no_processor_time(own_relay: Relay) -> None:
 
 
 def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
-    """Whole and streamed, chunked and not, on kept connections: no byte of another's answer."""
+    """Whole and streamed, chunked and not, on kept connections: no byte of another client's response."""
 
     def work(worker: int) -> None:
         with connected(own_relay.port) as connection:

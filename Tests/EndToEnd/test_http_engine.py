@@ -1,4 +1,4 @@
-"""The server's reading of requests: what is malformed, what is too much, what is unusual and right."""
+"""The server's parsing of requests: malformed, too large, and unusual but valid ones."""
 
 import random
 import threading
@@ -38,12 +38,12 @@ def relay() -> Iterator[Relay]:
 
 
 def field(line: bytes) -> bytes:
-    """A request for /health with one more header line."""
+    """Returns a request for /health with one more header line."""
     return GET + HOST + line + b"\r\n\r\n"
 
 
 def length(value: bytes) -> bytes:
-    """A chat request with this Content-Length and two bytes of body."""
+    """Returns a chat request with this Content-Length and two bytes of body."""
     return POST + b"Content-Length: " + value + b"\r\n\r\n{}"
 
 
@@ -56,7 +56,7 @@ def target(value: bytes, method: bytes = b"GET") -> bytes:
 
 
 def noise(seed: int, count: int = 400) -> bytes:
-    """Bytes of which the first is no letter, ended as a head would be."""
+    """Returns bytes of which the first is not a letter, ended like a head."""
     return b"\x80" + random.Random(seed).randbytes(count) + b"\r\n\r\n"
 
 
@@ -293,7 +293,7 @@ def test_unusual_heads_are_served_and_the_connection_kept(relay: Relay, data: by
 )
 @pytest.mark.parametrize("piece", [None, 1], ids=["whole", "bytewise"])
 def test_a_body_that_nobody_wants_is_no_next_request(relay: Relay, data: bytes, piece: int | None) -> None:
-    """The connection is kept if the body had come, and else closed, as the answer says."""
+    """The connection is kept if the body has arrived, and otherwise closed, as the response says."""
     with connected(relay.port) as connection:
         connection.send(data, piece)
         answer = connection.receive()
@@ -470,7 +470,7 @@ def test_the_body_is_not_read_as_a_request(relay: Relay) -> None:
 
 
 def expecting(method: str = "POST", path: str = CHAT, size: int = len(BODY), **fields: str | None) -> bytes:
-    """A head that waits for 100 (Continue)."""
+    """Returns a head that waits for 100 (Continue)."""
     return request(method, path, b"", expect="100-continue", content_length=str(size), **fields)
 
 
@@ -586,7 +586,7 @@ def test_a_body_of_just_the_limit_is_read(relay: Relay, is_chunked: bool) -> Non
 
 
 def test_a_chunked_body_may_pause_at_just_the_limit(relay: Relay) -> None:
-    """What follows the last allowed byte is read: the body's end, or a byte too many."""
+    """Bytes after the last allowed one are read: the body's end, or one byte too many."""
     body = chat_body("x" * (MEGABYTE - len(chat_body(""))))
     for rest, status in ((b"0\r\n\r\n", 200), (b"1\r\nx\r\n0\r\n\r\n", 413)):
         with connected(relay.port) as connection:
@@ -597,7 +597,7 @@ def test_a_chunked_body_may_pause_at_just_the_limit(relay: Relay) -> None:
 
 
 def test_a_chunked_body_that_came_before_it_was_wanted(relay: Relay) -> None:
-    """It waits, as far as it was read, behind another request, whose answer takes a while."""
+    """The body waits, as far as it was read, behind another request whose response takes a while."""
     body = chat_body("y" * 300_000)
     data = request("POST", CHAT, chat_body("!delay=500 slow")) + CHUNKED + chunked(body)
     with connected(relay.port) as connection:
@@ -620,7 +620,7 @@ def test_many_small_chunks(relay: Relay) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_in_the_middle_of_a_request(relay: Relay, seed: int) -> None:
-    """Single bytes of a good request are exchanged: whatever it means then, the server answers and goes on."""
+    """Single bytes of a valid request are changed. Whatever it means then, the server responds and continues."""
     chance = random.Random(seed)
     for _ in range(25):
         data = bytearray(chance.choice([NEXT, *BODIES.values()]))

@@ -1,4 +1,4 @@
-"""What every route owes its clients: paths, methods, keys, content types, errors, CORS, request ids."""
+"""Properties of every route: paths, methods, keys, content types, errors, CORS, request ids."""
 
 import datetime
 import json
@@ -33,7 +33,7 @@ EXPOSED = [
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[Relay]:
-    """Serves `echo` to anybody."""
+    """A relay that serves `echo` to anybody."""
     running = Relay(ECHO_RELAY)
     yield running
     running.stop()
@@ -41,7 +41,7 @@ def echo() -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def keyed(vendor: Vendor) -> Iterator[Relay]:
-    """Passes keys through to the vendor; nothing goes without one."""
+    """A relay that passes keys through to the vendor; nothing works without one."""
     running = Relay({"ONE_MIN_BASE_URL": vendor.base_url, "RATE_LIMIT": "off", "MAX_BODY_MB": "1"})
     yield running
     running.stop()
@@ -69,7 +69,7 @@ def test_a_slash_too_many_is_served_without_a_redirect(echo: Relay, path: str) -
 
 @pytest.mark.parametrize("name", ["health", "ready", "metrics"])
 def test_service_paths_have_one_spelling(echo: Relay, name: str) -> None:
-    """A proxy in front that keeps some of them to itself can compare them."""
+    """A proxy in front that blocks some of the paths can compare them."""
     path = f"/{name}"
     assert ask(echo.port, request("GET", path)).status == ask(echo.port, request("GET", path + "?a=b")).status == 200
     assert ask(echo.port, request("GET", "http://relay.test" + path)).status == 200
@@ -335,7 +335,7 @@ MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
 
 
 def with_member(text: bytes) -> bytes:
-    """A good request with one more member, which no field of ours is."""
+    """Returns a valid request with one more member, which the relay does not know."""
     return b'{"model":"echo",' + MESSAGES + b',"extra":' + text + b"}"
 
 
@@ -422,7 +422,7 @@ def test_fields_are_named(echo: Relay, body: dict[str, object], code: str, param
 
 
 def test_the_order_of_checks(keyed: Relay, api_key: str) -> None:
-    """Each request has every fault from some check on; the first one is told."""
+    """Each request has every fault from some check on. The first one is reported."""
     key = f"Bearer {api_key}"
     large, unknown = "9999999", json.dumps({"model": "no-such-model"}).encode()
 

@@ -1,4 +1,4 @@
-"""The relay as a process: settings that are wrong, a port in use, draining and its end."""
+"""The relay as a process: invalid settings, a port in use, draining and exit."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ CONFIGURATION_ERROR = 78
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
-    """A relay that is expected to end by itself."""
+    """Runs a relay that is expected to end by itself."""
     inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = {"HOST": HOST, "PORT": str(free_port())} | environment
     return subprocess.run([str(binary())], env=inherited | settings, capture_output=True, text=True, timeout=15)
@@ -133,7 +133,7 @@ def test_credentials_without_callers_are_an_error() -> None:
 
 
 def is_refused(port: int) -> bool:
-    """Nobody listens any more."""
+    """Returns whether nothing listens any more."""
     try:
         Connection(port).close()
     except (ConnectionRefusedError, ConnectionResetError):

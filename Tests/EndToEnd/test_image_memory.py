@@ -1,4 +1,4 @@
-"""Images are varied as they were made: what a caller wished is remembered by their addresses, for a week."""
+"""Images are varied as they were made: the caller's options are remembered by the images' addresses, for a week."""
 
 import re
 import uuid
@@ -19,7 +19,7 @@ def urls(text):
 
 
 def last(vendor, key):
-    """Type, shape and mode of the last call."""
+    """Returns type, shape and mode of the last call."""
     body = vendor.requests(key, FEATURES)[-1]["body"]
     prompt = body["promptObject"]
     return body["type"], {
@@ -171,7 +171,7 @@ def test_records_that_are_odd_are_none(
 def test_a_store_that_is_away_costs_nobody_an_image(
     start_relay, caller, vendor, new_key, how
 ):
-    """One that does not answer costs a variation the time-out, and images nothing."""
+    """An unavailable store delays a variation by the time-out, and images not at all."""
     own = Memcached()
     try:
         key = new_key()

@@ -29,7 +29,7 @@ def refusal(answer):
 
 
 def sent(vendor, key):
-    """`promptObject` of the only call."""
+    """Returns the `promptObject` of the only call."""
     return vendor.feature(key)["promptObject"]
 
 
@@ -39,7 +39,7 @@ def sent(vendor, key):
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("count", [1, 5])
 def test_every_model_makes_as_many_as_were_wanted(client, vendor, api_key, model, count):
-    """What is sent is judged by the fake vendor."""
+    """The fake vendor checks the requests."""
     made = client.images.generate(model=model, prompt="a cat", n=count, response_format="b64_json")
     images = [base64.b64decode(one.b64_json) for one in made.data]
     assert len(images) == count and set(images) <= set(vendor.results(api_key))
@@ -66,7 +66,7 @@ def test_every_model_makes_as_many_as_were_wanted(client, vendor, api_key, model
     ids=str,
 )  # fmt: skip
 def test_every_wish_is_fulfilled_or_refused(http, vendor, api_key, model, wishes):
-    """The fake vendor records what it does not know: nothing of that may be sent."""
+    """The fake vendor records unknown fields: none of them may be sent."""
     answer = generate(http, model=model, **wishes)
     if answer.status_code == 200:
         assert sent(vendor, api_key)["prompt"] == "a cat"
@@ -292,7 +292,7 @@ def test_data_is_what_was_made(http, vendor, api_key, scenario, asset, reads):
 
 
 def test_of_several_the_refused_one_is_read_by_its_signed_address(http, vendor, api_key):
-    """Only one result has a signed address, so the other cannot be had."""
+    """Only one result has a signed address, so the other cannot be read."""
     vendor.answers(api_key, {"unsigned_status": 403})
     assert refusal(generate(http, n=2)) == (502, "upstream_error", None)
     reads = [request["path"] for request in vendor.requests(api_key) if request["method"] == "GET"]
@@ -363,7 +363,7 @@ def test_a_result_that_is_too_large(http, vendor, api_key):
 
 
 def test_one_of_several_calls_fails(http, vendor, api_key):
-    """The others, which would last for ever, are left."""
+    """The other calls, which would never end, are cancelled."""
     vendor.answers(api_key, {"stall_at": -1}, {"stall_at": -1}, {"status": 500, "text": ""})
     assert refusal(generate(http, model=FLUX, n=3)) == UPSTREAM
     vendor.wait(api_key, "client_closed", 2)
@@ -411,7 +411,7 @@ def test_a_client_that_leaves(relay, vendor, api_key, where):
 
 
 def test_permitted_models_hold_for_images(start_relay, vendor, new_key, caller):
-    """Short names are no way around."""
+    """Short names do not bypass the permission."""
     only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-4o,dall-e-2", "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
     key = new_key()
     http = caller(start_relay(**only), key)
@@ -487,7 +487,7 @@ def test_a_chat_is_no_way_around_a_limit_of_images(start_relay, new_key, caller)
 
 @pytest.mark.parametrize("path", ["images", "audio"])
 def test_credits_are_settled_by_what_the_vendor_took(start_relay, vendor, new_key, caller, path):
-    """The first call is held to a hundred, and then to what calls took: 12 each."""
+    """The first call reserves a hundred credits, and later ones what calls cost: 12 each."""
     key = new_key()
     http = caller(start_relay(RATE_LIMIT_TOTAL="130 credits/hour"), key)
     speech = {"model": "tts-1", "input": "a", "voice": "echo"}

@@ -45,7 +45,7 @@ def refusal(answer):
 
 
 def sent(vendor, key):
-    """Type and `promptObject` of the only call, its picture as what was uploaded."""
+    """Returns type and `promptObject` of the only call, with the uploaded content as its image."""
     (upload,) = vendor.uploads(key)
     call = vendor.feature(key)
     assert call["promptObject"].pop("imageUrl") == upload["path"]
@@ -100,7 +100,7 @@ def test_what_is_sent(http, vendor, api_key, model, fields, expected):
     ids=str,
 )  # fmt: skip
 def test_however_the_picture_is_sent(http, vendor, api_key, files):
-    """Its bytes say what it is."""
+    """The bytes decide the type."""
     assert edit(http, files).status_code == 200
     assert vendor.uploads(api_key)[0]["type"] == "image/png" and sent(vendor, api_key)
 
@@ -206,7 +206,7 @@ def test_edits_that_fail(http, vendor, api_key, scenario, expected):
 
 
 def multipart(relay, key, path, *, cut=None):
-    """A connection on which a form was just sent, up to `cut` bytes of it."""
+    """Returns a connection on which a form was just sent, up to `cut` bytes of it."""
     body = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na hat\r\n--b\r\n'
     body += b'Content-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + PICTURE + b"\r\n--b--\r\n"
     peer = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
@@ -245,7 +245,7 @@ def with_mask(mask=MASK, data=PICTURE):
 
 @pytest.mark.parametrize("model", INPAINTERS)
 def test_every_model_that_inpaints(client, vendor, api_key, model):
-    """What is transparent is to be edited, which is white in the vendor's masks."""
+    """Transparent parts are edited; in the vendor's masks these are white."""
     made = client.images.edit(
         model=model, image=("a.png", PICTURE), mask=("m.png", MASK), prompt="a hat", response_format="b64_json"
     )

@@ -1,4 +1,4 @@
-"""Edits whose pictures are named in JSON: by data, by address, by the id of a file."""
+"""Edits whose images are named in JSON: by data, by address, by the id of a file."""
 
 import base64
 import hashlib
@@ -64,7 +64,7 @@ def file_of(client, content=PICTURE, name="cat.png", **more):
 
 @pytest.mark.parametrize("model", EDITING)
 def test_every_model_edits_data(client, vendor, api_key, model):
-    """By the official client, which posts JSON where it is told to."""
+    """The official client posts JSON if it is told to."""
     body = {
         "model": model,
         "prompt": "a hat",
@@ -143,7 +143,7 @@ def test_addresses_that_are_not_fetched(http, vendor, api_key, url):
 
 
 def test_the_id_of_a_file(client, http, vendor, api_key):
-    """The vendor has it already: it is neither read nor brought there again."""
+    """The vendor already has the file: it is neither read nor uploaded again."""
     answer = edit(http, {"file_id": file_of(client)})
     assert answer.status_code == 200
     (path,) = uploaded(vendor, api_key)
@@ -292,7 +292,7 @@ def test_content_types(http, kind, content, status):
 
 
 def test_a_large_picture(http, vendor, api_key):
-    """As much as may be sent in JSON."""
+    """The largest image that may be sent in JSON."""
     large = png(16, 9, [b"\7\7\7" * 16] * 9)[:-12]
     extra = 14_000_000
     chunk = extra.to_bytes(4, "big") + b"teXt" + bytes(extra) + b"\0\0\0\0"

@@ -1,4 +1,4 @@
-"""Several keys of the relay's own are called in turn: looking a model up takes no turn, nor does a refused request."""
+"""Several keys of the relay are called in turn: neither looking up a model nor a refused request uses a turn."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Who may use what: known callers, pass-through and anonymous ones, and the relay's own keys."""
+"""Permissions: known callers, passthrough and anonymous ones, and the relay's own keys."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -347,7 +347,7 @@ def test_default_and_fallback(start_relay, caller, vendor, is_streamed):
     )  # fmt: skip
 
     def used(token: str, **fields: Any) -> tuple[str, str]:
-        """The model in the answer, and the vendor's."""
+        """Returns the model in the response, and the vendor's."""
         client = caller(relay, token)
         if is_streamed:
             got = stream(client, **fields)

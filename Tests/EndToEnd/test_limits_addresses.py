@@ -1,4 +1,4 @@
-"""Limits by address: anonymous callers, proxies that are believed or not, wrong keys."""
+"""Limits by address: anonymous callers, trusted and untrusted proxies, wrong keys."""
 
 import uuid
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
 
 
 def left(answer: httpx.Response) -> int:
-    """How many more the caller has; -1: it was refused."""
+    """Returns how many more requests the caller has; -1 if it was refused."""
     if answer.status_code == 200:
         return int(answer.headers["x-ratelimit-remaining-requests"])
     assert answer.status_code == 429, answer.text
@@ -90,7 +90,7 @@ def test_a_keys_own_limit_is_its_own_wherever_it_comes_from(limited, caller):
 
 
 class Behind:
-    """Asks with lines of X-Forwarded-For, one a line, from an address of this machine."""
+    """A client that sends lines of X-Forwarded-For from an address of this machine."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -161,7 +161,8 @@ NONSENSE = [
 
 
 def test_nonsense_makes_no_callers(limited):
-    """What is no address ends the list: the caller is who brought it, so that no word opens a new account."""
+    """An invalid address ends the list: the caller is the client that sent it, so that no text creates a new
+    account."""
     ask_from = Behind(limited(TRUSTED_PROXIES="127.0.0.1/32,10.0.0.0/8", RATE_LIMIT="100/hour"))
     assert ask_from() == 99
     seen = [ask_from(text) for text in NONSENSE]
@@ -191,7 +192,7 @@ def wrong() -> str:
 
 @pytest.fixture
 def guarded(limited) -> Relay:
-    """Known callers only, without a limit of their own; three wrong keys an hour."""
+    """A relay for known callers only, without a limit of their own, and with three wrong keys per hour."""
     return limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour", TRUSTED_PROXIES="127.0.0.1")
 
 
@@ -280,7 +281,7 @@ def test_a_full_account_of_wrong_keys_does_not_touch_others(limited, caller):
 
 @pytest.fixture
 def open_to_all(limited) -> Relay:
-    """Anybody may use `echo`; two known callers; three wrong keys an hour."""
+    """A relay where anybody may use `echo`, with two known callers and three wrong keys per hour."""
     return limited(RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour", KEY_A_MODELS="echo", METRICS_TOKEN="m" * 24)
 
 
@@ -329,7 +330,7 @@ def test_wrong_metrics_tokens_count_alike(open_to_all, caller):
 
 
 def test_keys_of_a_vendor_beside_models_for_all(start_relay, caller, vendor, new_key):
-    """What a key of the vendor's is not needed for counts as unknown; the vendor is asked before it is refused."""
+    """A vendor key that is not needed counts as unknown. The vendor is called before it is refused."""
     relay = start_relay(
         PROVIDER_PASS_KIND="onemin", PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", KEY_A_TOKEN=KNOWN,
         RATE_LIMIT_FAILED_AUTH="3/hour",

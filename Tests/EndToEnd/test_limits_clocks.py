@@ -1,4 +1,4 @@
-"""Wall clocks that are wrong or are set while callers press, and a store that answers late: never over."""
+"""Wall clocks that are wrong or are set under load, and a store that responds late: limits are never exceeded."""
 
 import asyncio
 import time
@@ -39,7 +39,7 @@ def start(start_relay: Callable[..., Relay], store: Memcached) -> Callable[..., 
 
 
 def press(relays: list[Relay], seconds: float, caller: Caller, clients: int = 12) -> list[Told]:
-    """Clients at all relays that ask for so long. Returns all that were admitted to the caller."""
+    """Runs clients at all relays for so long. Returns all admissions of the caller."""
 
     async def run() -> None:
         places, ends = cycle(enumerate(relays)), time.monotonic() + seconds
@@ -69,7 +69,7 @@ def test_clocks_that_are_far_apart_from_the_start(start, clock):
 @pytest.mark.parametrize("count", [1, 3], ids=["one", "all"])
 @pytest.mark.parametrize("ahead", [3600, -3600], ids=["forward", "back"])
 def test_a_clock_that_is_set_by_an_hour_and_right_again(start, clock, ahead, count):
-    """While a part of the limit is used, so that no relay refuses by what it remembers."""
+    """A part of the limit is used, so that no relay refuses from memory."""
     clocks = [clock(0) for _ in range(3)]
     relays, caller = [start(each) for each in clocks], Caller(TOKEN)
 
@@ -87,7 +87,7 @@ def test_a_clock_that_is_set_by_an_hour_and_right_again(start, clock, ahead, cou
 @preloads
 @pytest.mark.parametrize("ahead", [20, -20])
 def test_one_that_begins_alone_with_a_wrong_clock(start, clock, ahead):
-    """It has nobody but the store to learn from that it is wrong; who comes later counts on."""
+    """Only the store can show the first instance that its clock is wrong. Later ones continue to count."""
     alone, caller = start(clock(ahead)), Caller(TOKEN)
     press([alone], 1, caller)
     assert_never_over(press([alone, start()], 4, caller), NUMBER, SECONDS - CORRECTED_SECONDS)
@@ -95,7 +95,7 @@ def test_one_that_begins_alone_with_a_wrong_clock(start, clock, ahead):
 
 
 def test_answers_that_come_late(start, store):
-    """All within the time-out, and many after the end of the bucket that they are about."""
+    """All responses come within the time-out, and many after the end of their bucket."""
     number, seconds, timeout_ms = 600, 6, 500
     for _ in range(3):
         late, caller = LateStore(store.port, Lateness(1, 0, 240)), Caller(f"sk-{uuid.uuid4().hex}")

@@ -41,7 +41,7 @@ def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def used(*words: str, **environment: str) -> dict[str, tuple[Any, ...]]:
-    """By limit: used, of, left."""
+    """Returns by limit: used, of, left."""
     done = told(*words, "--json", **environment)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     rows = json.loads(done.stdout)["limits"]
@@ -99,7 +99,7 @@ def test_a_table_for_people(store: Memcached) -> None:
 
 
 def on_terminal(settings: dict[str, str]) -> str:
-    """What the command writes to a terminal."""
+    """Returns what the command writes to a terminal."""
     master, slave = pty.openpty()
     with subprocess.Popen(
         [str(binary()), "limits", "team-a"], env={"ENV_FILE": "/dev/null"} | settings, stdout=slave, stderr=slave

@@ -1,4 +1,4 @@
-"""Limits of credits where 1min.ai's own list tells what its models take: what is held, and what is counted after it."""
+"""Limits of credits with prices from 1min.ai's own list: the reserved and the counted credits."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +60,7 @@ def of_day(credits: int) -> dict[str, str]:
 
 
 def held(one: Account, bound: int, **fields: Any) -> int:
-    """The credits that a request is held to, which has to be more than the limit."""
+    """Returns the credits that a request reserves, which must be more than the limit."""
     error = one.refused(**fields)
     requested = error.message.rpartition(" ")[2].rstrip(".")
     assert_too_large(error, "credits", f"{bound} per day", requested)
@@ -126,7 +126,7 @@ def test_choices_that_the_vendor_does_not_tell(priced, source):
 
 
 def test_a_call_that_broke_off(priced, source):
-    """Its prompt and what was delivered of it count: 2 tokens at 1.5, and one or a few at 6."""
+    """The prompt and the delivered part of the output count: 2 tokens at 1.5, and one or a few at 6."""
     one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(HELD + 50))
     source.answers(one.key, {"answer": "good", "cut_at": 60}, {"answer": "good"} | metadata(credit=1))
     with pytest.raises(openai.APIError):
@@ -179,7 +179,7 @@ def test_the_dearest_of_those_who_could_serve(priced):
 
 
 def test_a_provider_that_takes_none_counts_none(priced, source):
-    """1min.ai fails, and another answers."""
+    """1min.ai fails, and another provider serves the call."""
     one = priced(
         {CHAT: [entry(MODEL, **PRICE)]}, **of_day(HELD), PROVIDERS="a,b", PROVIDER_A_KIND="onemin",
         PROVIDER_A_API_KEY="key-of-a", PROVIDER_A_MODELS=f"any={MODEL}", PROVIDER_A_PRIORITY="1",

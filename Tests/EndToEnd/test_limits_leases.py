@@ -1,6 +1,5 @@
-"""Busy limits are counted ahead, by leases: few operations of the store, what is not used comes back, and never over.
-Clocks that are off.
-"""
+"""Busy limits are counted ahead by leases: few store operations, unused units return, and limits are never exceeded.
+Also with wrong clocks."""
 
 import asyncio
 import itertools
@@ -58,7 +57,7 @@ def sum_of(relays: list[Relay], name: str) -> int:
 
 
 async def keep_asking(relays: list[Relay], token: str, is_enough: Callable[[list[Told]], bool]) -> list[Told]:
-    """Eight clients of each relay that do not stop."""
+    """Runs eight clients of each relay that do not stop."""
     told: list[Told] = []
     is_over = asyncio.Event()
     async with Crowd(relays) as crowd:
@@ -97,7 +96,7 @@ def test_a_busy_caller_costs_few_operations_and_the_rest_comes_back(store, two):
 
 
 def test_what_a_lease_left_others_may_use(two):
-    """All of the limit is used, exactly, though both relays count ahead."""
+    """The whole limit is used, exactly, although both relays count ahead."""
     relays, token = two("400/hour"), fresh()
 
     def is_enough(told: list[Told]) -> bool:
@@ -128,7 +127,7 @@ def test_never_over_with_leases(two):
 
 
 def test_small_limits_are_not_leased(two):
-    """A lease of less than eight is none, and it may be a tenth of the limit at most."""
+    """A lease has at least eight units, and at most a tenth of the limit."""
     relays, token = two("79/hour"), fresh()
     told = asyncio.run(keep_asking(relays, token, lambda told: len(told) > 300))
     assert statuses(told)[200] == 79

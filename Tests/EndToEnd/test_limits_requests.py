@@ -1,4 +1,5 @@
-"""Limits of requests, counted by one relay in memory: windows, groups, keys, what answers say, what is not counted."""
+"""Limits of requests, counted by one relay in memory: windows, groups, keys, headers of responses, uncounted
+requests."""
 
 import time
 import uuid
@@ -33,7 +34,7 @@ def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
 
 
 def come_back(wait: int, answered: float) -> None:
-    """Returns so many milliseconds after an answer that came at `answered`, and no later than need be."""
+    """Waits until so many milliseconds after a response at `answered`, and no longer than needed."""
     time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
 
 
@@ -237,7 +238,7 @@ def test_limits_of_known_keys(limited, caller):
 
 
 def tightest(answer: httpx.Response) -> str:
-    """Of two limits that are both full, the one that falls free last."""
+    """Returns the one of two full limits that takes longest to become free."""
     return {"2": "2 per minute", "3": "3 per hour"}[answer.headers["x-ratelimit-limit-requests"]]
 
 

@@ -1,4 +1,4 @@
-"""`STORE_SECRET`: who reads memcached's names cannot find callers and addresses by trying."""
+"""`STORE_SECRET`: a reader of memcached's keys cannot find callers and addresses by trying."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def digest(text: str, characters: int) -> str:
 
 
 def tried() -> set[str]:
-    """The plain digests of 127.0.0.0/16, and of many names."""
+    """Returns the plain digests of 127.0.0.0/16, and of many names."""
     first = int(IPv4Address("127.0.0.0"))
     addresses = {digest(f"address 4:{first + n}", 22) for n in range(ADDRESSES)}
     return addresses | {digest(f"known {digest(f'N{n}', 43)}", 22) for n in range(NAMES)}

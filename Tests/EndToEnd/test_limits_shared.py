@@ -46,7 +46,7 @@ def store() -> Iterator[Memcached]:
 
 @pytest.fixture(scope="module")
 def relays(store: Memcached, launch: Callable[..., Relay]) -> list[Relay]:
-    """Four that count together: 50 a minute, or 50 in two seconds for the callers that phases are tried with."""
+    """Four relays that count together: 50 a minute, or 50 in two seconds for callers that test phases."""
     keys: dict[str, str] = {f"KEY_M{index}_TOKEN": token for index, token in enumerate(MINUTE_TOKENS)}
     for index, token in enumerate(PHASE_TOKENS):
         keys[f"KEY_P{index}_TOKEN"] = token
@@ -65,7 +65,7 @@ numbers = count()
 
 @pytest.fixture
 def token() -> str:
-    """Of a known caller that has 50 requests a minute and has used none."""
+    """The token of a known caller that has 50 requests a minute and has used none."""
     return MINUTE_TOKENS[next(numbers)]
 
 
@@ -103,7 +103,7 @@ def test_a_rush(relays, token, instances):
 
 
 def used_by_refusals(http: httpx.Client, store: Memcached) -> int:
-    """The store's operations while a few are refused."""
+    """Returns the store's operations while a few requests are refused."""
     before = store.stat("cmd_get") + store.stat("cmd_set")
     for _ in range(5):
         assert_refused(chat(http), f"{BOUND} per minute")
@@ -168,9 +168,8 @@ def test_wrong_keys_are_counted_together(store, start_relay):
 
 
 def test_all_phases_of_a_window(relays):
-    """Bursts that begin all over the window, each followed by clients that go on asking, so that all room that falls
-    free is taken at once: neither the window's edge nor its buckets' let more through.
-    """
+    """Bursts begin all over the window, each followed by clients that keep sending, so that all room is used as soon as
+    it becomes free. Neither the window's edge nor its buckets' let more through."""
 
     async def one(crowd: Crowd, phase: int) -> list[Told]:
         token, is_over, told = PHASE_TOKENS[phase], asyncio.Event(), []
@@ -198,7 +197,7 @@ def test_all_phases_of_a_window(relays):
 
 
 def test_who_comes_back_when_told_is_admitted_anywhere(relays):
-    """By its own relay exactly then; by another one, which has not been asked, as well."""
+    """The caller's own relay admits it exactly then; so does another one that it has not used before."""
     token = PHASE_TOKENS[PHASES]
     told: list[Told] = crowd_of(relays[:2], lambda crowd: crowd.burst(BOUND, token))
     assert statuses(told) == {200: BOUND}

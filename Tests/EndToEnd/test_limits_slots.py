@@ -1,4 +1,4 @@
-"""Concurrency limits: never more at once than allowed, over all relays, and each end of a request frees its slot."""
+"""Concurrency limits: never more at once than allowed, over all relays, and each end of a request releases its slot."""
 
 import asyncio
 import itertools
@@ -40,7 +40,8 @@ def store() -> Iterator[Memcached]:
 
 @pytest.fixture(params=["memory", "memcached"])
 def relays(request: pytest.FixtureRequest, launch: Callable[..., Relay], store: Memcached) -> list[Relay]:
-    """Two that share, or one alone. A caller is an address, so that each of its requests may have a key of its own."""
+    """Two relays that share, or one alone. A caller is an address, so that each of its requests can have a key of its
+    own."""
     return shared(launch, store) if request.param == "memcached" else alone(launch)
 
 
@@ -83,7 +84,7 @@ class Held:
         self, relay: Relay, vendor: Vendor, key: str, *, address: str | None = None, token: str | None = None,
         is_streamed: bool = False, scenario: dict[str, Any] = HELD, path: str = CHAT,
     ) -> None:  # fmt: skip
-        """`key`: at the vendor; `token`: what the caller brings, if it is something else."""
+        """Begins a request. `key`: the vendor's; `token`: the caller's, if it is another one."""
         self.vendor, self.key = vendor, key
         vendor.answers(key, scenario)
         before = len(vendor.events(key, "stalled"))
@@ -94,7 +95,7 @@ class Held:
         vendor.wait(key, "stalled", before + 1)
 
     def end(self) -> int:
-        """Is answered; returns the status."""
+        """Lets the request finish. Returns the status."""
         self.vendor.release(self.key)
         status = self.connection.receive().status
         self.connection.close()
@@ -105,7 +106,7 @@ class Held:
 
 
 def assert_refused(answer: httpx.Response, bound: int, hint: str = "") -> None:
-    """A complete refusal by `bound` concurrent ones."""
+    """Asserts a complete refusal by `bound` concurrent requests."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
     assert one(answer, "retry-after") == "1" and one(answer, "retry-after-ms") == "1000"
     assert one(answer, "x-relay-limited-by") == "relay" and "x-should-retry" not in answer.headers
@@ -118,7 +119,7 @@ def assert_refused(answer: httpx.Response, bound: int, hint: str = "") -> None:
 
 
 def ask(relay: Relay, key: str, address: str | None = None) -> httpx.Response:
-    """A request that is answered at once if it is admitted."""
+    """Sends a request that gets a response at once if it is admitted."""
     headers = {"X-Forwarded-For": address} if address else {}
     with client(relay, key, **headers) as http:
         return http.post(CHAT, json=chat_body(model=MODEL))
@@ -199,7 +200,7 @@ def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, w
 
 
 def test_a_refusal_is_final_only_for_a_second(launch, store, vendor, new_key):
-    """Who asks all the time is admitted soon after a slot was freed at another relay."""
+    """A caller that asks all the time is admitted soon after a slot was released at another relay."""
     here, there = shared(launch, store)
     address, keys = fresh_address(), [new_key() for _ in range(3)]
     first, second = (Held(here, vendor, key, address=address) for key in keys[:2])
@@ -239,9 +240,8 @@ LEFT = {
 
 @contextmanager
 def one_of_two(relays, store, vendor, new_key, **how: Any) -> Iterator[Held]:
-    """Two requests of one caller, the second at another relay where there is one: the block ends the first. Then its
-    slot is free, here and there, while no lease ends.
-    """
+    """Opens two requests of one caller, the second at another relay if there is one. The block ends the first. Its slot
+    is then free at both, before a slot's time ends."""
     address, keys = fresh_address(), [new_key() for _ in range(4)]
     here, there = relays[0], relays[-1]
     ending = Held(here, vendor, keys[0], address=address, **how)
@@ -319,7 +319,7 @@ def test_a_relay_that_ends_frees_its_slots(start_relay, store, vendor, new_key):
 
 
 class Scene:
-    """Relays of their own, with slots of five seconds, and one caller that may have three."""
+    """Separate relays with slots of five seconds, and one caller that may have three."""
 
     def __init__(self, count: int, launch: Callable[..., Relay], vendor: Vendor, key: str) -> None:
         self.store = Memcached()
@@ -334,21 +334,22 @@ class Scene:
         ]  # fmt: skip
 
     def hold(self, relay: int, **how: Any) -> Held:
-        """Its own limit for each request would be too many; so all are of one caller, and released together."""
+        """Begins a request. All are of one caller and released together, because a limit for each would be too many."""
         self.requests.append(Held(self.relays[relay], self.vendor, self.key, **how))
         return self.requests[-1]
 
     def held(self) -> list[int]:
-        """What living relays say they hold, in order of number."""
+        """Returns the slots that living relays report, in order of number."""
         now = time.time()
         return sorted(entry.held for entry in slots(self.store, "chat.concurrent.3.0") if entry.end > now)
 
     def end(self) -> float:
-        """When the latest entry ends."""
+        """Returns when the latest entry ends."""
         return max(entry.end for entry in slots(self.store, "chat.concurrent.3.0"))
 
     def is_admitted(self, relay: int) -> bool:
-        """Asks for what is refused, or else stays with the vendor and is left at once."""
+        """Sends a request that is refused, or else stays with the vendor and is left at once. Returns whether it was
+        admitted."""
         connection = Connection(self.relays[relay].port)
         body = json.dumps(chat_body(model=MODEL)).encode()
         before = len(self.vendor.events(self.key, "stalled"))
@@ -376,7 +377,7 @@ class Scene:
 
 
 def killed(scene: Scene) -> None:
-    """Its slots, and its place among the living, are free after one lease, and not before."""
+    """A killed relay's slots, and its entry among the living, are free after one slot time, and not before."""
     lost, staying = scene.relays
     wait_for(lambda: metric(staying, "relay_instances") == metric(lost, "relay_instances") == 2)
     for _ in range(3):
@@ -413,7 +414,7 @@ def long(scene: Scene) -> None:
 
 
 def forgotten(scene: Scene) -> None:
-    """After a flush and after a restart what is held is written anew, within a third of a lease."""
+    """After a flush and after a restart, held slots are written again, within a third of a slot time."""
     for relay in (0, 0, 1):
         scene.hold(relay)
     wait_for(lambda: scene.held() == [1, 2])
@@ -436,9 +437,8 @@ def forgotten(scene: Scene) -> None:
 
 
 def paused(scene: Scene) -> None:
-    """A relay that stood still for longer than a lease is counted out, and writes its slots anew when it goes on, though
-    that makes too many: its requests do run.
-    """
+    """A relay that stood still for longer than a slot time is no longer counted. When it continues it writes its slots
+    again, although these are too many: its requests do run."""
     scene.hold(0)
     scene.hold(0)
     wait_for(lambda: scene.held() == [2])
@@ -461,7 +461,7 @@ def paused(scene: Scene) -> None:
 
 
 def test_what_takes_time(start_relay, vendor, new_key):
-    """Leases end, and do not; all at the same time."""
+    """Slot times end, or do not, all at the same time."""
     with ExitStack() as stack, ThreadPoolExecutor() as threads:
         running = []
         for what in (killed, long, forgotten, paused):

@@ -1,4 +1,5 @@
-"""The counter store fails: no request does, what holds meanwhile is as declared, and the store is used again."""
+"""Failures of the counter store: no request fails, the configured rule applies meanwhile, and the store is used
+again."""
 
 import asyncio
 import json
@@ -40,7 +41,8 @@ TIMEOUTS = {"killed": "5s", "paused": "2s"}
 
 @pytest.fixture
 def launch_with(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
-    """`launch_with(store, RATE_LIMIT=...)`: counts there, 20 a minute; serves `echo` to whoever brings any key."""
+    """`launch_with(store, RATE_LIMIT=...)`: a relay that counts there, 20 a minute, and serves `echo` to callers with
+    any key."""
 
     def started(*stores: Memcached, **environment: Any) -> Relay:
         return start_relay(
@@ -60,12 +62,12 @@ def token() -> str:
 
 
 def fresh() -> str:
-    """The key of a caller that has used nothing."""
+    """Returns the key of a caller that has used nothing."""
     return f"key-{uuid.uuid4().hex}"
 
 
 def lines(relay: Relay, store: Memcached) -> list[str]:
-    """What the relay warned of about that store."""
+    """Returns the relay's warnings about that store."""
     found = [line for line in relay.log_lines() if line["level"] == "warning" and store.address in json.dumps(line)]
     return [line["message"] for line in found]
 
@@ -83,7 +85,7 @@ def servers_down(relay: Relay) -> int:
 
 
 def wait_until_used(store: Memcached, relay: Relay) -> None:
-    """Until requests of this relay reach the store; asks it only for what it is asked by."""
+    """Waits until requests of this relay reach the store."""
     before = store.stat("cmd_get")
 
     def is_used() -> bool:
@@ -95,7 +97,7 @@ def wait_until_used(store: Memcached, relay: Relay) -> None:
 
 
 def run_out(relay: Relay, token: str, bound: int = 200) -> int:
-    """How many are admitted until the first refusal."""
+    """Returns how many requests are admitted until the first refusal."""
     with client(relay, token) as http:
         for number in range(bound):
             if chat(http).status_code != 200:
@@ -104,7 +106,8 @@ def run_out(relay: Relay, token: str, bound: int = 200) -> int:
 
 
 def make_away(store: Memcached, how: str, *relays: Relay) -> None:
-    """Returns when these relays have noticed: no request of theirs waits for it any more."""
+    """Makes the store unavailable. Returns when these relays have noticed: none of their requests waits for it any
+    more."""
     store.kill() if how == "killed" else store.pause()
     with ThreadPoolExecutor() as pool:
         assert set(pool.map(lambda relay: run_out(relay, fresh(), 1), relays)) <= {1}
@@ -117,7 +120,7 @@ def make_back(store: Memcached, how: str) -> None:
 
 
 def totals(store: Memcached) -> list[int]:
-    """Of the records of all callers that have 20 a minute."""
+    """Returns the totals of the records of all callers that have 20 a minute."""
     values = (store.get(key) for key in store.keys_of(f"chat.requests.{BOUND}.60"))
     return [counts(value).total for value in values if value is not None]
 
@@ -126,12 +129,12 @@ def totals(store: Memcached) -> list[int]:
 
 
 def wait_until_all_know_all(relays: list[Relay]) -> None:
-    """So many relays as there are share."""
+    """Waits until so many relays divide limits as there are."""
     wait_for(lambda: all(metric(relay, "relay_instances") == len(relays) for relay in relays))
 
 
 def claims(store: Memcached) -> dict[bytes, tuple[int, int]]:
-    """Of each instance the number of parts that it counts, and the end of its claim (milliseconds)."""
+    """Returns for each instance the number of parts that it counts, and the end of its claim (milliseconds)."""
     found = {}
     for value in filter(None, map(store.get, store.keys_of("known"))):
         rest = value[1:]
@@ -153,7 +156,8 @@ def claims(store: Memcached) -> dict[bytes, tuple[int, int]]:
 
 
 def wait_until_parts_are_made(store: Memcached, relays: list[Relay]) -> None:
-    """Each relay has claimed one part of as many as there are, and has then written again, which it needs to use it."""
+    """Waits until each relay has claimed one part of as many as there are, and has then written again, which it needs
+    to use it."""
     wait_for(lambda: [parts for parts, _ in claims(store).values()] == [len(relays)] * len(relays))
     first = claims(store)
     wait_for(lambda: all(claims(store).get(instance, (0, end))[1] != end for instance, (_, end) in first.items()))
@@ -162,7 +166,7 @@ def wait_until_parts_are_made(store: Memcached, relays: list[Relay]) -> None:
 @pytest.mark.parametrize("instances", [None, 4], ids=["as many as live", "four"])
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, how, instances):
-    """Each relay has its part of what its copy leaves, and no more for two seconds after."""
+    """Each relay has its part of what its copy leaves, and no more for two seconds afterwards."""
     relays = [
         launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS[how], RATE_LIMIT_INSTANCES=instances, SLOT_SECONDS=5)
         for _ in range(2)
@@ -294,7 +298,7 @@ def test_deny(store, launch_with, token, how):
 
 
 class Load:
-    """Clients that go on asking all relays, each caller with a key of its own."""
+    """Clients that keep sending requests to all relays, each caller with its own key."""
 
     def __init__(self, crowd: Crowd, tokens: list[str], relays: list[Relay]) -> None:
         self.told: dict[str, list[Told]] = {token: [] for token in tokens}
@@ -307,7 +311,7 @@ class Load:
         ] + [asyncio.create_task(self.keep_looking(lanes[0])) for lanes in crowd.clients]
 
     async def keep_looking(self, http: httpx.AsyncClient) -> None:
-        """What a request takes that no limit covers: the measure of the machine."""
+        """Measures the time of a request that no limit covers, which shows the load of the machine."""
         while not self.is_over.is_set():
             begun = time.monotonic()
             assert (await http.get("/health")).status_code == 200
@@ -318,7 +322,7 @@ class Load:
         return [each for told in self.told.values() for each in told]
 
     async def more(self, wanted: Callable[[Told], bool], count: int = 1, relays: int = 2) -> None:
-        """Waits until so many relays have each given each caller so many more answers that are `wanted`."""
+        """Waits until so many relays have each given each caller so many more responses that are `wanted`."""
         begun = {token: len(told) for token, told in self.told.items()}
         ends = time.monotonic() + 10
 
@@ -333,9 +337,8 @@ class Load:
 
 
     async def all_full(self, seconds: float) -> float:
-        """Waits until each relay knows of each caller that it has no room, nor will have for so long; returns until
-        when all that is so.
-        """
+        """Waits until each relay knows for each caller that it has no room, nor will have for so long. Returns the time
+        until which that holds."""
         ends = time.monotonic() + 10
         while True:
             latest = {(token, each.relay): each for token, told in self.told.items() for each in told}
@@ -375,7 +378,7 @@ def assert_none_stalled(load: Load) -> None:
 
 
 def test_killed_paused_and_restarted_under_load(store, launch_with):
-    """Callers with more room than they use: each of their requests goes to the store, and none may be refused."""
+    """The callers have more room than they use: each request goes to the store, and none may be refused."""
     # Without their number, a relay that has just started has no part of what is admitted while the store is away.
     settings = {"RATE_LIMIT": "1000000/hour", "MEMCACHED_TIMEOUT": f"{TIMEOUT_SECONDS:g}s", "RATE_LIMIT_INSTANCES": "2"}
     relays = [launch_with(store, **settings) for _ in range(2)]
@@ -404,9 +407,7 @@ def test_killed_paused_and_restarted_under_load(store, launch_with):
 
 
 def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
-    """Both relays know that there is no room, and put the record back: in no window is more admitted than without
-    the flush.
-    """
+    """Both relays know that there is no room, and put the record back: no window admits more than without the flush."""
     relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per 2 seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     tokens = [fresh() for _ in range(2)]
 
@@ -559,7 +560,7 @@ def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_w
 
 
 def test_a_store_that_is_looked_for_until_it_is_there(start_relay):
-    """MEMCACHED_HOST=auto: away until one answers, then the same for all."""
+    """MEMCACHED_HOST=auto: unavailable until one server responds, and then the same one for all."""
     store = Memcached(is_started=False)
     settings = {
         "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo", "RATE_LIMIT": "9/hour", "MEMCACHED_HOST": "auto",

@@ -1,4 +1,4 @@
-"""Limits of tokens, money and credits: what is held before a call, and what is counted after it, however it ends."""
+"""Limits of tokens, money and credits: the reservation before a call, and the settlement after it, however it ends."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def limited(request: pytest.FixtureRequest, start_relay: Callable[..., Relay], m
 
 @pytest.fixture
 def caller(new_key: Callable[..., str]) -> Iterator[Callable[..., Account]]:
-    """`caller(relay)`: a new caller with a key of the vendor's; `caller(relay, key)`: one with that key."""
+    """`caller(relay)`: a new caller with a key of the vendor; `caller(relay, key)`: one with that key."""
     opened = []
 
     def made(relay: Relay, key: str | None = None) -> Account:
@@ -97,7 +97,7 @@ def test_without_a_maximum_the_mean_is_held(limited, caller, vendor):
 
 
 def test_a_model_is_not_held_to_more_than_fits(limited, caller, vendor):
-    """gpt-4o-mini writes 16,384 tokens at most: of more that is told for it nothing is believed."""
+    """gpt-4o-mini writes at most 16,384 tokens: larger reported numbers are not believed."""
     relay = limited(RATE_LIMIT_CHAT=TOKENS)
     one, other, third = caller(relay), caller(relay), caller(relay)
     vendor.answers(one.key, {"answer": "good"} | metadata(answer=16_384))
@@ -180,7 +180,7 @@ def test_a_stream_that_is_cut(limited, caller, vendor):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_an_answer_that_breaks_before_it_begins(limited, caller, vendor, stream):
-    """Nobody said no: the vendor has the prompt."""
+    """There was no refusal, so the vendor has the prompt."""
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"cut_at": 0, "framing": "length"})
     assert one.refused(stream=stream).status_code == 502
@@ -347,7 +347,7 @@ def test_limits_by_model(limited, caller):
 
 
 def test_a_name_that_is_replaced_has_limits_of_its_own(limited, caller):
-    """Its rows are not its replacement's."""
+    """The rows of the replaced name are not its replacement's."""
     relay = limited(
         RATE_LIMIT_BY_MODEL="gone=1/hour,gpt-4o-mini=2/hour", MODEL_REPLACEMENTS="gone:gpt-4o-mini", KEY_A_TOKEN="token-a"
     )  # fmt: skip
@@ -460,7 +460,7 @@ def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_k
 
 
 def test_what_runs_at_the_end_is_settled(start_relay, caller, vendor, memcached, new_key):
-    """A relay that is asked to stop lets its streams end, and gives back what they did not use."""
+    """A relay that is asked to stop lets its streams end, and refunds what they did not use."""
     shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
     key = new_key()
     ending, staying = (start_relay(**shared) for _ in range(2))
@@ -495,7 +495,7 @@ def test_the_store_knows_limits_by_their_unit(start_relay, caller, vendor, memca
 
 
 def test_other_routes_of_chat(limited, caller, vendor):
-    """Without `/v1` as well."""
+    """The routes without `/v1` are limited as well."""
     relay = limited(RATE_LIMIT_CHAT=TOKENS)
     one = caller(relay)
     body = chat_body(model="gpt-4o-mini", max_tokens=50)

@@ -51,7 +51,8 @@ REFUSAL = {"openai": 401, "anthropic": 401, "gemini": 400, "cohere": 401, "cloud
 
 
 class Lister:
-    """A vendor that only lists its models, once `open` is set; it fails the first time. `revoked`: keys that it refuses."""
+    """A vendor that only lists its models, once `open` is set. It fails the first time. `revoked`: keys that it
+    refuses."""
 
     def __init__(self, kind, revoked=()):
         self.open, self.asked, self.headers = threading.Event(), [], []
@@ -182,7 +183,7 @@ def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, cal
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_key_that_is_refused_hides_no_list(start_relay, caller, kind):
-    """The key after it is asked with. A vendor that fails is not asked with one key after the other."""
+    """The next key is used for the list. A failing vendor is not called with one key after the other."""
     secrets.update(("revoked-key-of-the-list-1", "revoked-key-of-the-list-2"))
     lister = Lister(kind, revoked=("revoked-key-of-the-list-1", "revoked-key-of-the-list-2"))
     lister.open.set()
@@ -197,7 +198,7 @@ def test_a_key_that_is_refused_hides_no_list(start_relay, caller, kind):
 
 
 def test_a_list_that_was_read_outlasts_a_reload(start_relay, caller, tmp_path):
-    """As long as it would be read from the same place with one of the same keys."""
+    """The list is kept as long as it would be read from the same place with one of the same keys."""
     lister, other = Lister("openai"), Lister("openai")
     lister.open.set()
     file = tmp_path / "relay.env"
@@ -233,7 +234,7 @@ ONE, OTHER, BAD = "key-of-the-first-vendor", "key-of-the-second-vendor", "key-of
 
 @pytest.fixture
 def two():
-    """Two vendors, each of which takes a key that the other one refuses, and settings with them."""
+    """Two vendors, each of which accepts a key that the other one refuses, and settings with them."""
     secrets.update((ONE, OTHER, BAD))
     vendors = Lister("openai", revoked=(OTHER, BAD)), Lister("openai", revoked=(ONE, BAD))
     settings = {"THREADS": "1"}

@@ -1,4 +1,4 @@
-"""/llm: chats with whichever provider has the most room, and the reports of that."""
+"""/llm: chats with the provider that has the most room, and reports about that."""
 
 import json
 import random
@@ -368,7 +368,7 @@ def test_nothing_has_a_bound(llm):
 
 
 def test_two_instances_report_what_the_vendor_sees(launch, caller, pool, vendor, store):
-    """At fifty moments."""
+    """The figures are compared at fifty moments."""
     conftest.secrets.add(TOKEN)
     providers = Providers(vendor, conftest.secrets.add, a=3)
     shared = {

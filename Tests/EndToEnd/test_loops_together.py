@@ -1,4 +1,4 @@
-"""Loops that fail, or read settings, at the same moment: the process lives, and every request has an answer."""
+"""Loops that fail, or read settings, at the same moment: the process survives, and every request has a response."""
 
 import loops_together
 import pytest

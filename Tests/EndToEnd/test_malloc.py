@@ -1,4 +1,4 @@
-"""The tunables of malloc, for which the relay starts itself again: they are in the environment of the process that serves."""
+"""The tunables of malloc, for which the relay restarts itself: they are in the environment of the serving process."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ MOST = "GLIBC_TUNABLES=" + "glibc.malloc.arena_max=4".ljust(LONGEST - len("GLIBC
 
 
 def environment(process: int) -> str:
-    """Entries, each behind a colon: glibc 2.36 ends the tunables where their colons are."""
+    """Returns the entries, each behind a colon: glibc 2.36 ends the tunables where their colons are."""
     return ":" + Path(f"/proc/{process}/environ").read_bytes().decode().replace("\0", ":")
 
 
@@ -45,7 +45,8 @@ def test_the_process_that_serves_has_them(given: str | None, then: str) -> None:
 
 @preloads
 def test_valgrind_goes_on_with_the_program_that_it_runs(tmp_path: Path) -> None:
-    """The kernel has valgrind's own program at /proc/self/exe. A library by the name of valgrind's stands for it."""
+    """The kernel has valgrind's own program at /proc/self/exe. A library with the name of valgrind's replaces it
+    here."""
     library = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/libm" in line)
     (tmp_path / "vgpreload_none.so").symlink_to(library)
     relay = Relay(ECHO_RELAY | {"LD_PRELOAD": str(tmp_path / "vgpreload_none.so")})

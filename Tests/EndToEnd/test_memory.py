@@ -1,4 +1,4 @@
-"""What all requests together may hold: half-sent bodies, JSON that is dear to read, callers who are over their limit."""
+"""Memory of all requests together: incomplete bodies, JSON that is expensive to read, callers over their limit."""
 
 import json
 import resource

@@ -1,4 +1,4 @@
-"""Anthropic's messages, whole and streamed, as its official client gets them."""
+"""Anthropic's messages, whole and streamed, as its official client receives them."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ def is_streamed(request) -> bool:
 
 
 def create(claude, is_streamed: bool, **fields):
-    """A message, asked for whole or gathered by the streaming helper."""
+    """Creates a message, whole or with the streaming helper."""
     fields = HELLO | fields
     if not is_streamed:
         return claude.messages.create(**fields)

@@ -1,4 +1,4 @@
-"""Anthropic's messages by vendors whose wires have other words for the same."""
+"""Anthropic's messages by vendors with other APIs."""
 
 import anthropic_vendor
 import cloudflare_vendor
@@ -48,7 +48,7 @@ anthropics = officials.anthropic_of("elsewhere_relay")
 
 @pytest.fixture
 def ask(anthropics, sites):
-    """Asks a model by its name. Returns the vendor's last request."""
+    """Calls a model by its name. Returns the vendor's last request."""
 
     def ask(name, *answers, **fields):
         row, model = ROWS[name]
@@ -141,7 +141,7 @@ def googles_parts(site, is_streamed):
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_calls_stay_between_texts_and_thoughts(anthropics, sites, is_streamed):
-    """And so they go back."""
+    """They are also sent back in this order."""
     parts = anthropics_parts()
     sites["claude"].says(MODELS["claude"]["opus"], {"content": parts}, {"content": [anthropic_vendor.text("Fine.")]})
     asked = {"model": "opus", "max_tokens": 4000, "tools": [WEATHER], "thinking": {"type": "adaptive"}}

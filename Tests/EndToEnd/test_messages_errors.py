@@ -21,7 +21,7 @@ def said(*blocks, role="user"):
 
 
 def refused(http, path="/v1/messages", method="POST", **how):
-    """Status and error of an answer that must be an error in Anthropic's envelope; its shape is checked by the client."""
+    """Returns status and error of a response that must be an error in Anthropic's format, which the client checks."""
     answer = http.request(method, path, **how)
     assert answer.status_code >= 400 and answer.json()["type"] == "error", answer.text
     assert answer.headers["request-id"] == answer.json()["request_id"]

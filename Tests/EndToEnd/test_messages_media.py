@@ -1,4 +1,4 @@
-"""Images and documents in messages, and in the results of tools: what reaches the vendor, and where it stood."""
+"""Images and documents in messages and in tool results: what reaches the vendor, and at which position."""
 
 import base64
 

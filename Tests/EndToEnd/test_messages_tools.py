@@ -39,7 +39,7 @@ def test_a_call(claude, vendor, api_key, is_streamed, size):  # noqa: F811
 
 
 def test_a_stream_byte_by_byte(claude, vendor, api_key):
-    """Whatever the cuts, the message is the same as of one piece."""
+    """Whatever the cuts, the message is the same as with one chunk."""
     text = f"Gr\u00fc\u00dfe \U0001f468\u200d\U0001f469\n{ROME}\n{NOW}"
     whole = {"answer": text, "deltas": [text]}
     vendor.answers(api_key, whole, whole | {"split": "bytes"}, whole | {"split": "bytes", "deltas": list(text)})

@@ -16,7 +16,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Scrape:
-    """What one answer of /metrics says."""
+    """The contents of one response of /metrics."""
 
     def __init__(self, relay: Any, **headers: str) -> None:
         answer = local_http.get(relay.base_url + "/metrics", headers=headers)
@@ -35,7 +35,7 @@ class Scrape:
         return self.samples.get((name, frozenset(labels.items())))
 
     def all(self, name: str) -> dict[tuple[str, ...], float]:
-        """Samples by the values of their labels, in order of the labels' names."""
+        """Returns samples by the values of their labels, in order of the labels' names."""
         return {
             tuple(value for _, value in sorted(labels)): count
             for (found, labels), count in self.samples.items()
@@ -43,12 +43,12 @@ class Scrape:
         }
 
     def requests(self) -> dict[tuple[str, ...], float]:
-        """By model, route, status."""
+        """Returns the requests by model, route and status."""
         return self.all("relay_requests_total")
 
 
 def scrape_until(relay: Any, wanted: Callable[[Scrape], bool]) -> Scrape:
-    """The first scrape that is `wanted`: what a client's leaving does shows a little after it."""
+    """Returns the first scrape that is `wanted`: a client's disconnect has its effect a little later."""
     ends = time.monotonic() + 5
     while not wanted(got := Scrape(relay)):
         assert time.monotonic() < ends, got.text
@@ -56,7 +56,7 @@ def scrape_until(relay: Any, wanted: Callable[[Scrape], bool]) -> Scrape:
 
 
 def raw(relay: Any, data: bytes) -> socket.socket:
-    """A connection on which `data` was sent."""
+    """Returns a connection on which `data` was sent."""
     peer = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
     peer.sendall(data)
     return peer

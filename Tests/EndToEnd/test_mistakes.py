@@ -1,4 +1,4 @@
-"""Each mistake of `mistakes.py`, its message word for word, and that what the message says helps."""
+"""Each mistake of `mistakes.py`: its message word for word, and that the message's advice works."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ def run(words: list[str], folder: Path, environment: dict[str, str], **more: obj
 
 
 def reported(ended: subprocess.CompletedProcess[str]) -> list[str]:
-    """The problems and warnings, without their headings."""
+    """Returns the problems and warnings, without their headings."""
     return [line.removeprefix("  ") for line in ended.stderr.splitlines() if line.startswith("  ")]
 
 

@@ -1,4 +1,4 @@
-"""Mistakes in requests: what clients read, word for word, and that what the message says helps.
+"""Mistakes in requests: the error messages word for word, and that their advice works.
 
 A row has the request, the status and the message, the words of it that say what is wrong, where and what to do, and the
 request that a reader makes of them, which is answered.
@@ -151,7 +151,7 @@ ROWS = [
 
 
 class Servers(BaseHTTPRequestHandler):
-    """Servers of OpenAI's wire, by the first part of the path: `right` answers, the others do as they are called."""
+    """OpenAI-compatible servers by the first part of the path: `right` responds, the others do as their name says."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,4 +1,4 @@
-"""Images and audio of models that 1min.ai and a server of OpenAI's wire both serve: one takes over from the other."""
+"""Images and audio of models that 1min.ai and an OpenAI-compatible server both serve: one takes over from the other."""
 
 import base64
 import uuid
@@ -51,7 +51,7 @@ def settings(first, key, server, vendor):
 
 @pytest.fixture(scope="module")
 def relays(launch, server, vendor):
-    """A relay by the provider that it asks first; `row` is the server, `one` is 1min.ai with a key that does not change."""
+    """A relay by the provider that it calls first; `row` is the server, `one` is 1min.ai with a constant key."""
     made = {}
     for first in ("row", "one"):
         conftest.secrets.add(key := f"mixed-{uuid.uuid4().hex}")
@@ -281,7 +281,7 @@ def test_edits_in_json_of_several_pictures_are_for_the_server(both, server):
 
 
 def test_a_file_that_is_elsewhere_is_brought_by_its_bytes(both, server, vendor):
-    """Files are at 1min.ai, so the server, which does not have them, is not asked."""
+    """Files are at 1min.ai, so the server, which does not have them, is not called."""
     key, http = both("row")
     form = {"files": {"file": ("cat.png", PICTURE, "image/png")}, "data": {"purpose": "vision"}}
     id = http.post("/v1/files", **form).json()["id"]

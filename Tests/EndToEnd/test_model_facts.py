@@ -1,4 +1,4 @@
-"""What lists of models tell of them, as clients read it, and as `relay models` prints it."""
+"""Facts in lists of models, as clients read them, and as `relay models` prints them."""
 
 import json
 import subprocess
@@ -134,7 +134,7 @@ def test_anthropics_client_reads_it(telling):
 
 
 def test_rules_of_other_clients(listed):
-    """OpenCode's discovery and Roo, as they read an entry."""
+    """An entry, as OpenCode's discovery and Roo read it."""
     for name, entry in listed.items():
         limit = {"context": entry.get("context_length") or entry.get("max_input_tokens"), "output": entry.get("max_output_tokens")}
         price = entry.get("pricing") or {}

@@ -34,7 +34,7 @@ SHORT_NAMES = {
 
 
 def shown(name):
-    """Its name in the list, which has short ones in place of UUIDs."""
+    """Returns the model's name in the list, which has short names in place of UUIDs."""
     return SHORT_NAMES.get(name, name)
 
 
@@ -70,7 +70,7 @@ def test_other_ways_to_the_list(http, listed, path):
 
 
 def test_the_list_for_codex(http, listed):
-    """Entries of `models` would replace its own prompts, and without the list it complains."""
+    """Entries of `models` would replace Codex's own prompts, and without the list it complains."""
     answer = http.get("/v1/models", params={"client_version": "0.150.0"})
     assert answer.json() == {"object": "list", "data": listed, "models": []}
     assert "models" not in http.get("/v1/models").json()

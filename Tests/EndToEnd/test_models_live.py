@@ -160,7 +160,7 @@ def test_variations_choose_no_disabled_model(start_relay: Callable[..., Relay], 
 
 
 def test_a_list_that_changes_and_fails(start_relay: Callable[..., Relay], source: Vendor) -> None:
-    """What was known stays while the list cannot be read, and one warning tells of it."""
+    """Known models stay while the list cannot be read, with one warning."""
     source.lists(only={CHAT: [model("new-1")]})
     relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1s")
     relay.wait_for_line(lambda line: line["message"] == "models read")
@@ -220,7 +220,7 @@ def test_nothing_is_read(start_relay: Callable[..., Relay], source: Vendor, sett
 
 
 def test_ending_while_the_list_comes(start_relay: Callable[..., Relay], source: Vendor) -> None:
-    """A relay whose vendor is silent ends as any other."""
+    """A relay whose vendor is silent ends like any other."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

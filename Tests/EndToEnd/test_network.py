@@ -1,4 +1,4 @@
-"""The way to the vendor: names, TLS, proxies."""
+"""Connections to the vendor: names, TLS, proxies."""
 
 import ipaddress
 import json
@@ -119,7 +119,8 @@ PIECE = "x" * 1_000
 
 
 class SecureVendor:
-    """OpenAI's wire over TLS. It ends a connection without a word after three answers, and cuts a stream of model `cut`."""
+    """An OpenAI-compatible server over TLS. It ends a connection without notice after three responses, and cuts a
+    stream of model `cut`."""
 
     def __init__(self, context):
         self.context = context

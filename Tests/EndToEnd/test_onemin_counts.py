@@ -1,4 +1,4 @@
-"""What limits are charged where 1min.ai counts zero, beside tiktoken's counts."""
+"""Charges of limits where 1min.ai counts zero, beside tiktoken's counts."""
 
 import random
 
@@ -33,7 +33,7 @@ def counts(prompt, answer, encoding):
 
 @pytest.fixture
 def asked(start_relay, source, new_key, caller):
-    """`asked(model, limit)`: the answers to all chats until one is refused, each of which 1min.ai counts as zero."""
+    """`asked(model, limit)`: the responses to all chats until one is refused, each of which 1min.ai counts as zero."""
 
     def made(model, limit):
         key = new_key()

@@ -1,4 +1,4 @@
-"""Errors of 1min.ai that hold what nobody may see, and callers' own keys that may take nothing from others."""
+"""Errors of 1min.ai that contain secrets, and callers' own keys, which must not affect others."""
 
 import json
 import random
@@ -15,7 +15,7 @@ WORDS = "The size does not match what this model allows so please choose another
 
 
 class Planter:
-    """Random error bodies with `marker` wherever it must not get out."""
+    """A generator of random error bodies with `marker` wherever it must not leak."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -27,7 +27,7 @@ class Planter:
         return text + self.random.choice(kinds)
 
     def private(self, depth=0):
-        """A value of `request`, headers and the like, nested."""
+        """Returns a value of `request`, such as headers, nested."""
         choice = self.random.randint(0, 5 if depth < 4 else 2)
         if choice == 0:
             return f"Bearer {self.marker}"
@@ -142,7 +142,7 @@ def mixed(start_relay, vendor, new_key):
 
 
 def test_own_keys_change_nothing_for_others(mixed, vendor, new_key, caller):
-    """Made-up keys, poor ones, and such that are told that no model is supported: for every model and feature."""
+    """Invented keys, keys without credits, and keys for which no model is supported, for every model and feature."""
     relay, _ = mixed
     known, rich = caller(relay, "token-of-a-known-one"), caller(relay, new_key())
     vendor.answers(rich.headers["authorization"].removeprefix("Bearer "), {})

@@ -1,4 +1,4 @@
-"""What 1min.ai's API does since the autumn of 2026, on each surface where a caller can see it."""
+"""The behaviour of 1min.ai's API since the autumn of 2026, on each surface where a caller can see it."""
 
 import json
 
@@ -16,7 +16,7 @@ HALF_CALL = 'I look. <tool_call>{"name": "get_weather", "arguments": {"ci'
 
 
 class Answer:
-    """A surface's answer: the text, how it ended, the tokens, and the error."""
+    """A surface's response: the text, how it ended, the tokens, and the error."""
 
     def __init__(self, surface, response):
         self.status, self.raw, self.headers = response.status_code, response.text, response.headers
@@ -226,7 +226,7 @@ def test_estimates_are_marked_and_charged(start_relay, vendor, new_key, caller, 
 
 
 def wait_lines(file):
-    """The records of chats."""
+    """Waits for the records of chats."""
 
     def lines():
         text = file.read_text() if file.exists() else ""
@@ -340,7 +340,7 @@ def test_quality_is_sent_to_models_that_need_it(http, vendor, api_key, model):
 
 @pytest.mark.parametrize("status", ["FAILURE", "FAILED", "PROCESSING"])
 def test_states_of_a_record(http, vendor, api_key, is_streamed, status):
-    """Only the first two are failures; while the vendor still works, nobody pays twice."""
+    """Only the first two are failures. While the vendor still works, nobody pays twice."""
     vendor.answers(api_key, {"answer": "a text", "record": {"status": status}})
     answer = request(http, "chat", is_streamed)
     assert (answer.status == 200 and answer.error is None) == (status == "PROCESSING"), answer.raw
@@ -377,7 +377,7 @@ def test_an_unsupported_model_is_asked_elsewhere(serve, as_event):
 
 
 def test_what_is_learned_is_of_one_feature(start_relay, caller, vendor, new_key):
-    """gpt-4o chats and makes code."""
+    """gpt-4o serves chat and code generation."""
     key = new_key()
     relay = start_relay(PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEY=key, KEY_ANN_TOKEN="tok-ann")
     http = caller(relay, "tok-ann")

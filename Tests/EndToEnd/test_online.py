@@ -1,4 +1,4 @@
-"""`:online` at the end of a model's name: a search of the web."""
+"""`:online` at the end of a model's name: a web search."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_model_with_the_suffix_is_found_and_not_listed(http):
 
 @pytest.fixture
 def searching(start_relay, caller, vendor, new_key):
-    """`searching(**settings)`: a client of a relay with a provider `a` of 1min.ai's; `key` is its key."""
+    """`searching(**settings)`: a client of a relay with a provider `a` of 1min.ai; `key` is its key."""
 
     def made(**settings):
         key = new_key()

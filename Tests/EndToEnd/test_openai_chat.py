@@ -1,4 +1,4 @@
-"""Chat by a provider of the kind openai: requests as they came or written anew, answers whole and streamed."""
+"""Chat by a provider of the kind openai: forwarded and rewritten requests, whole and streamed responses."""
 
 import hashlib
 import json
@@ -285,7 +285,7 @@ def test_a_long_history_of_messages_is_written_in_order(anthropics, server):
 
 
 def unanswered(server, official, anthropics, model, upstream):
-    """(name, messages or items) of requests by each surface, in which one of two calls has no result."""
+    """Returns (name, messages or items) of requests by each surface, in which one of two calls has no result."""
     parameters = TOOL["function"]["parameters"]
     use = [{"type": "tool_use", "id": id, "name": "weather", "input": {}} for id in ("toolu_a", "toolu_b")]
     result = {"type": "tool_result", "tool_use_id": "toolu_b", "content": "fine"}

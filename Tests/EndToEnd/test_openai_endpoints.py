@@ -1,4 +1,4 @@
-"""OpenAI's other endpoints by providers of the kind openai: requests and answers go on as they came."""
+"""OpenAI's other endpoints by providers of the kind openai: requests and responses are forwarded unchanged."""
 
 import json
 
@@ -257,7 +257,7 @@ FAULTS = {
 
 @pytest.fixture
 def fresh(start_relay, server, caller):
-    """A relay of its own, since keys rest after failures: `a` and `b` are models of one provider."""
+    """A separate relay, because keys have cooldowns after failures: `a` and `b` are models of one provider."""
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="judged=judged/1",
         KEY_A_TOKEN="token-of-forwarded-faults", PROVIDER_ROW_API_KEY=VENDOR_KEY,
@@ -370,7 +370,8 @@ def test_the_callers_own_key(start_relay, server, caller, new_key):
 
 
 def two_providers(server):
-    """The settings of two whose model `m` is asked as `at/first` and `at/other`, which answer as they should."""
+    """Returns the settings of two providers whose model `m` is called as `at/first` and `at/other`, which respond
+    correctly."""
     server.says("at/first", {})
     server.says("at/other", {})
     return dict(
@@ -381,7 +382,7 @@ def two_providers(server):
 
 @pytest.fixture
 def two(start_relay, server, caller):
-    """Two providers with a key each that rests, for models `m` (first by the first), and 1min.ai."""
+    """Two providers with one key each that has a cooldown, for models `m` (first by the first), and 1min.ai."""
 
     def made(**more):
         relay = start_relay(**two_providers(server), KEY_A_TOKEN="token-of-two-forwarders", **more)
@@ -447,7 +448,7 @@ def test_a_replacement_serves(two, server):
 
 
 def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_key):
-    """Models of 1min.ai are served as ever beside a provider of the kind openai."""
+    """Models of 1min.ai are served as usual beside a provider of the kind openai."""
     key = new_key()
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="fast,whisper-1=at/whisper",
@@ -495,7 +496,7 @@ def test_tokens_and_prices(start_relay, server, caller):
 
 @pytest.fixture
 def counted(start_relay, server, caller):
-    """Three images an hour."""
+    """A relay with a limit of three images per hour."""
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/number",
         KEY_A_TOKEN="token-of-numbered-images", RATE_LIMIT_IMAGES="3 images/hour",

@@ -1,4 +1,5 @@
-"""OpenAI's other endpoints: who is asked, whom a failure is laid to, and what a refused request takes."""
+"""OpenAI's other endpoints: which provider is called, which one is blamed for a failure, and what a refused request
+uses."""
 
 import time
 
@@ -38,7 +39,7 @@ def record(http):
 
 
 def slowly(http, seconds, size):
-    """A recording of that many bytes, which takes its time to come."""
+    """Returns a recording of so many bytes, which arrives slowly."""
 
     def pieces():
         yield HEAD + WAV

@@ -1,4 +1,4 @@
-"""Refusals of servers of OpenAI's wire, as the client is told of them."""
+"""Refusals of OpenAI-compatible servers, as the client sees them."""
 
 import gzip
 import json

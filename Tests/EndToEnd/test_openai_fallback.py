@@ -1,4 +1,4 @@
-"""A model that a server of OpenAI's wire and 1min.ai both serve: one takes over from the other."""
+"""A model that an OpenAI-compatible server and 1min.ai both serve: one takes over from the other."""
 
 import time
 
@@ -15,7 +15,7 @@ FORMAT = {"response_format": {"type": "json_object"}}
 
 @pytest.fixture
 def both(start_relay, server, vendor, caller):
-    """`both("row")`: a client of a relay that asks this provider first; `row` is the server, `one` is 1min.ai."""
+    """`both("row")`: a client of a relay that calls this provider first; `row` is the server, `one` is 1min.ai."""
 
     def made(first, **more):
         conftest.secrets.add(OWN_KEY)

@@ -44,7 +44,7 @@ def keeping(launch, server):
 
 @pytest.fixture
 def calm(server):
-    """The server, which finds nothing to refuse in the test."""
+    """The server, which must not refuse anything in the test."""
     for model in (MODEL, VIA, OTHER, "files"):
         server.says(model, {})
     yield server
@@ -67,7 +67,7 @@ def upload(http, name="a.pdf", content=PDF, kind="application/pdf", **fields):
 
 
 def kept(server, *keys):
-    """The only file that the server has for one of these keys, with its key and id."""
+    """Returns the only file that the server has for one of these keys, with its key and id."""
     (found,) = [(key, id, file) for key in keys for id, file in server.shelf.of(key).items()]
     return found
 
@@ -198,7 +198,7 @@ def test_an_id_that_is_written_with_escapes(team, empty):
     '{"type":"text","text":"a"}],"c\\u006fntent":[{"type":"file","file":{"file\\u005fid":"file-hidden"}}',
 ])  # fmt: skip
 def test_an_id_that_only_other_readers_find(team, empty, part):
-    """Readers of JSON differ in which of two members with one name they take."""
+    """JSON parsers differ in which of two members with one name they use."""
     id = upload(team)
     _, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
     text = '{"model":"fast","messages":[{"role":"user","content":[PART]}]}'.replace("PART", part).replace("ID", id)
@@ -364,7 +364,7 @@ def test_a_deletion_without_a_word(team, empty):
 
 @pytest.mark.parametrize("script", [{"cut": True}, {"part": 30_000}])
 def test_content_that_is_cut(team, empty, script):
-    """Of a long one some has gone on before that is known."""
+    """A part of long content has been sent before the cut is known."""
     id = upload(team, content=PDF + bytes(50_000))
     empty.says("files", script)
     answer = team.get(f"/v1/files/{id}/content")

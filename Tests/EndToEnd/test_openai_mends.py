@@ -1,4 +1,4 @@
-"""Requests that a server refuses as they are: changed as its refusal says, asked again, and remembered."""
+"""Requests that a server refuses: changed as its refusal says, retried, and remembered."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ SPARE = {
 
 
 def forbidden(*fields):
-    """As Mistral refuses them."""
+    """Returns a refusal of fields in Mistral's form."""
     told = [{"type": "extra_forbidden", "loc": ["body", *field.split(".")], "msg": "Extra inputs are not permitted"} for field in fields]
     return {"status": 422, "json": {"object": "error", "message": {"detail": told}, "type": "invalid_request_error"}}
 
@@ -101,7 +101,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def mending(launch, server):
-    """A relay with a model for each test, and with leave to fetch pictures, and the names of those that are not used yet."""
+    """A relay with a model for each test, which may download images, and the names of unused models."""
     relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(MODELS), KEY_A_TOKEN=TOKEN,
         FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
@@ -112,7 +112,7 @@ def mending(launch, server):
 
 @pytest.fixture
 def model(mending, caller):
-    """A client, and a model that nothing is known of."""
+    """A client, and a model about which nothing is known."""
     relay, names = mending
     return caller(relay, TOKEN), next(names)
 
@@ -267,7 +267,8 @@ def test_a_format_is_made_up_for(model, server, name, is_streamed):
 
 
 def assert_made_up_for(http, at, server, is_streamed, first=3):
-    """One call for more than one choice was made, or is made by the first of these two requests, which makes `first` calls."""
+    """Asserts that one call for more than one choice was made, or is made by the first of these two requests, which
+    makes `first` calls."""
     for calls in (first, first + 2):
         if is_streamed:
             got = stream(http, model=at, n=2)
@@ -353,7 +354,7 @@ TOOLLESS = {
 
 
 def called(http, is_streamed, **fields):
-    """Names and compact arguments of the calls of an answer, and its end."""
+    """Returns names and compact arguments of the calls of a response, and its end."""
     if is_streamed:
         got = stream(http, **fields)
         assert got.error is None and got.is_done, got

@@ -53,7 +53,7 @@ def http(relay, server, caller):
 
 
 def either(http, is_streamed, **fields):
-    """(message, finish, usage)"""
+    """Returns (message, finish, usage)."""
     if not is_streamed:
         answer = ask(http, **fields)
         assert answer.status_code == 200, answer.text
@@ -65,7 +65,7 @@ def either(http, is_streamed, **fields):
 
 
 def calls_of(got):
-    """(id, name, arguments) of a stream."""
+    """Returns (id, name, arguments) of a stream's calls."""
     calls = {}
     for choice in got.choices(0):
         for piece in choice["delta"].get("tool_calls", ()):
@@ -346,7 +346,7 @@ def test_requests_are_mended(http, server, name):
 
 
 def test_a_stream_that_lies(http, server):
-    """What is unknown or of a wrong type is skipped."""
+    """Unknown events and values of a wrong type are skipped."""
     call = {"type": "function_call", "id": "fc_9", "call_id": None, "name": "weather", "arguments": '{"a":1}'}
     odd = [
         {"type": "response.unheard_of", "delta": "x"}, {"type": None}, {"type": 7, "delta": []},
@@ -415,7 +415,7 @@ def test_the_setting_is_of_one_kind(start_relay, vendor):
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_thought_without_an_answer_does_not_go_back(http, server, is_streamed):
-    """It was cut while it was thinking."""
+    """The response was cut off during the reasoning."""
     server.says(AT, {"reasoning": "Hm", "text": None, "finish": "max_output_tokens"}, {})
     hi, on = {"role": "user", "content": "Hi"}, {"role": "user", "content": "Go on"}
     asked = {"model": "m", "max_tokens": 100, "thinking": {"type": "adaptive"}}

@@ -1,4 +1,4 @@
-"""Streams of the Responses API that tell a part of the answer late, at once, or side by side."""
+"""Streams of the Responses API that report a part of the response late, at once, or interleaved."""
 
 import json
 

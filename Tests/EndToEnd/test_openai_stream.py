@@ -1,4 +1,4 @@
-"""Streams and answers as servers of OpenAI's wire really write them, and what the client gets of them."""
+"""Streams and responses as OpenAI-compatible servers really write them, and what the client receives."""
 
 import json
 
@@ -19,7 +19,7 @@ STOP = chunk({}, "stop")
 
 
 def call(index=None, id=None, name=None, arguments=None, type="function", **more):
-    """A delta with one piece of a call."""
+    """Returns a delta with one chunk of a call."""
     function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
     made = {"index": index, "id": id, "type": type if id else None, "function": function}
     return chunk({"tool_calls": [{key: value for key, value in made.items() if value is not None} | more]})
@@ -40,7 +40,7 @@ def manners():
 
 
 class Built:
-    """A message as a client puts it together from chunks."""
+    """A message as a client assembles it from chunks."""
 
     def __init__(self, chunks):
         self.text, self.reasoning, self.calls, self.finish = "", "", [], None
@@ -65,7 +65,7 @@ class Built:
 
 
 def messages_told(team):
-    """The same over /v1/messages, which is told neutral events."""
+    """Returns text, calls and stop reason of a stream over /v1/messages, which is made from neutral events."""
     asked = {"model": "fast", "max_tokens": 99, "stream": True, "messages": [{"role": "user", "content": "Hi"}],
              "tools": [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "g")]}  # fmt: skip
     answer = team.post("/v1/messages", json=asked)
@@ -154,7 +154,7 @@ def test_streams_of_many_servers(team, server, name, done):
 
 @pytest.mark.parametrize("path", ["text", "reasoning", "call"])
 def test_characters_that_are_cut_in_two(team, server, path):
-    """Each half of a pair of escapes is in an event of its own; a half without the other is no character."""
+    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
     first, second = "data: " + json.dumps(text("A\ud83d")), "data: " + json.dumps(text("\ude00 \U0001f310!"))
     alone, late = "data: " + json.dumps(text("x\ud83dy\ude00")), "data: " + json.dumps(text("\ud83d"))
     if path == "reasoning":
@@ -252,7 +252,7 @@ def test_finish_reasons_that_are_failures(team, server, word):
 
 
 def test_a_finish_reason_that_nobody_knows(team, server, passing):
-    """With an answer it is an end, without one a failure, and the log has it once."""
+    """With output it is an end, without output a failure, and the log has it once."""
     known = len(passing.log_lines())
     for _ in range(2):
         server.says(MODEL, {"finish": "fancy"})
@@ -269,7 +269,7 @@ def test_a_finish_reason_that_nobody_knows(team, server, passing):
 
 
 def own_usage(last):
-    """As Moonshot has told it."""
+    """Returns the last chunk with its usage where Moonshot puts it."""
     last["choices"][0]["usage"] = USAGE
     return last
 

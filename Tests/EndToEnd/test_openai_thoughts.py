@@ -1,4 +1,4 @@
-"""Thoughts that led to calls, for servers that want them back from clients that do not keep them."""
+"""Reasoning that led to calls, for servers that need it back from clients that do not keep it."""
 
 import itertools
 
@@ -35,7 +35,7 @@ def thinking(launch, server):
 
 @pytest.fixture
 def model():
-    """One that nothing is known of."""
+    """A model about which nothing is known."""
     return f"deep-{next(numbers)}"
 
 
@@ -46,12 +46,12 @@ def http(thinking, caller, server):
 
 
 def calling(server, model, id, thought="So it is Rome."):
-    """The model thinks and calls."""
+    """Scripts a response with reasoning and a call."""
     server.says(model, {"thinks": True, "reasoning": thought, "calls": [(id, *CALL), (id + "b", *CALL)]})
 
 
 def called(http, model, *ids, is_streamed=False, **fields):
-    """The ids of the calls of the answer to a conversation in which these were made before."""
+    """Returns the ids of the calls of the response to a conversation in which these calls were made before."""
     fields = {"model": model, "tools": [TOOL], "messages": history(*ids)} | fields
     if is_streamed:
         got = stream(http, **fields)
@@ -63,7 +63,7 @@ def called(http, model, *ids, is_streamed=False, **fields):
 
 
 def history(*ids):
-    """As clients have it that keep no thoughts."""
+    """Returns the history as clients have it that keep no reasoning."""
     messages = [{"role": "user", "content": "Hi"}]
     for id in ids:
         calls = [{"id": one, "type": "function", "function": {"name": CALL[0], "arguments": CALL[1]}} for one in (id, id + "b")]
@@ -73,13 +73,13 @@ def history(*ids):
 
 
 def thoughts(server, model):
-    """Of the last request, beside its number."""
+    """Returns the reasoning in the last request, with the request's number."""
     seen = server.asked(model)
     return len(seen), [message.get("reasoning_content") for message in seen[-1]["body"]["messages"] if message.get("tool_calls")]
 
 
 def learn(http, server, model):
-    """Has the relay know that the model wants them."""
+    """Makes the relay learn that the model needs the reasoning."""
     calling(server, model, "call_first")
     called(http, model, "call_unknown")
     assert thoughts(server, model) == (2, [""])
@@ -258,7 +258,7 @@ def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_r
 
 
 def test_what_the_server_gave_itself_goes_back(http, server, model):
-    """Google's own face of this form has signatures of calls."""
+    """Google's own API of this form has signatures of calls."""
     messages = history("call_x")
     messages[1] |= {"reasoning_content": "Hm.", "extra_content": {"google": {"a": 1}}}
     messages[1]["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}

@@ -1,4 +1,4 @@
-"""What operators write into `PROVIDER_<NAME>_HEADERS` is for the vendor alone: no client reads it in the vendor's words."""
+"""Values of `PROVIDER_<NAME>_HEADERS` are for the vendor alone: no client sees them in the vendor's texts."""
 
 import json
 
@@ -31,7 +31,7 @@ def told(launch, server):
 
 @pytest.fixture
 def http(told, caller, server):
-    """A client; `http.says(script)`: what the vendor says."""
+    """A client; `http.says(script)` scripts the vendor's response."""
     client = caller(told, TEAM_TOKEN)
 
     def says(script):

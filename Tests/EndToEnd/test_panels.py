@@ -1,4 +1,4 @@
-"""Panels: what members and the summary model are asked, and what the client gets of it."""
+"""Panels: the requests to members and to the summary model, and the client's response."""
 
 import json
 import threading
@@ -45,7 +45,8 @@ def paneling(launch, server, tmp_path_factory):
 
 @pytest.fixture
 def team(paneling, server):
-    """A plain client of it. After the test its vendor has seen nothing that it would refuse."""
+    """A plain client of the panel relay. After the test, its vendor must not have seen anything that it would
+    refuse."""
     for name in ("a", "b", "c", "va"):
         server.says(f"up-{name}", {"text": f"Says {name}"})
     for name in ("s", "vs"):

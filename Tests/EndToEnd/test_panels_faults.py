@@ -1,4 +1,4 @@
-"""Panels whose members or summary fail, are slow, or are not wanted any more; and what stays behind."""
+"""Panels whose members or summary fail, are slow, or are no longer needed; and what is left behind."""
 
 import itertools
 import json
@@ -227,7 +227,7 @@ def test_a_client_that_leaves_in_the_summary_ends_it(team, faulty, server):
 
 
 def left_tokens(http, model="a"):
-    """What a limit of tokens has left before a call of 17 tokens, as the call's own answer tells."""
+    """Returns what a limit of tokens has left before a call of 17 tokens, according to the call's own response."""
     return int(whole(http, model, max_tokens=1).headers["x-ratelimit-remaining-tokens"])
 
 
@@ -254,7 +254,7 @@ def test_a_panel_that_cannot_be_admitted_asks_nobody(team, faulty, server):
 
 
 def test_nothing_is_left_behind(team, faulty, server):
-    """Slots, tokens and streams after clients that left, members that failed, and answers."""
+    """Slots, tokens and streams are free after clients that left, members that failed, and responses."""
     with client(faulty, "token-of-the-caller-slots") as http:
         server.says("up-b", FAILED)
         assert whole(http, "once").status_code == 200

@@ -1,4 +1,4 @@
-"""What `relay check` says of panels: all problems at once, and no relay starts with them."""
+"""The messages of `relay check` about panels: all problems at once, and no relay starts with them."""
 
 import paneled
 import pytest
@@ -9,7 +9,7 @@ BASE = paneled.settings("http://127.0.0.1:9/v1")
 
 @pytest.fixture
 def problems(tmp_path):
-    """`problems(**settings)`: the lines, without their place."""
+    """`problems(**settings)`: the lines, without their location."""
 
     def told(**settings):
         ended = run("check", tmp_path, **BASE, **settings)

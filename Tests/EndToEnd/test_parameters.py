@@ -1,4 +1,4 @@
-"""docs/parameters.md: its tables name all parameters of OpenAI's contract, and the relay does what they say."""
+"""docs/parameters.md: its tables contain all parameters of OpenAI's API, and the relay does what they say."""
 
 import json
 import re
@@ -22,7 +22,7 @@ SCHEMAS = {
 
 
 def rows():
-    """(section, parameter, example, what the relay does, whether the answer is streamed) of each row."""
+    """Returns (section, parameter, example, what the relay does, whether the response is streamed) of each row."""
     found = []
     for section in PAGE.read_text("utf-8").split("\n## ")[1:]:
         title, *lines = section.splitlines()

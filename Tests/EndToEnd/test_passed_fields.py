@@ -1,4 +1,4 @@
-"""Fields of requests that go on as they came: none chooses another model, nor asks for more than is reserved."""
+"""Fields of forwarded requests: none selects another model, nor requests more than is reserved."""
 
 import json
 
@@ -26,7 +26,7 @@ def escaped(text):
 
 
 def spellings(name):
-    """Of a member of JSON, as it is written between its quotes."""
+    """Returns the spellings of a JSON member's name, as they are written between its quotes."""
     return {
         name, name.upper(), name.title(), camel(name), name.replace("_", "-"), escaped(name[0]) + name[1:], name[:-1] + escaped(name[-1]),
         escaped(name.upper()), name.replace("s", "\u017f", 1), name.replace("k", "\u212a", 1), name + "\\u0000", name + "[]",
@@ -40,7 +40,7 @@ assert len(ALL) >= 90
 
 @pytest.fixture(scope="module")
 def relay(launch, server):
-    """`good` with the relay's key, `own` with the caller's."""
+    """A relay with `good`, which uses the relay's key, and `own`, which uses the caller's."""
     conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     at = {f"PROVIDER_{name}_BASE_URL": server.base_url for name in ("ROW", "OWN")}
     return launch(
@@ -59,7 +59,7 @@ def team(relay, server):
 
 
 def sent(http, path, fields, *members):
-    """Posts an object with some members more, as they are written."""
+    """Posts an object with some more members, unchanged."""
     text = json.dumps(fields)[:-1] + "".join(f", {member}" for member in members) + "}"
     return http.post(path, content=text.encode(), headers={"content-type": "application/json"})
 
@@ -99,7 +99,7 @@ def test_no_field_of_a_chat_chooses_another_model(team, server, is_nested):
     ],
 )  # fmt: skip
 def test_nor_of_other_endpoints(team, server, path, fields):
-    """Some leave out what they do not know."""
+    """Some endpoints leave out unknown fields."""
     known = {"good": "good", "emb": "emb/1", "picture": "gpt-image-1"}[fields["model"]]
     for spelling, name in ALL:
         server.says(known, {})

@@ -23,7 +23,7 @@ EMPTY_ON_A_GOOD_DAY = {"Keys that rest", "Days until models end"}
 
 
 def expressions() -> dict[str, str]:
-    """Of the dashboard, by panel and letter, with Grafana's variables filled in."""
+    """Returns the expressions of the dashboard, by panel and letter, with Grafana's variables filled in."""
     found = {}
     for panel in json.loads(DASHBOARD.read_text())["panels"]:
         for target in panel.get("targets", []):
@@ -33,7 +33,7 @@ def expressions() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def relay(launch: Callable[..., Relay]) -> Iterator[Relay]:
-    """Has answered, refused and failed."""
+    """A relay that has served, refused and failed requests."""
     store = Memcached()
     relay = launch(
         PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_COST="0.001", PROVIDER_GONE_KIND="openai", PROVIDER_GONE_MODELS="gone",
@@ -53,7 +53,8 @@ def prometheus(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def traffic(relay: Relay) -> None:
-    """Of each kind a few: answers, whole and streamed, a vendor that is away, a refusal by a limit, and by a right."""
+    """Sends a few requests of each kind: successful ones, whole and streamed, with an unavailable vendor, and refused
+    by a limit or a permission."""
     with client(relay, TOKEN) as http:
         for stream in (False, True, True):
             assert http.post(PATH, json=body(model="echo", stream=stream)).status_code == 200

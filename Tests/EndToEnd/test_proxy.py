@@ -1,4 +1,4 @@
-"""The proxy of the compose file, deploy/nginx.conf, before a relay: what it keeps to itself."""
+"""The proxy of the compose file, deploy/nginx.conf, before a relay: the paths that it blocks."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ def relay() -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an nginx with the file as it is, but for its places on this machine."""
+    """The port of an nginx with the file unchanged, except for its paths on this machine."""
     if NGINX is None:
         pytest.skip("nginx is not installed (Scripts/packages.txt)")
     folder = tmp_path_factory.mktemp("proxy")
@@ -74,7 +74,7 @@ SPELLINGS = [
 
 
 def spellings(name: str) -> list[str]:
-    """Of a path, some of which no server needs to understand."""
+    """Returns spellings of a path, some of which no server needs to understand."""
     first, last = f"%{ord(name[0]):02x}{name[1:]}", f"{name[:-1]}%{ord(name[-1]):02X}"
     names = [name, name.upper(), name.title(), first, last, "".join(f"%{ord(letter):02x}" for letter in name)]
     return [form.format(each) for form in SPELLINGS for each in names]
@@ -93,7 +93,7 @@ def test_what_is_about_one_instance_has_no_way_out(proxy: int, relay: Relay, nam
 
 
 def test_nothing_of_it_reaches_the_relay(proxy: int, relay: Relay) -> None:
-    """The proxy alone is enough, and so is the relay's one spelling."""
+    """The proxy alone suffices, and so does the relay's single spelling."""
     passed = []
     for name in ("metrics", "ready"):
         for path in (f"/{name}", f"/{name}/", f"/{name}%2f", f"/{name.upper()}", f"/%{ord(name[0]):x}{name[1:]}/"):

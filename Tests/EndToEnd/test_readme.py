@@ -1,4 +1,4 @@
-"""The examples of the README and of the docs, word for word but for the port: what a newcomer copies has to work.
+"""The examples of the README and of the docs, word for word except for the port: copied examples must work.
 
 Each block is fenced and says its language. Settings (`dotenv`) pass `relay check` as they stand. A block of `sh` or
 `python` has a mark before it, and runs, or says what it needs that a test does not have:
@@ -73,7 +73,7 @@ def place(block: Block) -> str:
 
 
 def demo_settings() -> dict[str, str]:
-    """What `make demo` sets."""
+    """Returns the settings of `make demo`."""
     recipe = re.search(
         r"^demo:.*\n(?:\t.*\n)*?\t@((?:\w+=\S+ )+)exec ",
         (ROOT / "Makefile").read_text(),

@@ -1,4 +1,4 @@
-"""Reading the settings anew, by signal and by request: all of them or none, and nobody notices but by what changed."""
+"""Reloading the settings, by signal and by request: all of them or none, and only the changes are noticeable."""
 
 import signal
 import threading
@@ -17,7 +17,7 @@ OK = {"status": 0, "msg": "Configuration reloaded"}
 
 
 class Documented:
-    """A relay whose settings stand in a file, but for what tests cannot do without."""
+    """A relay whose settings are in a file, except for those that tests need."""
 
     def __init__(self, start_relay, path, settings):
         self.path = path
@@ -241,7 +241,7 @@ def test_no_request_fails_while_settings_change(documented):
 
 @pytest.fixture
 def reloaded(serve, tmp_path):
-    """`providers, http, reload = reloaded(a=2)`: `reload(text)` writes these settings to a file, and has them read."""
+    """`providers, http, reload = reloaded(a=2)`: `reload(text)` writes these settings to a file, and reloads them."""
     path = tmp_path / "more.env"
     path.write_text("")
 

@@ -1,4 +1,4 @@
-"""Settings in a document that is kept elsewhere: as it is and sealed, at the start, on reload and polled."""
+"""Settings in a remote document: plain and encrypted, at the start, on reload and polled."""
 
 import base64
 import hashlib
@@ -22,8 +22,8 @@ BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
 
 
 class Host:
-    """Serves one document. `asked`: the values of If-None-Match; `status`: answered in place of 200; `gate`: answers wait while it is
-    closed."""
+    """A server of one document. `asked`: the values of If-None-Match; `status`: the status in place of 200; `gate`:
+    responses wait while it is closed."""
 
     def __init__(self):
         self.document, self.tag, self.status, self.asked, self.moves = (
@@ -92,7 +92,7 @@ def start(start_relay, tmp_path, host):
 
 
 def check(**environment):
-    """What `relay check` says."""
+    """Returns the output of `relay check`."""
     done = subprocess.run(
         [str(binary()), "check"],
         env={"ENV_FILE": "/dev/null"} | environment,
@@ -104,7 +104,7 @@ def check(**environment):
 
 
 def ecb(text, key=KEY):
-    """As openssl makes it, with line breaks."""
+    """Encrypts as openssl does, with line breaks."""
     padded = (key.encode() + bytes(16))[:16].hex()
     return subprocess.run(
         ["openssl", "enc", "-aes-128-ecb", "-K", padded, "-base64"],
@@ -265,14 +265,14 @@ def test_signals_during_a_reload_are_one_more(start, host):
 
 
 def is_pending(relay, number):
-    """Whether a signal was sent that the process has not taken yet."""
+    """Returns whether a signal was sent that the process has not handled yet."""
     status = Path(f"/proc/{relay.process.pid}/status").read_text()
     pending = next(line for line in status.splitlines() if line.startswith("ShdPnd:"))
     return bool(int(pending.split()[1], 16) >> (number - 1) & 1)
 
 
 def test_the_document_is_the_one_of_the_start(start_relay, tmp_path, host):
-    """What CONFIG_* say on reload is told, and used from the next start on."""
+    """Changes of CONFIG_* on reload are reported, and used from the next start on."""
     other, file = Host(), tmp_path / "own.env"
     other.says(BASE + "PROVIDER_E_MODELS=other\n")
     file.write_text(f"CONFIG_URL={host.url}\n")

@@ -1,4 +1,4 @@
-"""Prompts are counted where somebody needs the count: of vendors that report their usage an estimate is reserved."""
+"""Prompts are counted where the count is needed: for vendors that report their usage, an estimate is reserved."""
 
 import conftest
 import openai
@@ -53,7 +53,8 @@ def one(relay):
 
 @pytest.fixture
 def chat(one, server):
-    """`chat(stream, usage)`: one answer that reports this; returns the tokens that are left while it is reserved."""
+    """`chat(stream, usage)`: one response that reports this usage; returns the tokens that are left while it is
+    reserved."""
 
     def asked(stream, usage=None, caller=one):
         events = [chunk({"role": "assistant", "content": ANSWER}), chunk({}, "stop")]
@@ -74,7 +75,7 @@ def chat(one, server):
 
 @pytest.fixture
 def records(path):
-    """`records()`: the record of the last request that was answered, with which that of its call agrees."""
+    """`records()`: the record of the last successful request, which agrees with that of its call."""
 
     def answered():
         text = path.read_text() if path.exists() else ""

@@ -1,4 +1,4 @@
-"""A session as Codex has it: a WebSocket is asked for, then each turn has the whole conversation and is streamed."""
+"""A session like Codex's: a WebSocket is requested, then each turn has the whole conversation and is streamed."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stored responses: who has them, where, how long, and what refers to them."""
+"""Stored responses: who can read them, where, for how long, and what refers to them."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
-"""A vendor may say that its results lie anywhere. The relay reads them where anybody could, and nowhere else, without a
-key and without following anything."""
+"""Results of a vendor at any address. The relay reads them from public addresses only, without a key and without
+following anything."""
 
 import base64
 import contextlib
@@ -15,7 +15,8 @@ PICTURE = picture("elsewhere")
 
 
 class Elsewhere(Forwarder):
-    """A server of somebody else's. `heads`: what it was asked; `left`: what it could not send since the relay left."""
+    """A third party's server. `heads`: the requests it received; `left`: what it could not send since the relay
+    left."""
 
     def __init__(self, answer, host="127.0.0.1"):
         self.answer = answer
@@ -61,7 +62,7 @@ def speak(http):
 
 
 def named(place, *, signed=False):
-    """The vendor's answer that names `place` as its only result, or as where that may be read."""
+    """Returns the vendor's response that names `place` as its only result, or as the address of the result."""
     if signed:
         return {"record": {"temporaryUrl": place}}
     return {"result_object": [place], "signed": False}
@@ -75,7 +76,7 @@ def assert_refused(answer):
 
 @pytest.fixture(scope="module")
 def open_relay(launch):
-    """One whose operator keeps results in a network of his own."""
+    """A relay whose operator keeps results in a private network."""
     return launch(FETCH_ALLOW_NETWORKS="127.0.0.0/8,::1/128")
 
 
@@ -213,6 +214,6 @@ def test_a_server_elsewhere_that_is_silent(start_relay, caller, vendor, new_key)
 
 
 def test_the_asset_host_may_be_private(relay, http, vendor, api_key):
-    """By its setting alone: the tests' own is on loopback."""
+    """Only the setting allows it: the tests' asset host is on loopback."""
     vendor.answers(api_key, {"absolute": True, "signed": False})
     assert draw(http).status_code == 200

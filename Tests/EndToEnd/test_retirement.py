@@ -1,4 +1,4 @@
-"""Models that end: their last day where clients and operators see it, and the models that serve in their place."""
+"""Models that are shut down: their last day as clients and operators see it, and the models that replace them."""
 
 import pytest
 from chat import CHAT_PATH, ask
@@ -74,7 +74,7 @@ def test_the_right_to_the_name_that_was_asked_counts(aging, caller):
 
 @pytest.fixture
 def dated():
-    """A vendor of another kind, whose dates are ends."""
+    """A vendor of another kind, whose dates are shutdown dates."""
     server = Server()
     server.models = [{"id": "past", "shutdown_date": ENDED}, {"id": "next", "shutdown_date": TO_COME}, {"id": "new"}]
     yield server
@@ -126,7 +126,7 @@ ONLY = {"PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
     ids=["default subset", "subset", "weight at one", "weight"],
 )  # fmt: skip
 def test_a_model_that_has_ended_is_replaced_also_where_it_may_not_be_used(start_relay, caller, ending, settings):
-    """One that may not be used has no replacement before its end."""
+    """A model that may not be used has no replacement before its end."""
     relay = start_relay(
         ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h",
         MODEL_REPLACEMENTS="o3-mini:gpt-4o-mini,gpt-4o:gpt-4o-mini", **settings,
@@ -183,7 +183,7 @@ def test_a_panel_serves_its_name_whatever_may_replace_that(start_relay, caller, 
 
 
 def test_a_model_ends_while_the_relay_runs(start_relay, caller, dated, clock):
-    """The list is the vendor's as before; only the day is another."""
+    """The vendor's list is unchanged; only the day is different."""
     clock = clock(0)
     http = caller(aged(start_relay, dated, **clock.environment), KEY)
 

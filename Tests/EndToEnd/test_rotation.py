@@ -79,7 +79,7 @@ def test_one_record_over_a_change_of_all_tokens(started):
 
 @pytest.mark.parametrize("secret", [None, SECRET], ids=["token", "secret"])
 def test_files_through_a_rotation(started, vendor, secret):
-    """Ids of the old token open while it is in the list; with a secret for ever."""
+    """Ids of the old token can be opened while it is in the list; with a secret, always."""
     store = Memcached()
     try:
         shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "RATE_LIMIT": "off",
@@ -107,7 +107,7 @@ def test_files_through_a_rotation(started, vendor, secret):
 
 
 def test_ids_are_those_of_the_name(started, vendor):
-    """Of the caller's NAME and the first token, so that every instance makes and opens the same."""
+    """Ids depend on the caller's NAME and the first token, so that every instance makes and opens the same."""
     key = f"own-{uuid.uuid4().hex}"
     relay = started(f"{NEW},{OLD}", RATE_LIMIT="off", ONE_MIN_API_KEYS=key)
     with client(relay, NEW) as http:

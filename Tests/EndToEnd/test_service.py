@@ -1,4 +1,4 @@
-"""What surrounds the OpenAI face: the front page, health, readiness, what is not offered, ending."""
+"""The parts around the OpenAI API: the front page, health, readiness, unsupported routes, exit."""
 
 import re
 import signal

@@ -1,6 +1,5 @@
-"""Streams whose vendor is silent: after ten seconds the client hears from the relay, and what comes later is whole.
-All of them wait at the same time.
-"""
+"""Streams whose vendor is silent: after ten seconds the client gets a sign from the relay, and later output is
+complete. All of them wait at the same time."""
 
 import json
 import socket
@@ -17,7 +16,7 @@ LATE = {"answer": "one two", "deltas": ["one", " two"]}
 
 
 class Waiting:
-    """A streamed request, read as far as is told."""
+    """A streamed request that is read step by step."""
 
     def __init__(self, relay, key, path, fields):
         content = json.dumps(fields | {"stream": True}).encode()
@@ -39,7 +38,7 @@ class Waiting:
             self.got += data
 
     def rest(self):
-        """Reads it to its end."""
+        """Reads the stream to its end."""
         while data := self.peer.recv(65536):
             self.got += data
         head, _, content = self.got.partition(b"\r\n\r\n")
@@ -57,7 +56,7 @@ class Waiting:
         return streamed(self.status, self.headers, self.content)
 
     def names(self):
-        """Of the events of a message."""
+        """Returns the names of a message's events."""
         return [event.split("\n")[0].removeprefix("event: ") for event in self.content.decode().split("\n\n") if event]
 
 

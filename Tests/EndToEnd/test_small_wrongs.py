@@ -1,4 +1,4 @@
-"""Small things that were wrong or missing, each seen from outside."""
+"""Small things that were wrong or missing, each tested from outside."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_the_key_of_a_document_is_any_text(start_relay, tmp_path, host):
 
 
 def started(**environment):
-    """How serving ends, and what it says; it must end by itself."""
+    """Runs `relay serve`, which must end by itself. Returns its status and output."""
     done = subprocess.run([binary(), "serve"], env={"ENV_FILE": "/dev/null", "PORT": "0"} | environment, capture_output=True, text=True, timeout=20)
     return done.returncode, done.stderr
 
@@ -172,7 +172,7 @@ def test_an_idle_provider_shows_its_calls_at_once(start_relay, server):
 
 
 def test_the_deadline_bounds_repeats(start_relay, server):
-    """One provider, one key: no call is repeated after it, but the running one may go on."""
+    """With one provider and one key, no call is repeated after the deadline, but the running one may continue."""
     relay = start_relay(
         PROVIDER_R_KIND="openai", PROVIDER_R_BASE_URL=server.base_url, PROVIDER_R_MODELS="a=row/1", PROVIDER_R_RETRIES="3",
         FALLBACK_DEADLINE="1ms", ANONYMOUS_MODELS="all",

@@ -1,4 +1,4 @@
-"""Texts that are spoken."""
+"""Speech from text."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Thoughts of models: given to clients with their signatures, and taken back by the vendor that made them alone."""
+"""Reasoning of models: given to clients with its signatures, and accepted back only by the vendor that made it."""
 
 import json
 

@@ -66,7 +66,7 @@ EXACT = ["gpt-4o-mini", "gpt-3.5-turbo", "o3-mini"]
 
 
 def usage(http, is_streamed, **fields):
-    """Prompt's and answer's tokens."""
+    """Returns the tokens of prompt and output."""
     if is_streamed:
         found = stream(http, stream_options={"include_usage": True}, **fields).usage()
     else:

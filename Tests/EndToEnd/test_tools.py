@@ -1,4 +1,5 @@
-"""Tools and structured answers of a vendor that knows only text, as the official client and plain ones get them."""
+"""Tools and structured output of a vendor that supports only text, as the official client and plain ones receive
+them."""
 
 import json
 from typing import Any
@@ -31,7 +32,7 @@ def answers(vendor, key: str, *texts: str, size: int = 3) -> None:
 
 
 def message(http, is_streamed: bool, **fields: Any) -> tuple[str | None, list[tuple[str, Any]], str]:
-    """Text, calls (name, arguments) and finish reason."""
+    """Returns text, calls (name, arguments) and finish reason."""
     if not is_streamed:
         choice = ask(http, **fields).json()["choices"][0]
         said = choice["message"]
@@ -99,7 +100,7 @@ def test_a_demanded_call_that_does_not_come_is_an_error(http, vendor, api_key, i
 
 
 def test_streams_after_an_unmet_demand_do_not_disturb_each_other(launch, vendor, new_key):
-    """The handle of an ended call goes back to its pool once, so it never serves two calls at a time."""
+    """The handle of an ended call returns to its pool once, so it never serves two calls at a time."""
     key, held = new_key(), new_key()
     with local_http.Client(base_url=launch(THREADS=1).base_url, timeout=30) as http:
         http.headers["Authorization"] = f"Bearer {key}"
@@ -230,7 +231,7 @@ RUN = '<tool_call>\n{"name": "run", "arguments": {"input": "say \\"hi\\""}}\n</t
 
 
 def inputs(http, is_streamed: bool, **fields: Any) -> list[tuple[str, str]]:
-    """Names and inputs of an answer that is calls of custom tools."""
+    """Returns names and inputs of a response that consists of custom tool calls."""
     if not is_streamed:
         choice = ask(http, **fields).json()["choices"][0]
         assert choice["finish_reason"] == "tool_calls"

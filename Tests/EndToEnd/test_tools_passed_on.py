@@ -1,4 +1,4 @@
-"""Tools of requests that go on as they came: they are checked as those that the relay reads, and go on byte by byte."""
+"""Tools of forwarded requests: they are checked like those that the relay parses, and forwarded byte by byte."""
 
 import json
 

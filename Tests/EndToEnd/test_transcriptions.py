@@ -1,4 +1,4 @@
-"""Recordings that are written down, and translated."""
+"""Recordings that are transcribed, and translated."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ def send(http, path=PATH, file=FILE, **fields):
 
 
 def form(*parts):
-    """A body: parts are (name, text) or (name, bytes), which is a file."""
+    """Returns a body: parts are (name, text) or (name, bytes), which is a file."""
     out = b""
     for name, value in parts:
         is_file = isinstance(value, bytes)
@@ -57,7 +57,7 @@ def refusal(answer):
 
 
 def sent(vendor, key, data=SPEECH):
-    """The body of the only call, without its file, which must be what was uploaded."""
+    """Returns the body of the only call, without its file, which must be the uploaded one."""
     (upload,) = vendor.uploads(key)
     call = vendor.feature(key)
     assert call["promptObject"].pop("audioUrl") == upload["path"]
@@ -326,7 +326,8 @@ WRONG = [
 @pytest.mark.parametrize(("fields", "expected"), WRONG, ids=str)
 @pytest.mark.parametrize("is_first", [True, False], ids=["file first", "file last"])
 def test_fields_that_are_wrong(http, vendor, api_key, fields, expected, is_first):
-    """What stands before the file spares the upload, if it can be judged alone; otherwise it is never finished."""
+    """A wrong field before the file prevents the upload if it can be checked alone; otherwise the upload is never
+    finished."""
     plain = [(name, value) for name, value in ({"model": "whisper-1"} | fields).items()]
     answer = post(http, *([("file", SPEECH), *plain] if is_first else [*plain, ("file", SPEECH)]))
     assert refusal(answer) == expected and vendor.requests(api_key, FEATURES) == [] == vendor.uploads(api_key)
@@ -456,7 +457,7 @@ def test_a_vendor_that_takes_too_long(start_relay, vendor, new_key, caller):
 
 
 def connection(relay, key, body, *, length=None):
-    """A connection on which a head and a part of a form were just sent."""
+    """Returns a connection on which a head and a part of a form were just sent."""
     peer = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
     head = f"POST {PATH} HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {key}\r\n"
     head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length or len(body)}\r\n\r\n"
@@ -544,7 +545,7 @@ def test_limits_of_a_model(start_relay, vendor, new_key, caller):
 
 
 def test_credits(start_relay, vendor, new_key, caller):
-    """What a call holds is 100 at first, then what calls took; what fails before the call is given back."""
+    """A call reserves 100 credits at first, and then what calls cost. A failure before the call is refunded."""
     key = new_key()
     http = caller(start_relay(RATE_LIMIT=None, RATE_LIMIT_AUDIO="200 credits/day"), key)
     vendor.answers_all({key: [{"metadata": {"credit": 90}}], f"upload:{key}": [{"status": 500}] * 3 + [{}]})

@@ -1,4 +1,4 @@
-"""Input that once ended the process, or could have: the relay answers it, and answers the next request, too."""
+"""Input that once ended the process, or could have: the relay responds to it, and to the next request, too."""
 
 import pytest
 from anthropic_vendor import text
@@ -36,7 +36,7 @@ def test_a_content_type_without_a_type(http, value):
 
 
 def test_a_cache_mark_on_a_block_without_content(http, anthropic_server):
-    """The mark would stand behind the last message."""
+    """The mark would follow the last message."""
     anthropic_server.says("marked", {"content": [text("Fine")]})
     messages = [
         {"role": "user", "content": "Hi"},
@@ -54,7 +54,7 @@ def test_a_cache_mark_on_a_block_without_content(http, anthropic_server):
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_native_calls_without_text_and_without_usage(http, server, is_streamed):
-    """A server that was asked in words, as it refuses tools, and that makes native calls of them all the same."""
+    """The server refuses tools and gets them in the prompt, but makes native calls of them anyway."""
     model = f"trap-{int(is_streamed)}"
     call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
     message = {"role": "assistant", "content": None, "tool_calls": [call]}

@@ -1,4 +1,4 @@
-"""Usage records: one line for each request and for each call of a vendor, whatever becomes of them."""
+"""Usage records: one line for each request and for each upstream call, however they end."""
 
 import json
 import os
@@ -170,7 +170,8 @@ def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, call
 
 
 def test_the_cost_has_the_calls_of_a_candidate_that_failed(start_relay, server, caller, tmp_path):
-    """Up to three of four prompts are answered by the dear one, before a call of it fails; then all by the other."""
+    """The dearer candidate serves up to three of four prompts before a call of it fails; then the other one serves
+    all."""
     log = File(tmp_path / "lost.jsonl")
     place = {"KIND": "openai", "BASE_URL": server.base_url}
     dear = {"MODELS": "m=dear/1", "COST": "10", "PRIORITY": 1}
@@ -364,7 +365,7 @@ def test_a_helper_is_a_call_too(team, file):
 
 
 def unknown_models(http, count):
-    """As many records of about 700 bytes."""
+    """Makes so many records of about 700 bytes."""
     for _ in range(count):
         http.post(PATH, json=body(model="x" * 250))
 

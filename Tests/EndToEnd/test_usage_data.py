@@ -60,7 +60,7 @@ def metric(relay, name, to):
 
 @pytest.fixture
 def team(server):
-    """`team(relay)`: a client; the server answers `fast` and fails `bad`."""
+    """`team(relay)`: a client; the server succeeds for `fast` and fails for `bad`."""
     server.says("big/1", {})
     server.says("big/2", {"status": 500})
     clients = []
@@ -83,7 +83,7 @@ def use(http, good=3, bad=1):
 
 
 def check_report(environment, good=3, bad=1):
-    """What `relay usage` tells of requests of `use`."""
+    """Checks the output of `relay usage` about requests of `use`."""
     asked = {}
     for group in ("model", "key", "provider", "day"):
         found = told("usage", "--by", group, "--json", "--days", "2", **environment)
@@ -190,7 +190,7 @@ def test_lines_of_a_file(launch, server, team, tmp_path):
 
 @pytest.mark.skipif(not WRITER.exists(), reason="write-usage is not built beside the relay")
 def test_killed_while_it_writes(tmp_path):
-    """Of 5,000 records a second, nothing older than a second is lost, and there is no hole."""
+    """With 5,000 records a second, nothing older than a second is lost, and there is no gap."""
     writer = subprocess.Popen([WRITER, tmp_path, str(KILLED_RATE)], stdout=subprocess.PIPE, text=True)
     told_at = []
 
@@ -213,7 +213,7 @@ def test_killed_while_it_writes(tmp_path):
 
 
 def test_full_disk(launch, server, team, tmp_path):
-    """Requests go on, with one warning and a metric; with room again all is written."""
+    """Requests continue, with one warning and a metric. When there is space again, everything is written."""
     folder = tmp_path / "small"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
@@ -239,7 +239,7 @@ def test_full_disk(launch, server, team, tmp_path):
 
 
 def test_postgres(launch, server, team):
-    """Two relays and one database, which goes and comes back."""
+    """Two relays and one database, which becomes unavailable and available again."""
     postgres = Postgres()
     try:
         environment = settings(server, USAGE_DATABASE_URL=postgres.url)

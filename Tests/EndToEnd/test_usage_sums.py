@@ -1,4 +1,5 @@
-"""The daily sums of the database of usage records: made of an older relay's rows, in steps that kills only delay."""
+"""The daily sums of the database of usage records: computed from an older relay's rows, in steps that kills only
+delay."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ DAY_MS = 86_400_000
 
 
 def older_database(path: Path) -> None:
-    """A file of schema 3, whose relay kept no sums."""
+    """Creates a file of schema 3, whose relay kept no sums."""
     numbers = random.Random(1)
     start = int(time.time() * 1000) - 80 * DAY_MS
     with closing(sqlite3.connect(path)) as database, database:
@@ -74,7 +75,7 @@ def older_database(path: Path) -> None:
 
 
 def records(database: sqlite3.Connection) -> list[tuple[object, ...]]:
-    """What the sums have to be, by day and caller."""
+    """Returns the expected sums, by day and caller."""
     return database.execute(
         f"""
         SELECT day, ifnull(caller, ''), sum(request), sum(request AND NOT success), sum(request * prompt_tokens),

@@ -1,4 +1,4 @@
-"""The fake vendor itself: what it takes, refuses and does to its wire."""
+"""The fake vendor itself: what it accepts, refuses and does to its connection."""
 
 import json
 import socket
@@ -129,7 +129,7 @@ def test_scenarios_follow_each_other(direct, vendor, api_key):
 
 
 def raw(vendor, key, scenario, streamed=True):
-    """What the fake writes for one chat request, to the end of the connection or for 0.2 s."""
+    """Returns what the fake writes for one chat request, to the end of the connection or for 0.2 s."""
     vendor.answers(key, scenario)
     body = json.dumps(request()).encode()
     head = f"POST {CHAT}{'?isStreaming=true' if streamed else ''} HTTP/1.1\r\nHost: v\r\nAPI-KEY: {key}\r\n"

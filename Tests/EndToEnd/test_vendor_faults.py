@@ -1,4 +1,4 @@
-"""Each way in which a vendor fails, of each kind, whole and streamed: one good answer, or one clear error in time.
+"""Each failure of a vendor, for each kind, whole and streamed: one good response, or one clear error in time.
 
 All cells run at once, against one relay. Each has a provider of its own, since the keys of providers rest.
 """
@@ -94,7 +94,7 @@ async def ask(clients: "asyncio.Queue[httpx.AsyncClient]", path: str, cell: Cell
 
 
 async def ask_all(server: FaultyServer, base_url: str) -> Table:
-    """A client has one connection: a pool of many is slow."""
+    """Runs all requests; each client has one connection, because a pool of many is slow."""
     headers = {"Authorization": f"Bearer {conftest.TEAM_TOKEN}"}
     clients: asyncio.Queue[httpx.AsyncClient] = asyncio.Queue()
     async with server.serving(), contextlib.AsyncExitStack() as opened:
@@ -120,7 +120,7 @@ def table(launch, server):
 
 
 def by_kind_and_fault(cells: Iterable[Cell]) -> Any:
-    """One test of a kind's fault, whole and streamed."""
+    """Returns the cells as test parameters, one for each kind and fault, whole and streamed."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(f"{cell.kind} {cell.fault}", []).append(cell)
@@ -133,7 +133,7 @@ def read(outcome: Outcome) -> Streamed:
 
 
 def said(cell: Cell, outcome: Outcome) -> str | None:
-    """The text of a good answer that came to its end; nil: it is none."""
+    """Returns the text of a good response that reached its end; None for other responses."""
     if outcome.answer.status_code != 200:
         return None
     if cell.is_streamed:

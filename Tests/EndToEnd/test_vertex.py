@@ -1,4 +1,5 @@
-"""Chat by providers of the kinds vertexai_gemini and vertexai_claude: tokens, locations, and requests as their vendor takes them."""
+"""Chat by providers of the kinds vertexai_gemini and vertexai_claude: tokens, locations, and requests as their vendor
+accepts them."""
 
 import concurrent.futures
 import json
@@ -40,7 +41,7 @@ def vertex():
 
 @pytest.fixture(scope="module")
 def relay(launch, vertex) -> Relay:
-    """`pro` and `claude` at one location, `far` and `farther` at three."""
+    """A relay with `pro` and `claude` at one location, `far` and `farther` at three."""
     return launch(
         **settings("vertexai_gemini", vertex, "GEM", MODELS=f"pro={PRO},gemini-2.5-flash"),
         **settings("vertexai_claude", vertex, "ANT", MODELS=f"claude={CLAUDE},claude-opus-4-8"),
@@ -350,7 +351,7 @@ def test_what_a_failed_location_tells_counts_once(launch, caller, vertex, tmp_pa
 
 
 def test_locations_rest_and_models_are_missing(lone, vertex):
-    """A location at its limit is passed over, one without the model is tried last."""
+    """A location at its limit is skipped, one without the model is tried last."""
     http = lone(MODELS="far=gemini-3-far", LOCATIONS=",".join(FAR))
     for location in FAR:
         vertex.says(f"{location}/gemini-3-far", {})
@@ -435,7 +436,7 @@ def test_providers_of_one_account_share_its_tokens(launch, lone, vertex):
 
 
 def test_tokens_are_replaced_in_the_background(lone, vertex):
-    """While the new token is waited for, the old one serves."""
+    """While the new token is requested, the old one is used."""
     http = lone()
     vertex.tokens.seconds = 8
     assert text_of(ask(http, model="pro")) == "Hello there"
@@ -523,7 +524,7 @@ def test_a_caller_who_leaves_before_there_is_a_token(lone, vertex):
 
 
 def test_a_token_server_that_fails(lone, vertex):
-    """It is asked four times, then not again for a while."""
+    """The server is called four times, and then not for a while."""
     http = lone()
     vertex.tokens.answers = [(503, {}), (500, "x"), (200, {"token_type": "Bearer"}), (429, {"error": "rate"})]
     for at in range(2):
@@ -535,7 +536,7 @@ def test_a_token_server_that_fails(lone, vertex):
 
 @pytest.mark.parametrize("answer", [(503, {}), (200, {"access_token": "ya29.own\r\nX-Bad: 1"})], ids=["failed", "broken"])
 def test_a_token_server_that_fails_for_a_moment(lone, vertex, answer):
-    """So does one whose token cannot stand in a header."""
+    """A server whose token cannot be sent in a header fails, too."""
     http = lone()
     vertex.tokens.answers = [answer]
     assert text_of(ask(http, model="pro")) == "Hello there"

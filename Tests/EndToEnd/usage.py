@@ -1,4 +1,4 @@
-"""Usage records: as lines of a file, and held against the log."""
+"""Usage records, read as lines of a file and compared with the log."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ CALL = (
 
 
 def lines(text: str) -> list[dict[str, Any]]:
-    """The records, which are whole and of the right members."""
+    """Returns the records, which must be complete and have the right members."""
     records = [json.loads(line) for line in text.splitlines()]
     assert not text or text.endswith("\n"), "the last line is cut"
     for record in records:
@@ -36,7 +36,7 @@ def is_call(record: dict[str, Any]) -> bool:
 
 
 def compare(text: str, log: list[dict[str, Any]]) -> None:
-    """Each request that the log tells of has one record that tells the same."""
+    """Checks that each logged request has one record with the same contents."""
     if log[0]["level"] != "info":
         return
     logged = [line for line in log if line["message"] == "request" and line["level"] != "debug"]
@@ -61,7 +61,7 @@ class File:
         self.seen = 0
 
     def more(self, count: int) -> list[dict[str, Any]]:
-        """The next records, which are as many, once they are there."""
+        """Returns the next `count` records, and waits for them if necessary."""
         wait_for(lambda: self.path.exists() and self.path.read_bytes().count(b"\n") >= self.seen + count)
         new = lines(self.path.read_text())[self.seen :]
         self.seen += len(new)

@@ -31,57 +31,57 @@ class Vendor:
         self.process.wait(10)
 
     def answers(self, key: str, *scenarios: dict[str, Any]) -> None:
-        """What requests of `key` get: each takes the next scenario, the last one stays. See `onemin`."""
+        """Scripts the responses to requests of `key`: each uses the next scenario, the last one stays. See `onemin`."""
         self.answers_all({key: list(scenarios)})
 
     def answers_all(self, scenarios: dict[str, list[dict[str, Any]]]) -> None:
         self.http.post("/scenarios", json=scenarios).raise_for_status()
 
     def release(self, key: str) -> None:
-        """Lets stalled requests of `key` go on."""
+        """Lets stalled requests of `key` continue."""
         self.http.post("/release", json={"key": key}).raise_for_status()
 
     def fail_checks(self, key: str, status: int) -> None:
-        """What checks of `key` get from now on."""
+        """Scripts the result of checks of `key` from now on."""
         self.http.get("/checks", params={"key": key, "status": status}).raise_for_status()
 
     def lists(self, **how: Any) -> None:
-        """What the list of models is from now on; nothing: the whole catalogue. See `onemin`."""
+        """Sets the list of models from now on; without arguments the whole catalogue. See `onemin`."""
         self.http.post("/models", json=how).raise_for_status()
 
     def requests(self, key: str, path: str | None = None) -> list[dict[str, Any]]:
-        """All requests of `key` so far, or those of one path."""
+        """Returns all requests of `key` so far, or those of one path."""
         seen = self.http.get("/requests", params={"key": key}).raise_for_status().json()
         return [request for request in seen if path in (None, request["path"])]
 
     def request(self, key: str) -> dict[str, Any]:
-        """The only request of `key`."""
+        """Returns the only request of `key`."""
         (only,) = self.requests(key)
         return only
 
     def prompt(self, key: str) -> str:
-        """The prompt of the only request of `key`."""
+        """Returns the prompt of the only request of `key`."""
         return self.request(key)["body"]["promptObject"]["prompt"]
 
     def uploads(self, key: str) -> list[dict[str, Any]]:
-        """What was uploaded with `key`."""
+        """Returns the uploads of `key`."""
         return self.http.get("/uploads", params={"key": key}).raise_for_status().json()
 
     def uploaded(self, key: str) -> list[bytes]:
-        """The content of what was uploaded with `key`."""
+        """Returns the content of the uploads of `key`."""
         return [base64.b64decode(upload["data64"]) for upload in self.uploads(key)]
 
     def forget(self, key: str) -> None:
-        """What was uploaded with `key` is gone."""
+        """Removes the uploads of `key`."""
         self.http.post("/forget", json={"key": key}).raise_for_status()
 
     def results(self, key: str) -> list[bytes]:
-        """The content of all that was made for `key`, in its order."""
+        """Returns the content of all results of `key`, in order."""
         made = self.http.get("/results", params={"key": key}).raise_for_status().json()
         return [base64.b64decode(result["data64"]) for result in made]
 
     def feature(self, key: str) -> dict[str, Any]:
-        """The body of the only call of a feature by `key`."""
+        """Returns the body of the only call of a feature by `key`."""
         (only,) = self.requests(key, "/api/features")
         return only["body"]
 
@@ -98,7 +98,7 @@ class Vendor:
         return [event for event in events if event["event"] == name][count - 1]
 
     def take_violations(self, key: str | None = None) -> list[str]:
-        """What was wrong with requests since the last call; with `key`, all of it must be this key's."""
+        """Returns the violations of requests since the last call; with `key`, all of them must be this key's."""
         found = self.http.post("/violations").raise_for_status().json()
         if key is not None:
             assert {violation["key"] for violation in found} <= {key}, found

@@ -36,7 +36,8 @@ SECRET = "/srv/vendor/internal.py"
 
 @dataclass
 class Wire:
-    """The answers of one kind. `pieces`: a stream's events; `begun`: as many of them as bring a first piece of text."""
+    """The responses of one kind. `pieces`: a stream's events; `begun`: the number of them that contain the first
+    text."""
 
     whole: bytes
     pieces: list[bytes]
@@ -118,9 +119,8 @@ WIRES["vertexai_claude"] = dataclasses.replace(WIRES["anthropic"], model="claude
 
 @dataclass
 class Reply:
-    """`end`: `whole`: as the head promised; `cut`: the connection ends before that; `reset`: the
-    same, by a reset; `stall`: nothing more comes; `flood`: the last
-    piece comes for ever; `drip`: the same, slowly."""
+    """A response. `end`: `whole`: as the head promised; `cut`: the connection ends before that; `reset`: it ends by a
+    reset; `stall`: nothing more comes; `flood`: the last chunk is repeated for ever; `drip`: it is repeated slowly."""
 
     pieces: list[bytes] = dataclasses.field(default_factory=list)
     end: str = "whole"
@@ -136,7 +136,7 @@ def good(wire: Wire, is_streamed: bool) -> Reply:
 
 
 def begun(wire: Wire, is_streamed: bool, end: str, *more: bytes) -> Reply:
-    """The beginning of a good answer: of a stream with its first text."""
+    """Returns the beginning of a good response; of a stream, with its first text."""
     if is_streamed:
         return Reply([*wire.pieces[: wire.begun], *more], end, "text/event-stream")
     return Reply([wire.whole[: len(wire.whole) // 2]], end)
@@ -231,7 +231,7 @@ class Cell:
 
     @property
     def status(self) -> int:
-        """Of an error that is told before an answer."""
+        """Returns the status of an error that is reported before a response begins."""
         if self.fault == "fails in a 200":
             return TOLD_IN_A_200[self.kind]
         if self.fault == "stalls in a refusal":
@@ -255,7 +255,8 @@ BY_NAME = {cell.name: cell for cell in CELLS}
 
 
 class FaultyServer:
-    """Serves while `serving` is entered. `asked`: calls by name; `left`: names of those whose connection the relay has ended."""
+    """A server that runs while `serving` is entered. `asked`: calls by name; `left`: names of calls whose connection
+    the relay has ended."""
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -296,7 +297,7 @@ class FaultyServer:
         writer.close()
 
     async def reply(self, name: str, head: bytes, body: bytes) -> Reply:
-        """To a request with the key `cell-NAME-key`."""
+        """Returns the response to a request with the key `cell-NAME-key`."""
         cell = BY_NAME[name]
         return FAULTS[cell.fault](WIRES[cell.kind], cell.is_streamed)
 

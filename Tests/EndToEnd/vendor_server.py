@@ -1,4 +1,4 @@
-"""A strict fake of a vendor whose chats are one POST of JSON, for tests; each kind brings what its wire is (`Wire`).
+"""A strict fake of a vendor whose chats are one POST of JSON, for tests. Each kind defines its API (`Wire`).
 
 `Server` runs in a thread of the test's process. What the vendor would refuse in a request is a violation. Answers follow the
 script that was set for the request's model (`says`), each request takes the next, the last one stays.
@@ -30,7 +30,7 @@ HEADERS = {"host", "accept", "content-type", "content-length", "user-agent"}
 
 
 class Wire(Protocol):
-    """What differs between vendors."""
+    """The differences between vendors."""
 
     headers: set[str]
     """Those of its own that it takes."""
@@ -64,18 +64,18 @@ class Server:
         self.server.server_close()
 
     def says(self, model: str, *scripts: dict[str, Any]) -> None:
-        """What requests for `model` (as the vendor knows it) get."""
+        """Scripts the responses to requests for `model` (the vendor's name)."""
         with self.lock:
             self.scripts[model] = list(scripts)
             self.requests = [request for request in self.requests if request["model"] != model]
 
     def asked(self, model: str) -> list[dict[str, Any]]:
-        """The requests for `model`: {"headers", "body", "path", "raw"}."""
+        """Returns the requests for `model`: {"headers", "body", "path", "raw"}."""
         with self.lock:
             return [request for request in self.requests if request["model"] == model]
 
     def body(self, model: str) -> dict[str, Any]:
-        """The body of the only request for `model`."""
+        """Returns the body of the only request for `model`."""
         (only,) = self.asked(model)
         return only["body"]
 
@@ -155,7 +155,7 @@ def answer(handler: BaseHTTPRequestHandler, script: dict[str, Any], *, is_stream
 
 
 def events(script: dict[str, Any], told: list[Any]) -> bytes:
-    """A stream's body. A dict with a `type` is an event of that name where the script says `named`."""
+    """Returns the body of a stream. A dict with a `type` is an event of that name if the script says `named`."""
     end = script.get("line_end", "\r\n")
     out = ""
     for event in told:

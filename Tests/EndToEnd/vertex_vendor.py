@@ -101,7 +101,7 @@ class Tokens:
 
 
 class VertexWire:
-    """Both publishers behind one address."""
+    """The API of both publishers behind one address."""
 
     headers = {"authorization"}
 
@@ -219,7 +219,7 @@ class Vertex(vendor_server.Server):
 
 
 def waited(condition: Any, seconds: float = 10) -> None:
-    """Returns once it is true."""
+    """Waits until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""The requests of all endpoints, and the calls whose answers a client was given."""
+"""The requests of all endpoints, and the upstream calls whose output a client received."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILED_STREAM = ('"error":{', "response.failed", "event: error")
 
 
 def post(path: str, **body: Any) -> Callable[[httpx.Client, str], httpx.Response]:
-    """Asks with the mark in place of MARK."""
+    """Returns a function that sends a request with the mark in place of MARK."""
 
     def asked(client: httpx.Client, mark: str) -> httpx.Response:
         message = [{"role": "user", "content": mark}]
@@ -63,7 +63,7 @@ def is_good(answer: httpx.Response) -> bool:
 
 
 def answered_by(kind: str, answer: httpx.Response) -> set[int]:
-    """The numbers of the calls that this answer came from."""
+    """Returns the numbers of the upstream calls that a response came from."""
     text = answer.content.decode("latin1")
     if kind == "embedding":
         return {int(answer.json()["data"][0]["embedding"][0])}

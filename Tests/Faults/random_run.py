@@ -1,4 +1,4 @@
-"""A run with random providers, faults of their vendors and requests of all endpoints; what must hold of every answer is checked.
+"""A run with random providers, faults of their vendors and requests of all endpoints, with checks of every response.
 
 A seed repeats settings, requests and faults, but not the order of what happens at the same time.
 """
@@ -172,8 +172,8 @@ class Run:
                     yield f"{bound + 1} calls with {key} within {last - first:.3f} s"
 
     def judged_rests(self) -> Iterator[str]:
-        """A key that rests for minutes is asked only where none is left that may serve. Bounds and what other instances know would
-        make that more than can be told here."""
+        """Checks that a key in a long cooldown is used only if no other one can serve the call. With bounds and other
+        instances' knowledge, this could not be decided here."""
         if self.settings["FALLBACK"] == "false" or self.settings["FALLBACK_ATTEMPTS"] != "0" or self.vendors.bounds or self.qps:
             return
         if self.settings["BREAKER_FAILURES"] != "1000":
@@ -193,7 +193,7 @@ class Run:
                 resting.pop(call.key, None)
 
     def serving(self, call: Call) -> Iterator[str]:
-        """The keys of providers that serve the call's endpoint, and were not asked for it."""
+        """Returns the keys of providers that serve the call's endpoint and were not called for it."""
         asked = {other.provider for other in self.vendors.calls if other.request == call.request}
         is_text = call.path.startswith(("chat/", "v1"))
         for name, keys in self.keys.items():

@@ -1,4 +1,4 @@
-"""The rows of the storm: a vendor's kind, the way in which it fails, and who else could answer.
+"""The rows of the storm: a vendor's kind, the way in which it fails, and the other providers.
 
 Each row has a model and providers of its own, since breakers open and keys rest. A key names its row, and whether it fails.
 """
@@ -27,7 +27,8 @@ GOOGLE = {"PROJECT_ID": "my-project", "CLIENT_ID": "id-1", "CLIENT_SECRET": "sec
 
 @dataclass(frozen=True)
 class Shape:
-    """`providers`: the keys of each, in the order of their priority; `bad` ones fail, others are good."""
+    """A shape of providers. `providers`: the keys of each, in the order of their priority; `bad` ones fail, others are
+    good."""
 
     providers: tuple[tuple[str, ...], ...]
     faults: list[str]
@@ -66,7 +67,7 @@ class Row:
 
     @property
     def count(self) -> int:
-        """Requests at once. Each flood takes up to 64 MB."""
+        """The number of requests at once. Each flood uses up to 64 MB."""
         return 3 if self.fault in FLOODS else 40
 
     @property
@@ -74,7 +75,8 @@ class Row:
         return any("good" in keys for keys in self.shape.providers)
 
     def explains(self, status: int, is_streamed: bool) -> bool:
-        """Whether a failure of this status, or in a stream that was begun (200), comes from the row's fault."""
+        """Returns whether the row's fault explains a failure of this status, or one in a stream that was begun
+        (200)."""
         if status == 200:
             return is_streamed and self.fault in AFTER_ITS_BEGINNING and not self.shape.is_panel
         known = Cell(self.kind, self.fault, is_streamed, True).status

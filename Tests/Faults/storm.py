@@ -1,4 +1,4 @@
-"""Bursts of requests to a relay that runs on, while the vendors of many rows fail at the same moment; see `rows`.
+"""Bursts of requests to a running relay, while the vendors of many rows fail at the same moment; see `rows`.
 
 `Storm.round` sends the bursts of some rows at once, with trouble beside them: settings are read anew, memcached goes away and
 comes back, clients leave. Failures that the row's fault does not explain are problems, as are an end of the process and requests
@@ -51,7 +51,7 @@ CHANGES = [
 
 
 class StormServer(GatheringServer):
-    """A key `cell-MODEL-as-bad-key` fails as the model's row says, others are good."""
+    """A server where a key `cell-MODEL-as-bad-key` fails as the model's row says. Other keys are good."""
 
     async def reply(self, name: str, head: bytes, body: bytes) -> Reply:
         model, _, side = name.partition("-as-")
@@ -113,7 +113,7 @@ class Storm:
     # --- A round -----------------------------------------------------------------------------
 
     async def round(self) -> bool:
-        """Whether the process lives on."""
+        """Runs one round. Returns whether the process survived."""
         begun = len(self.asked)
         trouble = asyncio.ensure_future(self.trouble())
         await asyncio.gather(*(self.burst(row) for row in self.next_rows()))
@@ -132,8 +132,8 @@ class Storm:
         return ended is None
 
     def next_rows(self) -> list[Row]:
-        """Each row once before the first comes again. All passes have the same rows at once, so that those after the first need no
-        more memory."""
+        """Returns the next rows: each row once before the first comes again. All passes have the same rows at once, so
+        that those after the first need no more memory."""
         rows = self.order[self.place : self.place + ROWS_AT_ONCE]
         self.place = (self.place + ROWS_AT_ONCE) % len(self.order) if len(rows) == ROWS_AT_ONCE else 0
         return rows
@@ -160,7 +160,7 @@ class Storm:
             asked.answer = error
 
     async def trouble(self) -> None:
-        """What comes on top of the vendors' faults."""
+        """Adds trouble to the vendors' faults."""
         await asyncio.sleep(self.random.choice([0, 0.05, 0.3]))
         match self.random.choice(["none", "none", "reload", "reloads", "asked reloads", "store away", "store stands still"]):
             case "reload":
@@ -196,7 +196,7 @@ class Storm:
             self.problems.append(f"still running {REST_SECONDS} s after the last answer: {running}")
 
     async def measure(self) -> None:
-        """Called when all is over: the relay gives memory back when nothing has used it for some seconds."""
+        """Measures memory at the end: the relay releases memory that was not used for some seconds."""
         await asyncio.sleep(QUIET_SECONDS)
         self.anonymous.append((time.monotonic() - self.began, anonymous_kilobytes(self.relay.process.pid)))
 
@@ -211,7 +211,7 @@ class Storm:
         return {name: float(value) for name, value in found.items() if float(value)}
 
     def stop(self) -> None:
-        """Ends all, and looks at what was written."""
+        """Ends everything, and checks the output."""
         try:
             if self.is_alive():
                 self.relay.stop()
@@ -238,7 +238,7 @@ class Storm:
 
 @dataclass
 class OfModel:
-    """Asks for another model than `asking` does."""
+    """A request for another model than in `asking`."""
 
     caller: Caller
     model: str

@@ -1,4 +1,4 @@
-"""A fake of many vendors in one server: three wires, random answers and faults, and a record of each call."""
+"""A fake of many vendors in one server: three APIs, random responses and faults, and a record of each call."""
 
 from __future__ import annotations
 
@@ -88,14 +88,16 @@ class Vendors:
         return call
 
     def breaches(self) -> Iterator[str]:
-        """Calls over their key's bound. The relay may begin another call before this side has seen that it gave one up."""
+        """Returns the calls over their key's bound. The relay may begin another call before this side has noticed a
+        cancelled one."""
         for calls in self.crowds:
             held = [call for call in calls if not call.is_left and call.fault not in ("stall", "hang")]
             if len(held) > self.bounds[calls[0].key]:
                 yield f"{len(held)} calls at once with {held[0].key}, by {held[-1].request} {held[-1].path}"
 
     def end(self, call: Call) -> None:
-        """Before its last byte is written: the relay may begin the next one as soon as it has that."""
+        """Ends a call before its last byte is written, because the relay may begin the next one as soon as it has that
+        byte."""
         with self.lock:
             if call.ended is None:
                 self.running[call.key].remove(call)
@@ -107,7 +109,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def handle_error(self, *_: Any) -> None:
-        """The relay leaves as it likes."""
+        """Ignores errors, because the relay may leave at any time."""
 
 
 def handler(vendors: Vendors) -> type[BaseHTTPRequestHandler]:
@@ -146,7 +148,7 @@ def read_body(handler: BaseHTTPRequestHandler) -> bytes:
 
 
 def is_there(connection: socket.socket, seconds: float) -> bool:
-    """After so many seconds, or at once if the other side has gone."""
+    """Waits for so many seconds, or until the other side has left. Returns whether it is still there."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         try:

@@ -1,4 +1,4 @@
-"""Sends each text field of each endpoint hostile text, and says what that cost: `make hostile`.
+"""Sends hostile text in each text field of each endpoint, and prints the cost: `make hostile`.
 
     hostile.py [WORD ...]      only fields in whose names a WORD stands
 
@@ -187,12 +187,12 @@ def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
 
 
 def block(role: str = "user", **block: Any) -> dict[str, Any]:
-    """A request for a message with one block."""
+    """Returns a request for a message with one block."""
     return message(max_tokens=100, messages=[said([block], role)])
 
 
 def used(id: str, **result: Any) -> list[dict[str, Any]]:
-    """A call of a tool, and its result."""
+    """Returns a tool call, and its result."""
     use = {"type": "tool_use", "id": id, "name": "a", "input": {}}
     return [said([use], "assistant"), said([{"type": "tool_result", "tool_use_id": id, "content": "a"} | result])]
 
@@ -374,7 +374,7 @@ def fields() -> Iterator[tuple[str, Send]]:
 
 
 class Process:
-    """What the relay's threads have used of the processor."""
+    """The processor time that the relay's threads have used."""
 
     def __init__(self, relay: Relay) -> None:
         self.tasks = Path(f"/proc/{relay.process.pid}/task")

@@ -1,4 +1,4 @@
-"""Each script of Benchmarks at least begins."""
+"""Each script of Benchmarks can at least be started."""
 
 import os
 import subprocess

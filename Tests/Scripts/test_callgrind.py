@@ -1,4 +1,4 @@
-"""Instructions by object file and by stack, from what callgrind writes."""
+"""Instructions by object file and by stack, from callgrind's output."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is read of the requirements, and of pip's answer, for the gateways beside the relay."""
+"""The parsing of the requirements and of pip's output, for the gateways beside the relay."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Relays that are alike but for one number."""
+"""Relays that differ in one number."""
 
 import sys
 from pathlib import Path

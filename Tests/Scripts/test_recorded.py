@@ -1,4 +1,4 @@
-"""What counted instructions are compared with: the record, or a build of the recorded commit."""
+"""The reference of counted instructions: the record, or a build of the recorded commit."""
 
 import subprocess
 import sys

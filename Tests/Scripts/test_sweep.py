@@ -1,4 +1,4 @@
-"""What is read from curves and from many streams."""
+"""Figures that are read from curves and from many streams."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whether count-tokens counts as tiktoken does, sample by sample: exit 1 with the first that differ.
+"""Compares count-tokens with tiktoken, sample by sample: exit 1 with the first that differ.
 
     compare.py [TIMES]    TIMES as many samples (1: 2,400)
 
@@ -24,7 +24,7 @@ URL = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 
 def fill_cache(folder: Path) -> None:
-    """Writes the rank files, as published, where tiktoken looks for them; it checks their digests."""
+    """Writes the published rank files where tiktoken looks for them; it checks their digests."""
     for name, count in VOCABULARIES.items():
         packed = lzma.decompress((ROOT / f"Vocabularies/{name}.ranks.xz").read_bytes())
         place, lines = count, []
@@ -35,7 +35,7 @@ def fill_cache(folder: Path) -> None:
 
 
 def counted(name: str, texts: list[str], *rounds: str) -> list[str]:
-    """What count-tokens prints."""
+    """Returns the counts that count-tokens prints."""
     program = os.environ.get("COUNT_TOKENS", str(BUILD / "count-tokens"))
     table = os.environ.get("TOKEN_FILE", str(BUILD / "relay.tokens"))
     done = subprocess.run([program, table, name, *rounds], input=encoded(texts), stdout=subprocess.PIPE, check=True)
@@ -43,7 +43,7 @@ def counted(name: str, texts: list[str], *rounds: str) -> list[str]:
 
 
 def encodings() -> dict:
-    """tiktoken's encodings by name."""
+    """Returns tiktoken's encodings by name."""
     with tempfile.TemporaryDirectory() as folder:
         has_cache = "TIKTOKEN_CACHE_DIR" in os.environ
         if not has_cache:
@@ -59,7 +59,7 @@ def encodings() -> dict:
 
 
 def differing(scale: int) -> int:
-    """The number of samples with another count; the first ones are printed."""
+    """Returns the number of samples with different counts; prints the first ones."""
     wrong = 0
     samples = [(kind, text) for kind, texts in groups(scale).items() for text in texts]
     for name, encoding in encodings().items():

@@ -1,4 +1,4 @@
-"""Texts to count the tokens of, always the same: prose in 15 languages (Django's own translations, read from its package),
+"""Samples for token counts, always the same: prose in 15 languages (Django's own translations, read from its package),
 code (Python's library), emoji, runs of spaces, texts of special tokens, contractions, random Unicode."""
 
 import random
@@ -33,7 +33,7 @@ PLANES = [(0, 0x80), (0x80, 0x800), (0x800, 0xD800), (0xE000, 0x10000), (0x10000
 
 
 def prose(code: str) -> list[str]:
-    """The sentences of a language."""
+    """Returns the sentences of a language."""
     root = Path(find_spec("django").origin).parent
     texts = []
     for file in sorted(root.glob(f"**/locale/{code}/LC_MESSAGES/django.po")):
@@ -69,7 +69,7 @@ def emoji(chance: random.Random) -> str:
 
 
 def characters(chance: random.Random) -> str:
-    """Random code points, of one plane, of all, or of few that repeat."""
+    """Returns random code points: of one plane, of all, or of few that repeat."""
     first, last = chance.choice(PLANES)
     few = [chr(chance.randrange(first, last)) for _ in range(chance.randrange(1, 6))]
     kind = chance.randrange(3)
@@ -82,7 +82,7 @@ def characters(chance: random.Random) -> str:
 
 
 def mixture(chance: random.Random) -> str:
-    """What patterns decide on, next to one another."""
+    """Returns a mixture of characters on which patterns decide, next to one another."""
     marks = ["!", "'", "/", "//\r\n", "...", "-", "é", "\u0301", "Aa", "aA", "ABC", "ʰ", "漢", "ไทย", "ⅷ", "١٢٣٤", "1234567", "²"]
     choices = [*SPACES, *WORDS, *marks, *SPECIAL]
     return "".join(chance.choices(choices, k=chance.randrange(1, 80)))
@@ -94,7 +94,7 @@ def spaces(chance: random.Random) -> str:
 
 
 def long_pieces(chance: random.Random) -> str:
-    """Thousands of letters without a split, periodic or not."""
+    """Returns thousands of letters without a split, periodic or not."""
     alphabet = chance.choice(["a", "ab", "abcdefghijklmnopqrstuvwxyz", "漢字仮名", "ไทยภาษา", "аб", "=", "=-", "\u0301"])
     unit = "".join(chance.choices(alphabet, k=chance.randrange(1, 40)))
     length = chance.randrange(100, 6_000)
@@ -104,7 +104,7 @@ def long_pieces(chance: random.Random) -> str:
 
 
 def groups(scale: int = 1) -> dict[str, list[str]]:
-    """Samples by kind: 2,400 of them times `scale`."""
+    """Returns samples by kind: 2,400 of them times `scale`."""
     chance = random.Random(12)
     found = {name: paragraphs(code, 60 * scale, chance) for name, code in LANGUAGES.items()}
     found["code"] = code(200 * scale, chance)
@@ -116,7 +116,7 @@ def groups(scale: int = 1) -> dict[str, list[str]]:
 
 
 def encoded(texts: list[str]) -> bytes:
-    """As count-tokens reads them."""
+    """Returns samples as count-tokens reads them."""
     return b"".join(b"%d\n%s" % (len(data), data) for data in (text.encode() for text in texts))
 
 
