@@ -38,7 +38,7 @@ def awake() -> Iterator[None]:
             spinner.wait()
 
 
-# What figures at one connection depend on, and the end of their names.
+# The conditions of figures at one connection, and the ends of their names.
 AWAKE = {nullcontext: "", awake: ", cores awake"}
 
 

@@ -198,7 +198,7 @@ def test_redirects_stay_with_the_host(sites, certified):
             if not is_followed:
                 assert other.asked == [] and "/end" not in one.asked
                 assert "127.0.0.1 to " in text or target.startswith("file:"), text
-        # What is sealed may come from another host: it is asked, and does not open here.
+        # An encrypted document may come from another host: it is downloaded, and cannot be opened here.
         one.target = f"https://127.0.0.1:{elsewhere.port}/end"
         code, text = check(CONFIG_URL=safe, CONFIG_KEY="x", **trust)
         assert code == 78 and "does not open with CONFIG_KEY" in text and other.asked == ["/end"]
@@ -232,7 +232,7 @@ def test_connections_over_an_addresss_quarter_are_told_so(start_relay):
             raise AssertionError("nobody was refused")
         assert got.startswith(b"HTTP/1.1 503 ") and b"\r\nRetry-After: 1\r\n" in got and b"\r\nConnection: close\r\n" in got
         answer = rawhttp.Connection(relay.port)
-        # What the client sends meanwhile is taken, so that it is not reset before it has read the answer.
+        # Data that the client sends meanwhile is read, so that it is not reset before it has read the response.
         told = answer.ask(rawhttp.request("POST", "/v1/chat/completions", CHAT))
         assert told.status == 503 and told.json()["error"]["code"] == "overloaded"
     finally:

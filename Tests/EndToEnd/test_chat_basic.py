@@ -148,7 +148,7 @@ def test_escapes_of_the_caller_are_read(http, vendor, api_key):
 
 def test_a_long_prompt(http, vendor, api_key):
     prompt = "0123456789 äöü " * 100_000
-    # Of a model whose window is not known.
+    # The window of this model is not known.
     assert text_of(ask(http, prompt, model="qwen3.7-max")) == default_answer(prompt)
     assert vendor.prompt(api_key) == prompt
 

@@ -115,7 +115,7 @@ def test_what_machines_ask_all_the_time_is_told_at_debug_only(start_relay):
     assert lines(quiet) == {(None, "info")}
 
 
-# Who failed, and what it cost -------------------------------------------------------------------------------------
+# Failed providers, and costs --------------------------------------------------------------------------------------
 
 
 def test_a_vendor_that_is_not_found_is_named(start_relay, http):

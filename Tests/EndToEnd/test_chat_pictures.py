@@ -494,7 +494,7 @@ def test_memory_is_given_back(start_relay, vendor, new_key):
     key = new_key()
     for seed in (1, 2):
         given_back(key, seed, {"stall_at": -1})
-    # What is remembered may be needed again, until the vendor has taken the call.
+    # The remembered data may be needed again, until the vendor has accepted the call.
     given_back(key, 1, {"deltas": ["a", "b"], "stall_at": 50}, stream=True)
     assert len(vendor.requests(key, ASSETS)) == 2
 

@@ -132,7 +132,7 @@ def vendor_of(fakes):
         wire, model = ROWS[row]
         if model:
             return Vendor(fakes[row], wire, model, row)
-        # What a model there does not do is remembered.
+        # The relay remembers what a model of this vendor does not do.
         number = next(numbers)
         return Vendor(fakes[row], wire, f"@cf/demand/{number}", f"cf-{number}")
 

@@ -69,7 +69,7 @@ def test_the_cost_of_what_is_told(priced, server, caller, usage, cost):
 @pytest.mark.parametrize(
     "usage, completion, cost",
     [
-        # As xAI tells it, and servers that translate Gemini's counts.
+        # Usage in the form of xAI, and of servers that translate Gemini's counts.
         ({"prompt_tokens": 30, "completion_tokens": 10, "total_tokens": 135, "completion_tokens_details": {"reasoning_tokens": 95}}, 105, "0.24"),
         ({"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 610}, 510, "1.12"),
         ({"prompt_tokens": 30, "completion_tokens": 100, "total_tokens": 130, "completion_tokens_details": {"reasoning_tokens": 95}}, 100, "0.23"),

@@ -564,7 +564,7 @@ def test_usage(gem, google, anthropics):
         assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (25, 37, 62)
         assert usage["prompt_tokens_details"]["cached_tokens"] == 12
         assert usage["completion_tokens_details"]["reasoning_tokens"] == 30
-    # Of each number the last counts.
+    # The last reported value of each number counts.
     told = [{"promptTokenCount": 10, "thoughtsTokenCount": 7, "cachedContentTokenCount": 4}, {"promptTokenCount": 11, "candidatesTokenCount": 3}, {"new": 1}]
     parts = [{"candidates": [{"content": {"parts": [{"text": "a"}]}}], "usageMetadata": one} for one in told]
     google.says(MODEL, {"events": [*parts, {"candidates": [{"finishReason": "STOP"}]}]})

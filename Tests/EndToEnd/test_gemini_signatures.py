@@ -58,7 +58,7 @@ def test_another_instance_knows_a_call(instance, google, store):
     messages = called(one, google, "EpEgShrd")
     assert sent(one, google, messages) == ["EpEgShrd", None]
     assert sent(other, google, messages) == ["EpEgShrd", None]
-    # What has been read once stays known.
+    # A signature that was read once stays known.
     store.kill()
     assert sent(other, google, messages) == ["EpEgShrd", None]
 

@@ -204,7 +204,7 @@ def test_a_slow_reader_gets_the_whole_stream(own_relay: Relay) -> None:
     assert "word19999" in answer.body.decode()
 
 
-# Those that leave -------------------------------------------------------------------------------------------------
+# Clients that leave -----------------------------------------------------------------------------------------------
 
 LEAVINGS: dict[str, Callable[[Connection], None]] = {
     "close": Connection.close,

@@ -156,7 +156,7 @@ def test_draining(start_relay: Callable[..., Relay], vendor: Vendor, api_key: st
     stream = stalled_stream(relay, vendor, api_key)
     idle, late = Connection(relay.port), Connection(relay.port)
     assert idle.ask(HEALTH).status == 200
-    # Behind a request that is answered, so that its beginning has been read.
+    # It follows a request with a response, so that its beginning has been read.
     late.send(READY + READY[:-2])
     assert late.receive().json()["status"] != "draining"
     relay.signal(signal.SIGTERM)

@@ -45,7 +45,7 @@ def left(answer: httpx.Response) -> int:
     return -1
 
 
-# Who a caller is --------------------------------------------------------------------------------------------------
+# The identity of a caller -----------------------------------------------------------------------------------------
 
 
 def test_anonymous_callers_are_their_addresses(limited, caller):

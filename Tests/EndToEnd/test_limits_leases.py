@@ -90,7 +90,7 @@ def test_a_busy_caller_costs_few_operations_and_the_rest_comes_back(store, two):
     assert sum_of(relays, "relay_limit_leases_total") > 0
     # Two for each request without leases, less what waits together.
     assert used / len(told) < 0.2, f"{used} operations for {len(told)} requests"
-    # What was counted ahead and not used is given back when the leases end.
+    # Units that were counted ahead and not used are given back when the leases end.
     wait_for(lambda: counts(store.get(key)).total == len(told) + 1, 5)
     assert sum_of(relays, "relay_limit_open_leased_units") == 0
 

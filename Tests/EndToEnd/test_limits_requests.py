@@ -255,7 +255,7 @@ def test_callers_with_keys_of_their_own_are_apart(start_relay, caller, vendor, n
         assert len(vendor.requests(key)) == 2, "a refused request reached the vendor"
 
 
-# What is not limited ----------------------------------------------------------------------------------------------
+# Requests without a limit -----------------------------------------------------------------------------------------
 
 
 def test_what_is_never_limited(limited, caller):

@@ -228,7 +228,7 @@ def test_what_may_be_used_is_the_same_everywhere(relays):
             assert chat(http, model="hidden").status_code == 404
 
 
-# What others may read ---------------------------------------------------------------------------------------------
+# Contents that others may read ------------------------------------------------------------------------------------
 
 
 def test_no_secret_in_the_store_nor_in_logs(store, start_relay, vendor, new_key):

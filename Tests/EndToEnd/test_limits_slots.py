@@ -133,7 +133,7 @@ def wait_for_slots(relays: list[Relay], *counts: int) -> None:
     wait_for(lambda: in_flight(relays) == list(counts))
 
 
-# So many at once ---------------------------------------------------------------------------------------------------
+# Concurrency -------------------------------------------------------------------------------------------------------
 
 ROWS = {
     "each caller": {"RATE_LIMIT": f"1000/hour;{BOUND} concurrent"},
@@ -171,7 +171,7 @@ def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, w
                 done, left = await asyncio.wait(left, timeout=20, return_when=asyncio.FIRST_COMPLETED)
                 assert done, f"{len(left)} are at the vendor"
             assert await asyncio.to_thread(sum_in_flight) == BOUND
-            # What is admitted may still be on its way to the vendor.
+            # An admitted request may still be on its way to the vendor.
             await asyncio.to_thread(wait_for, lambda: vendor_calls() == BOUND)
             for each in set(keys):
                 vendor.release(each)
@@ -315,7 +315,7 @@ def test_a_relay_that_ends_frees_its_slots(start_relay, store, vendor, new_key):
         each.connection.close()
 
 
-# What takes time ---------------------------------------------------------------------------------------------------
+# Tests that take time ----------------------------------------------------------------------------------------------
 
 
 class Scene:

@@ -125,7 +125,7 @@ def totals(store: Memcached) -> list[int]:
     return [counts(value).total for value in values if value is not None]
 
 
-# What holds meanwhile ---------------------------------------------------------------------------------------------
+# Rules during an outage -------------------------------------------------------------------------------------------
 
 
 def wait_until_all_know_all(relays: list[Relay]) -> None:
@@ -206,7 +206,7 @@ def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, ho
         assert servers_down(relay) == 0
     # A lost record is joined bucket by bucket: where units of both fell into one, the smaller part may be missing.
     lost = 6 if how == "killed" else 0
-    # What was admitted without the store is in it now, or as soon as it is written, so that a third relay knows.
+    # Units admitted without the store are in it now, or as soon as they are written, so that a third relay knows them.
     wait_for(lambda: {2 * part, part + 1} <= set(totals(store)) and max(totals(store)) >= 6 + sum(lefts) - lost)
     third = launch_with(store, MEMCACHED_TIMEOUT="5s")
     assert run_out(third, token) == BOUND - 2 * part
@@ -252,7 +252,7 @@ def test_local(store, launch_with, token, how):
         wait_for_lines(relay, store, AWAY, BACK)
         wait_until_used(store, relay)
         assert servers_down(relay) == 0
-    # What was admitted without the store is in it now, so that a third relay knows.
+    # Units admitted without the store are in it now, so that a third relay knows them.
     wait_for(lambda: sum(total >= BOUND for total in totals(store)) >= 2)
     third = launch_with(store, MEMCACHED_TIMEOUT="5s")
     assert [run_out(third, known) for known in (token, half)] == [0, 0]
@@ -415,7 +415,7 @@ def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
         async with Crowd(relays) as crowd:
             for token in tokens:
                 assert statuses(early := await crowd.burst(BOUND // 2, token)) == {200: BOUND // 2}, early
-        # So that a part of what is counted falls free, and the rest has to be known still.
+        # A part of the counted units becomes free, and the rest must still be known.
         await asyncio.sleep(1)
         async with loaded(relays, tokens) as load:
             for _ in range(3):
@@ -447,7 +447,7 @@ def test_a_record_that_was_lost_is_put_back(store, launch_with, how):
     else:
         store.kill()
         store.start()
-    # Who knows all comes first: nothing is lost; the second one joins what it knows.
+    # The relay that knows all comes first, so nothing is lost; the second one adds what it knows.
     for token in tokens:
         with client(relays[0], token) as http:
             assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 5)
@@ -526,7 +526,7 @@ def test_only_the_callers_of_a_lost_server_are_concerned(launch_with):
             store.kill()
 
 
-# What cannot be read ------------------------------------------------------------------------------------------------
+# Unreadable values --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [b"\x07of another version", b"", b"\x01\x80"], ids=["format", "empty", "broken"])
@@ -544,7 +544,7 @@ def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_w
     line = other.wait_for_line(lambda line: line["level"] == "warning")
     assert line["message"] == "a counter was not readable, and is replaced" and line["key"] == key
     assert counts(store.get(key)).total == 1
-    # Who knew more puts it back. The other's request is one more only if it fell into a later part of the window.
+    # The relay that knew more puts it back. The other's request is one more only if it fell into a later part of the window.
     with client(knowing, token) as http:
         answer = chat(http)
         left = int(one(answer, "x-ratelimit-remaining-requests"))
@@ -577,7 +577,7 @@ def test_a_store_that_is_looked_for_until_it_is_there(start_relay):
         store.start()
         for relay in relays:
             wait_for(lambda relay=relay: metric(relay, "relay_store_servers_down") == 0)
-        # What each admitted alone is added when it next writes.
+        # Units that each admitted alone are added at its next write.
         left = []
         for number in range(4):
             with client(relays[number % 2]) as http:

@@ -92,7 +92,7 @@ def test_without_a_maximum_the_mean_is_held(limited, caller, vendor):
     assert_tokens(one.ask(), N, N - PROMPT_TOKENS - FIRST_ANSWER)
     assert_tokens(one.ask(stream=True, n=2), N, N - 30 - PROMPT_TOKENS - 2 * 20)
     one.assert_left(N - 30 - 10 - 82)
-    # Of that model on this instance, whoever asks.
+    # The mean is that of the model on this instance, whoever the caller is.
     assert_tokens(other.ask(), N, N - PROMPT_TOKENS - 34)
 
 
@@ -450,7 +450,7 @@ def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_k
     vendor.answers(key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)} | metadata())
     stream = here.stream()
     next(stream)
-    # What one holds the other may not use.
+    # Units that one holds cannot be used by the other.
     assert_refused(there.refused(), "tokens", "2000 per hour")
     vendor.release(key)
     for _ in stream:

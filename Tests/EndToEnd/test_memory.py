@@ -75,7 +75,7 @@ def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., 
         def refused() -> list[int]:
             return [line["status"] for line in relay.log_lines() if line.get("status") in (408, 503)]
 
-        # Those that are left wait for nothing: there is room for them now.
+        # The remaining ones do not wait: there is room for them now.
         assert wait_until(lambda: len(refused()) >= 20, 30) and 503 in refused()
     assert ask(relay.port, SMALL).status == 200
     counted = Scrape(relay)

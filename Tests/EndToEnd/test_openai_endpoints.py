@@ -557,7 +557,7 @@ def test_tokens_and_prices_of_images_and_sounds(start_relay, server, caller):
     http = caller(relay, "token-of-counted-images")
     server.says("at/counted", {})
     answer = generate(http, model="m", prompt="word " * 20)
-    # Of the first one 1,000 tokens are expected besides its prompt.
+    # The first call reserves 1,000 tokens besides its prompt.
     assert int(answer.headers["x-ratelimit-remaining-tokens"]) == 10000 - 1000 - 25
     assert answer.headers["x-relay-cost"] == "0.182"
     answer = generate(http, model="m")

@@ -462,7 +462,7 @@ def test_pictures_are_fetched_for_a_server_that_does_not(model, server, name, is
             seen = server.asked(at)[-1]["body"]
             assert seen["messages"][0]["content"] == [parts[0], {"type": "image_url", "image_url": {"url": data}}]
             assert seen["top_k"] == 5
-    # What has its data goes on as it came.
+    # An image with its data is forwarded unchanged.
     parts[1]["image_url"]["url"] = data
     assert either(http, is_streamed, logprobs=True, **fields) == ("Hello there", "stop")
     assert server.asked(at)[-1]["body"]["logprobs"] is True

@@ -184,7 +184,7 @@ def test_chunks_that_say_nothing_are_left_out(team, server):
     got = stream(team, model="fast")
     assert [one["choices"][0]["delta"].get("content") for one in got.chunks] == ["", "A", "B", None]
     assert got.finish() == "stop" and got.is_done and messages_told(team) == ("AB", [], "end_turn")
-    # What is unknown stays.
+    # Unknown fields stay.
     more = [chunk({}, citations=["x"]), chunk({}) | {"choices": [{"index": 0, "delta": {}, "logprobs": {"content": [], "refusal": None}, "finish_reason": None}]}]
     server.says(MODEL, {"events": [ROLE, text("A"), *map(chunk, SOMETHING), *more, STOP]})
     got = stream(team, model="fast")
@@ -580,7 +580,7 @@ def test_the_callers_key_is_passed_on(start_relay, server, caller):
     )  # fmt: skip
     server.says("m9", {"own_headers": ["x-title"]})
     theirs, others = TEAM_TOKEN + "-theirs", TEAM_TOKEN + "-others"
-    # What a loop keeps for the caller who asked last is nobody else's.
+    # The state that a loop keeps for the last caller must not reach another one.
     keys = [theirs, theirs, others, theirs, others, others]
     for key in keys:
         assert ask(caller(relay, key), model="m9").status_code == 200

@@ -89,7 +89,7 @@ def learn(http, server, model):
 def test_what_the_client_drops_is_given_back(http, server, model, is_streamed):
     calling(server, model, "call_a", "First.")
     assert called(http, model, is_streamed=is_streamed) == ["call_a", "call_ab"]
-    # That it is wanted is known only after the refusal.
+    # Only the refusal shows that the reasoning is needed.
     calling(server, model, "call_b", "Then \u00e9 \"so\".\n")
     assert called(http, model, "call_a", is_streamed=is_streamed) == ["call_b", "call_bb"]
     assert thoughts(server, model) == (2, [""])
@@ -134,7 +134,7 @@ def test_messages(http, server, model, is_streamed):
     calling(server, model, "call_n")
     said(*turn([use("toolu_m"), use("toolu_mb")]))
     assert thoughts(server, model) == (1, ["Mine."])
-    # What the client has is better than what is remembered.
+    # The client's own reasoning is better than the remembered one.
     kept = {"type": "thinking", "thinking": "Kept.", "signature": ""}
     signed = kept | {"thinking": "Another vendor's.", "signature": "Eq=="}
     said(*turn([kept, use("toolu_z")]), *turn([signed, use("toolu_n")]), *turn([use("toolu_y")]))

@@ -81,7 +81,7 @@ def test_every_combination_of_failing_members(team, server, name, failing, is_st
     assert status == 502 and (error["type"], error["code"]) == ("server_error", "upstream_error")
     told = re.fullmatch(rf"Only (\d) of 3 panel members answered \({LEAST[name]} needed\): (.*)", plain(error["message"]))
     failures = dict(one.split(": ") for one in told[2].split("; "))
-    # Those that ran when too few were left are cancelled, and so fail, too.
+    # Members that ran when too few were left are cancelled, and so fail, too.
     assert int(told[1]) == 3 - len(failures) <= len(good) and failing <= set(failures) and all(failures[model] in ("500 failed", "cancelled") for model in failures)
     assert list(failures) == sorted(failures) and server.asked("up-s") == []
 

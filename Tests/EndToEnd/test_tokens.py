@@ -186,7 +186,7 @@ def test_a_bound_is_kept_exactly(http, vendor, api_key, encodings, is_streamed, 
     assert text.startswith(said) and len(counted(said)) <= bound
     fits = len(counted(text)) <= bound
     assert finish == ("stop" if fits else "length") and (said == text) == fits
-    # What fits of the next word is passed on, too.
+    # As much of the next word as fits is sent, too.
     assert fits or len(counted(said)) >= bound - 2
     if not fits:
         assert usage(http, is_streamed, max_tokens=bound)[1] == len(counted(said))

@@ -127,7 +127,7 @@ def test_sqlite(launch, server, team, tmp_path):
     assert table[0].split() == ["MODEL", "REQUESTS", "FAILED", "PROMPT", "TOKENS", "COMPLETION", "TOKENS", "USD"]
     assert table[1].split() == ["fast", "3", "0", str(PROMPT * 3), str(COMPLETION * 3), f"{COST * 3 / 1e12:.6f}".rstrip("0")]
     assert {line.split()[0] for line in table[2:4]} == {"bad", "x?[31m?y"} and table[4].split()[:3] == ["total", "5", "2"]
-    # As a crash ends it: nothing that was written is lost, and the next one goes on.
+    # The file is left as by a crash: nothing that was written is lost, and the next relay continues.
     relay.kill()
     again = launch(**environment)
     assert rows(folder, "PRAGMA integrity_check") == [("ok",)] and count(folder) >= 9

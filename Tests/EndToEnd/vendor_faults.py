@@ -314,7 +314,7 @@ class FaultyServer:
             writer.write("\r\n".join([*lines, "", ""]).encode() + b"".join(reply.pieces))
         await writer.drain()
         if reply.end == "reset":
-            # What was written comes first.
+            # Written data comes first.
             await asyncio.sleep(0.01)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if is_whole:

@@ -348,7 +348,7 @@ def fields() -> Iterator[tuple[str, Send]]:
     for name in ("model", "n", "prompt", "user"):
         yield f"passed edits: {name}", as_form("/v1/images/edits", name, ("image", PICTURE), model="raw", prompt="a")
     yield "passed edits: filename", as_filename("/v1/images/edits", ("image", PICTURE), model="raw")
-    # Of two vendors, whose requests have different forms.
+    # Two vendors, whose requests have different forms.
     for name in ("prompt", "size", "n", "user", "prompt_cache_key"):
         usual = {"model": "dall-e-3", "prompt": "a"}
         yield f"shared images: {name}", as_json("/v1/images/generations", lambda text, n=name, u=usual: u | {n: text})
