@@ -30,7 +30,7 @@ final class Account: @unchecked Sendable {
     /// The parts of undecided requests that are not counted yet, in order of arrival.
     var waiting: [Part] = []
     var fresh = Fresh.nothing
-    /// The version of the record that the tally knows, after a read or a write; nil if it is not known.
+    /// The version of the record that `tally` knows, after a read or a write; nil if it is not known.
     var known: StoredValue.Version?
     /// Whether nobody else had written the record when it was last read.
     var isOurs = false
@@ -49,8 +49,8 @@ final class Account: @unchecked Sendable {
     var due: Int?
     /// The steady time until which requests are decided without the store.
     var ruleUntil = 0
-    /// The steady time until which a tally without room is enough to refuse a request. Steady, because the wall clock
-    /// may be corrected.
+    /// The steady time until which a full `tally` is enough to refuse a request. Steady, because the wall clock may be
+    /// corrected.
     var refusedUntil = 0
     /// The steady time until which no refusal is remembered, because it may have been decided before a reset.
     var remembersFrom = 0

@@ -98,7 +98,7 @@ struct Ledger {
         enqueue(entry.account)
     }
 
-    /// Makes the account and tally of a record in which each instance has an entry.
+    /// Makes the account and slot counter of a record in which each instance has an entry.
     private func entry(_ limit: Limit) -> (account: Account, tally: SlotTally) {
         let tally = SlotTally(
             limit,

@@ -96,11 +96,11 @@ protocol Tally: AnyObject {
     func close(at time: Int)
 }
 
-/// The reason why there is no room, as two times.
+/// The reason why there is no room, as two durations.
 struct Refusal {
     /// The microseconds until there is room if nobody else uses it; nil if there never is.
     let wait: Int?
-    /// The microseconds for which the answer cannot change.
+    /// The microseconds for which the refusal stays valid.
     let memory: Int
 }
 
