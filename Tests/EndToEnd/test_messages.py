@@ -139,7 +139,8 @@ def test_the_first_event_has_the_count_of_the_prompt(claude, vendor, api_key):
     count = claude.messages.count_tokens(model=MODEL, messages=prompt).input_tokens
     with claude.messages.stream(**HELLO | {"messages": prompt}) as stream:
         first = next(iter(stream))
-        assert first.type == "message_start" and first.message.usage.input_tokens == count == 5
+        # Once the vendor has reported its usage for a while, the prompt is estimated: within half of its count.
+        assert first.type == "message_start" and count == 5 and 4 <= first.message.usage.input_tokens <= 7
         stream.until_done()
     assert len(vendor.requests(api_key)) == 1
 
