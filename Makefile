@@ -31,6 +31,10 @@ STATES ?= 100000
 # Suites that keep all cores busy for minutes: others beside them would wait longer than their own time-outs.
 SEARCHES := SimulationTests|ModelTests
 
+# The walks have an environment of their own: Playwright's package is large.
+PAGE_TESTS = RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/page/bin/python -m pytest -c Tests/Pages/pytest.ini \
+	--rootdir Tests/Pages Tests/Pages
+
 say = @printf '\n== %s\n'
 
 help: ## list the targets
@@ -60,7 +64,7 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test build unit-test e2e-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, a minute of faults
+test: setup-test lint script-test build unit-test e2e-test page-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, a minute of faults
 	$(say) 'All passed'
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
@@ -77,6 +81,17 @@ test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic
 	$(say) 'Clients'
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/clients/bin/python -m pytest \
 		-c Tests/Clients/pytest.ini --rootdir Tests/Clients Tests/Clients
+
+test-page: setup-page ## walks through the admin page and /usage in Debian's Chromium, 360 and 1280 px wide, light and dark (after `make build`)
+	$(say) 'Pages'
+	@$(PAGE_TESTS)
+
+page-test: setup-page # some of these walks, in half a minute
+	$(say) 'Pages, a few walks'
+	@$(PAGE_TESTS) -m short
+
+docs-pictures: setup-page ## the pictures of docs/admin.md made anew (after `make build`)
+	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/page/bin/python docs/pictures/make
 
 faults: release setup-test ## vendors fail in each way, several at once: MINUTES=10, SEED=n; or CRASHES=50 bursts that once ended the process
 	$(say) 'Faults'
@@ -164,5 +179,9 @@ setup-test: setup-run setup-schemas
 	@Scripts/setup test
 	@Scripts/setup-python Tests/EndToEnd/requirements.txt Scripts/lint-requirements.txt
 
-.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients faults faults-test lint format test-asan test-tsan fuzz simulate \
+setup-page: setup-test
+	@Scripts/setup page
+	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
+
+.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

@@ -57,6 +57,11 @@ let package = Package(
         .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CCrash", cSettings: hardenedC),
         .target(name: "CTokens", cSettings: hardenedC),
+        .target(
+            name: "CPages",
+            exclude: ["Admin", "Usage", "elements.js", "style.css"],
+            cSettings: hardenedC
+        ),
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(
             name: "Engine",
@@ -78,7 +83,7 @@ let package = Package(
         ),
         .target(
             name: "Routes",
-            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine"],
+            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine", "CPages"],
             swiftSettings: product
         ),
         .executableTarget(

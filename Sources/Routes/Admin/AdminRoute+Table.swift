@@ -339,6 +339,27 @@ extension AdminRoute {
             showSettings
         ),
         AdminRoute(
+            .get,
+            "/admin/clients",
+            .reader,
+            """
+            The settings to paste into programs of a caller: `curl`, SDKs, chat pages and agents, with the relay's address and a model that the \
+            caller may use. The variable `RELAY_KEY` stands for the key, which is in no text. `callers` and `models` are the choices. 404 for another one.
+            """,
+            response: #"""
+                {"items":[{"name":"curl","place":"a shell","text":"curl …"}],"total":7,"address":"https://relay.example.org","kind":"known",
+                "key":"team","model":"fast","models":["fast"],"callers":[{"kind":"known","key":"team"}],"instance":"relay-1:5001"}
+                """#,
+            listClients
+        ).taking(
+            Field(
+                "kind",
+                "`known`, `anonymous` (no key), or `passthrough` (a key of a vendor's); the first that there is"
+            ),
+            Field("key", "the NAME of a known key"),
+            Field("model", "a model that the caller may use; the first one")
+        ),
+        AdminRoute(
             .post,
             "/admin/reload",
             .writer,

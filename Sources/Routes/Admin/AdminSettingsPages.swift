@@ -1,6 +1,7 @@
 import Calls
 import Engine
 import Shared
+import Upstream
 
 /// GET /admin/config
 func showSettings(_ visit: AdminVisit) async throws(APIError) {
@@ -32,4 +33,45 @@ func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     guard let reloader = visit.gateway.process.reloader.withLock({ $0 }) else { throw APIError(404, "Not found") }
     visit.record("reload")
     try await reload(by: reloader, visit.exchange, visit.gateway, instance: visit.admin.instance)
+}
+
+/// GET /admin/clients: what to paste into programs of a caller.
+func listClients(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, ["kind", "key", "model"])
+    let callers = visit.gateway.settings.callersToSetUp
+    let kind = try fields.choice("kind", ["known", "anonymous", "passthrough"])
+    let chosen = callers.first { choice in
+        (kind == nil || choice.kind == kind) && (fields["key"] == nil || choice.caller.key?.name == fields["key"])
+    }
+    guard let chosen else { throw APIError(404, "There is no caller of this kind and name.") }
+    let listed = visit.gateway.registry.offers.listed(for: chosen.caller)
+    let models = (listed.filter { $0.features.contains(.chat) } + listed.filter { !$0.features.contains(.chat) })
+        .prefix(maxListedModels).map(\.id)
+    guard fields["model"] == nil || models.contains(where: { $0 == fields["model"] }) else {
+        throw APIError(404, "The caller may not use a model of this name.")
+    }
+    let model = fields["model"] ?? models.first
+    let address = apiAddress(visit.request, visit.gateway.settings, isAdmin: visit.admin.isApart)
+    let items = model.map { ClientSetup.all(address: address, model: $0) } ?? []
+    visit.send(
+        items.map { #"{"name":\#($0.name),"place":\#($0.place),"text":\#($0.text)}"# },
+        total: items.count,
+        [
+            ("address", "\(address)"), ("kind", "\(chosen.kind)"), ("key", "\(chosen.caller.key?.name)"),
+            ("model", "\(model)"), ("models", "\(models)"),
+            ("callers", "\(callers, each: { #"{"kind":\#($0.kind),"key":\#($0.caller.key?.name)}"# })"),
+        ]
+    )
+}
+
+private let maxListedModels = 1_000
+
+extension Settings {
+    /// The callers that may use some model: known keys, those without a key, and those with a key of a vendor.
+    fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
+        var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
+        if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }
+        if providers.contains(where: \.isPassthrough) { callers.append(("passthrough", .visitor)) }
+        return callers
+    }
 }

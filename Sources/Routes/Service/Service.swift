@@ -6,7 +6,7 @@ import Synchronization
 /// GET /
 func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
-    let address = settings.publicURL ?? "http://\(host(exchange.request, settings))"
+    let address = apiAddress(exchange.request, settings)
     var body = ByteBuffer()
     let accept = exchange.request[.accept]
     var scan = ByteScan(accept ?? UnsafeRawBufferPointer(start: nil, count: 0))
@@ -24,6 +24,18 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     body.append(address)
     body.append("/v1")
     exchange.send(200, type: "text/plain; charset=utf-8", body: body)
+}
+
+/// Returns the URL at which clients find the relay: `PUBLIC_URL`, or else the address on which it listens.
+///
+/// - Parameter isAdmin: whether the request came to the socket of the admin page alone, which has another port.
+func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false) -> String {
+    if let url = settings.publicURL { return url }
+    let used = host(request, settings)
+    guard isAdmin, let colon = used.utf8.lastIndex(of: UInt8(ascii: ":")), !used.hasSuffix("]") else {
+        return "http://\(used)"
+    }
+    return "http://\(used[..<colon]):\(settings.port)"
 }
 
 /// Returns the host and port at which clients reach the relay. If it listens on all addresses, these are the ones that

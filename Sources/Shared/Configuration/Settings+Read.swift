@@ -55,6 +55,7 @@ extension Settings {
         port = reader.number("PORT")
         threads = reader.number("THREADS")
         publicURL = reader.text("PUBLIC_URL")
+        hasUsagePage = reader.boolean("PUBLIC_USAGE_PAGE")
         notFoundURL = reader.text("NOT_FOUND_REDIRECT_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
         let memoryBytes: Int

@@ -21,6 +21,8 @@ package struct Settings: Sendable, Equatable {
     package let threads: Int
     /// The address that clients use, without a final slash; nil if unset.
     package let publicURL: String?
+    /// Whether `/usage` is a page on which callers see their own usage.
+    package let hasUsagePage: Bool
     /// The address to which requests for unknown paths are redirected; nil: they get a 404.
     package let notFoundURL: String?
     /// The origins that browsers may call from: `["*"]`, or lower-case `scheme://host[:port]`.

@@ -13,6 +13,12 @@ extension SettingsTable {
                     SettingRow("THREADS", .number(0...256), "0", "number of event loops; 0: one a core"),
                     SettingRow("PUBLIC_URL", .url, "", "address that clients use, if a proxy is in front"),
                     SettingRow(
+                        "PUBLIC_USAGE_PAGE",
+                        .boolean,
+                        "false",
+                        "true: /usage is a page on which callers see their own limits and usage"
+                    ),
+                    SettingRow(
                         "NOT_FOUND_REDIRECT_URL",
                         .url,
                         "",

@@ -1,0 +1,68 @@
+// Charts as SVG, each with a switch to a table of the same numbers.
+
+/** Creates an element of SVG. */
+function svg(tag, attributes, ...children) {
+  return append(dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes), children);
+}
+
+/** Returns the end of an axis that holds the value: an even number with zeros, if it is no power of ten. */
+function roundTop(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return value > 0 ? [1, 2, 4, 6, 8, 10].map((step) => step * power).find((end) => end >= value * 0.999999) : 1;
+}
+
+/**
+ * Draws stacked columns: `labels` are their names, `series` are `{ name, kind, values }`, `format(number)` writes a value, and
+ * `onpick(index)` is called for a column that is clicked.
+ */
+function drawColumns(picture, { labels, series, format, onpick }) {
+  const [width, height] = [Math.max(200, picture.clientWidth), picture.clientHeight];
+  const [left, top, inner, depth] = [52, 8, width - 56, height - 28];
+  const sums = labels.map((_, index) => series.reduce((sum, one) => sum + one.values[index], 0));
+  const end = roundTop(Math.max(...sums));
+  const y = (value) => top + depth * (1 - value / end);
+  const step = inner / labels.length;
+  const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
+  const lines = [0, end / 2, end].filter((value) => format(value) !== format(end) || value === end).map((value) => [
+    svg("line", { x1: left, x2: left + inner, y1: y(value), y2: y(value) }),
+    svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)),
+  ]);
+  const rect = (index, kind, from, to) => svg("rect", { class: kind, x: left + index * step + gap / 2, y: y(to), width: Math.max(0.5, step - gap), height: Math.max(0.5, y(from) - y(to)) });
+  const columns = labels.map((label, index) => {
+    const parts = series.filter((one) => one.values[index]);
+    let base = 0;
+    const told = [label, ...parts.map((one) => `${one.name}: ${format(one.values[index])}`)].join("\n");
+    return svg("g", { onclick: () => onpick(index) }, svg("title", {}, told), rect(index, "space", 0, end), parts.map((one) => rect(index, one.kind, base, (base += one.values[index]))));
+  });
+  const every = Math.ceil(labels.length / Math.max(1, Math.floor(inner / 76)));
+  const isNamed = (index) => (labels.length - 1 - index) % every === 0;
+  const name = (label, index) => svg("text", { x: left + (index + 1) * step, y: height - 5, "text-anchor": "end" }, label.slice(-5));
+  picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  fill(picture, lines, columns, labels.map((label, index) => isNamed(index) && name(label, index)));
+}
+
+/** Creates a place for a chart, and the button that shows it as a table. */
+function chartPlace() {
+  let [isTable, chart] = [false, null];
+  const place = h("div.chart");
+  const button = h("button", { "aria-pressed": "false", onclick: () => show(chart, !isTable) }, "Table");
+  const picture = svg("svg", { role: "img" });
+  const observer = new ResizeObserver(() => chart && picture.isConnected && drawColumns(picture, chart));
+  observer.observe(picture);
+  function show(next, asTable = isTable) {
+    [chart, isTable] = [next, asTable];
+    button.setAttribute("aria-pressed", isTable);
+    if (!chart) return;
+    const { title, labels, series, format } = chart;
+    if (isTable) {
+      const columns = series.map((one) => [one.name, (index) => format(one.values[index]), "n"]);
+      fill(place, table([["", (index) => labels[index], "name"], ...columns], [...labels.keys()], { caption: title }));
+      return;
+    }
+    picture.setAttribute("aria-label", `${title}. The button Table shows the numbers.`);
+    if (!picture.isConnected) fill(place, h("figure", picture, h("ul.legend")));
+    fill(place.querySelector("ul"), series.map((one) => h("li", h(`i.${one.kind}`), one.name)));
+    drawColumns(picture, chart);
+  }
+  return { place, button, show, stop: () => observer.disconnect() };
+}

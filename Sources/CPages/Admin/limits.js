@@ -1,0 +1,42 @@
+// Limits: what each caller has used and has left, and the reset of one limit.
+
+function limitsView() {
+  const [list, notes, pages] = [h("div.stale"), h("div"), h("div.controls")];
+  const form = formOf("limits");
+  const words = frame("Limits", refreshButton(), form, notes, list, pages);
+  return {
+    async update(params, signal) {
+      fillForm(form, params);
+      const page = Number(params.page) || 1;
+      const told = await read("/admin/limits", { caller: params.caller, page }, signal);
+      fill(words, `${count(told.total)} callers`);
+      fill(notes, !told.shared && h("p.dim", `These are the figures of ${told.instance} alone.`));
+      fill(list, limitsTable(told, params));
+      const at = (text, next) => turn(text, "limits", { ...params, page: next });
+      fill(pages, page > 1 && at("Previous callers", page - 1), told.total > page * 200 && at("Next callers", page + 1));
+    },
+  };
+}
+
+function limitsTable(told, params) {
+  const rows = params.order === "used" ? [...told.items].sort((one, other) => share(other) - share(one)) : told.items;
+  const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may refuse the caller for ten seconds more." : `Reset at ${answer.instance} alone.`);
+  const reset = (row) => {
+    const name = `${row.limit}, ${row.quota} of ${row.caller}`;
+    const onclick = () => change(`Set the use of ${name} to 0?`, "Reset", "POST", "/admin/limits/reset", done, { caller: row.caller, id: row.id });
+    return row.unit !== "concurrent" && h("button.small", { disabled: !Number(row.used), "aria-label": `Reset ${name}`, onclick }, "Reset");
+  };
+  const columns = [
+    ["Caller", (row) => [link(row.caller ?? "no key", "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
+    ["Limit", (row) => row.limit, "wide"],
+    ["Quota", (row) => row.quota, "wide"],
+    ["Share", bar, "share"],
+    ["Used", (row) => decimal(row.used), "n wide"],
+    ["Left", (row) => decimal(row.left), "n"],
+    ["Free again", (row) => (row.resets_at ? time(row.resets_at * 1000) : NONE), "n wide"],
+    ["Waiting", (row) => h(row.waiting ? "span.warn" : "span", count(row.waiting)), "n wide"],
+    ["", reset, "n"],
+  ];
+  const empty = params.caller ? "No caller of this name has limits. Names are those of keys; the log names others by 16 characters." : "No known key has a limit. RATE_LIMIT and KEY_<NAME>_RATE_LIMIT set limits.";
+  return table(columns, rows, { empty });
+}

@@ -1,0 +1,116 @@
+// Overview: how the relay is, from one stream of events.
+
+function overviewView() {
+  const minutes = chartPlace();
+  const live = frame("Overview", minutes.button, find("#overview-parts").content.cloneNode(true));
+  const parts = Object.fromEntries([...main.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+  fill(parts.tiles, overviewTiles(null));
+  fill(parts.minutes, minutes.place);
+  const stream = liveOverview((told) => showOverview(parts, minutes, told), live, parts.notes);
+  return {
+    update: () => stream.open(),
+    leave() {
+      stream.close();
+      minutes.stop();
+    },
+  };
+}
+
+/** Reads the live events while the page is seen, and nothing while it is hidden. */
+function liveOverview(show, live, notes) {
+  let [source, timer] = [null, 0];
+  const close = () => {
+    source?.close();
+    clearTimeout(timer);
+  };
+  const open = () => {
+    close();
+    fill(live, document.hidden ? "paused" : "connecting …");
+    if (document.hidden) return;
+    source = new EventSource("/admin/live");
+    source.addEventListener("overview", (event) => {
+      fill(live, "live");
+      show(JSON.parse(event.data));
+    });
+    source.onerror = async () => {
+      close();
+      fill(live, "not live");
+      timer = setTimeout(open, 10000);
+      // A stream does not say why it failed; a plain request does, or shows the figures once more.
+      await read("/admin/overview").then(show, (failure) => fill(notes, notice("error", failure.message, refreshButton())));
+    };
+  };
+  document.addEventListener("visibilitychange", open);
+  return {
+    open,
+    close() {
+      document.removeEventListener("visibilitychange", open);
+      close();
+    },
+  };
+}
+
+/** Creates the figures of now; without data their places. */
+function overviewTiles(told) {
+  const { minutes = [], ttfb_ms: ttfb = {}, running, waiting, today = {}, yesterday = {} } = told?.data ?? {};
+  const sum = (name) => minutes.reduce((all, minute) => all + minute[name], 0);
+  const tokens = (sums) => count(sums.prompt_tokens + sums.completion_tokens);
+  const tiles = [
+    [link("Running", "requests", { status: "running" }), count(running), `at ${told?.instance}`],
+    ["Waiting", count(waiting), "for limits or capacity"],
+    ["First byte, median", duration(ttfb.p50), `95 % within ${duration(ttfb.p95)}`],
+    [link("Errors, last hour", "requests", { status: "failed" }), h(sum("errors") ? "span.bad" : "span", count(sum("errors"))), `of ${count(sum("requests"))} requests`],
+    [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
+    [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
+    [link("Cost today", "usage", { measure: "cost" }), money(today.cost, 4), `yesterday ${money(yesterday.cost, 4)}`],
+  ];
+  return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told ? value : NONE), h("dd.more", told && note)));
+}
+
+function showOverview(parts, place, told) {
+  const { minutes, providers, limits, instances, partial } = told.data;
+  fill(parts.tiles, overviewTiles(told));
+  const at = (index) => minutes[index].time * 1000;
+  place.show({
+    title: "Requests a minute in the last hour",
+    labels: minutes.map((_, index) => timeClock.format(at(index)).slice(0, 5)),
+    series: [
+      { name: "answered", kind: "c0", values: minutes.map((minute) => minute.requests - minute.errors) },
+      { name: "failed", kind: "failed", values: minutes.map((minute) => minute.errors) },
+    ],
+    format: count,
+    onpick: (index) => go("requests", { from: new Date(at(index)).toISOString(), to: new Date(at(index) + 60000).toISOString() }),
+  });
+  const bad = providers.filter((provider) => provider.state !== "ok");
+  const named = (provider) => link(provider.name, "providers");
+  fill(parts.providers, table([["Provider", named, "name"], ["State", (provider) => state(provider.state)]], bad, { empty: `All ${providers.length} can be used.` }));
+  const columns = [
+    ["Caller", (row) => [link(row.caller ?? "no key", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
+    ["Share", bar, "share"],
+    ["Left", (row) => decimal(row.left), "n"],
+  ];
+  fill(parts.limits, table(columns, limits, { empty: "No limit of a known key is used at the moment." }));
+  fill(parts.instances, instancesTable(instances));
+  const digests = new Set(instances.filter((one) => !one.silent).map((one) => one.settings));
+  fill(
+    parts.notes,
+    partial && warning("The figures of today are not complete: they were read for a second only."),
+    digests.size > 1 && warning("Instances have different settings: see the column Settings. Reload those that are behind."),
+  );
+}
+
+function instancesTable(instances) {
+  const silent = (row) => row.silent && [" ", h("span.badge.bad", "silent since ", time(row.seen_at * 1000))];
+  const columns = [
+    ["Name", (row) => [row.name, silent(row)], "name"],
+    ["Requests/min", (row) => count(row.requests_per_minute), "n"],
+    ["Running", (row) => count(row.running), "n"],
+    ["Memory", (row) => `${count(row.memory_mb)} MB`, "n wide"],
+    ["Longest turn", (row) => duration(row.longest_turn_ms), "n wide"],
+    ["Store", (row) => h(row.store === "unavailable" ? "span.bad" : "span", row.store)],
+    ["Started", (row) => time(row.started_at * 1000), "wide"],
+    ["Version", (row) => row.version, "wide"],
+    ["Settings", (row) => h(row.settings === instances[0].settings ? "code" : "code.warn", row.settings), "wide"],
+  ];
+  return table(columns, instances, { empty: "No instance has written its entry yet: that takes ten seconds." });
+}

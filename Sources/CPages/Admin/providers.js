@@ -1,0 +1,63 @@
+// Providers: their states, keys and models, and what has them used again.
+
+function providersView() {
+  const list = h("div.stale");
+  const words = frame("Providers", refreshButton(), list);
+  return {
+    async update(params, signal) {
+      const told = await read("/admin/provider", {}, signal);
+      const names = [...new Set(told.items.map((row) => row.name))];
+      fill(words, `${names.length}, as ${told.instance} sees them`);
+      fill(list, names.length ? names.map((name) => providerSection(told.items.filter((row) => row.name === name))) : h("p.empty", "No provider is configured. PROVIDER_<NAME>_KIND adds one."));
+    },
+  };
+}
+
+function providerSection(rows) {
+  const { name, provider, base_url: url, priority, errors, p50_ms: p50, p95_ms: p95 } = rows[0];
+  const bad = rows.find((row) => row.state !== "ok");
+  const path = `/admin/provider/${encodeURIComponent(name)}/resume`;
+  const done = () => `${name} is used again; at other instances within ten seconds.`;
+  const resume = () => change(`Have ${name} used again at once? Cooldowns of its keys end, and its circuit breakers close.`, "Resume", "POST", path, done, {});
+  const resumeKey = (key) => change(`End the cooldown of the key ${key} of ${name}?`, "End cooldown", "POST", path, done, { key });
+  const models = modelsTable(rows);
+  return h(
+    "section.provider",
+    { "aria-label": name },
+    h("div.head", h("h2", name), state(bad?.state ?? "ok"), h("span.dim", provider, ", priority ", priority, url && ", ", url), h("span.push", bad && h("button.small", { onclick: resume }, "Resume"))),
+    facts([
+      ["Duration, last hour", p50 != null && `half within ${duration(p50)}, 95 % within ${duration(p95)}`],
+      ["Errors, last hour", errors && causes(errors)],
+    ]),
+    h("div.columns", keysTable(rows[0], resumeKey), rows.length > 12 ? h("details", { open: Boolean(bad) }, h("summary", `${rows.length} models`), models) : models),
+  );
+}
+
+/** Writes errors by cause, the most frequent first. */
+function causes(errors) {
+  const pairs = Array.isArray(errors) ? errors.map((error) => [error.cause, error.count]) : Object.entries(errors);
+  return pairs.length ? pairs.sort((one, other) => other[1] - one[1]).map(([cause, number]) => h("div", h("span.bad", count(number)), " ", cause)) : "none";
+}
+
+function keysTable(provider, resumeKey) {
+  const resume = (key) => key.state.startsWith("cooldown") && h("button.small", { "aria-label": `End the cooldown of ${key.name}`, onclick: () => resumeKey(key.name) }, "End cooldown");
+  const columns = [
+    ["Key", (key) => key.name, "name"],
+    ["Weight", (key) => key.weight, "n"],
+    ["Running", (key) => count(key.running), "n"],
+    ["State", (key) => state(key.state)],
+    ["", resume, "n"],
+  ].filter(([label]) => label !== "Running" || provider.keys[0]?.running >= 0);
+  return table(columns, provider.keys, { caption: provider.api_key, empty: "No key of its own: callers bring theirs, or none is needed." });
+}
+
+function modelsTable(rows) {
+  const names = (row) => [row.mapped_model ?? "all that the vendor lists", row.original_model && row.original_model !== row.mapped_model && h("span.dim", " → ", row.original_model)];
+  const columns = [
+    ["Model", names, "name"],
+    ["Weight", (row) => row.weight, "n wide"],
+    ["Price in/out", (row) => row.cost ?? NONE, "n"],
+    ["State", (row) => state(row.state)],
+  ];
+  return table(columns, rows, {});
+}

@@ -1,0 +1,149 @@
+// Requests: records with filters, and one of them with its upstream calls.
+
+const ROWS = 50;
+
+function requestsView() {
+  const [list, notes, pages] = [h("div.stale"), h("div"), h("div.controls")];
+  const picks = picker("/admin/req_logs", "The sums of usage lose what they tell. This cannot be undone.");
+  const form = formOf("requests");
+  const words = frame("Requests", [picks.button, refreshButton()], form, notes, list, pages);
+  let [detail, shownList] = [null, ""];
+  return {
+    async update(params, signal, isMove) {
+      const key = hashOf("requests", { ...params, id: "" });
+      if (!isMove || key !== shownList) await update({ ...params, id: "" }, signal);
+      shownList = key;
+      detail = await showRecord(params, detail, picks, signal);
+    },
+    leave: () => detail?.remove(),
+  };
+  async function update(params, signal) {
+    fillForm(form, params);
+    if ([...form.querySelectorAll("details [name]")].some((control) => control.value)) form.querySelector("details").open = true;
+    picks.clear();
+    const isRunning = params.status === "running";
+    const told = isRunning ? await read("/admin/running", {}, signal) : await read("/admin/req_logs", { ...params, per_page: ROWS }, signal);
+    fill(list, isRunning ? runningTable(told) : recordsTable(told, params, picks));
+    fill(words, told.total_is_bound && "more than ", count(told.total), isRunning && ` at ${told.instance}`);
+    const older = (text, before) => turn(text, "requests", { ...params, before });
+    fill(notes, told.partial && warning("The search stopped after a second. These are the records found so far.", told.before && older("Search on", told.before)));
+    fill(pages, params.before && older("Newest", ""), !isRunning && told.items.length === ROWS && older("Older", told.items.at(-1).id));
+  }
+}
+
+function statusOf(record) {
+  const badge = (text, title) => [" ", h("span.badge.dim", { title }, text)];
+  return [h(record.status === "completed" ? "span.good" : "span.bad", record.http_status), record.cached && badge("cached"), record.attempts > 1 && badge(`${record.attempts}×`, "upstream calls")];
+}
+
+const modelOf = (record) => [record.model ?? NONE, record.model_used && record.model_used !== record.model && h("span.dim", " → ", record.model_used)];
+
+function recordsTable(told, params, picks) {
+  const places = costPlaces(told.items.map((row) => row.quota));
+  const guess = (row) => row.estimated && h("span.dim", { title: "estimated" }, "~");
+  const columns = [
+    ["Time", (row) => link(time(row.created_at), "requests", { ...params, id: row.id }), "name"],
+    ["Caller", (row) => [row.caller ?? noKey(), h("div.more.slim", row.model)]],
+    ["Model", (row) => modelOf(row), "wide"],
+    ["Provider", (row) => row.provider ?? NONE, "wide"],
+    ["Endpoint", (row) => row.uri, "wide"],
+    ["Status", (row) => [statusOf(row), row.api_error && h("div.more.wide", row.api_error.slice(0, 160))]],
+    ["In", (row) => [guess(row), count(row.prompt)], "n wide"],
+    ["Out", (row) => [guess(row), count(row.completion)], "n wide"],
+    ["Cost", (row) => money(row.quota, places), "n wide"],
+    ["Duration", (row) => duration(row.duration_ms), "n"],
+  ];
+  const filtered = ["No request matches these filters, whose names must be exact. ", link("Clear the filters", "requests"), "."];
+  const none = ["No request was recorded yet. ", link("Clients", "clients"), " has the settings with which programs ask this relay."];
+  return table(columns, told.items, { empty: Object.values(params).some(Boolean) ? filtered : none, picks });
+}
+
+function runningTable(told) {
+  const columns = [
+    ["Request", (row) => h("code", row.id), "name"],
+    ["Caller", (row) => row.caller ?? noKey()],
+    ["Model", (row) => row.model ?? NONE],
+    ["Provider", (row) => row.provider ?? NONE, "wide"],
+    ["Waits for", (row) => row.waiting_for ?? NONE],
+    ["Sent", (row) => size(row.bytes), "n wide"],
+    ["Age", (row) => duration(row.age_ms), "n"],
+  ];
+  return table(columns, told.items, { empty: "No request runs at this instance at the moment." });
+}
+
+/** Opens, changes or closes the dialog with one request, as the address says. */
+async function showRecord(params, dialog, picks, signal) {
+  if (!params.id) {
+    dialog?.close();
+    dialog?.remove();
+    return null;
+  }
+  const close = () => go("requests", { ...paramsNow(), id: "" });
+  const box = dialog ?? h("dialog", { "aria-label": "Request", onclose: close });
+  let content;
+  try {
+    content = recordDetail((await read(`/admin/req_logs/${params.id}`, {}, signal)).data, async () => (await picks.remove([params.id])) && close());
+  } catch (failure) {
+    if (failure.name === "AbortError") throw failure;
+    content = notice("error", failure.status === 404 ? "This record is gone: it was deleted, or newer ones took its place." : failure.message);
+  }
+  fill(box, h("div.head", h("h1", "Request"), h("span.push", h("button", { onclick: close }, "Close"))), content);
+  if (!dialog) {
+    body.append(box);
+    box.showModal();
+  }
+  return box;
+}
+
+function recordDetail(record, remove) {
+  const guess = record.estimated ? " (estimated)" : "";
+  const waited = (milliseconds) => milliseconds > 0 && duration(milliseconds);
+  return [
+    facts([
+      ["Request id", h("code", record.req_id)],
+      ["Started", time(record.created_at)],
+      ["Status", [statusOf(record), record.api_status && ` (the vendor's last: ${record.api_status})`]],
+      ["Error", record.api_error && h("span.bad", record.api_error)],
+      ["Caller", record.caller ? [link(record.caller, "requests", { caller: record.caller }), " ", h("span.dim", record.token)] : noKey()],
+      ["Endpoint", [record.uri, record.stream && ", as a stream"]],
+      ["Model", modelOf(record)],
+      ["Duration", duration(record.duration_ms)],
+      ["First byte after", waited(record.ttfb_ms)],
+      ["Waited for limits", waited(record.limits_wait_ms)],
+      ["Waited for capacity", waited(record.capacity_wait_ms)],
+      ["Tokens", `${count(record.prompt)} in, ${count(record.completion)} out${guess}`],
+      ["Cost", record.quota == null ? "no price is known" : money(record.quota) + guess],
+      ["Counted in", record.limits?.length && record.limits.map((limit) => h("div", limit))],
+      ["Trace", record.trace_id && h("code", record.trace_id)],
+    ]),
+    h("h2", "Upstream calls"),
+    callsTable(record.calls),
+    bodies(record),
+    h("div.controls", h("button.danger", { onclick: remove }, "Delete …")),
+  ];
+}
+
+function callsTable(calls) {
+  const places = costPlaces(calls.map((call) => call.quota));
+  const columns = [
+    ["Provider", (call) => [call.provider, more([call.key, call.model].filter(Boolean).join(", "))], "name"],
+    ["Status", (call) => [h(call.error ? "span.bad" : "span.good", call.status ?? "none"), call.error && more(call.error)]],
+    ["Tokens", (call) => `${call.estimated ? "~" : ""}${count(call.prompt)} / ${count(call.completion)}`, "n wide"],
+    ["Cost", (call) => money(call.quota, places), "n wide"],
+    ["Duration", (call) => duration(call.duration_ms), "n"],
+  ];
+  return table(columns, calls, { empty: "No provider was asked: the cache answered, or the request was refused before." });
+}
+
+function bodies({ request_data: request, response_data: response }) {
+  if (!request && !response) return h("p.empty", "No bodies are recorded. ADMIN_LOG_BODIES=true records those of later requests.");
+  return [["Request body", request], ["Response body", response]].map(([label, text]) => text && [h("h2", label), h("pre", { tabindex: 0, "aria-label": label }, pretty(text))]);
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

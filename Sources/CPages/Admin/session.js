@@ -1,0 +1,55 @@
+// What the page asks the relay for, and who is logged in.
+
+/** Creates the error of a response that is no success: its text is for the reader, and says what to do. */
+const failed = (status, message) => Object.assign(new Error(message), { status });
+
+/** Returns the path with the fields that have a value. */
+function address(path, fields = {}) {
+  const query = new URLSearchParams(Object.entries(fields).filter(([, value]) => value));
+  return query.size ? `${path}?${query}` : path;
+}
+
+/** Asks the relay, and returns the object that it answers. */
+async function ask(method, path, { fields, content, signal } = {}) {
+  let response;
+  try {
+    response = await fetch(address(path, fields), { method, signal, ...(content && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) }) });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw failed(0, "The relay cannot be reached. Check that it runs and that you are online, then try again.");
+  }
+  const told = await response.json().catch(() => null);
+  if (response.ok && told) return told;
+  if (response.status === 401 && path !== "/admin/login") endSession();
+  throw failed(response.status, told?.msg ?? told?.error?.message ?? `The relay answered with status ${response.status}. Its log says why.`);
+}
+
+const read = (path, fields, signal) => ask("GET", path, { fields, signal });
+
+const loginForm = find("#login");
+const refusal = loginForm.querySelector(".refusal");
+
+/** Shows the form to log in. What the reader looked at stays in the address, and comes back afterwards. */
+function endSession() {
+  if (!body.dataset.user) return;
+  body.dataset.user = "";
+  for (const open of document.querySelectorAll("dialog")) open.remove();
+  leaveView();
+  refusal.textContent = "The session has ended. Log in again.";
+  loginForm.username.focus();
+}
+
+loginForm.onsubmit = async (event) => {
+  event.preventDefault();
+  const content = Object.fromEntries(new FormData(loginForm));
+  refusal.textContent = "";
+  try {
+    await ask("POST", "/admin/login", { content });
+    loginForm.reset();
+    body.dataset.user = content.username;
+    showView();
+  } catch (failure) {
+    refusal.textContent = failure.message;
+    loginForm.password.select();
+  }
+};

@@ -1,0 +1,57 @@
+// A caller's own limits, and the use of the last 30 days.
+
+const [form, key, forget, place] = ["ask", "key", "forget", "shown"].map((id) => find(`#${id}`));
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("key", key.value);
+  show();
+});
+
+forget.addEventListener("click", () => {
+  sessionStorage.removeItem("key");
+  [key.value, forget.hidden] = ["", true];
+  fill(place);
+  key.focus();
+});
+
+async function show() {
+  key.value = sessionStorage.getItem("key") ?? "";
+  forget.hidden = !key.value;
+  if (!key.value) return;
+  let [told, response] = [null, null];
+  try {
+    response = await fetch("/v1/usage", { headers: { Authorization: `Bearer ${key.value.trim()}` }, cache: "no-store" });
+    told = await response.json();
+  } catch {
+    fill(place, notice("error", "The relay cannot be reached. Check that you are online, then try again."));
+    return;
+  }
+  if (response.ok) fill(place, content(told));
+  else fill(place, notice("error", told.error?.message ?? `The relay answered with status ${response.status}.`));
+}
+
+function grid(headings, rows, foot) {
+  const cells = (values, tag) => values.map((value, index) => h(index ? "td" : tag, { class: index ? "n" : null, scope: tag === "th" ? "row" : null }, value));
+  const heads = headings.map((label, index) => h("th", { scope: "col", class: index ? "n" : null }, label));
+  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows.map((row) => h("tr", {}, cells(row, "th")))), foot && h("tfoot", {}, h("tr", {}, cells(foot, "th")))));
+}
+
+function content(told) {
+  const limits = told.limits.map((limit) => [
+    [`${limit.name ?? ""} ${limit.limit}`.trim(), bar(Number(limit.used) / (Number(limit.used) + Number(limit.left) || 1))],
+    decimal(limit.used),
+    decimal(limit.left),
+    limit.resets_at ? time(limit.resets_at * 1000) : NONE,
+  ]);
+  const places = costPlaces(told.days.map((row) => row.cost));
+  const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), money(row.cost, places)]);
+  return [
+    h("h2", {}, told.caller ? `Limits of ${told.caller}` : "Limits"),
+    limits.length ? grid(["Limit", "Used", "Left", "Free again"], limits) : h("p", { class: "empty" }, "This key has no limits."),
+    h("h2", {}, "The last 30 days"),
+    days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days) : h("p", { class: "empty" }, "No usage was recorded in the last 30 days, or this relay keeps no records."),
+  ];
+}
+
+show();

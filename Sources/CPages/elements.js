@@ -1,0 +1,108 @@
+// Elements, numbers and times, for all pages of the relay. Nothing here or elsewhere reads text as HTML.
+
+const body = document.body;
+const find = (selector) => document.querySelector(selector);
+
+/** Returns the text with control characters and marks of direction made visible. */
+function shown(value) {
+  return String(value).replace(/[^\P{C}\n\t]|[\u2028\u2029]/gu, (mark) => `<U+${mark.codePointAt(0).toString(16).padStart(4, "0")}>`);
+}
+
+/** Appends children, of which texts become text nodes; null, undefined and false are left out. */
+function append(element, children) {
+  for (const child of children.flat(9)) if (child || child === 0) element.append(child instanceof Node ? child : shown(child));
+  return element;
+}
+
+/** Sets attributes, listeners (`onclick`) and properties of style: `{ style: { width: "2px" } }`. */
+function dress(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "style") for (const property in value) element.style.setProperty(property, value[property]);
+    else if (value || value === 0 || value === "") element.setAttribute(name, value === true ? "" : shown(value));
+  }
+  return element;
+}
+
+/** Creates an element, perhaps with classes and attributes: `h("td.n", { title: "all" }, "12")`. */
+function h(name, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  if (children[0]?.constructor === Object) dress(element, children.shift());
+  return append(element, children);
+}
+
+/** Replaces the children of an element. */
+function fill(element, ...children) {
+  element.replaceChildren();
+  return append(element, children);
+}
+
+// Numbers.
+
+const NONE = "–";
+
+const count = (number) => number == null ? NONE : number.toLocaleString("en", { maximumFractionDigits: 0 });
+
+/** Returns the decimals of a number, also of one that is written with an exponent: `1e-7` has seven. */
+function decimals(number) {
+  const [digits, exponent] = String(number ?? 0).split("e");
+  return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent ?? 0));
+}
+
+/** Returns how many decimals show all costs of a column to the last digit, so that they stand below each other. */
+const costPlaces = (costs) => Math.min(20, Math.max(2, ...costs.map(decimals)));
+
+/** Returns dollars; without `places` to the last digit. */
+function money(cost, places = costPlaces([cost])) {
+  return cost == null ? NONE : `$${decimal(cost.toFixed(places))}`;
+}
+
+/** Groups the digits of a decimal text. */
+function decimal(text) {
+  const [whole, part] = String(text).split(".");
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (part ? `.${part}` : "");
+}
+
+// Times, in the zone of the relay's days.
+
+let zone = body.dataset.zone;
+
+function clock(options) {
+  try {
+    return new Intl.DateTimeFormat("sv-SE", { timeZone: zone, ...options });
+  } catch {
+    // The relay's database has a zone that this browser's has not.
+    zone = "UTC";
+    return clock(options);
+  }
+}
+
+const dayClock = clock({ dateStyle: "short" });
+const timeClock = clock({ timeStyle: "medium" });
+
+/** Returns the day of a time as `2026-01-31`. */
+const day = (time) => dayClock.format(time);
+
+/** Creates a time: the clock alone if it is of today, with all of it as its title. */
+function time(value) {
+  const date = new Date(value);
+  const [itsDay, itsTime] = [day(date), timeClock.format(date)];
+  const isToday = itsDay === day(Date.now());
+  return h("time", { datetime: date.toISOString(), title: `${itsDay} ${itsTime} ${zone ?? ""}` }, !isToday && h("span.dim", itsDay.slice(2), " "), itsTime);
+}
+
+/** Creates a bar that shows which part of a limit is used; texts beside it say the numbers. */
+function bar({ used, left }) {
+  const part = share({ used, left });
+  return h(`span.bar${part >= 0.95 ? ".full" : part >= 0.8 ? ".near" : ""}`, { "aria-hidden": "true" }, h("span", { style: { width: `${part * 100}%` } }));
+}
+
+/** Returns the part of a limit that is used, from 0 to 1. */
+const share = ({ used, left }) => Math.min(1, used / (Number(used) + Number(left)) || 0);
+
+/** Creates a message, with what can be done about it. */
+function notice(kind, text, ...actions) {
+  return h(`div.notice.${kind}`, { role: kind === "error" ? "alert" : "status" }, h("p", text), actions);
+}

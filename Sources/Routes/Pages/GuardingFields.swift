@@ -1,0 +1,11 @@
+/// Header lines of the operator's side: no other page may show, read or keep what it answers.
+///
+/// - Parameter nonce: of the page's own style and script; nil: the response has none.
+func guardingFields(nonce: String?) -> String {
+    let own = nonce.map { "script-src 'nonce-\($0)'; style-src 'nonce-\($0)'; " } ?? ""
+    return """
+        Content-Security-Policy: default-src 'none'; \(own)img-src 'self' data:; connect-src 'self'; form-action 'self'; \
+        base-uri 'none'; frame-ancestors 'none'\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\
+        Cache-Control: no-store\r\n
+        """
+}

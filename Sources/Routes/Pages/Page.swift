@@ -1,0 +1,95 @@
+import CPages
+import Engine
+import Shared
+
+/// An HTML page of the relay's own. Its style and script are parts of it, so that a browser asks for nothing else.
+struct Page {
+    let title: String
+    /// Values for the page's script: attributes `data-...` of the body.
+    let data: [(name: StaticString, value: String)]
+    private let content: relay_page_text
+    private let script: relay_page_text
+
+    private init(
+        _ title: String,
+        _ data: [(name: StaticString, value: String)],
+        _ content: relay_page_text,
+        _ script: relay_page_text
+    ) {
+        self.title = title
+        self.data = data
+        self.content = content
+        self.script = script
+    }
+
+    /// Creates the operator's page.
+    static func admin(title: String, _ data: [(name: StaticString, value: String)]) -> Page {
+        Page(title, data, relay_page_admin(), relay_page_admin_script())
+    }
+
+    /// Creates the page on which callers see their own usage.
+    static func usage(title: String) -> Page {
+        Page(title, [], relay_page_usage(), relay_page_usage_script())
+    }
+
+    /// Sends the page. Style and script run with a nonce that no other response has.
+    func send(by exchange: Exchange, _ gateway: Gateway) {
+        let nonce = gateway.ids.id("")
+        exchange.operatorFields += guardingFields(nonce: nonce)
+        exchange.send(200, type: "text/html; charset=utf-8", body: html(nonce: nonce))
+    }
+
+    private func html(nonce: String) -> ByteBuffer {
+        var html = ByteBuffer(
+            #"<!doctype html><html lang="en"><head><meta charset="utf-8"><title>\#(title.escapedForHTML)</title>"#
+        )
+        html.append(
+            #"""
+            <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">\#
+            <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E\#
+            %3Cpath fill='%232f6fb5' d='M0 1h5v2h3v4H3V5H0z'/%3E%3C/svg%3E"><style nonce="\#(nonce)">
+            """#
+        )
+        html.append(relay_page_style())
+        html.append("</style></head><body")
+        for (name, value) in data { html.append(#" data-\#(name)="\#(value.escapedForHTML)""#) }
+        html.append(">")
+        html.append(content)
+        html.append(#"<script type="module" nonce="\#(nonce)">"#)
+        html.append(script)
+        html.append("</script></body></html>")
+        return html
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func append(_ text: relay_page_text) {
+        append(UnsafeRawBufferPointer(start: text.bytes, count: text.count))
+    }
+}
+
+extension String {
+    /// The text as content of an element, or as value of an attribute in quotation marks.
+    var escapedForHTML: String {
+        var escaped = ""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "&": escaped += "&amp;"
+            case "<": escaped += "&lt;"
+            case ">": escaped += "&gt;"
+            case "\"": escaped += "&quot;"
+            default: escaped.unicodeScalars.append(scalar)
+            }
+        }
+        return escaped
+    }
+}
+
+extension Settings {
+    /// The title of a page: with the host of `PUBLIC_URL`, so that two deployments are not confused.
+    func pageTitle(_ name: String) -> String {
+        guard let publicURL else { return "\(Product.name) \(name)" }
+        let host = publicURL.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }
+        return "\(Product.name) \(name) · \(host)"
+    }
+}

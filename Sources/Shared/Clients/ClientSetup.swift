@@ -1,0 +1,147 @@
+/// The settings to paste into a program, so that the program uses this relay.
+package struct ClientSetup: Sendable {
+    /// The program's name.
+    package let name: String
+    /// The place for the text: a shell, a file, a program.
+    package let place: String
+    package let text: String
+
+    /// The variable that stands for the caller's key in all texts: a key itself is in none.
+    package static let keyVariable = "RELAY_KEY"
+
+    /// The setups of the programs that callers use most.
+    ///
+    /// - Parameters:
+    ///   - address: the relay's URL, without a slash at the end.
+    ///   - model: a model that the caller may use.
+    package static func all(address: String, model: String) -> [ClientSetup] {
+        let target = Target(address: address, model: model)
+        return [
+            ClientSetup(name: "curl", place: "a shell", text: target.curl),
+            ClientSetup(name: "OpenAI SDK for Python", place: "a Python program", text: target.openAIPython),
+            ClientSetup(name: "OpenAI SDK for JavaScript", place: "a JavaScript module", text: target.openAIJavaScript),
+            ClientSetup(name: "Anthropic SDK for Python", place: "a Python program", text: target.anthropicPython),
+            ClientSetup(name: "Open WebUI", place: "a shell", text: target.openWebUI),
+            ClientSetup(name: "Codex", place: "~/.codex/config.toml", text: target.codex),
+            ClientSetup(name: "Claude Code", place: "a shell, before `claude`", text: target.claudeCode),
+        ]
+    }
+}
+
+/// The address and model that a setup names.
+private struct Target {
+    let address: String
+    let model: String
+
+    var curl: String {
+        let body = #"{"model": \#(model.inQuotes), "messages": [{"role": "user", "content": "Hello"}]}"#
+        return #"""
+            curl \#("\(address)/v1/chat/completions".inShell) \
+              -H "Authorization: Bearer $RELAY_KEY" \
+              -H "Content-Type: application/json" \
+              -d \#(body.inShell)
+            """#
+    }
+
+    var openAIPython: String {
+        """
+        import os
+        from openai import OpenAI
+
+        client = OpenAI(base_url=\("\(address)/v1".inQuotes), api_key=os.environ["RELAY_KEY"])
+        answer = client.chat.completions.create(
+            model=\(model.inQuotes),
+            messages=[{"role": "user", "content": "Hello"}],
+        )
+        print(answer.choices[0].message.content)
+        """
+    }
+
+    var openAIJavaScript: String {
+        """
+        import OpenAI from "openai";
+
+        const client = new OpenAI({ baseURL: \("\(address)/v1".inQuotes), apiKey: process.env.RELAY_KEY });
+        const answer = await client.chat.completions.create({
+          model: \(model.inQuotes),
+          messages: [{ role: "user", content: "Hello" }],
+        });
+        console.log(answer.choices[0].message.content);
+        """
+    }
+
+    var anthropicPython: String {
+        """
+        import os
+        from anthropic import Anthropic
+
+        client = Anthropic(base_url=\(address.inQuotes), api_key=os.environ["RELAY_KEY"])
+        answer = client.messages.create(
+            model=\(model.inQuotes),
+            max_tokens=1024,
+            messages=[{"role": "user", "content": "Hello"}],
+        )
+        print(answer.content[0].text)
+        """
+    }
+
+    var openWebUI: String {
+        """
+        export OPENAI_API_BASE_URL=\("\(address)/v1".inShell)
+        export OPENAI_API_KEY="$RELAY_KEY"
+        export DEFAULT_MODELS=\(model.inShell)
+        export ENABLE_OLLAMA_API=false
+        open-webui serve
+        """
+    }
+
+    var codex: String {
+        """
+        # RELAY_KEY has the key: export RELAY_KEY=... before `codex`.
+        model = \(model.inQuotes)
+        model_provider = "relay"
+
+        [model_providers.relay]
+        name = "relay"
+        base_url = \("\(address)/v1".inQuotes)
+        env_key = "RELAY_KEY"
+        wire_api = "responses"
+        """
+    }
+
+    var claudeCode: String {
+        """
+        export ANTHROPIC_BASE_URL=\(address.inShell)
+        export ANTHROPIC_AUTH_TOKEN="$RELAY_KEY"
+        export ANTHROPIC_MODEL=\(model.inShell)
+        export ANTHROPIC_DEFAULT_HAIKU_MODEL=\(model.inShell)
+        """
+    }
+}
+
+extension String {
+    /// The text as a literal of JSON, which Python, JavaScript and TOML read alike.
+    fileprivate var inQuotes: String {
+        var quoted = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\\(scalar)"
+            case "\u{0}"..<" ":
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+
+    /// The text as one word of a POSIX shell.
+    fileprivate var inShell: String {
+        let plain = utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [45, 46, 47, 58, 95].contains(byte)
+        }
+        if plain, !isEmpty { return self }
+        return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+}

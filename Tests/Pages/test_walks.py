@@ -1,0 +1,399 @@
+"""Walks through the admin page in a browser: each view at the width of a phone and of a desk, light and dark."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+
+import local_http
+import pytest
+import world
+from axe_playwright_python.sync_playwright import Axe
+from conftest import Visitor
+from relay_process import Relay
+
+VIEWS = ["overview", "requests", "usage", "limits", "providers", "cache", "settings", "clients"]
+FORMS = [(1280, "light"), (360, "dark"), (360, "light"), (1280, "dark")]
+
+
+def assert_fits(visitor: Visitor, what: str) -> None:
+    wide = visitor.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide[0] <= wide[1], f"{what} is wider than the window: {wide}"
+
+
+def assert_reachable(visitor: Visitor, what: str) -> None:
+    """axe's rules, with those of contrast; and each control can have the focus."""
+    found = Axe().run(visitor.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    faults = [f"{fault['id']}: {node['html'][:200]}" for fault in found.response["violations"] for node in fault["nodes"]]
+    assert faults == [], f"{what}: {faults}"
+    skipped = visitor.page.evaluate(
+        """[...document.querySelectorAll("a, button, input, select, summary")]
+        .filter((control) => control.checkVisibility() && !control.disabled && control.tabIndex < 0).map((control) => control.outerHTML)"""
+    )
+    assert skipped == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(*form, marks=[pytest.mark.short] if place < 2 else []) for place, form in enumerate(FORMS)])
+def test_each_view(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    for view in VIEWS:
+        visitor.show(view)
+        assert visitor.page.locator("main h1").inner_text() == view.capitalize()
+        assert_fits(visitor, view)
+        assert_reachable(visitor, view)
+    visitor.show("requests?status=failed")
+    visitor.page.locator("tbody th a").first.click()
+    visitor.page.wait_for_selector("dialog[open] .facts")
+    assert_fits(visitor, "detail")
+    assert_reachable(visitor, "detail")
+    visitor.press("Escape")
+    visitor.page.wait_for_selector("dialog", state="detached")
+    visitor.assert_content()
+
+
+@pytest.mark.short
+def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(360, "dark", user=False)
+    visitor.log_in("not-the-password")
+    visitor.page.wait_for_selector("#login .refusal >> text=Wrong username or password")
+    assert_fits(visitor, "login")
+    assert_reachable(visitor, "login")
+    assert visitor.page.locator("main").is_hidden()
+    visitor.complaints.clear()  # the browser's own word on the status 401
+    visitor.page.fill("#password", world.PASSWORD)
+    visitor.press("Enter")
+    visitor.settle("overview")
+    visitor.page.click("text=Log out")
+    visitor.page.wait_for_selector("#login >> visible=true")
+    assert visitor.page.url.endswith("/admin")
+    visitor.assert_content()
+
+
+def test_a_session_that_ends_asks_for_a_login_and_goes_on_there(visit: Callable[..., Visitor], relay: Relay) -> None:
+    visitor = visit()
+    visitor.show("usage?by=caller")
+    visitor.context.clear_cookies()
+    visitor.press("r")
+    visitor.page.wait_for_selector("text=The session has ended. Log in again.")
+    visitor.page.fill("#username", "admin")
+    visitor.page.fill("#password", world.PASSWORD)
+    visitor.press("Enter")
+    visitor.settle("usage")
+    assert visitor.page.locator("select[name=by]").input_value() == "caller"
+
+
+@pytest.mark.short
+def test_hostile_text_is_text(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    for view in ("requests?keywords=planted", "usage?by=model", "usage?by=caller", "usage?by=provider", "usage?by=endpoint"):
+        visitor.show(view)
+        assert "<script>document.title='planted'</script>\"'><img src=x onerror=alert(1)><U+0007><U+202e>txt" in page.locator("main").inner_text()
+    visitor.show("requests?keywords=idplanted")
+    visitor.show("requests?keywords=id%3Cscript")
+    page.locator("tbody th a").first.click()
+    detail = page.locator("dialog")
+    page.wait_for_selector("dialog .facts")
+    for word in ("id<script>", "/e<script>", "caller<script>", "model<script>", "used<script>", "provider<script>", "key<script>", "error<script>"):
+        assert word in detail.inner_text(), word
+    assert page.title().startswith("relay") and page.evaluate("document.querySelectorAll('img, main script, dialog script').length") == 0
+    visitor.assert_content()
+
+
+def test_filters_and_pages_are_in_the_address(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("requests")
+    visitor.press("/")
+    assert page.evaluate("document.activeElement.name") == "keywords"
+    visitor.press("Escape")
+    page.select_option("select[name=status]", "failed")
+    page.wait_for_url("**/admin#/requests?status=failed")
+    visitor.settle("requests")
+    assert set(page.locator("tbody td:nth-child(7) > span:first-child").all_inner_texts()) <= {"404", "502", "429"}
+    page.fill("input[name=model]", "code")
+    visitor.press("Enter")
+    page.wait_for_url("**/admin#/requests?status=failed&model=code")
+    visitor.settle("requests")
+    assert page.locator("tbody tr").count() > 5
+    page.click("text=More filters")
+    page.fill("input[name=min_cost]", "9999")
+    visitor.press("Enter")
+    page.wait_for_selector("text=No request matches these filters")
+    page.click("main >> text=Clear the filters")
+    page.wait_for_url("**/admin#/requests")
+    visitor.settle("requests")
+    first = page.locator("tbody th a").first.get_attribute("href")
+    page.click("text=Older")
+    page.wait_for_url("**before=*")
+    visitor.settle("requests")
+    assert page.locator("tbody th a").first.get_attribute("href") != first
+    page.go_back()
+    visitor.settle("requests")
+    assert page.locator("tbody th a").first.get_attribute("href") == first
+    page.reload()
+    visitor.settle("requests")
+    visitor.assert_content()
+
+
+def test_the_keyboard_alone(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("requests")
+    visitor.press("j", "j", "j", "k")
+    href = page.evaluate("document.activeElement.hash")
+    assert href == page.locator("tbody th a").nth(1).get_attribute("href")
+    visitor.press("Enter")
+    page.wait_for_selector("dialog[open] .facts")
+    visitor.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    assert page.evaluate("document.activeElement.hash") == href, "the focus is where it was"
+
+
+def test_times_to_look_at_a_minute_and_a_day(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    page.locator(".chart g").last.click(force=True)
+    page.wait_for_url("**/requests?from=*Z&to=*Z")
+    visitor.settle("requests")
+    visitor.show("usage")
+    page.locator(".chart g").last.click(force=True)
+    page.wait_for_url("**/requests?from=*&to=*")
+    visitor.settle("requests")
+    assert page.locator("input[name=from]").input_value() == page.locator("input[name=to]").input_value()
+    visitor.assert_content()
+
+
+def test_records_are_deleted(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("requests?model=summary")
+    shown = page.locator("main .head .dim")
+    before = int(shown.inner_text().replace(",", ""))
+    page.locator("tbody input").nth(0).check()
+    page.locator("tbody input").nth(1).check()
+    page.click("text=Delete 2 …")
+    page.click("dialog >> text=Cancel")
+    assert int(shown.inner_text().replace(",", "")) == before
+    page.click("text=Delete 2 …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Deleted 2.")
+    visitor.settle("requests")
+    assert int(shown.inner_text().replace(",", "")) == before - 2
+    page.locator("tbody th a").first.click()
+    page.click("dialog >> text=Delete …")
+    page.click("dialog.question >> button.danger")
+    page.wait_for_selector("dialog", state="detached")
+    visitor.settle("requests")
+    assert int(shown.inner_text().replace(",", "")) == before - 3
+    visitor.assert_content()
+
+
+@pytest.mark.short
+def test_a_limit_is_reset_and_a_provider_resumed(visit: Callable[..., Visitor], relay: Relay) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("limits?order=used")
+    assert "support" in page.locator("tbody").inner_text()
+    visitor.show("limits?caller=support")
+    row = page.locator("tbody tr", has_text="40 requests per hour")
+    assert row.locator("td").nth(4).inner_text() != "40"
+    row.locator("button").click()
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Reset at")
+    visitor.settle("limits")
+    assert page.locator("tbody tr td").nth(4).inner_text() == "40"
+    for _ in range(8):
+        world.ask(relay, "code")
+    visitor.show("providers")
+    page.wait_for_selector("section[aria-label=backup] >> text=Resume")
+    page.click("section[aria-label=backup] >> text=Resume")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=backup is used again")
+    visitor.settle("providers")
+    assert page.locator("section[aria-label=backup] .head .good").inner_text() == "ok"
+    visitor.assert_content()
+
+
+def test_the_cache_is_emptied(visit: Callable[..., Visitor], relay: Relay) -> None:
+    visitor = visit()
+    page = visitor.page
+    world.ask(relay, "fast", content="to be kept")
+    visitor.show("cache")
+    page.click("th >> text=Hits")
+    page.wait_for_url("**sort=hit_count*")
+    visitor.settle("cache")
+    page.locator("summary").first.click()
+    page.wait_for_selector("text=No bodies are recorded")
+    before = page.locator("tbody tr").count()
+    page.locator("tbody input").first.check()
+    page.click("text=Delete 1 …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Deleted 1.")
+    visitor.settle("cache")
+    assert page.locator("tbody tr").count() == before - 1
+    page.click("text=Delete all …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("text=No response is stored yet.")
+    visitor.assert_content()
+
+
+def test_settings_are_read_anew(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("settings")
+    page.click("text=Reload …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Configuration reloaded at")
+    page.fill("input[name=find]", "rate_limit")
+    visitor.press("Enter")
+    page.wait_for_url("**find=rate_limit")
+    assert page.locator("table").first.locator("tbody tr").count() > 10
+    page.check("input[name=all]")
+    page.wait_for_url("**all=yes")
+    page.uncheck("input[name=all]")
+    page.wait_for_url(re.compile("settings.find=rate_limit$"))
+    assert "reload" in page.locator("table").last.inner_text()
+    for secret in (world.PASSWORD, world.TEAM):
+        assert secret not in page.content()
+    visitor.assert_content()
+
+
+def test_what_clients_need(visit: Callable[..., Visitor], relay: Relay) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("clients?caller=known:team")
+    page.select_option("select[name=model]", "large")
+    page.wait_for_url("**model=large")
+    visitor.settle("clients")
+    texts = page.locator("pre").all_inner_texts()
+    assert len(texts) == 7 and all(relay.base_url in text and "large" in text and world.TEAM not in text for text in texts)
+    page.select_option("select[name=caller]", "known:mobile-app")
+    page.wait_for_url("**caller=known*mobile-app*")
+    visitor.settle("clients")
+    assert page.locator("select[name=model]").input_value() == "fast"
+    visitor.assert_content()
+
+
+def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], relay: Relay) -> None:
+    visitor = visit()
+    page = visitor.page
+    session = {"Authorization": f"Bearer {visitor.context.cookies()[0]['value']}"}
+    for measure in ("requests", "cost"):
+        visitor.show(f"usage?by=model&measure={measure}&to=&from=")
+        drawn = page.evaluate("[...document.querySelectorAll('.chart g title')].map((title) => title.textContent.split('\\n'))")
+        page.click("text=Table")
+        rows = page.locator(".chart tbody tr").evaluate_all("rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))")
+        names = page.locator(".chart thead th").all_inner_texts()
+        assert [row[0] for row in rows] == [column[0] for column in drawn]
+        for column, row in zip(drawn, rows, strict=True):
+            assert [f"{name}: {value}" for name, value in zip(names[1:], row[1:], strict=True) if value not in ("0", "$0.00")] == column[1:]
+        page.click("text=Table")
+    told = local_http.get(f"{relay.base_url}/admin/usage", params={"by": "model", "from": drawn[0][0], "to": drawn[-1][0]}, headers=session).json()
+    foot = page.locator("tfoot td").all_inner_texts()
+    numbers = [text.replace(",", "").replace("$", "") for text in foot]
+    assert numbers[0] == str(told["sum"]["requests"]) and float(numbers[4]) == told["sum"]["cost"]
+
+
+def test_csv_of_the_rows_shown(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.show("usage?by=caller")
+    shown = visitor.page.locator("main > div:last-child tbody tr, .stale tbody tr").count()
+    with visitor.page.expect_download() as download:
+        visitor.page.click("text=CSV")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    assert len(rows) == shown and download.value.suggested_filename.startswith("usage-2")
+    with visitor.page.expect_download() as download:
+        visitor.page.click("text=JSON")
+    assert len(json.loads(download.value.path().read_text())["items"]) == shown
+
+
+def test_printed_usage_fits_a4(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(scheme="dark")
+    page = visitor.page
+    visitor.show("usage?by=model")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 688, "height": 1000})
+    assert page.locator("header").is_hidden() and page.locator("form").first.is_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 688
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every((part) => part.scrollWidth <= part.clientWidth)")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert b"/Count 1" in page.pdf(prefer_css_page_size=True), "it is one page"
+
+
+def test_nothing_jumps_while_it_loads(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.page.evaluate(
+        """window.moved = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.moved += entry.value }))
+        .observe({ type: "layout-shift", buffered: true })"""
+    )
+    for view in VIEWS * 2:
+        visitor.show(view)
+        visitor.page.wait_for_timeout(100)
+    assert visitor.page.evaluate("window.moved") < 0.02
+
+
+def test_hidden_it_asks_for_nothing(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("text=paused")
+    visitor.asked.clear()
+    page.wait_for_timeout(5_000)
+    assert visitor.asked == []
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("main .head >> text=live")
+    assert [url.rpartition("/")[2] for url in visitor.asked] == ["live"]
+
+
+def test_a_relay_that_is_gone(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("limits")
+    page.route("**/admin/limits*", lambda route: route.abort())
+    visitor.press("r")
+    page.wait_for_selector("text=The relay cannot be reached. Check that it runs")
+    assert page.locator("tbody tr").count() > 3, "what was shown stays"
+    page.unroute("**/admin/limits*")
+    page.click("text=Try again")
+    page.wait_for_selector(".failure", state="detached")
+
+
+@pytest.mark.short
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
+    visitor = visit(width, scheme, user=False)
+    page = visitor.page
+    page.goto(f"{relay.base_url}/usage")
+    assert_reachable(visitor, "empty")
+    page.fill("#key", "no-such-key")
+    visitor.press("Enter")
+    page.wait_for_selector(".notice.error")
+    visitor.complaints.clear()
+    page.fill("#key", world.TEAM)
+    visitor.press("Enter")
+    page.wait_for_selector("text=Limits of team")
+    assert "60 requests per minute" in page.locator("#shown").inner_text() and page.locator("#shown table").count() == 2
+    assert_fits(visitor, "usage")
+    assert_reachable(visitor, "usage")
+    page.reload()
+    page.wait_for_selector("text=Limits of team")
+    page.click("text=Forget the key")
+    assert page.locator("#shown").inner_text() == "" and page.evaluate("sessionStorage.length + localStorage.length") == 0
+    visitor.assert_content()
+
+
+@pytest.mark.short
+def test_headers_of_the_pages(relay: Relay) -> None:
+    for path in ("/admin", "/usage"):
+        one, other = (local_http.get(relay.base_url + path) for _ in range(2))
+        policy = one.headers["content-security-policy"]
+        nonce = re.search("script-src 'nonce-([^']+)'", policy)[1]
+        assert policy.startswith("default-src 'none'; ") and f"style-src 'nonce-{nonce}'" in policy and "frame-ancestors 'none'" in policy
+        assert one.text.count(f'nonce="{nonce}"') == 2 and nonce not in other.text
+        assert one.headers["cache-control"] == "no-store" and one.headers["referrer-policy"] == "no-referrer"
+        assert local_http.request("POST", relay.base_url + path).status_code == 405
+        assert "access-control-allow-origin" not in one.headers
