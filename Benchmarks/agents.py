@@ -3,6 +3,8 @@ response."""
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +22,7 @@ SIZES = (20_000, 200_000)
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
 ROWS = ("1 KB", "20 KB in 22 messages", "200 KB in 22 messages", "60 tools (63 KB)", "a picture of 0.9 MB")
 MANY = (512, 1024)  # connections
+TOKENS = {"RATE_LIMIT": "1000000000000 tokens/hour"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ VENDORS = {
     "anthropic": Vendor("anthropic", model="claude-sonnet-4-5"),
     "gemini": Vendor("gemini", model="gemini-2.5-flash"),
     "cohere": Vendor("cohere", model="command-a-03-2025"),
-    "cloudflare": Vendor("cloudflare", model="@cf/meta/llama-3.3-70b-instruct-fp8-fast", more=(("ACCOUNT", "bench"),)),
+    "cloudflare": Vendor("cloudflare", model="@cf/meta/llama-3.3-70b-instruct-fp8-fast", more=(("ACCOUNT_ID", "bench"),)),
 }
 PASSED, TRANSLATED = "openai", "onemin"
 
@@ -82,6 +85,7 @@ def agents(bench: Bench) -> None:
     header = ["request", "nginx us", "passed on us", "ratio", "translated us", "ratio"]
     title = f"Requests of agents: processor time, one thread, {CONNECTIONS} connections"
     outcome.tables += [Table(title, header, rows), Table("The same by the kind of text, 22 messages", header, texts)]
+    outcome.tables += [_tokens(bench, bodies), _turns(bench, bodies["1 MB"])]
     outcome.tables.append(_many(bench, bodies["1 KB"]))
     surfaces = {"chat": bodies["20 KB in 22 messages"], "Responses": bodies["response"], "Messages": bodies["message"]}
     outcome.tables.append(_surfaces(bench, surfaces))
@@ -94,6 +98,7 @@ def _bodies(folder: Path) -> dict[str, Request]:
         "200 KB in 22 messages": (prompts.chat("prose", SIZES[1]), CHAT),
         "60 tools (63 KB)": (prompts.tools(), CHAT),
         "a picture of 0.9 MB": (prompts.picture(), CHAT),
+        "1 MB": (prompts.chat("prose", 1_000_000), CHAT),
         "response": (prompts.response(), RESPONSES),
         "message": (prompts.message(), MESSAGES),
     } | {f"{size} {kind}": (prompts.chat(kind, size), CHAT) for size in SIZES for kind in prompts.KINDS}
@@ -131,6 +136,45 @@ def _row(bench: Bench, programs: list[Program], title: str, request: Request) ->
 
 def _ratio(taken: dict[str, list[Round]], name: str) -> float:
     return median(one.processor / other.processor for one, other in zip(taken[name], taken["nginx"], strict=True))
+
+
+def _tokens(bench: Bench, bodies: dict[str, Request]) -> Table:
+    """Returns what a limit on tokens costs beside one on requests, when the vendor reports its usage."""
+    rows = []
+    with ExitStack() as stack:
+        port = stack.enter_context(bench.setup.upstream()).whole_port
+        programs = [
+            stack.enter_context(bench.setup.start_relay(port, 1, f"{vendor}, {limit}", VENDORS[vendor].settings(port) | own))
+            for vendor in (PASSED, TRANSLATED)
+            for limit, own in (("requests", {}), ("tokens", TOKENS))
+        ]
+        for title in ROWS[:3]:
+            taken = bench.interleave(programs, "whole", CONNECTIONS, *bodies[title].options)
+            row = [title]
+            for vendor in (PASSED, TRANSLATED):
+                pairs = zip(taken[f"{vendor}, tokens"], taken[f"{vendor}, requests"], strict=True)
+                ratio = median(one.processor / other.processor for one, other in pairs)
+                row.append(f"{ratio:.2f}")
+                bench.outcome.figures["tokens"] = max(ratio, bench.outcome.figures.get("tokens", 0))
+            rows.append(row)
+    return Table("A limit on tokens / one on requests, processor time", ["request", "passed on", "translated"], rows)
+
+
+def _turns(bench: Bench, request: Request) -> Table:
+    """Returns the longest turn of the event loop while prompts of 1 MB come over four connections, as the relay reports it."""
+    rows = []
+    for limit, own in (("requests", {}), ("tokens", TOKENS)):
+        for vendor in (PASSED, TRANSLATED):
+            with bench.setup.upstream() as upstream:
+                settings = VENDORS[vendor].settings(upstream.whole_port) | own
+                with bench.setup.start_relay(upstream.whole_port, 1, own=settings) as relay:
+                    bench.load(relay, "whole", 4, 2, -1, *request.options)
+                    with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
+                        found = re.search(r"^relay_loop_iteration_seconds_max\S* (\S+)", answer.read().decode(), re.M)
+            longest = float(found[1]) * 1000 if found else 0
+            bench.outcome.figures["longest turn ms"] = max(longest, bench.outcome.figures.get("longest turn ms", 0))
+            rows.append([f"{vendor}, a limit on {limit}", f"{longest:.1f}"])
+    return Table("Longest turn of the event loop beside prompts of 1 MB", ["", "ms"], rows)
 
 
 def _many(bench: Bench, request: Request) -> Table:

@@ -53,6 +53,8 @@ GOALS = [
     ("a picture of 0.9 MB, passed on", "a picture of 0.9 MB, passed on, processor time, relay / nginx", 3.0),
     ("whole at 512", "1 KB at 512 connections, passed on, processor time, relay / nginx", 1.4),
     ("whole at 1024", "1 KB at 1,024 connections, passed on, processor time, relay / nginx", 1.4),
+    ("tokens", "requests of 1 to 200 KB with a limit on tokens / on requests, processor time", 1.1),
+    ("longest turn ms", "longest turn of the event loop beside prompts of 1 MB, ms", 5),
     ("opened", "connections to the vendor opened for each request, 512 and 1,024 connections", 0.001),
     ("decision us", "a decision in memory, us of one core", 1),
     ("share of short windows", "admitted / N per window, four instances, windows of seconds", AtLeast(0.96)),
