@@ -134,6 +134,25 @@ static inline bool relay_json_escaped(const uint8_t *text, size_t place) {
   return (place - first) & 1;
 }
 
+/// Returns a bit for each of sixty-four bytes that a backslash before it escapes.
+///
+/// `slashes` has a bit for each backslash. `is_first` says whether the first byte is escaped; it is set for the next sixty-four.
+static inline uint64_t relay_json_escapes(uint64_t slashes, uint64_t *is_first) {
+  if (!slashes) {
+    uint64_t escaped = *is_first;
+    *is_first = 0;
+    return escaped;
+  }
+  // Every run of backslashes escapes every other byte of itself, and the byte after it if its length is odd. The subtraction carries
+  // through a run, so that its end differs by whether the run begins at an odd position (as in simdjson's scanner).
+  const uint64_t odd = 0xaaaaaaaaaaaaaaaaULL;
+  uint64_t starts = slashes & ~*is_first;
+  uint64_t ends = (((starts << 1) | odd) - starts) ^ odd;
+  uint64_t escaped = ends ^ (slashes | *is_first);
+  *is_first = (ends & slashes) >> 63;
+  return escaped;
+}
+
 /// Returns the position of the quote that ends the string whose content begins at `text`; `count` if it does not end. A
 /// backslash escapes the byte after it.
 static inline size_t relay_json_string(const uint8_t *text, size_t count) {
@@ -146,6 +165,15 @@ static inline size_t relay_json_string(const uint8_t *text, size_t count) {
     place = (size_t)(quote - text);
     if (!relay_json_escaped(text, place)) return place;
     place++;
+    // A text with one escaped quote has many: sixty-four bytes at a time, up to some that have neither a quote nor a backslash.
+    uint64_t is_first = 0;
+    while (place + 64 <= count) {
+      uint64_t quotes = relay_json_where(text + place, '"', 0), slashes = relay_json_where(text + place, '\\', 0);
+      if (!(quotes | slashes | is_first)) break;
+      quotes &= ~relay_json_escapes(slashes, &is_first);
+      if (quotes) return place + (size_t)__builtin_ctzll(quotes);
+      place += 64;
+    }
   }
   return count;
 }
@@ -208,14 +236,8 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
       memset(rest, ' ', 64);
       block = (const uint8_t *)memcpy(rest, block, count - start);
     }
-    uint64_t quotes = relay_json_where(block, '"', 0) & ~escaped;
-    uint64_t slashes = relay_json_where(block, '\\', 0) & ~escaped;
-    for (escaped = 0; slashes;) {
-      uint64_t slash = slashes & (0 - slashes);
-      quotes &= ~(slash << 1);
-      slashes &= ~(slash | slash << 1);
-      escaped = slash >> 63;
-    }
+    uint64_t slashes = relay_json_where(block, '\\', 0);
+    uint64_t quotes = relay_json_where(block, '"', 0) & ~relay_json_escapes(slashes, &escaped);
     if (within && !quotes) {
       // A long string: continue with the sixty-four bytes that contain its closing quote.
       size_t next = start + 64;
