@@ -12,19 +12,19 @@ import Testing
     private static let introduction = """
         # The operator's API
 
-        All paths below `/admin`, for programs that look after a relay; the page there uses the same. They exist with `ADMIN_PASSWORD` only, and with
-        `ADMIN_LISTEN` on that socket only; see [operating](operating.md#the-operators-side). This page is made from the relay's own table:
+        This page lists all paths below `/admin`, for programs that operate a relay. The relay's own admin page uses the same paths. They exist only with `ADMIN_PASSWORD`, and with
+        `ADMIN_LISTEN` only on that socket; see [operating](operating.md#the-operators-side). This page is made from the relay's table of paths:
         `UPDATE_EXAMPLE=1 swift test --filter AdminReferenceTests`.
 
-        | marked | needs |
+        | mark | the request needs |
         |---|---|
-        | nothing | a session: `Authorization: Bearer <token>`, or the cookie `token` that the login sets; else 401 |
+        | none | a session: `Authorization: Bearer <token>`, or the cookie `token` that the login sets; else 401 |
         | *open* | nothing |
-        | *changes* | a session; with the cookie also an `Origin` of the relay's own (that of `Host`, or of `PUBLIC_URL`), else 403. Each change is logged as `event=admin` |
+        | *changes* | a session; with the cookie also an `Origin` of the relay (that of `Host`, or of `PUBLIC_URL`), else 403. Each change is logged as `event=admin` |
 
-        Lists are `{"items":[...],"total":n}`, single things `{"status":0,"msg":"","data":...}`, each with the name of the `instance` that answered: figures of the process are
-        those of that instance. Errors are `{"status":1,"msg":"..."}`. Parameters of GET stand in the query, those of POST in a JSON object; an unknown or wrong one is 400. A
-        query of records that was cut off after a second has `"partial":true`. Paths have one spelling: without escapes, capitals, or a slash at the end.
+        Lists are `{"items":[...],"total":n}`, single objects `{"status":0,"msg":"","data":...}`. Each response has the name of the `instance` that sent it; figures of the process are
+        those of that instance. Errors are `{"status":1,"msg":"..."}`. GET has its parameters in the query, POST in a JSON object; an unknown or invalid parameter is a 400. If
+        a query of records was cut off after a second, the response has `"partial":true`. Each path has one spelling: without escapes, capitals, or a slash at the end.
 
 
         """
