@@ -22,7 +22,7 @@ package struct PassedFields: Sendable {
     /// Returns the error for a request whose members have a forbidden field; nil if none has.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns the error for a request object with a forbidden field, whose members are read one by one; nil if it has none.
+    /// Returns the error for a request object with a forbidden field, or nil; reads the members one by one.
     package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
@@ -110,7 +110,9 @@ private enum Field {
     /// - Parameter name: the name as it is written, in JSON with its escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         // Most fields begin with another letter, plainly written.
-        if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 { return nil }
+        if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 {
+            return nil
+        }
         var letters = FoldedName(name)
         var beginning: UInt32 = 0
         for _ in 0..<3 {

@@ -15,20 +15,6 @@ func escapes(in word: UInt64) -> UInt64 {
 @inline(__always)
 func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
 
-/// Returns the bytes of a text of 1 to 7 bytes as a word, some of them twice, so that no byte outside of it is read.
-@inline(__always)
-func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
-    if count >= 4 {
-        let first = base.loadUnaligned(as: UInt32.self)
-        let last = (base + count - 4).loadUnaligned(as: UInt32.self)
-        return UInt64(first) << 32 | UInt64(last)
-    }
-    let first = base.load(as: UInt8.self)
-    let middle = (base + count / 2).load(as: UInt8.self)
-    let last = (base + count - 1).load(as: UInt8.self)
-    return UInt64(first) &* 0x0101_0101_0101_0000 | UInt64(middle) << 8 | UInt64(last)
-}
-
 extension UnsafeRawPointer {
     /// Returns the number of bytes before the first that needs an escape or is not ASCII, at most `count`. Seven more
     /// bytes after `count` must be readable.

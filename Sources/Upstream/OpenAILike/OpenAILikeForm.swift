@@ -70,7 +70,9 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
                 self.refusal = refusal
                 return original
             }
-            if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) { return written }
+            if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
+                return written
+            }
         }
         refusal = call.refusalOfFiles(takesPictures: false)
         let wantsThoughts = mends.contains(.thoughtsBack)
