@@ -67,9 +67,9 @@ class Visitor:
 
     def settle(self, view: str) -> None:
         self.page.wait_for_selector(f'nav a[href="#/{view}"][aria-current=page]')
-        self.page.wait_for_selector("main:not([aria-busy])")
+        self.page.wait_for_selector("#main:not([aria-busy])")
         if view == "overview":
-            self.page.wait_for_selector("main .tiles >> text=yesterday")
+            self.page.wait_for_selector("#main .tiles >> text=yesterday")
 
     def press(self, *keys: str) -> None:
         for key in keys:

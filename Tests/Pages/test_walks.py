@@ -28,7 +28,7 @@ def assert_reachable(visitor: Visitor, what: str) -> None:
     """axe's rules, with those of contrast; and each control can have the focus."""
     found = Axe().run(visitor.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
     faults = [f"{fault['id']}: {node['html'][:200]}" for fault in found.response["violations"] for node in fault["nodes"]]
-    assert faults == [], f"{what}: {faults}"
+    assert faults[:5] == [], f"{what}: {len(faults)} faults of axe's rules"
     skipped = visitor.page.evaluate(
         """[...document.querySelectorAll("a, button, input, select, summary")]
         .filter((control) => control.checkVisibility() && !control.disabled && control.tabIndex < 0).map((control) => control.outerHTML)"""
@@ -41,9 +41,13 @@ def test_each_view(visit: Callable[..., Visitor], width: int, scheme: str) -> No
     visitor = visit(width, scheme)
     for view in VIEWS:
         visitor.show(view)
-        assert visitor.page.locator("main h1").inner_text() == view.capitalize()
+        assert visitor.page.locator("#main h1").inner_text() == view.capitalize()
         assert_fits(visitor, view)
         assert_reachable(visitor, view)
+    visitor.show("usage?measure=cost")
+    visitor.page.click("text=Table")
+    assert_fits(visitor, "a chart as a table")
+    assert_reachable(visitor, "a chart as a table")
     visitor.show("requests?status=failed")
     visitor.page.locator("tbody th a").first.click()
     visitor.page.wait_for_selector("dialog[open] .facts")
@@ -61,7 +65,7 @@ def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
     visitor.page.wait_for_selector("#login .refusal >> text=Wrong username or password")
     assert_fits(visitor, "login")
     assert_reachable(visitor, "login")
-    assert visitor.page.locator("main").is_hidden()
+    assert visitor.page.locator("#main").is_hidden()
     visitor.complaints.clear()  # the browser's own word on the status 401
     visitor.page.fill("#password", world.PASSWORD)
     visitor.press("Enter")
@@ -91,7 +95,7 @@ def test_hostile_text_is_text(visit: Callable[..., Visitor]) -> None:
     page = visitor.page
     for view in ("requests?keywords=planted", "usage?by=model", "usage?by=caller", "usage?by=provider", "usage?by=endpoint"):
         visitor.show(view)
-        assert "<script>document.title='planted'</script>\"'><img src=x onerror=alert(1)><U+0007><U+202e>txt" in page.locator("main").inner_text()
+        assert "<script>document.title='planted'</script>\"'><img src=x onerror=alert(1)><U+0007><U+202e>txt" in page.locator("#main").inner_text()
     visitor.show("requests?keywords=idplanted")
     visitor.show("requests?keywords=id%3Cscript")
     page.locator("tbody th a").first.click()
@@ -120,10 +124,10 @@ def test_filters_and_pages_are_in_the_address(visit: Callable[..., Visitor]) -> 
     visitor.settle("requests")
     assert page.locator("tbody tr").count() > 5
     page.click("text=More filters")
-    page.fill("input[name=min_cost]", "9999")
+    page.fill("input[name=min_cost]", "99")
     visitor.press("Enter")
     page.wait_for_selector("text=No request matches these filters")
-    page.click("main >> text=Clear the filters")
+    page.click("#main >> text=Clear the filters")
     page.wait_for_url("**/admin#/requests")
     visitor.settle("requests")
     first = page.locator("tbody th a").first.get_attribute("href")
@@ -171,7 +175,7 @@ def test_records_are_deleted(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page
     visitor.show("requests?model=summary")
-    shown = page.locator("main .head .dim")
+    shown = page.locator("#main .head .dim")
     before = int(shown.inner_text().replace(",", ""))
     page.locator("tbody input").nth(0).check()
     page.locator("tbody input").nth(1).check()
@@ -301,11 +305,11 @@ def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], re
 def test_csv_of_the_rows_shown(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     visitor.show("usage?by=caller")
-    shown = visitor.page.locator("main > div:last-child tbody tr, .stale tbody tr").count()
+    shown = visitor.page.locator("#main > div:last-child tbody tr, .stale tbody tr").count()
     with visitor.page.expect_download() as download:
         visitor.page.click("text=CSV")
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
-    assert len(rows) == shown and download.value.suggested_filename.startswith("usage-2")
+    assert len(rows) == shown and download.value.suggested_filename == "usage.csv"
     with visitor.page.expect_download() as download:
         visitor.page.click("text=JSON")
     assert len(json.loads(download.value.path().read_text())["items"]) == shown
@@ -328,7 +332,7 @@ def test_nothing_jumps_while_it_loads(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     visitor.page.evaluate(
         """window.moved = 0; new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.moved += entry.value }))
-        .observe({ type: "layout-shift", buffered: true })"""
+        .observe({ type: "layout-shift" })"""
     )
     for view in VIEWS * 2:
         visitor.show(view)
@@ -345,7 +349,7 @@ def test_hidden_it_asks_for_nothing(visit: Callable[..., Visitor]) -> None:
     page.wait_for_timeout(5_000)
     assert visitor.asked == []
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_selector("main .head >> text=live")
+    page.wait_for_selector("#main .head >> text=live")
     assert [url.rpartition("/")[2] for url in visitor.asked] == ["live"]
 
 
@@ -358,7 +362,7 @@ def test_a_relay_that_is_gone(visit: Callable[..., Visitor]) -> None:
     page.wait_for_selector("text=The relay cannot be reached. Check that it runs")
     assert page.locator("tbody tr").count() > 3, "what was shown stays"
     page.unroute("**/admin/limits*")
-    page.click("text=Try again")
+    page.click("button >> text=Try again")
     page.wait_for_selector(".failure", state="detached")
 
 
@@ -371,8 +375,7 @@ def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: 
     assert_reachable(visitor, "empty")
     page.fill("#key", "no-such-key")
     visitor.press("Enter")
-    page.wait_for_selector(".notice.error")
-    visitor.complaints.clear()
+    page.wait_for_selector("text=The relay does not know this key.")
     page.fill("#key", world.TEAM)
     visitor.press("Enter")
     page.wait_for_selector("text=Limits of team")

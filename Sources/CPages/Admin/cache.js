@@ -3,7 +3,7 @@
 function cacheView() {
   const [list, pages] = [h("div.stale"), h("div.controls")];
   const picks = picker("/admin/req_cache", "Later requests are asked of vendors again.");
-  const clear = h("button.danger", { hidden: true, onclick: () => change("Delete all entries? Later requests are asked of vendors again.", "Delete all", "DELETE", "/admin/req_cache", () => "Deleted all entries.") }, "Delete all …");
+  const clear = h("button.danger", { disabled: true, onclick: () => change("Delete all entries? Later requests are asked of vendors again.", "Delete all", "DELETE", "/admin/req_cache", () => "Deleted all entries.") }, "Delete all …");
   const form = formOf("cache");
   const words = frame("Cache", [picks.button, clear, refreshButton()], form, list, pages);
   return {
@@ -14,7 +14,7 @@ function cacheView() {
       const isListed = told.store === "memory";
       picks.clear();
       form.hidden = !isListed;
-      clear.hidden = !told.total;
+      clear.disabled = !told.total;
       fill(words, told.store && `${count(told.total)} entries, ${size(told.bytes)}, ${count(told.hits)} hits, in ${isListed ? `the memory of ${told.instance}` : told.store}`);
       fill(list, cacheTable(told, params, picks));
       const at = (text, next) => turn(text, "cache", { ...params, page: next });

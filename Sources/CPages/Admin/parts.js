@@ -114,6 +114,7 @@ function table(columns, rows, { empty, sort, picks, foot, caption }) {
   const line = (row) => h("tr", picks && box(`Pick ${row.id}`, (event) => picks.pick(row.id, event.target.checked)), columns.map((column) => cell(column, row)));
   return h(
     "div.scroll",
+    { tabindex: caption && "0" },
     h(
       "table",
       caption && h("caption.dim", caption),

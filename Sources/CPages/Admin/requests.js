@@ -11,8 +11,11 @@ function requestsView() {
   return {
     async update(params, signal, isMove) {
       const key = hashOf("requests", { ...params, id: "" });
-      if (!isMove || key !== shownList) await update({ ...params, id: "" }, signal);
-      shownList = key;
+      if (!isMove || key !== shownList) {
+        shownList = "";
+        await update({ ...params, id: "" }, signal);
+        shownList = key;
+      }
       detail = await showRecord(params, detail, picks, signal);
     },
     leave: () => detail?.remove(),

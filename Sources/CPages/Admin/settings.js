@@ -4,7 +4,7 @@ function settingsView() {
   const [list, notes, actions] = [h("div.stale"), h("div"), h("div.stale")];
   const form = formOf("settings");
   const reload = () => change("Read the settings anew? Only the instance that answers does so.", "Reload", "POST", "/admin/reload", (told) => `${told.msg} at ${told.instance}.`);
-  const words = frame("Settings", h("button.main", { onclick: reload }, "Reload …"), notes, form, list, h("h2", "Actions of operators"), actions);
+  const words = frame("Settings", h("button.main", { onclick: reload }, "Reload …"), notes, form, list, actions);
   let data = null;
   return {
     async update(params, signal, isMove) {
@@ -14,7 +14,7 @@ function settingsView() {
         data = told.data;
         fill(words, `of ${told.instance}, from ${data.sources.join(", ") || "defaults"}`);
         fill(notes, data.warnings.map((text) => warning(text)));
-        fill(actions, actionsTable(data.actions));
+        fill(actions, h("h2", "Actions of operators"), actionsTable(data.actions));
       }
       fill(list, settingsTable(data.settings, params));
     },

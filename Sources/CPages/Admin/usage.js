@@ -6,12 +6,12 @@ const KINDS = ["c0", "c1", "c2", "c3", "c4"];
 function usageView() {
   const [notes, below] = [h("div"), h("div.stale")];
   const place = chartPlace();
-  const links = h("span.controls");
+  const files = ["csv", "json"].map((format) => h("a.button", { download: `usage.${format}` }, format.toUpperCase()));
   const form = formOf("usage");
   form.append(place.button);
   const presets = form.querySelectorAll("[data-days]");
   for (const button of presets) button.onclick = () => go("usage", { ...paramsNow(), from: addDays(day(Date.now()), 1 - button.dataset.days), to: "" });
-  const words = frame("Usage", [links, h("button", { onclick: () => print() }, "Print"), refreshButton()], form, notes, place.place, below);
+  const words = frame("Usage", [files, h("button", { onclick: () => print() }, "Print"), refreshButton()], form, notes, place.place, below);
   return {
     async update(params, signal) {
       const today = day(Date.now());
@@ -28,8 +28,7 @@ function usageView() {
       );
       place.show(usageChart(byDay.items, range, by, measure));
       fill(below, usageTable(sums, by, { ...params, ...range }));
-      const file = (format) => h("a.button", { download: `usage-${range.from}-${range.to}.${format}`, href: address("/admin/usage", { by, ...range, format }) }, format.toUpperCase());
-      fill(links, file("csv"), file("json"));
+      for (const file of files) file.href = address("/admin/usage", { by, ...range, format: file.textContent.toLowerCase() });
     },
     leave: place.stop,
   };

@@ -31,15 +31,15 @@ async function show() {
   else fill(place, notice("error", told.error?.message ?? `The relay answered with status ${response.status}.`));
 }
 
-function grid(headings, rows, foot) {
-  const cells = (values, tag) => values.map((value, index) => h(index ? "td" : tag, { class: index ? "n" : null, scope: tag === "th" ? "row" : null }, value));
-  const heads = headings.map((label, index) => h("th", { scope: "col", class: index ? "n" : null }, label));
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows.map((row) => h("tr", {}, cells(row, "th")))), foot && h("tfoot", {}, h("tr", {}, cells(foot, "th")))));
+function grid(headings, rows) {
+  const cells = (values) => values.map((value, index) => (index ? h("td.n", value) : h("th.name", { scope: "row" }, value)));
+  const heads = headings.map((label, index) => h(index ? "th.n" : "th", { scope: "col" }, label));
+  return h("div.scroll", { tabindex: 0 }, h("table", h("thead", h("tr", heads)), h("tbody", rows.map((row) => h("tr", cells(row))))));
 }
 
 function content(told) {
   const limits = told.limits.map((limit) => [
-    [`${limit.name ?? ""} ${limit.limit}`.trim(), bar(Number(limit.used) / (Number(limit.used) + Number(limit.left) || 1))],
+    [`${limit.name ?? ""} ${limit.limit}`.trim(), bar(limit)],
     decimal(limit.used),
     decimal(limit.left),
     limit.resets_at ? time(limit.resets_at * 1000) : NONE,
@@ -47,10 +47,11 @@ function content(told) {
   const places = costPlaces(told.days.map((row) => row.cost));
   const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), money(row.cost, places)]);
   return [
-    h("h2", {}, told.caller ? `Limits of ${told.caller}` : "Limits"),
-    limits.length ? grid(["Limit", "Used", "Left", "Free again"], limits) : h("p", { class: "empty" }, "This key has no limits."),
-    h("h2", {}, "The last 30 days"),
-    days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days) : h("p", { class: "empty" }, "No usage was recorded in the last 30 days, or this relay keeps no records."),
+    told.caller === null && notice("warning", "The relay does not know this key. These are the limits of callers without one."),
+    h("h2", told.caller ? `Limits of ${told.caller}` : "Limits"),
+    limits.length ? grid(["Limit", "Used", "Left", "Free again"], limits) : h("p.empty", "This key has no limits."),
+    h("h2", "The last 30 days"),
+    days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days) : h("p.empty", "No usage was recorded in the last 30 days, or this relay keeps no records."),
   ];
 }
 
