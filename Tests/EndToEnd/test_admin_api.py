@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import subprocess
 import time
 
 import conftest
@@ -250,3 +252,30 @@ def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_p
     assert (ask(one).status_code, ask(two).status_code) == (429, 429)
     two.stop()
     wait_for(lambda: len(first.items("/admin/instances")) == 1, 12)
+
+
+def test_what_clients_paste(operated, operator):
+    told = operator.get("/admin/clients", kind="known", key="team", model="fast").json()
+    assert (told["address"], told["kind"], told["key"], told["model"]) == (operated.base_url, "known", "team", "fast")
+    assert {"echo", "fast", "far"} <= set(told["models"]) and {"kind": "anonymous", "key": None} in told["callers"]
+    assert [item["name"] for item in told["items"]][:2] == ["curl", "OpenAI SDK for Python"] and told["total"] == 7
+    for item in told["items"]:
+        assert operated.base_url in item["text"] and "fast" in item["text"] and "RELAY_KEY" in item["text"] and TEAM not in item["text"]
+    # What is to be pasted into a shell asks for what it says.
+    shell = told["items"][0]["text"]
+    ran = subprocess.run(["bash", "-c", shell], env={"PATH": os.environ["PATH"], "RELAY_KEY": TEAM}, capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(ran.stdout)["model"] == "fast"
+    for wrong, status in (({"kind": "unknown"}, 400), ({"key": "nobody"}, 404), ({"kind": "passthrough"}, 404), ({"key": "team", "model": "none"}, 404)):
+        assert operator.get("/admin/clients", **wrong).status_code == status, wrong
+
+
+def test_the_pages(start_relay):
+    relay = start_relay(**SETTINGS, PUBLIC_URL="https://ai.example", PUBLIC_USAGE_PAGE="true", NOT_FOUND_REDIRECT_URL="https://example.org/")
+    page = local_http.get(f"{relay.base_url}/admin")
+    assert page.status_code == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>relay admin · ai.example</title>" in page.text and 'data-user=""' in page.text
+    session = Operator(relay.base_url)
+    assert 'data-user="admin"' in session.get("/admin").text
+    usage = local_http.get(f"{relay.base_url}/usage")
+    assert "<title>relay usage · ai.example</title>" in usage.text and "access-control-allow-origin" not in usage.headers
+    assert local_http.get(f"{relay.base_url}/usage/").status_code == 302 and local_http.request("HEAD", f"{relay.base_url}/usage").content == b""

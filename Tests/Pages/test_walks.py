@@ -16,7 +16,7 @@ from conftest import Visitor
 from relay_process import Relay
 
 VIEWS = ["overview", "requests", "usage", "limits", "providers", "cache", "settings", "clients"]
-FORMS = [(1280, "light"), (360, "dark"), (360, "light"), (1280, "dark")]
+FORMS = [(360, "dark"), (1280, "light"), (360, "light"), (1280, "dark")]
 
 
 def assert_fits(visitor: Visitor, what: str) -> None:
@@ -36,7 +36,7 @@ def assert_reachable(visitor: Visitor, what: str) -> None:
     assert skipped == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [pytest.param(*form, marks=[pytest.mark.short] if place < 2 else []) for place, form in enumerate(FORMS)])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(*form, marks=[pytest.mark.short] if place == 0 else []) for place, form in enumerate(FORMS)])
 def test_each_view(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
     visitor = visit(width, scheme)
     for view in VIEWS:
@@ -366,8 +366,7 @@ def test_a_relay_that_is_gone(visit: Callable[..., Visitor]) -> None:
     page.wait_for_selector(".failure", state="detached")
 
 
-@pytest.mark.short
-@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.short), (1280, "light")])
 def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
     visitor = visit(width, scheme, user=False)
     page = visitor.page

@@ -101,24 +101,24 @@ def planted(at: int) -> tuple[object, ...]:
 
 def ask(relay: Relay, model: str = "fast", token: str = TEAM, content: str = "Hello", **fields: object) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": content}]} | fields
-    return local_http.post(f"{relay.v1}/chat/completions", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return local_http.post(f"{relay.v1}/chat/completions", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=120)
 
 
-def bring_to_life(relay: Relay) -> None:
-    """Some requests of now: cached ones, some that a limit refuses, some at a provider that fails, one with hostile text."""
+def bring_to_life(relay: Relay, hostile: bool) -> None:
+    """Some requests of now: cached ones, some that a limit refuses, some at a provider that fails, perhaps one with hostile text."""
     tokens = [SETTINGS[f"KEY_{name}_TOKEN"] for name in ("TEAM", "RESEARCH", "SUPPORT", "MOBILE_APP")]
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(ask, relay, ("fast", "large", "vision")[number % 3], tokens[number % 3], f"Question {number % 9}") for number in range(42)]
         asked += [pool.submit(ask, relay, "code", tokens[1]) for _ in range(6)]
         asked += [pool.submit(ask, relay, "fast", tokens[2], f"Question {number}") for number in range(24)]
-        asked.append(pool.submit(ask, relay, HOSTILE, tokens[0]))
+        if hostile:
+            asked.append(pool.submit(ask, relay, HOSTILE, tokens[0]))
     for one in asked:
         one.result()
 
 
-def started(folder: Path, rows: int = 3_000, **more: str) -> Relay:
-    folder.mkdir(parents=True, exist_ok=True)
-    older_database(folder, rows)
+def started(folder: Path, rows: int = 3_000, hostile: bool = True, **more: str) -> Relay:
+    older_database(folder, rows, hostile=hostile)
     relay = Relay(SETTINGS | {"DATA_DIR": str(folder)} | more)
-    bring_to_life(relay)
+    bring_to_life(relay, hostile)
     return relay
