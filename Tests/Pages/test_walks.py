@@ -13,7 +13,9 @@ import pytest
 import world
 from axe_playwright_python.sync_playwright import Axe
 from conftest import Visitor
+from playwright.sync_api import Route
 from relay_process import Relay
+from world import HOSTILE
 
 VIEWS = ["overview", "requests", "usage", "limits", "providers", "cache", "settings", "clients"]
 FORMS = [(360, "dark"), (1280, "light"), (360, "light"), (1280, "dark")]
@@ -399,3 +401,43 @@ def test_headers_of_the_pages(relay: Relay) -> None:
         assert one.headers["cache-control"] == "no-store" and one.headers["referrer-policy"] == "no-referrer"
         assert local_http.request("POST", relay.base_url + path).status_code == 405
         assert "access-control-allow-origin" not in one.headers
+
+
+def test_waits_limits_and_bodies_of_a_request(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    more = {
+        "ttfb_ms": 210, "wait_limits_ms": 1500, "wait_capacity_ms": 70, "limits": ["chat: 60 requests per minute", HOSTILE], "trace_id": "4bf92f3577b34da6",
+        "request_data": json.dumps({"messages": [{"role": "user", "content": HOSTILE}]}), "response_data": HOSTILE,
+    }  # fmt: skip
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told | {"data": told["data"] | more})
+
+    page.route(re.compile(r"/admin/req_logs/\d+$"), answer)
+    visitor.show("requests?status=completed")
+    page.locator("tbody th a").first.click()
+    text = page.locator("dialog .facts").inner_text()
+    for word in ("210 ms", "Waited for limits", "1.5 s", "Waited for capacity", "70 ms", "chat: 60 requests per minute", "4bf92f3577b34da6"):
+        assert word in text, word
+    assert all("<script>document.title='planted'</script>" in body for body in page.locator("dialog pre").all_inner_texts())
+    assert page.locator("dialog pre").count() == 2 and page.title().startswith("relay")
+    assert_reachable(visitor, "bodies")
+    visitor.assert_content()
+
+
+def test_durations_and_failures_of_a_provider(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(360, "light")
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        items = [item | {"p50_ms": 812, "p95_ms": 2400, "errors": {"timeout": 2, "unreachable": 31}} for item in told["items"]]
+        route.fulfill(json=told | {"items": items})
+
+    visitor.page.route("**/admin/provider", answer)
+    visitor.show("providers")
+    text = visitor.page.locator("section[aria-label=backup]").inner_text()
+    assert "half within 812 ms, 95 % within 2.4 s" in text and text.index("31 unreachable") < text.index("2 timeout")
+    assert_fits(visitor, "providers")
+    assert_reachable(visitor, "providers")

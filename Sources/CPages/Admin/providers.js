@@ -44,10 +44,9 @@ function keysTable(provider, resumeKey) {
   const columns = [
     ["Key", (key) => key.name, "name"],
     ["Weight", (key) => key.weight, "n"],
-    ["Running", (key) => count(key.running), "n"],
     ["State", (key) => state(key.state)],
     ["", resume, "n"],
-  ].filter(([label]) => label !== "Running" || provider.keys[0]?.running >= 0);
+  ];
   return table(columns, provider.keys, { caption: provider.api_key, empty: "No key of its own: callers bring theirs, or none is needed." });
 }
 
