@@ -14,8 +14,10 @@ function cacheView() {
       const isListed = told.store === "memory";
       picks.clear();
       form.hidden = !isListed;
-      clear.disabled = !told.total;
-      fill(words, told.store && `${count(told.total)} entries, ${size(told.bytes)}, ${count(told.hits)} hits, in ${isListed ? `the memory of ${told.instance}` : told.store}`);
+      clear.disabled = !told.store;
+      // Nobody counts what memcached keeps.
+      const kept = told.store !== "memcached" && `${count(told.total)} entries, ${size(told.bytes)}, `;
+      fill(words, told.store && [kept, `${count(told.hits)} hits, in ${isListed ? `the memory of ${told.instance}` : told.store}`]);
       fill(list, cacheTable(told, params, picks));
       const at = (text, next) => turn(text, "cache", { ...params, page: next });
       fill(pages, page > 1 && at("Previous", page - 1), isListed && told.total > page * ROWS && at("Next", page + 1));
