@@ -14,6 +14,7 @@ final class Assembly {
     private let worker: WorkQueue
     private let reader = Worker(bound: 4_096)
     private let limiter: Limiter
+    private let savedLimits: SavedLimits
     private let states: SharedStates
     private let answers: AnswerShelf
     private let served: [ServedLoop]
@@ -33,6 +34,7 @@ final class Assembly {
         let memory = settings.memory
         let loops = sockets.api.map { _ in ServedLoop.loop(log) }
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
+        savedLimits = SavedLimits(settings, of: limiter, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         blocks = KeptBlocks(budget, loops[0], by: reader)
@@ -108,10 +110,11 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. Blocks until the clock of the counter store was read, since no limit is counted
-    /// before.
+    /// Starts to accept requests. Blocks until the clock of the counter store was read, or saved counters were read, since
+    /// no limit is counted before.
     func begin() {
         limiter.prepare()
+        savedLimits.start()
         for one in served { one.loop.call { for server in one.servers { server.listen() } } }
     }
 
@@ -257,6 +260,7 @@ final class Assembly {
         limiter.stop()
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
+        savedLimits.stop()
         process.admin.stop()
         states.stop()
         answers.stop()

@@ -29,6 +29,13 @@ enum Signals {
         return sigtimedwait(&set, nil, &time) > 0
     }
 
+    /// Whether a SIGTERM or SIGINT waits to be taken.
+    static var isEndWanted: Bool {
+        var set = sigset_t()
+        sigpending(&set)
+        return sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1
+    }
+
     private static var ending: sigset_t {
         var set = sigset_t()
         sigemptyset(&set)

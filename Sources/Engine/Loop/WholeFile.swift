@@ -24,11 +24,19 @@ package enum WholeFile {
     /// Writes the file whole or not at all: readers see the old content until the new one is complete. Only the relay's
     /// user may read the file. Returns whether it was written; if not, `systemError` has the reason.
     ///
-    /// - Parameter new: the path of the incomplete file.
-    package static func write(_ bytes: [UInt8], to path: String, by new: String) -> Bool {
+    /// - Parameters:
+    ///   - new: the path of the incomplete file.
+    ///   - isSynced: whether the content is on the disk before readers see it.
+    package static func write(
+        _ bytes: [UInt8],
+        to path: String,
+        by new: String,
+        isSynced: Bool = false
+    ) -> Bool {
         let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { return false }
-        let isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
+        var isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
+        if isWritten, isSynced { isWritten = fsync(file) == 0 }
         guard close(file) == 0, isWritten, rename(new, path) == 0 else {
             unlink(new)
             return false

@@ -43,6 +43,14 @@ struct AccountTable {
         shelves[part.rawValue].bytes += account.bytes
     }
 
+    /// Calls `body` for at most `count` accounts of a part, from the end of the table to its beginning.
+    ///
+    /// - Parameter end: the value that the last call returned, `.max` at first.
+    /// - Returns: 0 after the last account.
+    func visit(_ part: Part, below end: Int, atMost count: Int, _ body: (Account) -> Void) -> Int {
+        shelves[part.rawValue].table.visit(below: end, atMost: count, body)
+    }
+
     func forEach(_ body: (Account) -> Void) {
         for shelf in shelves { shelf.table.forEach(body) }
     }

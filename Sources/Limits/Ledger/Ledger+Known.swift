@@ -4,7 +4,7 @@ extension Ledger {
     mutating func knownRefusal(_ claims: [Claim], at now: Moment) -> Decision? {
         let now = read(now)
         let full = claims.compactMap { claim in
-            known(claim).flatMap { account in
+            existing(claim, now).flatMap { account in
                 isKnownFull(account, claim.units, now)
                     ? Pending.Share(account: account, units: claim.units, state: isShared ? .unread : .local) : nil
             }
@@ -17,7 +17,7 @@ extension Ledger {
     mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
         let now = read(now)
         return claims.reduce(0) { share, claim in
-            guard let account = known(claim) else { return share }
+            guard let account = existing(claim, now) else { return share }
             let waiting = Double(account.waitingParts) / Double(claim.limit.quota.count)
             return max(share, account.tally.usedShare(at: now.wall) + waiting)
         }
@@ -27,7 +27,7 @@ extension Ledger {
     mutating func used(_ claims: [Claim], at now: Moment) -> [Int] {
         let now = read(now)
         return claims.map { claim in
-            let account = known(claim)
+            let account = existing(claim, now)
             let free = account?.tally.standing(by: nil, at: now.wall).remaining
             return free.map { claim.limit.quota.count - min($0, claim.limit.quota.count) } ?? 0
         }
@@ -37,15 +37,23 @@ extension Ledger {
     mutating func isKnownFull(_ claims: [Claim], at now: Moment) -> Bool {
         let now = read(now)
         return claims.contains { claim in
-            known(claim).map { account in
+            existing(claim, now).map { account in
                 isKnownFull(account, claim.units, now)
             } ?? false
         }
     }
 
-    /// Returns the account of a claim; nil if this instance knows nothing about it.
-    private mutating func known(_ claim: Claim) -> Account? {
-        accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
+    /// Returns the account of a claim; nil if neither this process has used it nor an earlier one has saved it.
+    mutating func existing(_ claim: Claim, _ now: Moment) -> Account? {
+        let key = RecordKey(claim.limit, claim.identity)
+        if let account = accounts.use(key, AccountTable.Part(claim)) { return account }
+        return saved.contains(key) ? account(claim, now) : nil
+    }
+
+    /// A number that is another one after each change of a counter.
+    var changes: Int {
+        let places = Limit.Kind.places.indices
+        return places.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
     }
 
     private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {

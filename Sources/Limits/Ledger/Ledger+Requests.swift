@@ -122,6 +122,7 @@ extension Ledger {
     /// Ends the reservations of a request. If `used` is nil, all units stay charged.
     mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
         let now = read(now)
+        corrections &+= 1
         for units in held {
             let account = units.account
             account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)

@@ -7,6 +7,7 @@ extension Ledger {
     /// refusals. The next request reads the record.
     mutating func forget(_ account: Account, at now: Moment) {
         let now = read(now)
+        corrections &+= 1
         account.known = nil
         account.refusedUntil = 0
         account.fullAt = nil
@@ -17,15 +18,13 @@ extension Ledger {
     }
 
     /// Returns the account of a claim; nil if this instance knows nothing about it.
-    mutating func account(of claim: Claim) -> Account? {
-        accounts.use(RecordKey(claim.limit, claim.identity), AccountTable.Part(claim))
-    }
+    mutating func account(of claim: Claim, at now: Moment) -> Account? { existing(claim, now) }
 
     /// Returns the use of each claim's limit as this instance knows it.
     mutating func uses(_ claims: [Claim], at now: Moment) -> [LimitUse] {
         let now = read(now)
         return claims.map { claim in
-            let standing = account(of: claim)?.tally.standing(by: nil, at: now.wall)
+            let standing = account(of: claim, at: now)?.tally.standing(by: nil, at: now.wall)
             let used = claim.limit.quota.count - (standing?.remaining ?? claim.limit.quota.count)
             return LimitUse(
                 limit: claim.limit,
@@ -38,5 +37,7 @@ extension Ledger {
     }
 
     /// Returns the number of requests that wait for a decision about each claim's limit.
-    mutating func waiting(_ claims: [Claim]) -> [Int] { claims.map { account(of: $0)?.waitingParts ?? 0 } }
+    mutating func waiting(_ claims: [Claim], at now: Moment) -> [Int] {
+        claims.map { account(of: $0, at: now)?.waitingParts ?? 0 }
+    }
 }

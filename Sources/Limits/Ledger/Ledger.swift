@@ -50,6 +50,10 @@ struct Ledger {
     var servers: [Server]
     var lanes: [Lane]
     var accounts: AccountTable
+    /// Counters that an earlier process saved, without a store.
+    var saved = SavedCounters()
+    /// The number of settlements and resets.
+    var corrections = 0
     var outbox = Outbox()
     var metrics = LimiterMetrics()
     let sums = TallySums()
@@ -133,7 +137,13 @@ struct Ledger {
                     spanMicroseconds: options.slotMicroseconds
                 )
             } else {
-                WindowTally(claim.limit, isShared: isShared, sums: sums, at: now.wall)
+                WindowTally(
+                    claim.limit,
+                    isShared: isShared,
+                    sums: sums,
+                    at: now.wall,
+                    saved: saved.take(key, claim.limit.grid)
+                )
             }
         let account = account(key, claim.limit, claim.identity, tally)
         account.usedAt = now.steady

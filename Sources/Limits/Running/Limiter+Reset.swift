@@ -13,7 +13,7 @@ extension Limiter {
     ) async throws(StoreFailure) -> String? {
         guard let shared else {
             tell { ledger, now in
-                if let account = ledger.account(of: claim) { ledger.forget(account, at: now) }
+                if let account = ledger.account(of: claim, at: now) { ledger.forget(account, at: now) }
             }
             return nil
         }
@@ -32,7 +32,7 @@ extension Limiter {
             return SharedState.Change(StoredRecord.counts(record).encoded(), true)
         }
         tell { ledger, now in
-            if let account = ledger.account(of: claim) { ledger.forget(account, at: now) }
+            if let account = ledger.account(of: claim, at: now) { ledger.forget(account, at: now) }
         }
         return key
     }
@@ -59,7 +59,7 @@ extension Limiter {
     package func knownUses(_ claims: [Claim]) -> [LimitUse] { tell { $0.uses(claims, at: $1) } }
 
     /// Returns the number of this instance's requests that wait for a decision about each claim's limit.
-    package func waiting(_ claims: [Claim]) -> [Int] { tell { ledger, _ in ledger.waiting(claims) } }
+    package func waiting(_ claims: [Claim]) -> [Int] { tell { $0.waiting(claims, at: $1) } }
 
     /// Whether all servers of the store are available; nil if there is no store.
     package var isStoreAvailable: Bool? {

@@ -78,6 +78,17 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
+    /// Calls `body` for at most `count` values at the positions below `end`, the last position first. A value that is added
+    /// or moved between two calls is at a position that was visited, or is visited once more.
+    ///
+    /// - Returns: the `end` of the next call; 0 after the last value.
+    func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
+        let end = min(end, slots.count)
+        let first = max(0, end - count)
+        for position in (first..<end).reversed() { body(slots[position].value) }
+        return first
+    }
+
     @inlinable func forEach(_ body: (Value) -> Void) {
         for slot in slots { body(slot.value) }
     }

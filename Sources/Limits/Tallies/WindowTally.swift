@@ -35,7 +35,7 @@ final class WindowTally: Tally, @unchecked Sendable {
     private let isShared: Bool
     private let sums: TallySums
     /// The record as last seen in the store. Without a store it is the record itself.
-    private var record: Record
+    private(set) var record: Record
     /// Whether the record was read at least once.
     private var isKnown = false
     /// Whether the record in the store is far ahead of the clocks. The next write moves it back.
@@ -57,11 +57,12 @@ final class WindowTally: Tally, @unchecked Sendable {
     private var left: LeftBuckets
     var lateness = 0
 
-    init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int) {
+    /// - Parameter saved: the record that an earlier process saved; nil if there is none.
+    init(_ limit: Limit, isShared: Bool, sums: TallySums, at time: Int, saved: Record? = nil) {
         self.limit = limit
         self.isShared = isShared
         self.sums = sums
-        record = Record(limit.grid, at: time)
+        record = saved ?? Record(limit.grid, at: time)
         sizing = LeaseSizing(limit)
         left = LeftBuckets(limit.grid)
     }

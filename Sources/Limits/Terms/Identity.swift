@@ -61,6 +61,15 @@ struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64
 
+    /// The key as two numbers.
+    var words: (UInt64, UInt64) { (high, low) }
+
+    /// Creates the key that has these `words`.
+    init(_ high: UInt64, _ low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
     init(_ limit: borrowing Limit, _ identity: borrowing Identity) {
         let (first, second, _, _) = identity.digest.words
         high = first ^ limit.words.0

@@ -29,6 +29,24 @@ extension SettingsReader {
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
         }
+        if settings.limits.store == .memory, settings.dataFolder == nil { warnOfRestarts(givenLimits(settings)) }
+    }
+
+    private static let shownNames = 10
+
+    /// A restart begins all counters of this process anew. For a budget of an hour or more that is one warning.
+    private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
+        let long = limits.filter { limit in
+            limit.quotas.contains { $0.windowSeconds >= Quota.Span.hour.rawValue }
+        }
+        guard let first = long.first else { return }
+        let others = long.dropFirst().prefix(Self.shownNames).map(\.key.name).joined(separator: ", ")
+        warn(
+            first.key,
+            "windows of an hour or more\(others.isEmpty ? "" : ", here and in \(others),") are counted in this process alone,"
+                + " so a restart begins them anew;"
+                + " set DATA_DIR to keep them, or MEMCACHED_HOST to share them"
+        )
     }
 
     /// Reports dollar limits if no price is set: without a price no request costs anything. Reports it for one limit

@@ -113,4 +113,19 @@ import Testing
 
     @Test("what a caller owes is not forgotten while others crowd in")
     func owedInCrowd() { #expect(Simulation.owedInCrowd() == 600) }
+
+    @Test("a relay alone that crashes loses what it admitted in the last two seconds, and refunds nothing")
+    func loneRelay() async {
+        let runs = await aside { (0..<60).map { LoneRelay.run(seed: $0) } }
+        for (seed, run) in runs.enumerated() { #expect(run.breaches.map(\.text) == [], "seed \(seed)") }
+        for sum in [\LoneRelay.Report.crashes, \.admitted, \.refused, \.lost] {
+            #expect(runs.reduce(0) { $0 + $1[keyPath: sum] } > 100)
+        }
+    }
+
+    @Test("faults in saving counters are found", arguments: LoneRelay.Plant.allCases)
+    func loneRelayFaults(_ plant: LoneRelay.Plant) async {
+        let found = await aside { (0..<100).first { !LoneRelay.run(seed: $0, plant: plant).breaches.isEmpty } }
+        #expect(found != nil)
+    }
 }

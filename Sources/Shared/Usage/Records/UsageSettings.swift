@@ -84,7 +84,7 @@ extension SettingSection {
                 "DATA_DIR",
                 .path,
                 "",
-                "folder for what lasts: a database of usage records, answers of CACHE_STORE=data; made where its parent exists"
+                "folder for what lasts: a database of usage records, counters of limits without memcached, answers of CACHE_STORE=data; made where its parent exists"
             ),
             SettingRow(
                 "USAGE_DATABASE_URL",

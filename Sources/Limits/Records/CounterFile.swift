@@ -1,0 +1,107 @@
+import Engine
+
+/// The format of the file in which a relay without memcached keeps its counters: a header with a version, the length
+/// and the checksum of the content, then the counters.
+struct CounterFile {
+    /// The reason that a file is not one of this version's.
+    enum Flaw: String, Error {
+        case unreadable = "it cannot be read"
+        case format = "it is no file of counters"
+        case version = "another version of the relay wrote it"
+        case length = "its length is wrong"
+        case checksum = "its checksum is wrong"
+        case content = "a counter in it is invalid"
+    }
+
+    /// The time by which the clock that counted was behind the machine's clock, in microseconds; 0 if it was not.
+    let behindMicroseconds: Int
+    /// The counters. Of two with the same key either is true.
+    let counters: [SavedCounter]
+
+    /// The largest file, in bytes.
+    static let limitBytes = 16 * 1_048_576
+    /// The size of the file without counters, in bytes.
+    static let emptyBytes = headBytes + 8
+
+    private static let mark = Array("relaycnt".utf8)
+    private static let version: UInt8 = 1
+    private static let headBytes = mark.count + 1 + 8 + Digest.byteCount
+    private static let secondsRange = Quota.Span.minute.rawValue...Quota.longestWindowSeconds
+    /// Clocks that are further apart than the longest window say nothing about counters.
+    private static let longestMicroseconds = Quota.longestWindowSeconds * 1_000_000
+
+    /// Two readings of clocks that agree differ by less.
+    static let leastMicroseconds = 100_000
+
+    init(behindMicroseconds: Int, _ counters: [SavedCounter]) {
+        let isBehind = behindMicroseconds >= Self.leastMicroseconds
+        self.behindMicroseconds = isBehind ? min(behindMicroseconds, Self.longestMicroseconds) : 0
+        self.counters = counters
+    }
+
+    /// Encodes the file.
+    func encoded() -> [UInt8] {
+        var bytes = Self.mark
+        bytes.reserveCapacity(Self.emptyBytes + counters.reduce(0) { $0 + $1.bytes })
+        bytes.append(Self.version)
+        bytes.append(contentsOf: repeatElement(0, count: Self.headBytes - bytes.count))
+        Varint.write(UInt64(behindMicroseconds), to: &bytes)
+        for counter in counters {
+            Varint.write(counter.key.words.0, to: &bytes)
+            Varint.write(counter.key.words.1, to: &bytes)
+            Varint.write(counter.windowSeconds, to: &bytes)
+            Varint.write(counter.record.count, to: &bytes)
+            bytes.append(contentsOf: counter.record)
+        }
+        var head: [UInt8] = []
+        Varint.write(UInt64(bytes.count - Self.headBytes), to: &head)
+        Self.checksum(bytes).withBytes { head.append(contentsOf: $0) }
+        bytes.replaceSubrange(Self.mark.count + 1..<Self.headBytes, with: head)
+        return bytes
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> Digest {
+        bytes.withUnsafeBytes { Digest(of: UnsafeRawBufferPointer(rebasing: $0[headBytes...])) }
+    }
+
+    /// Reads a file, and checks all of it but the records of the counters.
+    init(_ bytes: [UInt8]) throws(Flaw) {
+        guard bytes.starts(with: Self.mark), bytes.count > Self.mark.count else { throw .format }
+        guard bytes[Self.mark.count] == Self.version else { throw .version }
+        var reader = Varint.Reader(rest: bytes[(Self.mark.count + 1)...])
+        guard let length = reader.word(), bytes.count >= Self.headBytes,
+            length == UInt64(bytes.count - Self.headBytes)
+        else { throw .length }
+        let written = bytes.withUnsafeBytes {
+            Digest(bytes: UnsafeRawBufferPointer(rebasing: $0[(Self.headBytes - Digest.byteCount)..<Self.headBytes]))
+        }
+        guard written == Self.checksum(bytes) else { throw .checksum }
+        reader.rest = bytes[Self.headBytes...]
+        guard let behind = reader.word(), behind <= UInt64(Self.longestMicroseconds) else { throw .content }
+        behindMicroseconds = Int(behind)
+        var counters: [SavedCounter] = []
+        while !reader.rest.isEmpty { counters.append(try Self.counter(&reader)) }
+        self.counters = counters
+    }
+
+    private static func counter(_ reader: inout Varint.Reader) throws(Flaw) -> SavedCounter {
+        guard let high = reader.word(), let low = reader.word(), let seconds = reader.number(),
+            secondsRange.contains(seconds), let length = reader.number(), length <= Record.encodedBound,
+            length <= reader.rest.count
+        else { throw .content }
+        let record = Array(reader.rest.prefix(length))
+        reader.rest = reader.rest.dropFirst(length)
+        return SavedCounter(key: RecordKey(high, low), windowSeconds: seconds, record: record)
+    }
+}
+
+/// A counter as the file of counters holds it.
+struct SavedCounter {
+    let key: RecordKey
+    let windowSeconds: Int
+    /// The encoded record.
+    let record: [UInt8]
+
+    /// The size of the counter in the file, in bytes: at most 16 for the key and 13 for the two numbers before the record.
+    var bytes: Int { 29 + record.count }
+}

@@ -1,0 +1,237 @@
+package import Engine
+import Glibc
+import Synchronization
+
+/// Keeps the counters of a relay without memcached in a file of `DATA_DIR`, so that they outlive the process. A thread of its
+/// own writes the file; requests never wait for it.
+///
+/// `@unchecked`: `state` is used by the thread that starts the keeper, and then by the keeper's thread only.
+package final class CounterKeeper: @unchecked Sendable {
+    private struct State {
+        var lock: FileLock?
+        /// The counters of an earlier process that no request has asked for.
+        var unclaimed: [SavedCounter] = []
+        /// `Limiter.changes` as of the file.
+        var changes = 0
+        /// `CounterFile.behindMicroseconds` as of the file, before it is bounded.
+        var behindMicroseconds = 0
+        var isFailing = false
+        var isOverfull = false
+    }
+
+    private let limiter: Limiter
+    private let folder: String
+    private let limitBytes: Int
+    private let machineWall: @Sendable () -> Int
+    private let onEvent: @Sendable (CounterKeeperEvent) -> Void
+    private let thread = Worker()
+    private let signal = Signal()
+    private let isEnding = Atomic(false)
+    private var state = State()
+
+    /// The time from the beginning of one writing to that of the next. With half a second for the writing itself, a crash loses
+    /// what was counted in the last two seconds.
+    private static let pauseNanoseconds: UInt64 = 1_500_000_000
+    private static let lockPauseMicroseconds: UInt32 = 20_000
+
+    private var path: String { "\(folder)/counters" }
+
+    /// - Parameters:
+    ///   - folder: `DATA_DIR`, which exists.
+    ///   - onEvent: called on any thread.
+    package convenience init(
+        of limiter: Limiter,
+        in folder: String,
+        onEvent: @escaping @Sendable (CounterKeeperEvent) -> Void
+    ) {
+        let machine = LimitClock.system
+        self.init(
+            of: limiter,
+            in: folder,
+            CounterFile.limitBytes,
+            machineWall: { machine.now().wall },
+            onEvent: onEvent
+        )
+    }
+
+    /// - Parameters:
+    ///   - limitBytes: the largest size of the file.
+    ///   - machineWall: the wall clock of the machine, which may be set while the process runs.
+    init(
+        of limiter: Limiter,
+        in folder: String,
+        _ limitBytes: Int,
+        machineWall: @escaping @Sendable () -> Int,
+        onEvent: @escaping @Sendable (CounterKeeperEvent) -> Void
+    ) {
+        self.limiter = limiter
+        self.folder = folder
+        self.limitBytes = limitBytes
+        self.machineWall = machineWall
+        self.onEvent = onEvent
+    }
+
+    /// Takes over the saved counters, and writes them from now on. Blocks: before the first request.
+    ///
+    /// - Parameters:
+    ///   - deadline: the time until which another process may still use the folder.
+    ///   - isEnding: whether this process is to end instead.
+    package func start(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) {
+        guard let lock = lock(waitingUntil: deadline, orUntil: isEnding) else { return }
+        state.lock = lock
+        restore()
+        state.changes = limiter.changes
+        state.behindMicroseconds = machineWall() - limiter.wall
+        thread.begin { self.run() }
+    }
+
+    /// Writes the last counters, and lets another process use the folder.
+    package func stop() {
+        isEnding.store(true, ordering: .releasing)
+        signal.wake()
+        thread.join()
+        state.lock = nil
+    }
+
+    private func lock(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) -> FileLock? {
+        var isTold = false
+        while true {
+            switch FileLock.take("\(folder)/lock") {
+            case .taken(let lock): return lock
+            case .failed(let reason):
+                onEvent(.unlocked(reason: reason))
+                return nil
+            case .heldByAnother:
+                if isEnding() { return nil }
+                guard LoopTime.current() < deadline else {
+                    onEvent(.heldByAnother)
+                    return nil
+                }
+                if !isTold { onEvent(.waits) }
+                isTold = true
+                usleep(Self.lockPauseMicroseconds)
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    private func restore() {
+        do throws(CounterFile.Flaw) {
+            guard let bytes = try read() else { return }
+            let saved = try SavedCounters(CounterFile(bytes), at: limiter.wall)
+            state.unclaimed = saved.counters
+            limiter.use(saved)
+            onEvent(.restored(counters: saved.counters.count))
+            if saved.movedBack > 0 { onEvent(.ahead(counters: saved.movedBack)) }
+        } catch {
+            let other = "\(path).broken"
+            let isKept = rename(path, other) == 0
+            onEvent(.broken(reason: error.rawValue, keptAs: isKept ? other : nil))
+        }
+    }
+
+    /// Returns nil if there is no file.
+    private func read() throws(CounterFile.Flaw) -> [UInt8]? {
+        if let bytes = WholeFile.read(path, limitBytes: CounterFile.limitBytes) { return bytes }
+        var about = stat()
+        if lstat(path, &about) != 0, errno == ENOENT { return nil }
+        throw about.st_size > CounterFile.limitBytes ? .length : .unreadable
+    }
+
+    // MARK: Writing
+
+    private func run() {
+        while true {
+            let begun = LoopTime.current()
+            while !isEnding.load(ordering: .acquiring), LoopTime.current() < begun + Self.pauseNanoseconds {
+                signal.wait(until: begun + Self.pauseNanoseconds)
+            }
+            let isLast = isEnding.load(ordering: .acquiring)
+            saveIfChanged()
+            if isLast { return }
+        }
+    }
+
+    private func saveIfChanged() {
+        let changes = limiter.changes
+        let behind = machineWall() - limiter.wall
+        // The machine's clock may be set while nobody asks.
+        let isSet = abs(behind - state.behindMicroseconds) >= CounterFile.leastMicroseconds
+        guard changes != state.changes || isSet else { return }
+        let file = CounterFile(behindMicroseconds: behind, counters())
+        guard WholeFile.write(file.encoded(), to: path, by: "\(path).new", isSynced: true) else {
+            let reason = systemError
+            if !state.isFailing { onEvent(.unwritten(reason: reason)) }
+            state.isFailing = true
+            return
+        }
+        state.changes = changes
+        state.behindMicroseconds = behind
+        if state.isFailing { onEvent(.written) }
+        state.isFailing = false
+    }
+
+    /// All counters that are not empty; of too many those of which the largest part of the limit is used.
+    private func counters() -> [SavedCounter] {
+        var found: [(counter: SavedCounter, share: Double)] = []
+        var bytes = 0
+        func add(_ counter: SavedCounter, share: Double) {
+            found.append((counter, share))
+            bytes += counter.bytes
+        }
+        var keys: Set<RecordKey> = []
+        let hasUnclaimed = !state.unclaimed.isEmpty
+        limiter.copyCounters { copy in
+            if hasUnclaimed { keys.insert(copy.key) }
+            guard copy.record.total > 0 else { return }
+            add(copy.saved, share: Double(copy.record.total) / Double(copy.limit.quota.count))
+        }
+        if hasUnclaimed { dropClaimed(keys) }
+        // Nobody has asked for these since the start, so they go first.
+        for counter in state.unclaimed { add(counter, share: 0) }
+        let limit = limitBytes - CounterFile.emptyBytes
+        let all = found.count
+        if bytes > limit { found.sort { $0.share > $1.share } }
+        while bytes > limit, let last = found.popLast() { bytes -= last.counter.bytes }
+        tellOverfull(kept: found.count, of: all)
+        return found.map(\.counter)
+    }
+
+    private func tellOverfull(kept: Int, of all: Int) {
+        if kept < all, !state.isOverfull { onEvent(.overfull(kept: kept, of: all)) }
+        state.isOverfull = kept < all
+    }
+
+    /// Forgets saved counters that are in use now, or count nothing any more.
+    private func dropClaimed(_ keys: Set<RecordKey>) {
+        let time = limiter.wall
+        state.unclaimed.removeAll { counter in
+            guard !keys.contains(counter.key),
+                let record = try? Record(counter.record, Grid(windowSeconds: counter.windowSeconds))
+            else { return true }
+            return record.reset(at: time) == 0
+        }
+        if state.unclaimed.isEmpty { limiter.use(SavedCounters()) }
+    }
+}
+
+/// An event about saved counters that an operator should know.
+package enum CounterKeeperEvent: Sendable, Equatable {
+    /// Another process uses the folder and may be about to end.
+    case waits
+    /// Another process uses the folder, so counters are in memory alone.
+    case heldByAnother
+    /// Nothing is known about other processes, so counters are in memory alone.
+    case unlocked(reason: String)
+    case restored(counters: Int)
+    /// Counters were ahead of the clock and were moved back.
+    case ahead(counters: Int)
+    /// The file is not readable; `keptAs` is its new name, nil if it could not be renamed.
+    case broken(reason: String, keptAs: String?)
+    /// Some counters had no room in the file.
+    case overfull(kept: Int, of: Int)
+    case unwritten(reason: String)
+    /// The file is written again after it could not be.
+    case written
+}

@@ -1,0 +1,63 @@
+import Engine
+import Limits
+import Shared
+
+/// The counters of limits that outlive the process: with `DATA_DIR` and without memcached.
+struct SavedLimits {
+    /// Nil if the counters are elsewhere, or nowhere.
+    private let keeper: CounterKeeper?
+    private let patienceSeconds: Double
+
+    init(_ settings: Settings, of limiter: Limiter, _ log: Log) {
+        let folder = settings.limits.store == .memory ? settings.dataFolder : nil
+        keeper = folder.map { CounterKeeper(of: limiter, in: $0) { event in event.log(to: log) } }
+        patienceSeconds = settings.shutdownSeconds
+    }
+
+    /// Takes over the counters of the process before, which may be about to end. Blocks: before the first request.
+    func start() {
+        let deadline = LoopTime.current() + UInt64(patienceSeconds * 1e9)
+        keeper?.start(waitingUntil: deadline) { Signals.isEndWanted }
+    }
+
+    /// Writes the counters once more: after the last request.
+    func stop() { keeper?.stop() }
+}
+
+extension CounterKeeperEvent {
+    fileprivate func log(to log: Log) {
+        switch self {
+        case .waits: log.info("another relay uses DATA_DIR; waiting for its end")
+        case .heldByAnother:
+            log.warning(
+                "another relay uses DATA_DIR; this one counts limits in memory alone; give it a DATA_DIR of its own, or use memcached"
+            )
+        case .unlocked(let reason):
+            log.warning("the lock of DATA_DIR cannot be taken; limits are counted in memory alone") {
+                $0.add("cause", reason)
+            }
+        case .restored(let counters):
+            log.info("counters of limits were read from DATA_DIR") { $0.add("counters", counters) }
+        case .ahead(let counters):
+            log.warning("counters of limits are ahead of this machine's clock and are moved back; check NTP") {
+                $0.add("counters", counters)
+            }
+        case .broken(let reason, let keptAs):
+            log.warning("the file of counters is not readable; limits begin anew") { line in
+                line.add("cause", reason)
+                if let keptAs { line.add("kept_as", keptAs) }
+            }
+        case .overfull(let kept, let all):
+            log.warning("not all counters of limits fit in DATA_DIR; a restart forgets those that are used least") {
+                line in
+                line.add("counters", all)
+                line.add("kept", kept)
+            }
+        case .unwritten(let reason):
+            log.warning("counters of limits cannot be written; until they can, a restart begins them anew") {
+                $0.add("cause", reason)
+            }
+        case .written: log.info("counters of limits are written again")
+        }
+    }
+}

@@ -1,0 +1,193 @@
+"""Limits that outlive the process: counters in DATA_DIR, of a relay without memcached."""
+
+import fcntl
+import os
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clocks import Clock
+from limited import client
+from memcached import Memcached
+from relay_process import Relay, preloads
+
+TOKEN, SECOND = "token-of-the-restart-tests-1", "token-of-the-restart-tests-2"
+CHAT = "/v1/chat/completions"
+BODY = {"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}
+SETTINGS = {
+    "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "echo", "KEY_TEAM_TOKEN": TOKEN, "KEY_OTHER_TOKEN": SECOND,
+    "RATE_LIMIT": "3/day",
+}  # fmt: skip
+FOLDER_IN_USE = "another relay uses DATA_DIR"
+WORDS = re.compile("counters|DATA_DIR|limits")
+UNREADABLE = "the file of counters is not readable; limits begin anew"
+
+
+@pytest.fixture
+def lone(start_relay: Callable[..., Relay], tmp_path: Path) -> Callable[..., Relay]:
+    def started(**environment: Any) -> Relay:
+        return start_relay(**SETTINGS | {"DATA_DIR": tmp_path / "data"} | environment)
+
+    return started
+
+
+def admitted(relay: Relay, token: str | None = TOKEN, asks: int = 4) -> int:
+    with client(relay, token) as http:
+        return sum(http.post(CHAT, json=BODY).status_code == 200 for _ in range(asks))
+
+
+def warnings(relay: Relay) -> list[dict[str, Any]]:
+    """Those about limits and their file."""
+    return [line for line in relay.log_lines() if line["level"] == "warning" and WORDS.search(line["message"])]
+
+
+def only_warning(relay: Relay) -> dict[str, Any]:
+    """The one that there is, or that comes soon."""
+    line = relay.wait_for_line(lambda line: line["level"] == "warning" and bool(WORDS.search(line["message"])))
+    assert warnings(relay) == [line]
+    return line
+
+
+def wait_for_file(file: Path, since: int) -> None:
+    """Until the file was written again: at most two seconds later, and some for a busy machine."""
+    ends = time.monotonic() + 20
+    while not file.exists() or file.stat().st_mtime_ns <= since:
+        assert time.monotonic() < ends, "the counters are not written"
+        time.sleep(0.05)
+
+
+def test_budgets_outlive_the_end_and_a_crash(lone, tmp_path):
+    first = lone(RATE_LIMIT_TOTAL="100000 tokens/day")
+    assert admitted(first) == 3 and admitted(first, None) == 3
+    first.stop()
+    counters = tmp_path / "data/counters"
+    assert stat.S_IMODE(counters.stat().st_mode) == 0o600
+    second = lone(RATE_LIMIT_TOTAL="100000 tokens/day")
+    assert admitted(second) == 0 and admitted(second, None) == 0
+    since = time.time_ns()
+    assert admitted(second, SECOND) == 3
+    wait_for_file(counters, since)
+    second.kill()
+    third = lone(RATE_LIMIT_TOTAL="100000 tokens/day")
+    assert [admitted(third, token) for token in (TOKEN, SECOND, None)] == [0, 0, 0]
+    with client(third, TOKEN) as http:
+        use = http.get("/v1/usage").json()
+    assert "3" in str(use["limits"]), use
+    content = counters.read_bytes()
+    for secret in (TOKEN, SECOND, "127.0.0.1", "team", "other", "TEAM"):
+        assert secret.encode() not in content
+    assert [warnings(relay) for relay in (first, second, third)] == [[], [], []]
+    assert sorted(os.listdir(tmp_path / "data"))[:2] == ["counters", "lock"]
+
+
+@pytest.mark.parametrize(
+    "broken, cause",
+    [
+        (lambda content: content[:-7], "its length is wrong"),
+        (lambda content: b"garbage" * 100, "it is no file of counters"),
+        (lambda content: content[:8] + b"\x09" + content[9:], "another version of the relay wrote it"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its checksum is wrong"),
+    ],
+)
+def test_a_file_that_is_broken_is_put_aside(lone, tmp_path, broken, cause):
+    data = tmp_path / "data"
+    relay = lone()
+    assert admitted(relay) == 3
+    relay.stop()
+    content = broken((data / "counters").read_bytes())
+    (data / "counters").write_bytes(content)
+    relay = lone()
+    assert admitted(relay) == 3
+    line = only_warning(relay)
+    assert (line["message"], line["cause"], line["kept_as"]) == (UNREADABLE, cause, str(data / "counters.broken"))
+    assert (data / "counters.broken").read_bytes() == content
+    relay.stop()
+    assert admitted(lone()) == 0
+
+
+def test_a_folder_that_takes_nothing_stops_nobody(lone, tmp_path):
+    data = tmp_path / "data"
+    (data / "counters.new").mkdir(parents=True)
+    relay = lone()
+    assert admitted(relay, asks=2) == 2
+    line = relay.wait_for_line(lambda line: "cannot be written" in line["message"])
+    assert (line["level"], line["cause"]) == ("warning", "Is a directory")
+    assert admitted(relay, SECOND) == 3
+    # A full disk; the system tells of it as of any other, and the relay removes what it could not complete.
+    (data / "counters.new").rmdir()
+    (data / "counters.new").symlink_to("/dev/full")
+    wait_for_file(data / "counters", 0)
+    relay.wait_for_line(lambda line: "written again" in line["message"])
+    assert len(warnings(relay)) == 1
+    (data / "counters.new").symlink_to("/dev/full")
+    assert admitted(relay, asks=1) == 1
+    line = relay.wait_for_line(lambda line: line.get("cause") == "No space left on device")
+    assert line["level"] == "warning"
+
+
+@preloads
+def test_a_clock_that_was_an_hour_ahead_refunds_nothing(lone, clock: Callable[[float], Clock]):
+    settings = {"RATE_LIMIT": "3/hour", "RATE_LIMIT_TOTAL": "3/2 minutes"}
+    ahead = lone(**settings | clock(3600).environment)
+    assert admitted(ahead) == 3
+    ahead.stop()
+    right = lone(**settings)
+    assert admitted(right) == 0
+    line = only_warning(right)
+    assert "ahead of this machine's clock" in line["message"] and line["counters"] == 2
+
+
+def test_two_relays_do_not_share_a_folder(lone):
+    first = lone()
+    assert admitted(first) == 3
+    second = lone(SHUTDOWN_SECONDS="1")
+    line = only_warning(second)
+    assert line["message"].startswith(FOLDER_IN_USE)
+    assert admitted(second) == 3
+    second.stop()
+    first.stop()
+    assert admitted(lone()) == 0
+
+
+def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
+    relay = lone()
+    assert admitted(relay) == 3
+    relay.stop()
+    with (tmp_path / "data/lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        started: list[Relay] = []
+        thread = threading.Thread(target=lambda: started.append(lone(SHUTDOWN_SECONDS="30", PORT="20999")))
+        thread.start()
+        time.sleep(0.5)
+        assert not started, "it serves before it has the counters"
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        thread.join(20)
+    (second,) = started
+    assert admitted(second) == 0 and warnings(second) == []
+    assert [line["message"] for line in second.log_lines() if "waiting" in line["message"]] == [
+        f"{FOLDER_IN_USE}; waiting for its end"
+    ]
+
+
+def test_with_memcached_the_file_is_left_alone(lone, tmp_path, store: Memcached):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/counters").write_bytes(b"of somebody else")
+    relay = lone(MEMCACHED_SERVERS=store.address)
+    assert admitted(relay) == 3
+    relay.stop()
+    assert (tmp_path / "data/counters").read_bytes() == b"of somebody else"
+    assert not (tmp_path / "data/lock").exists() and warnings(relay) == []
+
+
+def test_a_long_window_without_a_place_to_last_is_told(start_relay):
+    relay = start_relay(**SETTINGS, RATE_LIMIT_TOTAL="5 per 2 hours")
+    line = relay.wait_for_line(lambda line: "a restart begins them anew" in line.get("problem", ""))
+    assert line["level"] == "warning" and line["problem"].endswith(
+        "RATE_LIMIT: windows of an hour or more, here and in RATE_LIMIT_TOTAL, are counted in this process alone, so a "
+        "restart begins them anew; set DATA_DIR to keep them, or MEMCACHED_HOST to share them"
+    )
