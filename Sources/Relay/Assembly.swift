@@ -49,7 +49,8 @@ final class Assembly {
             limiter: limiter,
             usage: usage,
             shared: states.ofInstances,
-            admin: process.admin
+            admin: process.admin,
+            notices: ProviderNotices(log)
         )
         let makers = SetupParts(settings, lasting)
         let paces = LoopPaces()

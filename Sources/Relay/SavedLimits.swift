@@ -4,7 +4,7 @@ import Shared
 
 /// The counters of limits that outlive the process: with `DATA_DIR` and without memcached.
 struct SavedLimits {
-    /// Nil if the counters are elsewhere, or nowhere.
+    /// The writer of the file; nil if counters are in memcached, or in memory alone.
     private let keeper: CounterKeeper?
     private let patienceSeconds: Double
 
@@ -14,7 +14,7 @@ struct SavedLimits {
         patienceSeconds = settings.shutdownSeconds
     }
 
-    /// Takes over the counters of the process before, which may be about to end. Blocks: before the first request.
+    /// Reads the counters of the process before, which may be about to end. Blocks: before the first request.
     func start() {
         let deadline = LoopTime.current() + UInt64(patienceSeconds * 1e9)
         keeper?.start(waitingUntil: deadline) { Signals.isEndWanted }

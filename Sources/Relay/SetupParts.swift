@@ -15,6 +15,7 @@ struct LastingParts: Sendable {
     /// The state that all instances share; nil: there is no shared store.
     let shared: SharedState?
     let admin: AdminState
+    let notices: ProviderNotices
 }
 
 /// The values from which the setups of all loops are made.
@@ -39,33 +40,40 @@ struct SetupParts {
         budget = lasting.budget
         shared = Vendors.SharedParts(settings, lasting, after: old?.shared)
         self.settings = settings
-        let balance = Self.balance(settings, after: old)
+        let balance = Self.balance(settings, lasting.notices, after: old)
         self.balance = balance
         capacities = settings.providers.enumerated().map {
             Capacity($1, at: $0, settings.balance, lasting.limiter, balance.queue)
         }
         offers = Offers(settings, known.catalogues, lists: known.lists)
         let rests = RestCount()
-        rings = settings.providers.map { Self.ring(of: $0, after: old, telling: rests) }
+        rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: rests) }
     }
 
     /// Creates the state of balancing. Turns start again; circuit breakers start again only if any setting has changed.
     /// Requests that wait for capacity keep their order before new ones, unless the names of the providers have
     /// changed.
-    private static func balance(_ settings: Settings, after old: SetupParts?) -> Balance {
-        guard let old else { return Balance(settings.balance) }
+    private static func balance(
+        _ settings: Settings,
+        _ notices: ProviderNotices,
+        after old: SetupParts?
+    ) -> Balance {
+        let named = (providers: settings.providers.map(\.name), all: notices)
+        guard let old else { return Balance(settings.balance, notices: named) }
         if old.settings == settings {
             old.balance.forgetTurns()
             return old.balance
         }
         // The queue refers to providers by their indexes.
         let isQueueKept = old.settings.providers.map(\.name) == settings.providers.map(\.name)
-        return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue())
+        notices.forgetBreakers()
+        return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue(), notices: named)
     }
 
     /// Makes a provider's key ring. Keys in cooldown stay in cooldown. Returns nil if the provider has no keys.
     private static func ring(
         of provider: ProviderSettings,
+        _ notices: ProviderNotices,
         after old: SetupParts?,
         telling rests: RestCount
     ) -> KeyRing? {
@@ -73,19 +81,22 @@ struct SetupParts {
         let place = old?.settings.providers.firstIndex {
             $0.name == provider.name && $0.baseURL == provider.baseURL
         }
+        let named = (provider: provider.name, all: notices)
         guard let old, let place, let ring = old.rings[place] else {
-            return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests)
+            notices.forgetKeys(of: provider.name)
+            return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, notices: named)
         }
         let last = old.settings.providers[place]
         if last.apiKeys == provider.apiKeys, last.keyWeights == provider.keyWeights { return ring }
-        return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, after: ring)
+        notices.forgetKeys(of: provider.name)
+        return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: rests, after: ring, notices: named)
     }
 
     /// The models that a vendor rejected as unsupported.
     var unsupported: UnsupportedModels { shared.unsupported }
 
     /// Replaces the providers in the metrics.
-    func show(in figures: ProviderFigures) { figures.use(settings.providers, rings, balance.queue) }
+    func show(in figures: ProviderFigures) { figures.use(settings.providers, rings, balance) }
 
     /// The names for metrics. The number of names is limited, so the operator's own names come first.
     var labels: MetricLabels {

@@ -29,7 +29,7 @@ enum Signals {
         return sigtimedwait(&set, nil, &time) > 0
     }
 
-    /// Whether a SIGTERM or SIGINT waits to be taken.
+    /// Whether a SIGTERM or SIGINT was sent that `waitForEnd` has not returned for yet.
     static var isEndWanted: Bool {
         var set = sigset_t()
         sigpending(&set)

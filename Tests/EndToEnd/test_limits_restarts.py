@@ -169,9 +169,7 @@ def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
         thread.join(20)
     (second,) = started
     assert admitted(second) == 0 and warnings(second) == []
-    assert [line["message"] for line in second.log_lines() if "waiting" in line["message"]] == [
-        f"{FOLDER_IN_USE}; waiting for its end"
-    ]
+    second.wait_for_line(lambda line: line["message"] == f"{FOLDER_IN_USE}; waiting for its end")
 
 
 def test_with_memcached_the_file_is_left_alone(lone, tmp_path, store: Memcached):

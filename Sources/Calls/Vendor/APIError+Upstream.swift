@@ -51,8 +51,7 @@ extension APIError {
         self.fault = error.fault
         self.isFromVendor = true
         self.key = credential.key.isEmpty ? nil : credential.label
-        let key = credential.key
-        let cause = key.isEmpty ? error.cause : error.cause.replacing(key, with: "...")
+        let cause = error.loggedCause(hiding: credential)
         let own = error.kind == .badKey ? credential.label : nil
         self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
     }

@@ -68,6 +68,8 @@ extension VendorCall {
         note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
     }
 
+    private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
+
     /// Records the end of a call that has no record yet.
     func noteEnd(_ error: UpstreamError?) {
         if sheet.keepsRecords, !isNoted { note(error?.usage ?? .nothing, error) }
@@ -90,7 +92,7 @@ extension VendorCall {
             return
         }
         let status = error == nil ? 200 : error?.status
-        note(usage, isEstimated: isEstimated, credits: credits, status: status, error?.loggedCause(hiding: credential))
+        note(usage, isEstimated: isEstimated, credits: credits, status: status, error.map(loggedCause))
     }
 
     private func note(
@@ -120,7 +122,7 @@ extension VendorCall {
 
 extension UpstreamError {
     /// Returns the cause for the log, with the key removed.
-    func loggedCause(hiding credential: Credential) -> String {
-        credential.key.isEmpty ? self.cause : self.cause.replacing(credential.key, with: "...")
+    package func loggedCause(hiding credential: Credential) -> String {
+        credential.key.isEmpty ? locatedCause : locatedCause.replacing(credential.key, with: "...")
     }
 }

@@ -6,8 +6,6 @@ package protocol KeyRests: AnyObject, Sendable {
     ///
     /// - Parameter begun: the start of the call. A cooldown that began later is kept.
     func served(_ credential: Credential, begun: LoopTime)
-    /// Records a failure of the key.
-    ///
-    /// - Parameter rest: the cooldown of the key; nil if the failure says nothing about the key.
-    func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: LoopTime, at now: LoopTime)
+    /// Records a failure of the key, which begins a cooldown if the failure has one (`UpstreamError.rest`).
+    func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime)
 }

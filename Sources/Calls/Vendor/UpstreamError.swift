@@ -56,7 +56,11 @@ package struct UpstreamError: Error {
         /// The failures of all candidates that were called, if there were several.
         package var summary: String?
         /// The failure of the connection to the vendor; nil if the connection did not fail.
-        fileprivate var transport: TransportError.Kind?
+        fileprivate var transport: TransportError?
+        /// The endpoint of the vendor's API that was called; nil if it is not known.
+        fileprivate var api: Endpoint?
+        /// Whether the cause names the host, as the call was not one of the vendor's API.
+        package var namesHost = false
         /// Whether the relay itself had no time for the call.
         fileprivate var isOfBusyRelay = false
     }
@@ -107,7 +111,7 @@ package struct UpstreamError: Error {
             default: error.isTimeout ? .timedOut : .failed
             }
         self.init(kind, cause: error.kind == .late ? Self.tooLate : error.cause)
-        fields.value.transport = error.kind
+        fields.value.transport = error
         // The relay is out of memory, so no candidate's response would fit.
         if error.kind == .overloaded { self.remedy = [] }
     }
@@ -162,18 +166,28 @@ package struct UpstreamError: Error {
 extension UpstreamError {
     /// Whether the vendor may bill the call although it failed: it was sent, and the vendor did not refuse it.
     package var mayBeBilled: Bool {
-        switch fields.value.transport {
+        switch fields.value.transport?.kind {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || self.usage != nil || kind == .cancelled
         }
     }
 
+    /// Records the endpoint of the vendor's API that was called, unless one is recorded.
+    package mutating func locate(at api: Endpoint) { if fields.value.api == nil { fields.value.api = api } }
+
+    /// The cause for the log, with host and path of the call of the vendor's API.
+    package var locatedCause: String {
+        guard let api = fields.value.api, kind != .cancelled, !self.namesHost else { return self.cause }
+        if let transport = fields.value.transport, transport.kind != .late { return transport.cause(ofCallTo: api) }
+        return "\(self.cause) at \(api.location)"
+    }
+
     /// Whether the call failed because no capacity was free.
     package var isOfCapacity: Bool { self.refusal?.isOfCapacity ?? false }
 
     package var fault: UpstreamFault {
-        switch fields.value.transport {
+        switch fields.value.transport?.kind {
         case .unreachable: .unreachable
         case .insecure: .insecure
         case .connectTimeout: .connectTimeout

@@ -15,6 +15,8 @@ package final class VendorCall: @unchecked Sendable {
     /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
     private(set) var startedAt: LoopTime
+    /// The endpoint of the vendor's API that is called; nil before the first call.
+    package var endpoint: Endpoint?
     /// Whether the end of this call is already in the sheet's records.
     var isNoted = false
     /// Whether the rate permit that was acquired with this call has been used.
@@ -168,10 +170,18 @@ package final class VendorCall: @unchecked Sendable {
     ///
     /// - Returns: the failure, with the credential of the call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
-        var error = error
+        var error = located(error)
         if error.credential == nil { error.credential = credential }
         noteEnd(error)
-        keys?.failed(credential, error.rest, begun: startedAt, at: loop.now)
+        keys?.failed(credential, error, begun: startedAt, at: loop.now)
+        return error
+    }
+
+    /// Returns the failure with the endpoint that was called.
+    func located(_ error: UpstreamError) -> UpstreamError {
+        guard let endpoint else { return error }
+        var error = error
+        error.locate(at: endpoint)
         return error
     }
 

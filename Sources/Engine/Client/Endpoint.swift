@@ -23,7 +23,17 @@ package final class Endpoint: @unchecked Sendable {
 
     deinit { curl_url_cleanup(url) }
 
-    var host: String? { part(CURLUPART_HOST) }
+    package var host: String? { part(CURLUPART_HOST) }
+
+    /// The location for the log: host, port if it is not the usual one, and path, without query and credentials.
+    package var location: String {
+        let usualPort = isHTTPS ? "443" : "80"
+        let port = part(CURLUPART_PORT).map { $0 == usualPort ? "" : ":\($0)" } ?? ""
+        let path = part(CURLUPART_PATH) ?? ""
+        return "\(host ?? "the host")\(port)\(path == "/" ? "" : path)".beginning(ofBytes: Self.locationBytes)
+    }
+
+    private static let locationBytes = 300
 
     /// Returns whether both URLs have the same scheme, host and port.
     package func hasOrigin(of other: Endpoint) -> Bool {

@@ -15,8 +15,14 @@ extension TransportError {
     }
 
     /// The cause for the log: what happened and at which host, then the kind and libcurl's code.
-    package var cause: String {
-        let words = words(of: endpoint?.host ?? "the host")
+    package var cause: String { cause(at: endpoint?.host ?? "the host") }
+
+    /// Returns the cause for the log: with host and path for a call of the vendor's API, with the host alone for a call to an
+    /// address that a caller or the vendor named.
+    package func cause(ofCallTo api: Endpoint) -> String { endpoint === api ? cause(at: api.location) : cause }
+
+    private func cause(at location: String) -> String {
+        let words = words(of: location)
         return code == 0 ? "\(words) (\(kind))" : "\(words) (\(kind), libcurl \(code))"
     }
 

@@ -272,8 +272,7 @@ package final class Attempts: @unchecked Sendable {
     func failedForGood(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
-        let isOfProvider = error.kind != .badRequest && error.remedy.contains(.elsewhere)
-        concluded(current, isOfProvider ? error : nil)
+        concluded(current, error.isOfProvider ? error : nil)
         return error
     }
 
@@ -284,26 +283,7 @@ package final class Attempts: @unchecked Sendable {
     ///
     /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
     private func concluded(_ place: Int, _ error: UpstreamError?) {
-        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath, !isUntold(error) else {
-            balance?.gaveUp(open.breakerKey(place))
-            return
-        }
-        if let seconds = error.modelRestSeconds {
-            balance?.rests(open.breakerKey(place), seconds: seconds, at: loop.now)
-        } else {
-            balance?.failed(open.breakerKey(place), at: loop.now)
-        }
-    }
-
-    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or the
-    /// vendor judged the account of a caller's own key.
-    private func isUntold(_ error: UpstreamError) -> Bool {
-        let isCallers = error.credential.map { $0.label == nil } ?? false
-        return switch error.kind {
-        case .unknownModel: isCallers || error.isOfModel
-        case .rateLimited: isCallers
-        default: false
-        }
+        balance?.conclude(open.breakerKey(place), error, at: loop.now)
     }
 
     private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {

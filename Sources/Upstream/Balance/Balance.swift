@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Limits
 package import Shared
@@ -58,8 +59,16 @@ package final class Balance: Sendable {
     /// them.
     private let chosen = Lock<[Int: Double]>([:])
 
-    package init(_ rules: BalanceSettings, _ queue: CapacityQueue = CapacityQueue()) {
+    /// The names of the providers, in the order of the settings, and the log of their states; nil if nothing is logged.
+    private let notices: (providers: [String], all: ProviderNotices)?
+
+    package init(
+        _ rules: BalanceSettings,
+        _ queue: CapacityQueue = CapacityQueue(),
+        notices: (providers: [String], all: ProviderNotices)? = nil
+    ) {
         self.rules = rules
+        self.notices = notices
         deadlineNanoseconds = UInt64(clamping: rules.deadline.nanoseconds)
         self.queue = queue
     }
@@ -138,10 +147,41 @@ package final class Balance: Sendable {
 
     /// Closes the breakers of all models of a provider.
     func closeBreakers(ofProvider place: Int) {
-        breakers.withLock { breakers in
-            breakers = breakers.filter { $0.key.provider != place }
+        let closed = breakers.withLock { breakers in
+            let closed = breakers.keys.filter { $0.provider == place }
+            for key in closed { breakers[key] = nil }
             failed.store(!breakers.isEmpty, ordering: .relaxed)
+            return closed
         }
+        for key in closed { tellClosed(key) }
+        if let provider = provider(at: place) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
+    }
+
+    /// Returns the models of providers whose circuit breakers are open or half-open.
+    func openBreakers(at now: LoopTime) -> [BreakerKey] {
+        guard hasFailures else { return [] }
+        return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }
+    }
+
+    private func provider(at place: Int) -> String? {
+        notices.flatMap { $0.providers.indices.contains(place) ? $0.providers[place] : nil }
+    }
+
+    private func tellClosed(_ key: BreakerKey) {
+        guard let provider = provider(at: key.provider) else { return }
+        notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
+    }
+
+    /// Logs the states that a failure of a candidate begins.
+    private func tell(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
+        guard let notices, let provider = provider(at: key.provider) else { return }
+        let cause = error.loggedCause(hiding: error.credential ?? .none)
+        if error.fault.isOfConnecting {
+            notices.all.begins(.unreachable(provider: provider), at: now, cause)
+        } else if error.status != nil {
+            notices.all.ends(.unreachable(provider: provider), at: now)
+        }
+        if isTripped { notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause) }
     }
 
     /// Records that the candidate is called: if its breaker is half-open, the call is its trial.
@@ -152,29 +192,61 @@ package final class Balance: Sendable {
 
     func served(_ key: BreakerKey) {
         guard hasFailures else { return }
-        breakers.withLock { breakers in
-            breakers[key] = nil
+        let last = breakers.withLock { breakers in
+            let last = breakers.removeValue(forKey: key)
             failed.store(!breakers.isEmpty, ordering: .relaxed)
+            return last
         }
+        if last != nil { tellClosed(key) }
+        guard let notices, notices.all.hasUnreachable, let provider = provider(at: key.provider) else { return }
+        notices.all.ends(.unreachable(provider: provider), at: .current())
     }
 
-    func failed(_ key: BreakerKey, at now: LoopTime) {
-        breakers.withLock { breakers in
-            breakers[key, default: Breaker()].failed(
+    func failed(_ key: BreakerKey, _ error: UpstreamError, at now: LoopTime) {
+        let isTripped = breakers.withLock { breakers in
+            var breaker = breakers[key] ?? Breaker()
+            breaker.failed(
                 at: now,
                 bound: rules.failures,
                 within: UInt64(clamping: rules.breakTime.nanoseconds)
             )
+            breakers[key] = breaker
             failed.store(true, ordering: .relaxed)
+            return breaker.isTripped(at: now)
+        }
+        tell(key, error, isTripped: isTripped, at: now)
+    }
+
+    /// Reports the outcome of a candidate to its circuit breaker.
+    ///
+    /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
+    func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
+        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath, !isUntold(error) else { return gaveUp(key) }
+        if let seconds = error.modelRestSeconds {
+            rests(key, error, seconds: seconds, at: now)
+        } else {
+            failed(key, error, at: now)
+        }
+    }
+
+    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or the
+    /// vendor judged the account of a caller's own key.
+    private func isUntold(_ error: UpstreamError) -> Bool {
+        let isCallers = error.credential.map { $0.label == nil } ?? false
+        return switch error.kind {
+        case .unknownModel: isCallers || error.isOfModel
+        case .rateLimited: isCallers
+        default: false
         }
     }
 
     /// Opens the breaker for the time in which the vendor says that the model cannot serve any call.
-    func rests(_ key: BreakerKey, seconds: Int, at now: LoopTime) {
+    func rests(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
             failed.store(true, ordering: .relaxed)
         }
+        tell(key, error, isTripped: true, at: now)
     }
 
     /// Ends the candidate's trial, if one runs, without counting a success or a failure.
@@ -182,4 +254,14 @@ package final class Balance: Sendable {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }
     }
+}
+
+extension UpstreamError {
+    /// Whether another provider might have served the call that failed for good.
+    var isOfProvider: Bool { kind != .badRequest && self.remedy.contains(.elsewhere) }
+}
+
+extension UpstreamFault {
+    /// Whether no connection to the provider was made.
+    fileprivate var isOfConnecting: Bool { self == .unreachable || self == .insecure || self == .connectTimeout }
 }

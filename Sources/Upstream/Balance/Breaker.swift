@@ -19,6 +19,9 @@ struct Breaker {
         openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < restsUntil
     }
 
+    /// Whether the breaker has opened and no request was served since: it is open or half-open.
+    func isTripped(at now: LoopTime) -> Bool { openUntil != nil || now < restsUntil }
+
     /// Returns the time at which a request may try the candidate again; nil if the breaker is closed.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }

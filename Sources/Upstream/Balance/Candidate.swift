@@ -16,6 +16,8 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if there are none.
     let capacity: Capacity?
     private let spared: Traits
+    /// The keys and the circuit breaker, for calls that no `Attempts` makes; nil if the breaker is not used.
+    private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: Offers.Rank
     /// All candidates that may serve the call, if they are listed under different names; else empty.
@@ -36,8 +38,10 @@ package final class Candidate: Sendable {
         rank: Offers.Rank,
         rivals: [CallSheet.Server] = [],
         reports: UsageReports = UsageReports(),
+        lone: LoneCandidate? = nil,
         loop: EventLoop
     ) {
+        self.lone = lone
         self.server = server
         self.provider = provider
         self.model = model
@@ -117,7 +121,10 @@ package final class Candidate: Sendable {
 
     /// Takes the next key and returns the call, without acquiring capacity: for a candidate without a limit.
     package func unboundedCall(billing sheet: CallSheet) -> VendorCall {
-        call(with: fixed ?? keys?.next(at: loop.now) ?? .none, billing: sheet)
+        let credential = fixed ?? keys?.next(at: loop.now) ?? .none
+        guard let lone else { return call(with: credential, billing: sheet) }
+        sheet.server = server
+        return VendorCall(credential, billing: sheet, on: loop, with: lone, within: capacity)
     }
 
     func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
@@ -185,7 +192,33 @@ package final class Candidate: Sendable {
             rank: rank,
             rivals: rivals,
             reports: reports,
+            lone: lone,
             loop: loop
         )
+    }
+}
+
+/// The keys and the circuit breaker of a candidate without others, whose calls are not made by `Attempts`.
+///
+/// The breaker keeps no call back, but an operator sees it.
+final class LoneCandidate: KeyRests {
+    private let keys: KeyRing?
+    private let balance: Balance
+    private let breakerKey: Balance.BreakerKey
+
+    init(_ keys: KeyRing?, _ balance: Balance, _ breakerKey: Balance.BreakerKey) {
+        self.keys = keys
+        self.balance = balance
+        self.breakerKey = breakerKey
+    }
+
+    func served(_ credential: Credential, begun: LoopTime) {
+        keys?.served(credential, begun: begun)
+        balance.served(breakerKey)
+    }
+
+    func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) {
+        keys?.failed(credential, error, begun: begun, at: now)
+        if error.isOfProvider { balance.conclude(breakerKey, error, at: now) }
     }
 }

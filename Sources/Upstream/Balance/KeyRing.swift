@@ -22,6 +22,8 @@ package final class KeyRing: KeyRests {
     /// Whether some key is in cooldown, or has not been tried successfully since its cooldown.
     private let rests = Atomic<Bool>(false)
     let restCount: RestCount
+    /// The provider's name, and the log of its states; nil if nothing is logged.
+    private let notices: (provider: String, all: ProviderNotices)?
     /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
@@ -30,13 +32,16 @@ package final class KeyRing: KeyRests {
     ///   - weights: one weight above 0 for each key.
     ///   - restCount: counts this ring while it has keys in cooldown.
     ///   - old: the ring that this one replaces; keys in both rings stay in cooldown.
+    ///   - notices: the provider's name, and the log of its states; nil if nothing is logged.
     package init(
         _ keys: [String],
         weights: [Double],
         telling restCount: RestCount = RestCount(),
-        after old: KeyRing? = nil
+        after old: KeyRing? = nil,
+        notices: (provider: String, all: ProviderNotices)? = nil
     ) {
         self.restCount = restCount
+        self.notices = notices
         precondition(!keys.isEmpty && keys.count == weights.count)
         credentials = keys.enumerated().map { Credential(own: $1, label: "k\($0 + 1)") }
         let places = zip(keys, weights).map { Place(weight: $1, rest: old?.rest(ofKey: $0)) }
@@ -195,19 +200,45 @@ package final class KeyRing: KeyRests {
     /// Ends the cooldown of the key of this name. Returns false if there is no such key.
     func resume(_ name: String) -> Bool {
         guard let credential = credentials.first(where: { $0.label == name }) else { return false }
-        change(credential) { $0 = nil }
+        resume(credential)
         return true
     }
 
     /// Ends the cooldowns of all keys.
-    func resumeAll() { for credential in credentials { change(credential) { $0 = nil } } }
+    func resumeAll() { for credential in credentials { resume(credential) } }
+
+    private func resume(_ credential: Credential) {
+        change(credential) { $0 = nil }
+        tell(of: credential) { $0.ends($1, at: .current()) }
+    }
+
+    private func tell(of credential: Credential, _ body: (ProviderNotices, ProviderNotices.State) -> Void) {
+        guard let notices, let key = credential.label else { return }
+        body(notices.all, .keyRefused(provider: notices.provider, key: key))
+    }
 
     package func served(_ credential: Credential, begun: LoopTime) {
         guard hasRests else { return }
-        change(credential) { if $0.map({ !$0.began(after: begun) }) ?? false { $0 = nil } }
+        var isOver = false
+        change(credential) { resting in
+            guard let rest = resting, !rest.began(after: begun) else { return }
+            resting = nil
+            isOver = true
+        }
+        if isOver { tell(of: credential) { $0.ends($1, at: .current()) } }
     }
 
-    package func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: LoopTime, at now: LoopTime) {
+    package func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) {
+        if error.rest != nil, error.kind.isRefusalOfKey {
+            tell(of: credential) { $0.begins($1, at: now, error.loggedCause(hiding: credential)) }
+        }
+        failed(credential, error.rest, begun: begun, at: now)
+    }
+
+    /// Records a failure of the key.
+    ///
+    /// - Parameter rest: the cooldown of the key; nil if the failure says nothing about the key.
+    func failed(_ credential: Credential, _ rest: UpstreamError.Rest?, begun: LoopTime, at now: LoopTime) {
         guard rest != nil || hasRests else { return }
         change(credential) { resting in
             let isOld = resting.map { $0.began(after: begun) } ?? false
@@ -230,6 +261,11 @@ package final class KeyRing: KeyRests {
             if isSome != wasSome { restCount.add(isSome ? 1 : -1) }
         }
     }
+}
+
+extension UpstreamError.Kind {
+    /// Whether the vendor refuses the key, or its account has no credit: 401, 402 and 403.
+    fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 
 /// The number of key rings that have keys in cooldown. It answers for all rings in one read.

@@ -1,24 +1,29 @@
 import Engine
 package import Shared
 
-/// The metrics of provider keys in cooldown and of calls that wait for capacity.
+/// The metrics of provider keys in cooldown, of circuit breakers, and of calls that wait for capacity.
 package final class ProviderFigures: MetricsSource {
     private struct Known: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
         /// The present queue, and queues of earlier settings in which calls still wait.
         var queues: [CapacityQueue] = []
+        var providers: [String] = []
+        var balance: Balance?
     }
 
     private let known = Lock(Known())
 
+    private static let seriesLimit = 300
+
     package init() {}
 
     /// Replaces the providers that are measured, after the settings were read.
-    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ queue: CapacityQueue) {
+    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ balance: Balance) {
+        let queue = balance.queue
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
         known.withLock { known in
             let queues = known.queues.filter { $0 !== queue && $0.waiting > 0 }
-            known = Known(rings: named, queues: queues + [queue])
+            known = Known(rings: named, queues: queues + [queue], providers: providers.map(\.name), balance: balance)
         }
     }
 
@@ -30,6 +35,16 @@ package final class ProviderFigures: MetricsSource {
         text.family("relay_provider_key_resting", .gauge, "1 for each key of a provider that rests after a failure.")
         for (provider, ring) in known.rings {
             for key in ring.resting(at: now) { text.sample(("provider", provider), ("key", key), value: 1) }
+        }
+        text.family(
+            "relay_provider_breaker_open",
+            .gauge,
+            "1 for each model of a provider whose circuit breaker is open or half-open."
+        )
+        for breaker in known.balance?.openBreakers(at: now).prefix(Self.seriesLimit) ?? []
+        where known.providers.indices.contains(breaker.provider) {
+            let provider = known.providers[breaker.provider]
+            text.sample(("provider", provider), ("model", breaker.model), value: 1)
         }
     }
 }

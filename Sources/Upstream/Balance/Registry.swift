@@ -354,6 +354,11 @@ package final class Registry: @unchecked Sendable {
             offeredBy: offer.provider,
             rank: offer.rank,
             reports: balance.reports(ofProvider: offer.provider),
+            lone: LoneCandidate(
+                entry.keys,
+                balance,
+                Balance.BreakerKey(provider: offer.provider, model: offer.model.id)
+            ),
             loop: loop
         )
     }

@@ -30,6 +30,7 @@ extension OpenAILike: FileProvider {
             try asset(body)
         }
         let endpoint = try fileEndpoint("files", site.options)
+        vendorCall.endpoint = endpoint
         do throws(TransportError) {
             return FormUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), reply)
         } catch {
@@ -54,6 +55,7 @@ extension OpenAILike: FileProvider {
             headers: wire.headers.headers(for: vendorCall.key),
             body: nil
         )
+        vendorCall.endpoint = call.endpoint
         return try await vendorCall.attempt { () async throws(UpstreamError) in
             let stream: any UpstreamStream
             do throws(TransportError) {
@@ -74,6 +76,7 @@ extension OpenAILike: FileProvider {
             body: nil,
             isDeletion: true
         )
+        vendorCall.endpoint = call.endpoint
         try await vendorCall.attempt { () async throws(UpstreamError) in
             let reply: UpstreamReply
             do throws(TransportError) {

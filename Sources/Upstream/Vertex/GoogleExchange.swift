@@ -57,7 +57,7 @@ package struct GoogleExchange: Sendable {
                 UpstreamCall(endpoint: endpoint, headers: Self.headers, body: Body(form))
             )
         } catch {
-            return .failed("the token server: \(UpstreamError(error).cause)")
+            return .failed("the token server: \(error.cause(ofCallTo: endpoint))")
         }
         return Self.outcome(reply)
     }

@@ -92,7 +92,7 @@ package final class ModelRefresh: @unchecked Sendable {
             isFailing = true
             log.warning("models not read") { line in
                 line.add("provider", provider)
-                line.add("cause", error.cause)
+                line.add("cause", error.locatedCause)
             }
         }
     }

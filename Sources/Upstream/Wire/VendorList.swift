@@ -75,6 +75,19 @@ package final class VendorList: ModelList, @unchecked Sendable {
         guard let endpoint = Endpoint(site.baseURL + path, site.options) else {
             throw UpstreamError(.failed, cause: "the next page of the list has no address")
         }
+        do throws(UpstreamError) {
+            return try await page(at: endpoint, key)
+        } catch {
+            var error = error
+            error.locate(at: endpoint)
+            throw error
+        }
+    }
+
+    private func page(
+        at endpoint: Endpoint,
+        _ key: String
+    ) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
         let reply: UpstreamReply
         do throws(TransportError) {
             let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)

@@ -137,15 +137,19 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
         if let route = form.route {
+            let endpoint = route.endpoint(isStreamed: isStreamed)
+            vendorCall.endpoint = endpoint
             return UpstreamCall(
-                endpoint: route.endpoint(isStreamed: isStreamed),
+                endpoint: endpoint,
                 headers: route.headers,
                 body: body,
                 by: vendorCall.sheet.deadline
             )
         }
+        let endpoint = form.endpoint(isStreamed: isStreamed)
+        vendorCall.endpoint = endpoint
         return UpstreamCall(
-            endpoint: form.endpoint(isStreamed: isStreamed),
+            endpoint: endpoint,
             headers: vendor.headers.headers(for: vendorCall.key),
             body: body,
             by: vendorCall.sheet.deadline

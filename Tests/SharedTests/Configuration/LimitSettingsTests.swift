@@ -123,10 +123,34 @@ import Testing
         ]
     )
     func useless(file: String, warning: String) {
-        let outcome = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\n" + file)
+        let outcome = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\nDATA_DIR=/data\n" + file)
         #expect(outcome.problemTexts == [])
         let texts = outcome.warningTexts
         #expect(texts.count == 1 && texts[0].contains("  \(warning)"), "\(texts)")
+    }
+
+    @Test(
+        "windows of an hour or more that a restart begins anew are one warning",
+        arguments: [
+            (
+                "RATE_LIMIT=60/minute;2000/day",
+                "RATE_LIMIT: windows of an hour or more are counted in this process alone"
+            ),
+            (
+                "RATE_LIMIT_TOTAL=5/2 hours\nKEY_A_TOKEN=sk-choose-something-long\nKEY_A_RATE_LIMIT=3/week",
+                "RATE_LIMIT_TOTAL: windows of an hour or more, here and in KEY_A_RATE_LIMIT, are counted in this process"
+            ),
+            ("RATE_LIMIT=60/minute;100/59 minutes", nil),
+            ("RATE_LIMIT=2000/day\nDATA_DIR=/data", nil),
+            ("RATE_LIMIT=2000/day\nMEMCACHED_HOST=auto", nil),
+        ] as [(String, String?)]
+    )
+    func restarts(file: String, warning: String?) {
+        let outcome = outcome(file: "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\n" + file)
+        #expect(outcome.problemTexts == [])
+        let texts = outcome.warningTexts
+        #expect(texts.count == (warning == nil ? 0 : 1), "\(texts)")
+        if let warning { #expect(texts.first?.contains("  \(warning)") ?? false, "\(texts)") }
     }
 
     @Test(

@@ -53,6 +53,16 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     }
 
     private func models(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
+        do throws(UpstreamError) {
+            return try await list(of: feature, endpoint)
+        } catch {
+            var error = error
+            error.locate(at: endpoint)
+            throw error
+        }
+    }
+
+    private func list(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
         let reply: UpstreamReply
         do throws(TransportError) {
             reply = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))

@@ -16,6 +16,7 @@ extension OneMin: FileProvider, AssetKeeper {
         let headers = UpstreamHeaders([
             "API-KEY: \(vendorCall.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
+        vendorCall.endpoint = assets
         do throws(TransportError) {
             let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
             let reply = UploadReply(takesTerms: false) { [parser] (head, body) in

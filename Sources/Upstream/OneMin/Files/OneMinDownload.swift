@@ -10,6 +10,7 @@ extension OneMin {
     /// address.
     func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
+        var host: String?
         for source in file.sources {
             guard let endpoint = Endpoint(source, options ?? downloadOptions), endpoint.isPlain(["https", "http"])
             else {
@@ -25,10 +26,16 @@ extension OneMin {
             }
             if stream.head.status == 200 { return stream }
             refused = stream.head.status
+            host = endpoint.host
             stream.stop(isComplete: false)
             guard refused == 403 || refused == 404 else { break }
         }
-        throw UpstreamError(.failed, cause: "a result could not be read: \(refused)")
+        var error = UpstreamError(
+            .failed,
+            cause: "a result could not be read\(host.map { " from \($0)" } ?? ""): \(refused)"
+        )
+        error.namesHost = true
+        throw error
     }
 
     /// Downloads a result file. Throws if it is not an image.

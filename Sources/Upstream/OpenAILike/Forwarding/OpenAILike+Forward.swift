@@ -61,6 +61,7 @@ extension OpenAILike: Forwarder {
         } catch {
             throw UpstreamError(refusing: error)
         }
+        vendorCall.endpoint = endpoint
         let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: vendorCall.key), body: written)
         do throws(TransportError) {
             return try await wire.transport.open(call)
@@ -82,6 +83,7 @@ extension OpenAILike: Forwarder {
             passing: PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
         )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
+        vendorCall.endpoint = endpoint
         let upload: any UpstreamUpload
         do throws(TransportError) {
             upload = try wire.transport.upload(to: endpoint, headers, totalBytes: nil)

@@ -1,0 +1,128 @@
+import Engine
+package import Shared
+import Synchronization
+
+/// Log lines about states of providers and their keys: a warning when a state begins, and an info when it is over.
+///
+/// A state that lasts is logged once. Of a state that comes and goes, one warning a minute is logged, and an info only after a
+/// warning. All loops share it, and it stays when other settings come into use.
+package final class ProviderNotices: Sendable {
+    package enum State: Hashable, Sendable {
+        /// A key is in cooldown, as the provider refused it or its account has no credit.
+        case keyRefused(provider: String, key: String)
+        case unreachable(provider: String)
+        case breakerOpen(provider: String, model: String)
+
+        fileprivate var provider: String {
+            switch self {
+            case .keyRefused(let provider, _), .unreachable(let provider), .breakerOpen(let provider, _): provider
+            }
+        }
+    }
+
+    private struct Known {
+        /// Nil: the state is over.
+        var beganAt: LoopTime?
+        var isLogged = false
+        var loggedAt: LoopTime?
+    }
+
+    private let states = Lock<[State: Known]>([:])
+    private let unreachable = Atomic(0)
+    private let log: Log
+
+    private static let pauseNanoseconds: UInt64 = 60_000_000_000
+    /// States that are over are forgotten beyond this number.
+    private static let statesLimit = 1_000
+
+    package init(_ log: Log) { self.log = log }
+
+    /// Whether some provider cannot be reached.
+    var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
+
+    /// Notes that a state begins, or that it still lasts.
+    ///
+    /// - Parameter cause: the failure, for the log.
+    func begins(_ state: State, at now: LoopTime, _ cause: String) {
+        let isNews = states.withLock { states in
+            var known = states[state] ?? Known()
+            if known.beganAt == nil {
+                known.beganAt = now
+                if case .unreachable = state { unreachable.add(1, ordering: .relaxed) }
+            }
+            let isDue = known.loggedAt.map { now.nanoseconds(since: $0) >= Self.pauseNanoseconds } ?? true
+            let isNews = !known.isLogged && isDue
+            if isNews {
+                known.isLogged = true
+                known.loggedAt = now
+            }
+            states[state] = known
+            if states.count > Self.statesLimit { states = states.filter { $0.value.beganAt != nil } }
+            return isNews
+        }
+        guard isNews else { return }
+        switch state {
+        case .keyRefused: log.warning("a provider refuses a key; the key is in cooldown") { add(state, cause, to: &$0) }
+        case .unreachable: log.warning("a provider cannot be reached") { add(state, cause, to: &$0) }
+        case .breakerOpen: log.warning("a circuit breaker has opened") { add(state, cause, to: &$0) }
+        }
+    }
+
+    /// Notes that a state is over, if it has begun.
+    func ends(_ state: State, at now: LoopTime) {
+        let logged = states.withLock { states -> LoopTime? in
+            guard var known = states[state], let beganAt = known.beganAt else { return nil }
+            let isLogged = known.isLogged
+            known.beganAt = nil
+            known.isLogged = false
+            states[state] = known
+            if case .unreachable = state { unreachable.subtract(1, ordering: .relaxed) }
+            return isLogged ? beganAt : nil
+        }
+        guard let logged else { return }
+        let seconds = now.milliseconds(since: logged) / 1_000
+        switch state {
+        case .keyRefused: log.info("a provider accepts a key again") { add(state, seconds, to: &$0) }
+        case .unreachable: log.info("a provider can be reached again") { add(state, seconds, to: &$0) }
+        case .breakerOpen: log.info("a circuit breaker has closed") { add(state, seconds, to: &$0) }
+        }
+    }
+
+    private func add(_ state: State, to line: inout LogLine) {
+        line.add("provider", state.provider)
+        switch state {
+        case .keyRefused(_, let key): line.add("key", key)
+        case .unreachable: break
+        case .breakerOpen(_, let model): line.add("model", model)
+        }
+    }
+
+    private func add(_ state: State, _ cause: String, to line: inout LogLine) {
+        add(state, to: &line)
+        line.add("cause", cause)
+    }
+
+    private func add(_ state: State, _ seconds: Int, to line: inout LogLine) {
+        add(state, to: &line)
+        line.add("after_s", seconds)
+    }
+
+    /// Forgets the keys of a provider whose keys have changed.
+    package func forgetKeys(of provider: String) {
+        forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
+    }
+
+    /// Forgets circuit breakers and unreachable providers, which begin anew with other settings.
+    package func forgetBreakers() {
+        forget { if case .keyRefused = $0 { false } else { true } }
+    }
+
+    private func forget(_ isForgotten: (State) -> Bool) {
+        states.withLock { states in
+            for state in states.keys.filter(isForgotten) {
+                let isOpen = states.removeValue(forKey: state)?.beganAt != nil
+                if isOpen, case .unreachable = state { unreachable.subtract(1, ordering: .relaxed) }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+"""States of providers and their keys as the person on call sees them: lines in the log, and gauges."""
+
+import http.server
+import threading
+import time
+from typing import Any
+
+from chat import MODEL, ask, body, vendor_error
+from relay_process import free_port
+
+OK = {"answer": "served"}
+FAILED = {"status": 500, "text": ""}
+CHAT = "/v1/chat/completions"
+STATES = (
+    "a provider refuses a key; the key is in cooldown", "a provider accepts a key again", "a provider cannot be reached",
+    "a provider can be reached again", "a circuit breaker has opened", "a circuit breaker has closed",
+)  # fmt: skip
+REFUSES, ACCEPTS, UNREACHABLE, REACHED, OPENED, CLOSED = STATES
+
+
+def states(relay: Any) -> list[tuple[str, ...]]:
+    """The lines about states so far: level, message, provider, and key or model."""
+    return [
+        (line["level"], line["message"], line["provider"], line.get("key", line.get("model", "")))
+        for line in relay.log_lines()
+        if line["message"] in STATES
+    ]
+
+
+def gauge(client: Any, name: str) -> list[str]:
+    rows = client.get("/metrics").text.splitlines()
+    return sorted(row.removeprefix(name) for row in rows if row.startswith(name + "{"))
+
+
+def asks_until(client: Any, is_so: Any, model: str = MODEL, status: int | None = 200) -> None:
+    """Goes on asking, as load would."""
+    ends = time.monotonic() + 15
+    while not is_so():
+        assert time.monotonic() < ends, states(client.relay)
+        answer = client.post(CHAT, json=body(model=model))
+        assert status is None or answer.status_code == status, answer.text
+        time.sleep(0.02)
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A server that can be reached, and fails."""
+
+    def do_POST(self) -> None:
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, vendor):
+    port = free_port()
+    providers, client = serve(
+        a=3, b=1, PROVIDER_A_PRIORITY=1, BREAKER_FAILURES=2, BREAKER_SECONDS=1, PROVIDER_GONE_KIND="openai",
+        PROVIDER_GONE_BASE_URL=f"http://127.0.0.1:{port}/v1", PROVIDER_GONE_MODELS="gone",
+        PROVIDER_GONE_API_KEYS="key-of-nobody",
+    )  # fmt: skip
+    relay = client.relay
+    place = f"127.0.0.1:{vendor.base_url.rpartition(':')[2]}/"
+
+    # Three keys are refused; the provider `b` serves.
+    soon = {"headers": {"Retry-After": "1"}}
+    faults = [
+        {"status": 401, "json": vendor_error("API Key has been deleted")}, {"status": 402, "json": vendor_error("Pay")} | soon,
+        {"status": 403, "json": vendor_error("Forbidden")} | soon,
+    ]  # fmt: skip
+    for key, fault in zip(providers.keys["a"], faults, strict=True):
+        vendor.answers(key, fault)
+    for _ in range(5):
+        assert ask(client).headers["x-relay-provider"] == "b"
+    relay.wait_for_line(lambda line: line["message"] == REFUSES and line["key"] == "k3")
+    begun = [("warning", REFUSES, "a", key) for key in ("k1", "k2", "k3")]
+    assert states(relay) == begun
+    causes = [line["cause"] for line in relay.log_lines() if line["message"] == REFUSES]
+    assert [cause.split(" at ")[0] for cause in causes] == [f"the vendor answered {status} HTTP_EXCEPTION" for status in (401, 402, 403)]
+    assert all(f" at {place}api/" in cause and "?" not in cause for cause in causes), causes
+    assert len(gauge(client, "relay_provider_key_resting")) == 3
+    # Trials that fail tell nothing new; those that succeed end the state.
+    calls = sum(providers.counts("a"))
+    asks_until(client, lambda: sum(providers.counts("a")) >= calls + 2)
+    assert states(relay) == begun
+    for key in providers.keys["a"][1:]:
+        vendor.answers(key, OK)
+    asks_until(client, lambda: len(states(relay)) == 5)
+    assert sorted(states(relay)[3:]) == [("info", ACCEPTS, "a", key) for key in ("k2", "k3")]
+    assert gauge(client, "relay_provider_key_resting") == ['{provider="a",key="k1"} 1']
+
+    # The provider fails; its breaker opens, and its trials fail for two seconds more.
+    for key in providers.keys["a"]:
+        vendor.answers(key, FAILED)
+    ends = time.monotonic() + 2.5
+    asks_until(client, lambda: time.monotonic() > ends)
+    assert states(relay)[5:] == [("warning", OPENED, "a", MODEL)]
+    assert gauge(client, "relay_provider_breaker_open") == [f'{{provider="a",model="{MODEL}"}} 1']
+    for key in providers.keys["a"]:
+        vendor.answers(key, OK)
+    asks_until(client, lambda: len(states(relay)) == 7)
+    assert states(relay)[6:] == [("info", CLOSED, "a", MODEL)] and gauge(client, "relay_provider_breaker_open") == []
+    closed = relay.wait_for_line(lambda line: line["message"] == CLOSED)
+    assert closed["after_s"] >= 2
+
+    # A provider that cannot be reached, and that answers again, though with a failure.
+    asks_until(client, lambda: len(states(relay)) == 9, "gone", 502)
+    assert states(relay)[7:] == [("warning", UNREACHABLE, "gone", ""), ("warning", OPENED, "gone", "gone")]
+    line = relay.wait_for_line(lambda line: line["message"] == UNREACHABLE)
+    assert line["cause"].startswith(f"cannot connect to 127.0.0.1:{port}/v1/chat/completions (unreachable")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        asks_until(client, lambda: len(states(relay)) == 10, "gone", 502)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert states(relay)[9:] == [("info", REACHED, "gone", "")]
+    last = [line for line in relay.log_lines() if line.get("model") == "gone" and "status" in line][-1]
+    assert last["cause"] == f"the vendor answered 500 at 127.0.0.1:{port}/v1/chat/completions"
+
+
+def test_callers_keys_have_no_lines(start_relay, vendor, new_key, caller):
+    relay = start_relay(PROVIDER_A_KIND="onemin", PROVIDER_A_BASE_URL=vendor.base_url, PROVIDER_A_PASSTHROUGH="true")
+    for _ in range(5):
+        with caller(relay, new_key("bad")) as client:
+            assert ask(client).status_code == 401
+    relay.wait_for_line(lambda line: line.get("status") == 401)
+    assert states(relay) == []
