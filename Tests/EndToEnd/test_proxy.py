@@ -41,9 +41,10 @@ def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[in
     }.items():  # fmt: skip
         assert found in text, found
         text = text.replace(found, here)
-    for name in ("trusted.conf", "proxies.conf"):
-        (folder / name).write_text("")
-    (folder / "relays.conf").write_text(f"set $relays 127.0.0.1:{relay.port};")
+    (folder / "trusted.conf").write_text(f"upstream both {{ server 127.0.0.1:{relay.port}; server 127.0.0.2:{relay.port}; }}")
+    (folder / "proxies.conf").write_text("")
+    (folder / "networks.conf").write_text("127.0.0.0/30 1; 127.0.0.3 0;")
+    (folder / "relays.conf").write_text(f"set $relays both; set $relayPort {relay.port};")
     configuration = folder / "nginx.conf"
     configuration.write_text(text)
     log = (folder / "log").open("wb")
@@ -101,3 +102,19 @@ def test_nothing_of_it_reaches_the_relay(proxy: int, relay: Relay) -> None:
             assert answer.status == 404
             passed += [path] if re.search(r"x-request-id", str(answer.fields).lower()) else []
     assert passed == []
+
+
+def test_an_operator_keeps_to_one_relay(proxy: int, relay: Relay) -> None:
+    """Of the two addresses of `both` the first has a relay, so a cookie with the second one leads to any."""
+
+    def cookies(given: str | None = None) -> list[str]:
+        answer = ask(proxy, request("GET", "/admin", cookie=given))
+        assert answer.status == 404 and b"Invalid URL" in answer.body, answer.body
+        return answer.all("set-cookie")
+
+    kept = "relay=127.0.0.1; Path=/admin; HttpOnly; SameSite=Strict"
+    assert cookies() == []
+    for address in ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9", "x", "127.0.0.1:1"):
+        for _ in range(3):
+            assert cookies(f"token=t; relay={address}") == [kept], address
+    assert ask(proxy, request("GET", "/v1/models", cookie="token=t; relay=127.0.0.2")).status == 200
