@@ -16,6 +16,8 @@ package enum Drill: CaseIterable, Sendable {
     case thirdJoins
     /// Clocks are set forward by ten seconds or more under load.
     case steps
+    /// An operator resets a limit that is used up, twice.
+    case resets
 }
 
 extension Simulation {
@@ -36,19 +38,22 @@ extension Simulation {
             case .sharedOut: .sharedOut(start, &dice)
             case .thirdJoins: .thirdJoins(start, &dice)
             case .steps: .steps(start, &dice)
+            case .resets: .resets(start, &dice)
             }
         let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
         let quota = scenario.quotas[0]
         let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
-        for place in 0..<scenario.instances {
+        // A limit is reset at an instance that nobody asks.
+        for place in (drill == .resets ? 1 : 0)..<scenario.instances {
             // Drills in which instances divide what is left begin without any earlier use.
             let first = drill == .sharedOut || drill == .thirdJoins ? start + 12_000_000 + dice.below(100_000) : nil
+            // Nor does anybody wait for the time of which a refusal speaks, as a reset frees the limit earlier.
             simulation.start(
                 [subject],
-                .greedy(batch: max(2, quota.count / 3)),
+                drill == .resets ? .bursty(most: 4) : .greedy(batch: max(2, quota.count / 3)),
                 home: place,
                 units: [1...1],
-                think: 1...10_000,
+                think: drill == .resets ? 30_000...150_000 : 1...10_000,
                 at: first
             )
         }
@@ -161,6 +166,24 @@ extension Scenario {
             startDelays: [0, 0, 11_000_000 - dice.below(1_000_000)],
             slotMicroseconds: 30_000_000,
             incidents: [Incident(time: start + 11_000_000, what: .hang(server: 0, lasting: 10_000_000))]
+        )
+    }
+
+    fileprivate static func resets(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        let instances = 2 + dice.below(3)
+        let unit: Quota.Unit = dice.pick([.images, .requests, .tokens])
+        func reset(_ second: Int, _ dice: inout Seeded) -> Incident {
+            let delays = (1..<instances).map { _ in dice.below(10_000_000) }
+            let time = start + second * 1_000_000 + dice.below(1_000_000)
+            return Incident(time: time, what: .reset(subject: 0, heardAfter: delays))
+        }
+        return drill(
+            .saturated,
+            Quota(dice.pick([20, 60, 100]), unit, per: .minute),
+            from: start,
+            seconds: 45,
+            instances: instances,
+            incidents: [reset(10, &dice), reset(28, &dice)]
         )
     }
 

@@ -9,7 +9,8 @@ extension Judge {
                 checkSlots(subject)
                 continue
             }
-            checkBound(subject)
+            for resets in 0...subject.resets.count { checkBound(subject, after: resets) }
+            checkResets(subject)
             if scenario.kind == .shared { checkShared(subject) }
             if scenario.rule != .allow { for instance in 0..<instanceCount { checkOwn(subject, instance) } }
             if !hasFailures, !hasDeaths { checkCharges(subject) }
@@ -64,9 +65,30 @@ extension Judge {
         }
     }
 
+    /// A limit that was reset is free again: callers who always want more get most of it, soon after all have heard.
+    private func checkResets(_ subject: Subject) {
+        let patience = 2_000_000
+        for (number, reset) in subject.resets.enumerated() where reset.heardBy + patience < loadEnd {
+            let units = subject.admissions.reduce(0) { sum, admission in
+                let isLater = subject.resetsBefore(admission) == number + 1
+                return isLater && admission.time <= reset.heardBy + patience ? sum + admission.units : sum
+            }
+            // Units that were used beyond reservations, or moved by who had not heard yet, keep some out.
+            let least = subject.settlements.isEmpty ? subject.bound * 3 / 4 : subject.bound / 2
+            if units < least {
+                let found = "\(units) of \(subject.bound) units after the reset at \(reset.time)"
+                breach("reset", "\(subject.storeKey): \(found)")
+            }
+        }
+    }
+
     /// Checks L1; also L6 where an instance had to decide alone, and L7 where a record was lost.
-    private func checkBound(_ subject: Subject) {
-        windows(subject, where: { _ in true }) { place, first, sum in
+    ///
+    /// - Parameter resets: of admissions after so many resets of the limit. Leases from before a reset are spent after it.
+    private func checkBound(_ subject: Subject, after resets: Int) {
+        let leased = resets > 0 && subject.limit.quota.unit == .requests ? subject.bound / 10 : 0
+        windows(subject, where: { subject.resets.isEmpty || subject.resetsBefore($0) == resets }) { place, first, sum in
+            let sum = sum - leased
             guard sum > subject.bound else { return }
             let time = subject.admissions[place].time
             let span = time - 2 * subject.window...time
@@ -122,6 +144,7 @@ extension Judge {
 
     /// Checks that an instance alone never admits more than N, unless its rule is to admit all.
     private func checkOwn(_ subject: Subject, _ instance: Int) {
+        guard subject.resets.isEmpty else { return }
         windows(subject, where: { $0.instance == instance }) { place, _, sum in
             guard sum > subject.bound else { return }
             breach(
@@ -134,7 +157,9 @@ extension Judge {
 
     /// Checks that units used beyond reservations keep others out once they can be known.
     private func checkCharges(_ subject: Subject) {
-        guard !subject.settlements.isEmpty, subject.losses.isEmpty, scenario.isCalm else { return }
+        guard !subject.settlements.isEmpty, subject.losses.isEmpty, subject.resets.isEmpty, scenario.isCalm else {
+            return
+        }
         let delay = 100_000 + 100 * scenario.weather.delay.upperBound
         windows(subject, where: { _ in true }) { place, _, sum in
             let time = subject.admissions[place].time
@@ -172,7 +197,7 @@ extension Judge {
 
     /// Checks L4: the record holds the admitted units, no more and no fewer.
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
-        guard subject.losses.isEmpty else { return }
+        guard subject.losses.isEmpty, subject.resets.isEmpty else { return }
         let grid = subject.limit.grid
         // All clocks are between true time and `ahead` later. Corrected clocks may drift together.
         let (behind, ahead) =

@@ -227,6 +227,11 @@ final class Judge {
         for subject in subjects where scenario.ring.server(of: subject.storeKey) == server { loses(subject, at: time) }
     }
 
+    func resets(_ subject: Subject, at time: Int, heardBy end: Int) {
+        trace?("\(time) \(subject.number) is reset, which all have heard by \(end)")
+        subject.resets.append((time, end))
+    }
+
     func dies(instance: Int, at time: Int) {
         hasDeaths = true
         members[instance].diedAt = time

@@ -30,4 +30,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case partTooLarge
     /// A clock that was set is believed before the store's clock was read.
     case stepFollowed
+    /// A reset makes a new record: instances take the old one for lost, and join what they know of it.
+    case resetNewBirth
+    /// Instances keep what they know of a record that was reset.
+    case resetUnheard
 }

@@ -76,6 +76,8 @@ struct Scenario {
             case starve(instance: Int, lasting: Int)
             /// Puts the store's machine to sleep.
             case storeSleep(server: Int, lasting: Int)
+            /// An operator resets a limit at the first instance; the others hear of it after a while each.
+            case reset(subject: Int, heardAfter: [Int])
         }
 
         let time: Int

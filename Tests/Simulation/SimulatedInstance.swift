@@ -247,6 +247,19 @@ final class SimulatedInstance {
         for lane in lanes.indices { wake(lane) }
     }
 
+    /// An operator has reset a record, as this instance hears now.
+    func forget(_ key: String) {
+        guard plant != .resetUnheard else { return }
+        at(timeline.now) {
+            self.readAt = self.timeline.now
+            let now = self.clock.moment(at: self.timeline.now)
+            var found: Account?
+            self.ledger.accounts.forEach { if $0.storeKey == key { found = $0 } }
+            if let found { self.ledger.forget(found, at: now) }
+            self.drain()
+        }
+    }
+
     // MARK: Lanes
 
     private func drain() {

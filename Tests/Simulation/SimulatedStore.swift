@@ -51,6 +51,19 @@ final class SimulatedServer {
 
     func evict(_ key: String) { items[key] = nil }
 
+    /// Sets a record's counts to 0, as compare-and-swap does it in the end.
+    func reset(_ key: String, of limit: Limit, at wall: Int) {
+        guard let item = find(key), case .counts(var record)? = try? StoredRecord(item.bytes, of: limit) else { return }
+        if plant == .resetNewBirth {
+            record = Record(limit.grid, newest: record.newest, birth: record.birth &+ 1)
+        } else {
+            record.empty(at: wall)
+        }
+        lastVersion += 1
+        let bytes = StoredRecord.counts(record).encoded()
+        items[key] = Item(bytes: bytes, version: lastVersion, expirySecond: item.expirySecond)
+    }
+
     func value(_ key: String) -> [UInt8]? { find(key)?.bytes }
 
     func version(_ key: String) -> UInt64? { find(key)?.version }

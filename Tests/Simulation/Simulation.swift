@@ -156,6 +156,15 @@ package final class Simulation {
                 judge.steps(by: offset - instance.clock.offset(at: now), at: now)
                 instance.clock.set(offset: offset, at: now)
             }
+        case .reset(let number, let delays):
+            let subject = judge.subjects[number]
+            let server = servers[ring.server(of: subject.storeKey)]
+            server.reset(subject.storeKey, of: subject.limit, at: instances[0].clock.wall(at: now))
+            instances[0].forget(subject.storeKey)
+            for (place, delay) in zip(1..., delays) where place < instances.count {
+                timeline.at(now + delay) { self.instances[place].forget(subject.storeKey) }
+            }
+            judge.resets(subject, at: now, heardBy: now + (delays.max() ?? 0))
         case .replace(let place, let delay):
             mayLoseAsks = true
             judge.dies(instance: instances[place].number, at: now)

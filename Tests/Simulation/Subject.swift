@@ -42,6 +42,8 @@ final class Subject {
     var exchanges: [Exchange] = []
     /// The times at which the store lost the record.
     var losses: [Int] = []
+    /// When an operator reset it, and when all instances had heard of that.
+    var resets: [(time: Int, heardBy: Int)] = []
     /// Whether its callers always want more than the limit.
     var isSaturated = false
     var firstAsk: Int?
@@ -60,6 +62,12 @@ final class Subject {
         settlements = admissions.indices.filter { admissions[$0].settledAt < .max }
         settlements.sort { admissions[$0].settledAt < admissions[$1].settledAt }
         exchanges.sort { $0.time < $1.time }
+    }
+
+    /// The number of resets before an admission; nil: nobody can tell, as one came while it was decided.
+    func resetsBefore(_ admission: Admission) -> Int? {
+        let before = resets.count { $0.time <= admission.askedAt }
+        return resets.count { $0.time <= admission.time } == before ? before : nil
     }
 
     /// The refused requests: the times of request and decision, and the units.

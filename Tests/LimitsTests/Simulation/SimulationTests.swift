@@ -38,7 +38,7 @@ import Testing
         arguments: [
             (Drill.clocksApart, Plant.clockJudgedLate), (.slowAnswers, .timerDeaf), (.slowAnswers, .lateGivenUp),
             (.slowAnswers, .lateAnswer), (.storeBehind, .aheadDropped), (.sharedOut, .roundedUp),
-            (.steps, .stepFollowed), (.thirdJoins, .partTooLarge),
+            (.steps, .stepFollowed), (.thirdJoins, .partTooLarge), (.resets, .resetNewBirth), (.resets, .resetUnheard),
         ]
     )
     func mends(_ drill: Drill, _ plant: Plant) async {
