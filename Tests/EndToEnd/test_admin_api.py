@@ -1,15 +1,19 @@
 """The operator's API: what it shows agrees with what happened, and its changes take effect."""
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import os
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import conftest
 import httpx
 import local_http
+import pictures
 import pytest
 from limited import chat_body
 from memcached import Memcached, wait_for
@@ -36,7 +40,7 @@ def folder(tmp_path_factory):
 def operated(launch, folder):
     conftest.secrets.update((PASSWORD, SECRET, TEAM, OTHER))
     relay = launch(
-        **SETTINGS, **LIMITS, DATA_DIR=folder, CACHE="true", PROVIDER_DEMO_MODELS="echo,fast=echo",
+        **SETTINGS, **LIMITS, DATA_DIR=folder, CACHE="true", ADMIN_LOG_BODIES="true", ADMIN_BODY_KB="2", PROVIDER_DEMO_MODELS="echo,fast=echo",
         PROVIDER_FAR_KIND="openai", PROVIDER_FAR_BASE_URL="http://127.0.0.1:1/v1", PROVIDER_FAR_API_KEYS="far-key-one-1234,far-key-two-5678",
         PROVIDER_FAR_MODELS="far=far-model", FALLBACK_ATTEMPTS="1",
     )  # fmt: skip
@@ -115,6 +119,49 @@ def test_records_their_filters_and_their_end(operated, operator):
     assert operator.ask("DELETE", "/admin/req_logs/bulkDelete/a,b").status_code == 400
 
 
+def test_bodies_are_kept_masked_and_short(operated, operator):
+    encoded = base64.b64encode(pictures.png(20, 20, [hashlib.sha512(bytes([row])).digest()[:60] for row in range(20)])).decode()
+    assert len(encoded) > 300
+    image = "data:image/png;base64," + encoded
+    secret = f"my key is {TEAM}, and sk-" + "a1" * 20
+    for stream in (False, True):
+        before = {item["id"] for item in operator.items("/admin/req_logs")}
+        assert ask(operated, content=secret + " word" * 500, stream=stream, metadata={"api_key": "nobody-sees-it"}).status_code == 200
+        wait_for(lambda seen=before: operator.items("/admin/req_logs")[0]["id"] not in seen)
+        [listed] = operator.items("/admin/req_logs", per_page=1)
+        record = operator.data(f"/admin/req_logs/{listed['id']}")
+        assert (listed["request_data"], listed["response_data"]) == (None, None)
+        assert record["request_data"].startswith("{") and "my key is ***, and *** word" in record["request_data"], record["request_data"]
+        assert record["response_data"].startswith('[{"content":"' if stream else '{"id":"chatcmpl-'), record["response_data"]
+        for text in (record["request_data"], record["response_data"]):
+            assert len(text.encode()) <= 2048 and TEAM not in text and "sk-a1" not in text and "nobody-sees" not in text
+        assert record["limits"] == ["key.chat: 10 requests per minute", "key.chat: 100000 tokens per day"], record["limits"]
+        assert record["ttfb_ms"] >= 0 and (record["wait_limits_ms"], record["wait_capacity_ms"]) == (0, 0)
+    body = {"model": "echo", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}]}]}
+    local_http.post(operated.v1 + "/chat/completions", json=body, headers={"Authorization": f"Bearer {OTHER}"})
+    wait_for(lambda: operator.items("/admin/req_logs", per_page=1)[0]["caller"] == "other")
+    [listed] = operator.items("/admin/req_logs", per_page=1)
+    body = operator.data(f"/admin/req_logs/{listed['id']}")["request_data"]
+    assert "[image/png, " in body and encoded[:40] not in body
+
+
+def test_records_begin_with_a_password(start_relay, tmp_path):
+    """One that a reload brings, too. Records are in memory, with their bodies, and nobody else's requests are."""
+    (tmp_path / ".env").write_text("PROVIDER_DEMO_KIND=echo\nANONYMOUS_MODELS=all\nRELOAD_ACCESS=open\n")
+    relay = start_relay(ENV_FILE=tmp_path / ".env")
+    assert ask(relay, content="before").status_code == 200
+    with (tmp_path / ".env").open("a") as settings:
+        settings.write(f"ADMIN_PASSWORD={PASSWORD}\nADMIN_LOG_BODIES=true\n")
+    assert local_http.post(relay.base_url + "/reload_config").status_code == 200
+    operator = Operator(relay.base_url)
+    assert operator.items("/admin/req_logs") == []
+    assert ask(relay, content="after").status_code == 200
+    wait_for(lambda: len(operator.items("/admin/req_logs", model="echo")) == 1)
+    [listed] = operator.items("/admin/req_logs", model="echo")
+    record = operator.data(f"/admin/req_logs/{listed['id']}")
+    assert "after" in record["request_data"] and "after" in record["response_data"] and record["limits"] == []
+
+
 def test_sums_are_those_of_the_records(operated, operator):
     wait_for(lambda: operator.get("/admin/usage", by="model").json()["sum"]["requests"] > 0)
     records = operator.items("/admin/req_logs", per_page=200)
@@ -145,6 +192,8 @@ def test_providers_and_their_resume(operated, operator):
     rows = {(row["name"], row["mapped_model"]): row for row in operator.items("/admin/provider")}
     far = rows["far", "far"]
     assert (far["provider"], far["original_model"], far["base_url"]) == ("openai", "far-model", "http://127.0.0.1:1/v1")
+    assert far["errors"] and far["errors"].keys() <= {"unreachable", "connect_timeout"} and far["p50_ms"] <= far["p95_ms"]
+    assert rows["demo", "fast"]["errors"] == {}
     assert far["api_key"] == "far-...34, far-...78" and rows["demo", "fast"]["state"] == "ok"
     assert far["state"].startswith(("cooldown until ", "circuit open until ")), far
     assert operator.post("/admin/provider/far/resume").status_code == 200
@@ -160,7 +209,9 @@ def test_the_cache(operated, operator):
     listed = operator.get("/admin/req_cache", order_by="hit_count").json()
     [entry] = [item for item in listed["items"] if item["caller"] == "other" and item["hit_count"] == 1]
     assert (entry["hit_count"], entry["model"], entry["caller"], entry["req"], entry["resp"]) == (1, "echo", "other", None, None)
-    assert operator.data(f"/admin/req_cache/md5/{entry['md5']}") == operator.data(f"/admin/req_cache/{entry['id']}") == entry
+    shown = operator.data(f"/admin/req_cache/md5/{entry['md5']}")
+    assert shown == operator.data(f"/admin/req_cache/{entry['id']}") == entry | {"req": shown["req"], "resp": shown["resp"]}
+    assert "twice the same" in shown["req"] and "twice the same" in shown["resp"]
     assert operator.ask("DELETE", f"/admin/req_cache/{entry['id']}").status_code == 200
     assert operator.get(f"/admin/req_cache/{entry['id']}").status_code == 404
     assert operator.ask("DELETE", "/admin/req_cache").status_code == 200
@@ -173,8 +224,8 @@ def test_the_overview_live(operated, operator):
     assert set(overview["today"]) == {"requests", "prompt_tokens", "completion_tokens", "cost"} and overview["running"] >= 1
     headers = {"Authorization": f"Bearer {operator.token}"}
     with local_http.Client() as http:
-        streams = [http.send(http.build_request("GET", operated.base_url + "/admin/live", headers=headers), stream=True) for _ in range(40)]
-        assert [answer.status_code for answer in streams] == [200] * 32 + [429] * 8
+        streams = [http.send(http.build_request("GET", operated.base_url + "/admin/live", headers=headers), stream=True) for _ in range(100)]
+        assert [answer.status_code for answer in streams] == [200] * 32 + [429] * 68
         assert "32 live streams" in json.loads(streams[-1].read())["msg"]
         lines = streams[0].iter_lines()
         assert next(lines) == "event: overview" and set(json.loads(next(lines)[6:])["data"]) >= {"minutes", "running"}
@@ -223,6 +274,14 @@ def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path
     # Logins count over both.
     wrong = [login(relay.base_url, "wrong-horse-battery", **{"X-Forwarded-For": "10.11.0.1"}).status_code for relay in (one, two) * 4]
     assert sorted(wrong) == [401] * 5 + [429] * 3
+    # So do those of many who guess at once, each for itself; others log in meanwhile.
+    addresses = [f"10.12.0.{number}" for number in range(20)]
+    with ThreadPoolExecutor(20) as pool:
+        guesses = list(pool.map(lambda number: login((one, two)[number // 20 % 2].base_url, "wrong-horse-battery", **{"X-Forwarded-For": addresses[number % 20]}), range(160)))
+        assert token(two.base_url, "10.13.0.1")
+    for place in range(20):
+        statuses = [guess.status_code for guess in guesses[place::20]]
+        assert sorted(statuses) == [401] * 5 + [429] * 3, statuses
     wait_for(lambda: (tmp_path / "admin-sessions").exists())
     one.stop()
     two.stop()
@@ -234,7 +293,8 @@ def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path
 
 def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_path):
     """Both relays are listed as long as they run. A limit that is reset at one is free at the other."""
-    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour"}
+    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour", "KEY_OTHER_TOKEN": OTHER}
+    settings |= {"CACHE": "true", "CACHE_STORE": "memcached"}
     settings["USAGE_LOG_FILE"] = str(tmp_path / "one-for-both")
     one, two = start_relay(**settings), start_relay(**settings)
     first = Operator(one.base_url)
@@ -250,6 +310,18 @@ def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_p
     assert ask(one).status_code == 200
     wait_for(lambda: ask(two).status_code == 200, 12)
     assert (ask(one).status_code, ask(two).status_code) == (429, 429)
+    # All entries of the cache that they share go at once, and elsewhere within two seconds.
+    def cached(relay):
+        return ask(relay, key=OTHER, content="shared").headers["x-relay-cache"]
+
+    assert cached(one) == "miss"
+    wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
+    assert first.ask("DELETE", "/admin/req_cache").json()["msg"] == "Deleted"
+    wait_for(lambda: cached(two) == "miss", 4)
+    wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
+    memcached.flush()
+    assert cached(one) == "miss"
+    wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
     two.stop()
     wait_for(lambda: len(first.items("/admin/instances")) == 1, 12)
 

@@ -73,8 +73,10 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
     private var parts: [CallSheet] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
-    /// Whether the request waits for the capacity of a provider.
-    package var isWaitingForCapacity = false
+    /// The time since which the request waits for the capacity of a provider; nil: it does not.
+    private var capacityWaitStart: LoopTime?
+    /// The time that the request waited for capacity so far, in nanoseconds.
+    private var capacityWait: UInt64 = 0
     /// Whether a record of each call is kept.
     package var keepsRecords = false
     private var records: [CallRecord] = []
@@ -93,6 +95,19 @@ package final class CallSheet: AnswerDeadline, @unchecked Sendable {
         for held in capacity { held.end() }
         capacity = []
     }
+
+    /// Whether the request waits for the capacity of a provider.
+    package var isWaitingForCapacity: Bool { capacityWaitStart != nil || parts.contains(where: \.isWaitingForCapacity) }
+
+    package func beginCapacityWait(at now: LoopTime) { capacityWaitStart = now }
+
+    package func endCapacityWait(at now: LoopTime) {
+        if let start = capacityWaitStart { capacityWait += now.nanoseconds(since: start) }
+        capacityWaitStart = nil
+    }
+
+    /// The longest time that a call of this sheet and its parts waited for capacity, in nanoseconds.
+    package var allCapacityWaits: UInt64 { parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) } }
 
     /// The deadline for the calls of a chat; nil if there is none.
     package var deadline: (any AnswerDeadline)? { endsAt == .distantFuture ? nil : self }

@@ -27,6 +27,8 @@ package final class Limit: Sendable, Hashable {
     package let quota: Quota
     /// The kind, unit, number and window, in characters that a store key may contain.
     package let id: String
+    /// The kind and the quota for readers: `chat: 60 requests per minute`.
+    package let text: String
     package let grid: Grid
     /// The first words of the id's digest. `RecordKey` combines them with those of the identity's digest.
     let words: (UInt64, UInt64)
@@ -45,6 +47,7 @@ package final class Limit: Sendable, Hashable {
         self.kind = kind
         self.quota = quota
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
+        text = "\(kind.name): \(quota.textWithUnit)"
         self.grid = grid
         self.countsLeft = countsLeft
         let (first, second, _, _) = Digest(of: self.id).words

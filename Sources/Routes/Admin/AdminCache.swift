@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Limits
 import Shared
 
 /// GET /admin/req_cache: the answers in this process's memory.
@@ -26,7 +27,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
     all.sort { isDescending ? rank($0) > rank($1) : rank($0) < rank($1) }
     let size = visit.gateway.answers.size
     visit.send(
-        all.dropFirst((page - 1) * perPage).prefix(perPage).map(JSONFragment.init(cached:)),
+        all.dropFirst((page - 1) * perPage).prefix(perPage).map { JSONFragment(cached: $0) },
         total: all.isEmpty ? size.entries : all.count,
         [
             ("store", "\(visit.gateway.settings.cache?.store.rawValue)"), ("bytes", "\(size.bytes)"),
@@ -56,7 +57,8 @@ func showCached(_ visit: AdminVisit) async throws(APIError) {
     let all = try listedAnswers(visit, isDetail: true)
     let found = all.first { "\($0.number)" == visit.value("id") || $0.name == visit.value("md5") }
     guard let found else { throw APIError(404, "Not found") }
-    visit.send(data: JSONFragment(cached: found))
+    let hasBodies = visit.gateway.settings.admin?.bodyLimitBytes != nil
+    visit.send(data: JSONFragment(cached: found, found.bodies.flatMap { hasBodies ? $0 : nil }))
 }
 
 /// DELETE /admin/req_cache/{id}, .../md5/{md5}, .../bulkDelete/{ids}
@@ -73,19 +75,23 @@ func deleteCached(_ visit: AdminVisit) async throws(APIError) {
 /// DELETE /admin/req_cache
 func clearCache(_ visit: AdminVisit) async throws(APIError) {
     guard let store = visit.gateway.settings.cache?.store else { throw APIError(404, "The cache is off (CACHE).") }
-    guard store != .memcached else {
-        throw APIError(404, "Entries in memcached have no list, so they cannot be deleted here. They end by CACHE_TTL.")
-    }
     visit.gateway.answers.clear()
+    if store == .memcached {
+        do throws(StoreFailure) {
+            try await visit.gateway.answers.clearShared(on: visit.gateway.loop)
+        } catch {
+            throw APIError(503, "memcached cannot be reached, so its entries were not deleted. Try again.")
+        }
+    }
     visit.record("delete cache entries", "all")
     visit.sendDone("Deleted")
 }
 
 extension JSONFragment {
-    fileprivate init(cached entry: MemoryAnswers.Listed) {
+    fileprivate init(cached entry: MemoryAnswers.Listed, _ bodies: KeptBodies? = nil) {
         self = #"""
             {"id":\#(entry.number),"created_at":\#(time: entry.createdAt),"updated_at":\#(time: entry.usedAt),\#
-            "md5":\#(entry.name),"req":null,"resp":null,"hit_count":\#(entry.hits),"model":\#(entry.model),\#
+            "md5":\#(entry.name),"req":\#(bodies?.request),"resp":\#(bodies?.response),"hit_count":\#(entry.hits),"model":\#(entry.model),\#
             "caller":\#(entry.caller),"bytes":\#(entry.bytes)}
             """#
     }

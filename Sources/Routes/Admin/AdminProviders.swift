@@ -6,11 +6,13 @@ import Upstream
 /// GET /admin/provider: a row for each model of each provider; one for a provider that serves all that its vendor lists.
 func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
+    let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
     var rows: [JSONFragment] = []
     for (place, provider) in gateway.settings.providers.enumerated() {
+        let recent = figures.first { $0.name == provider.name }
         for model in provider.models.isEmpty ? [nil] : provider.models.map(Optional.some) {
             let state = gateway.registry.state(of: place, model: model?.upstream ?? "")
-            rows.append(row(provider, model, state, at: gateway.loop.now))
+            rows.append(row(provider, model, state, recent, at: gateway.loop.now))
         }
     }
     visit.send(rows, total: rows.count)
@@ -20,16 +22,19 @@ private func row(
     _ provider: ProviderSettings,
     _ model: ModelName?,
     _ state: ProviderState,
+    _ recent: RecentFigures.Provider?,
     at now: LoopTime
 ) -> JSONFragment {
-    #"""
-    {"name":\#(provider.name),"provider":\#(provider.kind.rawValue),"mapped_model":\#(model?.alias),\#
-    "original_model":\#(model?.upstream),"base_url":\#(provider.baseURL),\#
-    "api_key":\#(provider.apiKeys.map(\.masked).joined(separator: ", ")),\#
-    "weight":\#(provider.rank.weight(of: model?.alias ?? "")),"priority":\#(provider.rank.priority),\#
-    "cost":\#(provider.prices.price(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
-    "keys":\#(state.keys, each: { #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now))}"# })}
-    """#
+    let errors = (recent?.failures ?? []).map { (name: $0.cause, value: "\($0.count)" as JSONFragment) }
+    return #"""
+        {"name":\#(provider.name),"provider":\#(provider.kind.rawValue),"mapped_model":\#(model?.alias),\#
+        "original_model":\#(model?.upstream),"base_url":\#(provider.baseURL),\#
+        "api_key":\#(provider.apiKeys.map(\.masked).joined(separator: ", ")),\#
+        "weight":\#(provider.rank.weight(of: model?.alias ?? "")),"priority":\#(provider.rank.priority),\#
+        "cost":\#(provider.prices.price(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
+        "keys":\#(state.keys, each: { #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now))}"# }),\#
+        "p50_ms":\#(recent?.durations?.p50),"p95_ms":\#(recent?.durations?.p95),"errors":{\#(members: errors)}}
+        """#
 }
 
 extension ProviderState {

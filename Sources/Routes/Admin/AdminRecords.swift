@@ -34,7 +34,7 @@ func showRecord(_ visit: AdminVisit) async throws(APIError) {
         try await reader.request(id, on: visit.gateway.loop)
     }
     guard let found else { throw APIError(404, "Not found") }
-    visit.send(data: RecordWriter(visit).json(found.record, calls: found.calls))
+    visit.send(data: RecordWriter(visit).json(found))
 }
 
 /// DELETE /admin/req_logs/{id}, and .../bulkDelete/{ids}
@@ -58,10 +58,10 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
 
 private let maxDeleted = 1_000
 
-/// Returns the reader of records. Records are kept from the start on if a password was set then.
+/// Returns the reader of records, which are kept as long as there is a password or a database.
 func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     if let reader = visit.gateway.usage.reader { return reader }
-    throw APIError(503, "Records are kept from the next start of the relay on.")
+    throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
 /// Reads records. The cause of a failure is for the log: it may name hosts and files.

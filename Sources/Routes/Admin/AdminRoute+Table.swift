@@ -42,15 +42,16 @@ extension AdminRoute {
             .reader,
             """
             The records of requests. With `keywords`, `min_cost` or `min_duration` the newest records are read first, for a second at \
-            most: then `partial` is true, and `before` says where to go on. `total` counts at most 10,000 records; if there are more, \
-            `total_is_bound` is true.
+            most: then `partial` is true, and `before` says where to go on. `total` counts at most 10,000 records, and no longer than some \
+            0.2 s once the page is full; if there may be more, `total_is_bound` is true.
             """,
             response: #"""
                 {"items":[{"id":7,"time":"2026-01-31T12:00:00.000Z","req_id":"req_…","service_provider":"openai_groq-1",
                 "token":"sk-1...f4","caller":"team","model":"fast","model_used":"llama-3","provider":"groq-1","prompt":20,"completion":30,
                 "quota":0.0001,"uri":"/chat/completions","request_data":null,"response_data":null,"api_status":"200","api_error":null,
                 "status":"completed","http_status":200,"duration_ms":812,"attempts":1,"stream":false,"cached":false,"estimated":false,
-                "created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.812Z","md5":"…"}],
+                "created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.812Z","md5":"…",
+                "ttfb_ms":210,"wait_limits_ms":0,"wait_capacity_ms":0,"limits":["chat: 60 requests per minute"]}],
                 "total":123,"instance":"relay-1:5001"}
                 """#,
             listRecords
@@ -77,7 +78,12 @@ extension AdminRoute {
             .get,
             "/admin/req_logs/{id}",
             .reader,
-            "One record, with the upstream calls in their order.",
+            """
+            One record, with the upstream calls in their order. `limits` are those that the request was counted in. With `ADMIN_LOG_BODIES`, \
+            `request_data` and `response_data` are the bodies (lists have none): at most `ADMIN_BODY_KB` of each, without images and audio, \
+            keys as `***`. Of an event stream it is the generated text: `[{"content":"Hello"}]`, where the choices of one response follow each \
+            other as they came. In memory, bodies take an eighth of `MEMORY_MB` at most: those of older records go first.
+            """,
             response: #"""
                 {"status":0,"msg":"","data":{…,"calls":[{"time":"…","provider":"groq-1","key":"k1","model":"llama-3","duration_ms":800,
                 "status":200,"error":null,"prompt":20,"completion":30,"quota":0.0001,"estimated":false}]},"instance":"relay-1:5001"}
@@ -143,7 +149,8 @@ extension AdminRoute {
             .reader,
             """
             Sums of the records, the same as those of `relay usage`. With `provider` calls are counted in place of requests. Tokens of a \
-            panel's request are those of its summary, its cost is that of all calls. `cost` is null where no price is known.
+            panel's request are those of its summary, its cost is that of all calls. `cost` is null where no price is known. Without a database \
+            the sums are those since the start, also of requests whose records have made room for newer ones (`ADMIN_LOG_ENTRIES`).
             """,
             response: #"""
                 {"items":[{"day":"2026-01-31","model":"fast","requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8}],
@@ -217,12 +224,13 @@ extension AdminRoute {
             .reader,
             """
             The providers with their models, a row each, as the instance that answers sees them. `state` is `ok`, `full`, `cooldown until …` or \
-            `circuit open until …`.
+            `circuit open until …`. Of the last hour, for the provider as a whole: `p50_ms` and `p95_ms` are times from the first call for a request \
+            to the end of its response (null without any), `errors` the failures by cause.
             """,
             response: #"""
                 {"items":[{"name":"groq-1","provider":"openai","mapped_model":"fast","original_model":"llama-3","base_url":"https://…",
                 "api_key":"sk-1...f4","weight":1.0,"priority":1,"cost":"0.001/0.004","state":"ok",
-                "keys":[{"name":"k1","weight":1.0,"state":"ok"}]}],"total":1,"instance":"relay-1:5001"}
+                "keys":[{"name":"k1","weight":1.0,"state":"ok"}],"p50_ms":800,"p95_ms":2400,"errors":{"timeout":2}}],"total":1,"instance":"relay-1:5001"}
                 """#,
             listProviders
         ),
@@ -280,7 +288,7 @@ extension AdminRoute {
             .get,
             "/admin/req_cache/{id}",
             .reader,
-            "One entry.",
+            "One entry. With `ADMIN_LOG_BODIES`, `req` and `resp` are the bodies, as in `/admin/req_logs/{id}`; lists have none.",
             response: #"{"status":0,"msg":"","data":{…},"instance":"relay-1:5001"}"#,
             showCached
         ),
@@ -313,7 +321,10 @@ extension AdminRoute {
             .delete,
             "/admin/req_cache",
             .writer,
-            "Deletes all entries of the instance's memory or `DATA_DIR`. Entries in memcached end by `CACHE_TTL` only.",
+            """
+            Deletes all entries of the instance's memory or `DATA_DIR`. With `CACHE_STORE=memcached` those of all instances: the others \
+            find none of them two seconds later. 503 if memcached cannot be reached.
+            """,
             response: deleted,
             clearCache
         ),

@@ -18,8 +18,13 @@ struct RecordWriter {
         tokens = visit.admin.listing.withLock { $0.tokens }
     }
 
-    /// - Parameter calls: of the request; nil: they are not shown.
-    func json(_ record: StoredRecord, calls: [UsageRecord]? = nil) -> JSONFragment {
+    /// Returns a record as lists have it: without bodies.
+    func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
+
+    /// Returns a record with all that is known of its request.
+    func json(_ found: StoredRequest) -> JSONFragment { json(found.record, found) }
+
+    private func json(_ record: StoredRecord, _ found: StoredRequest?) -> JSONFragment {
         let request = record.request
         let started = request.timeMilliseconds - request.durationMilliseconds
         let status = record.lastCallStatus.map { "\($0)" } ?? ""
@@ -29,13 +34,17 @@ struct RecordWriter {
             "caller":\#(request.caller),"model":\#(request.model),"model_used":\#(request.modelUsed),\#
             "provider":\#(request.provider),"prompt":\#(request.promptTokens),\#
             "completion":\#(request.completionTokens),"quota":\#(number: request.cost?.text),\#
-            "uri":\#(request.endpoint),"request_data":null,"response_data":null,"api_status":\#(status),\#
+            "uri":\#(request.endpoint),"request_data":\#(found?.requestBody),\#
+            "response_data":\#(found?.responseBody),"api_status":\#(status),\#
             "api_error":\#(request.error),"status":\#(request.isSuccess ? "completed" : "failed"),\#
             "http_status":\#(request.status),"duration_ms":\#(request.durationMilliseconds),\#
             "attempts":\#(request.attempts),"stream":\#(request.isStreamed),"cached":\#(request.isCached),\#
             "estimated":\#(request.isEstimated),"created_at":\#(time: started),\#
-            "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID))\#
-            \#(member: "calls", calls.map { $0.map(json(call:)) })}
+            "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID)),\#
+            "ttfb_ms":\#(request.firstByteMilliseconds),"wait_limits_ms":\#(request.limitsWaitMilliseconds),\#
+            "wait_capacity_ms":\#(request.capacityWaitMilliseconds),\#
+            "limits":\#(request.limits?.split(separator: "; ").map(String.init) ?? [])\#
+            \#(member: "calls", found.map { $0.calls.map(json(call:)) })}
             """#
     }
 

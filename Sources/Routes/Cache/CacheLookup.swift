@@ -147,7 +147,11 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// Stores the complete response. Called before its last bytes are sent, so that the client's next request finds it.
     func keep(_ answer: Body) {
         guard let key else { return }
-        let label = MemoryAnswers.Label(model: exchange.record.model, caller: exchange.record.caller)
+        let label = MemoryAnswers.Label(
+            model: exchange.record.model,
+            caller: exchange.record.caller,
+            bodies: exchange.recorder?.makeCopy(cache.shelf.bodies)
+        )
         cache.add(answer, key, label: label, on: loop)
         lead?.end(with: .answer(answer))
         end()

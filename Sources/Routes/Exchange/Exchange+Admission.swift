@@ -75,13 +75,15 @@ extension Exchange {
     @inline(never)
     func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
         let claims = cover.claims(of: terms)
+        counted = claims
         if let hold = heldAtOnce(claims) { return try admitted(terms, hold) }
         return try admitted(terms, await heldLater(claims))
     }
 
     /// Counts a request whose upload has begun, and completes its admission.
     func admit(_ cover: Cover, _ terms: CallTerms?, completing admission: borrowing Admission) async throws(APIError) {
-        let hold = await hold(cover.claims(of: terms))
+        counted = cover.claims(of: terms)
+        let hold = await hold(counted)
         try note(hold)
         admission.complete(terms, holding: hold)
     }
@@ -106,7 +108,9 @@ extension Exchange {
     /// Records the decision, and throws if it is a refusal.
     private func note(_ hold: borrowing Hold) throws(APIError) {
         standing = hold.decision
-        if let error = hold.decision.error { throw error }
+        guard let error = hold.decision.error else { return }
+        counted = []
+        throw error
     }
 
     /// Reserves units in memory; nil if that needs a call to the store.
@@ -121,8 +125,8 @@ extension Exchange {
     }
 
     private func heldLater(_ claims: [Claim]) async -> Hold {
-        isWaitingForLimits = true
-        defer { isWaitingForLimits = false }
+        beginLimitsWait()
+        defer { endLimitsWait() }
         return await gateway.limiter.reserve(claims, on: gateway.loop)
     }
 

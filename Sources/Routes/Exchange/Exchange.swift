@@ -43,8 +43,13 @@ final class Exchange: @unchecked Sendable {
     /// The use of the cache; nil if the request does not use it.
     var lookup: (any CachePart)?
     private(set) var hasBegun = false
-    /// Whether the request waits for a decision of the limiter.
-    var isWaitingForLimits = false
+    /// The time since which a decision of limits is waited for; nil: none is.
+    private var limitsWaitStart: LoopTime?
+    private var limitsWaitNanoseconds: UInt64 = 0
+    /// The limits that the request was counted in.
+    var counted: [Claim] = []
+    /// Keeps the bodies for the record; nil: nobody wants them.
+    let recorder: BodyRecorder?
     /// The bytes that the connection had sent when the request began.
     let sentBefore: Int
     /// The index in the list of the loop's requests.
@@ -54,7 +59,11 @@ final class Exchange: @unchecked Sendable {
     init(_ request: Request, _ writer: any ResponseWriter, _ gateway: Gateway, _ surface: any Surface) {
         self.surface = surface
         self.request = request
-        self.writer = writer
+        recorder = gateway.settings.admin?.bodyLimitBytes.map { limitBytes in
+            let bodies = KeptBodies(limitBytes: limitBytes, gateway.usage.bodies)
+            return BodyRecorder(request, writer, bodies, hiding: gateway.settings.providers.flatMap(\.apiKeys))
+        }
+        self.writer = recorder ?? writer
         self.gateway = gateway
         sentBefore = writer.sentBytes
         record = RequestRecord(id: gateway.ids.id("req_"), startedAt: gateway.loop.now)
@@ -99,6 +108,14 @@ final class Exchange: @unchecked Sendable {
         head.add("Access-Control-Max-Age", "86400")
         begin(204)
         writer.send(head, body: ByteBuffer())
+    }
+
+    /// A decision of limits is waited for from now on.
+    func beginLimitsWait() { limitsWaitStart = gateway.loop.now }
+
+    func endLimitsWait() {
+        if let start = limitsWaitStart { limitsWaitNanoseconds += gateway.loop.now.nanoseconds(since: start) }
+        limitsWaitStart = nil
     }
 
     /// Records the cost so far, for the response head.
@@ -249,6 +266,14 @@ final class Exchange: @unchecked Sendable {
         let calls = sheet?.allRecords ?? []
         let counts = gateway.counts
         var request = record.usageRecord(calls, sheet, counts, at: now)
+        request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
+        request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
+        request.capacityWaitMilliseconds = Int((sheet?.allCapacityWaits ?? 0) / 1_000_000)
+        request.limits = counted.recordText
+        if let recorder {
+            recorder.finish()
+            request.bodies = recorder.bodies
+        }
         let isOne = calls.count == 1 && request.takeIn(calls[0])
         gateway.usage.take(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
     }
@@ -269,7 +294,7 @@ extension Exchange: RunningEntry {
     var running: RunningRequest {
         let age = gateway.loop.now.milliseconds(since: record.startedAt)
         let wait: RunningRequest.Wait? =
-            if isWaitingForLimits {
+            if limitsWaitStart != nil {
                 .limits
             } else if let sheet {
                 sheet.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
@@ -353,5 +378,14 @@ extension ResponseHead {
         }
         let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
         if error.isHopeless || isLongWait { add("X-Should-Retry", "false") }
+    }
+}
+
+extension [Claim] {
+    /// The limits of the claims as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if there
+    /// is none.
+    fileprivate var recordText: String? {
+        guard count > 1 else { return first?.limit.text }
+        return map(\.limit.text).joined(separator: "; ")
     }
 }

@@ -28,6 +28,7 @@ extension Exchange {
         } catch {
             throw APIError(error)
         }
+        recorder?.keep(form: { form.keptText })
         try refuseIfKnownToBeOver()
         return form
     }
@@ -47,6 +48,7 @@ extension Exchange {
         } catch {
             throw APIError(error)
         }
+        recorder?.keep(form: { form.keptText })
         return try await gathered(form)
     }
 
@@ -56,5 +58,16 @@ extension Exchange {
             gathered.append(Form.File(name: name, bytes: Body(try await form.beginning(.max))))
         }
         return Form(fields: form.fields, files: gathered)
+    }
+}
+
+extension FormStream {
+    /// The form as JSON: its fields as strings, of files the names and types.
+    fileprivate var keptText: ByteBuffer {
+        var out = ByteBuffer()
+        let files = (file.map { [$0] } ?? []).map { (name: $0.name, text: "[\($0.contentType ?? "file")]") }
+        let members = (fields + files).map { (name: $0.name, value: "\($0.text)" as JSONFragment) }
+        out.json("{\(members: members)}")
+        return out
     }
 }

@@ -23,6 +23,7 @@ extension Exchange {
         if bytes.count > JSONBody.loopBytes { return try await readAway(request.body.takeBytes(), read) }
         // The parser has its own copy of the body.
         defer { request.body.release() }
+        recorder?.keep(request: bytes)
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
@@ -38,6 +39,7 @@ extension Exchange {
         }
         let body = request.body.takeBytes()
         if body.bytes.count > JSONBody.loopBytes { return (try await readAway(body, read), body) }
+        recorder?.keep(request: body.bytes)
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
 
@@ -65,8 +67,10 @@ extension Exchange {
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
         let body = LargeJSON(bytes, request.body.largeHold)
+        let recorder = recorder
         let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
-            body.read(read)
+            if let recorder { body.read { recorder.keep(request: $0) } }
+            return body.read(read)
         }
         guard let result else { throw Task.isCancelled ? .clientLeft : APIError(.overloaded) }
         return try result.get()
@@ -176,6 +180,8 @@ private final class LargeJSON: @unchecked Sendable {
         self.body = body
         self.hold = hold
     }
+
+    func read(_ work: (UnsafeRawBufferPointer) -> Void) { work(body.bytes) }
 
     func read<Value>(_ read: (JSONValue) throws(APIError) -> Value) -> Result<Value, APIError> {
         do throws(APIError) {

@@ -7,8 +7,8 @@ package struct AdminSettings: Sendable, Equatable {
     package let password: Digest
     /// The number of usage records that are kept in memory for the admin pages.
     package let records: Int
-    /// Whether usage records contain the bodies of requests and responses.
-    package let keepsBodies: Bool
+    /// The most bytes of each body of a request or response that records hold; nil: they hold none.
+    package let bodyLimitBytes: Int?
     /// The time zone by which statistics count days: a name in the time zone database.
     package let timeZone: String
     package let sessionHours: Int
@@ -26,7 +26,8 @@ package struct AdminSettings: Sendable, Equatable {
         username = reader.text("ADMIN_USERNAME") ?? ""
         self.password = Digest(of: password)
         records = reader.number("ADMIN_LOG_ENTRIES")
-        keepsBodies = reader.boolean("ADMIN_LOG_BODIES")
+        let bodyBytes = reader.number("ADMIN_BODY_KB") * 1_024
+        bodyLimitBytes = reader.boolean("ADMIN_LOG_BODIES") ? bodyBytes : nil
         timeZone = reader.text("ADMIN_TIMEZONE") ?? ""
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
@@ -51,7 +52,9 @@ extension SettingsReader {
     fileprivate mutating func warnOfLonelyAdminSettings() {
         let rows = SettingSection.admin.rows.map { SettingKey.global($0.name) }
         guard !problems.contains(where: { $0.name?.hasPrefix("ADMIN_PASSWORD") ?? false }) else { return }
-        for key in rows where given[key] != nil { warn(key, "does nothing without ADMIN_PASSWORD") }
+        // Records are summed by its days with and without a password.
+        let lonely = rows.filter { given[$0] != nil && $0 != .global("ADMIN_TIMEZONE") }
+        for key in lonely { warn(key, "does nothing without ADMIN_PASSWORD") }
     }
 }
 
@@ -74,8 +77,14 @@ extension SettingSection {
                 "address and port of a socket that alone serves /admin, with /health and /metrics; unset: the public one does"
             ),
             SettingRow("ADMIN_LOG_ENTRIES", .number(1...1_000_000), "10000", "records of requests kept in memory"),
-            SettingRow("ADMIN_LOG_BODIES", .boolean, "false", "true: records hold the bodies of requests and answers"),
-            SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone in which statistics count days"),
+            SettingRow("ADMIN_LOG_BODIES", .boolean, "false", "true: records hold bodies of requests and responses"),
+            SettingRow(
+                "ADMIN_BODY_KB",
+                .number(1...256),
+                "16",
+                "kilobytes of each body that records hold with ADMIN_LOG_BODIES"
+            ),
+            SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone in which sums and /v1/usage count days"),
             SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168", "hours until a login ends"),
             SettingRow(
                 "ADMIN_SESSION_SECRET",

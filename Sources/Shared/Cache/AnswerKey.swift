@@ -9,8 +9,13 @@ package struct AnswerKey: Hashable, Sendable {
 
     package init(_ digest: Digest) { self.digest = digest }
 
-    /// The name of the response in memcached.
-    var name: String { "relay:1:answer:\(fileName)" }
+    /// Returns the name in a shared store.
+    ///
+    /// - Parameter generation: see `CacheGeneration`.
+    func name(_ generation: Int) -> String {
+        let digest = Digest(of: bytes(after: "name \(generation) of "))
+        return "relay:1:answer:\(digest.base64url(characters: Self.nameLength))"
+    }
 
     /// The name of the response's file in the cache directory.
     var fileName: String { Digest(of: bytes(after: "name of ")).base64url(characters: Self.nameLength) }

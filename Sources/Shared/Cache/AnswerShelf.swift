@@ -6,8 +6,12 @@ import Synchronization
 /// equal one.
 package final class AnswerShelf: Sendable {
     package let memory: MemoryAnswers
+    /// The memory of the bodies that an operator may read.
+    package let bodies: BodyBudget
     /// The shared store; nil if memcached is not used.
     let shared: SharedState?
+    /// Nil: there is no memcached.
+    let generation: CacheGeneration?
     private let directory = Lock<FileAnswers?>(nil)
     package let flights = Flights()
     let worker: WorkQueue
@@ -21,7 +25,9 @@ package final class AnswerShelf: Sendable {
     /// - Parameter worker: decrypts large responses.
     package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryAnswers(budget)
+        bodies = BodyBudget(budget)
         self.shared = shared
+        generation = shared.map { CacheGeneration($0) }
         self.worker = worker
         self.log = log
     }
@@ -53,6 +59,10 @@ package final class AnswerShelf: Sendable {
         files?.removeAll()
     }
 
+    /// Has all instances forget the answers in the store that they share, the others within two seconds. Does nothing
+    /// without a store.
+    package func clearShared(on loop: EventLoop) async throws(StoreFailure) { try await generation?.renew(on: loop) }
+
     /// The number of responses in memory and in the directory, and their size in bytes.
     package var size: (entries: Int, bytes: Int) {
         let kept = memory.size
@@ -71,7 +81,7 @@ package struct AnswerCache: Sendable {
 
     private enum Place {
         case memory
-        case shared(SharedState)
+        case shared(SharedState, CacheGeneration)
         case files(FileAnswers)
     }
 
@@ -88,8 +98,8 @@ package struct AnswerCache: Sendable {
         self.shelf = shelf
         lifeNanoseconds = UInt64(clamping: settings.life.nanoseconds)
         bounds = MemoryAnswers.Bounds(entries: settings.mostEntries, bytes: settings.mostBytes)
-        if settings.store == .memcached, let shared = shelf.shared {
-            place = .shared(shared)
+        if settings.store == .memcached, let shared = shelf.shared, let generation = shelf.generation {
+            place = .shared(shared, generation)
         } else if settings.store == .data, let directory = settings.directory {
             place = .files(shelf.files(in: directory))
         } else {
@@ -121,8 +131,10 @@ package struct AnswerCache: Sendable {
         switch place {
         case .memory: return answerAtOnce(key, on: loop)
         case .files(let files): return await files.answer(key, on: loop)
-        case .shared(let shared):
-            guard let sealed = try? await shared.read(key.name, on: loop) else { return nil }
+        case .shared(let shared, let generation):
+            guard let generation = await generation.current(on: loop),
+                let sealed = try? await shared.read(key.name(generation), on: loop)
+            else { return nil }
             guard sealed.count > Self.loopBytes else { return key.open(sealed) }
             return await shelf.worker.enqueuedResult(ofBytes: sealed.count, on: loop) { key.open(sealed) } ?? nil
         }
@@ -145,7 +157,9 @@ package struct AnswerCache: Sendable {
         let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
         switch place {
         case .memory: break
-        case .shared(let shared): shared.put(key.name, expirySeconds: seconds) { key.seal(leaving.answer) }
+        case .shared(let shared, let generation):
+            guard let generation = generation.known else { return }
+            shared.put(key.name(generation), expirySeconds: seconds) { key.seal(leaving.answer) }
         case .files(let files):
             files.add(key, lastingSeconds: seconds, within: bounds) { key.seal(leaving.answer) }
         }

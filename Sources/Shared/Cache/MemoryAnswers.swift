@@ -19,10 +19,13 @@ package final class MemoryAnswers: Sendable {
     package struct Label: Sendable {
         let model: String?
         let caller: String?
+        let bodies: KeptBodies?
 
-        package init(model: String?, caller: String?) {
+        /// - Parameter bodies: those of the request and its response; nil: they are not kept.
+        package init(model: String?, caller: String?, bodies: KeptBodies?) {
             self.model = model
             self.caller = caller
+            self.bodies = bodies
         }
     }
 
@@ -135,6 +138,8 @@ package final class MemoryAnswers: Sendable {
         package let usedAt: Int
         package let model: String?
         package let caller: String?
+        /// The bodies of the request and its response; nil: they are not kept.
+        package let bodies: KeptBodies?
 
         /// The name of the response for the operator: 32 hexadecimal digits of its key.
         package var name: String {
@@ -161,7 +166,8 @@ package final class MemoryAnswers: Sendable {
                     createdAt: entry.createdAt,
                     usedAt: entry.usedAt,
                     model: entry.label?.model,
-                    caller: entry.label?.caller
+                    caller: entry.label?.caller,
+                    bodies: entry.label?.bodies
                 )
             }
             .sorted { $0.number > $1.number }

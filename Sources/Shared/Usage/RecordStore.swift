@@ -47,8 +47,14 @@ package struct RecordStore: Sendable {
     /// Returns a store in memory.
     ///
     /// - Parameter bound: the largest number of requests.
-    package static func memory(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, _ log: Log) -> RecordStore {
-        let records = MemoryRecords(bound: bound, zone, budget)
+    package static func memory(
+        bound: Int,
+        _ zone: DayZone,
+        _ budget: MemoryBudget,
+        _ bodies: BodyBudget,
+        _ log: Log
+    ) -> RecordStore {
+        let records = MemoryRecords(bound: bound, zone, budget, bodies)
         var store = RecordStore("memory", records, records, { records.zone }, log) { records.delete($0) }
         store.memory = records
         return store

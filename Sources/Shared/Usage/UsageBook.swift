@@ -11,12 +11,15 @@ package final class UsageBook: Sendable {
     /// The records in memory; nil if there is a database or records are off.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
+    /// The memory of the bodies that records keep.
+    package let bodies: BodyBudget
     private let log: Log
 
     /// - Parameter database: the store of the database; nil if there is none.
     package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, _ log: Log) {
         self.database = database
         self.budget = budget
+        bodies = BodyBudget(budget)
         self.log = log
         use(settings)
     }
@@ -48,7 +51,7 @@ package final class UsageBook: Sendable {
             if let memory {
                 memory.memory?.use(bound: bound, zone)
             } else {
-                memory = .memory(bound: bound, zone, budget, log)
+                memory = .memory(bound: bound, zone, budget, bodies, log)
             }
             return nil
         }

@@ -108,8 +108,8 @@ package final class Attempts: @unchecked Sendable {
         let places = open.sortedFull
         let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(places.map { list.all[$0].offeredBy })
-        sheet.isWaitingForCapacity = true
-        defer { sheet.isWaitingForCapacity = false }
+        sheet.beginCapacityWait(at: loop.now)
+        defer { sheet.endCapacityWait(at: loop.now) }
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for place in places {

@@ -15,7 +15,7 @@ import Testing
     @Test("without a password there are no admin pages, and their other settings do nothing")
     func isOff() {
         #expect(admin().settings?.admin == nil)
-        let some = admin(("ADMIN_USERNAME", "root"), ("ADMIN_LOG_BODIES", "true"))
+        let some = admin(("ADMIN_USERNAME", "root"), ("ADMIN_LOG_BODIES", "true"), ("ADMIN_TIMEZONE", "UTC"))
         #expect(some.settings != nil && some.settings?.admin == nil)
         #expect(
             some.warningTexts == [
@@ -35,7 +35,9 @@ import Testing
             ("ADMIN_LISTEN", "[::1]:5002")
         )
         let settings = some.settings?.admin
-        #expect(settings?.username == "admin" && settings?.records == 5 && settings?.keepsBodies == false)
+        #expect(settings?.username == "admin" && settings?.records == 5 && settings?.bodyLimitBytes == nil)
+        let bodies = admin(("ADMIN_PASSWORD", "correct horse"), ("ADMIN_LOG_BODIES", "true"), ("ADMIN_BODY_KB", "2"))
+        #expect(bodies.settings?.admin?.bodyLimitBytes == 2_048)
         #expect(settings?.timeZone == "Europe/Berlin" && settings?.sessionHours == 168)
         #expect(settings?.sessionSecret == "0123456789abcdef")
         #expect(some.effective.first { $0.name == "ADMIN_PASSWORD" }?.shown == "...")

@@ -75,6 +75,38 @@ private final class PostgresServer {
         try Self.keepsPasswords(server)
         try Self.writesOnce(server)
         try Self.takesOtherEncodings(server)
+        try Self.keepsBodies(server)
+    }
+
+    private static func keepsBodies(_ server: PostgresServer) throws {
+        let budget = BodyBudget(.unbounded())
+        let records = (0..<40).map { number in
+            var record = number % 2 == 0 ? requestWithCall(number) : request(number)
+            record.limits = "chat: 60 requests per minute"
+            guard number % 3 > 0 else { return record }
+            let bodies = KeptBodies(limitBytes: 200_000, budget)
+            bodies.keep(request: "request \(number) \"\\\u{e4} " + String(repeating: "x", count: 100_000))
+            record.bodies = bodies
+            return record
+        }
+        let store = try store(server)
+        try write(records, to: store)
+        let reader = try PostgresRecords(url: server.url())
+        let page = try reader.page(RecordQuery(), until: .distantFuture)
+        for row in page.records {
+            let number = Int(row.request.requestID.dropFirst(8)) ?? 0
+            let found = try reader.request(row.id, until: .distantFuture)
+            #expect(found?.requestBody?.hasPrefix("request \(number) \"\\\u{e4} x") == (number % 3 > 0 ? true : nil))
+            #expect(found?.responseBody == nil && row.request.limits == "chat: 60 requests per minute")
+        }
+        #expect(try server.rows("SELECT count(*) FROM relay_usage_bodies") == [["26"]])
+        var rest = page.records
+        while !rest.isEmpty {
+            _ = try store.delete(rest.map(\.id))
+            rest = try reader.page(RecordQuery(), until: .distantFuture).records
+        }
+        #expect(try server.rows("SELECT count(*) FROM relay_usage_bodies") == [["0"]])
+        _ = try server.rows("TRUNCATE relay_usage, relay_usage_bodies, relay_usage_sums")
     }
 
     private static func hasRows(_ server: PostgresServer) throws {
@@ -88,11 +120,11 @@ private final class PostgresServer {
                 [
                     "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row",
                     nil,
-                    "20", "30", "f", "1500", nil, "812", "1", "f", "f", "t", "200", nil,
+                    "20", "30", "f", "1500", nil, "812", "1", "f", "f", "t", "200", nil, nil, "0", "0", nil,
                 ],
                 [
                     "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "t", nil,
-                    "7", "0", "0", "f", "f", "f", "500", "it said \"no\" \\ \u{e4}\u{1f600}",
+                    "7", "0", "0", "f", "f", "f", "500", "it said \"no\" \\ \u{e4}\u{1f600}", nil, nil, nil, nil,
                 ],
             ]
         )

@@ -45,14 +45,14 @@ import Testing
             found.first == [
                 "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row", nil,
                 "20",
-                "30", "0", "1500", nil, "812", "1", "0", "0", "1", "200", nil,
+                "30", "0", "1500", nil, "812", "1", "0", "0", "1", "200", nil, nil, "0", "0", nil,
             ]
         )
         #expect(
             found.last == [
                 "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "1", nil,
                 "7",
-                "0", "0", "0", "0", "0", "500", "it said \"no\" \\ \u{e4}\u{1f600}",
+                "0", "0", "0", "0", "0", "500", "it said \"no\" \\ \u{e4}\u{1f600}", nil, nil, nil, nil,
             ]
         )
         #expect(try rows("PRAGMA journal_mode") == [["wal"]])
@@ -66,6 +66,39 @@ import Testing
         try write([request(1, model: ""), request(2, model: "a\0b"), request(3, model: long)], to: store())
         let found = try rows("SELECT model FROM usage ORDER BY id").map { $0[0] }
         #expect(found == ["", "a?b", String(repeating: "\u{e4}", count: 500)])
+    }
+
+    @Test("bodies are kept beside their records, and go with them")
+    func bodies() throws {
+        let budget = BodyBudget(.unbounded())
+        let now = Timestamp.now()
+        let records = (0..<20).map { number in
+            var record = number % 2 == 0 ? requestWithCall(number, at: now) : request(number, at: now)
+            record.firstByteMilliseconds = number
+            guard number % 3 > 0 else { return record }
+            let bodies = KeptBodies(limitBytes: 200_000, budget)
+            bodies.keep(request: "request \(number)")
+            bodies.keep(response: String(repeating: "x", count: 100_000))
+            record.bodies = bodies
+            return record
+        }
+        let store = store()
+        try write(records, to: store)
+        let reader = SQLiteRecords(folder: folder.path)
+        var query = RecordQuery()
+        query.recordsPerPage = 20
+        let page = try reader.page(query, until: .distantFuture)
+        #expect(page.records.count == 20)
+        for row in page.records {
+            let number = Int(row.request.requestID.dropFirst(8)) ?? 0
+            let found = try reader.request(row.id, until: .distantFuture)
+            #expect(found?.requestBody == (number % 3 > 0 ? "request \(number)" : nil))
+            #expect(found?.responseBody?.utf8.count == (number % 3 > 0 ? 100_000 : nil))
+            #expect(row.request.firstByteMilliseconds == number)
+        }
+        #expect(try rows("SELECT count(*) FROM bodies") == [["13"]])
+        #expect(try store.delete(page.records.prefix(19).map(\.id)) == 19)
+        #expect(try rows("SELECT count(*) FROM bodies") == [["0"]])
     }
 
     @Test("a request and its only call are one row of the table, and two of what others read, as if written apart")

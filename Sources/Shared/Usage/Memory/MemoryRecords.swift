@@ -8,7 +8,7 @@ import Engine
 final class MemoryRecords: UsageStore, RecordSource {
     fileprivate struct Kept {
         let id: Int
-        let request: UsageRecord
+        var request: UsageRecord
         var calls: [UsageRecord] = []
         var bytes: Int
     }
@@ -17,6 +17,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         /// The records, the oldest first, beginning at index `first`.
         var kept: [Kept] = []
         var first = 0
+        /// The place of the first record that may have bodies.
+        var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
         var sums: UsageSums
@@ -37,11 +39,13 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     private let state: Lock<State>
     private let budget: MemoryBudget
+    private let bodies: BodyBudget
 
     /// - Parameter bound: the largest number of requests.
-    init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget) {
+    init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, _ bodies: BodyBudget) {
         state = Lock(State(sums: UsageSums(zone), bound: bound))
         self.budget = budget
+        self.bodies = bodies
     }
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
@@ -65,6 +69,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             while state.count > state.bound || !budget.covers(state.heldBytes, &state.hold) {
                 guard state.removeOldest() else { break }
             }
+            while bodies.isNearlyFull, state.removeOldestBodies() {}
             state.compact()
             if state.sums.rows.count > Self.maxSums { state.sums.removeOldestDays(downTo: Self.maxSums / 2) }
         }
@@ -101,7 +106,7 @@ final class MemoryRecords: UsageStore, RecordSource {
                 state.bytes -= kept.bytes
             }
             state.kept = state.kept[state.first...].filter { !numbers.contains($0.id) }
-            state.first = 0
+            (state.first, state.firstWithBodies) = (0, 0)
             return gone.count
         }
     }
@@ -111,7 +116,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     func page(_ query: RecordQuery, until end: LoopTime) -> RecordPage {
         let keywords = query.filter.keywords.map { KeywordSearch($0) }
         return state.withLock { state in
-            var collector = PageCollector<Int>(query)
+            var collector = PageCollector<Int>(query, until: end)
             let isDescending = query.order != .id || query.isDescending
             var position: RecordID?
             var isCut = false
@@ -119,9 +124,9 @@ final class MemoryRecords: UsageStore, RecordSource {
                 let place = isDescending ? state.kept.count - 1 - step : state.first + step
                 let kept = state.kept[place]
                 position = .number(kept.id)
-                if step % 1_024 == 1_023, LoopTime.current() > end {
-                    isCut = true
-                    break
+                if step % 1_024 == 1_023, case let now = LoopTime.current() {
+                    isCut = now > end
+                    if isCut || collector.stops(at: now) { break }
                 }
                 guard query.filter.includes(kept.id), query.filter.matches(kept.request, keywords) else { continue }
                 collector.add(place, .init(kept.request, query.order))
@@ -130,7 +135,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             var page = collector.page()
             page.isPartial = isCut
             page.records = collector.ids().map { Self.stored(state.kept[$0]).record }
-            if isCut { page.goOn(after: position, query) }
+            if isCut || collector.isStopped { page.goOn(after: position, query) }
             return page
         }
     }
@@ -149,7 +154,10 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     private static func stored(_ kept: Kept) -> StoredRequest {
-        StoredRequest(.number(kept.id), kept.request, kept.calls)
+        var request = StoredRequest(.number(kept.id), kept.request, kept.calls)
+        request.requestBody = kept.request.bodies?.request
+        request.responseBody = kept.request.bodies?.response
+        return request
     }
 
     func table(_ query: UsageQuery, until end: LoopTime) -> UsageTable {
@@ -182,10 +190,20 @@ extension MemoryRecords.State {
         return true
     }
 
+    /// Forgets the bodies of the oldest request that has some; its record stays. Returns false if there is none.
+    fileprivate mutating func removeOldestBodies() -> Bool {
+        firstWithBodies = max(firstWithBodies, first)
+        guard firstWithBodies < kept.count else { return false }
+        kept[firstWithBodies].request.bodies = nil
+        firstWithBodies += 1
+        return true
+    }
+
     /// Frees the memory of removed requests from time to time.
     fileprivate mutating func compact() {
         guard first > 1_000, first > kept.count / 4 else { return }
         kept.removeFirst(first)
+        firstWithBodies = max(0, firstWithBodies - first)
         first = 0
     }
 }
@@ -200,7 +218,7 @@ extension UsageSums {
 extension UsageRecord {
     /// The bytes of texts that are not stored inline in the record.
     fileprivate var textBytes: Int {
-        let texts = [requestID, endpoint, caller, model, modelUsed, provider, error]
+        let texts = [requestID, endpoint, caller, model, modelUsed, provider, error, limits]
         return texts.reduce(0) { sum, text in
             guard let text, text.utf8.count > 15 else { return sum }
             return sum + text.utf8.count + 32

@@ -19,13 +19,13 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
             var spans = PostgresSpans(query.filter, state)
             try spans.find(connection)
             let total = query.filter.isCountedBySums && state.lastPartialDay == nil ? spans.count : nil
-            var collector = PageCollector<RecordID>(query, knownTotal: total)
+            var collector = PageCollector<RecordID>(query, knownTotal: total, until: end)
             var scan = PostgresScan(query, spans.times, until: end)
             let isCut = try scan.run(&collector, connection)
             var page = collector.page()
             page.isPartial = isCut
             page.records = try Self.records(collector.ids(), connection)
-            if isCut { page.goOn(after: scan.position, query) }
+            if isCut || collector.isStopped { page.goOn(after: scan.position, query) }
             return page
         }
     }
@@ -75,7 +75,12 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         return try read(until: end) { connection throws(PostgresFailure) in
             let rows = try PostgresRequestRows.rows(process, number, connection)
             guard let first = rows.first, first.record.timeMilliseconds == time else { return nil }
-            return StoredRequest(id, first.record, rows.dropFirst().map(\.record))
+            var found = StoredRequest(id, first.record, rows.dropFirst().map(\.record))
+            let table = "\(UsageSchema.postgresBodies) WHERE process = \(process) AND number = \(number)"
+            if let bodies = try connection.run("SELECT request, response FROM \(table)").first {
+                (found.requestBody, found.responseBody) = (bodies[0], bodies[1])
+            }
+            return found
         }
     }
 
@@ -253,7 +258,7 @@ struct PostgresScan {
         for span in spans {
             var rest = span
             while !rest.isEmpty {
-                if collector.isComplete { return false }
+                if collector.isComplete || collector.stops(at: .current()) { return false }
                 guard LoopTime.current() < end else { return true }
                 guard let next = try edge(of: rest, connection) else { break }
                 rest =

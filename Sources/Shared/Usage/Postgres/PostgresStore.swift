@@ -108,7 +108,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     func disconnect() { connection = nil }
 
     private static let rights =
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_process, relay_usage_zone to its user"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_process, relay_usage_zone, relay_usage_bodies to its user"
 
     private func insert(
         _ batch: ArraySlice<UsageRecord>,
@@ -119,7 +119,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             let values = values(of: batch, isPlain: isPlain)
             let found = try connection.run(PostgresSumsSQL.insert, values).first?.first ?? nil
             guard let found else { throw PostgresFailure(text: "the table relay_usage_zone is empty") }
-            if found == calendar.zone.name { return }
+            if found == calendar.zone.name { return try insertBodies(of: batch, isPlain: isPlain, connection) }
             // Another relay was started with another zone. From now on the sums use that zone.
             calendar = DayCache(DayZone(named: found))
             guard calendar.zone.name == found else {
@@ -130,6 +130,47 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         }
         throw PostgresFailure(text: "the time zone of the sums changes all the time")
     }
+
+    /// Writes the bodies of records that are written. A batch that is written again has those of the first time.
+    private func insertBodies(
+        of batch: ArraySlice<UsageRecord>,
+        isPlain: Bool,
+        _ connection: PostgresConnection
+    ) throws(PostgresFailure) {
+        var number = written
+        var arrays = UsageArrays(columns: 3, isPlain: isPlain, textLimitBytes: KeptBodies.maxBytes)
+        for record in batch {
+            if let bodies = record.bodies {
+                arrays.begin()
+                arrays.add(number)
+                arrays.add(bodies.request)
+                arrays.add(bodies.response)
+                if arrays.bytes > Self.bodiesBytes { try insert(bodies: &arrays, connection) }
+            }
+            number += record.count
+        }
+        if arrays.bytes > 0 { try insert(bodies: &arrays, connection) }
+    }
+
+    private func insert(
+        bodies arrays: inout UsageArrays,
+        _ connection: PostgresConnection
+    ) throws(PostgresFailure) {
+        let values = PostgresValues()
+        values.add("\(process)")
+        arrays.end(in: values)
+        arrays.removeAll()
+        _ = try connection.run(
+            """
+            INSERT INTO \(UsageSchema.postgresBodies) \
+            SELECT $1::bigint, input.* FROM unnest($2::bigint[], $3::text[], $4::text[]) AS input ON CONFLICT DO NOTHING
+            """,
+            values
+        )
+    }
+
+    /// The bytes of bodies that one statement writes, or one body more.
+    private static let bodiesBytes = 1_048_576
 
     /// The largest number of times that other relays may change the zone while a batch is written.
     private static let maxZones = 5
@@ -210,12 +251,19 @@ private struct UsageArrays: UsageCells {
     private var columns: [[UInt8]]
     private var next = 0
     private let isPlain: Bool
+    private let textLimitBytes: Int
 
     /// - Parameter isPlain: whether characters beyond ASCII are replaced by `?`.
-    init(columns: Int, isPlain: Bool) {
+    init(columns: Int, isPlain: Bool, textLimitBytes: Int = UsageRecord.textBound) {
         self.columns = Array(repeating: [UInt8(ascii: "{")], count: columns)
         self.isPlain = isPlain
+        self.textLimitBytes = textLimitBytes
     }
+
+    /// The size of all values.
+    var bytes: Int { columns.reduce(0) { $0 + $1.count - 1 } }
+
+    mutating func removeAll() { for place in columns.indices { columns[place] = [UInt8(ascii: "{")] } }
 
     /// Begins a row.
     mutating func begin() { next = 0 }
@@ -243,7 +291,7 @@ private struct UsageArrays: UsageCells {
 
     private mutating func quote(_ text: String) {
         columns[next].append(UInt8(ascii: "\""))
-        for byte in text.beginning(ofBytes: UsageRecord.textBound).utf8 {
+        for byte in text.beginning(ofBytes: textLimitBytes).utf8 {
             if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { columns[next].append(UInt8(ascii: "\\")) }
             columns[next].append(byte == 0 || isPlain && byte > 127 ? UInt8(ascii: "?") : byte)
         }

@@ -72,12 +72,12 @@ enum PostgresSumsSQL {
         let names = UsageSchema.columns.joined(separator: ",")
         return """
             WITH zone AS MATERIALIZED (SELECT zone FROM \(zone) FOR SHARE), \
-            input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = $24), \
+            input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = $28), \
             new AS (INSERT INTO \(UsageSchema.postgresTable) (process, number, \(names)) \
             SELECT $1::bigint, input.* FROM input ON CONFLICT DO NOTHING RETURNING process, \(inputNames)), \
-            sums AS (\(add(from: "new", starts: "$25", days: "$26"))), \
+            sums AS (\(add(from: "new", starts: "$29", days: "$30"))), \
             own AS (INSERT INTO \(processes) AS own (process, summed_from, summed_to) \
-            SELECT $1::bigint, $27::bigint, $28::bigint FROM zone WHERE zone = $24 \
+            SELECT $1::bigint, $31::bigint, $32::bigint FROM zone WHERE zone = $28 \
             ON CONFLICT (process) DO UPDATE SET summed_to = greatest(own.summed_to, excluded.summed_to)) \
             SELECT zone FROM zone
             """
@@ -123,6 +123,8 @@ enum PostgresSumsSQL {
         return """
             WITH gone AS (DELETE FROM \(UsageSchema.postgresTable) WHERE \(condition) \
             RETURNING process, number, \(inputNames)), \
+            bodies AS (DELETE FROM \(UsageSchema.postgresBodies) AS bodies USING gone \
+            WHERE bodies.process = gone.process AND bodies.number = gone.number), \
             less AS (\(add(from: summed, starts: "$1", days: "$2", sign: "-"))) \
             SELECT count(*) FROM gone
             """

@@ -1,3 +1,5 @@
+import Engine
+
 /// Selects the records of a page from the matching records, which are added in the order of their ids.
 struct PageCollector<ID> {
     /// The value by which records are sorted. A record without a value comes first.
@@ -23,9 +25,17 @@ struct PageCollector<ID> {
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
+    /// The time from which a full page is enough, though more records may match.
+    private let enoughFrom: LoopTime
+    private(set) var isStopped = false
 
-    init(_ query: RecordQuery, knownTotal: Int? = nil) {
+    private static var enoughMilliseconds: Int { 200 }
+
+    /// - Parameter end: the time at which the query ends; a query without an end counts all that match.
+    init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
+        let isEndless = end == .distantFuture
+        enoughFrom = isEndless ? end : LoopTime.current().adding(milliseconds: Self.enoughMilliseconds)
         self.knownTotal = knownTotal
         let size = min(max(1, query.recordsPerPage), RecordQuery.maxRecords)
         skipped = min(max(0, query.page - 1), RecordQuery.maxTotal) * size
@@ -39,6 +49,12 @@ struct PageCollector<ID> {
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal
+    }
+
+    /// Whether the page is full, and the time over in which it is worth while to count what else matches.
+    mutating func stops(at now: LoopTime) -> Bool {
+        if isByID, matched >= needed, now > enoughFrom { isStopped = true }
+        return isStopped
     }
 
     /// The largest number of further records that could change the result, if they come in the order of the page.
@@ -79,7 +95,7 @@ struct PageCollector<ID> {
         var page = RecordPage()
         let total = max(knownTotal ?? 0, matched)
         page.total = min(total, RecordQuery.maxTotal)
-        page.isTotalBound = total > RecordQuery.maxTotal
+        page.isTotalBound = total > RecordQuery.maxTotal || isStopped
         return page
     }
 }

@@ -77,7 +77,7 @@ package struct RecordPage: Sendable {
     package var records: [StoredRecord] = []
     /// The number of records that match the filter, as far as they were counted.
     package var total = 0
-    /// Whether more records match than `total`.
+    /// Whether more records may match than `total`.
     package var isTotalBound = false
     /// Whether the time ended before all records were searched.
     package var isPartial = false
@@ -113,4 +113,13 @@ package struct StoredRequest: Sendable {
     package let record: StoredRecord
     /// The records of the calls, in the order of their ends. Each has the subject `.call`.
     package let calls: [UsageRecord]
+    /// The body of the request as it was kept; nil if it was not.
+    package var requestBody: String?
+    /// The body of the response as it was kept; nil if it was not.
+    package var responseBody: String?
+
+    init(record: StoredRecord, calls: [UsageRecord]) {
+        self.record = record
+        self.calls = calls
+    }
 }

@@ -57,6 +57,16 @@ package struct UsageRecord: Sendable {
     /// The HTTP status of the response, or for a call that of the vendor's response; nil if there was none.
     package var status: Int?
     package var error: String?
+    /// The time until the response began, in milliseconds; nil of calls, and of records of older relays.
+    package var firstByteMilliseconds: Int?
+    /// The time that the request waited for limits, in milliseconds.
+    package var limitsWaitMilliseconds = 0
+    /// The time that the request waited for the capacity of providers, in milliseconds.
+    package var capacityWaitMilliseconds = 0
+    /// The limits that the request was counted in, separated by `; `; nil if there was none.
+    package var limits: String?
+    /// The bodies of the request; nil if none are kept. Stores that keep no bodies ignore them.
+    package var bodies: KeptBodies?
 
     package init(
         at timeMilliseconds: Int,
@@ -89,6 +99,8 @@ extension UsageRecord {
         call.timeMilliseconds = own.timeMilliseconds
         call.durationMilliseconds = own.durationMilliseconds
         (call.attempts, call.isStreamed, call.isCached) = (0, false, false)
+        (call.firstByteMilliseconds, call.limits, call.bodies) = (nil, nil, nil)
+        (call.limitsWaitMilliseconds, call.capacityWaitMilliseconds) = (0, 0)
         return call
     }
 }

@@ -47,5 +47,10 @@ extension UsageRecord {
         isSuccess = row.flag(at: first + 18)
         status = row.number(at: first + 19)
         error = row.text(at: first + 20)
+        guard row.number(at: first + 1) == 0 else { return }
+        firstByteMilliseconds = row.number(at: first + 21)
+        limitsWaitMilliseconds = row.number(at: first + 22) ?? 0
+        capacityWaitMilliseconds = row.number(at: first + 23) ?? 0
+        limits = row.text(at: first + 24)
     }
 }

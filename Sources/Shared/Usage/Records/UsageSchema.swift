@@ -5,11 +5,12 @@ enum UsageSchema {
     static let columns = [
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
-        "status", "error",
+        "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits",
     ]
 
     static let postgresTable = "relay_usage"
     static let postgresSums = "relay_usage_sums"
+    static let postgresBodies = "relay_usage_bodies"
 
     /// The table of records. Other programs read the view `usage`, which has a row for each record. If a request has
     /// only one call that differs in `callColumns` alone, the row of the call is joined to that of the request; its id
@@ -72,6 +73,30 @@ enum UsageSchema {
             zone TEXT NOT NULL, mark INTEGER NOT NULL, last_id INTEGER NOT NULL, is_mixed INTEGER NOT NULL
         );
         INSERT INTO sums_state SELECT 1, 'UTC', ifnull(max(id), 0), ifnull(max(id), 0), 0 FROM records;
+        """,
+        // A record's bodies go with it.
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN first_byte_ms INTEGER;
+        ALTER TABLE records ADD COLUMN limits_wait_ms INTEGER;
+        ALTER TABLE records ADD COLUMN capacity_wait_ms INTEGER;
+        ALTER TABLE records ADD COLUMN limits TEXT;
+        CREATE VIEW usage AS
+            SELECT id, time, kind, request_id, endpoint, caller, model, model_used, provider, key,
+                prompt_tokens, completion_tokens, estimated, cost, credits,
+                duration_ms, attempts, stream, cached, success, status, error,
+                first_byte_ms, limits_wait_ms, capacity_wait_ms, limits
+            FROM records
+            UNION ALL
+            SELECT CAST(id + 1 AS INTEGER), CAST(time - call_before_ms AS INTEGER), CAST(1 AS INTEGER), request_id,
+                endpoint, caller, model, model_used, provider, call_key,
+                prompt_tokens, completion_tokens, estimated, cost, call_credits,
+                call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error,
+                NULL, NULL, NULL, NULL
+            FROM records WHERE call_before_ms IS NOT NULL;
+        CREATE INDEX records_failed ON records (status) WHERE success = 0 AND kind = 0;
+        CREATE TABLE bodies (id INTEGER PRIMARY KEY, request TEXT, response TEXT);
+        CREATE TRIGGER records_deleted AFTER DELETE ON records BEGIN DELETE FROM bodies WHERE id = old.id; END;
         """,
     ]
 
@@ -144,12 +169,21 @@ enum UsageSchema {
         CREATE TABLE relay_usage_zone (zone text NOT NULL, is_mixed boolean NOT NULL);
         INSERT INTO relay_usage_zone VALUES ('UTC', false);
         """,
+        """
+        ALTER TABLE relay_usage ADD COLUMN first_byte_ms bigint, ADD COLUMN limits_wait_ms bigint,
+            ADD COLUMN capacity_wait_ms bigint, ADD COLUMN limits text;
+        CREATE TABLE relay_usage_bodies (
+            process bigint NOT NULL, number bigint NOT NULL, request text, response text,
+            PRIMARY KEY (process, number)
+        );
+        """,
     ]
 
     /// The PostgreSQL types of `columns`.
     static let postgresTypes = [
         "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
-        "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text",
+        "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text", "bigint", "bigint",
+        "bigint", "text",
     ]
 }
 
@@ -194,6 +228,11 @@ extension UsageRecord {
         cells.add(isSuccess)
         cells.add(status.map { Int(Int32(clamping: $0)) })
         cells.add(error)
+        cells.add(firstByteMilliseconds)
+        let isOfRequest = kind == 0
+        cells.add(isOfRequest ? limitsWaitMilliseconds : nil)
+        cells.add(isOfRequest ? capacityWaitMilliseconds : nil)
+        cells.add(limits)
     }
 
     /// Writes the values in the order of `UsageSchema.callColumns`.

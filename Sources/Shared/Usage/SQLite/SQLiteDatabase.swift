@@ -96,11 +96,15 @@ final class SQLiteDatabase {
         try prepare(sql).firstNumber()
     }
 
-    func prepare(_ sql: String) throws(SQLiteFailure) -> SQLiteStatement {
+    /// - Parameter textLimitBytes: the most bytes of a text among the values.
+    func prepare(
+        _ sql: String,
+        textLimitBytes: Int = UsageRecord.textBound
+    ) throws(SQLiteFailure) -> SQLiteStatement {
         var statement: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
         guard code == SQLITE_OK, let statement else { throw failure(code) }
-        return SQLiteStatement(statement, of: self)
+        return SQLiteStatement(statement, of: self, textLimitBytes)
     }
 
     /// Prepares a statement and binds its parameters.
@@ -146,17 +150,19 @@ final class SQLiteStatement {
     private let handle: OpaquePointer
     private let database: SQLiteDatabase
     private let values: UnsafeMutableBufferPointer<Value>
-    /// The memory of texts, with `UsageRecord.textBound` bytes for each parameter. SQLite keeps the addresses.
+    /// The memory of texts, with `textLimitBytes` for each parameter. SQLite keeps the addresses.
     private let texts: UnsafeMutableRawPointer
+    private let textLimitBytes: Int
     /// The index of the parameter that gets the next value, from 0.
     private var next = 0
 
-    fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase) {
+    fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase, _ textLimitBytes: Int) {
         self.handle = handle
+        self.textLimitBytes = textLimitBytes
         self.database = database
         values = .allocate(capacity: Int(sqlite3_bind_parameter_count(handle)))
         values.initialize(repeating: .null)
-        texts = .allocate(byteCount: values.count * UsageRecord.textBound, alignment: 1)
+        texts = .allocate(byteCount: values.count * textLimitBytes, alignment: 1)
     }
 
     deinit {
@@ -238,12 +244,12 @@ extension SQLiteStatement: UsageCells {
     /// Binds a text, cut to its bound. Zero bytes become `?`.
     func add(_ text: String?) {
         guard let text else { return addNull() }
-        if text.utf8.count <= UsageRecord.textBound,
+        if text.utf8.count <= textLimitBytes,
             text.utf8.withContiguousStorageIfAvailable({ add(UnsafeRawBufferPointer($0)) }) != nil
         {
             return
         }
-        text.beginning(ofBytes: UsageRecord.textBound).withBytes { add($0) }
+        text.beginning(ofBytes: textLimitBytes).withBytes { add($0) }
     }
 
     private func addNull() {
@@ -257,7 +263,7 @@ extension SQLiteStatement: UsageCells {
     }
 
     private func add(_ text: UnsafeRawBufferPointer) {
-        let place = texts + next * UsageRecord.textBound
+        let place = texts + next * textLimitBytes
         defer { next += 1 }
         let count = text.count
         if let base = text.baseAddress {

@@ -25,7 +25,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             }
             let isCounted = query.filter.isCountedBySums && state.mark == 0
             let total = isCounted ? days.reduce(0) { $0 + $1.count(query.filter.outcome) } : nil
-            var collector = PageCollector<Int>(query, knownTotal: total)
+            var collector = PageCollector<Int>(query, knownTotal: total, until: end)
             var scan = SQLiteScan(query, SQLiteDay.ranges(days, query.filter, state), database)
             if !isCut { isCut = try scan.run(&collector) }
             database.interrupt(at: nil)
@@ -35,7 +35,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             for id in collector.ids() {
                 if let found = Self.stored(try rows.rows(id)) { page.records.append(found.record) }
             }
-            if isCut { page.goOn(after: scan.position.map { .number($0) }, query) }
+            if isCut || collector.isStopped { page.goOn(after: scan.position.map { .number($0) }, query) }
             return page
         }
     }
@@ -43,7 +43,10 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest? {
         guard case .number(let id) = id else { return nil }
         return try read(until: end) { database throws(SQLiteFailure) in
-            Self.stored(try SQLiteRequestRows(database).rows(id))
+            guard var found = Self.stored(try SQLiteRequestRows(database).rows(id)) else { return nil }
+            let bodies = try database.prepare("SELECT request, response FROM bodies WHERE id = ?", [.number(id)])
+            if try bodies.step() { (found.requestBody, found.responseBody) = (bodies.text(0), bodies.text(1)) }
+            return found
         }
     }
 
@@ -216,6 +219,8 @@ struct SQLiteDay {
 
 /// Reads the records of ranges of ids one by one.
 struct SQLiteScan {
+    private static let rowsPerCheck = 1_024
+
     private let query: RecordQuery
     private let ranges: [ClosedRange<Int>]
     private let database: SQLiteDatabase
@@ -234,12 +239,20 @@ struct SQLiteScan {
         filter.add(query.filter)
         let (low, high) = ("?\(filter.values.count + 1)", "?\(filter.values.count + 2)")
         let column = query.order.column ?? "0"
+        var table = UsageSchema.sqliteTable
+        var isOfIndex = "TRUE"
+        if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) {
+            table += " INDEXED BY records_failed"
+            isOfIndex = "success = 0 AND status = \(status)"
+        }
         let statement = try database.prepare(
             """
-            SELECT id, \(filter.condition), \(column) FROM \(UsageSchema.sqliteTable)
-            WHERE id BETWEEN \(low) AND \(high) AND kind = 0 ORDER BY id \(isDescendingByID(query) ? "DESC" : "")
+            SELECT id, \(filter.condition), \(column) FROM \(table)
+            WHERE id BETWEEN \(low) AND \(high) AND kind = 0 AND \(isOfIndex)
+            ORDER BY id \(isDescendingByID(query) ? "DESC" : "")
             """
         )
+        var count = 0
         do throws(SQLiteFailure) {
             for range in ranges {
                 statement.bind(filter.values)
@@ -249,6 +262,8 @@ struct SQLiteScan {
                 while try statement.step() {
                     let id = statement.number(0) ?? 0
                     position = id
+                    count += 1
+                    if count % Self.rowsPerCheck == 0, collector.stops(at: .current()) { return false }
                     guard statement.number(1) == 1 else { continue }
                     let isText = query.order.isText
                     collector.add(

@@ -15,6 +15,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         /// The statement that inserts `rowsAtOnce` rows. Each row takes a sixth less time than in a statement of its
         /// own.
         let insertMany: SQLiteStatement
+        let insertBodies: SQLiteStatement
         let commit: SQLiteStatement
         let sums: SQLiteSums
     }
@@ -106,6 +107,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         // The newest rows may have been deleted. Their ids are not used again.
         var last = max(newest, state.lastID) + 1
         let records = batch.span
+        var allBodies: [(id: Int, bodies: KeptBodies)] = []
         var next = 0
         while next < records.count {
             let isMany = records.count - next >= Self.rowsAtOnce
@@ -118,11 +120,18 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
                 record.write(to: &statement)
                 record.writeCall(to: &statement)
                 sums.add(record, id: id)
+                if let bodies = record.bodies { allBodies.append((id, bodies)) }
                 state.lastID = id
                 last = id + record.count - 1
                 next += 1
             }
             try statement.run()
+        }
+        for (id, bodies) in allBodies {
+            opened.insertBodies.add(id)
+            opened.insertBodies.add(bodies.request)
+            opened.insertBodies.add(bodies.response)
+            try opened.insertBodies.run()
         }
         try opened.sums.write(sums)
         try opened.sums.write(state)
@@ -181,6 +190,10 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             last: try database.prepare("SELECT max(id) FROM \(table)"),
             insert: try database.prepare(insert + row),
             insertMany: try database.prepare(insert + rows),
+            insertBodies: try database.prepare(
+                "INSERT INTO bodies VALUES (?, ?, ?)",
+                textLimitBytes: KeptBodies.maxBytes
+            ),
             commit: try database.prepare("COMMIT"),
             sums: sums
         )

@@ -1,0 +1,148 @@
+import Engine
+import Shared
+
+/// Keeps the bodies of a request and of its response for the record, while the response goes to the client.
+///
+/// `@unchecked`: used on its request's loop only, but for `bodies`.
+final class BodyRecorder: ResponseWriter, @unchecked Sendable {
+    /// The manner in which a response's body is kept.
+    private enum Kind {
+        case events(EventText)
+        case text
+        case binary(type: String)
+    }
+
+    private let writer: any ResponseWriter
+    let bodies: KeptBodies
+    private let maker: BodyText
+    private var kind = Kind.text
+    private var response = ByteBuffer()
+    private var responseBytes = 0
+    /// The form in the request's body; nil if the body is something else, or is passed on as it comes.
+    private var form: (() -> ByteBuffer)?
+    private let request: Request
+    private var copy: KeptBodies?
+
+    /// Media are left out of a text, so more of it is gathered than is kept.
+    private static let gatheredBytes = 65_536
+
+    /// - Parameter secrets: values that are masked, besides the caller's own key.
+    init(_ request: Request, _ writer: any ResponseWriter, _ bodies: KeptBodies, hiding secrets: [String]) {
+        self.writer = writer
+        self.request = request
+        self.bodies = bodies
+        let own = (try? request.bearer())?.text
+        maker = BodyText(limitBytes: bodies.limitBytes, hiding: secrets + (own.map { [$0] } ?? []))
+    }
+
+    // MARK: The request
+
+    /// Keeps a JSON body. On any thread.
+    func keep(request body: UnsafeRawBufferPointer) {
+        if bodies.request == nil, !body.isEmpty { bodies.keep(request: maker.text(of: body)) }
+    }
+
+    /// Keeps a form.
+    ///
+    /// - Parameter text: makes the JSON that stands for the form, once its fields have come.
+    func keep(form text: @escaping () -> ByteBuffer) { form = text }
+
+    /// Returns bodies of their own for an entry of the cache, which has no response before the request ends.
+    func makeCopy(_ budget: BodyBudget) -> KeptBodies {
+        let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
+        if let text = bodies.request { copy.keep(request: text) }
+        self.copy = copy
+        return copy
+    }
+
+    // MARK: The response
+
+    func send(_ head: borrowing ResponseHead, body: borrowing ByteBuffer) {
+        begin(with: head)
+        gather(body.bytes)
+        writer.send(head, body: body)
+    }
+
+    func begin(_ head: borrowing ResponseHead) {
+        begin(with: head)
+        writer.begin(head)
+    }
+
+    func write(_ bytes: borrowing ByteBuffer) {
+        gather(bytes.bytes)
+        writer.write(bytes)
+    }
+
+    func write(batch: inout ByteBuffer) {
+        gather(batch.bytes)
+        writer.write(batch: &batch)
+    }
+
+    private func begin(with head: borrowing ResponseHead) {
+        let type = head.contentType
+        if type.hasPrefix("text/event-stream") {
+            kind = .events(EventText(limitBytes: bodies.limitBytes))
+        } else if !type.isEmpty, !type.hasPrefix("text/"), !type.hasPrefix("application/json") {
+            kind = .binary(type: type)
+        }
+    }
+
+    private func gather(_ bytes: UnsafeRawBufferPointer) {
+        responseBytes += bytes.count
+        switch kind {
+        case .events(var text):
+            // Taken out of the case, so that its array is not copied.
+            kind = .text
+            text.add(bytes)
+            kind = .events(text)
+        case .text:
+            let room = max(Self.gatheredBytes, 2 * bodies.limitBytes) - response.count
+            if room > 0 { response.append(bytes[part: 0..<min(room, bytes.count)]) }
+        case .binary: break
+        }
+    }
+
+    /// Makes the texts, at the end of the request.
+    func finish() {
+        if bodies.request == nil { keepForm() }
+        guard responseBytes > 0 else { return }
+        let text =
+            switch kind {
+            case .events(let events): events.text(maker)
+            case .text: maker.text(of: response.bytes)
+            case .binary(let type): BodyText.placeholder(type: type, bytes: responseBytes)
+            }
+        bodies.keep(response: text)
+        copy?.keep(response: text)
+        copy = nil
+        response.release()
+    }
+
+    private func keepForm() {
+        if let text = form?() { return keep(request: text.bytes) }
+        guard let type = request[.contentType], !request.isJSON, request.body.declaredBytes != 0 else { return }
+        let name = UnsafeRawBufferPointer(rebasing: type.prefix { $0 != UInt8(ascii: ";") }).trimmed
+        let shortName = name.text.beginning(ofBytes: 100)
+        bodies.keep(request: BodyText.placeholder(type: shortName, bytes: request.body.declaredBytes ?? 0))
+    }
+
+    // MARK: The connection
+
+    var sentBytes: Int { writer.sentBytes }
+    var isFull: Bool { writer.isFull }
+    var stalledSeconds: Int? { writer.stalledSeconds }
+    func drained() async { await writer.drained() }
+    func end() { writer.end() }
+    func cut() { writer.cut() }
+}
+
+extension ResponseHead {
+    /// The value of `Content-Type`; empty if there is none.
+    fileprivate var contentType: String {
+        for line in fields.bytes.split(separator: 10) {
+            let line = UnsafeRawBufferPointer(rebasing: line)
+            if line.hasPrefix("Content-Type: ") { return line[part: 14..<line.count].trimmed.text }
+        }
+        return ""
+    }
+}

@@ -1,0 +1,86 @@
+import Engine
+
+/// The texts of an event stream in the order in which they came: `[{"content":"Hello"},{"arguments":"{}"}]`. Pieces of one
+/// kind are joined, so that many events are a few lines.
+package struct EventText {
+    /// Members that hold generated text, in one API or another.
+    private static let names: [StaticString] = [
+        "content", "text", "delta", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments",
+        "partial_json", "message",
+    ]
+    /// Events that repeat what came before.
+    private static let repeating: [StaticString] = [".done", ".completed", ".in_progress", ".created", ".incomplete"]
+    private static let lineLimitBytes = 65_536
+
+    private let limitBytes: Int
+    private var out: [UInt8] = []
+    /// The name of the member whose pieces come; empty before the first.
+    private var name: [UInt8] = []
+    /// A line that is not whole yet.
+    private var line: [UInt8] = []
+    private var isLineDropped = false
+
+    package init(limitBytes: Int) { self.limitBytes = limitBytes }
+
+    /// Takes the next bytes of the stream, whole lines or not.
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes
+        while out.count < limitBytes, !rest.isEmpty {
+            let end = rest.firstIndex(of: 10)
+            let part = rest[part: 0..<(end ?? rest.count)]
+            if line.isEmpty, end != nil, !isLineDropped {
+                add(line: part)
+            } else {
+                if line.count + part.count <= Self.lineLimitBytes { line += part } else { isLineDropped = true }
+                guard end != nil else { return }
+                let whole = isLineDropped ? [] : line
+                (line, isLineDropped) = ([], false)
+                whole.withUnsafeBytes { add(line: $0) }
+            }
+            rest = rest[part: (end ?? rest.count) + (end == nil ? 0 : 1)..<rest.count]
+        }
+    }
+
+    /// Returns the text of all that came, without what must not be kept.
+    package func text(_ bodies: BodyText) -> String {
+        let end = out.isEmpty ? "[" : out.count >= limitBytes ? "" : "\"}"
+        return bodies.text(plain: out + Array("\(end)\(out.count >= limitBytes ? "" : "]")".utf8))
+    }
+
+    private mutating func add(line: UnsafeRawBufferPointer) {
+        guard line.starts(with: "data:".utf8) else { return }
+        let event = line[part: 5..<line.count]
+        var strings = JSONStrings(event)
+        var (member, kind): (UnsafeRawBufferPointer?, UnsafeRawBufferPointer?) = (nil, nil)
+        while let string = strings.next() {
+            let content = event[part: string.content.lowerBound..<string.content.upperBound]
+            if string.isName {
+                member = content
+                continue
+            }
+            guard let name = member else { continue }
+            if kind == nil, name.equals("type") {
+                kind = content
+                if Self.repeating.contains(where: { content.ends(with: $0) }) { return }
+            }
+            if !content.isEmpty, Self.names.contains(where: name.equals) { append(content, name) }
+            member = nil
+        }
+    }
+
+    private mutating func append(_ content: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
+        if !self.name.elementsEqual(name) {
+            self.name = Array(name)
+            out += (out.isEmpty ? "[{\"" : "\"},{\"").utf8
+            out += name
+            out += "\":\"".utf8
+        }
+        out.append(contentsOf: content.prefix(max(0, limitBytes - out.count)))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func ends(with text: StaticString) -> Bool {
+        count >= text.utf8CodeUnitCount && self[part: (count - text.utf8CodeUnitCount)..<count].equals(text)
+    }
+}

@@ -1,0 +1,94 @@
+package import Engine
+
+/// The bodies of a request and of its response, as its record keeps them: shortened, without media and secrets.
+package final class KeptBodies: Sendable {
+    private struct Texts {
+        var request: String?
+        var response: String?
+        var bytes = 0
+    }
+
+    /// The most bytes of a body that settings allow.
+    package static let maxBytes = 262_144
+
+    private let texts = Lock(Texts())
+    private let budget: BodyBudget
+    /// The most bytes of each body.
+    package let limitBytes: Int
+
+    package init(limitBytes: Int, _ budget: BodyBudget) {
+        self.limitBytes = limitBytes
+        self.budget = budget
+    }
+
+    deinit { budget.give(bytes) }
+
+    /// The body of the request; nil if it had none, or if there was no memory for it.
+    package var request: String? { texts.withLock { $0.request } }
+    /// The body of the response; nil if it had none, or if there was no memory for it.
+    package var response: String? { texts.withLock { $0.response } }
+    /// The memory that the texts take.
+    package var bytes: Int { texts.withLock { $0.bytes } }
+
+    package func keep(request text: String) { keep(text, \.request) }
+
+    package func keep(response text: String) { keep(text, \.response) }
+
+    private func keep(_ text: String, _ field: WritableKeyPath<Texts, String?>) {
+        let bytes = text.utf8.count + Self.overheadBytes
+        guard budget.take(bytes) else { return }
+        let before = texts.withLock { texts in
+            let before = texts[keyPath: field].map { $0.utf8.count + Self.overheadBytes } ?? 0
+            texts[keyPath: field] = text
+            texts.bytes += bytes - before
+            return before
+        }
+        budget.give(before)
+    }
+
+    private static let overheadBytes = 64
+}
+
+/// The memory of all bodies that are kept for records: an eighth of the process's budget at most.
+package final class BodyBudget: Sendable {
+    private struct State {
+        var bytes = 0
+        var hold: MemoryHold?
+    }
+
+    private static let slackBytes = 1_048_576
+
+    private let state = Lock(State())
+    private let budget: MemoryBudget
+    private let limitBytes: Int
+
+    package init(_ budget: MemoryBudget) {
+        self.budget = budget
+        limitBytes = budget.bytes / 8
+    }
+
+    /// Whether room should be made for the bodies of later requests.
+    var isNearlyFull: Bool { state.withLock { $0.bytes > limitBytes / 4 * 3 } }
+
+    /// Takes so much of the budget. Returns false if there is no room: the body is not kept.
+    fileprivate func take(_ bytes: Int) -> Bool {
+        state.withLock { state in
+            guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.hold) else {
+                return false
+            }
+            state.bytes += bytes
+            return true
+        }
+    }
+
+    fileprivate func give(_ bytes: Int) {
+        guard bytes > 0 else { return }
+        state.withLock { state in
+            state.bytes -= bytes
+            // Memory far beyond the need goes back.
+            guard let hold = state.hold, hold.bytes > 2 * state.bytes + Self.slackBytes else { return }
+            var smaller: MemoryHold?
+            if budget.covers(state.bytes, &smaller) { state.hold = smaller }
+        }
+    }
+}
