@@ -14,6 +14,7 @@ import httpx
 import local_http
 import pytest
 from chat import PATH, body
+from memcached import wait_for
 from relay_process import Relay
 from vendor import Vendor
 
@@ -133,8 +134,8 @@ def test_a_loop_that_is_stuck_does_not_keep_the_process(vendor: Vendor) -> None:
     relay = Relay(
         {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.asset_url, "SHUTDOWN_SECONDS": "1"}
     )
+    wait_for(lambda: len(loop_threads(relay)) == 2)
     threads = loop_threads(relay)
-    assert len(threads) == 2
     with stopped_thread(threads[0]):
         began = time.monotonic()
         relay.signal(signal.SIGTERM)

@@ -20,8 +20,4 @@ enum Action: Hashable {
     /// A reservation ends with so many units used.
     case settle(Int, used: Int)
     case die(instance: Int)
-    /// An operator sets the use of a limit to 0, at the first instance.
-    case reset(Int)
-    /// An instance hears of the resets so far.
-    case hear(instance: Int)
 }

@@ -12,8 +12,6 @@ final class ModelInstance {
         var reply: StoreReply?
         /// The requests that were counted in the record at that time, as a bit mask.
         var seen = 0
-        /// The instance as a bit.
-        var writer = 0
 
         var isWrite: Bool { if case .write = call { true } else { false } }
     }
@@ -87,8 +85,7 @@ final class ModelInstance {
                     case .read, .write: World.loops.contains(lane)
                     }
                 if isSearched {
-                    let known = world.known(by: number)
-                    lanes[lane].flight = Flight(call: call, since: now, known: known, writer: 1 << number)
+                    lanes[lane].flight = Flight(call: call, since: now, known: world.known(by: number))
                     return
                 }
                 if case .connect = call { lanes[lane].connection = world.connects() }
@@ -155,15 +152,6 @@ final class ModelInstance {
     func settle(_ held: [HeldUnits], used: Int?) {
         if world.fault == .settleLost { return }
         ledger.settle(held, used.map { Amounts(tokens: $0) }, at: now)
-        drain()
-        run()
-    }
-
-    /// An operator has reset a record.
-    func forget(_ key: String) {
-        if world.fault != .resetUnheard {
-            for account in world.accounts(of: self) where account.storeKey == key { ledger.forget(account, at: now) }
-        }
         drain()
         run()
     }

@@ -254,14 +254,6 @@ extension World {
         all.words.put(now)
         all.words.put(asks.count)
         all.words.put(spent.failures << 48 | spent.doubles << 32 | spent.losses << 16 | spent.deaths)
-        if setting.resets > 0 {
-            all.words.put(spent.resets)
-            for reset in resets {
-                all.words.put(reset.unheard << 1 | (reset.isMuddled ? 1 : 0))
-                all.words.put(asks.indices.reduce(0) { asks[$1].order > reset.writes ? $0 | 1 << $1 : $0 })
-                all.words.put(reset.busy << 32 | asks.indices.reduce(0) { asks[$1].isAfterResets ? $0 | 1 << $1 : $0 })
-            }
-        }
         for subject in subjects {
             guard let item = store.items[subject.key] else {
                 all.words.put(0)

@@ -18,19 +18,6 @@ struct ScriptedStore {
 
     mutating func lose(_ key: String) { items[key] = nil }
 
-    /// Sets a record's counts to 0, by compare-and-swap until that succeeds.
-    mutating func reset(_ key: String, at time: Int) {
-        guard case .counts(var record)? = items[key]?.record else { return }
-        if fault == .resetNewBirth {
-            record = Record(record.grid, newest: record.newest, birth: record.birth &+ 1_000)
-        } else {
-            record.empty(at: time)
-        }
-        lastVersion += 1
-        let version = fault == .resetPlain ? items[key]?.version ?? 0 : lastVersion
-        items[key] = Item(record: .counts(record), version: version)
-    }
-
     mutating func perform(_ call: StoreCall, connection: UInt64, seconds: Int) -> StoreReply {
         switch call {
         case .connect: return .connected(seconds)

@@ -76,13 +76,6 @@ extension Setting {
         return setting
     }
 
-    /// An operator resets the limit, while requests are under way and others are refused.
-    private static func resets(_ count: Int, asks: Int, buckets: Int, resets: Int = 1) -> Setting {
-        var setting = window("resets", quota(count), asks: asks, buckets: buckets)
-        setting.resets = resets
-        return setting
-    }
-
     /// Returns a search with two limits for one request.
     private static func both(_ count: Int, _ other: Int, asks: Int, buckets: Int, failures: Int = 0) -> Setting {
         var setting = window("both", quota(count), asks: asks, buckets: buckets)
@@ -144,7 +137,6 @@ extension Setting {
         .lost(1, asks: 2, doubles: 1, buckets: 1),
         .both(1, 2, asks: 2, buckets: 2),
         .settled(asks: 2, buckets: 2),
-        .resets(1, asks: 2, buckets: 2),
         .slots("slots", asks: 2, waiting: 2, buckets: 2),
         .slotsOfDead(asks: 2, waiting: 1, buckets: 4),
         .slotsUnanswered(asks: 1, waiting: 1, buckets: 3),
@@ -176,7 +168,6 @@ extension Setting {
             .lost(1, asks: 3, doubles: 1, buckets: 4), .lost(2, asks: 3, doubles: 1, buckets: 4),
             .both(1, 2, asks: 3, buckets: 4), .both(1, 1, asks: 2, buckets: 3, failures: 1),
             .settled(asks: 3, buckets: 4), .settled(asks: 2, buckets: 3, failures: 1),
-            .resets(1, asks: 3, buckets: 3), .resets(2, asks: 3, buckets: 3, resets: 2),
             .slots("slots", asks: 3, waiting: 2, buckets: 5), .slotsOfDead(asks: 3, waiting: 2, buckets: 5),
             .slotsUnanswered(asks: 2, waiting: 2, buckets: 4),
         ]
@@ -191,7 +182,6 @@ extension Setting {
         case .unansweredRepeated: unanswered(1, asks: 2, failures: 1, buckets: 2)
         case .leftForgotten: lateMoves(1, asks: 2)
         case .settleLost: settled(asks: 1, buckets: 2)
-        case .resetNewBirth, .resetPlain, .resetUnheard: resets(1, asks: 3, buckets: 2)
         }
     }
 }

@@ -36,8 +36,6 @@ package struct Setting: Sendable {
     /// The number of losses of a record.
     var losses = 0
     var deaths = 0
-    /// Resets of a limit by an operator.
-    var resets = 0
     /// The possible actual uses of reserved units.
     var settlements: [Int] = []
     /// The units of a request.
@@ -92,10 +90,4 @@ package enum Fault: String, CaseIterable, Sendable {
     case settleLost
     /// A bucket that has left the record no longer counts, however late its units may have been used.
     case leftForgotten
-    /// A reset makes a new record: instances take the old one for lost, and join what they know of it.
-    case resetNewBirth
-    /// A reset leaves the record's version as it is: writes that were under way bring back what they knew.
-    case resetPlain
-    /// Instances keep what they know of a record that was reset.
-    case resetUnheard
 }

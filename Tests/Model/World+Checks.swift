@@ -11,14 +11,7 @@ extension World {
 
     /// Returns the requests that count in the window which ends now.
     private func inWindow(_ limit: Limit) -> [Ask] {
-        asks.filter { ask in
-            counts(ask, limit) && ask.admittedAt.map { now - $0 < limit.grid.windowMicroseconds } ?? false
-        }
-    }
-
-    /// Whether a request was counted after the last reset of the limit.
-    private func counts(_ ask: Ask, _ limit: Limit) -> Bool {
-        subjects.firstIndex { $0.limit === limit }.map { ask.order > resets[$0].writes || spent.resets == 0 } ?? true
+        asks.filter { $0.admittedAt.map { now - $0 < limit.grid.windowMicroseconds } ?? false }
     }
 
     private func checkWindow(_ subject: Subject) {
@@ -58,8 +51,7 @@ extension World {
 
     /// Checks L8 if reservations end only by an instance's death: a request is refused only while somebody may hold a
     /// slot.
-    func checkRefusal(of ask: Ask) {
-        if ask.isAfterResets { checkRefusalAfterReset() }
+    func checkRefusal() {
         guard setting.settlements.isEmpty, spent.failures == 0 else { return }
         if asks.contains(where: { ($0.isRunning || !$0.isDecided) && !instances[$0.instance].isDead }) { return }
         let slowest = now + (setting.clocks.min() ?? 0)
@@ -67,18 +59,6 @@ extension World {
             let ends = instances.map { entry(subject, $0)?.endMilliseconds ?? 0 }
             if ends.allSatisfy({ $0 <= slowest / 1_000 }) { breaks("L8: refused though nobody holds a slot") }
         }
-    }
-
-    /// A caller is not refused for what an operator has reset, once its instance has heard of that.
-    private func checkRefusalAfterReset() {
-        guard spent.losses == 0, spent.failures == 0 else { return }
-        for (subject, reset) in zip(subjects, resets) where subject.limit.quota.unit != .concurrent {
-            if reset.isMuddled { return }
-            let later = asks.filter { counts($0, subject.limit) && ($0.order > 0 || !$0.isDecided) }
-            let units = later.reduce(0) { $0 + $1.units(setting) }
-            if units + setting.units > subject.limit.quota.count { return }
-        }
-        breaks("a request is refused for what was reset")
     }
 
     /// Records whether an instance lets its entry end while requests hold it or are about to. Others may then take its
@@ -124,7 +104,7 @@ extension World {
         let grid = subject.limit.grid
         let (slowest, fastest) = (setting.clocks.min() ?? 0, setting.clocks.max() ?? 0)
         var (least, most) = (0, 0)
-        for ask in asks where counts(ask, subject.limit) {
+        for ask in asks {
             guard let time = ask.admittedAt else { continue }
             if grid.bucket(at: time + slowest) >= record.oldest { least += ask.units(setting) }
             if grid.bucket(at: time + fastest) >= record.oldest { most += ask.units(setting) }
@@ -132,9 +112,7 @@ extension World {
         if record.total < least {
             breaks("L4: a record holds \(record.total) units of \(least) that were admitted")
         }
-        // What was reset comes back by those only who have not heard of it.
-        let isMuddled = resets.contains(where: \.isMuddled)
-        if record.total > most, spent.deaths == 0, !isMuddled, !instances.contains(where: \.hadOutage) {
+        if record.total > most, spent.deaths == 0, !instances.contains(where: \.hadOutage) {
             breaks("L4: a record holds \(record.total) units, \(most) were admitted")
         }
     }

@@ -30,8 +30,6 @@ final class World {
         var isInRecord = false
         /// The instances that know of the request, as a bit mask.
         var knownBy = 0
-        /// Whether it came when its instance had heard of all resets, and was at nothing from before them.
-        var isAfterResets = false
     }
 
     /// A write that may be carried out although nobody waits for it.
@@ -46,19 +44,6 @@ final class World {
         var doubles = 0
         var losses = 0
         var deaths = 0
-        var resets = 0
-    }
-
-    /// What an operator did with a limit.
-    struct Reset {
-        /// The writes before the last reset.
-        var writes = 0
-        /// By a bit each: instances that have not heard of it.
-        var unheard = 0
-        /// By a bit each: instances that were at work when they heard of it, so that a decision may be one from before.
-        var busy = 0
-        /// Whether an instance that had not heard of it was at work since: it may have brought back what it knew.
-        var isMuddled = false
     }
 
     /// The lanes that requests use in turn. On lane 0 the instances write that they are alive, which is not searched.
@@ -74,7 +59,6 @@ final class World {
     var asks: [Ask] = []
     private(set) var ghosts: [Ghost] = []
     private(set) var spent = Spent()
-    private(set) var resets: [Reset]
     /// Whether an instance let its slot entry end while requests held it.
     var isLapsed = false
     private(set) var breach: String?
@@ -88,7 +72,6 @@ final class World {
         self.subjects = subjects
         self.fault = fault
         times = setting.times
-        resets = subjects.map { _ in Reset() }
         store = ScriptedStore(fault: fault)
         for number in setting.clocks.indices { instances.append(ModelInstance(number, self)) }
         for instance in instances { instance.run() }
@@ -135,10 +118,6 @@ final class World {
             if !asks[ask].isDecided, asks[ask].due <= now { actions.append(.expire(ask)) }
             if asks[ask].held.isEmpty || asks[ask].isSettled { continue }
             for used in setting.settlements { actions.append(.settle(ask, used: used)) }
-        }
-        if spent.resets < setting.resets, !asks.isEmpty { actions += subjects.indices.map { .reset($0) } }
-        for instance in instances where resets.contains(where: { $0.unheard & 1 << instance.number != 0 }) {
-            actions.append(.hear(instance: instance.number))
         }
         if canTick { actions.append(.tick) }
         return actions
@@ -193,9 +172,7 @@ final class World {
             for instance in instances { instance.tick() }
         case .ask(let number):
             touched = 1 << number
-            var ask = Ask(number: asks.count, instance: number, due: now, used: setting.units)
-            ask.isAfterResets = spent.resets > 0 && !resets.contains { ($0.unheard | $0.busy) & 1 << number != 0 }
-            asks.append(ask)
+            asks.append(Ask(number: asks.count, instance: number, due: now, used: setting.units))
             let claims = subjects.map { Claim($0.limit, $0.identity, units: setting.units) }
             instances[number].ask(claims, ModelWaiter(asks.count - 1))
         case .execute(let number, let lane):
@@ -238,31 +215,10 @@ final class World {
             spent.deaths += 1
             for state in instances[number].lanes where state.flight?.reply == nil { haunt(by: state.flight) }
             instances[number].isDead = true
-        case .reset(let subject): reset(subject)
-        case .hear(let number):
-            touched = 1 << number
-            for subject in subjects.indices where resets[subject].unheard & 1 << number != 0 {
-                resets[subject].unheard &= ~(1 << number)
-                hear(subject, number)
-            }
         }
         forgetGhosts()
         noteLapse()
         checkQuiet()
-    }
-
-    private func reset(_ subject: Int) {
-        touched = 1
-        spent.resets += 1
-        store.reset(subjects[subject].key, at: instances[0].now.wall)
-        let others = instances.indices.dropFirst().reduce(0) { $0 | 1 << $1 }
-        resets[subject] = Reset(writes: writes, unheard: others)
-        hear(subject, 0)
-    }
-
-    private func hear(_ subject: Int, _ number: Int) {
-        if instances[number].lanes.contains(where: { $0.flight != nil }) { resets[subject].busy |= 1 << number }
-        instances[number].forget(subjects[subject].key)
     }
 
     private func haunt(by flight: ModelInstance.Flight?) {
@@ -282,7 +238,7 @@ final class World {
     func decided(_ number: Int, _ decision: Decision) {
         asks[number].isDecided = true
         asks[number].pending = nil
-        guard decision.isAdmitted else { return checkRefusal(of: asks[number]) }
+        guard decision.isAdmitted else { return checkRefusal() }
         asks[number].admittedAt = now
         asks[number].held = decision.held
         checkAdmission()
@@ -307,9 +263,6 @@ final class World {
     func notes(_ plan: WritePlan, _ flight: ModelInstance.Flight) {
         for ask in asks.indices { asks[ask].isInRecord = flight.known & 1 << ask != 0 }
         writes += 1
-        for subject in subjects.indices where subjects[subject].key == plan.key {
-            if resets[subject].unheard & flight.writer != 0 { resets[subject].isMuddled = true }
-        }
         for part in plan.takers {
             guard let waiter = part.request.waiter as? ModelWaiter else { continue }
             asks[waiter.ask].isInRecord = true
