@@ -112,7 +112,7 @@ package final class ProviderNotices: Sendable {
         forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
     }
 
-    /// Forgets circuit breakers and unreachable providers, which begin anew with other settings.
+    /// Forgets the states of circuit breakers and unreachable providers: new settings reset them.
     package func forgetBreakers() {
         forget { if case .keyRefused = $0 { false } else { true } }
     }

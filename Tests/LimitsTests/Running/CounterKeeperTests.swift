@@ -208,7 +208,7 @@ private final class Relays {
 }
 
 extension Limiter {
-    /// What an operator's reset does without a store.
+    /// Resets the counters of a claim, as an operator's reset does without a store.
     fileprivate func resetHere(_ claim: Claim) {
         tell { ledger, now in
             if let account = ledger.account(of: claim, at: now) { ledger.forget(account, at: now) }

@@ -58,7 +58,7 @@ import Testing
         #expect(Self.lowered(lines) == [begun, over, begun, over, begun, over, begun])
     }
 
-    /// Without the word for the level.
+    /// Returns the lines without the word for the level.
     private static func lowered(_ lines: [String]) -> [String] {
         lines.map { String($0.drop { $0 != " " }.drop { $0 == " " }) }
     }
