@@ -17,7 +17,7 @@ from memcached import wait_for
 from relay_process import binary
 
 TOKEN = "token-of-the-remote-settings-tests"
-KEY = "123456789"
+KEY = "document-key-1"
 BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
 
 
@@ -150,7 +150,7 @@ def test_a_sealed_document(start, host):
     host.says(vector)
     code, said = check(
         CONFIG_URL=host.url,
-        CONFIG_KEY=KEY,
+        CONFIG_KEY="123456789",
         ANONYMOUS_MODELS="all",
         PROVIDER_E_KIND="echo",
     )
