@@ -70,9 +70,11 @@ package final class Metrics: MetricsSource {
     func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 
     private func writeRequests(to text: inout MetricsText) {
-        let labels = labels
         text.family("relay_requests_total", .counter, "Requests that are over; 499: the client left.")
-        for (index, series) in numbers.all.enumerated() {
+        // The names are read after the numbers: a reload adds a name before a loop uses its number.
+        let all = numbers.all
+        let labels = labels
+        for (index, series) in all.enumerated() {
             let count = sum(\.requests, at: index)
             guard count > 0 else { continue }
             text.sample(

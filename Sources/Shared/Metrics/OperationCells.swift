@@ -82,8 +82,10 @@ extension Metrics {
         tokens: String = "",
         to text: inout MetricsText
     ) {
+        // The names are read after the numbers: a reload adds a name before a loop uses its number.
+        let all = operationNumbers.all
         let labels = labels
-        for (index, series) in operationNumbers.all.enumerated() {
+        for (index, series) in all.enumerated() {
             guard let counts = counts({ cells($0.operations) }, at: index) else { continue }
             let provider = series.provider.map { labels.providers.names[$0] } ?? ""
             let error = series.status == 0 ? "" : Operation.errorName(Int(series.status))

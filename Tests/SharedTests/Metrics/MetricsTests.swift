@@ -175,6 +175,32 @@ import Testing
         #expect(last == 2 * rounds)
     }
 
+    @Test("labels may be added during a scrape: each number that it reads has a name")
+    func labelsAdded() {
+        let isDone = Lock(false)
+        let thread = LoopThread()
+        let current = Lock(metrics())
+        thread.loop.call {
+            for _ in 0..<400 {
+                let metrics = self.metrics()
+                current.withLock { $0 = metrics }
+                for number in 0..<12 {
+                    let more = MetricLabels(routes: [], models: ["new-\(number)"], providers: [])
+                    metrics.loops[0].use(metrics.add(more))
+                    metrics.loops[0].count(self.ended(1, "new-\(number)"))
+                }
+            }
+            isDone.withLock { $0 = true }
+            thread.loop.stop()
+        }
+        var scrapes = 0
+        while !isDone.withLock({ $0 }) {
+            scrapes += lines(current.withLock { $0 }, of: "relay_build_info").count
+        }
+        thread.join()
+        #expect(scrapes > 0)
+    }
+
     @Test("figures of this process")
     func process() throws {
         let before = try #require(ProcessFigures.openDescriptors())
