@@ -11,7 +11,8 @@ package struct Timestamp: Sendable {
 
     /// Appends a time as text.
     ///
-    /// - Parameter milliseconds: the time since 1970, in years 0 to 9999.
+    /// - Parameter milliseconds: the time since 1970. Of a time outside of the years 0 to 9999 the first or the last
+    ///   second of these is written.
     package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
         let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
         if second != self.second { set(second) }
@@ -37,9 +38,14 @@ package struct Timestamp: Sendable {
         return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
     }
 
+    /// The beginning of the year 0.
+    private static let firstSecond = -62_167_219_200
+    /// The end of the year 9999.
+    private static let lastSecond = 253_402_300_799
+
     private mutating func set(_ second: Int) {
         self.second = second
-        let (day, secondOfDay) = Timestamp.split(second, by: 86_400)
+        let (day, secondOfDay) = Timestamp.split(min(max(second, Self.firstSecond), Self.lastSecond), by: 86_400)
         let date = Timestamp.date(day: day)
         put(date.year, at: 0, digits: 4)
         put(date.month, at: 5, digits: 2)
@@ -60,7 +66,7 @@ package struct Timestamp: Sendable {
     /// Returns the quotient rounded down, and the remainder, which is never negative.
     private static func split(_ number: Int, by size: Int) -> (Int, Int) {
         let rest = (number % size + size) % size
-        return ((number - rest) / size, rest)
+        return (number / size - (number % size < 0 ? 1 : 0), rest)
     }
 
     /// Returns the Gregorian date of a day, counted from 1970-01-01. The calculation lets years begin in March, so that

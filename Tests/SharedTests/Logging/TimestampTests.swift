@@ -24,6 +24,21 @@ import Testing
     )
     func dates(milliseconds: Int, expected: String) { #expect(text([milliseconds]) == [expected]) }
 
+    @Test("a time outside of the years that have four digits is the first or the last of them")
+    func outside() {
+        for milliseconds in [Int.min, .min + 999, -62_167_219_200_001] {
+            #expect(text([milliseconds])[0].hasPrefix("0000-01-01T00:00:00."))
+        }
+        for milliseconds in [Int.max, 253_402_300_800_000] {
+            #expect(text([milliseconds])[0].hasPrefix("9999-12-31T23:59:59."))
+        }
+        for number in [Int.min, .max] {
+            let day = Day(number: number)
+            #expect(day == Day(number: day.number) && !day.text.isEmpty)
+            #expect(DayZone.utc.startMilliseconds(of: DayZone.utc.day(atMilliseconds: number)) != 0)
+        }
+    }
+
     @Test("the kept second is renewed, forwards and backwards")
     func cached() {
         #expect(

@@ -212,10 +212,42 @@ import Testing
         }
     }
 
-    @Test("a file whose newest row leaves no ids is put aside as damaged")
-    func noIDsLeft() throws {
+    @Test("the numbers of a damaged file may be any", arguments: [Int.max, .min])
+    func anyNumbers(number: Int) throws {
+        try write([requestWithCall(1)], to: store())
+        let columns = [
+            "time", "prompt_tokens", "completion_tokens", "cost", "duration_ms", "attempts", "call_before_ms",
+        ]
+        try change("UPDATE records SET " + columns.map { "\($0) = \(number)" }.joined(separator: ","))
+        let sums = ["day", "last_id"] + UsageSchema.sumColumns
+        try change("UPDATE sums SET " + sums.map { "\($0) = \(number)" }.joined(separator: ","))
+        try change("UPDATE sums SET failed = \(~number)")
+        for state in ["last_id = 0", "last_id = 0, mark = \(number)"] {
+            try change("UPDATE sums_state SET \(state)")
+            let records = SQLiteRecords(folder: folder.path)
+            var query = RecordQuery()
+            query.filter.outcome = .completed
+            // SQLite refuses sums that overflow.
+            _ = try? records.page(query, until: .distantFuture)
+            for group in [UsageQuestion.Group.key, .model, .day, .provider] {
+                _ = try? SQLiteReading.summary(folder: folder.path, UsageQuestion(by: group, days: 1))
+            }
+            _ = try? records.table(UsageQuery(by: [.day, .model]), until: .distantFuture)
+            // The row is added to the sums, as one of an older relay is.
+            try write([request(2)], to: store(days: 0))
+        }
+        #expect(try rows("SELECT count(*) FROM records") == [["3"]])
+    }
+
+    @Test(
+        "a file whose newest row leaves no ids is put aside as damaged",
+        arguments: [
+            "UPDATE records SET id = 9223372036854775807", "UPDATE sums_state SET last_id = 9223372036854775807",
+        ]
+    )
+    func noIDsLeft(damage: String) throws {
         try write([request(1)], to: store())
-        try change("UPDATE records SET id = 9223372036854775807")
+        try change(damage)
         let store = store()
         #expect(throws: UsageFailure.self) { try store.write([request(2)]) }
         try write([request(2)], to: store)

@@ -165,6 +165,8 @@ struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
     private let failed: Int
+    /// The most requests of one day. Sums of such numbers do not overflow.
+    private static let mostRequests = 1 << 40
 
     func count(_ outcome: RecordFilter.Outcome?) -> Int {
         switch outcome {
@@ -190,8 +192,9 @@ struct SQLiteDay {
         while try statement.step() {
             let start = state.zone.startMilliseconds(of: Day(number: statement.number(0) ?? 0))
             let (first, last) = (UsageSchema.firstSQLiteID(at: start), statement.number(1) ?? 0)
-            let (requests, failed) = (statement.number(2) ?? 0, statement.number(3) ?? 0)
-            days.append(SQLiteDay(ids: min(first, last)...last, requests: requests, failed: failed))
+            // The sums of a damaged file may be any numbers.
+            let counts = [2, 3].map { min(max(0, statement.number($0) ?? 0), Self.mostRequests) }
+            days.append(SQLiteDay(ids: min(first, last)...last, requests: counts[0], failed: counts[1]))
         }
         return days
     }

@@ -97,11 +97,11 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
         // Another process may also write to the file, including a row with a call, which has the next id.
         let newest = try opened.last.firstNumber()
+        var state = try opened.sums.state()
         // This program never creates such a large id, so the file is damaged, and no ids would be left for new rows.
-        guard newest < UsageSchema.idBound else {
+        guard max(newest, state.lastID) < UsageSchema.idBound else {
             throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the ids are used up")
         }
-        var state = try opened.sums.state()
         var sums = UsageSums(zone(of: state))
         try opened.sums.catchUp(&state, to: newest, in: &sums)
         // The newest rows may have been deleted. Their ids are not used again.

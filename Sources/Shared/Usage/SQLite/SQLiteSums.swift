@@ -109,7 +109,7 @@ struct SQLiteSums {
             count += 1
         }
         try write(sums)
-        state.mark = count < limit ? 0 : lowest - 1
+        state.mark = count < limit ? 0 : max(1, lowest) - 1
         try write(state)
         return state.mark > 0
     }
