@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 import re
 import socket
@@ -501,6 +502,10 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
         for file in files:
             file.write_bytes(altered(file.read_bytes()))
         assert states(http, *wanted[1:]) == ["miss"] * 3, "what was changed is no answer"
+        wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
+        for file in (tmp_path / "cache").iterdir():
+            os.truncate(file, 1 << 40)
+        assert states(http, *wanted[1:]) == ["miss"] * 3, "no memory is taken for a file that is too long"
         wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
     relay.stop()
     assert len(list((tmp_path / "cache").iterdir())) == 3

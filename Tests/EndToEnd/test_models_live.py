@@ -64,22 +64,25 @@ def test_windows_are_the_lists_and_its_dates_end_nothing(start_relay: Callable[.
     models = [model(name, deprecationDate=date) for name, date in dates.items()]
     models.append(model("gpt-4o", creditMetadata={"CONTEXT": 50, "MAX_OUTPUT_TOKEN": 20}))
     models.append(model("o3-mini", creditMetadata={"CONTEXT": "many", "MAX_OUTPUT_TOKEN": -1}))
+    models.append(model("gpt-4o-mini", creditMetadata={"CONTEXT": -(2**63), "MAX_OUTPUT_TOKEN": 2**63 - 1}))
     source.lists(only={CHAT: models})
     relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
     relay.wait_for_line(lambda line: line["message"] == "models read")
     with client(relay) as http:
         listed = {entry["id"]: entry.get("shutdown_date") for entry in http.get("/v1/models").json()["data"]}
-        assert set(listed) == {*dates, "gpt-4o", "o3-mini"} and set(listed.values()) == {None}
+        assert set(listed) == {*dates, "gpt-4o", "o3-mini", "gpt-4o-mini"} and set(listed.values()) == {None}
         assert ask(http, model="new-1").headers.get("sunset") is None
         error = ask(http, "word " * 60, model="gpt-4o").json()["error"]
         assert error["code"] == "context_length_exceeded" and "length is 50 tokens" in error["message"]
-        assert ask(http, "word " * 60, model="o3-mini").status_code == 200
+        for name in ("o3-mini", "gpt-4o-mini"):
+            assert ask(http, "word " * 60, model=name).status_code == 200
 
 
 def test_entries_that_are_not_usable_are_none(start_relay: Callable[..., Relay], source: Vendor) -> None:
     entries = [
         model("new-1", status="ACTIVE"), model("new-2", status="INACTIVE"), model("new-3", status="DEPRECATED"),
         model("new-4", status=""), model("NOT_APPLICABLE", status="ACTIVE"), model("NOT_APPLICABLE"), model("new-5"),
+        model(""), model("a name"), model("a\nname"), model("n\u00e4me"), model("n" * 129), model(5), model(None),
     ]  # fmt: skip
     source.lists(only={CHAT: entries})
     relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")

@@ -34,13 +34,26 @@ import Testing
         "a count that is none is not told",
         arguments: [
             #"{}"#, #"{"inputToken":1}"#, #"{"inputToken":-1,"outputToken":1}"#,
-            #"{"inputToken":1,"outputToken":1e300}"#, "null", #"{"inputToken":0,"outputToken":7}"#,
+            #"{"inputToken":1,"outputToken":1e300}"#, #"{"inputToken":1,"outputToken":1099511627776}"#,
+            #"{"inputToken":9223372036854775807,"outputToken":1}"#, "null", #"{"inputToken":0,"outputToken":7}"#,
             #"{"inputToken":3,"outputToken":0}"#, #"{"inputToken":0,"outputToken":0}"#,
         ]
     )
     func oddUsage(_ metadata: String) throws {
         let record = try record(#"{"aiRecord":{"aiRecordDetail":{"resultObject":["a"]},"metadata":\#(metadata)}}"#)
         #expect(record.usage == nil && record.text == "a")
+    }
+
+    @Test(
+        "credits that cannot be are not told",
+        arguments: ["-1", "1e13", "1e30", "1e300", "9223372036854775807", "null", #""7""#]
+    )
+    func oddCredits(_ credits: String) throws {
+        let buffer = ByteBuffer(
+            #"{"aiRecord":{"aiRecordDetail":{"resultObject":["a"]},"metadata":{"credit":\#(credits)}}}"#
+        )
+        let parser = JSONParser()
+        #expect(try OneMinRecord(buffer.bytes, parser).credits == nil)
     }
 
     @Test(

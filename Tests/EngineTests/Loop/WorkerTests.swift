@@ -93,6 +93,20 @@ import Testing
         #expect(after == nil)
     }
 
+    @Test("the timer of a wait that is over does not fire")
+    func timerOfEndedWait() async {
+        let clock = ManualClock()
+        let result = await onLoop(clock.loop()) { loop in
+            let worker = Worker(bound: 1)
+            let result = await worker.result(on: loop, withinNanoseconds: 1_000_000) { 7 }
+            clock.advance(milliseconds: 2)
+            await loop.sleep(nanoseconds: 0)
+            worker.join()
+            return result
+        }
+        #expect(result == 7)
+    }
+
     @Test("a cancelled task waits no longer")
     func cancelled() async {
         let worker = Worker(bound: 2)

@@ -38,6 +38,31 @@ import Testing
         #expect(throws: (any Error).self) { try Record([UInt8](repeating: 255, count: 300), grid) }
     }
 
+    @Test("numbers that no record has are refused")
+    func impossible() {
+        let grid = Grid(windowSeconds: 60)
+        let (birth, noLease) = ([UInt8](repeating: 0, count: 8), [UInt8(0)])
+        let ones = [UInt8](repeating: 1, count: grid.kept)
+        #expect(throws: Record.Flaw.counts) { try Record([1, 0] + birth + noLease + ones, grid) }
+        #expect(throws: Record.Flaw.number) {
+            try Record([1] + [UInt8](repeating: 255, count: 20) + [1] + birth + noLease + ones, grid)
+        }
+        // Seven full digits and more: 2^56 - 1, which is within the bound of numbers but not of counts.
+        let many = [UInt8](repeating: 255, count: 7) + [127]
+        let late: [UInt8] = [1, 0x88, 0]
+        #expect(throws: Record.Flaw.counts) {
+            try Record(late + birth + noLease + ones.flatMap { _ in many }, grid)
+        }
+        #expect(throws: Record.Flaw.lease) { try Record(late + birth + many + ones, grid) }
+    }
+
+    @Test("a time of any clock is in a bucket", arguments: [Int.min, -1, 0, .max], [1, 60, 31_622_400])
+    func anyTime(time: Int, window: Int) {
+        let grid = Grid(windowSeconds: window)
+        let bucket = grid.bucket(at: time)
+        #expect(bucket >= 0 && grid.end(of: bucket) > grid.start(of: bucket))
+    }
+
     @Test("a record of another number of buckets is refused")
     func otherGrid() {
         let bytes = Record(Grid(windowSeconds: 60), at: epoch).encoded()

@@ -88,6 +88,12 @@ private final class Told: AnswerWriter, @unchecked Sendable {
                 let shorter = ChatAnswer(tape: cut, ByteBuffer()).map(shown)
                 #expect(shorter != shown(answer))
             }
+            // A changed byte makes another answer or none.
+            for byte: UInt8 in [0, 6, 0x7f, 0xff] {
+                var changed = all
+                changed[count] = byte
+                changed.withUnsafeBytes { _ = ChatAnswer(tape: $0, ByteBuffer()) }
+            }
         }
     }
 
@@ -150,6 +156,11 @@ private final class Told: AnswerWriter, @unchecked Sendable {
         for count in 0..<all.count {
             let shorter = all.prefix(count).withUnsafeBytes { replayed($0) }
             #expect(told.lines.starts(with: shorter) || shorter.count <= told.lines.count)
+            for byte: UInt8 in [0, 6, 0x7f, 0xff] {
+                var changed = all
+                changed[count] = byte
+                _ = changed.withUnsafeBytes { replayed($0) }
+            }
         }
     }
 

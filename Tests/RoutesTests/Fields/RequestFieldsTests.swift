@@ -29,6 +29,21 @@ import Testing
         }
     }
 
+    @Test(
+        "a number beyond its range is refused, however large",
+        arguments: ["11", "0", "-9223372036854775808", "9223372036854775807", "9223372036854775808", "1e300", "-1e300"]
+    )
+    func bounded(text: String) throws {
+        let body = ByteBuffer(#"{"n":"# + text + "}")
+        let parser = JSONParser()
+        let fields = try RequestFields(try parser.parse(body.bytes))
+        #expect(throws: APIError.self) { try fields.integer("n", 1...10) }
+        #expect(throws: APIError.self) { try fields.number("n", 1...10) }
+        let form = FormFields([(name: "n", text: text)])
+        #expect(throws: APIError.self) { try form.integer("n", 1...10) }
+        #expect(throws: APIError.self) { try form.number("n", 1...10) }
+    }
+
     @Test("the first of two fields with one name counts, and null is absent")
     func doubled() throws {
         let parser = JSONParser()

@@ -29,6 +29,20 @@ import Testing
         return Caller(known: try #require(settings?.keys.first))
     }
 
+    @Test("a file is read as it was written; cut anywhere it is none, and changed anywhere another one or none")
+    func damaged() throws {
+        let coded = try #require(Self.file().encoded())
+        #expect(StoredFile(coded) == Self.file())
+        for place in coded.indices {
+            #expect(StoredFile(Array(coded[..<place])) == nil)
+            for byte: UInt8 in [0, 1, 0x7f, 0xff] {
+                var changed = coded
+                changed[place] = byte
+                _ = StoredFile(changed)
+            }
+        }
+    }
+
     @Test("an id carries the whole file, and never twice the same text")
     func carries() throws {
         let owner = try Self.owner("key-one")

@@ -55,6 +55,8 @@ import Testing
         var bomb = png
         bomb.replaceSubrange(16..<24, with: [0, 1, 0, 0, 0, 1, 0, 0])
         #expect(await load(data(bomb)).hasPrefix("400 image_too_large"))
+        bomb.replaceSubrange(16..<24, with: [UInt8](repeating: 0xff, count: 8))
+        #expect(await load(data(bomb)).hasPrefix("400 invalid_image_format"), "sides whose product overflows")
     }
 
     @Test("a fetched one too; what is in the way of one says nothing of the network")

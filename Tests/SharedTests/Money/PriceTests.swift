@@ -1,6 +1,7 @@
 import Limits
-import Shared
 import Testing
+
+@testable import Shared
 
 @Suite struct PriceTests {
     @Test(
@@ -45,6 +46,14 @@ import Testing
         let cost = try #require(Price("1000")).cost(Usage(promptTokens: tokens, completionTokens: tokens))
         #expect(cost.text == "9000000")
         #expect(cost.usdParts <= Quota.countBound)
+    }
+
+    @Test("sums of the largest amounts are the largest amount")
+    func sums() {
+        let most = Cost(millionths: .max)
+        #expect((most + most).text == "9000000")
+        let all = Amounts(tokens: .max, images: .max, usd: .max, credits: .max)
+        #expect(all + all == all)
     }
 
     @Test(

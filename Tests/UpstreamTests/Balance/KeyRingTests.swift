@@ -90,6 +90,8 @@ import Testing
         ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), begun: 0, at: 0)
         ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), begun: 0, at: 0)
         #expect(!ring.isAvailable(at: 0) && label(ring, 0) == "k2")
-        #expect(ring.isAvailable(at: .seconds(86_400)))
+        let single = KeyRing(["a"], weights: [1])
+        single.failed(single.next(at: 0), .told(seconds: .max), begun: 0, at: 0)
+        #expect(!single.isAvailable(at: .seconds(86_399)) && single.isAvailable(at: .seconds(86_400)))
     }
 }

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import Engine
+
+@Suite struct UpstreamHeadTests {
+    private func seconds(_ wait: String, milliseconds: String = "") -> Int? {
+        let wait = ByteBuffer(wait)
+        let milliseconds = ByteBuffer(milliseconds)
+        let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+        let retry = (seconds: wait.bytes, milliseconds: milliseconds.bytes, should: empty)
+        return UpstreamHead(status: 429, type: empty, retry: retry, redirectURL: nil).retryAfterSeconds
+    }
+
+    @Test("a wait is a number of seconds or milliseconds, rounded up, or a date")
+    func waits() {
+        #expect(seconds("7") == 7 && seconds("0.2") == 1 && seconds("1e3") == 1_000)
+        #expect(seconds("7", milliseconds: "1001") == 2)
+        #expect(seconds("Fri, 31 Dec 9999 23:59:59 GMT") ?? 0 > 1_000_000_000)
+    }
+
+    @Test(
+        "a wait that cannot be is none",
+        arguments: [
+            "", "0", "-1", "nan", "inf", "-inf", "1e300", "-1e300", "9223372036854775808", "soon",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+        ]
+    )
+    func impossible(text: String) {
+        #expect(seconds(text) == nil)
+        #expect(seconds("", milliseconds: text) == nil)
+    }
+}
