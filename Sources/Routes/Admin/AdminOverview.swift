@@ -64,7 +64,7 @@ private let nearestLimits = 10
 private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFragment {
     let gateway = visit.gateway
     let reader = try recordReader(visit)
-    let usage = try await read(visit) { () async throws(UsageFailure) in
+    let usage = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.overview(on: gateway.loop)
     }
     let providers = gateway.settings.providers.enumerated().map { place, provider -> JSONFragment in

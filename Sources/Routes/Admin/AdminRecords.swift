@@ -8,7 +8,7 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
     if fields["status"] == "running" { return await listRunningRecords(visit) }
     let reader = try recordReader(visit)
     let query = try RecordFields.query(fields, reader.zone)
-    let page = try await read(visit) { () async throws(UsageFailure) in
+    let page = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.records(query, on: visit.gateway.loop)
     }
     let writer = RecordWriter(visit)
@@ -30,7 +30,7 @@ private func listRunningRecords(_ visit: AdminVisit) async {
 func showRecord(_ visit: AdminVisit) async throws(APIError) {
     let reader = try recordReader(visit)
     guard let id = RecordID(text: visit.value("id")) else { throw APIError(404, "Not found") }
-    let found = try await read(visit) { () async throws(UsageFailure) in
+    let found = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.request(id, on: visit.gateway.loop)
     }
     guard let found else { throw APIError(404, "Not found") }
@@ -48,7 +48,7 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
     guard ids.count == texts.count else {
         throw APIError(400, "The ids must be those of records, separated by commas.")
     }
-    let count = try await read(visit) { () async throws(UsageFailure) in
+    let count = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.delete(ids, on: visit.gateway.loop)
     }
     guard isBulk || count > 0 else { throw APIError(404, "Not found") }
@@ -65,7 +65,7 @@ func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
 }
 
 /// Reads records. The cause of a failure is for the log: it may name hosts and files.
-func read<Value>(
+func readRecords<Value>(
     _ visit: AdminVisit,
     _ work: () async throws(UsageFailure) -> Value
 ) async throws(APIError) -> Value {

@@ -8,7 +8,7 @@ func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
     let query = try usageQuery(fields)
     let reader = try recordReader(visit)
-    let table = try await read(visit) { () async throws(UsageFailure) in
+    let table = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.usage(query, on: visit.gateway.loop)
     }
     if isCSV {
@@ -82,7 +82,7 @@ func csvField(_ text: String) -> String {
 func showStatistics(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)
-    let table = try await read(visit) { () async throws(UsageFailure) in
+    let table = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.usage(UsageQuery(by: [.model]), on: visit.gateway.loop)
     }
     let rows = table.rows.map { row -> JSONFragment in
@@ -101,7 +101,7 @@ func showModelDays(_ visit: AdminVisit) async throws(APIError) {
     let today = reader.zone.today
     let days = (-6...0).map { today.adding(days: $0).text }
     let query = UsageQuery(by: [.day, .model], from: today.adding(days: -6), to: today)
-    let table = try await read(visit) { () async throws(UsageFailure) in
+    let table = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.usage(query, on: visit.gateway.loop)
     }
     var models: [String] = []
