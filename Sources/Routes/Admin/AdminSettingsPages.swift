@@ -32,7 +32,7 @@ func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     }
     guard let reloader = visit.gateway.process.reloader.withLock({ $0 }) else { throw APIError(404, "Not found") }
     visit.record("reload")
-    try await reload(by: reloader, visit.exchange, visit.gateway, instance: visit.admin.instance)
+    try await visit.exchange.sendReload(by: reloader, on: visit.gateway.loop, instance: visit.admin.instance)
 }
 
 /// GET /admin/clients: what to paste into programs of a caller.

@@ -16,24 +16,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         error.retryAfterSeconds = OpenReloads.pauseSeconds
         throw error
     }
-    try await reload(by: reloader, exchange, gateway)
-}
-
-/// Reloads the settings and sends the result.
-///
-/// - Parameter instance: the name of this instance, for the response; nil to leave it out.
-func reload(
-    by reloader: any SettingsReloader,
-    _ exchange: Exchange,
-    _ gateway: Gateway,
-    instance: String? = nil
-) async throws(APIError) {
-    switch await reloader.reload(on: gateway.loop) {
-    case .reloaded: exchange.sendStatus(200, "Configuration reloaded", instance: instance)
-    case .refused(let errors): exchange.sendStatus(422, "Configuration not changed", errors, instance: instance)
-    case .unavailable(let error): exchange.sendStatus(502, "Configuration not changed", [error], instance: instance)
-    case nil: throw APIError(503, "Too many reloads wait")
-    }
+    try await exchange.sendReload(by: reloader, on: gateway.loop)
 }
 
 /// Writes errors as `{"status":1,"msg":"..."}`, the form of the operators' endpoints.
@@ -46,6 +29,22 @@ struct ServiceSurface: Surface {
 }
 
 extension Exchange {
+    /// Reloads the settings and sends the result.
+    ///
+    /// - Parameter instance: the name of this instance, for the response; nil to leave it out.
+    func sendReload(
+        by reloader: any SettingsReloader,
+        on loop: EventLoop,
+        instance: String? = nil
+    ) async throws(APIError) {
+        switch await reloader.reload(on: loop) {
+        case .reloaded: sendStatus(200, "Configuration reloaded", instance: instance)
+        case .refused(let errors): sendStatus(422, "Configuration not changed", errors, instance: instance)
+        case .unavailable(let error): sendStatus(502, "Configuration not changed", [error], instance: instance)
+        case nil: throw APIError(503, "Too many reloads wait")
+        }
+    }
+
     fileprivate func sendStatus(
         _ status: Int,
         _ message: StaticString,
