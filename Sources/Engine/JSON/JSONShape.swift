@@ -142,7 +142,7 @@ private struct Scan {
 extension JSONShape {
     /// Returns the index of the quote that ends a string whose content begins at `start`, or the end of the text. A
     /// backslash escapes the byte after it.
-    static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
+    package static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }
         guard start < text.count else { return text.count }
         let content = (base + start).assumingMemoryBound(to: UInt8.self)

@@ -1,4 +1,4 @@
-import Glibc
+import Engine
 
 /// The strings of a JSON text, one after the other. Any bytes can be read: what is no JSON has strings at odd places.
 struct JSONStrings {
@@ -20,32 +20,17 @@ struct JSONStrings {
     mutating func next() -> Found? {
         if isInside { position += 1 }
         isInside = false
-        guard let quote = find(34, from: position) else { return nil }
-        let start = quote + 1
-        var end = start
-        while let found = find(34, from: end) {
-            var backslashes = 0
-            while found - backslashes > start, bytes[found - backslashes - 1] == 92 { backslashes += 1 }
-            if backslashes % 2 == 0 {
-                position = found
-                isInside = true
-                return Found(content: start..<found, isName: isColon(after: found))
-            }
-            end = found + 1
-        }
-        // The text was cut within the string.
-        position = bytes.count
-        return Found(content: start..<bytes.count, isName: false)
+        guard let quote = bytes[part: position..<bytes.count].first(34) else { return nil }
+        let start = position + quote + 1
+        position = JSONShape.endOfString(in: bytes, after: start)
+        // The text may have been cut within the string.
+        isInside = position < bytes.count
+        return Found(content: start..<position, isName: isInside && isColon(after: position))
     }
 
     private func isColon(after quote: Int) -> Bool {
         var next = quote + 1
         while next < bytes.count, [32, 9, 10, 13].contains(bytes[next]) { next += 1 }
         return next < bytes.count && bytes[next] == UInt8(ascii: ":")
-    }
-
-    private func find(_ byte: Int32, from start: Int) -> Int? {
-        guard start < bytes.count, let base = bytes.baseAddress else { return nil }
-        return memchr(base + start, byte, bytes.count - start).map { UnsafeRawPointer($0) - base }
     }
 }
