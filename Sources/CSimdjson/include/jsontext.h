@@ -6,49 +6,43 @@
 #include <string.h>
 #if defined(__SSE2__)
 #include <emmintrin.h>
-#elif defined(__ARM_NEON)
+#elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
-/// Returns the number of bytes, of sixteen, before the first one that needs an escape: a control character, `"` or `\`.
-static inline unsigned relay_json_unescaped(const void *bytes) {
+/// Returns a bit for each of sixteen bytes that needs an escape: a control character, `"` or `\`.
+static inline unsigned relay_json_marks16(const void *bytes) {
 #if defined(__SSE2__)
   __m128i text = _mm_loadu_si128((const __m128i *)bytes);
   __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(31)), text);
   __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
-  return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(_mm_or_si128(control, mark)) | 1U << 16);
-#elif defined(__ARM_NEON)
+  return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, mark));
+#elif defined(__aarch64__)
+  static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
   uint8x16_t text = vld1q_u8((const uint8_t *)bytes);
   uint8x16_t mark = vorrq_u8(vceqq_u8(text, vdupq_n_u8('"')), vceqq_u8(text, vdupq_n_u8('\\')));
-  uint8x16_t found = vorrq_u8(vcltq_u8(text, vdupq_n_u8(32)), mark);
-  // Four bits for each byte.
-  uint64_t bits = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(found), 4)), 0);
-  return bits ? (unsigned)__builtin_ctzll(bits) / 4 : 16;
+  uint8x16_t bits = vandq_u8(vorrq_u8(vcltq_u8(text, vdupq_n_u8(32)), mark), vld1q_u8(weights));
+  return vaddv_u8(vget_low_u8(bits)) | (unsigned)vaddv_u8(vget_high_u8(bits)) << 8;
 #else
-  const unsigned char *text = (const unsigned char *)bytes;
-  unsigned count = 0;
-  while (count < 16 && text[count] >= 32 && text[count] != '"' && text[count] != '\\') count++;
-  return count;
+  const uint8_t *text = (const uint8_t *)bytes;
+  unsigned found = 0;
+  for (int place = 0; place < 16; place++) {
+    found |= (unsigned)(text[place] < 32 || text[place] == '"' || text[place] == '\\') << place;
+  }
+  return found;
 #endif
+}
+
+/// Returns the number of bytes, of sixteen, before the first one that needs an escape.
+static inline unsigned relay_json_unescaped(const void *bytes) {
+  return (unsigned)__builtin_ctz(relay_json_marks16(bytes) | 1U << 16);
 }
 
 /// Returns a bit for each of sixty-four bytes that needs an escape.
 static inline uint64_t relay_json_marks(const uint8_t *bytes) {
   uint64_t found = 0;
-#if defined(__SSE2__)
 #pragma clang loop unroll(full)
-  for (int place = 0; place < 64; place += 16) {
-    __m128i text = _mm_loadu_si128((const __m128i *)(bytes + place));
-    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(31)), text);
-    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
-    found |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_or_si128(control, mark)) << place;
-  }
-#else
-  for (int place = 0; place < 64; place++) {
-    uint8_t byte = bytes[place];
-    found |= (uint64_t)(byte < 32 || byte == '"' || byte == '\\') << place;
-  }
-#endif
+  for (int place = 0; place < 64; place += 16) found |= (uint64_t)relay_json_marks16(bytes + place) << place;
   return found;
 }
 
