@@ -34,6 +34,8 @@ struct Route: Sendable {
     let rest: Rest
     /// The name of the route in counters and in the log.
     let label: StaticString
+    /// The setting that the route depends on; nil if the route is always there.
+    private(set) var setting: (@Sendable (Settings) -> Bool)?
     /// The surface that writes errors.
     private(set) var surface: any Surface
     let handle: Handle
@@ -70,6 +72,13 @@ struct Route: Sendable {
     func speaking(_ surface: any Surface) -> Route {
         var route = self
         route.surface = surface
+        return route
+    }
+
+    /// Returns this route for relays with a setting alone.
+    func onlyWith(_ setting: @escaping @Sendable (Settings) -> Bool) -> Route {
+        var route = self
+        route.setting = setting
         return route
     }
 

@@ -341,7 +341,7 @@ def test_what_clients_paste(operated, operator):
         assert operator.get("/admin/clients", **wrong).status_code == status, wrong
 
 
-def test_the_pages(start_relay):
+def test_the_pages(start_relay, operated):
     relay = start_relay(**SETTINGS, PUBLIC_URL="https://ai.example", PUBLIC_USAGE_PAGE="true", NOT_FOUND_REDIRECT_URL="https://example.org/")
     page = local_http.get(f"{relay.base_url}/admin")
     assert page.status_code == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
@@ -350,4 +350,6 @@ def test_the_pages(start_relay):
     assert 'data-user="admin"' in session.get("/admin").text
     usage = local_http.get(f"{relay.base_url}/usage")
     assert "<title>relay usage · ai.example</title>" in usage.text and "access-control-allow-origin" not in usage.headers
+    closed = local_http.get(f"{operated.base_url}/usage")
+    assert closed.status_code == 404 and "Did you mean /v1/usage?" in closed.text
     assert local_http.get(f"{relay.base_url}/usage/").status_code == 302 and local_http.request("HEAD", f"{relay.base_url}/usage").content == b""
