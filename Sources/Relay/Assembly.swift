@@ -83,7 +83,6 @@ final class Assembly {
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
         clock = OperatorClock(parts, served[0].own, served[0].router, paces: served.map(\.loop.pace))
-        clock.start()
     }
 
     /// Starts the measurement of the loops, and the history of the counts, which is read once a minute.
@@ -117,9 +116,10 @@ final class Assembly {
         limiter.prepare()
         savedLimits.start()
         for one in served { one.loop.call { for server in one.servers { server.listen() } } }
+        clock.start()
     }
 
-    /// Stores the settings that the operator's page lists.
+    /// Stores the settings that the operator's page lists. Call it before `begin()`: other instances compare them.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
     /// Schedules a reload of the settings, and reopens the usage files, which log rotation may have moved.
