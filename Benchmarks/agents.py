@@ -3,8 +3,6 @@ response."""
 
 from __future__ import annotations
 
-import re
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -169,9 +167,7 @@ def _turns(bench: Bench, request: Request) -> Table:
                 settings = VENDORS[vendor].settings(upstream.whole_port) | own
                 with bench.setup.start_relay(upstream.whole_port, 1, own=settings) as relay:
                     bench.load(relay, "whole", 4, 2, -1, *request.options)
-                    with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
-                        found = re.search(r"^relay_loop_iteration_seconds_max\S* (\S+)", answer.read().decode(), re.M)
-            longest = float(found[1]) * 1000 if found else 0
+                    longest = relay.longest_turn_ms()
             bench.outcome.figures["longest turn ms"] = max(longest, bench.outcome.figures.get("longest turn ms", 0))
             rows.append([f"{vendor}, a limit on {limit}", f"{longest:.1f}"])
     return Table("Longest turn of the event loop beside prompts of 1 MB", ["", "ms"], rows)

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -87,7 +86,7 @@ class Deployment:
         """Waits until each relay knows all others: an outage before that would be divided among fewer."""
         ends = time.monotonic() + 20
         while time.monotonic() < ends:
-            if all(_sum(_metrics(relay), "relay_instances") == len(self.relays) for relay in self.relays.values()):
+            if all(_sum(relay.metrics(), "relay_instances") == len(self.relays) for relay in self.relays.values()):
                 return
             time.sleep(0.1)
 
@@ -98,11 +97,10 @@ class Deployment:
     def look(self, outcome: Outcome) -> None:
         """Adds the relays' own figures to the outcome. They explain a result but do not decide it."""
         for number, relay in sorted(self.relays.items()):
-            text = _metrics(relay)
+            text = relay.metrics()
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
                 outcome.without_store[cause] += int(count)
-            turns = re.findall(r"^relay_loop_iteration_seconds_max\{.*\} (\S+)", text, re.M)
-            outcome.held_ms = max([outcome.held_ms, *(float(each) * 1000 for each in turns)])
+            outcome.held_ms = max(outcome.held_ms, relay.longest_turn_ms())
             outcome.failures += _sum(text, "relay_store_failures_total")
             outcome.writes += _sum(text, 'relay_store_operations_total{operation="write"}')
             outcome.lost_races += _sum(text, "relay_store_write_conflicts_total")
@@ -110,11 +108,6 @@ class Deployment:
             lines = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
             told = Counter(line["message"] for line in lines if line.get("level") in ("warning", "error"))
             outcome.warnings += [f"relay {number}: {count} x {message}" for message, count in told.items()]
-
-
-def _metrics(relay: Program) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{relay.whole_port}/metrics", timeout=5) as answer:
-        return answer.read().decode()
 
 
 def _sum(text: str, series: str) -> int:

@@ -105,6 +105,17 @@ class Program:
         with urlopen(f"http://127.0.0.1:{self.whole_port}/accepted", timeout=10) as told:
             return int(json.load(told)["accepted"])
 
+    def metrics(self) -> str:
+        """Returns the text of a relay's `/metrics`."""
+        with urlopen(f"http://127.0.0.1:{self.whole_port}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def longest_turn_ms(self) -> float:
+        """Returns the longest turn of a relay's event loops in the last minute or two."""
+        turns = re.findall(r"^relay_loop_iteration_seconds_max\{.*\} (\S+)", self.metrics(), re.M)
+        return max((float(each) * 1000 for each in turns), default=0)
+
     def descriptors(self) -> int:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self._tree())
 
