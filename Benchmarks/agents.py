@@ -21,6 +21,7 @@ CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messag
 ROWS = ("1 KB", "20 KB in 22 messages", "200 KB in 22 messages", "60 tools (63 KB)", "a picture of 0.9 MB")
 MANY = (512, 1024)  # connections
 TOKENS = {"RATE_LIMIT": "1000000000000 tokens/hour"}
+LONG_MODEL = "gpt-4.1"  # takes prompts of 1 MB
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _turns(bench: Bench, request: Request) -> Table:
     for limit, own in (("requests", {}), ("tokens", TOKENS)):
         for vendor in (PASSED, TRANSLATED):
             with bench.setup.upstream() as upstream:
-                settings = VENDORS[vendor].settings(upstream.whole_port) | own
+                settings = replace(VENDORS[vendor], model=LONG_MODEL).settings(upstream.whole_port) | own
                 with bench.setup.start_relay(upstream.whole_port, 1, own=settings) as relay:
                     bench.load(relay, "whole", 4, 2, -1, *request.options)
                     longest = relay.longest_turn_ms()

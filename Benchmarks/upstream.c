@@ -478,6 +478,8 @@ int main(int count, char **arguments) {
     make_other_streams(event_count);
     make_answer(&models, "200 OK", "{\"models\":[{\"modelId\":\"gpt-4o-mini\",\"name\":\"GPT-4o mini\",\"provider\":\"openai\","
         "\"status\":\"ACTIVE\",\"features\":[\"UNIFY_CHAT_WITH_AI\"],\"modality\":{\"INPUT\":[\"text\",\"image\"],"
+        "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}},{\"modelId\":\"gpt-4.1\",\"name\":\"GPT-4.1\",\"provider\":\"openai\","
+        "\"status\":\"ACTIVE\",\"features\":[\"UNIFY_CHAT_WITH_AI\"],\"modality\":{\"INPUT\":[\"text\",\"image\"],"
         "\"OUTPUT\":[\"text\"]},\"creditMetadata\":{}}]}");
     make_answer(&uploaded, "200 OK", "{\"asset\":{\"key\":\"audios/The end.mp3\"},\"fileContent\":{\"uuid\":"
         "\"4f3c2b1a-0000-4000-8000-000000000002\",\"path\":\"audios/The end.mp3\"}}");
