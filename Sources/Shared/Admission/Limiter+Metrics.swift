@@ -13,16 +13,24 @@ extension Limiter: MetricsSource {
         text.family(
             "relay_limit_decisions_total",
             .counter,
-            "Decisions, by kind of limit: one for each limit that admitted a request, one for the limit that refused it."
+            "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
         )
         for (place, kind) in Limit.Kind.places.enumerated() {
             for outcome in LimiterMetrics.Outcome.allCases {
                 text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(place, outcome))
             }
         }
-        text.family("relay_limit_accounts", .gauge, "Limits of callers that are remembered here.")
+        text.family(
+            "relay_limit_accounts",
+            .gauge,
+            "Limits of callers whose counters are in the memory of this process."
+        )
         text.sample(value: figures.accounts)
-        text.family("relay_limit_unshared_decisions_total", .counter, "Requests decided without the store, by cause.")
+        text.family(
+            "relay_limit_unshared_decisions_total",
+            .counter,
+            "Requests that were decided without the counter store, by cause."
+        )
         text.sample(("cause", "down"), value: figures.byRule)
         text.sample(("cause", "timeout"), value: figures.expired)
         text.sample(("cause", "late"), value: figures.late)
@@ -33,50 +41,58 @@ extension Limiter: MetricsSource {
         text.sample(("operation", "read"), value: figures.reads)
         text.sample(("operation", "write"), value: figures.writes)
         text.sample(("operation", "probe"), value: figures.probes)
-        text.family("relay_store_read_records_total", .counter, "Records asked for by those reads.")
+        text.family("relay_store_read_records_total", .counter, "Records that reads requested from the counter store.")
         text.sample(value: figures.readRecords)
-        text.family("relay_store_write_conflicts_total", .counter, "Writes that another instance was faster than.")
+        text.family(
+            "relay_store_write_conflicts_total",
+            .counter,
+            "Writes that failed because another instance had written the record first."
+        )
         text.sample(value: figures.lostRaces)
-        text.family("relay_store_write_refusals_total", .counter, "Writes that the store did not take.")
+        text.family("relay_store_write_refusals_total", .counter, "Writes that the counter store rejected.")
         text.sample(value: figures.refusedWrites)
-        text.family("relay_store_failures_total", .counter, "Calls that failed or were not answered in time.")
+        text.family("relay_store_failures_total", .counter, "Calls of the counter store that failed or timed out.")
         text.sample(value: figures.failures)
-        text.family("relay_store_servers_down", .gauge, "Servers of the counter store that are away.")
+        text.family("relay_store_servers_down", .gauge, "Servers of the counter store that are unavailable.")
         text.sample(value: figures.serversDown)
         text.family(
             "relay_store_down_seconds_total",
             .counter,
-            "Time that servers were away, of outages that are over."
+            "Total duration of past outages of counter store servers."
         )
         text.sample(value: figures.downSeconds)
         text.family(
             "relay_store_lost_records_total",
             .counter,
-            "Records that the counter store had lost, and that were put back from what was known here."
+            "Records that the counter store had lost and that this process restored."
         )
         text.sample(value: figures.rejoined)
     }
 
     private func writeHeld(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family("relay_limit_leases_total", .counter, "Leases of units, counted ahead for busy limits.")
+        text.family("relay_limit_leases_total", .counter, "Leases of units, which are counted ahead for busy limits.")
         text.sample(value: figures.leases)
-        text.family("relay_limit_leased_units_total", .counter, "Units counted by leases.")
+        text.family("relay_limit_leased_units_total", .counter, "Units that were counted by leases.")
         text.sample(value: figures.leasedUnits)
-        text.family("relay_limit_open_leased_units", .gauge, "Units of open leases that are not spent yet.")
+        text.family("relay_limit_open_leased_units", .gauge, "Units of open leases that are not used yet.")
         text.sample(value: figures.openUnits)
-        text.family("relay_limit_slots", .gauge, "Concurrency slots that requests hold here.")
+        text.family("relay_limit_slots", .gauge, "Concurrency slots that requests of this process hold.")
         text.sample(value: figures.slots)
         text.family("relay_instances", .gauge, "Relays that were last seen alive in the counter store.")
         text.sample(value: figures.instances)
     }
 
     private func writeClock(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family("relay_clock_difference_seconds", .gauge, "This machine's clock less the counter store's.")
+        text.family(
+            "relay_clock_difference_seconds",
+            .gauge,
+            "Difference of this machine's clock from the clock of the counter store."
+        )
         if let clock = figures.clockMilliseconds { text.sample(billionths: clock * 1_000_000) }
         text.family(
             "relay_clock_correction_seconds",
             .gauge,
-            "What of that is taken off, so as to agree with the others."
+            "Correction of the clock difference that limits apply to agree with other instances."
         )
         text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
     }

@@ -80,7 +80,11 @@ package final class Log: Sendable {
 
 extension Log: MetricsSource {
     package func write(to text: inout MetricsText) {
-        text.family("relay_log_lines_dropped_total", .counter, "Log lines that found no room.")
+        text.family(
+            "relay_log_lines_dropped_total",
+            .counter,
+            "Log lines that were dropped because the queue was full."
+        )
         text.sample(value: droppedLines)
     }
 }

@@ -13,7 +13,7 @@ package final class LoopPaces: MetricsSource {
         text.family(
             "relay_loop_iteration_seconds_max",
             .gauge,
-            "The longest turn of an event loop in the last one to two minutes: so long its other clients waited."
+            "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
         )
         for (index, longest) in longestNanoseconds.enumerated() {
             text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))

@@ -19,12 +19,12 @@ package struct ProcessFigures: MetricsSource {
             text.sample(value: memory)
         }
         if let open = Self.openDescriptors() {
-            text.family("process_open_fds", .gauge, "Open descriptors.")
+            text.family("process_open_fds", .gauge, "Open file descriptors.")
             text.sample(value: open)
         }
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 {
-            text.family("process_max_fds", .gauge, "Descriptors that may be open.")
+            text.family("process_max_fds", .gauge, "Maximum number of open file descriptors.")
             text.sample(value: Int(clamping: limit.rlim_cur))
         }
         // The name in parentheses may contain spaces. All fields after it are numbers, except the first.
@@ -32,7 +32,7 @@ package struct ProcessFigures: MetricsSource {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
             text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
             text.sample(billionths: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
-            text.family("process_threads", .gauge, "Threads, those of the event loops among them.")
+            text.family("process_threads", .gauge, "Threads, including those of the event loops.")
             text.sample(value: stat[17])
         }
     }

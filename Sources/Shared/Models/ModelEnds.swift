@@ -34,7 +34,7 @@ package final class ModelEnds: MetricsSource {
         text.family(
             "relay_model_shutdown_timestamp_seconds",
             .gauge,
-            "The day on which its vendor ends a model, in seconds since 1970."
+            "Day on which the vendor shuts down a model, in seconds since 1970."
         )
         for (name, day) in ends.withLock({ $0 }) { text.sample(("model", name), value: day.secondsSince1970) }
     }

@@ -32,7 +32,11 @@ package final class ProviderFigures: MetricsSource {
         text.family("relay_queue_waiting", .gauge, "Calls that wait for the capacity of their providers.")
         text.sample(value: known.queues.reduce(0) { $0 + $1.waiting })
         let now = LoopTime.current()
-        text.family("relay_provider_key_resting", .gauge, "1 for each key of a provider that rests after a failure.")
+        text.family(
+            "relay_provider_key_resting",
+            .gauge,
+            "1 for each key of a provider that is in cooldown after a failure."
+        )
         for (provider, ring) in known.rings {
             for key in ring.resting(at: now) { text.sample(("provider", provider), ("key", key), value: 1) }
         }
