@@ -226,7 +226,7 @@ final class Assembly {
     /// can restart the relay.
     func watchdog(_ log: Log) -> Watchdog {
         Watchdog(served.map(\.loop)) { loop in
-            log.error("an event loop hangs, the process ends") { $0.add("loop", loop) }
+            log.error("an event loop is blocked; exiting") { $0.add("loop", loop) }
             LastExit.end(log)
         }
     }

@@ -61,7 +61,7 @@ enum Command: Equatable {
         }
         switch command {
         case .help:
-            end(.success, usage + "\nSettings, by environment or .env file [default]\n" + SettingsTable.product.help)
+            end(.success, usage + "\nSettings in the environment or .env file [default]\n" + SettingsTable.product.help)
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
         case .health:
             guard let problem = askForHealth(.ofProcess()).problem else { end(.success) }
@@ -69,7 +69,7 @@ enum Command: Equatable {
         case .heal: end(endIfStuck(.ofProcess()) ? .success : .failure)
         case .key(let name, let isJSON):
             guard let key = NewKey(name) else {
-                end(.usage, errors: "key: the name has to be of letters, digits, - and _\n")
+                end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")
             }
             end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
@@ -126,12 +126,12 @@ enum Command: Equatable {
     /// Returns a line that explains what is wrong with invalid arguments.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
-        if first == "key" { return "key takes a NAME, and perhaps --json\n" }
-        if first == "limits" { return "limits takes a NAME or --digest DIGEST, and perhaps --json\n" }
-        if first == "check" { return "check takes --ask only\n" }
-        if first == "models" { return "models takes --live and --json only\n" }
-        if first == "usage" { return "usage takes \(UsageReport.options), and perhaps --json\n" }
-        guard !names.contains(first) else { return "\(first) takes no further arguments\n" }
+        if first == "key" { return "key: expected a NAME, then optionally --json\n" }
+        if first == "limits" { return "limits: expected a NAME or --digest DIGEST, then optionally --json\n" }
+        if first == "check" { return "check: the only option is --ask\n" }
+        if first == "models" { return "models: the only options are --live and --json\n" }
+        if first == "usage" { return "usage: the only options are \(UsageReport.options) and --json\n" }
+        guard !names.contains(first) else { return "\(first): expected no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
         return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
     }
@@ -140,20 +140,20 @@ enum Command: Equatable {
         usage: \(Product.name) [COMMAND]
 
           serve        serve until SIGTERM (the default)
-          check        check the settings; 0 if they are right, 78 if not; --ask also asks each provider whether it takes
-                       each key, by a call that costs nothing; 69 if one does not
+          check        check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts
+                       each of its keys, with a call that costs nothing; else 69
           config       print the effective settings with their source, secrets masked
-          models       list the models that callers may be given, with who serves them, what they can do and what they
-                       cost; --live reads the vendors' lists; --json
-          key NAME     make a key for a caller: the lines for the settings; --json
-          limits NAME  show what a caller used of its limits, as memcached has it; --json
+          models       list the models that callers may use, with their providers, features and
+                       prices; --live reads the vendors' lists; --json
+          key NAME     make a key for a caller and print its settings; --json
+          limits NAME  show the units that a caller used of its limits, as counted in memcached; --json
           limits --digest DIGEST
-                       the same of a caller without a NAME: as `caller` in the log, or the SHA-256 of its key
-          usage        sum up the records of the last days: \(UsageReport.options), --json
-          health       ask the relay on this machine; 0 if it answers, else 1
-          heal         the same, three times; end a relay that process 1 started and that takes connections but never
-                       answers (the health check of a container, whose engine starts it anew)
-          help         print this and all settings (also --help)
+                       the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key
+          usage        sum up the usage records of the last days: \(UsageReport.options), --json
+          health       check the relay on this machine; 0 if it responds, else 1
+          heal         check three times; kill a relay that process 1 started and that accepts connections but never
+                       responds (as the health check of a container, whose engine then restarts it)
+          help         print this text and all settings (also --help)
           version      print the version (also --version)
 
         """

@@ -28,7 +28,7 @@ final class LastExit: Sendable {
 
     private func waitAndEnd() {
         while LoopTime.current() < deadline.load(ordering: .relaxed) { usleep(10_000) }
-        log.error("the process is ended by force: it did not end in time")
+        log.error("shutdown timed out; killing the process")
         Self.end(log)
     }
 

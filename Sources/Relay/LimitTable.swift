@@ -52,8 +52,8 @@ struct LimitTable {
 
     private static let noStore = StoreFailure(
         reason: """
-            limits are counted in the memory of each relay process, which cannot be seen from outside; with memcached \
-            (MEMCACHED_HOST) they can
+            limits are counted in the memory of each relay process, which cannot be read from outside; set \
+            MEMCACHED_HOST to count them in memcached
             """
     )
 
@@ -67,12 +67,12 @@ struct LimitTable {
         case .name(let name):
             let known = settings.keys.first { $0.name.asInstance == name.asInstance }
             guard let known else {
-                throw Failure(text: "no KEY_<NAME>_TOKEN is set with that NAME", isMistake: true)
+                throw Failure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true)
             }
             return Caller(known: known)
         case .digest(let text):
             guard let name = Digest.callerName(of: text) else {
-                let text = "a digest is 16 characters, as `caller` in the log, or 64 hexadecimal digits of SHA-256"
+                let text = "a digest has 16 characters, as `caller` in the log, or 64 hexadecimal digits (SHA-256)"
                 throw Failure(text: text, isMistake: true)
             }
             return Caller(passingOnKeyOf: name)

@@ -84,7 +84,7 @@ struct ModelTable {
 
     func text(isColoured: Bool) -> String {
         let names = [
-            "MODEL", "PROVIDER", "ITS NAME THERE", "PRIORITY", "WEIGHT", "USD/1000", "CONTEXT", "OUTPUT", "CAN", "ENDS",
+            "MODEL", "PROVIDER", "UPSTREAM NAME", "PRIORITY", "WEIGHT", "USD/1000", "CONTEXT", "OUTPUT", "CAN", "ENDS",
         ]
         var table = TextTable(names + (isLive ? ["LIST"] : []))
         table.rows = rows.map { row in
@@ -96,7 +96,7 @@ struct ModelTable {
             return cells
         }
         let more = listed.map {
-            "\($0) also serves what its vendor lists; GET /v1/models of the running relay shows these.\n"
+            "\($0) also serves the models that its vendor lists; GET /v1/models of the running relay shows these.\n"
         }
         return table.text(isColoured: isColoured) + more.joined()
     }

@@ -86,7 +86,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     ///
     /// - Parameter isPolled: whether the reload is a regular one. Then only changes are logged.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
-        guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is ending") }
+        guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is shutting down") }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remotePlace)
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
@@ -109,7 +109,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             parts.lasting.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
         lastProblems = []
-        let message: StaticString = areSame ? "settings are the same" : "settings reloaded"
+        let message: StaticString = areSame ? "settings have not changed" : "settings reloaded"
         parts.lasting.log.info(message) { $0.add("summary", next.summary) }
         return .reloaded
     }
@@ -118,7 +118,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         defer { lastProblems = problems }
         if isPolled, problems == lastProblems { return .refused(problems) }
         for problem in problems {
-            parts.lasting.log.error("settings are not reloaded") { $0.add("problem", problem) }
+            parts.lasting.log.error("settings were not reloaded") { $0.add("problem", problem) }
         }
         return .refused(problems)
     }

@@ -53,7 +53,7 @@ struct ServedLoop: Sendable {
     /// Creates an event loop that is not running yet.
     static func loop(_ log: Log) -> EventLoop {
         EventLoop(onLongTurn: { length in
-            log.warning("an event loop was held up") { $0.add("duration_ms", Int(length / 1_000_000)) }
+            log.warning("an event loop was blocked") { $0.add("duration_ms", Int(length / 1_000_000)) }
         })
     }
 }

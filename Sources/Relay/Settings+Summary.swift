@@ -51,7 +51,7 @@ extension LimitSettings {
     private var place: String {
         switch store {
         case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
-        case .search: "in memcached, looked for"
+        case .search: "in memcached, which is being searched for"
         case .servers(let servers): "in memcached at \(Settings.list(servers.map(\.text)))"
         }
     }

@@ -39,12 +39,14 @@ struct UsageReport {
             summary = try UsageReading.summary(of: database, question) ?? UsageSummary(question, in: database.zone)
         } else if let file = settings.usageFile {
             guard let path = file.path else {
-                throw UsageFailure("USAGE_LOG_FILE=- keeps no records here; name a file, or set DATA_DIR")
+                throw UsageFailure(
+                    "with USAGE_LOG_FILE=- there are no stored records to read; name a file, or set DATA_DIR"
+                )
             }
             summary =
                 try UsageFileReading.summary(path, files: file.files, question) ?? UsageSummary(question, in: .utc)
         } else {
-            throw UsageFailure("no records are kept; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE")
+            throw UsageFailure("no usage records are stored; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE")
         }
     }
 
@@ -69,8 +71,8 @@ struct UsageReport {
 
     private var remarks: String {
         var text = ""
-        if summary.isCut { text += "Only the first groups are listed; the total has all.\n" }
-        if summary.badLines > 0 { text += "Lines that are no records: \(summary.badLines).\n" }
+        if summary.isCut { text += "Only the first groups are listed; the total includes all of them.\n" }
+        if summary.badLines > 0 { text += "Lines that are not records: \(summary.badLines).\n" }
         return text
     }
 

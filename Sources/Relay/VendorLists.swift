@@ -34,7 +34,7 @@ struct VendorLists {
         for place in places {
             let provider = settings.providers[place]
             guard let list = Vendors.list(provider, settings, client) else {
-                reading.end(place, .failure(UpstreamError(.failed, cause: "it has no list")))
+                reading.end(place, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
                 continue
             }
             Task(executorPreference: loop) {
@@ -54,8 +54,8 @@ struct VendorLists {
             let name = settings.providers[place].name
             switch results[place] {
             case .success: return nil
-            case .failure(let error): return "the list of \(name) was not read: \(error.cause)"
-            case nil: return "the list of \(name) was not read within \(Self.seconds) s"
+            case .failure(let error): return "cannot read the model list of \(name): \(error.cause)"
+            case nil: return "cannot read the model list of \(name) within \(Self.seconds) s"
             }
         }
     }

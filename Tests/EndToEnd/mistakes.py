@@ -52,7 +52,7 @@ THE_LIST = [
     ),
     unknown(
         "small letters", f"PROVIDER_A_KIND=echo\nKEY_bob_TOKEN={TOKEN}\nANONYMOUS_MODELS=all\n",
-        ".env:2  KEY_bob_TOKEN: unknown variable; did you mean KEY_BOB_TOKEN? Names are of A-Z, 0-9 and _.", "KEY_BOB_TOKEN",
+        ".env:2  KEY_bob_TOKEN: unknown variable; did you mean KEY_BOB_TOKEN? Names consist of A-Z, 0-9 and _.", "KEY_BOB_TOKEN",
     ),
     unknown(
         "process environment", "", "environment  RATE_LIMT: unknown variable; did you mean RATE_LIMIT?", "RATE_LIMIT",
@@ -78,8 +78,8 @@ THE_LIST = [
     ),
     Mistake(
         "dollars without a price", ECHO + "RATE_LIMIT_TOTAL=5 usd/day\n",
-        ".env:3  RATE_LIMIT_TOTAL: no provider has a price, so nothing costs usd; set PROVIDER_A_COST=0.001/0.004 (dollars for "
-        "1000 tokens of prompt and completion)",
+        ".env:3  RATE_LIMIT_TOTAL: no provider has a price, so no request costs usd; set PROVIDER_A_COST=0.001/0.004 (USD "
+        "per 1000 tokens of the prompt and of the completion)",
         "no provider has a price", "RATE_LIMIT_TOTAL", "PROVIDER_A_COST=0.001/0.004",
         ECHO + "RATE_LIMIT_TOTAL=5 usd/day\nPROVIDER_A_COST=0.001/0.004\n",
     ),
@@ -121,7 +121,7 @@ THE_LIST = [
     ),
     Mistake(
         "URL without a path", OPENAI.replace(":9/v1", ":11434"),
-        ".env:2  PROVIDER_B_BASE_URL: has no path, and most servers of the kind openai have one; did you mean "
+        ".env:2  PROVIDER_B_BASE_URL: has no path, but most servers of the kind openai have one; did you mean "
         "http://127.0.0.1:11434/v1?",
         "has no path", "PROVIDER_B_BASE_URL", "http://127.0.0.1:11434/v1", OPENAI.replace(":9/v1", ":11434/v1"), is_warning=True,
     ),
@@ -132,18 +132,18 @@ THE_LIST = [
     ),
     Mistake(
         "Bearer", OPENAI + 'PROVIDER_B_API_KEYS="Bearer sk-1"\n',
-        f'.env:5  PROVIDER_B_API_KEYS: {VISIBLE}: it begins with "Bearer ", which the relay adds itself; write the key alone',
-        "it begins with", "PROVIDER_B_API_KEYS", "write the key alone", OPENAI + "PROVIDER_B_API_KEYS=sk-1\n",
+        f'.env:5  PROVIDER_B_API_KEYS: {VISIBLE}: it begins with "Bearer ", which the relay adds itself; write only the key',
+        "it begins with", "PROVIDER_B_API_KEYS", "write only the key", OPENAI + "PROVIDER_B_API_KEYS=sk-1\n",
     ),
     unknown(
         "dash in a NAME", ECHO + "KEY_MY-TEAM_TOKEN=sk-relay-of-my-team-1\n",
-        ".env:3  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names are of A-Z, 0-9 and _.",
+        ".env:3  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names consist of A-Z, 0-9 and _.",
         "KEY_MY_TEAM_TOKEN",
     ),
     Mistake(
         "another program's variable", CALLER + "OPENAI_API_KEY=sk-1\n",
-        ".env:2  OPENAI_API_KEY: unknown variable; this relay calls it PROVIDER_OPENAI_API_KEYS; set "
-        "PROVIDER_OPENAI_KIND=openai and PROVIDER_OPENAI_MODELS, too",
+        ".env:2  OPENAI_API_KEY: unknown variable; in this relay the setting is PROVIDER_OPENAI_API_KEYS; also set "
+        "PROVIDER_OPENAI_KIND=openai and PROVIDER_OPENAI_MODELS",
         "unknown variable", "OPENAI_API_KEY", "PROVIDER_OPENAI_API_KEYS",
         CALLER + "PROVIDER_OPENAI_API_KEYS=sk-1\nPROVIDER_OPENAI_KIND=openai\nPROVIDER_OPENAI_MODELS=gpt-4o\n",
     ),
@@ -178,8 +178,8 @@ OWN = [
     ),
     Mistake(
         "space in a key", OPENAI + "PROVIDER_B_API_KEYS=sk-1 sk-2\n",
-        f".env:5  PROVIDER_B_API_KEYS: {VISIBLE}: a key has a space in it; write a comma between two keys",
-        "a key has a space in it", "PROVIDER_B_API_KEYS", "write a comma", OPENAI + "PROVIDER_B_API_KEYS=sk-1,sk-2\n",
+        f".env:5  PROVIDER_B_API_KEYS: {VISIBLE}: a key contains a space; write a comma between two keys",
+        "a key contains a space", "PROVIDER_B_API_KEYS", "write a comma", OPENAI + "PROVIDER_B_API_KEYS=sk-1,sk-2\n",
     ),
     Mistake(
         "default model", ECHO + "DEFAULT_MODEL=eccho\n",
@@ -213,7 +213,7 @@ OWN = [
     ),
     Mistake(
         "weight of a model", OPENAI + "PROVIDER_B_WEIGHTS=lama=2\n",
-        '.env:5  PROVIDER_B_WEIGHTS: PROVIDER_B_MODELS has no "lama"; did you mean "llama"?', "has no", "PROVIDER_B_WEIGHTS",
+        '.env:5  PROVIDER_B_WEIGHTS: PROVIDER_B_MODELS does not contain "lama"; did you mean "llama"?', "does not contain", "PROVIDER_B_WEIGHTS",
         '"llama"', OPENAI + "PROVIDER_B_WEIGHTS=llama=2\n",
     ),
     Mistake(
@@ -224,27 +224,27 @@ OWN = [
     ),
     Mistake(
         "old form of the keys", ECHO + "ONE_MIN_API_KEYS=v-1\n",
-        ".env:3  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; in its place set PROVIDER_ONEMIN_KIND=onemin and "
+        ".env:3  ONE_MIN_API_KEYS: is only for a relay without PROVIDER_* settings; instead set PROVIDER_ONEMIN_KIND=onemin and "
         "PROVIDER_ONEMIN_API_KEYS",
-        "is for a relay without PROVIDER_*", "ONE_MIN_API_KEYS", "PROVIDER_ONEMIN_API_KEYS",
+        "is only for a relay without PROVIDER_*", "ONE_MIN_API_KEYS", "PROVIDER_ONEMIN_API_KEYS",
         ECHO + "PROVIDER_ONEMIN_KIND=onemin\nPROVIDER_ONEMIN_API_KEYS=v-1\n",
     ),
     Mistake(
         "credits without 1min.ai", ECHO + "RATE_LIMIT_TOTAL=5000 credits/day\n",
-        ".env:3  RATE_LIMIT_TOTAL: no provider is 1min.ai, so nothing costs credits; declare it (PROVIDER_<NAME>_KIND=onemin), or "
-        "limit tokens or usd",
-        "nothing costs credits", "RATE_LIMIT_TOTAL", "limit tokens", ECHO + "RATE_LIMIT_TOTAL=5000 tokens/day\n",
+        ".env:3  RATE_LIMIT_TOTAL: no provider is of the kind onemin, so no request costs credits; declare a "
+        "provider of the kind onemin (PROVIDER_<NAME>_KIND=onemin), or limit tokens or usd",
+        "no request costs credits", "RATE_LIMIT_TOTAL", "limit tokens", ECHO + "RATE_LIMIT_TOTAL=5000 tokens/day\n",
     ),
     Mistake(
         "port in memcached's host", "MEMCACHED_HOST=127.0.0.1:11211\n",
-        '.env:1  MEMCACHED_HOST: "127.0.0.1:11211" is not the name or address of a host: its port is another setting: '
+        '.env:1  MEMCACHED_HOST: "127.0.0.1:11211" is not the name or address of a host: set the port separately: '
         "MEMCACHED_HOST=127.0.0.1 and MEMCACHED_PORT=11211, or MEMCACHED_SERVERS=127.0.0.1:11211",
         "is not the name or address of a host", "MEMCACHED_HOST", "MEMCACHED_SERVERS=127.0.0.1:11211",
         "MEMCACHED_SERVERS=127.0.0.1:11211\n",
     ),
     Mistake(
         "both forms of memcached's address", "MEMCACHED_HOST=a\nMEMCACHED_SERVERS=a:11211\n",
-        ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2); remove one of them", "is set too", "MEMCACHED_HOST",
+        ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is also set (.env:2); remove one of them", "is also set", "MEMCACHED_HOST",
         "remove one of them", "MEMCACHED_SERVERS=a:11211\n",
     ),
     Mistake(
@@ -253,13 +253,14 @@ OWN = [
         "No such file", "ENV_FILE", "correct the path", "", {"ENV_FILE": "{folder}/no.env"}, {"ENV_FILE": "{folder}/.env"},
     ),
     Mistake(
-        "folder of settings", "", "environment  ENV_FILE: {folder}: Is a directory; name a file, this is a folder",
-        "Is a directory", "ENV_FILE", "name a file", "", {"ENV_FILE": "{folder}"}, {"ENV_FILE": "{folder}/.env"},
+        "folder of settings", "", "environment  ENV_FILE: {folder}: Is a directory; set the path of a file, this is a folder",
+        "Is a directory", "ENV_FILE", "the path of a file", "", {"ENV_FILE": "{folder}"}, {"ENV_FILE": "{folder}/.env"},
     ),
     Mistake(
         "file that is no certificate", "SSL_CERT_FILE={folder}/written\n",
-        '.env:1  SSL_CERT_FILE: "{folder}/written" holds no certificate; name a PEM file, with -----BEGIN CERTIFICATE----- in it',
-        "holds no certificate", "SSL_CERT_FILE", "name a PEM file", "SSL_CERT_FILE={folder}/ca.pem\n",
+        '.env:1  SSL_CERT_FILE: "{folder}/written" contains no certificate; set the path of a PEM file, '
+        'which contains -----BEGIN CERTIFICATE-----',
+        "contains no certificate", "SSL_CERT_FILE", "PEM file", "SSL_CERT_FILE={folder}/ca.pem\n",
     ),
     Mistake(
         "settings from a server that is down", "CONFIG_URL=http://127.0.0.1:{port}/x.env\n",
@@ -269,14 +270,14 @@ OWN = [
     ),
     Mistake(
         "Anthropic's variable", CALLER + "ANTHROPIC_BASE_URL=https://api.anthropic.com\n",
-        ".env:2  ANTHROPIC_BASE_URL: unknown variable; this relay calls it PROVIDER_ANTHROPIC_BASE_URL; set "
-        "PROVIDER_ANTHROPIC_KIND=anthropic and PROVIDER_ANTHROPIC_MODELS, too",
+        ".env:2  ANTHROPIC_BASE_URL: unknown variable; in this relay the setting is PROVIDER_ANTHROPIC_BASE_URL; also set "
+        "PROVIDER_ANTHROPIC_KIND=anthropic and PROVIDER_ANTHROPIC_MODELS",
         "unknown variable", "ANTHROPIC_BASE_URL", "PROVIDER_ANTHROPIC_BASE_URL",
         CALLER + "PROVIDER_ANTHROPIC_BASE_URL=https://api.anthropic.com\nPROVIDER_ANTHROPIC_KIND=anthropic\n"
         "PROVIDER_ANTHROPIC_MODELS=claude-sonnet-4-5\n",
     ),
     Mistake(
-        "proxy", "HTTPS_PROXY=http://proxy:3128\n", ".env:1  HTTPS_PROXY: unknown variable; this relay calls it UPSTREAM_PROXY",
+        "proxy", "HTTPS_PROXY=http://proxy:3128\n", ".env:1  HTTPS_PROXY: unknown variable; in this relay the setting is UPSTREAM_PROXY",
         "unknown variable", "HTTPS_PROXY", "UPSTREAM_PROXY", "UPSTREAM_PROXY=http://proxy:3128\n",
     ),
     Mistake(

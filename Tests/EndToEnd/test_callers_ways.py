@@ -201,14 +201,14 @@ def test_redirects_stay_with_the_host(sites, certified):
         # An encrypted document may come from another host: it is downloaded, and cannot be opened here.
         one.target = f"https://127.0.0.1:{elsewhere.port}/end"
         code, text = check(CONFIG_URL=safe, CONFIG_KEY="x", **trust)
-        assert code == 78 and "does not open with CONFIG_KEY" in text and other.asked == ["/end"]
+        assert code == 78 and "cannot be decrypted with CONFIG_KEY" in text and other.asked == ["/end"]
 
 
 def test_redirects_end(sites):
     one, _ = sites
     one.target = "/again"
     code, text = check(CONFIG_URL=f"http://127.0.0.1:{one.port}/")
-    assert code == 78 and "redirected more than 5 times" in text and len(one.asked) == 6
+    assert code == 78 and "redirects more than 5 times" in text and len(one.asked) == 6
 
 
 # Connections ------------------------------------------------------------------------------------------------------

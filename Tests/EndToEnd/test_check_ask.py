@@ -213,7 +213,7 @@ def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None
     assert told["host"].startswith("host k1: not confirmed: cannot resolve no-such-host.invalid")
     assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1")
     assert told["path"] == f"path k1: not confirmed: the vendor answered 404 to GET {at}/row/v2/models; check the base URL"
-    assert told["large"].startswith("large k1: not confirmed: the answer of ")
+    assert told["large"].startswith("large k1: not confirmed: the response of ")
     assert told["hostile"].startswith("hostile k1: not confirmed: the response is not JSON")
     assert told["redirect"].startswith(f"redirect k1: not confirmed: the vendor redirects to {at}/row/v1/models?key=...")
     slow = [line for line in lines if line.startswith("slow-")]

@@ -144,4 +144,4 @@ def test_a_loop_that_is_stuck_does_not_keep_the_process(vendor: Vendor) -> None:
     relay.ended = True
     relay.reader.join(5)
     assert 3 <= took < 8, took
-    relay.wait_for_line(lambda line: line["level"] == "error" and "by force" in line["message"])
+    relay.wait_for_line(lambda line: line["level"] == "error" and "killing the process" in line["message"])

@@ -59,7 +59,7 @@ def test_there_are_enough_rows() -> None:
     [
         (["chek"], "unknown command: chek; did you mean check?", ["check"]),
         (["--port"], "unknown option: --port", ["help"]),
-        (["check", "--all"], "check takes --ask only", ["check", "--ask"]),
+        (["check", "--all"], "check: the only option is --ask", ["check", "--ask"]),
     ],
 )  # fmt: skip
 def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, mended: list[str]) -> None:
@@ -74,7 +74,7 @@ def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.mkdir()
     ended = run(["check"], tmp_path, {})
-    assert reported(ended) == [".env  .env: Is a directory; name a file, this is a folder"]
+    assert reported(ended) == [".env  .env: Is a directory; set the path of a file, this is a folder"]
     file.rmdir()
     file.write_bytes("PORT=5001\n".encode("utf-16"))
     ended = run(["check"], tmp_path, {})
@@ -102,7 +102,7 @@ def test_what_another_user_may_not_read_or_have(tmp_path: Path) -> None:
         )
 
     unreadable = as_nobody("check")
-    advice = "make it readable for user 65534, or name another file"
+    advice = "make it readable for user 65534, or set another path"
     assert reported(unreadable) == [f".env  .env: Permission denied; {advice}"], unreadable.stderr
     file.chmod(0o644)
     assert as_nobody("check").stderr == ""
@@ -121,7 +121,7 @@ def test_an_address_that_cannot_be_had(tmp_path: Path, host: str) -> None:
         port = other.getsockname()[1]
         ended = run([], tmp_path, {"HOST": host, "PORT": str(port)})
     reason = {
-        "127.0.0.1": "Address already in use; set PORT to a free one, or end the program that has it (`ss -ltnp` shows which)",
+        "127.0.0.1": "Address already in use; set PORT to a free port, or stop the program that uses it (`ss -ltnp` shows which)",
         "192.0.2.7": "Cannot assign requested address; set HOST to an address of this machine, or to 0.0.0.0 for all",
     }[host]
     assert ended.returncode == 1 and f"cannot listen on {host} port {port}: {reason}" in ended.stderr

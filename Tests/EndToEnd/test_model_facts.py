@@ -177,7 +177,7 @@ def test_the_command_reads_the_lists(lists, source):
 def test_a_list_that_cannot_be_read_is_told(lists):
     live = settings(lists) | {"PROVIDER_A_BASE_URL": "http://127.0.0.1:9"}
     done = printed("models", "--live", **live)
-    assert done.returncode == 0 and "the list of a was not read" in done.stderr and "not read" in done.stdout
+    assert done.returncode == 0 and "cannot read the model list of a" in done.stderr and "not read" in done.stdout
     assert printed("models", "--live", "--x", **live).returncode == 64
 
 
@@ -186,7 +186,7 @@ def test_a_list_that_cannot_be_read_is_told(lists):
     [
         ("gpt-4o", "no model before ="), ("gpt-4o=colour:red", "is not one of context, output"), ("gpt-4o=context:many", "context must be a number"),
         ("gpt-4o=context:0", "context must be a number"), ("gpt-4o=tools:maybe", "tools must be true or false"),
-        ("gpt-4o=context", "is not a word and its value"), ("gpt-4o=context:1;gpt-4o=output:1", "is there twice"),
+        ("gpt-4o=context", "is not word:value"), ("gpt-4o=context:1;gpt-4o=output:1", "is listed twice"),
         ("gpt-4o=input_modalities:a b", "must be names joined by +"), ("gpt-4o=prompt:0.1", "is not one of"), ("=context:1", "no model before ="),
     ],
 )  # fmt: skip

@@ -52,9 +52,9 @@ def test_all_problems_are_told_at_once(problems):
         'PANEL_XA_VISION_SUMMARY_MODEL: "vs vs" is not the name of a model',
         "PANEL_XA_MODLES: unknown variable; did you mean PANEL_XA_MODELS?",
         "PANEL_XB_MODELS: PANEL_XB_SUMMARY_MODEL is not set; did you mean PANEL_XA_MODELS?",
-        "PANEL_XC_SUMMARY_MODEL: without mode direct PANEL_XC_MODELS must be set",
-        "PANEL_XD_MODELS: mode direct asks no members; remove this line",
-        "PANEL_XE_MIN_ANSWERS: 2 answers of 1 member cannot be had",
+        "PANEL_XC_SUMMARY_MODEL: PANEL_XC_MODELS must be set, unless the mode is direct",
+        "PANEL_XD_MODELS: the mode direct has no members; remove this line",
+        "PANEL_XE_MIN_ANSWERS: 2 responses are more than 1 member can give",
     ])  # fmt: skip
 
 
@@ -65,10 +65,10 @@ def test_a_panel_may_not_contain_itself(problems):
         PANEL_OWN_MODELS="own", PANEL_OWN_SUMMARY_MODEL="s", PANEL_FREE_MODELS="own,a", PANEL_FREE_SUMMARY_MODEL="s",
     )  # fmt: skip
     assert told == sorted([
-        "PANEL_A_SUMMARY_MODEL: the panel asks itself: first > panel-b > first",
-        "PANEL_OWN_SUMMARY_MODEL: the panel asks itself: own > own",
-        "PANEL_PANEL_B_SUMMARY_MODEL: the panel asks itself: panel-b > first > panel-b",
-        'PANEL_FREE_SUMMARY_MODEL: the panel asks more than 64 models, with those of panels in it',
+        "PANEL_A_SUMMARY_MODEL: the panel calls itself: first > panel-b > first",
+        "PANEL_OWN_SUMMARY_MODEL: the panel calls itself: own > own",
+        "PANEL_PANEL_B_SUMMARY_MODEL: the panel calls itself: panel-b > first > panel-b",
+        'PANEL_FREE_SUMMARY_MODEL: the panel calls more than 64 models, including those of nested panels',
     ])  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_names_are_unique_and_bounded(problems):
     assert told == sorted([
         'PANEL_X_NAME: "a" is also a model of a provider; give the panel another name',
         'PANEL_TWIN_SUMMARY_MODEL: "twin" is also the name of the panel of PANEL_OTHER_NAME',
-        "PANEL_MANY_SUMMARY_MODEL: the panel asks more than 64 models, with those of panels in it",
+        "PANEL_MANY_SUMMARY_MODEL: the panel calls more than 64 models, including those of nested panels",
     ])  # fmt: skip
 
 
@@ -90,4 +90,4 @@ def test_members_are_permitted_models_that_chat(problems):
         PROVIDER_MIN_KIND="onemin", PROVIDER_MIN_API_KEYS="v-1", SUBSET_OF_ONE_MIN_PERMITTED_MODELS="gpt-4o-mini,whisper-1",
         PERMIT_MODELS_FROM_SUBSET_ONLY="true", PANEL_X_MODELS="gpt-4o-mini,gpt-4o,whisper-1", PANEL_X_SUMMARY_MODEL="min/gpt-4o-mini",
     )  # fmt: skip
-    assert told == ['PANEL_X_MODELS: "whisper-1" does not chat', 'PANEL_X_MODELS: no provider serves "gpt-4o"']
+    assert told == ['PANEL_X_MODELS: "whisper-1" does not support chats', 'PANEL_X_MODELS: no provider serves "gpt-4o"']

@@ -111,7 +111,7 @@ def test_settings_with_problems_change_nothing(documented):
         assert said(http) == "by first/1"
         it.relay.signal(signal.SIGHUP)
         it.relay.wait_for_line(
-            lambda line: line["message"] == "settings are not reloaded"
+            lambda line: line["message"] == "settings were not reloaded"
         )
         assert said(http) == "by first/1"
 
@@ -166,7 +166,7 @@ def test_what_needs_a_restart_is_named_until_it_is_as_at_the_start(documented):
     for change in changes:
         assert it.reload(**change).json() == OK
     it.relay.signal(signal.SIGHUP)
-    wait_for(lambda: sum(line["message"] == "settings are the same" for line in it.relay.log_lines()) == 2)
+    wait_for(lambda: sum(line["message"] == "settings have not changed" for line in it.relay.log_lines()) == 2)
     assert named() == ["THREADS", "THREADS, SLOT_SECONDS", "THREADS, SLOT_SECONDS"]
 
 
@@ -174,7 +174,7 @@ def test_the_log_level_changes_at_once(documented):
     it = documented(LOG_LEVEL="error")
     assert it.reload(LOG_LEVEL="info").json() == OK
     it.relay.wait_for_line(
-        lambda line: line["message"] == "settings are the same" or "duration_ms" in line
+        lambda line: line["message"] == "settings have not changed" or "duration_ms" in line
     )
 
 

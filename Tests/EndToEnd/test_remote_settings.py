@@ -173,17 +173,17 @@ def test_a_document_sealed_with_gcm(start, host):
         + base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode()
     )
     code, said = check(CONFIG_URL=host.url, CONFIG_KEY=KEY)
-    assert code == 78 and "does not open" in said
+    assert code == 78 and "cannot be decrypted" in said
 
 
 @pytest.mark.parametrize(
     ("document", "environment", "words"),
     [
-        (BASE, {"CONFIG_KEY": KEY}, "the document does not open with CONFIG_KEY"),
+        (BASE, {"CONFIG_KEY": KEY}, "the document cannot be decrypted with CONFIG_KEY"),
         (
             ecb(BASE, "another key"),
             {"CONFIG_KEY": KEY},
-            "the document does not open with CONFIG_KEY",
+            "the document cannot be decrypted with CONFIG_KEY",
         ),
         ("a: 1\nproviders:\n  - x\n", {}, "the document is YAML"),
         (
@@ -194,7 +194,7 @@ def test_a_document_sealed_with_gcm(start, host):
         (
             BASE + "CONFIG_KEY=x\n",
             {},
-            "CONFIG_KEY: is read from the process environment and the .env file only",
+            "CONFIG_KEY: can only be set in the process environment and the .env file",
         ),
         (b"A=" + bytes(1 << 20), {}, "the document is larger than 1 MB"),
     ],
@@ -212,7 +212,7 @@ def test_a_document_that_cannot_be_had(start, host):
     code, said = check(CONFIG_URL=host.url, **own)
     assert (
         code == 78
-        and "CONFIG_URL: the document cannot be read: the server answered 503" in said
+        and "CONFIG_URL: the document cannot be read: the server returned 503" in said
     )
     assert check(CONFIG_URL=host.url, CONFIG_REQUIRED="false", **own)[0] == 0
     host.status, host.moves = 200, 5
@@ -230,13 +230,13 @@ def test_reload_and_poll(start, host):
     wait_for(lambda: len(host.asked) > told + 2)
     assert host.asked[-1] == host.tag, "an unchanged document is not sent again"
     host.says("BAD=1\n")
-    relay.wait_for_line(lambda line: line["message"] == "settings are not reloaded")
+    relay.wait_for_line(lambda line: line["message"] == "settings were not reloaded")
     told = len(host.asked)
     wait_for(lambda: len(host.asked) > told + 3)
     assert serves(relay, "second")
     assert (
         sum(
-            line["message"] == "settings are not reloaded" for line in relay.log_lines()
+            line["message"] == "settings were not reloaded" for line in relay.log_lines()
         )
         < 5
     ), "told once"
@@ -307,7 +307,7 @@ def test_a_document_that_was_not_needed_at_the_start_is_kept_later(start, host, 
 def test_a_start_without_the_document_says_so(start, host):
     host.status = 503
     relay = start(CONFIG_REQUIRED="false", ANONYMOUS_MODELS="all", PROVIDER_E_KIND="echo")
-    relay.wait_for_line(lambda line: "the document cannot be read: the server answered 503" in line.get("problem", ""))
+    relay.wait_for_line(lambda line: "the document cannot be read: the server returned 503" in line.get("problem", ""))
     host.status = 200
     relay.signal(signal.SIGHUP)
     wait_for(lambda: serves(relay))

@@ -71,7 +71,7 @@ def test_check(tmp_path: Path) -> None:
     )
     assert (
         short.returncode == 0
-        and short.stderr.count("`openssl rand -hex 24` makes a good one") == 2
+        and short.stderr.count("`openssl rand -hex 24` makes a secure value") == 2
     )
     short = run("check", tmp_path, FILE_ID_SECRET="sk-a")
     assert (
@@ -90,7 +90,7 @@ def test_check(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ("serv", "unknown command: serv; did you mean serve?"), ("start", "unknown command: start"),
-        ("--port", "unknown option: --port"), ("check now", "check takes --ask only"),
+        ("--port", "unknown option: --port"), ("check now", "check: the only option is --ask"),
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:
@@ -112,15 +112,15 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
         return ended.stderr
 
     port = str(free_port())
-    refused = f"health: cannot connect to 127.0.0.1:{port}: Connection refused; does a relay run there"
+    refused = f"health: cannot connect to 127.0.0.1:{port}: Connection refused; check that the relay runs with this HOST and PORT"
     assert told(PORT=port).startswith(refused)
     assert told(PORT=port, HOST="::1").startswith(
         f"health: cannot connect to [::1]:{port}: "
     )
     assert "PORT" in told(PORT="x")
     for said, reason in {
-        b"": "does not answer: it closes the connection", b"SSH-2.0-OpenSSH\r\n": "is no relay",
-        b"HTTP/1.1 503 Service Unavailable\r\n\r\n": "answers with status 503",
+        b"": "did not respond: it closed the connection", b"SSH-2.0-OpenSSH\r\n": "is not a relay",
+        b"HTTP/1.1 503 Service Unavailable\r\n\r\n": "returned status 503",
     }.items():  # fmt: skip
         with socket.create_server(("127.0.0.1", 0)) as other:
 
@@ -147,7 +147,7 @@ def test_the_start_says_where_limits_are_counted(
         ),
         (
             {"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1},
-            "limits: in memcached, looked for",
+            "limits: in memcached, which is being searched for",
         ),
     ):
         relay = start_relay(**settings)
@@ -231,7 +231,7 @@ def test_planted_secrets_are_never_shown(
                 ]
     relay.stop()
     log = relay.text()
-    assert "fast" in log and "refused" in log
+    assert "fast" in log and "rejected" in log
     told = "\n".join(texts)
     for secret in (token, other, one, two, three):
         assert secret not in told and secret[:12] not in told
@@ -286,11 +286,11 @@ def test_the_models_of_the_settings() -> None:
     }  # fmt: skip
     done = told("models", **env)
     assert done.returncode == 0 and done.stdout.splitlines() == [
-        "MODEL  PROVIDER  ITS NAME THERE  PRIORITY  WEIGHT  USD/1000     CONTEXT  OUTPUT  CAN                                 ENDS",
-        "fast   row       big/model:1     1         1       0.001/0.004                   tools,structured_outputs,streaming",
-        "fast   e                         2         1                                     tools,structured_outputs,streaming",
-        "other  e                         2         1                                     tools,structured_outputs,streaming",
-        "row also serves what its vendor lists; GET /v1/models of the running relay shows these.",
+        "MODEL  PROVIDER  UPSTREAM NAME  PRIORITY  WEIGHT  USD/1000     CONTEXT  OUTPUT  CAN                                 ENDS",
+        "fast   row       big/model:1    1         1       0.001/0.004                   tools,structured_outputs,streaming",
+        "fast   e                        2         1                                     tools,structured_outputs,streaming",
+        "other  e                        2         1                                     tools,structured_outputs,streaming",
+        "row also serves the models that its vendor lists; GET /v1/models of the running relay shows these.",
     ]
     found = json.loads(told("models", "--json", **env).stdout)
     parameters = ["max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs"]

@@ -35,7 +35,7 @@ def test_the_key_of_a_document_is_any_text(start_relay, tmp_path, host):
         code, text = check(CONFIG_URL=host.url, CONFIG_KEY=key)
         assert code == 78 and "CONFIG_KEY: " in text and "1 to 512 bytes of text" in text
     code, text = check(CONFIG_URL=host.url, CONFIG_KEY="é" * 256)
-    assert "does not open with CONFIG_KEY" in text
+    assert "cannot be decrypted with CONFIG_KEY" in text
 
 
 # The start ---------------------------------------------------------------------------------------------------------

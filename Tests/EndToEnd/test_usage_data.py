@@ -168,10 +168,10 @@ def test_words_that_are_not_understood(tmp_path):
         ["--by", "day", "--by", "day"],
     ):  # fmt: skip
         found = told("usage", *words)
-        assert found.returncode == 64 and found.stderr.startswith("usage takes --by key|model|provider|day, --days N"), words
+        assert found.returncode == 64 and found.stderr.startswith("usage: the only options are --by key|model|provider|day, --days N"), words
     nowhere = told("usage")
     assert nowhere.returncode == 1
-    assert nowhere.stderr == "usage: no records are kept; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE\n"
+    assert nowhere.stderr == "usage: no usage records are stored; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE\n"
     assert told("usage", USAGE_LOG_FILE="-").returncode == 1
 
 
@@ -184,7 +184,7 @@ def test_lines_of_a_file(launch, server, team, tmp_path):
     with file.open("a") as more:
         more.write("no record\n")
     assert json.loads(told("usage", "--json", **environment).stdout)["bad_lines"] == 1
-    assert told("usage", **environment).stdout.endswith("Lines that are no records: 1.\n")
+    assert told("usage", **environment).stdout.endswith("Lines that are not records: 1.\n")
     file.write_text(file.read_text().removesuffix("no record\n"))
 
 

@@ -60,7 +60,7 @@ extension PeerAddress {
     private static func networks(_ texts: String...) -> [Network] { texts.map(network) }
 
     private static func network(_ text: String) -> Network {
-        guard let network = Network(text) else { preconditionFailure("\(text) is no network") }
+        guard let network = Network(text) else { preconditionFailure("\(text) is not a network") }
         return network
     }
 }

@@ -60,7 +60,7 @@ package struct Download: Sendable {
             if let problem = problem(from: place, to: next) { return .failed(problem) }
             place = next
         }
-        return .failed("it is redirected more than \(Self.redirects) times")
+        return .failed("the URL redirects more than \(Self.redirects) times")
     }
 
     /// Returns the URL that the response redirects to; nil if it does not redirect.
@@ -76,8 +76,8 @@ package struct Download: Sendable {
     private func problem(from old: String, to new: String) -> String? {
         guard let from = Endpoint(old, EndpointOptions()), let to = Endpoint(new, EndpointOptions()),
             let (oldHost, newHost) = from.host.flatMap({ old in to.host.map { (old, $0) } })
-        else { return "it is redirected to what is no URL" }
-        let hosts = "it is redirected from \(oldHost) to \(newHost)"
+        else { return "the URL redirects to an invalid URL" }
+        let hosts = "the URL redirects from \(oldHost) to \(newHost)"
         guard to.isHTTPS || !from.isHTTPS && to.isHTTP else { return "\(hosts) without TLS, which is not followed" }
         if from.hasOrigin(of: to) || from.isUpgraded(by: to) { return nil }
         guard from.isHTTPS, to.isHTTPS, isSealed else {
@@ -99,7 +99,7 @@ package struct Download: Sendable {
         switch status {
         case 200: return .document(received.bytes, tag: received.tag)
         case 304 where tag != nil: return .unchanged
-        default: return .failed("the server answered \(status)")
+        default: return .failed("the server returned \(status)")
         }
     }
 

@@ -85,8 +85,8 @@ package final class Fetcher: @unchecked Sendable {
         else {
             // The server chose the target of a redirect, not the caller.
             throw isFirst
-                ? FetchFailure(.badURL, "not a URL that is fetched")
-                : FetchFailure(.unavailable, "redirected to a URL that is not fetched")
+                ? FetchFailure(.badURL, "not a URL that the relay may download")
+                : FetchFailure(.unavailable, "redirected to a URL that the relay must not download")
         }
         do throws(TransportError) {
             return try await client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))

@@ -31,18 +31,18 @@ extension TransportError {
         case .unreachable:
             switch CURLcode(code) {
             case CURLE_COULDNT_RESOLVE_HOST: "cannot resolve \(host)"
-            case CURLE_COULDNT_RESOLVE_PROXY: "cannot resolve the proxy on the way to \(host)"
+            case CURLE_COULDNT_RESOLVE_PROXY: "cannot resolve the proxy for \(host)"
             default: "cannot connect to \(host)"
             }
         case .insecure: "no trusted connection to \(host)"
         case .connectTimeout: "no connection to \(host) in time"
-        case .firstByteTimeout: "\(host) did not begin to answer in time"
-        case .idleTimeout: "\(host) was silent for too long"
-        case .totalTimeout: "\(host) did not end its answer in time"
-        case .late: "\(host) did not answer by the deadline"
+        case .firstByteTimeout: "\(host) did not begin to respond in time"
+        case .idleTimeout: "\(host) sent no data for too long"
+        case .totalTimeout: "\(host) did not complete its response in time"
+        case .late: "\(host) did not respond by the deadline"
         case .broken: "the connection to \(host) broke"
-        case .tooLarge: "the answer of \(host) is too large"
-        case .overloaded: "no memory for the answer of \(host)"
+        case .tooLarge: "the response of \(host) is too large"
+        case .overloaded: "no memory for the response of \(host)"
         case .cancelled: "cancelled"
         }
     }

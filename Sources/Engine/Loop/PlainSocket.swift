@@ -71,7 +71,7 @@ package struct PlainSocket: ~Copyable {
         while true {
             let count = recv(descriptor, room.baseAddress, room.count, 0)
             if count > 0 { return count }
-            if count == 0 { throw SocketFailure(reason: "it closed the connection") }
+            if count == 0 { throw SocketFailure(reason: "the connection was closed") }
             if errno == EAGAIN { return 0 }
             guard errno == EINTR else { throw SocketFailure(code: errno) }
         }
@@ -97,7 +97,7 @@ package struct PlainSocket: ~Copyable {
 package struct SocketFailure: Error, Sendable {
     package let reason: String
 
-    package static let late = SocketFailure(reason: "no answer in time")
+    package static let late = SocketFailure(reason: "no response in time")
 
     init(reason: String) { self.reason = reason }
 

@@ -61,7 +61,7 @@ package enum Listener {
     private static func failure(_ host: String, _ port: Int) -> Failure {
         let advice =
             switch errno {
-            case EADDRINUSE: "; set PORT to a free one, or end the program that has it (`ss -ltnp` shows which)"
+            case EADDRINUSE: "; set PORT to a free port, or stop the program that uses it (`ss -ltnp` shows which)"
             case EACCES: "; set PORT to 1024 or more, lower ones need CAP_NET_BIND_SERVICE"
             case EADDRNOTAVAIL: "; set HOST to an address of this machine, or to 0.0.0.0 for all"
             default: ""

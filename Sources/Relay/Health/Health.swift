@@ -31,7 +31,7 @@ func askForHealth(_ relay: Settings.Address) -> Health {
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(host, String(relay.port), &hints, &found) == 0, let address = found?.pointee else {
-        return .unreachable("\(place) is no address")
+        return .unreachable("\(place) is not an address")
     }
     defer { freeaddrinfo(found) }
     let descriptor = socket(address.ai_family, address.ai_socktype, 0)
@@ -43,13 +43,13 @@ func askForHealth(_ relay: Settings.Address) -> Health {
     }
     guard connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 else {
         // The queue of connections is full, so nobody accepts them. `SO_SNDTIMEO` bounds the wait.
-        if errno == EINPROGRESS || errno == EAGAIN { return .silent("nobody takes connections at \(place)") }
-        let hint = errno == ECONNREFUSED ? "; does a relay run there, with this HOST and PORT?" : ""
+        if errno == EINPROGRESS || errno == EAGAIN { return .silent("no server accepts connections at \(place)") }
+        let hint = errno == ECONNREFUSED ? "; check that the relay runs with this HOST and PORT" : ""
         return .unreachable("cannot connect to \(place): \(systemError)\(hint)")
     }
     let request = Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-        return .silent("\(place) takes no request: \(systemError)")
+        return .silent("cannot send the request to \(place): \(systemError)")
     }
     return answer(descriptor, place)
 }
@@ -57,12 +57,14 @@ func askForHealth(_ relay: Settings.Address) -> Health {
 private func answer(_ descriptor: Int32, _ place: String) -> Health {
     var bytes = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
     let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
-    if count < 0, errno == EAGAIN { return .silent("\(place) does not answer within 3 seconds") }
+    if count < 0, errno == EAGAIN { return .silent("\(place) did not respond within 3 seconds") }
     guard count > 0 else {
-        return .other("\(place) does not answer: \(count == 0 ? "it closes the connection" : systemError)")
+        return .other("\(place) did not respond: \(count == 0 ? "it closed the connection" : systemError)")
     }
     let text = String(decoding: bytes[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
     if text == "HTTP/1.1 200 " { return .serves }
-    guard count == bytes.count, text.hasPrefix("HTTP/1.") else { return .other("what answers at \(place) is no relay") }
-    return .other("\(place) answers with status \(text.dropFirst(9).prefix(3))")
+    guard count == bytes.count, text.hasPrefix("HTTP/1.") else {
+        return .other("the server at \(place) is not a relay")
+    }
+    return .other("\(place) returned status \(text.dropFirst(9).prefix(3))")
 }

@@ -31,7 +31,7 @@ package struct AdminSettings: Sendable, Equatable {
         timeZone = reader.text("ADMIN_TIMEZONE") ?? ""
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
-        if password == username { reader.note("ADMIN_PASSWORD", "is the same as ADMIN_USERNAME") }
+        if password == username { reader.note("ADMIN_PASSWORD", "must differ from ADMIN_USERNAME") }
         listener = reader.adminListener()
     }
 }
@@ -54,7 +54,7 @@ extension SettingsReader {
         guard !problems.contains(where: { $0.name?.hasPrefix("ADMIN_PASSWORD") ?? false }) else { return }
         // Records are summed by its days with and without a password.
         let lonely = rows.filter { given[$0] != nil && $0 != .global("ADMIN_TIMEZONE") }
-        for key in lonely { warn(key, "does nothing without ADMIN_PASSWORD") }
+        for key in lonely { warn(key, "has no effect without ADMIN_PASSWORD") }
     }
 }
 
@@ -62,35 +62,45 @@ extension SettingSection {
     static let admin = SettingSection(
         "Admin pages",
         [
-            SettingRow("ADMIN_USERNAME", .token, "admin", "name to log in with"),
+            SettingRow("ADMIN_USERNAME", .token, "admin", "user name for logging in"),
             SettingRow(
                 "ADMIN_PASSWORD",
                 .password,
                 "",
-                "password to log in with; unset: there are no admin pages",
+                "password for logging in; default: the admin pages are off",
                 .secret
             ),
             SettingRow(
                 "ADMIN_LISTEN",
                 .listener,
                 "",
-                "address and port of a socket that alone serves /admin, with /health and /metrics; unset: the public one does"
+                "address and port of a separate socket for /admin, /health and /metrics; default: the socket of HOST and PORT"
             ),
-            SettingRow("ADMIN_LOG_ENTRIES", .number(1...1_000_000), "10000", "records of requests kept in memory"),
-            SettingRow("ADMIN_LOG_BODIES", .boolean, "false", "true: records hold bodies of requests and responses"),
+            SettingRow(
+                "ADMIN_LOG_ENTRIES",
+                .number(1...1_000_000),
+                "10000",
+                "maximum number of request records in memory"
+            ),
+            SettingRow(
+                "ADMIN_LOG_BODIES",
+                .boolean,
+                "false",
+                "true: request records include bodies of requests and responses"
+            ),
             SettingRow(
                 "ADMIN_BODY_KB",
                 .number(1...256),
                 "16",
-                "kilobytes of each body that records hold with ADMIN_LOG_BODIES"
+                "kilobytes of each body that a record includes with ADMIN_LOG_BODIES"
             ),
-            SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone in which sums and /v1/usage count days"),
-            SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168", "hours until a login ends"),
+            SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone of the days in sums and in /v1/usage"),
+            SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168", "hours after which a login expires"),
             SettingRow(
                 "ADMIN_SESSION_SECRET",
                 .token,
                 "",
-                "secret that signs logins, the same for all relays at one memcached; unset: a new one at each start",
+                "secret that signs logins, the same for all relays that share a memcached; default: a new secret at each start",
                 .secret
             ),
         ]

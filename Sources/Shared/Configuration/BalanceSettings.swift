@@ -101,40 +101,50 @@ extension SettingSection {
                 "BALANCE",
                 .choice(BalanceSettings.Order.allCases.map(\.rawValue)),
                 BalanceSettings.Order.sequence.rawValue,
-                "order within a priority; smooth: the same shares, interleaved; least-load: by free capacity"
+                "order of providers with the same priority; smooth: same shares, interleaved; least-load: most free capacity first"
             ),
             SettingRow(
                 "BALANCE_SCOPE",
                 .choice(BalanceSettings.Scope.allCases.map(\.rawValue)),
                 BalanceSettings.Scope.caller.rawValue,
-                "global: all callers share one order"
+                "scope of the order; global: all callers share it"
             ),
             SettingRow(
                 "AFFINITY",
                 .options(BalanceSettings.Affinity.allCases.map(\.rawValue)),
                 "off",
-                "calls of one value keep to one provider and key; of several the first that a call has"
+                "send requests with the same value to the same provider and key; the first field that is present wins"
             ),
             SettingRow(
                 "QUEUE_TIMEOUT",
                 .duration(.zero ... .seconds(3_600)),
                 "0",
-                "time for which a call waits for the capacity of its providers"
+                "longest time that a call waits for free capacity of its providers"
             ),
-            SettingRow("FALLBACK", .boolean, "true", "false: no other provider is asked after a failure"),
-            SettingRow("FALLBACK_ATTEMPTS", .number(0...1_000), "0", "most candidates that a request asks; 0: all"),
+            SettingRow("FALLBACK", .boolean, "true", "false: do not try another provider after a failure"),
+            SettingRow(
+                "FALLBACK_ATTEMPTS",
+                .number(0...1_000),
+                "0",
+                "maximum number of candidates that are tried for a request; 0: all"
+            ),
             SettingRow(
                 "FALLBACK_DEADLINE",
                 .duration(.milliseconds(1) ... .seconds(86_400)),
                 "600",
-                "time within which the answer of one of several candidates must begin"
+                "time after which a request with several candidates fails unless a response has begun"
             ),
-            SettingRow("BREAKER_FAILURES", .number(1...1_000), "3", "failures in a row that put a candidate last"),
+            SettingRow(
+                "BREAKER_FAILURES",
+                .number(1...1_000),
+                "3",
+                "consecutive failures that open the circuit breaker of a candidate"
+            ),
             SettingRow(
                 "BREAKER_SECONDS",
                 .duration(.milliseconds(1) ... .seconds(86_400)),
                 "60",
-                "time for which it stays last; then one request tries it"
+                "time that the circuit breaker stays open; then one request probes the candidate"
             ),
         ]
     )

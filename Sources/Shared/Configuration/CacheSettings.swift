@@ -83,12 +83,12 @@ extension SettingsReader {
         case .memory where settings.mostBytes > room:
             note(
                 "CACHE_MAX_MB",
-                "\(settings.mostBytes / 1_048_576) MB do not fit into MEMORY_MB (\(memory.bytes / 1_048_576)) beside"
+                "\(settings.mostBytes / 1_048_576) MB do not fit into MEMORY_MB (\(memory.bytes / 1_048_576)) besides"
                     + " requests; set it to at most \(room / 1_048_576), or more MEMORY_MB"
             )
         case .memcached where limits.store == .memory:
-            note("CACHE_STORE", "memcached needs MEMCACHED_HOST or MEMCACHED_SERVERS")
-        case .data where settings.directory == nil: note("CACHE_STORE", "data needs DATA_DIR")
+            note("CACHE_STORE", "memcached requires MEMCACHED_HOST or MEMCACHED_SERVERS")
+        case .data where settings.directory == nil: note("CACHE_STORE", "data requires DATA_DIR")
         case .memory, .memcached, .data: break
         }
         return settings
@@ -97,41 +97,51 @@ extension SettingsReader {
 
 extension SettingSection {
     static let cache = SettingSection(
-        "Cache of answers",
+        "Response cache",
         [
-            SettingRow("CACHE", .boolean, "false", "true: answers are kept, and equal requests get the same again"),
+            SettingRow(
+                "CACHE",
+                .boolean,
+                "false",
+                "true: responses are cached, and equal requests get the same response again"
+            ),
             SettingRow(
                 "CACHE_TTL",
                 .duration(.zero ... .seconds(31_536_000)),
                 "0",
-                "time for which an answer is kept; 0: until others need its room"
+                "lifetime of a cache entry; 0: until it is evicted"
             ),
             SettingRow(
                 "CACHE_COALESCE",
                 .boolean,
                 "false",
-                "true: equal requests at the same time wait for the answer of the first"
+                "true: equal concurrent requests share one upstream call"
             ),
-            SettingRow("CACHE_MAX_ENTRIES", .number(1...10_000_000), "1000", "most answers in memory, or in DATA_DIR"),
+            SettingRow(
+                "CACHE_MAX_ENTRIES",
+                .number(1...10_000_000),
+                "1000",
+                "maximum number of cache entries in memory, or in DATA_DIR"
+            ),
             SettingRow(
                 "CACHE_MAX_MB",
                 .megabytes(1...1_048_576),
                 "",
-                "room for them there; unset: 64, at most an eighth of MEMORY_MB"
+                "maximum size of these cache entries; default: 64, at most an eighth of MEMORY_MB"
             ),
             SettingRow(
                 "CACHE_SCOPE",
                 .choice(CacheSettings.Scope.allCases.map(\.rawValue)),
                 CacheSettings.Scope.key.rawValue,
-                "shared: all known callers share answers"
+                "scope of cache entries; shared: all known callers share them"
             ),
             SettingRow(
                 "CACHE_STORE",
                 .choice(CacheSettings.Store.allCases.map(\.rawValue)),
                 CacheSettings.Store.memory.rawValue,
-                "place of the answers; memcached: shared by all instances; data: in files of DATA_DIR"
+                "where responses are cached; memcached: shared by all instances; data: in files in DATA_DIR"
             ),
-            SettingRow("CACHE_MODELS", .patterns, "all", "models whose answers are kept"),
+            SettingRow("CACHE_MODELS", .patterns, "all", "models whose responses are cached"),
         ]
     )
 }

@@ -56,13 +56,13 @@ package struct CloudSettings: Sendable, Equatable {
         locations = reader.list(key("LOCATIONS"))
         tokenURL = reader.text(key("TOKEN_URL")) ?? ""
         if kind == .cloudflare {
-            reader.demand(["ACCOUNT_ID": "the id of the account at Cloudflare"], of: instance)
+            reader.demand(["ACCOUNT_ID": "the Cloudflare account id"], of: instance)
         } else {
-            reader.refuse(key("ACCOUNT_ID"), "only kind cloudflare has it; remove this line")
+            reader.refuse(key("ACCOUNT_ID"), "is only for the kind cloudflare; remove this line")
         }
         guard kind.isVertex else {
             for field in Self.ofVertex {
-                reader.refuse(key(field), "only kinds vertexai_gemini and vertexai_claude have it; remove this line")
+                reader.refuse(key(field), "is only for the kinds vertexai_gemini and vertexai_claude; remove this line")
             }
             return
         }
@@ -71,9 +71,9 @@ package struct CloudSettings: Sendable, Equatable {
         }
         for field in ["API_KEYS", "API_KEY", "KEY_WEIGHTS"] {
             let instead = "set CLIENT_ID, CLIENT_SECRET and REFRESH_TOKEN, and remove this line"
-            reader.refuse(key(field), "kind \(kind.rawValue) takes no keys; \(instead)")
+            reader.refuse(key(field), "the kind \(kind.rawValue) does not use API keys; \(instead)")
         }
-        reader.demand(["PROJECT_ID": "the id of the project in Google Cloud"], of: instance)
+        reader.demand(["PROJECT_ID": "the Google Cloud project id"], of: instance)
         if isPassthrough {
             for field in ["CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"] where reader.given[key(field)] != nil {
                 reader.warn(key(field), "is not used, because \(key("PASSTHROUGH").name) is true")
@@ -82,8 +82,8 @@ package struct CloudSettings: Sendable, Equatable {
             reader.demand(
                 [
                     "CLIENT_ID": "the id of an OAuth client",
-                    "CLIENT_SECRET": "that client's secret",
-                    "REFRESH_TOKEN": "an account's refresh token for that client",
+                    "CLIENT_SECRET": "the secret of the OAuth client",
+                    "REFRESH_TOKEN": "a refresh token of an account for the OAuth client",
                 ],
                 of: instance
             )

@@ -14,7 +14,10 @@ extension KeySettings {
                 let tokens = given.map(KeyToken.init)
                 for token in tokens {
                     guard let other = owners.updateValue(setting, forKey: token.digest) else { continue }
-                    reader.note(setting, other == setting ? "has one token twice" : shared(with: other, tokens, reader))
+                    reader.note(
+                        setting,
+                        other == setting ? "contains the same token twice" : shared(with: other, tokens, reader)
+                    )
                 }
                 reader.warnIfShort(setting, given)
                 let quotas = quotas(instance, reader)
@@ -41,18 +44,18 @@ extension KeySettings {
 extension SettingsReader {
     /// The length below which a key of a caller is reported as too short.
     private static let leastCharacters = 16
-    private static let advice = "`openssl rand -hex 24` makes a good one"
+    private static let advice = "`openssl rand -hex 24` makes a secure value"
 
     /// Warns about short tokens. This is not an error, since many private relays use short tokens.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
         guard tokens.contains(where: { $0.utf8.count < Self.leastCharacters }) else { return }
-        warn(key, "a token of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+        warn(key, "a token of fewer than \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
     }
 
     /// Rejects a short secret. An attacker who has a file id can try secrets offline, at any speed.
     mutating func refuseShortSecret(_ key: SettingKey) {
         guard let secret = text(key), secret.utf8.count < Self.leastCharacters else { return }
-        note(key, "a secret of under \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+        note(key, "a secret of fewer than \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
     }
 }
 
@@ -66,40 +69,40 @@ extension SettingFamily {
                 "TOKEN",
                 .tokens,
                 "",
-                "declares a caller: the key that it sends, or several of which it may send any",
+                "declares a caller: its key, or several keys that are equally valid",
                 .secret
             ),
             SettingRow("MODELS", .patterns, "all", "models that the caller may use"),
-            SettingRow("RATE_LIMIT", .limits, "", "limits of all its requests together"),
+            SettingRow("RATE_LIMIT", .limits, "", "limits of all requests of the caller together"),
             SettingRow(
                 "RATE_LIMIT_CHAT",
                 .limits,
                 "",
-                "limits of its chat requests, in place of RATE_LIMIT_CHAT"
+                "limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"
             ),
             SettingRow(
                 "RATE_LIMIT_IMAGES",
                 .limits,
                 "",
-                "limits of its image requests, in place of RATE_LIMIT_IMAGES"
+                "limits of the caller's image requests, in place of RATE_LIMIT_IMAGES"
             ),
             SettingRow(
                 "RATE_LIMIT_AUDIO",
                 .limits,
                 "",
-                "limits of its audio requests, in place of RATE_LIMIT_AUDIO"
+                "limits of the caller's audio requests, in place of RATE_LIMIT_AUDIO"
             ),
             SettingRow(
                 "RATE_LIMIT_FILES",
                 .limits,
                 "",
-                "limits of its file requests, in place of RATE_LIMIT_FILES"
+                "limits of the caller's file requests, in place of RATE_LIMIT_FILES"
             ),
             SettingRow(
                 "RATE_LIMIT_MODELS",
                 .limits,
                 "",
-                "limits of its model list requests, in place of RATE_LIMIT_MODELS"
+                "limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"
             ),
         ]
     )

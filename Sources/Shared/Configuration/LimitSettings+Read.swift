@@ -32,7 +32,7 @@ extension LimitSettings.Store {
         if host != nil && !servers.isEmpty {
             reader.note(
                 "MEMCACHED_HOST",
-                "MEMCACHED_SERVERS is set too (\(reader.place("MEMCACHED_SERVERS"))); remove one of them"
+                "MEMCACHED_SERVERS is also set (\(reader.place("MEMCACHED_SERVERS"))); remove one of them"
             )
         }
         if !servers.isEmpty {

@@ -50,20 +50,23 @@ extension Panel {
         if mode == .direct {
             for field in ["MODELS", "VISION_MODELS", "MIN_ANSWERS"] where reader.given[Self.key(instance, field)] != nil
             {
-                reader.note(Self.key(instance, field), "mode direct asks no members; remove this line")
+                reader.note(Self.key(instance, field), "the mode direct has no members; remove this line")
             }
             return
         }
         if text.members.isEmpty {
             if !reader.problems.contains(where: { $0.name == models.name }) {
-                reader.note(Self.key(instance, "SUMMARY_MODEL"), "without mode direct \(models.name) must be set")
+                reader.note(
+                    Self.key(instance, "SUMMARY_MODEL"),
+                    "\(models.name) must be set, unless the mode is direct"
+                )
             }
             return
         }
         let fewest = min(text.members.count, vision.members.count)
         if leastAnswers > fewest {
             let count = fewest == 1 ? "1 member" : "\(fewest) members"
-            reader.note(Self.key(instance, "MIN_ANSWERS"), "\(leastAnswers) answers of \(count) cannot be had")
+            reader.note(Self.key(instance, "MIN_ANSWERS"), "\(leastAnswers) responses are more than \(count) can give")
         }
     }
 
@@ -94,51 +97,92 @@ extension SettingFamily {
     static let panels = SettingFamily(
         "PANEL_",
         declaring: "SUMMARY_MODEL",
-        "Panels: virtual models that ask several models and summarise",
+        "Panels: virtual models that call several models and summarise their responses",
         [
-            SettingRow("SUMMARY_MODEL", .model, "", "declares a panel: the model that puts the answers together"),
-            SettingRow("MODELS", .list, "", "members: names of models or panels here, or provider/name"),
-            SettingRow("NAME", .model, "", "its name; unset: the NAME, lower case, - for _"),
+            SettingRow(
+                "SUMMARY_MODEL",
+                .model,
+                "",
+                "declares a panel: the model that summarises the members' responses"
+            ),
+            SettingRow(
+                "MODELS",
+                .list,
+                "",
+                "members of the panel: names of models or panels of this relay, or provider/name"
+            ),
+            SettingRow("NAME", .model, "", "model name of the panel; default: the NAME, in lower case, with - for _"),
             SettingRow(
                 "MODE",
                 .choice(Panel.Mode.allCases.map(\.rawValue)),
                 Panel.Mode.parallel.rawValue,
-                "direct: no members, only the summary model is asked"
+                "direct: no members, only the summary model is called"
             ),
             SettingRow(
                 "VISION_MODELS",
                 .list,
                 "",
-                "members if the last message of the user has a picture; unset: MODELS"
+                "members if the last user message has an image; default: MODELS"
             ),
-            SettingRow("VISION_SUMMARY_MODEL", .model, "", "summary model for such calls; unset: SUMMARY_MODEL"),
-            SettingRow("SUMMARY_PROMPT", .text, "", "prompt of the summary model; unset: a built-in one", .prompt),
-            SettingRow("VISION_SUMMARY_PROMPT", .text, "", "the same for pictures; unset: SUMMARY_PROMPT", .prompt),
+            SettingRow(
+                "VISION_SUMMARY_MODEL",
+                .model,
+                "",
+                "summary model if the last user message has an image; default: SUMMARY_MODEL"
+            ),
+            SettingRow("SUMMARY_PROMPT", .text, "", "prompt of the summary model; default: a built-in prompt", .prompt),
+            SettingRow(
+                "VISION_SUMMARY_PROMPT",
+                .text,
+                "",
+                "prompt of the summary model if the last user message has an image; default: SUMMARY_PROMPT",
+                .prompt
+            ),
             SettingRow(
                 "REFERENCE_LABEL",
                 .text,
                 "Reference answer {n}: ",
-                "stands before each answer; {n}: its number"
+                "label before each member's response in the summary prompt; {n}: its number"
             ),
-            SettingRow("KEEP_HISTORY", .boolean, "false", "true: the summary model gets the earlier messages"),
-            SettingRow("TEMPERATURE", .temperature, "0.7", "of members"),
-            SettingRow("SUMMARY_TEMPERATURE", .temperature, "0.7", "of the summary, unless the request has one"),
-            SettingRow("ATTEMPTS", .number(1...10), "3", "most calls of each member"),
-            SettingRow("RETRY_DELAY", .duration(.zero ... .seconds(600)), "1", "time before a member is called again"),
-            SettingRow("TIMEOUT", .timeout, "120", "time limit for each call of a member"),
-            SettingRow("SUMMARY_TIMEOUT", .timeout, "300", "time limit for the summary, to its end"),
-            SettingRow("DEADLINE", .duration(.zero ... .seconds(86_400)), "0", "time limit for all members; 0: none"),
+            SettingRow(
+                "KEEP_HISTORY",
+                .boolean,
+                "false",
+                "true: the summary model gets the earlier messages of the chat"
+            ),
+            SettingRow("TEMPERATURE", .temperature, "0.7", "temperature of the members"),
+            SettingRow(
+                "SUMMARY_TEMPERATURE",
+                .temperature,
+                "0.7",
+                "temperature of the summary model, unless the request sets one"
+            ),
+            SettingRow("ATTEMPTS", .number(1...10), "3", "maximum number of calls of each member"),
+            SettingRow(
+                "RETRY_DELAY",
+                .duration(.zero ... .seconds(600)),
+                "1",
+                "time before a failed member is called again"
+            ),
+            SettingRow("TIMEOUT", .timeout, "120", "time limit of each call of a member"),
+            SettingRow("SUMMARY_TIMEOUT", .timeout, "300", "time limit of the whole summary"),
+            SettingRow(
+                "DEADLINE",
+                .duration(.zero ... .seconds(86_400)),
+                "0",
+                "time limit of all members together; 0: none"
+            ),
             SettingRow(
                 "MIN_ANSWERS",
                 .number(0...Panel.mostCalls),
                 "0",
-                "with fewer answers the request fails; 0: a summary is made without any"
+                "minimum number of member responses, without which the request fails; 0: summarise even without responses"
             ),
             SettingRow(
                 "STATUS_FEEDBACK",
                 .choice(Panel.Feedback.allCases.map(\.rawValue)),
                 Panel.Feedback.content.rawValue,
-                "form in which a stream tells that a member has ended"
+                "how a stream reports that a member has finished"
             ),
         ]
     )

@@ -14,13 +14,13 @@ extension ProviderSettings {
             let instead = onemin.map { "PROVIDER_\($0)_API_KEYS" }
             reader.note(
                 "ONE_MIN_API_KEYS",
-                "is for a relay without PROVIDER_*; in its place set "
+                "is only for a relay without PROVIDER_* settings; instead set "
                     + (instead ?? "PROVIDER_ONEMIN_KIND=onemin and PROVIDER_ONEMIN_API_KEYS")
             )
         }
         var order: [String] = []
         for item in reader.list("PROVIDERS").map({ $0.uppercased() }) {
-            if order.contains(item) { reader.note("PROVIDERS", "\"\(item.lowercased())\" is named twice") }
+            if order.contains(item) { reader.note("PROVIDERS", "\"\(item.lowercased())\" is listed twice") }
             if !declared.contains(item) { reader.noteUndeclared(item, declared) }
             order.append(item)
         }
@@ -50,25 +50,16 @@ extension ProviderSettings {
             baseURL = reader.url(key("BASE_URL"), or: standard, of: kind)
             models = named
             isPassthrough = reader.isPassthrough(instance, hasKeys: !keys.isEmpty, kind)
-            if all.contains(.wholeList), row.needsModels, !servesList {
-                reader.note(key("MODELS"), "kind \(kind.rawValue) has no list; name the models")
-            } else if servesList, isPassthrough {
-                reader.note(key("MODELS"), "\"*\" needs a key of the relay's own; name the models")
-            } else if all.contains(.wholeList), !servesList, !named.isEmpty {
-                reader.note(key("MODELS"), "\"*\" means all models of this kind; remove it, or the names")
-            }
-            if row.needsModels, all.isEmpty, reader.isUnset(key("MODELS")) {
-                reader.note(key("KIND"), "\(key("MODELS").name) must name the models of this provider")
-            }
+            reader.check(all, of: instance, kind, servesList: servesList, isPassthrough: isPassthrough)
         } else {
             baseURL = ""
             models = named.isEmpty ? [ModelName(alias: kind.rawValue, upstream: kind.rawValue)] : named
             isPassthrough = false
             if all.contains(.wholeList) {
-                reader.note(key("MODELS"), "kind \(kind.rawValue) has no list; name the models")
+                reader.note(key("MODELS"), "the kind \(kind.rawValue) has no model list; name the models")
             }
             for field in ["BASE_URL", "API_KEYS", "API_KEY", "KEY_WEIGHTS", "PASSTHROUGH"] {
-                reader.refuse(key(field), "kind \(kind.rawValue) uses no network; remove this line")
+                reader.refuse(key(field), "the kind \(kind.rawValue) uses no network; remove this line")
             }
         }
         apiKeys = isPassthrough ? [] : keys
@@ -85,15 +76,15 @@ extension ProviderSettings {
         takesTools = reader.boolean(key("TOOLS"))
         takesPictures = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
-        if kind != .openai { reader.refuse(key("CHAT_VIA"), "only kind openai has it; remove this line") }
+        if kind != .openai { reader.refuse(key("CHAT_VIA"), "is only for the kind openai; remove this line") }
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, &reader)
         allowedFields = reader.list(key("ALLOW_FIELDS"))
-        if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "only kind openai has it; remove this line") }
+        if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "is only for the kind openai; remove this line") }
         headers = reader.list(key("HEADERS"))
         if !row.takesHeaders {
-            reader.refuse(key("HEADERS"), "kind \(kind.rawValue) takes no headers; remove this line")
+            reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
         }
     }
 
@@ -103,13 +94,35 @@ extension ProviderSettings {
 }
 
 extension SettingsReader {
+    /// Reports what is wrong with the models of a provider that is called over the network.
+    fileprivate mutating func check(
+        _ models: [ModelName],
+        of provider: String,
+        _ kind: ProviderSettings.Kind,
+        servesList: Bool,
+        isPassthrough: Bool
+    ) {
+        let key = ProviderSettings.key(provider, "MODELS")
+        let namesAll = models.contains(.wholeList)
+        if namesAll, kind.row.needsModels, !servesList {
+            note(key, "the kind \(kind.rawValue) has no model list; name the models")
+        } else if servesList, isPassthrough {
+            note(key, "\"*\" requires a key of the relay's own; name the models")
+        } else if namesAll, !servesList, models.contains(where: { $0 != .wholeList }) {
+            note(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
+        }
+        if kind.row.needsModels, models.isEmpty, isUnset(key) {
+            note(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider")
+        }
+    }
+
     /// Reads the provider's own keys from `API_KEYS` or `API_KEY`, or the refresh token of Vertex AI.
     fileprivate mutating func keys(of provider: String, _ kind: ProviderSettings.Kind) -> [String] {
         let several = ProviderSettings.key(provider, "API_KEYS")
         let one = ProviderSettings.key(provider, "API_KEY")
         if kind.isVertex { return text(ProviderSettings.key(provider, "REFRESH_TOKEN")).map { [$0] } ?? [] }
         if given[several] != nil {
-            refuse(one, "\(several.name) is set too (\(place(several))); one of them is enough")
+            refuse(one, "\(several.name) is also set (\(place(several))); remove one of them")
         }
         return list(several) + (text(one).map { [$0] } ?? [])
     }
@@ -144,7 +157,7 @@ extension SettingsReader {
         if url.hasSuffix(ending) {
             warn(key, "ends in \(ending), which the relay adds itself; write \(url.dropLast(ending.count))")
         } else if WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)?.path.isEmpty ?? false {
-            warn(key, "has no path, and most servers of the kind openai have one; did you mean \(url)/v1?")
+            warn(key, "has no path, but most servers of the kind openai have one; did you mean \(url)/v1?")
         }
     }
 

@@ -2,111 +2,122 @@ extension SettingFamily {
     static let providers = SettingFamily(
         "PROVIDER_",
         declaring: "KIND",
-        "Providers (none: 1min.ai with the callers' own keys)",
+        "Providers (default: 1min.ai with the callers' own keys)",
         [
             SettingRow(
                 "KIND",
                 .choice(ProviderSettings.Kind.allCases.map(\.rawValue)),
                 "",
-                "declares a provider"
+                "declares a provider of this kind"
             ),
-            SettingRow("LABEL", .label, "", "name in answers; unset: the NAME, lower case, - for _"),
-            SettingRow("BASE_URL", .url, "", "base URL of the provider; unset: that of the kind"),
-            SettingRow("API_KEYS", .tokens, "", "the relay's own keys there, used in turn", .secret),
-            SettingRow("API_KEY", .token, "", "the same, for a single key", .secret),
-            SettingRow("KEY_WEIGHTS", .weights, "", "weights of the keys; unset: equal"),
+            SettingRow(
+                "LABEL",
+                .label,
+                "",
+                "name of the provider in responses; default: the NAME, in lower case, with - for _"
+            ),
+            SettingRow("BASE_URL", .url, "", "base URL of the provider's API; default: that of the kind"),
+            SettingRow("API_KEYS", .tokens, "", "the relay's own keys for the provider, used in turn", .secret),
+            SettingRow("API_KEY", .token, "", "the relay's own key for the provider, in place of API_KEYS", .secret),
+            SettingRow("KEY_WEIGHTS", .weights, "", "weights of API_KEYS, in their order; default: equal"),
             SettingRow(
                 "PASSTHROUGH",
                 .boolean,
                 "",
-                "true: callers' own keys are sent on; unset: true for onemin without keys"
+                "true: forward each caller's key to this provider; default: true for onemin without keys"
             ),
             SettingRow(
                 "CHAT_VIA",
                 .choice(ProviderSettings.ChatPath.allCases.map(\.rawValue)),
                 "",
-                "endpoint of chats, for openai: chat, responses, or auto; unset: auto at OpenAI and Azure"
+                "endpoint for chats (openai only); default: auto for OpenAI and Azure, else chat"
             ),
             SettingRow(
                 "HEADERS",
                 .headers,
                 "",
-                "header lines of calls to it, not for onemin and echo: Name: value; Name: value",
+                "header fields of requests to the provider (not for onemin and echo), as Name: value; Name: value",
                 .secret
             ),
             SettingRow(
                 "ALLOW_FIELDS",
                 .options(RoutingFields.names),
                 "",
-                "fields that choose a model or server there and pass all the same; price and limits follow the alias"
+                "fields that may choose another model or server and are forwarded anyway; price and limits follow the alias"
             ),
-            SettingRow("ACCOUNT_ID", .label, "", "id of the account, for cloudflare"),
-            SettingRow("PROJECT_ID", .label, "", "id of the project, for vertexai_gemini and vertexai_claude"),
-            SettingRow("CLIENT_ID", .token, "", "id of the OAuth client, for the same"),
-            SettingRow("CLIENT_SECRET", .token, "", "secret of the OAuth client, for the same", .secret),
-            SettingRow("REFRESH_TOKEN", .token, "", "refresh token of the account, for the same", .secret),
+            SettingRow("ACCOUNT_ID", .label, "", "account id (cloudflare)"),
+            SettingRow("PROJECT_ID", .label, "", "project id (vertexai_gemini, vertexai_claude)"),
+            SettingRow("CLIENT_ID", .token, "", "OAuth client id (vertexai_gemini, vertexai_claude)"),
+            SettingRow("CLIENT_SECRET", .token, "", "OAuth client secret (vertexai_gemini, vertexai_claude)", .secret),
+            SettingRow(
+                "REFRESH_TOKEN",
+                .token,
+                "",
+                "refresh token of the account (vertexai_gemini, vertexai_claude)",
+                .secret
+            ),
             SettingRow(
                 "LOCATIONS",
                 .list,
                 "global",
-                "places of the models in the order in which they are tried, for the same; no other place gets data"
+                "locations, in the order in which they are tried; no other location gets data (vertexai_gemini, vertexai_claude)"
             ),
             SettingRow(
                 "TOKEN_URL",
                 .url,
                 "https://oauth2.googleapis.com/token",
-                "address where the refresh token is exchanged, for the same"
+                "URL that exchanges the refresh token (vertexai_gemini, vertexai_claude)"
             ),
             SettingRow(
                 "MODELS",
                 .models,
                 "",
-                "models: names, alias=upstream, or * for the vendor's list; unset: the catalogue of 1min.ai, or echo; others need them"
+                "models: names, alias=upstream, or * for the vendor's list; default: the catalogue of onemin or echo; required for other kinds"
             ),
-            SettingRow("WEIGHT", .weight, "1", "share of requests among providers of its priority; 0: none"),
-            SettingRow("WEIGHTS", .modelWeights, "", "the same for single models, as alias=2,other=0"),
-            SettingRow("PRIORITY", .number(0...1_000), "1", "providers with a lower number are tried earlier"),
-            SettingRow("TOOLS", .boolean, "true", "false: chats with tools are not put to it"),
-            SettingRow("VISION", .boolean, "true", "false: chats with pictures are not put to it"),
+            SettingRow("WEIGHT", .weight, "1", "weight among providers with the same priority; 0: gets no requests"),
+            SettingRow("WEIGHTS", .modelWeights, "", "weights of single models, as alias=2,other=0"),
+            SettingRow("PRIORITY", .number(0...1_000), "1", "priority; providers with a lower number are tried first"),
+            SettingRow("TOOLS", .boolean, "true", "false: this provider gets no chats with tools"),
+            SettingRow("VISION", .boolean, "true", "false: this provider gets no chats with images"),
             SettingRow(
                 "QPS",
                 .rate,
                 "",
-                "most calls that begin within a second, for each key; unset: any number"
+                "maximum number of calls per second that begin with each key; default: no limit"
             ),
             SettingRow(
                 "CONCURRENCY",
                 .number(1...1_000_000),
                 "",
-                "most calls at the same time, for each key; unset: any number"
+                "maximum number of concurrent calls with each key; default: no limit"
             ),
             SettingRow(
                 "GENERATE",
                 .boolean,
                 "true",
-                "false: /generate does not use it unless a model is named"
+                "false: /generate uses this provider only if the request names a model"
             ),
             SettingRow(
                 "GENERATE_MODEL",
                 .model,
                 "",
-                "its model for /generate and /llm; unset: the first of MODELS"
+                "this provider's model for /generate and /llm; default: the first of MODELS"
             ),
-            SettingRow("RETRIES", .number(0...10), "0", "more tries before another provider is asked"),
-            SettingRow("COST", .price, "0", "price of 1000 tokens; 0: unknown"),
-            SettingRow("COSTS", .modelPrices, "", "the same of single models, before COST"),
+            SettingRow("RETRIES", .number(0...10), "0", "number of retries before the next provider is tried"),
+            SettingRow("COST", .price, "0", "price per 1000 tokens; 0: unknown"),
+            SettingRow("COSTS", .modelPrices, "", "prices per 1000 tokens of single models, which override COST"),
             SettingRow(
                 "MODEL_INFO",
                 .modelInfo,
                 "",
-                "facts that lists of models show of single models, as context:128000,tools:false"
+                "facts about single models for model lists, as context:128000,tools:false"
             ),
-            SettingRow("TIMEOUT", .timeout, "300", "time limit to the first byte of an answer"),
-            SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit to connect"),
-            SettingRow("IDLE_TIMEOUT", .timeout, "120", "time limit between two pieces of an answer"),
+            SettingRow("TIMEOUT", .timeout, "300", "time limit for the first byte of a response"),
+            SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit for connecting"),
+            SettingRow("IDLE_TIMEOUT", .timeout, "120", "time limit between two chunks of a response"),
             SettingRow("TOTAL_TIMEOUT", .timeout, "3600", "time limit for the whole call"),
-            SettingRow("HTTP2", .boolean, "false", "speak HTTP/2 to it"),
-            SettingRow("ENABLED", .boolean, "true", "false: the provider is ignored"),
+            SettingRow("HTTP2", .boolean, "false", "true: use HTTP/2 for this provider"),
+            SettingRow("ENABLED", .boolean, "true", "false: this provider is ignored"),
         ]
     )
 }

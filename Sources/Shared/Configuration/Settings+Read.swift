@@ -83,7 +83,7 @@ extension Settings {
         replacements = reader.replacements("MODEL_REPLACEMENTS")
         modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
-            reader.note("ONE_MIN_MODELS_REFRESH", "is not 0 and not at least 1s")
+            reader.note("ONE_MIN_MODELS_REFRESH", "must be 0 or at least 1s")
         }
         remotePlace = RemotePlace(reader)
         admin = AdminSettings(&reader)
@@ -104,10 +104,10 @@ extension Settings {
         reader.judge(self, catalogues)
         for name in ["CONFIG_URL", "CONFIG_KEY"]
         where reader.given[.global(name)]?.place.hasPrefix("CONFIG_URL") ?? false {
-            reader.note(.global(name), "is read from the process environment and the .env file only")
+            reader.note(.global(name), "can only be set in the process environment and the .env file")
         }
         if let given = reader.given["ENV_FILE"], given.place != "environment" {
-            reader.note("ENV_FILE", "is read from the process environment only")
+            reader.note("ENV_FILE", "can only be set in the process environment")
         }
     }
 }
@@ -116,7 +116,7 @@ extension SettingsReader {
     /// Warns about settings for features that this version lacks.
     fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
         if traceURL != nil {
-            warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version has no tracing yet: nothing is sent there")
+            warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not support tracing yet: no traces are sent")
         }
     }
 
@@ -128,14 +128,14 @@ extension SettingsReader {
     ) {
         guard let admin else {
             if access == .admin {
-                warn("RELOAD_ACCESS", "lets nobody in without ADMIN_PASSWORD; set a password, or local")
+                warn("RELOAD_ACCESS", "admin allows nobody without ADMIN_PASSWORD; set ADMIN_PASSWORD, or use local")
             }
             return
         }
         if case .servers = limits.store, admin.sessionSecret == nil {
             warn(
                 "ADMIN_SESSION_SECRET",
-                "is not set, so each relay at memcached has sessions of its own; set one secret for all of them"
+                "is not set, so a login is valid for one relay only; set the same secret for all relays that share memcached"
             )
         }
     }

@@ -97,7 +97,7 @@ extension Settings {
         }
         let text = try RemoteDocument.opened(bytes, key: key)
         guard !RemoteDocument.looksLikeYAML(text) else {
-            let text = "the document is YAML; it has to be lines of NAME=value, as in .env.example"
+            let text = "the document is YAML, but it must consist of lines NAME=value, as in .env.example"
             throw FileProblem(text: text, isAbsence: false)
         }
         return .document(named: "CONFIG_URL", text)

@@ -24,7 +24,7 @@ extension SettingsReader {
                 continue
             }
             let key = ProviderSettings.key(provider.instance, "GENERATE_MODEL")
-            judge(key, "the provider has no \"\(model)\"", near: model, offers)
+            judge(key, "the provider does not serve \"\(model)\"", near: model, offers)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
         where offers[other].isEmpty && offers.panels[other] == nil {
@@ -42,7 +42,7 @@ extension SettingsReader {
     ///
     /// - Parameter name: the requested model, for which the message suggests a similar name.
     private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: Offers) {
-        if offers.isAwaitingList { return warn(key, text + " by its name; a vendor's list may") }
+        if offers.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.
         let near = offers.forbiddenModel(name) == nil ? nearestModel(to: name, among: offers.allNames) : nil
         note(key, text + hint(near))
@@ -68,7 +68,7 @@ extension SettingsReader {
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
-            note(KeySettings.key(key.instance, "TOKEN"), "is also a provider's key; callers need one of their own")
+            note(KeySettings.key(key.instance, "TOKEN"), "is also a key of a provider; give callers different keys")
         }
     }
 
@@ -84,8 +84,8 @@ extension SettingsReader {
                 warn(
                     setting,
                     """
-                    without FILE_ID_SECRET the first token seals the ids of files, and any of them opens these: an id \
-                    ends when the token that sealed it is taken from the list
+                    without FILE_ID_SECRET file ids are encrypted with the first token and can be read with any of them: \
+                    an id becomes invalid when its token is removed from the list
                     """
                 )
             }
@@ -93,7 +93,7 @@ extension SettingsReader {
                 warn(
                     setting,
                     """
-                    no provider holds a key of its own, so this caller may use nothing; set ONE_MIN_API_KEYS or \
+                    no provider has a key of the relay's own, so this caller may use nothing; set ONE_MIN_API_KEYS or \
                     PROVIDER_<NAME>_API_KEYS
                     """
                 )
@@ -128,7 +128,7 @@ extension SettingsReader {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
                         let hint = hint(nearestModel(to: name, among: provider.models.map(\.alias)))
-                        note(key, "PROVIDER_\(provider.instance)_MODELS has no \"\(name)\"\(hint)")
+                        note(key, "PROVIDER_\(provider.instance)_MODELS does not contain \"\(name)\"\(hint)")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
                     warnIfUnknown(name, key, catalogue)
@@ -151,7 +151,10 @@ extension SettingsReader {
                 let key = ProviderSettings.key(provider.instance, "MODELS")
                 for name in provider.models {
                     if let subset, settings.isSubsetOnly, !permitted.contains(catalogue.id(name.upstream)) {
-                        warn(key, "\"\(name.alias)\" is refused: \(subset.name) has no \"\(name.upstream)\"")
+                        warn(
+                            key,
+                            "\"\(name.alias)\" is not allowed: \(subset.name) does not contain \"\(name.upstream)\""
+                        )
                     } else {
                         warnIfUnknown(name.upstream, key, catalogue)
                     }
@@ -162,7 +165,7 @@ extension SettingsReader {
 
     private mutating func warnIfUnknown(_ model: String, _ key: SettingKey, _ catalogue: Catalogue) {
         guard catalogue.model(model) == nil else { return }
-        warn(key, "\"\(model)\" is not in the catalogue of this version; it is sent on as it is")
+        warn(key, "\"\(model)\" is not in the catalogue of this version; the name is forwarded unchanged")
     }
 
     /// Whether the set of models is unknown because of a reported problem.

@@ -5,10 +5,10 @@ extension SettingsReader {
     mutating func judgeLimits(_ settings: Settings) {
         let wrongKeys: SettingKey = "RATE_LIMIT_FAILED_AUTH"
         if settings.limits.failedAuth.contains(where: { $0.unit != .requests }) {
-            note(wrongKeys, "only requests can be limited here; write a limit such as 20/minute")
+            note(wrongKeys, "this setting can only limit requests; write a limit such as 20/minute")
         }
         if given["RATE_LIMIT_INSTANCES"] != nil, settings.limits.storeDown != .share {
-            warn("RATE_LIMIT_INSTANCES", "is for RATE_LIMIT_STORE_DOWN=share only")
+            warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
         }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.takesCredits }
@@ -19,13 +19,17 @@ extension SettingsReader {
                 // Only vendors that get such requests unchanged report the tokens used.
                 let used = forwards || group == .chat ? group.units : group.units.subtracting([.tokens, .usd])
                 for unit in Quota.Unit.allCases where units.contains(unit) && !used.contains(unit) {
-                    warn(key, "\(group.rawValue) requests use no \(unit.rawValue): that part limits nothing")
+                    warn(
+                        key,
+                        "\(group.rawValue) requests use no \(unit.rawValue), so this part of the limit has no effect"
+                    )
                 }
             }
             if units.contains(.usd), !isPriced { refuseDollars(key, settings) }
             if units.contains(.credits), !hasCredits {
-                let advice = "declare it (PROVIDER_<NAME>_KIND=onemin), or limit tokens or usd"
-                noteOfProviders(key, "no provider is 1min.ai, so nothing costs credits; \(advice)")
+                let advice =
+                    "declare a provider of the kind onemin (PROVIDER_<NAME>_KIND=onemin), or limit tokens or usd"
+                noteOfProviders(key, "no provider is of the kind onemin, so no request costs credits; \(advice)")
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
         }
@@ -54,7 +58,8 @@ extension SettingsReader {
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
-        var advice = "set PROVIDER_\(instance)_COST=0.001/0.004 (dollars for 1000 tokens of prompt and completion)"
+        var advice =
+            "set PROVIDER_\(instance)_COST=0.001/0.004 (USD per 1000 tokens of the prompt and of the completion)"
         if !given.keys.contains(where: { $0.prefix == "PROVIDER_" }) {
             let keys = given["ONE_MIN_API_KEYS"] == nil ? "" : ", PROVIDER_ONEMIN_API_KEYS in place of ONE_MIN_API_KEYS"
             advice = "declare the provider (PROVIDER_ONEMIN_KIND=onemin\(keys)), and \(advice)"
@@ -62,7 +67,7 @@ extension SettingsReader {
         noteOfProviders(key, "\(Self.noPrice); \(advice)")
     }
 
-    private static let noPrice = "no provider has a price, so nothing costs usd"
+    private static let noPrice = "no provider has a price, so no request costs usd"
 
     /// Reports a problem, unless the settings of providers have problems that may be its cause.
     private mutating func noteOfProviders(_ key: SettingKey, _ text: String) {
@@ -76,13 +81,13 @@ extension SettingsReader {
         if quota.unit == .tokens, quota.count <= tokens {
             warn(
                 key,
-                "\(quota.text): a request without max_tokens is too large, it needs its prompt and \(tokens) tokens"
+                "\(quota.text): a request without max_tokens is too large for this limit: it reserves its prompt and \(tokens) tokens"
             )
         }
         if quota.unit == .credits, quota.count < credits {
             warn(
                 key,
-                "\(quota.text): a model's first request is too large, at \(credits) credits where the list tells none"
+                "\(quota.text): the first request to a model without a listed price is too large for this limit: it reserves \(credits) credits"
             )
         }
     }
@@ -119,7 +124,7 @@ extension SettingsReader {
             } else if fitting.allSatisfy({ name in rows[..<index].contains { $0.pattern.matches(name) } }) {
                 warn(
                     "RATE_LIMIT_BY_MODEL",
-                    "\"\(row.pattern)\" has no effect: patterns before it match all its models"
+                    "\"\(row.pattern)\" has no effect, because earlier patterns match all its models"
                 )
             }
         }

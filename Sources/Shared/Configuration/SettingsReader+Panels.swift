@@ -23,7 +23,7 @@ extension SettingsReader {
             let near = nearestModel(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
             let text = "no provider serves \"\(name)\""
             if offers.isAwaitingList {
-                warn(key, text + " by its name; a vendor's list may")
+                warn(key, text + " under this name; a vendor's list may")
             } else {
                 note(key, text + near)
             }
@@ -31,16 +31,16 @@ extension SettingsReader {
         }
         guard case .model(let model, let place) = member else { return }
         let chats = offers.offers(of: model, at: place).contains { !$0.model.features.isDisjoint(with: .chatting) }
-        if !chats { note(key, "\"\(name)\" does not chat") }
+        if !chats { note(key, "\"\(name)\" does not support chats") }
     }
 
     private mutating func refuseCycles(_ settings: Settings, _ offers: Offers) {
         for (instance, panel) in zip(Panel.instances(self), settings.panels) {
             let key = Panel.key(instance, "SUMMARY_MODEL")
             if let cycle = offers.cycle(from: panel) {
-                note(key, "the panel asks itself: \(cycle.joined(separator: " > "))")
+                note(key, "the panel calls itself: \(cycle.joined(separator: " > "))")
             } else if offers.calls(of: panel, upTo: Panel.mostCalls) > Panel.mostCalls {
-                note(key, "the panel asks more than \(Panel.mostCalls) models, with those of panels in it")
+                note(key, "the panel calls more than \(Panel.mostCalls) models, including those of nested panels")
             }
         }
     }

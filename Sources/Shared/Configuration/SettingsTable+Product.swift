@@ -10,8 +10,8 @@ extension SettingsTable {
                 [
                     SettingRow("HOST", .address, "0.0.0.0", "address to listen on"),
                     SettingRow("PORT", .number(1...65_535), "5001", "port to listen on"),
-                    SettingRow("THREADS", .number(0...256), "0", "number of event loops; 0: one a core"),
-                    SettingRow("PUBLIC_URL", .url, "", "address that clients use, if a proxy is in front"),
+                    SettingRow("THREADS", .number(0...256), "0", "number of event loops; 0: one per core"),
+                    SettingRow("PUBLIC_URL", .url, "", "public URL of the relay, if it is behind a proxy"),
                     SettingRow(
                         "PUBLIC_USAGE_PAGE",
                         .boolean,
@@ -22,77 +22,96 @@ extension SettingsTable {
                         "NOT_FOUND_REDIRECT_URL",
                         .url,
                         "",
-                        "where browsers are sent that ask for unknown paths; unset: 404"
+                        "URL to which browsers are redirected from unknown paths; default: none (status 404)"
                     ),
-                    SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call"),
+                    SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call the API"),
                     SettingRow(
                         "MEMORY_MB",
                         .megabytes(MemorySettings.leastMegabytes...1_048_576),
                         "",
-                        "memory for what others send; unset: half of the machine's or container's, at most 512"
+                        "memory budget for request and response data; default: half of the available memory, at most 512"
                     ),
                     SettingRow(
                         "MAX_BODY_MB",
                         .megabytes(1...1_024),
                         "",
-                        "largest JSON body; unset: an eighth of MEMORY_MB, at most 32"
+                        "largest JSON body; default: an eighth of MEMORY_MB, at most 32"
                     ),
-                    SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest upload"),
+                    SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest file upload"),
                     SettingRow(
                         "SHUTDOWN_SECONDS",
                         .duration(.zero ... .seconds(3_600)),
                         "30",
-                        "time to finish at exit"
+                        "time that running requests get to finish at shutdown"
                     ),
                     SettingRow(
                         "RELOAD_ACCESS",
                         .choice(ReloadAccess.allCases.map(\.rawValue)),
                         "",
-                        "who may GET or POST /reload_config; unset: admin with ADMIN_PASSWORD, else local, programs on this machine"
+                        "access to /reload_config; default: admin if ADMIN_PASSWORD is set, else local (this machine only)"
                     ),
-                    SettingRow("METRICS_TOKEN", .token, "", "bearer for GET /metrics; unset: open to all", .secret),
+                    SettingRow(
+                        "METRICS_TOKEN",
+                        .token,
+                        "",
+                        "bearer token for GET /metrics; default: open to everyone",
+                        .secret
+                    ),
                 ]
             ),
             SettingSection(
-                "Settings from elsewhere (in the environment or the .env file)",
+                "Settings from a URL (set in the environment or the .env file)",
                 [
                     SettingRow(
                         "CONFIG_URL",
                         .document,
                         "",
-                        "document with more settings, in the form of a .env file",
+                        "URL of a document with more settings, in the format of a .env file",
                         .secret
                     ),
-                    SettingRow("CONFIG_KEY", .phrase, "", "key of that document; unset: it is not sealed", .secret),
+                    SettingRow(
+                        "CONFIG_KEY",
+                        .phrase,
+                        "",
+                        "key that decrypts the CONFIG_URL document; default: the document is not encrypted",
+                        .secret
+                    ),
                     SettingRow(
                         "CONFIG_REQUIRED",
                         .boolean,
                         "true",
-                        "false: start without the document if it cannot be had"
+                        "false: start even if the CONFIG_URL document cannot be downloaded"
                     ),
                     SettingRow(
                         "CONFIG_REFRESH_SECONDS",
                         .duration(.zero ... .seconds(86_400)),
                         "0",
-                        "time after which the document is asked for again; 0: never"
+                        "interval at which CONFIG_URL is downloaded again; 0: never"
                     ),
                 ]
             ),
             SettingSection(
-                "Compose file (only it reads these; the relay accepts and ignores them)",
+                "Compose file (the relay accepts and ignores these settings)",
                 [
-                    SettingRow("RELAYS", .number(1...1_000), "1", "number of relays"),
-                    SettingRow("PUBLISH", .published, "5001", "published port of the proxy, or address:port"),
+                    SettingRow("RELAYS", .number(1...1_000), "1", "number of relay containers"),
+                    SettingRow("PUBLISH", .published, "5001", "published port of the proxy, or its address:port"),
                 ]
             ),
             SettingSection(
                 "Callers",
-                [SettingRow("ANONYMOUS_MODELS", .patterns, "", "models that need no key; unset: none")]
+                [
+                    SettingRow(
+                        "ANONYMOUS_MODELS",
+                        .patterns,
+                        "",
+                        "models that callers without a key may use; default: none"
+                    )
+                ]
             ),
             SettingSection(
                 "Limits",
                 [
-                    SettingRow("RATE_LIMIT", .limits, "60/minute", "limits of each caller in each group of endpoints"),
+                    SettingRow("RATE_LIMIT", .limits, "60/minute", "limits of each caller for each group of endpoints"),
                     SettingRow(
                         "RATE_LIMIT_CHAT",
                         .limits,
@@ -127,78 +146,93 @@ extension SettingsTable {
                         "RATE_LIMIT_BY_MODEL",
                         .modelLimits,
                         "",
-                        "limits of each caller and model; the first pattern that fits"
+                        "limits of each caller for each model; the first matching pattern counts"
                     ),
-                    SettingRow("RATE_LIMIT_TOTAL", .limits, "", "limits of all callers of all instances together"),
+                    SettingRow("RATE_LIMIT_TOTAL", .limits, "", "limits that all callers of all instances share"),
                     SettingRow(
                         "RATE_LIMIT_BY",
                         .choice(LimitSettings.Identity.allCases.map(\.rawValue)),
                         "key",
-                        "identity that limits count by"
+                        "how limits identify callers"
                     ),
-                    SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute", "limits of wrong keys for each address"),
+                    SettingRow(
+                        "RATE_LIMIT_FAILED_AUTH",
+                        .limits,
+                        "20/minute",
+                        "limits of requests with invalid keys from each address"
+                    ),
                     SettingRow(
                         "RATE_LIMIT_STORE_DOWN",
                         .choice(StoreDownRule.allCases.map(\.rawValue)),
                         StoreDownRule.share.rawValue,
-                        "rule for limits while memcached is away"
+                        "policy for limits while memcached is unavailable"
                     ),
                     SettingRow(
                         "RATE_LIMIT_INSTANCES",
                         .number(1...100_000),
                         "",
-                        "number of instances that share a limit then; unset: as many as are alive"
+                        "number of instances that divide a limit while memcached is unavailable; default: those last seen alive"
                     ),
                     SettingRow(
                         "SLOT_SECONDS",
                         .duration(.seconds(5) ... .seconds(3_600)),
                         "30",
-                        "time for which a slot of a dead instance is held"
+                        "time until concurrency slots of a crashed instance are released"
                     ),
-                    SettingRow("TRUSTED_PROXIES", .networks, "", "proxies whose X-Forwarded-For is believed"),
+                    SettingRow(
+                        "TRUSTED_PROXIES",
+                        .networks,
+                        "",
+                        "networks of proxies whose X-Forwarded-For is trusted"
+                    ),
                     SettingRow(
                         "MEMCACHED_HOST",
                         .host,
                         "",
-                        "memcached, where all instances count; auto: searched; unset: in memory"
+                        "host of the memcached that all instances share; auto: search for it; default: limits are counted in memory"
                     ),
-                    SettingRow("MEMCACHED_PORT", .linkedPort, "11211", "memcached's port"),
-                    SettingRow("MEMCACHED_SERVERS", .servers, "", "several memcached servers, as host:port"),
+                    SettingRow("MEMCACHED_PORT", .linkedPort, "11211", "port of memcached"),
+                    SettingRow(
+                        "MEMCACHED_SERVERS",
+                        .servers,
+                        "",
+                        "several memcached servers, as host:port, in place of MEMCACHED_HOST"
+                    ),
                     SettingRow(
                         "STORE_SECRET",
                         .token,
                         "",
-                        "secret of all instances that names counters in memcached; unset: plain digests of names and addresses",
+                        "secret, the same for all instances, from which the names of counters in memcached are made; default: unkeyed digests",
                         .secret
                     ),
                     SettingRow(
                         "MEMCACHED_TIMEOUT",
                         .duration(.milliseconds(1) ... .seconds(10)),
                         "250ms",
-                        "longest time a request waits for memcached"
+                        "longest time that a request waits for memcached"
                     ),
                 ]
             ),
             SettingSection(
-                "Pictures and files",
+                "Images and files",
                 [
                     SettingRow(
                         "FETCH_IMAGES",
                         .choice(FetchSettings.Kind.allCases.map(\.rawValue)),
                         FetchSettings.Kind.https.rawValue,
-                        "URLs of pictures that are fetched, without a proxy; http: both kinds"
+                        "schemes of image URLs that the relay downloads (never through the proxy); http: http and https"
                     ),
                     SettingRow(
                         "FETCH_ALLOW_NETWORKS",
                         .networks,
                         "",
-                        "private networks from which pictures, and results of other hosts, may be read"
+                        "private networks from which images, and results on other hosts, may be downloaded"
                     ),
                     SettingRow(
                         "FILE_ID_SECRET",
                         .token,
                         "",
-                        "secret that seals the ids of files, and stored responses; unset: the caller's own key",
+                        "secret that encrypts file ids and stored responses; default: the caller's own key",
                         .secret
                     ),
                 ]
@@ -206,37 +240,37 @@ extension SettingsTable {
             SettingSection(
                 "Models",
                 [
-                    SettingRow("DEFAULT_MODEL", .model, "", "model for requests that name none"),
-                    SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider has"),
+                    SettingRow("DEFAULT_MODEL", .model, "", "model for requests without a model"),
+                    SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider serves"),
                     SettingRow(
                         "GENERATE_MODEL",
                         .model,
                         "",
-                        "model for /generate; unset: each provider's in turn, cheapest first"
+                        "model for /generate; default: the model of each provider, cheapest first"
                     ),
                     SettingRow(
                         "ONE_MIN_LINKS",
                         .choice(["keep", "off"]),
                         "keep",
-                        "off: links to YouTube in prompts are broken, so that 1min.ai neither reads nor charges them"
+                        "off: YouTube links in prompts are altered, so that 1min.ai neither reads nor charges them"
                     ),
                     SettingRow(
                         "MODEL_REPLACEMENTS",
                         .replacements,
                         "",
-                        "models that serve in place of others once these have ended, as o3-mini:gpt-4o-mini"
+                        "replacements for retired models, as old:new"
                     ),
                     SettingRow(
                         "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
                         .names,
                         Settings.subsetOfOneMin.joined(separator: ","),
-                        "models of 1min.ai that are listed first"
+                        "models of 1min.ai that are listed first; with PERMIT_MODELS_FROM_SUBSET_ONLY the only ones allowed"
                     ),
                     SettingRow(
                         "PERMIT_MODELS_FROM_SUBSET_ONLY",
                         .boolean,
                         "false",
-                        "true: no other models of 1min.ai may be used"
+                        "true: no other models of 1min.ai are allowed"
                     ),
                 ]
             ),
@@ -244,28 +278,38 @@ extension SettingsTable {
                 "Upstream",
                 [
                     SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai", "base URL of 1min.ai's API"),
-                    SettingRow("ONE_MIN_ASSET_URL", .url, "https://asset.1min.ai", "base URL of 1min.ai's results"),
+                    SettingRow(
+                        "ONE_MIN_ASSET_URL",
+                        .url,
+                        "https://asset.1min.ai",
+                        "base URL of 1min.ai's result files"
+                    ),
                     SettingRow(
                         "ONE_MIN_API_KEYS",
                         .tokens,
                         "",
-                        "the relay's own keys of 1min.ai, if no provider is declared",
+                        "the relay's own keys for 1min.ai, if no provider is declared",
                         .secret
                     ),
                     SettingRow(
                         "ONE_MIN_MODELS_REFRESH",
                         .duration(.zero ... .seconds(2_592_000)),
                         "1h",
-                        "interval at which 1min.ai's list of models is read; 0 = never"
+                        "interval at which 1min.ai's model list is read; 0: never"
                     ),
-                    SettingRow("UPSTREAM_PROXY", .proxy, "", "proxy for outgoing connections; HTTP_PROXY is not read"),
+                    SettingRow("UPSTREAM_PROXY", .proxy, "", "proxy for outgoing connections; HTTP_PROXY is ignored"),
                     SettingRow(
                         "SSL_CERT_FILE",
                         .file,
                         "",
-                        "PEM file of certificate authorities to trust besides the system's"
+                        "PEM file of additional trusted certificate authorities"
                     ),
-                    SettingRow("PROVIDERS", .list, "", "order of the providers; the rest follow by name"),
+                    SettingRow(
+                        "PROVIDERS",
+                        .list,
+                        "",
+                        "order of the providers; providers that are not listed follow by name"
+                    ),
                 ]
             ),
             .balance,
@@ -277,20 +321,25 @@ extension SettingsTable {
                         "LOG_LEVEL",
                         .choice(LogLevel.allCases.map(\.rawValue)),
                         "info",
-                        "lowest level that is written"
+                        "lowest level that is logged"
                     ),
-                    SettingRow("LOG_FORMAT", .choice(LogFormat.allCases.map(\.rawValue)), "text", "format of a line"),
+                    SettingRow(
+                        "LOG_FORMAT",
+                        .choice(LogFormat.allCases.map(\.rawValue)),
+                        "text",
+                        "format of log lines"
+                    ),
                 ]
             ),
             .usage,
             SettingSection(
-                "Traces (not in this version yet: nothing is sent)",
+                "Traces (not supported by this version: nothing is sent)",
                 [
                     SettingRow(
                         "OTEL_EXPORTER_OTLP_ENDPOINT",
                         .url,
                         "",
-                        "collector that traces are sent to, by OpenTelemetry's protocol over HTTP; unset: none"
+                        "OpenTelemetry collector that receives traces (OTLP over HTTP); default: none"
                     )
                 ]
             ),
@@ -298,8 +347,13 @@ extension SettingsTable {
             SettingSection(
                 "Configuration",
                 [
-                    SettingRow("ENV_FILE", .file, ".env", "file of settings; read from the process environment only"),
-                    SettingRow("STRICT_CONFIG", .boolean, "true", "false: unknown names are warnings"),
+                    SettingRow("ENV_FILE", .file, ".env", "settings file; read from the process environment only"),
+                    SettingRow(
+                        "STRICT_CONFIG",
+                        .boolean,
+                        "true",
+                        "false: unknown setting names are warnings, not errors"
+                    ),
                 ]
             ),
         ],
@@ -315,8 +369,8 @@ extension SettingsTable {
             "GENERATE_", "RELOAD_",
         ],
         exampleHeading: """
-            # Settings of the relay. Copy to .env, take the # from the lines that you change.
-            # The process environment goes before this file. Times: 500ms, 30s, 5m, 2h; a bare number is seconds.
+            # Settings of the relay. Copy this file to .env and uncomment the lines that you change.
+            # Environment variables override this file. Times: 500ms, 30s, 5m, 2h; a number without a unit is in seconds.
             # Made from the table of settings: UPDATE_EXAMPLE=1 swift test --filter ExampleTests
 
             """

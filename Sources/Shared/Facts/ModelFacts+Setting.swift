@@ -12,18 +12,18 @@ extension ModelFacts {
             guard let sign = row.firstIndex(of: "="), case let name = String(row[..<sign].trimmed), !name.isEmpty else {
                 throw Mistake(reason: "a row has no model before =")
             }
-            guard all[name] == nil else { throw Mistake(reason: "a model is there twice") }
+            guard all[name] == nil else { throw Mistake(reason: "a model is listed twice") }
             var facts = ModelFacts()
             for item in row[row.index(after: sign)...].split(separator: ",") { try facts.read(item.trimmed) }
             all[name] = facts
         }
-        guard !all.isEmpty else { throw Mistake(reason: "it names no model") }
+        guard !all.isEmpty else { throw Mistake(reason: "there is no model") }
         return all
     }
 
     private mutating func read(_ item: Substring) throws(Mistake) {
         guard let sign = item.firstIndex(of: ":") else {
-            throw Mistake(reason: "an item is not a word and its value, as context:128000")
+            throw Mistake(reason: "an item is not word:value, as in context:128000")
         }
         let (word, value) = (item[..<sign].trimmed, item[item.index(after: sign)...].trimmed)
         switch word {

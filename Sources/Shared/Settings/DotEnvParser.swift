@@ -114,7 +114,7 @@ struct DotEnvParser {
             index += 1
             return byte
         default:
-            note(name, "\\ in double quotes stands before n, \" or \\ only; write \\\\ for a backslash")
+            note(name, "\\ in double quotes is allowed only before n, \" or \\; write \\\\ for a backslash")
             skipRestOfQuoted()
             return nil
         }
@@ -133,7 +133,7 @@ struct DotEnvParser {
         let isAfterBlank = isBlank(current)
         skipBlanks()
         if isAtLineEnd || (current == UInt8(ascii: "#") && isAfterBlank) { return true }
-        note(name, "text after the closing quote")
+        note(name, "there is text after the closing quote")
         return false
     }
 

@@ -3,14 +3,14 @@ enum ForeignVariables {
     /// Returns advice on what to set in place of another program's variable, as the end of a message; nil if the
     /// variable is not a known one.
     static func advice(for name: String) -> String? {
-        if let own = others[name] { return "; this relay calls it \(own)" }
+        if let own = others[name] { return "; in this relay the setting is \(own)" }
         for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
             + [("_BASE_URL", "BASE_URL"), ("_API_BASE", "BASE_URL")] where name.hasSuffix(suffix)
         {
             guard let kind = kinds[String(name.dropLast(suffix.count))] else { continue }
             let prefix = "PROVIDER_\(kind.name)_"
             let models = kind.needsURL && field != "BASE_URL" ? "\(prefix)BASE_URL, \(prefix)MODELS" : "\(prefix)MODELS"
-            return "; this relay calls it \(prefix)\(field); set \(prefix)KIND=\(kind.kind) and \(models), too"
+            return "; in this relay the setting is \(prefix)\(field); also set \(prefix)KIND=\(kind.kind) and \(models)"
         }
         return nil
     }

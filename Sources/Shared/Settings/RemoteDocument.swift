@@ -10,13 +10,13 @@ enum RemoteDocument {
     static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {
         let isMarked = bytes.starts(with: sealedMark.utf8)
         guard let key else {
-            if isMarked { throw problem("the document is sealed; set CONFIG_KEY") }
+            if isMarked { throw problem("the document is encrypted; set CONFIG_KEY") }
             return bytes
         }
         let text = bytes.dropFirst(isMarked ? sealedMark.utf8.count : 0).filter { $0 > 32 }
         let plain = Base64.standard.bytes(text).flatMap { isMarked ? unsealed($0, key) : unlocked($0, key) }
         guard let plain, String(validating: plain, as: UTF8.self) != nil else {
-            throw problem("the document does not open with CONFIG_KEY")
+            throw problem("the document cannot be decrypted with CONFIG_KEY")
         }
         return plain
     }

@@ -61,7 +61,7 @@ extension SettingType {
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
-                its port is another setting: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
+                set the port separately: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
                 MEMCACHED_SERVERS=\(address.text)
                 """
         }
@@ -83,10 +83,10 @@ extension SettingType {
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
-            return "it begins with \"Bearer \", which the relay adds itself; write the key alone"
+            return "it begins with \"Bearer \", which the relay adds itself; write only the key"
         }
         guard keys.contains(where: { $0.utf8.contains { $0 <= 32 } }) else { return nil }
-        return "a key has a space in it; \(self == .tokens ? "write a comma between two keys" : "remove it")"
+        return "a key contains a space; \(self == .tokens ? "write a comma between two keys" : "remove it")"
     }
 
     private func isDocument(_ text: String) -> Bool {
@@ -113,15 +113,17 @@ extension SettingType {
         for item in items(of: text) ?? [] {
             func mistake(_ reason: String) -> Quota.Mistake { Quota.Mistake(item: item, reason: reason) }
             guard let end = item.lastIndex(of: "="), let pattern = ModelPattern(String(item[..<end].trimmed)) else {
-                throw mistake("\"\(item)\" must be model=limits")
+                throw mistake("\"\(item)\" is not of the form model=limits")
             }
-            guard !rows.contains(where: { $0.pattern == pattern }) else { throw mistake("\(pattern) is named twice") }
+            guard !rows.contains(where: { $0.pattern == pattern }) else {
+                throw mistake("the pattern \(pattern) is listed twice")
+            }
             do throws(Quota.Mistake) {
                 rows.append(
                     ModelQuotas(pattern: pattern, quotas: try Quota.list(String(item[item.index(after: end)...])))
                 )
             } catch {
-                throw mistake("for \(pattern): \(error.reason)")
+                throw mistake("in the pattern \(pattern): \(error.reason)")
             }
         }
         guard !rows.isEmpty else { throw Quota.Mistake(item: text, reason: "name a model, as in gpt-4o*=10/minute") }

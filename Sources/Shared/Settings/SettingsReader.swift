@@ -42,7 +42,7 @@ struct SettingsReader {
             let place = source.place(of: entry)
             let name = match.key.name
             if let other = placesByName[match.isFile ? name : name + "_FILE"], match.row.mayComeFromFile {
-                let text = "\(match.isFile ? name : name + "_FILE") is set too (\(other)); one of them is enough"
+                let text = "\(match.isFile ? name : name + "_FILE") is also set (\(other)); remove one of them"
                 problems.append(SettingsProblem(place: place, name: entry.name, text: text))
                 continue
             }
@@ -57,14 +57,14 @@ struct SettingsReader {
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
-                let advice = "name a PEM file, with -----BEGIN CERTIFICATE----- in it"
-                return note(place, entry.name, "\"\(text)\" holds no certificate; \(advice)")
+                let advice = "set the path of a PEM file, which contains -----BEGIN CERTIFICATE-----"
+                return note(place, entry.name, "\"\(text)\" contains no certificate; \(advice)")
             }
             guard !text.isEmpty else {
                 return note(
                     place,
                     entry.name,
-                    "\"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
+                    "the file \"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
                 )
             }
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
@@ -103,7 +103,7 @@ struct SettingsReader {
                 guard let isMistake = source.isEnvironment ? verdict(on: entry) : true else { continue }
                 unknownNames.insert(entry.name)
                 let isSmall = table.inCapitals(entry.name) != nil
-                let rule = isSmall ? " Names are of A-Z, 0-9 and _." : ""
+                let rule = isSmall ? " Names consist of A-Z, 0-9 and _." : ""
                 let hint =
                     ForeignVariables.advice(for: entry.name)
                     ?? table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""

@@ -109,8 +109,8 @@ package struct FileProblem: Error, Equatable, Sendable {
     package var advice: String {
         switch code {
         case ENOENT: "; put the file there, or correct the path"
-        case EACCES: "; make it readable for user \(geteuid()), or name another file"
-        case EISDIR: "; name a file, this is a folder"
+        case EACCES: "; make it readable for user \(geteuid()), or set another path"
+        case EISDIR: "; set the path of a file, this is a folder"
         default: ""
         }
     }

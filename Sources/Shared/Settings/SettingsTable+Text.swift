@@ -48,7 +48,7 @@ extension SettingRow {
     fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
 
     fileprivate func fileHint(_ prefix: String) -> String {
-        mayComeFromFile ? "; or \(prefix)\(name)_FILE names a file that holds it" : ""
+        mayComeFromFile ? "; or \(prefix)\(name)_FILE: path of a file with the value" : ""
     }
 
     fileprivate func referenceLine(_ prefix: String) -> String {

@@ -42,8 +42,8 @@ import Testing
     @Test(
         "settings that do not fit are problems",
         arguments: [
-            ([("CACHE_STORE", "memcached")], "CACHE_STORE: memcached needs MEMCACHED_HOST or MEMCACHED_SERVERS"),
-            ([("CACHE_STORE", "data")], "CACHE_STORE: data needs DATA_DIR"),
+            ([("CACHE_STORE", "memcached")], "CACHE_STORE: memcached requires MEMCACHED_HOST or MEMCACHED_SERVERS"),
+            ([("CACHE_STORE", "data")], "CACHE_STORE: data requires DATA_DIR"),
             ([("CACHE_MAX_MB", "500"), ("MEMORY_MB", "512")], "CACHE_MAX_MB: 500 MB do not fit into MEMORY_MB (512)"),
             ([("CACHE_TTL", "soon")], "CACHE_TTL: "), ([("CACHE_MAX_ENTRIES", "0")], "CACHE_MAX_ENTRIES: "),
         ]

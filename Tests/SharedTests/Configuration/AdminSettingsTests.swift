@@ -19,8 +19,8 @@ import Testing
         #expect(some.settings != nil && some.settings?.admin == nil)
         #expect(
             some.warningTexts == [
-                "environment  ADMIN_USERNAME: does nothing without ADMIN_PASSWORD",
-                "environment  ADMIN_LOG_BODIES: does nothing without ADMIN_PASSWORD",
+                "environment  ADMIN_USERNAME: has no effect without ADMIN_PASSWORD",
+                "environment  ADMIN_LOG_BODIES: has no effect without ADMIN_PASSWORD",
             ]
         )
     }
@@ -63,7 +63,10 @@ import Testing
     @Test("relays that share memcached are told to share the session secret, too")
     func sharedSecret() {
         let warnings = admin(("ADMIN_PASSWORD", "correct horse"), ("MEMCACHED_HOST", "cache")).warningTexts
-        #expect(warnings.count == 1 && warnings[0].contains("ADMIN_SESSION_SECRET: is not set, so each relay"))
+        #expect(
+            warnings.count == 1
+                && warnings[0].contains("ADMIN_SESSION_SECRET: is not set, so a login is valid for one relay only")
+        )
     }
 
     @Test(
@@ -84,8 +87,11 @@ import Testing
             ("ADMIN_SESSION_SECRET", "short")
         ).problemTexts
         #expect(texts.count == 2)
-        #expect(texts.contains("environment  ADMIN_PASSWORD: is the same as ADMIN_USERNAME"))
-        #expect(texts.contains { $0.hasPrefix("environment  ADMIN_SESSION_SECRET: a secret of under 16") }, "\(texts)")
+        #expect(texts.contains("environment  ADMIN_PASSWORD: must differ from ADMIN_USERNAME"))
+        #expect(
+            texts.contains { $0.hasPrefix("environment  ADMIN_SESSION_SECRET: a secret of fewer than 16") },
+            "\(texts)"
+        )
     }
 
     @Test(
@@ -103,8 +109,8 @@ import Testing
         #expect(some.settings?.traceURL == "http://collector:4318")
         #expect(
             some.warningTexts == [
-                "environment  OTEL_EXPORTER_OTLP_ENDPOINT: this version has no tracing yet: nothing is sent there",
-                "environment  RELOAD_ACCESS: lets nobody in without ADMIN_PASSWORD; set a password, or local",
+                "environment  OTEL_EXPORTER_OTLP_ENDPOINT: this version does not support tracing yet: no traces are sent",
+                "environment  RELOAD_ACCESS: admin allows nobody without ADMIN_PASSWORD; set ADMIN_PASSWORD, or use local",
             ]
         )
     }

@@ -54,15 +54,15 @@ import Testing
     @Test(
         "a setting that is wrong for the kind is one problem",
         arguments: [
-            ("API_KEYS", "a,b", "takes no keys"),
-            ("API_KEY", "a", "takes no keys"),
+            ("API_KEYS", "a,b", "does not use API keys"),
+            ("API_KEY", "a", "does not use API keys"),
             ("LOCATIONS", "global,Europe West", "is not a location"),
             ("LOCATIONS", "evil.example/x?", "is not a location"),
-            ("MODELS", "*", "has no list"),
+            ("MODELS", "*", "has no model list"),
             ("TOKEN_URL", "token", "is not a URL"),
             ("REFRESH_TOKEN", "a b", "visible ASCII"),
             ("PROJECT_ID", "a/b", "is not 1 to 64 letters"),
-            ("CHAT_VIA", "chat", "only kind openai"),
+            ("CHAT_VIA", "chat", "only for the kind openai"),
         ]
     )
     func wrong(field: String, value: String, message: String) {
@@ -91,6 +91,6 @@ import Testing
         let texts = read([
             ("PROVIDER_A_KIND", "openai"), ("PROVIDER_A_MODELS", "m"), ("PROVIDER_A_\(field)", "x"),
         ]).problemTexts
-        #expect(texts.count == 1 && texts.first?.contains("only kinds vertexai") == true, "\(texts)")
+        #expect(texts.count == 1 && texts.first?.contains("only for the kinds vertexai") == true, "\(texts)")
     }
 }

@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test("no variable is named twice, and every fallback is a value of its type")
+    @Test("no variable is listed twice, and every fallback is a value of its type")
     func tableIsSound() {
         let table = SettingsTable.product
         let names = table.globals.map(\.name)

@@ -5,7 +5,7 @@ import Testing
 
 /// Tests of the permissions of callers, as settings define them.
 @Suite struct KeysTests {
-    private static let advice = "`openssl rand -hex 24` makes a good one"
+    private static let advice = "`openssl rand -hex 24` makes a secure value"
     private static let keys = [("ONE_MIN_API_KEYS", "vendor-key-1, vendor-key-2")]
 
     @Test("known callers, by NAME, their tokens as digests only")
@@ -87,7 +87,9 @@ import Testing
         #expect(lines.settings?.providers.first?.headers == ["A: b;c", "D: e"])
         let wrong = outcome(environment: [("PROVIDER_V_KIND", "onemin"), ("PROVIDER_V_HEADERS", "A: b")])
         #expect(
-            wrong.problemTexts == ["environment  PROVIDER_V_HEADERS: kind onemin takes no headers; remove this line"]
+            wrong.problemTexts == [
+                "environment  PROVIDER_V_HEADERS: the kind onemin does not support headers; remove this line"
+            ]
         )
     }
 
@@ -115,18 +117,18 @@ import Testing
                 "KEY_A_TOKEN=sk-1,sk-2\nKEY_B_TOKEN=sk-3,sk-2\nONE_MIN_API_KEYS=v",
                 ".env:2  KEY_B_TOKEN: shares a token with KEY_A_TOKEN (.env:1)"
             ),
-            ("KEY_A_TOKEN=sk-1,sk-2,sk-1\nONE_MIN_API_KEYS=v", ".env:1  KEY_A_TOKEN: has one token twice"),
+            ("KEY_A_TOKEN=sk-1,sk-2,sk-1\nONE_MIN_API_KEYS=v", ".env:1  KEY_A_TOKEN: contains the same token twice"),
             (
                 "KEY_A_TOKEN=sk-1,v2\nONE_MIN_API_KEYS=v1,v2",
-                ".env:1  KEY_A_TOKEN: is also a provider's key; callers need one of their own"
+                ".env:1  KEY_A_TOKEN: is also a key of a provider; give callers different keys"
             ),
             (
                 "FILE_ID_SECRET=fifteen-letters",
-                ".env:1  FILE_ID_SECRET: a secret of under 16 characters can be guessed; \(advice)"
+                ".env:1  FILE_ID_SECRET: a secret of fewer than 16 characters can be guessed; \(advice)"
             ),
             (
                 "KEY_A_TOKEN=v2\nONE_MIN_API_KEYS=v1,v2",
-                ".env:1  KEY_A_TOKEN: is also a provider's key; callers need one of their own"
+                ".env:1  KEY_A_TOKEN: is also a key of a provider; give callers different keys"
             ),
             (
                 "ONE_MIN_API_KEYS=v1",
@@ -140,12 +142,12 @@ import Testing
                 "ONE_MIN_API_KEYS=v1\nKEY_A_TOKEN=a b",
                 """
                 .env:2  KEY_A_TOKEN: the value is not a list of keys, each of 1 to 512 visible ASCII characters: a key \
-                has a space in it; write a comma between two keys
+                contains a space; write a comma between two keys
                 """
             ),
             (
                 "ONE_MIN_API_KEYS=v1\nPROVIDER_V_KIND=onemin",
-                ".env:1  ONE_MIN_API_KEYS: is for a relay without PROVIDER_*; in its place set PROVIDER_V_API_KEYS"
+                ".env:1  ONE_MIN_API_KEYS: is only for a relay without PROVIDER_* settings; instead set PROVIDER_V_API_KEYS"
             ),
             ("KEY_A_MODELS=all", ".env:1  KEY_A_MODELS: KEY_A_TOKEN is not set; set it, or remove this line"),
             (
@@ -154,7 +156,7 @@ import Testing
             ),
             (
                 "PROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=a\nPROVIDER_V_API_KEY=b\nKEY_A_TOKEN=t",
-                ".env:3  PROVIDER_V_API_KEY: PROVIDER_V_API_KEYS is set too (.env:2); one of them is enough"
+                ".env:3  PROVIDER_V_API_KEY: PROVIDER_V_API_KEYS is also set (.env:2); remove one of them"
             ),
             (
                 "PROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=a,b\nPROVIDER_V_KEY_WEIGHTS=1\nKEY_A_TOKEN=t",
@@ -166,7 +168,7 @@ import Testing
             ),
             (
                 "PROVIDER_E_KIND=echo\nPROVIDER_E_API_KEY=a\nKEY_A_TOKEN=t",
-                ".env:2  PROVIDER_E_API_KEY: kind echo uses no network; remove this line"
+                ".env:2  PROVIDER_E_API_KEY: the kind echo uses no network; remove this line"
             ),
             ("DEFAULT_MODEL=gtp-4o", ".env:1  DEFAULT_MODEL: no provider serves \"gtp-4o\"; did you mean \"gpt-4o\"?"),
             (
@@ -179,13 +181,13 @@ import Testing
             ),
             (
                 "PROVIDER_A_KIND=echo\nPROVIDER_A_GENERATE_MODEL=b\nANONYMOUS_MODELS=all",
-                ".env:2  PROVIDER_A_GENERATE_MODEL: the provider has no \"b\""
+                ".env:2  PROVIDER_A_GENERATE_MODEL: the provider does not serve \"b\""
             ),
             (
                 "PERMIT_MODELS_FROM_SUBSET_ONLY=true\nDEFAULT_MODEL=gpt-4.1",
                 ".env:2  DEFAULT_MODEL: no provider serves \"gpt-4.1\""
             ),
-            ("ONE_MIN_MODELS_REFRESH=5ms", ".env:1  ONE_MIN_MODELS_REFRESH: is not 0 and not at least 1s"),
+            ("ONE_MIN_MODELS_REFRESH=5ms", ".env:1  ONE_MIN_MODELS_REFRESH: must be 0 or at least 1s"),
         ]
     )
     func contradictions(file: String, problem: String) {
@@ -204,23 +206,23 @@ import Testing
             ),
             (
                 "KEY_A_TOKEN=fifteen-letters\nONE_MIN_API_KEYS=v",
-                ".env:1  KEY_A_TOKEN: a token of under 16 characters can be guessed; \(advice)"
+                ".env:1  KEY_A_TOKEN: a token of fewer than 16 characters can be guessed; \(advice)"
             ),
             (
                 "METRICS_TOKEN=fifteen-letters",
-                ".env:1  METRICS_TOKEN: a token of under 16 characters can be guessed; \(advice)"
+                ".env:1  METRICS_TOKEN: a token of fewer than 16 characters can be guessed; \(advice)"
             ),
             (
                 "KEY_A_TOKEN=sixteen-letters-,another-token-of-it\nONE_MIN_API_KEYS=v",
                 """
-                .env:1  KEY_A_TOKEN: without FILE_ID_SECRET the first token seals the ids of files, and any of them \
-                opens these: an id ends when the token that sealed it is taken from the list
+                .env:1  KEY_A_TOKEN: without FILE_ID_SECRET file ids are encrypted with the first token and can be \
+                read with any of them: an id becomes invalid when its token is removed from the list
                 """
             ),
             (
                 "KEY_A_TOKEN=sixteen-letters-\nKEY_A_MODELS=gpt-4o",
                 """
-                .env:1  KEY_A_TOKEN: no provider holds a key of its own, so this caller may use nothing; set \
+                .env:1  KEY_A_TOKEN: no provider has a key of the relay's own, so this caller may use nothing; set \
                 ONE_MIN_API_KEYS or PROVIDER_<NAME>_API_KEYS
                 """
             ),
@@ -233,15 +235,15 @@ import Testing
             ),
             (
                 "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o,new-1",
-                ".env:1  SUBSET_OF_ONE_MIN_PERMITTED_MODELS: \"new-1\" is not in the catalogue of this version; it is sent on as it is"
+                ".env:1  SUBSET_OF_ONE_MIN_PERMITTED_MODELS: \"new-1\" is not in the catalogue of this version; the name is forwarded unchanged"
             ),
             (
                 "PROVIDER_V_KIND=onemin\nPROVIDER_V_MODELS=fast=new-1",
-                ".env:2  PROVIDER_V_MODELS: \"new-1\" is not in the catalogue of this version; it is sent on as it is"
+                ".env:2  PROVIDER_V_MODELS: \"new-1\" is not in the catalogue of this version; the name is forwarded unchanged"
             ),
             (
                 "PERMIT_MODELS_FROM_SUBSET_ONLY=1\nPROVIDER_V_KIND=onemin\nPROVIDER_V_MODELS=fast=o3,slow=gpt-4o",
-                ".env:3  PROVIDER_V_MODELS: \"fast\" is refused: SUBSET_OF_ONE_MIN_PERMITTED_MODELS has no \"o3\""
+                ".env:3  PROVIDER_V_MODELS: \"fast\" is not allowed: SUBSET_OF_ONE_MIN_PERMITTED_MODELS does not contain \"o3\""
             ),
         ]
     )

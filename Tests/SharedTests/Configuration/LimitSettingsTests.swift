@@ -115,11 +115,14 @@ import Testing
             ("RATE_LIMIT=1000 tokens/day", "RATE_LIMIT: 1000 per day: a request without max_tokens is too large"),
             (
                 "PROVIDER_O_KIND=onemin\nRATE_LIMIT=99 credits/day",
-                "RATE_LIMIT: 99 per day: a model's first request is too large"
+                "RATE_LIMIT: 99 per day: the first request to a model without a listed price is too large"
             ),
             ("RATE_LIMIT_BY_MODEL=nobody*=1/s", "RATE_LIMIT_BY_MODEL: \"nobody*\" matches no model"),
             ("RATE_LIMIT_BY_MODEL=*=1/s,echo=2/s", "RATE_LIMIT_BY_MODEL: \"echo\" has no effect"),
-            ("RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3", "RATE_LIMIT_INSTANCES: is for RATE_LIMIT_STORE"),
+            (
+                "RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3",
+                "RATE_LIMIT_INSTANCES: has an effect only with RATE_LIMIT_STORE"
+            ),
         ]
     )
     func useless(file: String, warning: String) {
@@ -156,9 +159,15 @@ import Testing
     @Test(
         "limits of a unit that nothing costs are problems",
         arguments: [
-            ("RATE_LIMIT=1 usd/day", "RATE_LIMIT: no provider has a price, so nothing costs usd; set PROVIDER_E_COST="),
+            (
+                "RATE_LIMIT=1 usd/day",
+                "RATE_LIMIT: no provider has a price, so no request costs usd; set PROVIDER_E_COST="
+            ),
             ("KEY_A_TOKEN=t\nKEY_A_RATE_LIMIT_CHAT=1 usd/day", "KEY_A_RATE_LIMIT_CHAT: no provider has a price"),
-            ("RATE_LIMIT_TOTAL=9000 credits/day", "RATE_LIMIT_TOTAL: no provider is 1min.ai, so nothing costs credits"),
+            (
+                "RATE_LIMIT_TOTAL=9000 credits/day",
+                "RATE_LIMIT_TOTAL: no provider is of the kind onemin, so no request costs credits"
+            ),
             ("RATE_LIMIT=1 usd/day\nPROVIDER_E_COST=0,1", "PROVIDER_E_COST: \"0,1\" is not a price"),
         ]
     )
@@ -205,30 +214,33 @@ import Testing
                 "RATE_LIMIT=60/fortnight",
                 ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window is"
             ),
-            ("RATE_LIMIT_FAILED_AUTH=5 tokens/s", ".env:1  RATE_LIMIT_FAILED_AUTH: only requests can be limited here"),
+            (
+                "RATE_LIMIT_FAILED_AUTH=5 tokens/s",
+                ".env:1  RATE_LIMIT_FAILED_AUTH: this setting can only limit requests"
+            ),
             ("RATE_LIMIT=0 tokens/s", ".env:1  RATE_LIMIT: \"0 tokens/s\" is not off or limits"),
             ("RATE_LIMIT=1.5 tokens/s", ".env:1  RATE_LIMIT: \"1.5 tokens/s\" is not off or limits"),
             (
                 "RATE_LIMIT_BY_MODEL=gpt*=1/s,o3=5/fortnight",
                 """
                 .env:1  RATE_LIMIT_BY_MODEL: "gpt*=1/s,o3=5/fortnight" is not off or limits of models such as \
-                gpt-4o*=10/minute;100/day,o3-mini=5/minute: for o3: the window is
+                gpt-4o*=10/minute;100/day,o3-mini=5/minute: in the pattern o3: the window is
                 """
             ),
             ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
             ("SLOT_SECONDS=4", ".env:1  SLOT_SECONDS: \"4\" is not a time from 5s to 1h"),
-            ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is set too (.env:2)"),
+            ("MEMCACHED_HOST=a\nMEMCACHED_SERVERS=b", ".env:1  MEMCACHED_HOST: MEMCACHED_SERVERS is also set (.env:2)"),
             (
                 "MEMCACHED_HOST=memcached:11212",
                 """
-                .env:1  MEMCACHED_HOST: "memcached:11212" is not the name or address of a host: its port is another \
-                setting: MEMCACHED_HOST=memcached and MEMCACHED_PORT=11212, or MEMCACHED_SERVERS=memcached:11212
+                .env:1  MEMCACHED_HOST: "memcached:11212" is not the name or address of a host: set the port \
+                separately: MEMCACHED_HOST=memcached and MEMCACHED_PORT=11212, or MEMCACHED_SERVERS=memcached:11212
                 """
             ),
             (
                 "MEMCACHED_HOST=[::1]:7",
                 """
-                .env:1  MEMCACHED_HOST: "[::1]:7" is not the name or address of a host: its port is another setting: \
+                .env:1  MEMCACHED_HOST: "[::1]:7" is not the name or address of a host: set the port separately: \
                 MEMCACHED_HOST=::1 and MEMCACHED_PORT=7, or MEMCACHED_SERVERS=[::1]:7
                 """
             ),

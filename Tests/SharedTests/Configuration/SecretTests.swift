@@ -42,9 +42,9 @@ import Testing
     @Test("X and X_FILE together are a mistake, also in two sources")
     func both() {
         let one = outcome(file: "STORY=a\nSTORY_FILE=/a", files: ["/a": "b"], table: table)
-        #expect(one.problemTexts == [".env:2  STORY_FILE: STORY is set too (.env:1); one of them is enough"])
+        #expect(one.problemTexts == [".env:2  STORY_FILE: STORY is also set (.env:1); remove one of them"])
         let two = outcome(environment: [("STORY_FILE", "/a")], file: "STORY=a", files: ["/a": "b"], table: table)
-        #expect(two.problemTexts == [".env:1  STORY: STORY_FILE is set too (environment); one of them is enough"])
+        #expect(two.problemTexts == [".env:1  STORY: STORY_FILE is also set (environment); remove one of them"])
     }
 
     @Test("exact names go before X_FILE")
@@ -69,7 +69,7 @@ import Testing
         let outcome = outcome(environment: [("BOX_A_TOKEN_FILE", "/a")], files: ["/a": "\n"], table: table)
         #expect(
             outcome.problemTexts == [
-                "environment  BOX_A_TOKEN_FILE: \"/a\" is empty; write the value of BOX_A_TOKEN into it"
+                "environment  BOX_A_TOKEN_FILE: the file \"/a\" is empty; write the value of BOX_A_TOKEN into it"
             ]
         )
     }

@@ -200,7 +200,7 @@ import Testing
         let wrong = outcome(environment: kinds + [("PROVIDERS", "a,a,x")])
         #expect(
             wrong.problemTexts == [
-                "environment  PROVIDERS: \"a\" is named twice",
+                "environment  PROVIDERS: \"a\" is listed twice",
                 "environment  PROVIDERS: no provider \"x\" is declared; set PROVIDER_X_KIND, or remove it",
             ]
         )

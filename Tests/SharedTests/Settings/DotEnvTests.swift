@@ -28,9 +28,10 @@ import Testing
             ("A", "f:1  this line is not NAME=value"), ("=b", "f:1  this line is not NAME=value"),
             ("1A=b", "f:1  this line is not NAME=value"), ("secret123", "f:1  this line is not NAME=value"),
             ("A B=c", "f:1  this line is not NAME=value"), ("A-B=c", "f:1  this line is not NAME=value"),
-            ("A='b", "f:1  A: the closing ' is missing"), ("A='b' c", "f:1  A: text after the closing quote"),
-            ("A=\"b\"c", "f:1  A: text after the closing quote"), ("A=\"b\"#c", "f:1  A: text after the closing quote"),
-            (#"A="b\tc""#, #"f:1  A: \ in double quotes stands before n, " or \ only; write \\ for a backslash"#),
+            ("A='b", "f:1  A: the closing ' is missing"), ("A='b' c", "f:1  A: there is text after the closing quote"),
+            ("A=\"b\"c", "f:1  A: there is text after the closing quote"),
+            ("A=\"b\"#c", "f:1  A: there is text after the closing quote"),
+            (#"A="b\tc""#, #"f:1  A: \ in double quotes is allowed only before n, " or \; write \\ for a backslash"#),
             ("A=b\0c", "f:1  A: the value is not UTF-8 text"),
         ]
     )

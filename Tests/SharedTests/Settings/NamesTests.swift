@@ -47,7 +47,7 @@ import Testing
 
     @Test("names in small letters are said to be so, wherever they stand")
     func smallLetters() {
-        let text = "KEY_team_TOKEN: unknown variable; did you mean KEY_TEAM_TOKEN? Names are of A-Z, 0-9 and _."
+        let text = "KEY_team_TOKEN: unknown variable; did you mean KEY_TEAM_TOKEN? Names consist of A-Z, 0-9 and _."
         #expect(outcome(file: "KEY_team_TOKEN=a").problemTexts == [".env:1  \(text)"])
         #expect(outcome(environment: [("KEY_team_TOKEN", "a")]).warningTexts == ["environment  \(text)"])
         let small = outcome(environment: [("key_team_token", "a"), ("port", "1"), ("provider_x_kind", "echo")])
