@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 KINDS = ("whole", "stream")
-MOMENTS = ("before", "after")  # the first byte of the vendor's answer
+MOMENTS = ("before", "after")  # the first byte of the vendor's response
 WAYS = ("close", "reset", "half-close")
 
 HALF_RECORD = (

@@ -215,7 +215,7 @@ def test_only_rate_limits_are_a_rate_limit(serve):
 def test_fallback_may_be_turned_off_and_capped(serve):
     providers, http = serve(a=1, b=1, FALLBACK="false")
     providers.answers("a", FAILED)
-    assert refusal(http)[1]["message"].startswith("The provider answered with an error of its own (status 500).")
+    assert refusal(http)[1]["message"].startswith("The provider returned an error (status 500).")
     assert providers.order() == "a"
     providers, http = serve(a=1, b=1, c=1, FALLBACK_ATTEMPTS=2)
     for name in "abc":

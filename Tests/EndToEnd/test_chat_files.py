@@ -253,7 +253,7 @@ def test_too_many(http, vendor, api_key, uploaded):
 
 
 def test_with_the_key_that_it_was_uploaded_with(start_relay, vendor, new_key):
-    """Only one of the relay's own keys knows the file."""
+    """Only one of the relay's keys knows the file."""
     own, token, secret = [new_key() for _ in range(3)], new_key(), "a-secret-of-forty-visible-characters-...-"
     relay = start_relay(
         PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEYS=",".join(own), KEY_ONE_TOKEN=token, FILE_ID_SECRET=secret

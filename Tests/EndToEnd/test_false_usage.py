@@ -14,7 +14,7 @@ from relay_process import preloads
 from usage import File
 
 TEXT = "one two three"
-WRONG = "the provider reported usage that cannot be true; the relay's own count is used"
+WRONG = "the provider reported impossible usage; the relay's own count is used"
 EMBEDDED = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "model": "emb/1"}
 MILLION = "1000000 tokens/hour"
 

@@ -265,7 +265,7 @@ def test_a_key_that_is_gone(team, launch, empty, caller):
     assert with_other_key.get(f"/v1/files/{id}").status_code == 200
     for method, path in (("GET", "/content"), ("DELETE", "")):
         answer = with_other_key.request(method, f"/v1/files/{id}{path}")
-        assert answer.status_code == 502 and "key that it was uploaded with" in answer.json()["error"]["message"]
+        assert answer.status_code == 502 and "key that this file was uploaded with" in answer.json()["error"]["message"]
     assert refusal(with_other_key, model="fast", messages=by_id(id))[0] == 400
     assert len(empty.shelf.files) == 1
 

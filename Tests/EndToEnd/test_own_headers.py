@@ -61,7 +61,7 @@ def test_refusals(http, name):
     http.says({"status": 400, "json": error(REPEATED)})
     answer = EVERY[name](http)
     assert answer.status_code == 400 and WORD not in answer.text, answer.text
-    assert answer.json()["error"]["message"] == "The provider refused this request."
+    assert answer.json()["error"]["message"] == "The provider rejected this request."
     # Other words of the vendor are told.
     http.says({"status": 400, "json": error(f"It is {SHORT} and wrong.")})
     assert EVERY[name](http).json()["error"]["message"] == f"It is {SHORT} and wrong."
@@ -108,5 +108,5 @@ def test_kinds(start_relay, caller, server, anthropic_server, google, kind, is_s
         PROVIDER_A_HEADERS=HEADERS, KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
     answer = ask_chat(caller(relay, TEAM_TOKEN), "m", is_streamed)
-    assert answer.status_code == 400 and answer.json()["error"]["message"] == "The provider refused this request."
+    assert answer.status_code == 400 and answer.json()["error"]["message"] == "The provider rejected this request."
     assert vendor.take_violations() == []

@@ -124,7 +124,7 @@ def test_too_few_answers_after_marks_are_an_error_event(team, server):
         (FAILED, 3, "500 failed"), (BUSY, 3, "429 rate limited"), (CUT, 3, "failed"), (REFUSED, 1, "400 refused"),
         ({"status": 503, "text": ""}, 3, "503 unavailable"), ({"status": 408, "text": ""}, 3, None),
         ({"status": 409, "text": ""}, 6, None), ({"status": 404, "text": ""}, 1, None), (EMPTY, 1, None),
-        ({"status": 401, "text": ""}, 1, "401 key refused"), ({"raw": b"no json"}, 1, None), ({"text": " \n"}, 1, "empty answer"),
+        ({"status": 401, "text": ""}, 1, "401 key refused"), ({"raw": b"no json"}, 1, None), ({"text": " \n"}, 1, "empty response"),
     ],
 )  # fmt: skip
 def test_attempts(team, server, fault, calls, reason):

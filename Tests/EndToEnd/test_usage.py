@@ -104,7 +104,7 @@ def test_an_answer_without_the_demanded_call_is_counted_too(team, server, file, 
     assert team.post("/v1/messages", json=asked).status_code == 200
     request, unmet, call = file.more(3)
     told(unmet, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=False)
-    assert unmet["error"].startswith("The model's answer has not the form that the request demands")
+    assert unmet["error"].startswith("The model's output does not match the format or the tools that the request demands")
     told(call, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=True)
     told(request, status=200, prompt_tokens=2 * PROMPT, completion_tokens=2 * COMPLETION, cost=2 * COST, success=True)
 

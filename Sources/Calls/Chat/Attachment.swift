@@ -98,7 +98,11 @@ extension [Attachment] {
     package mutating func add(_ new: Attachment) throws(APIError) {
         guard count(where: { $0.kind == new.kind }) < new.kind.most else {
             let param = new.isOfWhole ? new.param : "messages"
-            throw .value(param, "at most \(new.kind.most) \(new.kind.plural) are taken at once", code: "too_many_parts")
+            throw .value(
+                param,
+                "at most \(new.kind.most) \(new.kind.plural) per request are supported",
+                code: "too_many_parts"
+            )
         }
         append(new)
     }
@@ -114,7 +118,7 @@ extension [Attachment] {
             if vendor.reads(address), isCallersKey || !isInCloud {
                 self[place].source = .kept(address)
             } else if isInCloud {
-                throw .picture(self[place].param, "is no data:, https: or http: URL", code: "invalid_image_url")
+                throw .picture(self[place].param, "must be a data:, https: or http: URL", code: "invalid_image_url")
             }
         }
     }
@@ -130,5 +134,7 @@ extension Attachment {
         .value(param, "the model's provider does not have this file", code: "unsupported_value")
     }
 
-    package var refusalAsSound: APIError { .unsupported(param, "The model's provider takes no sounds.") }
+    package var refusalAsSound: APIError {
+        .unsupported(param, "The provider of this model does not support audio input.")
+    }
 }

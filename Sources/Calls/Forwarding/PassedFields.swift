@@ -61,7 +61,7 @@ package struct PassedFields: Sendable {
     }
 
     private static func tooMany(_ name: String) -> APIError {
-        .unsupported(name, "'\(name)' must not ask for more completions than 'n'. Remove '\(name)'.")
+        .unsupported(name, "'\(name)' must not request more completions than 'n'. Remove '\(name)'.")
     }
 
     private static func routing(_ name: String) -> APIError {

@@ -33,12 +33,12 @@ package struct SpeechCall: Sendable {
             var scan = ByteScan(UnsafeRawBufferPointer(text))
             return (!scan.word().isEmpty, text.count { $0 & 0xc0 != 0x80 })
         }
-        guard hasWords else { throw .value(param, "there is nothing to speak") }
+        guard hasWords else { throw .value(param, "must contain text to speak") }
         guard characters <= Self.limitCharacters else { throw Self.tooLong(param) }
     }
 
     private static func tooLong(_ param: String) -> APIError {
-        .value(param, "at most \(limitCharacters) characters are spoken")
+        .value(param, "must have at most \(limitCharacters) characters")
     }
 }
 

@@ -12,24 +12,25 @@ extension APIError {
         switch error.fault {
         case .unreachable:
             return """
-                The provider cannot be reached. \(elsewhere) Its operator can check PROVIDER_<NAME>_BASE_URL with \
+                The provider cannot be reached. \(elsewhere) The operator can check PROVIDER_<NAME>_BASE_URL with \
                 `relay check --ask`.
                 """
         case .insecure:
-            return "The provider's certificate is not trusted. Its operator can name the authority in SSL_CERT_FILE."
-        case .broken: return "The provider's response broke off. \(elsewhere)"
+            return
+                "The provider's certificate is not trusted. The operator can add its certificate authority with SSL_CERT_FILE."
+        case .broken: return "The provider's response was cut off. \(elsewhere)"
         case .tooLarge: return "The provider's response is too large for the relay. \(elsewhere)"
         default: break
         }
-        if error.isCut { return "The provider's response broke off. \(elsewhere)" }
+        if error.isCut { return "The provider's response was cut off. \(elsewhere)" }
         switch error.status {
         case 404, 405:
             return """
-                The provider does not know this path. Its operator can check PROVIDER_<NAME>_BASE_URL with \
+                The provider has no such path. The operator can check PROVIDER_<NAME>_BASE_URL with \
                 `relay check --ask`.
                 """
-        case let status?: return "The provider answered with an error of its own (status \(status)). \(elsewhere)"
-        case nil: return "The provider's response cannot be used. \(elsewhere)"
+        case let status?: return "The provider returned an error (status \(status)). \(elsewhere)"
+        case nil: return "The provider returned an invalid response. \(elsewhere)"
         }
     }
 
@@ -43,8 +44,8 @@ extension APIError {
             case .totalTimeout: "PROVIDER_<NAME>_TOTAL_TIMEOUT"
             default: error.cause == UpstreamError.tooLate ? "FALLBACK_DEADLINE" : nil
             }
-        let bound = setting.map { " Its operator sets the bound by \($0)." } ?? ""
-        let message = "The provider took too long. Try again, or choose another model.\(bound)"
+        let bound = setting.map { " The operator can change the time limit with \($0)." } ?? ""
+        let message = "The provider did not respond in time. Try again, or choose another model.\(bound)"
         return APIError(504, message, type: "server_error", code: "upstream_timeout")
     }
 }

@@ -14,20 +14,21 @@ extension APIError {
         case .badKey where credential.label == nil: self = .wrongKey(credential.key)
         case .badKey: self = .refusedRelay
         case .forbidden where credential.label != nil && !error.isOfModel: self = .refusedRelay
-        case .forbidden: self.init(403, "The provider does not permit this.", code: "permission_denied")
+        case .forbidden:
+            self.init(403, "The provider denied access to this model or feature.", code: "permission_denied")
         case .outOfCredit:
             self.init(
                 429,
-                "The provider's account has not enough credit for this call.",
+                "The provider's account does not have enough credit for this request.",
                 type: "insufficient_quota",
                 code: "insufficient_quota"
             )
             self.isHopeless = true
         case .unknownModel:
             self = .modelNotFound(model)
-            self.message += " The provider does not have it; its operator can check PROVIDER_<NAME>_MODELS."
+            self.message += " The provider does not serve this model; the operator can check PROVIDER_<NAME>_MODELS."
         case .badRequest:
-            let message = error.message.isEmpty ? "The provider refused this request." : error.message
+            let message = error.message.isEmpty ? "The provider rejected this request." : error.message
             self.init(400, message, code: error.code, param: error.param)
         case .rateLimited:
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
@@ -36,13 +37,13 @@ extension APIError {
         case .unavailable where error.fault == .overloaded:
             self.init(
                 503,
-                "The relay is out of memory for answers. Try again soon.",
+                "The relay is out of memory for responses. Try again in 2 s.",
                 type: "server_error",
                 code: "overloaded"
             )
             self.retryAfterSeconds = 2
         case .unavailable:
-            self.init(503, "The provider is not available.", type: "server_error", code: "upstream_error")
+            self.init(503, "The provider is unavailable.", type: "server_error", code: "upstream_error")
             self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.longestRestSeconds) }
         case .timedOut: self = .timedOut(error)
         case .cancelled: self = .clientLeft
@@ -53,12 +54,12 @@ extension APIError {
         self.key = credential.key.isEmpty ? nil : credential.label
         let cause = error.loggedCause(hiding: credential)
         let own = error.kind == .badKey ? credential.label : nil
-        self.cause = own.map { "the relay's own key \($0) was refused: \(cause)" } ?? cause
+        self.cause = own.map { "the relay's key \($0) was rejected: \(cause)" } ?? cause
     }
 
     private static var refusedRelay: APIError {
         // Without this advice, callers would look for a mistake in their own key.
-        let advice = "Its operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
+        let advice = "The operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
         return APIError(
             502,
             "The provider refused the relay. \(advice)",

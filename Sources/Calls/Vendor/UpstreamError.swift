@@ -126,7 +126,7 @@ package struct UpstreamError: Error {
     }
 
     /// The cause of a failure that `CallSheet.endsAt` caused.
-    package static let tooLate = "no answer began within FALLBACK_DEADLINE"
+    package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
 

@@ -22,7 +22,7 @@ struct MultipartFields {
             contentType = value.text
         } else if field.equalsLowered("content-transfer-encoding") {
             guard value.equalsLowered("binary") || value.equalsLowered("8bit") || value.equalsLowered("7bit") else {
-                throw MultipartReader.malformed("A part has a transfer encoding; send its bytes as they are.")
+                throw MultipartReader.malformed("A part has a transfer encoding. Send its bytes without one.")
             }
         }
     }

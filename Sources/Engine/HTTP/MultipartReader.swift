@@ -95,7 +95,7 @@ package struct MultipartReader: ~Copyable {
     private mutating func ignore(_ count: Int) throws(RequestError) {
         ignoredBytes += count
         guard ignoredBytes <= Self.ignoredLimitBytes else {
-            throw Self.malformed("Too much stands outside of the parts.")
+            throw Self.malformed("The form has too much data outside of its parts.")
         }
     }
 

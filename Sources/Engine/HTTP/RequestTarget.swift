@@ -41,7 +41,7 @@ enum RequestTarget {
         guard isAbsolute, length <= target.count else { throw RequestError(400, "The request target is malformed.") }
         let end = target[length...].firstIndex { $0 == 47 || $0 == 63 } ?? target.count
         guard isHost(target[part: length..<end]) else {
-            throw RequestError(400, "The request target names no valid host.")
+            throw RequestError(400, "The host of the request target is invalid.")
         }
         return end
     }
@@ -52,7 +52,7 @@ enum RequestTarget {
         var decoded = ByteBuffer()
         normalise(path, into: &decoded)
         for segment in decoded.bytes.split(separator: 47) where segment.elementsEqual([46, 46]) {
-            throw RequestError(400, "The request target leaves its root.")
+            throw RequestError(400, "The path of the request target points above its root.")
         }
     }
 

@@ -46,7 +46,7 @@ private struct JSONScan {
             // After a value, the next characters may end several containers.
             while true {
                 skipBlanks()
-                guard let isObject = open.last else { return byte == nil ? nil : "nothing more" }
+                guard let isObject = open.last else { return byte == nil ? nil : "the end of the body" }
                 guard let byte, byte == UInt8(ascii: ",") || byte == Self.end(isObject) else {
                     return isObject ? "a comma or }" : "a comma or ]"
                 }
@@ -86,7 +86,7 @@ private struct JSONScan {
         case UInt8(ascii: "f"): return takeWord("false")
         case UInt8(ascii: "n"): return takeWord("null")
         case UInt8(ascii: "-"), 48...57: return takeNumber()
-        case UInt8(ascii: "'"): return "a value, with text in double quotes"
+        case UInt8(ascii: "'"): return "a value (with double quotes around strings)"
         default: return "a value"
         }
     }
@@ -125,7 +125,7 @@ private struct JSONScan {
             case UInt8(ascii: "\\"):
                 place += 1
                 if let expected = takeEscape() { return expected }
-            case 0..<32: return "no control character within a text (a line end is \\n)"
+            case 0..<32: return "a string without control characters (write a line end as \\n)"
             default: place += 1
             }
         }
@@ -175,7 +175,7 @@ private struct JSONScan {
         guard takeDigits() else { return "a digit" }
         if text[start] == 48, place - start > 1 {
             place = start + 1
-            return "no digit after a leading 0"
+            return "a number without leading zeros"
         }
         if byte == UInt8(ascii: ".") {
             place += 1

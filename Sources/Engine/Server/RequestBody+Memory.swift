@@ -204,11 +204,11 @@ private final class MemoryWait: MemoryWaiter, @unchecked Sendable {
 
 extension RequestError {
     package static var overloaded: RequestError {
-        RequestError(503, "The relay is out of memory for requests. Try again soon.")
+        RequestError(503, "The relay is out of memory for requests. Try again in a moment.")
     }
 
     static var bodyTooSlowForOthers: RequestError {
-        RequestError(408, "The request body arrives too slowly while others wait for memory.")
+        RequestError(408, "The request body arrives too slowly while other requests wait for memory.")
     }
 }
 

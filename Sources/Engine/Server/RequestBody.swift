@@ -68,7 +68,7 @@ package final class RequestBody: @unchecked Sendable {
         watchEnds()
         if let failure { throw failure }
         if total > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
-        guard isComplete else { throw RequestError(400, "The body did not arrive.") }
+        guard isComplete else { throw RequestError(400, "The request body did not arrive.") }
     }
 
     /// Waits for the next chunk of the body, at most 64 KiB, and swaps it into `piece`, whose storage is reused.
@@ -187,16 +187,16 @@ extension RequestError {
     ///   - bytes: the size of the body, or of its part; nil if it is not known.
     ///   - limitBytes: the largest size that is accepted.
     package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
-        let size = bytes.map { "it has \($0) bytes, and " } ?? ""
+        let size = bytes.map { "it has \($0) bytes, but " } ?? ""
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
     }
 
     /// The error for a body for which there can never be enough memory.
     static var bodyTooLargeForMemory: RequestError {
-        RequestError(413, "The request body is too large for the relay's memory. The operator sets it by MEMORY_MB.")
+        RequestError(413, "The request body is too large for the relay's memory. The operator can raise MEMORY_MB.")
     }
 
     package static var bodyTooSlow: RequestError { RequestError(408, "The request body arrives too slowly.") }
     /// The error of a request whose client has left, so that the response is not read.
-    package static var clientLeft: RequestError { RequestError(400, "The client has left.") }
+    package static var clientLeft: RequestError { RequestError(400, "The client disconnected.") }
 }

@@ -21,7 +21,7 @@ final class OwnTranscript: OwnService, @unchecked Sendable {
         if let order { return order }
         let form = try await exchange.heldForm(files: ["file"], fileLimitBytes: recordingLimitBytes)
         guard let recording = form.files.first?.bytes else { throw .missing("file") }
-        guard form.files.count == 1 else { throw .value("file", "one file at a time is taken") }
+        guard form.files.count == 1 else { throw .value("file", "only one file per request is supported") }
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: true)
         let read = (call, recording, try FileLabel(recording: recording.bytes))
         order = read

@@ -19,7 +19,7 @@ extension SpeechCall {
         try checkText("input")
         _ = try fields.length("instructions")
         if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
-            throw .value("stream_format", "only audio is offered here", code: "unsupported_value")
+            throw .value("stream_format", "only audio is supported", code: "unsupported_value")
         }
     }
 
@@ -27,7 +27,7 @@ extension SpeechCall {
     private static func voice(_ fields: RequestFields) throws(APIError) -> String {
         guard let value = fields["voice"] else { throw .missing("voice") }
         guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }
-        guard (1...128).contains(voice.count) else { throw .value("voice", "this is no voice's name") }
+        guard (1...128).contains(voice.count) else { throw .value("voice", "must be 1 to 128 characters long") }
         return voice.text
     }
 }

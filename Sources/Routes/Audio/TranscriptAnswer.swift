@@ -26,7 +26,11 @@ extension Exchange {
 
 extension APIError {
     fileprivate static var notGiven: APIError {
-        .value("response_format", "the vendor gave the text without what it asks for", code: "unsupported_value")
+        .value(
+            "response_format",
+            "the provider did not return the data for this format; use json or text",
+            code: "unsupported_value"
+        )
     }
 }
 

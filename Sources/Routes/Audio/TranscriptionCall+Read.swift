@@ -29,10 +29,10 @@ extension TranscriptionCall {
             "include", "languages", "keywords", "known_speaker_names", "known_speaker_references",
         ]
         where try fields.string(field) != nil {
-            throw .unsupported("\(field)", "'\(field)' is not offered here.")
+            throw .unsupported("\(field)", "'\(field)' is not supported.")
         }
         if let strategy = try fields.string("chunking_strategy"), !strategy.isSame(as: "auto") {
-            throw .value("chunking_strategy", "only auto is offered here", code: "unsupported_value")
+            throw .value("chunking_strategy", "only auto is supported", code: "unsupported_value")
         }
     }
 
@@ -51,7 +51,7 @@ extension TranscriptionCall {
                         (97...122).contains($0 | 32) || index > 0 && (48...57).contains($0)
                     }
             }
-        guard isTag else { throw .value("language", "must be a language's code, such as en or en-US") }
+        guard isTag else { throw .value("language", "must be a language code such as en or en-US") }
         return tag
     }
 
@@ -61,10 +61,14 @@ extension TranscriptionCall {
             throw .value("timestamp_granularities", "must be segment or word")
         }
         if times.contains("word") {
-            throw .value("timestamp_granularities", "times of words are not offered here", code: "unsupported_value")
+            throw .value(
+                "timestamp_granularities",
+                "word timestamps are not supported; use segment",
+                code: "unsupported_value"
+            )
         }
         guard times.isEmpty || format == .verboseJSON || !isWhole else {
-            throw .value("timestamp_granularities", "needs the response_format verbose_json")
+            throw .value("timestamp_granularities", "is only allowed with the response_format verbose_json")
         }
     }
 }

@@ -39,7 +39,7 @@ private func writeDown(
     let attempt = try await request.attempt(uploaders, admission.sheet)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
-        guard try await form.nextFile() == nil else { throw .value("file", "one file at a time is taken") }
+        guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
         let whole = try request.plan(isWhole: true, holding: attempt)
         if !isAdmitted {
             try await request.admit(whole.candidate, admission)

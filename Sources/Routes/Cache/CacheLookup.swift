@@ -91,7 +91,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
             case .alone: break
             case .left: throw .clientLeft
             case .late:
-                let cause = "the answer to an equal request took longer than FALLBACK_DEADLINE"
+                let cause = "the response to an equal request took longer than FALLBACK_DEADLINE"
                 throw APIError(UpstreamError(.timedOut, cause: cause), model: exchange.record.model ?? "")
             }
             return nil

@@ -23,7 +23,7 @@ extension APIError {
     /// - Parameter setting: the setting that limits the size of the body.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
-        if error.status == 413 { self.message += " The operator sets the bound by \(setting)." }
+        if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
     }
 
     /// Creates the error for a request that the server refuses by itself.
@@ -47,7 +47,7 @@ extension APIError {
 
     /// The error for a shared store that is unavailable.
     static func storeAway(_ what: String, _ failure: StoreFailure) -> APIError {
-        var error = APIError(503, "\(what) Try again soon.", type: "server_error", code: "store_unavailable")
+        var error = APIError(503, "\(what) Try again in 1 s.", type: "server_error", code: "store_unavailable")
         error.retryAfterSeconds = 1
         error.cause = failure.reason
         return error

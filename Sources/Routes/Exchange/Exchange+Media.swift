@@ -35,6 +35,6 @@ extension Exchange {
 
 extension UpstreamError {
     fileprivate static var otherLength: UpstreamError {
-        UpstreamError(.failed, cause: "the vendor's content has not the length that it had")
+        UpstreamError(.failed, cause: "the vendor's content has another length than before")
     }
 }

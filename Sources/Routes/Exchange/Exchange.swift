@@ -254,7 +254,7 @@ final class Exchange: @unchecked Sendable {
     @inline(never)
     private func note(impossibleUsageOf server: CallSheet.Server) {
         gateway.counts.count(impossibleUsageOf: server.provider)
-        gateway.log.warning("the provider reported usage that cannot be true; the relay's own count is used") { line in
+        gateway.log.warning("the provider reported impossible usage; the relay's own count is used") { line in
             line.add("id", record.id)
             line.add("provider", server.provider)
             line.add("model", server.model)

@@ -18,7 +18,11 @@ extension Exchange {
     /// of the settings.
     func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
-            throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
+            throw APIError(
+                415,
+                "Content-Encoding is not supported. Send the body without compression.",
+                code: "unsupported_media_type"
+            )
         }
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
         let form: FormStream

@@ -79,7 +79,7 @@ extension Exchange {
     @inline(never)
     private func checkMedia(_ request: Request) throws(APIError) {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
-            throw .media("Content-Encoding is not accepted here; send the body as it is.")
+            throw .media("Content-Encoding is not supported. Send the body without compression.")
         }
         guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
         // A value of semicolons only has no parts.

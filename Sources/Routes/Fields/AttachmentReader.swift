@@ -69,7 +69,11 @@ struct AttachmentReader {
         let param = "\(path).file_data"
         guard let value = file["file_data"] else {
             guard file["file_url"] == nil else {
-                throw .value("\(path).file_url", "files are not fetched here", code: "unsupported_value")
+                throw .value(
+                    "\(path).file_url",
+                    "files are not downloaded from URLs; send file_data or file_id",
+                    code: "unsupported_value"
+                )
             }
             throw .missing(isNested ? "\(path).file_id" : "\(place).file")
         }

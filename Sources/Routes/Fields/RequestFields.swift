@@ -203,7 +203,7 @@ package struct RequestFields: CallFields {
     func refuseBlocking() throws(APIError) {
         guard let policy = try object("moderation")?["policy"] else { return }
         for side in [policy, policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {
-            throw .unsupported("moderation.policy", "Answers are not moderated here, so none can be blocked.")
+            throw .unsupported("moderation.policy", "Blocking responses by moderation is not supported.")
         }
     }
 }

@@ -10,7 +10,7 @@ import Upstream
 func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     guard let candidate = gateway.registry.fileCandidate(for: caller) else {
-        throw APIError(404, "No provider that keeps files is open to this key.", code: "unsupported_endpoint")
+        throw APIError(404, "This key has no access to a provider that stores files.", code: "unsupported_endpoint")
     }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
     let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
@@ -24,14 +24,14 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     }
     let (file, credential) = try await hand(form, to: keeper, of: candidate, billing: admission.sheet)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
-        let failure = UpstreamError(.failed, cause: "the vendor's name for a file is too long")
+        let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
         throw APIError(failure, model: "", credential)
     }
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)
     } catch {
         // The file can still be used by its id.
-        gateway.log.warning("a file is missing from its owner's list") { line in
+        gateway.log.warning("cannot add a file to the list of its owner") { line in
             line.add("id", word: exchange.requestID)
             line.add("cause", error.reason)
         }
@@ -70,7 +70,7 @@ private func hand(
         return await candidate.nextKeeper(besides: tried, billing: sheet)
     }
     func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileTerms {
-        guard try await form.nextFile() == nil else { throw .value("file", "one at a time is taken") }
+        guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
         terms = try FileTerms(form.fields, isWhole: true)
         bytes = fileBytes
         return terms.added(to: early)

@@ -17,7 +17,7 @@ struct FilePage {
         isAscending = try query.choice("order", ["asc", "desc"]) == "asc"
         purpose = try query.string("purpose")
         after = try query.string("after").map { (id) throws(APIError) in
-            guard let found = owner.open(id) else { throw .value("after", "there is no such file") }
+            guard let found = owner.open(id) else { throw .value("after", "no file with this id exists") }
             return found
         }
     }

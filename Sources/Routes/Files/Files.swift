@@ -14,7 +14,7 @@ func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     do throws(StoreFailure) {
         files = try await gateway.files.files(of: owner, at: time(nil), on: gateway.loop)
     } catch {
-        throw .storeAway("Files cannot be listed now.", error)
+        throw .storeAway("Files cannot be listed at the moment.", error)
     }
     let (shown, hasMore) = page.cut(files)
     var body = ByteBuffer()
@@ -69,7 +69,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     do throws(StoreFailure) {
         wasThere = try await gateway.files.delete(id, of: admitted.owner, on: gateway.loop)
     } catch {
-        throw .storeAway("Files cannot be deleted now.", error)
+        throw .storeAway("Files cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noFile(id.text) }
     var body = ByteBuffer()
@@ -139,7 +139,7 @@ extension Gateway {
             return try await files.file(id, of: owner, at: now, on: loop)
         } catch {
             if Task.isCancelled { throw .clientLeft }
-            log.warning("a file may have been deleted: it cannot be looked up") { $0.add("cause", error.reason) }
+            log.warning("cannot check whether a file was deleted") { $0.add("cause", error.reason) }
             return owner.open(id).flatMap { $0.file.isLive(at: now) ? $0 : nil }
         }
     }
@@ -149,7 +149,7 @@ extension APIError {
     fileprivate static var noKeeper: APIError {
         var error = APIError(
             502,
-            "The provider that keeps this file, or the key that it was uploaded with, is no longer there.",
+            "The provider or the key that this file was uploaded with is no longer configured. Upload the file again.",
             type: "server_error",
             code: "upstream_error"
         )

@@ -182,7 +182,11 @@ extension Exchange {
     /// in them and limits count it.
     private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
-            throw APIError(415, "Content-Encoding is not accepted here.", code: "unsupported_media_type")
+            throw APIError(
+                415,
+                "Content-Encoding is not supported. Send the body without compression.",
+                code: "unsupported_media_type"
+            )
         }
         let part = min(pictureLimitBytes, gateway.settings.maxUploadBytes)
         let hasPictures = endpoint.group == .images
@@ -275,7 +279,7 @@ extension APIError {
         let instead =
             switch path {
             case "/assistants", "/threads", "/conversations": " Use /v1/responses."
-            case "/embeddings", "/moderations": " Providers of the kind openai serve it (PROVIDER_<NAME>_KIND=openai)."
+            case "/embeddings", "/moderations": " It needs a provider of the kind openai (PROVIDER_<NAME>_KIND=openai)."
             default: ""
             }
         return APIError(404, "\(path) is not offered here.\(instead)", code: "unsupported_endpoint")

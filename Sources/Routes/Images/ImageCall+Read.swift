@@ -54,9 +54,9 @@ extension ImageCall {
         wantsData = try fields.choice("response_format", ["url", "b64_json"]).map { $0 == "b64_json" }
         _ = try fields.choice("moderation", ["low", "auto"])
         _ = try fields.length("user")
-        if try fields.flag("stream") ?? false { throw .unsupported("stream", "Images are not streamed here.") }
+        if try fields.flag("stream") ?? false { throw .unsupported("stream", "Streaming images is not supported.") }
         if let partial = try fields.integer("partial_images", 0...3), partial > 0 {
-            throw .unsupported("partial_images", "Images are not streamed here.")
+            throw .unsupported("partial_images", "Streaming images is not supported.")
         }
     }
 

@@ -88,7 +88,7 @@ func editedPicture(in form: Form) throws(APIError) -> ImageCall.Picture {
     let pictures = form.files.filter { $0.name == "image" }
     guard let first = pictures.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
     guard pictures.count == 1 else {
-        throw .value("image", "one picture at a time is taken here", code: "unsupported_value")
+        throw .value("image", "only one image per request is supported", code: "unsupported_value")
     }
     return try editable(first.bytes, "image")
 }
@@ -103,7 +103,7 @@ func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Pict
 
 private func mask(in form: Form) throws(APIError) -> Body? {
     let masks = form.files.filter { $0.name == "mask" && !$0.bytes.bytes.isEmpty }
-    guard masks.count <= 1 else { throw .value("mask", "one mask is taken") }
+    guard masks.count <= 1 else { throw .value("mask", "only one mask is supported") }
     return masks.first?.bytes
 }
 
@@ -117,7 +117,7 @@ func converted(
 ) async throws(APIError) -> Body {
     let gateway = exchange.gateway
     guard case .data(let bytes, let type) = picture, let size = PictureSize(of: type, bytes.bytes) else {
-        throw .value(param, "its size cannot be read", code: "invalid_image_format")
+        throw .value(param, "has a size that cannot be read", code: "invalid_image_format")
     }
     let workBytes = provider.workBytes(ofMask: mask.bytes)
     do throws(RequestError) {
@@ -133,8 +133,8 @@ func converted(
         switch error {
         case .broken: throw .value("mask", "is not a readable PNG", code: "invalid_image_format")
         case .tooLarge: throw .value("mask", "has too many pixels")
-        case .noAlpha: throw .value("mask", "nothing in it is transparent, so nothing would be edited")
-        case .otherSize: throw .value("mask", "must be as wide and high as the image")
+        case .noAlpha: throw .value("mask", "has no transparent pixels, so nothing would be edited")
+        case .otherSize: throw .value("mask", "must have the same width and height as the image")
         case .busy: throw .tooMuchWork
         }
     }

@@ -32,7 +32,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     guard let candidates = varying(named, call, caller, gateway) else {
         throw .value(
             "model",
-            "makes no variations, nor does another model that this key may use",
+            "does not support variations, and this key may use no other model that does",
             code: "unsupported_value"
         )
     }

@@ -13,7 +13,7 @@ package struct NamedPictures: Sendable {
         for image in try fields.array("images") ?? JSONElements() { images.append(image) }
         guard let first = images.first else { throw .missing("images") }
         guard images.count == 1 else {
-            throw .value("images", "one picture at a time is taken here", code: "unsupported_value")
+            throw .value("images", "only one image per request is supported", code: "unsupported_value")
         }
         image = try Self.named(first, "images[0]")
         mask = try fields["mask"].map { (mask) throws(APIError) in try Self.named(mask, "mask") }
@@ -23,7 +23,9 @@ package struct NamedPictures: Sendable {
         guard value.kind == .object else { throw .type(place, "an object") }
         if let id = value["file_id"] {
             guard id.string != nil else { throw .type("\(place).file_id", "a string") }
-            guard value["image_url"] == nil else { throw .value(place, "takes image_url or file_id, not both") }
+            guard value["image_url"] == nil else {
+                throw .value(place, "must have either image_url or file_id, not both")
+            }
         }
         return try AttachmentReader(part: value, place: place).picture()
     }

@@ -21,7 +21,7 @@ struct PictureLoader: Sendable {
             let file = try await stored(id, part.param)
             if let reader = candidate.reading(file) {
                 guard file.isPicture else {
-                    throw .picture(part.param, "is not a picture", code: "invalid_image_format")
+                    throw .picture(part.param, "is not an image", code: "invalid_image_format")
                 }
                 return (.address(file.path), reader)
             }
@@ -51,7 +51,7 @@ struct PictureLoader: Sendable {
     private func stored(_ id: String, _ param: String) async throws(APIError) -> StoredFile {
         guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret),
             let found = try await gateway.file(id, of: owner)
-        else { throw .value(param, "there is no such file") }
+        else { throw .value(param, "no file with this id exists") }
         return found.file
     }
 
@@ -69,7 +69,7 @@ struct PictureLoader: Sendable {
             while try await stream.more() {
                 stream.take(into: &piece)
                 guard whole.count + piece.count <= pictureLimitBytes else {
-                    throw UpstreamError(.failed, cause: "the vendor's file is larger than it was")
+                    throw UpstreamError(.failed, cause: "the vendor's file is larger than before")
                 }
                 whole.append(piece.bytes)
                 piece.removeAll()

@@ -67,7 +67,7 @@ struct RequestRecord {
 
     /// Records that the connection was closed because its client read nothing.
     mutating func note(stallSeconds seconds: Int) {
-        cause = "the client read nothing of its response for \(seconds) s"
+        cause = "the client did not read its response for \(seconds) s"
     }
 
     /// Counts the request. Called once when it has ended, before its last bytes are sent. `mutating` only avoids a

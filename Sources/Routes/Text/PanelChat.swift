@@ -48,7 +48,7 @@ final class PanelChat: @unchecked Sendable {
 
     /// Plans the summary. Throws the client's error if the summary model cannot serve the request.
     func prepare() async throws(APIError) {
-        if call.arePromptsSeparate { throw .value("prompt", "a panel takes one prompt at a time") }
+        if call.arePromptsSeparate { throw .value("prompt", "a panel supports only one prompt per request") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
         let asked = panel.summaryCall(of: call, [], prompt: cast.prompt)
         switch summary {

@@ -95,16 +95,16 @@ final class PanelMembers: @unchecked Sendable {
     private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
         let end = chat.loop.now + UInt64(clamping: panel.timeout.nanoseconds)
         let timed = TimedCall(by: chat.loop)
-        let answer = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time for it is over") {
+        let answer = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
             [self] () async throws(UpstreamError) in
             try await chat.answer(of: target, name, asked, isLast: false, billing: sheet).0
         }
         guard let text = answer.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
-            return .failed("empty answer")
+            return .failed("empty response")
         }
         // The text is kept, and also written into the call for the summary model.
         guard text.bytes.count <= Self.answerLimitBytes, covers(2 * text.bytes.count) else {
-            return .failed("answer too long")
+            return .failed("response too long")
         }
         return .answered(text)
     }

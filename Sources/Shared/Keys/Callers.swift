@@ -86,7 +86,7 @@ extension APIError {
     fileprivate static var keysDiffer: APIError {
         APIError(
             400,
-            "The request has different API keys. Send one of Authorization, x-api-key and api-key.",
+            "The request has several different API keys. Send one of Authorization, x-api-key and api-key.",
             code: "ambiguous_api_key"
         )
     }

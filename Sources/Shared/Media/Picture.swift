@@ -14,11 +14,11 @@ package struct Picture: Sendable {
     /// - Parameter param: the name of the request's parameter, for errors.
     package init(_ bytes: Body, param: String) throws(APIError) {
         guard let type = MediaType(content: bytes.bytes), type.family == .picture else {
-            throw .picture(param, "is not a picture in PNG, JPEG, WebP, GIF or SVG", code: "invalid_image_format")
+            throw .picture(param, "is not a PNG, JPEG, WebP, GIF or SVG image", code: "invalid_image_format")
         }
         size = PictureSize(of: type, bytes.bytes)
         guard (size != nil || type == .svg) && type.mayBeWhole(bytes.bytes) else {
-            throw .picture(param, "is a damaged picture", code: "invalid_image_format")
+            throw .picture(param, "is a damaged image", code: "invalid_image_format")
         }
         guard size?.isBearable ?? true else {
             throw .picture(param, "has too many pixels", code: "image_too_large")
@@ -62,7 +62,7 @@ package struct Picture: Sendable {
         param: String
     ) async throws(APIError) -> Picture {
         guard let fetcher else {
-            throw .picture(param, "must be a data: URL; this relay does not fetch pictures", code: "invalid_image_url")
+            throw .picture(param, "must be a data: URL; this relay does not download images", code: "invalid_image_url")
         }
         let bytes: Body
         do throws(FetchFailure) {
@@ -116,7 +116,7 @@ extension APIError {
         case .unavailable: self = .picture(param, "could not be downloaded", code: "invalid_image_url")
         case .tooLarge: self = .picture(param, "is too large", code: "image_too_large")
         case .busy:
-            self = APIError(503, "Too many pictures are being downloaded. Try again soon.", type: "server_error")
+            self = APIError(503, "Too many images are being downloaded. Try again in a moment.", type: "server_error")
         case .cancelled: self = .clientLeft
         }
         self.cause = failure.cause

@@ -29,7 +29,8 @@ extension Offers {
         let others = names(for: caller) { !$0.features.isDisjoint(with: features) }
         let hint =
             others.isEmpty
-            ? "No model here can." : "Models that can: \(others.map { "`\($0)`" }.joined(separator: ", "))."
+            ? "No model that this key may use can."
+            : "Models that can: \(others.map { "`\($0)`" }.joined(separator: ", "))."
         let (wanted, can) = (features.words.first ?? "serve this", own.words.joined(separator: " and "))
         error.message = "The model `\(name.beginning(ofBytes: 100))` cannot \(wanted), it can \(can). \(hint)"
         return error

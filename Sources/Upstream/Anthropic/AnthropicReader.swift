@@ -142,7 +142,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func open(_ block: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
         close(number, take)
-        guard blocks.count < Self.mostBlocks else { throw .brokenAnswer("the answer has too many open blocks") }
+        guard blocks.count < Self.mostBlocks else { throw .brokenAnswer("the response has too many open blocks") }
         var kind = Block.Kind.other
         switch block["type"]?.text {
         case "text": tell(text: block["text"]?.text, take)
@@ -170,10 +170,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func openCall(_ block: JSONValue, _ take: Take) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("a call has no proper name")
+            throw .brokenAnswer("a tool call has no valid name")
         }
         guard calls < mostCalls else { return nil }
-        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasBegun = true
@@ -208,7 +208,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         case "signature_delta":
             guard let piece = delta["signature"]?.text else { return }
             guard signature.count + piece.count <= WireStream.eventLimitBytes else {
-                throw .brokenAnswer("the signature of a thought is too long")
+                throw .brokenAnswer("the signature of the reasoning is too long")
             }
             signature.append(piece)
             said.add(signature: piece)
@@ -253,10 +253,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         at place: Int,
         _ take: Take
     ) throws(UpstreamError) {
-        guard index == calls - 1 else { throw .brokenAnswer("the answer mixes its calls") }
+        guard index == calls - 1 else { throw .brokenAnswer("the response mixes its tool calls") }
         blocks[place].bytes += arguments.count
         guard blocks[place].bytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a call are too long")
+            throw .brokenAnswer("the arguments of a tool call are too long")
         }
         take(0, .toolArguments(index: index, arguments))
     }
@@ -274,7 +274,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
         while let last = blocks.last { close(last.number, take) }
         guard let known = FinishReason(ofMessage: word) ?? (hasBegun ? .stop : nil) else {
-            throw .brokenAnswer("the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)")
+            throw .brokenAnswer("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
             take(0, .refusal(why))
@@ -325,7 +325,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func tell(_ message: JSONValue, _ take: Take) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
-            throw .brokenAnswer("the vendor's answer has no content")
+            throw .brokenAnswer("the vendor's response has no content")
         }
         tally.take(message["usage"])
         try tell(blocks: content, take)
@@ -335,7 +335,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             for block in content where block.kind == .object { said.add(whole: block) }
             notePause(said.take())
         }
-        guard finish != nil else { throw .brokenAnswer("the vendor's answer has no end") }
+        guard finish != nil else { throw .brokenAnswer("the vendor's response has no end") }
     }
 
     /// Emits the events of the earlier parts, once. This reuses the parser, so the present part must not have been

@@ -161,11 +161,11 @@ struct ClaudeBlocks {
             case (.sound, .data), (.sound, .address): return part.refusalAsSound
             case (.picture, .data(let text)):
                 guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
-                    return .picture(part.param, "is not PNG, JPEG, GIF or WebP", code: "invalid_image_format")
+                    return .picture(part.param, "is not a PNG, JPEG, GIF or WebP image", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
-                    let why = "the model's provider takes PDF and plain text only"
+                    let why = "the provider of this model supports only PDF and plain text"
                     return .value(part.param, why, code: "unsupported_value")
                 }
             default: break

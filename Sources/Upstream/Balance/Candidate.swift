@@ -92,12 +92,12 @@ package final class Candidate: Sendable {
         if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkWords() }
         if spared.isEmpty { return }
         if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
-            throw .unsupported("tools", "The model's provider takes no tools.")
+            throw .unsupported("tools", "The provider of this model does not support tools.")
         }
         guard spared.contains(.pictures), let picture = call.attachments.first(where: { $0.kind == .picture }) else {
             return
         }
-        throw .value(picture.param, "the model's provider takes no pictures", code: "unsupported_value")
+        throw .value(picture.param, "the provider of this model does not support images", code: "unsupported_value")
     }
 
     /// Whether the call uses a key of the relay, or no key, rather than the caller's own.

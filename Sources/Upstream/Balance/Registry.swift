@@ -216,7 +216,7 @@ package final class Registry: @unchecked Sendable {
             return candidate(found, caller).with(call.credential)
         }
         _ = try find(name, caller, features)
-        throw .value("model", "put `model` before `file` in the form: not every provider has this model")
+        throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
     }
 
     /// An offer and its position among all offers of its name.
@@ -274,7 +274,7 @@ package final class Registry: @unchecked Sendable {
             caller.mayUse(offers.knownName(name), ofPassthrough: false)
                 || caller.mayUse(offers.knownName(name), ofPassthrough: true)
         {
-            throw .value("model", "\(Offers.online) asks for a search of the web, which this model does not have")
+            throw .value("model", "\(Offers.online) requests a web search, which this model does not support")
         }
         // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
         if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }

@@ -136,7 +136,7 @@ extension Cloudflare: Forwarder {
         by vendorCall: VendorCall
     ) async throws(UpstreamError) -> any ForwardedAnswer {
         guard request.endpoint == .embeddings else {
-            let why = "/v1\(request.endpoint.path) is not offered by the model's provider."
+            let why = "The provider of this model does not support /v1\(request.endpoint.path)."
             throw UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
         }
         return try await inner.forward(request, for: model, by: vendorCall)

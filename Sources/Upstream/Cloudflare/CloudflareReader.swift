@@ -58,12 +58,12 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         guard body.contains(where: { $0 > 32 }) else {
             isEmpty = true
-            throw .brokenAnswer("the vendor's answer is empty")
+            throw .brokenAnswer("the vendor's response is empty")
         }
         let written = try normal(body, .whole)
         guard RawJSON(written.bytes)["choices"]?.elements.contains(where: { _ in true }) ?? false else {
             isEmpty = true
-            throw .brokenAnswer("the vendor's answer has no choice")
+            throw .brokenAnswer("the vendor's response has no choice")
         }
         try inner.take(whole: written.bytes, take)
     }

@@ -93,9 +93,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
         let function = call["function"]
         guard let name = function?["name"]?.text, !name.isEmpty,
             max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
-        else { throw .brokenAnswer("a call has no proper name") }
+        else { throw .brokenAnswer("a tool call has no valid name") }
         if calls >= mostCalls { return }
-        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the response has too many tool calls") }
         calls += 1
         isCallOpen = true
         self.arguments = CallArguments()
@@ -125,7 +125,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard !told.isEmpty else { return }
         argumentBytes += told.count
         guard argumentBytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a call are too long")
+            throw .brokenAnswer("the arguments of a tool call are too long")
         }
         told.withUnsafeBytes { take(0, .toolArguments(index: calls - 1, $0)) }
     }
@@ -171,7 +171,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private static func failed(_ kind: UpstreamError.Kind, _ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError(
             kind,
-            cause: "the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)"
+            cause: "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
         )
         error.remedy = .elsewhere
         return error
@@ -185,7 +185,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         let root = try parser.answer(body)
         guard let message = root["message"], message.kind == .object else {
             if root["message"]?.text != nil || root["error"] != nil { throw FaultReader.error(in: root, Fault.cohere) }
-            throw .brokenAnswer("the vendor's answer has no message")
+            throw .brokenAnswer("the vendor's response has no message")
         }
         tell(thought: message["tool_plan"], take)
         if let text = message["content"]?.text, !text.isEmpty {

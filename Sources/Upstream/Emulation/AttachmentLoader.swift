@@ -129,7 +129,7 @@ final class AttachmentLoader: @unchecked Sendable {
 
     private static func named(_ picture: Picture, _ param: String) throws(APIError) -> NewAsset {
         guard picture.type != .svg else {
-            throw .picture(param, "is an SVG, which is not a picture that models see", code: "invalid_image_format")
+            throw .picture(param, "is an SVG, which models do not support", code: "invalid_image_format")
         }
         return NewAsset(
             bytes: picture.bytes,
@@ -147,7 +147,9 @@ final class AttachmentLoader: @unchecked Sendable {
 
     private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
         let param = parts[group.places[0]].param
-        guard let fetcher = access.fetcher else { throw .value(param, "documents are not fetched here") }
+        guard let fetcher = access.fetcher else {
+            throw .value(param, "this relay does not download documents; send the data")
+        }
         let bytes: Body
         do throws(FetchFailure) {
             bytes = try await fetcher.fetch(address, limitBytes: Attachment.Kind.file.limitBytes)
@@ -170,7 +172,7 @@ final class AttachmentLoader: @unchecked Sendable {
             guard let type = MediaType(content: bytes.bytes), type.family == .document, type != .zip else {
                 throw .value(
                     part.param,
-                    "only PDF, Word, JSON, XML and plain text are taken as files",
+                    "only PDF, Word, JSON, XML and plain text files are supported",
                     code: "unsupported_value"
                 )
             }
@@ -180,7 +182,7 @@ final class AttachmentLoader: @unchecked Sendable {
         }
         // The vendor would silently ignore a path in place of the id.
         guard !asset.id.isEmpty else {
-            throw failure(UpstreamError(.failed, cause: "the vendor's answer to an upload names no id"), part.param)
+            throw failure(UpstreamError(.failed, cause: "the vendor's response to an upload has no id"), part.param)
         }
         return part.kept(.file, asset.id, name: name)
     }

@@ -23,7 +23,7 @@ package final class AttachmentPlan: Sendable {
         _ access: MediaAccess
     ) async throws(APIError) {
         guard candidate.model.features.contains(.chat), let keeper = candidate.assetKeeper else {
-            throw .value("messages", "this model takes text only", code: "unsupported_value")
+            throw .value("messages", "this model supports only text", code: "unsupported_value")
         }
         self.keeper = keeper
         var chosen: Candidate?
@@ -34,17 +34,21 @@ package final class AttachmentPlan: Sendable {
             case .file(let id):
                 let (file, reader) = try await access.file(of: part, id, by: chosen ?? candidate)
                 guard file.isPicture || !isPicture else {
-                    throw .picture(part.param, "is not a picture", code: "invalid_image_format")
+                    throw .picture(part.param, "is not an image", code: "invalid_image_format")
                 }
                 chosen = reader
                 files[place] = file
                 isPicture = file.isPicture
             case .address where access.fetcher == nil && part.kind == .file:
-                throw .value(part.param, "documents are not fetched here", code: "unsupported_value")
+                throw .value(
+                    part.param,
+                    "this relay does not download documents; send the data",
+                    code: "unsupported_value"
+                )
             case .address where access.fetcher == nil:
                 throw .picture(
                     part.param,
-                    "has to be a data: URL: pictures are not fetched here",
+                    "must be a data: URL, because this relay does not download images",
                     code: "invalid_image_url"
                 )
             case .address, .data, .kept, .words: break

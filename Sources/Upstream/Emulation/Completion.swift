@@ -95,23 +95,23 @@ package struct Completion: Sendable {
         guard !lacking.isEmpty else { return }
         if lacking.contains(.logProbabilities) {
             let param = call.wishes.areLogProbabilitiesWanted ? "logprobs" : "top_logprobs"
-            throw .unsupported(param, "Log probabilities are not offered here.")
+            throw .unsupported(param, "Log probabilities are not supported.")
         }
         if lacking.contains(.soundOutput) {
-            throw .unsupported(call.wishes.isSoundWanted ? "modalities" : "audio", "Only text is answered here.")
+            throw .unsupported(call.wishes.isSoundWanted ? "modalities" : "audio", "Only text output is supported.")
         }
         if lacking.contains(.searchOptions) {
-            throw .unsupported("web_search_options", "The model's provider does not search the web.")
+            throw .unsupported("web_search_options", "The provider of this model does not support web search.")
         }
         if lacking.contains(.spokenAnswers) {
             throw .unsupported(
                 "messages",
-                "The words of a spoken answer are known only to the provider that spoke it. Send its transcript."
+                "References to audio output work only with the provider that produced the audio. Send the transcript."
             )
         }
         if lacking.contains(.customTools) {
             let index = call.wishes.tools.firstIndex { $0.kind == .custom } ?? 0
-            throw .value("tools[\(index)].type", "this type is not offered here", code: "unsupported_value")
+            throw .value("tools[\(index)].type", "this type is not supported", code: "unsupported_value")
         }
     }
 

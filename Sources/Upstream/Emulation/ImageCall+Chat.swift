@@ -90,7 +90,7 @@ private enum Wish {
             guard number <= addresses.count else { break }
             return addresses[number - 1]
         }
-        throw .value("messages", "no answer before has an image \(number)")
+        throw .value("messages", "no earlier response has an image \(number)")
     }
 
     /// Returns the first addresses of Markdown images (`![...](ADDRESS)`).

@@ -26,17 +26,17 @@ package struct KeptPictures: Sendable {
     private mutating func add(_ picture: RawJSON, _ place: String) throws(APIError) {
         for member in picture.members {
             guard !member.name.contains(UInt8(ascii: "\\")) else {
-                throw .value(place, "a name in it is written with escapes")
+                throw .value(place, "a member name must not contain escapes")
             }
             guard member.name.equals("file_id"), let id = member.value.content else { continue }
             let param = "\(place).file_id"
-            guard ids.count < Self.most else { throw .value(param, "at most \(Self.most) files are taken") }
+            guard ids.count < Self.most else { throw .value(param, "at most \(Self.most) files are supported") }
             guard id.count <= Self.idLimitBytes else { throw .value(param, Self.unknown) }
             ids.append((id.text, param))
         }
     }
 
-    private static let unknown = "there is no such file"
+    private static let unknown = "no file with this id exists"
 
     /// Finds the caller's stored files with these ids. Throws if one does not exist.
     package mutating func find(by access: MediaAccess) async throws(APIError) {

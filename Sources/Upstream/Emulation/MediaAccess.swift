@@ -24,7 +24,7 @@ package struct MediaAccess: Sendable {
         _ id: String,
         by candidate: Candidate
     ) async throws(APIError) -> (StoredFile, Candidate) {
-        guard let file = try await file(id) else { throw .value(part.param, "there is no such file") }
+        guard let file = try await file(id) else { throw .value(part.param, "no file with this id exists") }
         guard let reader = candidate.reading(file) else { throw part.refusalAsAbsent }
         return (file, reader)
     }

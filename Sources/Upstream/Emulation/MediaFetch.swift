@@ -15,11 +15,11 @@ package struct MediaFetch: Sendable {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
         if part.kind == .file {
-            throw .value(part.param, "documents are not fetched here", code: "unsupported_value")
+            throw .value(part.param, "this relay does not download documents; send the data", code: "unsupported_value")
         }
         throw .picture(
             part.param,
-            "has to be a data: URL: pictures are not fetched here",
+            "must be a data: URL, because this relay does not download images",
             code: "invalid_image_url"
         )
     }
@@ -38,7 +38,7 @@ package struct MediaFetch: Sendable {
                 fetched[place].source = .data(content)
             }
             guard bytes <= Self.limitBytes else {
-                throw .value("messages", "the pictures and documents are too large together")
+                throw .value("messages", "the total size of the images and documents is too large")
             }
             return fetched
         } catch {
@@ -52,7 +52,9 @@ package struct MediaFetch: Sendable {
         if part.kind == .picture {
             bytes = try await Picture.fetch(address, by: access.fetcher, param: part.param).bytes
         } else {
-            guard let fetcher = access.fetcher else { throw .value(part.param, "documents are not fetched here") }
+            guard let fetcher = access.fetcher else {
+                throw .value(part.param, "this relay does not download documents; send the data")
+            }
             do throws(FetchFailure) {
                 bytes = try await fetcher.fetch(address, limitBytes: part.kind.limitBytes)
             } catch {

@@ -57,7 +57,7 @@ final class FormUpload: FileUpload, @unchecked Sendable {
         guard upload.head.status == 200 || upload.head.status == 201 else {
             throw reply.refusal(upload.head, body)
         }
-        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor took a part of a file for the whole") }
+        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor accepted an incomplete file") }
         return try reply.asset(body)
     }
 

@@ -83,11 +83,11 @@ struct GeminiParts {
             case (_, .file): return part.refusalAsAbsent
             case (.picture, .data(let text)):
                 if text.contentType == .svg {
-                    return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")
+                    return .picture(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
-                    let why = "the model's provider takes PDF and plain text only"
+                    let why = "the provider of this model supports only PDF and plain text"
                     return .value(part.param, why, code: "unsupported_value")
                 }
             default: break

@@ -122,10 +122,10 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
         else {
-            throw .brokenAnswer("a call has no proper name")
+            throw .brokenAnswer("a tool call has no valid name")
         }
         if calls >= mostCalls { return }
-        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the answer has too many calls") }
+        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasParts = true
@@ -178,10 +178,11 @@ final class GeminiReader: WireReader, @unchecked Sendable {
             throw Self.failed(word)
         case "MISSING_THOUGHT_SIGNATURE":
             missesSignature = true
-            let why = "The provider misses the signature of a call's thought."
-            throw UpstreamError(.badRequest, message: why, cause: "the vendor ended the answer with \(word.text)")
+            let why =
+                "The request lacks the signature of a tool call's reasoning. Send 'extra_content' of the assistant message back unchanged."
+            throw UpstreamError(.badRequest, message: why, cause: "the vendor ended the response with \(word.text)")
         case "PUP_LIMITED_DISABLED":
-            throw UpstreamError(.forbidden, cause: "the vendor ended the answer with \(word.text)")
+            throw UpstreamError(.forbidden, cause: "the vendor ended the response with \(word.text)")
         default:
             guard hasParts else { throw Self.failed(word) }
             finish = calls > 0 ? .toolCalls : .stop
@@ -191,14 +192,14 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     /// The error for a response that may succeed when it is retried.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError.brokenAnswer(
-            "the vendor ended the answer with \(word[part: 0..<min(64, word.count)].text)"
+            "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
         )
         error.remedy = [.again, .elsewhere]
         return error
     }
 
     func end(_ take: Take) throws(UpstreamError) {
-        guard let finish else { throw .brokenAnswer("the vendor's answer has no end") }
+        guard let finish else { throw .brokenAnswer("the vendor's response has no end") }
         // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
         take(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
@@ -221,7 +222,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
         var answer = GatheredAnswer()
         try take(whole: body.bytes) { answer.take($1) }
-        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no candidate") }
+        guard hasBegun else { throw .brokenAnswer("the vendor's response has no candidate") }
         try end { answer.take($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }

@@ -147,7 +147,7 @@ final class AnswerReader: WireReader, @unchecked Sendable {
         guard choices.contains(where: \.isFilled) else {
             isVain = true
             let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
-            throw .brokenAnswer("the vendor ended the answer with \(word)")
+            throw .brokenAnswer("the vendor ended the response with \(word)")
         }
     }
 
@@ -330,10 +330,10 @@ final class AnswerReader: WireReader, @unchecked Sendable {
     /// Throws if the response has no choice, or if it has fewer than requested and this can be learned. Then each
     /// choice gets a call of its own.
     private func checkChoices() throws(UpstreamError) {
-        guard hasBegun else { throw .brokenAnswer("the vendor's answer has no choice") }
+        guard hasBegun else { throw .brokenAnswer("the vendor's response has no choice") }
         guard terms.learnsChoicesOf != nil, choices.contains(where: { !$0.isTold }) else { return }
         lacksChoices = true
-        var error = UpstreamError.brokenAnswer("the vendor's answer has too few choices")
+        var error = UpstreamError.brokenAnswer("the vendor's response has too few choices")
         error.usage = usage
         throw error
     }

@@ -66,7 +66,7 @@ struct CallTable {
         let id = toldID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let name = toldName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard max(id.count, name.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("the name of a call is too long")
+            throw .brokenAnswer("the name of a tool call is too long")
         }
         let number = delta["index"]?.integer
         if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
@@ -119,7 +119,7 @@ struct CallTable {
     func end(isCut: Bool) throws(UpstreamError) -> [CallPiece] {
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
-            throw .brokenAnswer("a call has no name")
+            throw .brokenAnswer("a tool call has no name")
         }
         var pieces: [CallPiece] = []
         for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
@@ -142,7 +142,7 @@ struct CallTable {
         {
             open = known
         } else {
-            guard calls.count < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
+            guard calls.count < Self.mostCalls else { throw .brokenAnswer("the response has too many tool calls") }
             calls.append(Call(number: number, id: Array(id)))
             open = calls.count - 1
         }
@@ -182,7 +182,7 @@ struct CallTable {
         calls[index].last = last
         calls[index].hash = Self.hash(arguments, from: calls[index].hash)
         guard calls[index].bytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a call are too long")
+            throw .brokenAnswer("the arguments of a tool call are too long")
         }
     }
 

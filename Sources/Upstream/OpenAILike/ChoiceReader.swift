@@ -248,9 +248,9 @@ extension FinishReason {
         case "tool_calls", "tool_use", "function_call": self = .toolCalls
         case "content_filter", "safety", "sensitive": self = .contentFilter
         case "error", "abort", "network_error", "insufficient_system_resource":
-            throw .brokenAnswer("the vendor ended the answer with \(word.text)")
+            throw .brokenAnswer("the vendor ended the response with \(word.text)")
         case _ where word.hasPrefix("function_call_filter"):
-            throw .brokenAnswer("the vendor ended the answer with function_call_filter")
+            throw .brokenAnswer("the vendor ended the response with function_call_filter")
         default:
             isUnknown = true
             self = .stop

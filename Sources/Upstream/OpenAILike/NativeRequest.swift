@@ -76,7 +76,7 @@ package struct NativeRequest {
 
     private func checkedMembers() throws(APIError) -> [RawJSON.Member] {
         guard let members else {
-            throw APIError(400, "A field is there twice, or its name is written with escapes.")
+            throw APIError(400, "A field is sent twice, or its name contains escapes.")
         }
         return members
     }

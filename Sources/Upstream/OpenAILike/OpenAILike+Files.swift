@@ -40,11 +40,11 @@ extension OpenAILike: FileProvider {
 
     private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
         guard let root = try? wire.tools.parser.parse(reply.bytes) else {
-            throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
+            throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
         guard let id = root["id"]?.string, Self.isID(id) else {
             if root["error"]?.kind == .object { throw failure(root) }
-            throw UpstreamError(.failed, cause: "the vendor's answer to an upload names no file")
+            throw UpstreamError(.failed, cause: "the vendor's response to an upload has no file")
         }
         return KeptAsset(path: Self.folder + id, id: id)
     }
@@ -91,7 +91,7 @@ extension OpenAILike: FileProvider {
             let root = try? wire.tools.parser.parse(reply.body.bytes)
             if let root, root["error"]?.kind == .object { throw failure(root) }
             guard root?["deleted"]?.flag == true else {
-                throw UpstreamError(.failed, cause: "the vendor does not say that it has deleted a file")
+                throw UpstreamError(.failed, cause: "the vendor did not confirm that it deleted a file")
             }
         }
     }
@@ -134,10 +134,10 @@ extension OpenAILike: FileProvider {
 
 extension APIError {
     fileprivate static var noFilesKept: APIError {
-        APIError(404, "The provider keeps no files.", code: "unsupported_endpoint")
+        APIError(404, "The provider does not store files.", code: "unsupported_endpoint")
     }
 
     fileprivate static var lostFile: APIError {
-        APIError(404, "The provider does not have this file any more.", param: "id")
+        APIError(404, "The provider no longer has this file.", param: "id")
     }
 }

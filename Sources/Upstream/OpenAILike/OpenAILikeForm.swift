@@ -137,7 +137,7 @@ extension ChatCall {
             switch part.source {
             case .file: return part.refusalAsAbsent
             case .kept where part.kind == .picture && !takesPictures:
-                let why = "the model's provider takes no pictures by the ids of files"
+                let why = "the provider of this model does not support file ids of images"
                 return .value(part.param, why, code: "unsupported_value")
             default: break
             }

@@ -49,9 +49,9 @@ struct ResponseCalls {
         name: UnsafeRawBufferPointer
     ) throws(UpstreamError) -> [CallPiece] {
         guard !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("a call has no proper name")
+            throw .brokenAnswer("a tool call has no valid name")
         }
-        guard calls.count < Self.mostCalls else { throw .brokenAnswer("the answer has too many calls") }
+        guard calls.count < Self.mostCalls else { throw .brokenAnswer("the response has too many tool calls") }
         calls.append(Call(number: number, id: id, name: Array(name)))
         return tellable()
     }
@@ -148,5 +148,5 @@ struct ResponseCalls {
         return Array(whole[part: call.bytes..<whole.count])
     }
 
-    private static var tooLong: UpstreamError { .brokenAnswer("the arguments of a call are too long") }
+    private static var tooLong: UpstreamError { .brokenAnswer("the arguments of a tool call are too long") }
 }

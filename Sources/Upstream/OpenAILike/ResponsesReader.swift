@@ -93,7 +93,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private func place(of number: Int64) throws(UpstreamError) -> Int {
         if let place = items.lastIndex(where: { $0.number == number }) { return place }
-        guard items.count < Self.mostItems else { throw .brokenAnswer("the answer has too many items") }
+        guard items.count < Self.mostItems else { throw .brokenAnswer("the response has too many items") }
         items.append(Item(number: number))
         return items.count - 1
     }
@@ -218,7 +218,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         if error?.kind == .object || response["status"]?.text == "failed" {
             throw FaultReader.error(in: response, Fault.openAI)
         }
-        if response["status"]?.text == "cancelled" { throw .brokenAnswer("the vendor's answer was cancelled") }
+        if response["status"]?.text == "cancelled" { throw .brokenAnswer("the vendor cancelled the response") }
         try closeAll(response["output"], take)
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {
@@ -257,7 +257,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
-            throw .brokenAnswer("the vendor's answer has no output")
+            throw .brokenAnswer("the vendor's response has no output")
         }
         try end(root, take)
     }

@@ -69,7 +69,7 @@ package struct GoogleExchange: Sendable {
             let root = body.bytes.isEmpty ? nil : try? parser.parse(body.bytes)
             guard reply.head.status == 200 else { return failure(reply.head.status, root) }
             guard let text = root?["access_token"]?.text, isToken(text) else {
-                return .failed("the token server answered without a token")
+                return .failed("the token server returned no token")
             }
             let seconds = root?["expires_in"]?.number.flatMap { $0 >= 1 ? Int(min($0, Double(longestSeconds))) : nil }
             let new = root?["refresh_token"]?.text.flatMap { isToken($0) ? $0.text : nil }

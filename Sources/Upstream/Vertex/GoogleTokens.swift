@@ -78,7 +78,7 @@ package final class GoogleTokens: Sendable {
                 await wait.end(until: end)
                 if Task.isCancelled { throw UpstreamError(TransportError(.cancelled)) }
                 guard loop.now < end else {
-                    throw UpstreamError(.timedOut, cause: "no access token came in time")
+                    throw UpstreamError(.timedOut, cause: "no access token was received in time")
                 }
             }
         }

@@ -12,11 +12,15 @@ extension [Attachment] {
             case (.sound, .data), (.sound, .address): return part.refusalAsSound
             case (.picture, .data(let text)):
                 guard text.contentType != .svg else {
-                    return .picture(part.param, "is an SVG, which models do not see", code: "invalid_image_format")
+                    return .picture(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
-                    return .value(part.param, "the model's provider takes plain text only", code: "unsupported_value")
+                    return .value(
+                        part.param,
+                        "the provider of this model supports only plain text",
+                        code: "unsupported_value"
+                    )
                 }
             default: break
             }

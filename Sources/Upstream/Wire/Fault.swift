@@ -167,7 +167,11 @@ struct Fault {
 
     private var tooLarge: UpstreamError {
         var error = UpstreamError(.badRequest, cause: cause)
-        error.refusal = APIError(413, "The provider finds this request too large.", code: "request_too_large")
+        error.refusal = APIError(
+            413,
+            "The provider rejected the request because it is too large.",
+            code: "request_too_large"
+        )
         return error
     }
 

@@ -59,7 +59,7 @@ struct GatheredAnswer: ~Copyable {
     ///
     /// - Throws: an error if the choice is too long or the memory budget is exhausted.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
-        guard bytes <= ChatAnswer.limitBytes else { throw .brokenAnswer("the vendor's answer is too long") }
+        guard bytes <= ChatAnswer.limitBytes else { throw .brokenAnswer("the vendor's response is too long") }
         guard budget?.covers(bytes, &hold) ?? true else { throw UpstreamError(TransportError(.overloaded)) }
     }
 

@@ -89,7 +89,7 @@ extension JSONParser {
         do throws(JSONError) {
             return try parse(data)
         } catch {
-            throw .brokenAnswer("the vendor's answer is not JSON")
+            throw .brokenAnswer("the vendor's response is not JSON")
         }
     }
 
@@ -103,7 +103,7 @@ extension JSONParser {
 
 extension JSONValue {
     func checkAnswer() throws(UpstreamError) {
-        guard kind == .object else { throw .brokenAnswer("the vendor's answer is not an object") }
+        guard kind == .object else { throw .brokenAnswer("the vendor's response is not an object") }
     }
 
     /// Whether the object contains an error instead of a response.

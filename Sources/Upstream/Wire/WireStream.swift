@@ -141,7 +141,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private static var tooLarge: UpstreamError { .brokenAnswer("one event of the vendor's is too large") }
+    private static var tooLarge: UpstreamError { .brokenAnswer("an event of the vendor is too large") }
 
     func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         if !early.isEmpty, !isBeginning {

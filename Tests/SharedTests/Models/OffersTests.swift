@@ -238,7 +238,7 @@ import Testing
     @Test("a weight of a model that its provider does not have is a mistake, or a warning where a catalogue may grow")
     func strayWeights() {
         let wrong = outcome(file: Self.two + "PROVIDER_A_WEIGHTS=x=1,m=2").problemTexts
-        #expect(wrong == [".env:7  PROVIDER_A_WEIGHTS: PROVIDER_A_MODELS has no \"x\""])
+        #expect(wrong == [".env:7  PROVIDER_A_WEIGHTS: PROVIDER_A_MODELS does not contain \"x\""])
         let own = "PROVIDER_A_KIND=onemin\nPROVIDER_A_WEIGHTS=gpt-4o=1,unknown=2"
         #expect(outcome(file: own).problemTexts.isEmpty)
     }

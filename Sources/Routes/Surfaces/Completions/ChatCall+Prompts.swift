@@ -17,11 +17,11 @@ extension ChatCall {
         messages = (prompts ?? [Self.noPrompt]).map { ChatMessage(role: .user, text: $0) }
         arePromptsSeparate = messages.count > 1
         guard messages.count <= Self.mostChoices else {
-            throw .value("prompt", "at most \(Self.mostChoices) prompts are taken at once")
+            throw .value("prompt", "at most \(Self.mostChoices) prompts per request are supported")
         }
         let each = try Self.choices(fields)
         guard each * messages.count <= Self.mostChoices else {
-            throw .value("n", "at most \(Self.mostChoices) choices are offered here")
+            throw .value("n", "at most \(Self.mostChoices) choices are supported")
         }
         choices = each * messages.count
         try Self.refuseUnserved(fields, choices: each)
@@ -39,15 +39,19 @@ extension ChatCall {
 
     private static func refuseUnserved(_ fields: RequestFields, choices: Int) throws(APIError) {
         if let suffix = try fields.length("suffix"), suffix > 0 {
-            throw .unsupported("suffix", "Text before a suffix is not offered here.")
+            throw .unsupported("suffix", "'suffix' is not supported.")
         }
         if fields["logprobs"]?.flag != false, try fields.integer("logprobs", 0...5) != nil {
-            throw .unsupported("logprobs", "Log probabilities are not offered here.")
+            throw .unsupported("logprobs", "Log probabilities are not supported.")
         }
         guard let made = try fields.integer("best_of", 0...20), made > 1 || made < choices else { return }
         guard made >= choices else { throw .value("best_of", "must be at least as many as 'n'") }
         guard made == choices else {
-            throw .value("best_of", "the best of several answers cannot be chosen here", code: "unsupported_value")
+            throw .value(
+                "best_of",
+                "choosing the best of several completions is not supported; remove it",
+                code: "unsupported_value"
+            )
         }
     }
 }
@@ -69,7 +73,7 @@ private struct PromptReader {
             } else if tokens.isEmpty {
                 texts.append(try text(element, "prompt[\(index)]"))
             } else {
-                throw .type("prompt[\(index)]", "a token, as the first")
+                throw .type("prompt[\(index)]", "an integer, as the first element")
             }
         }
         if !tokens.isEmpty { return [try text(tokens, "prompt")] }
@@ -98,11 +102,11 @@ private struct PromptReader {
         guard counter.isExact else {
             throw .value(
                 param,
-                "tokens are read for models with a public vocabulary only; send the text",
+                "token ids are supported only for models with a public vocabulary; send the text",
                 code: "unsupported_value"
             )
         }
-        guard let text = counter.text(of: tokens) else { throw .value(param, "it has tokens that are no text") }
+        guard let text = counter.text(of: tokens) else { throw .value(param, "has token ids that do not encode text") }
         return text
     }
 }

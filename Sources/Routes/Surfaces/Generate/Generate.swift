@@ -47,7 +47,7 @@ struct Generate: ChatSurface {
         if asked.call.model.isEmpty, let name = settings.generateModel { asked.call.model = name }
         guard asked.call.model.isEmpty else { return try registry.target(asked.call.model, for: caller) }
         guard let candidates = registry.generators(for: caller) else {
-            throw APIError(503, "All providers failed: there is none for this caller.", type: "server_error")
+            throw APIError(503, "All providers failed: no provider is available to this caller.", type: "server_error")
         }
         asked.call.model = candidates.leading.name
         return .candidates(candidates)

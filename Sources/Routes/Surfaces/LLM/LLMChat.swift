@@ -42,7 +42,7 @@ struct LLMChat: ChatSurface {
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
         let wantsTools = !asked.call.needs.isDisjoint(with: [.tools, .functions, .customTools])
         if isStreamed, wantsTools, !exchange.request.wantsEvents {
-            throw .unsupported("tools", "Calls of tools are streamed as events only: send Accept: text/event-stream.")
+            throw .unsupported("tools", "Tool calls can be streamed only as events. Send 'Accept: text/event-stream'.")
         }
         guard let candidates = exchange.gateway.registry.bounded(for: caller, taking: asked.call) else {
             throw APIError(503, Self.noInstance, type: "server_error")

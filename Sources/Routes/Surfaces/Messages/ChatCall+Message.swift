@@ -15,7 +15,10 @@ extension ChatCall {
         self.model = model
         guard fields["thread"] == nil else { throw .noThreads }
         if try fields.array("mcp_servers")?.contains(where: { _ in true }) ?? false {
-            throw .unsupported("mcp_servers", "'mcp_servers' are not called here; offer their tools in 'tools'.")
+            throw .unsupported(
+                "mcp_servers",
+                "'mcp_servers' is not supported. Send the tools of these servers in 'tools'."
+            )
         }
         var wishes = Wishes()
         wishes.cacheMarks = try readConversation(fields)
@@ -150,7 +153,7 @@ extension APIError {
     fileprivate static var noThreads: APIError {
         APIError(
             400,
-            "Threads are not offered here. Send the whole conversation without 'thread'.",
+            "'thread' is not supported. Send the whole conversation in 'messages'.",
             code: noThreadsCode,
             param: "thread"
         )

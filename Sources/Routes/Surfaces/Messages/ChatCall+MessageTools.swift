@@ -47,13 +47,17 @@ extension ChatCall {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
             if type.hasPrefix("web_search_") {
                 for name: StaticString in ["allowed_domains", "blocked_domains"] where value.member(name) != nil {
-                    throw .value("\(param).\(name)", "domains cannot be chosen here", code: "unsupported_value")
+                    throw .value(
+                        "\(param).\(name)",
+                        "restricting the search to domains is not supported",
+                        code: "unsupported_value"
+                    )
                 }
                 webSearch = .usual
                 return nil
             }
             guard type.equals("custom") else {
-                throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
+                throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
             }
         }
         let name = try value.toolName(param, limitBytes: Self.toolNameBytes)

@@ -30,7 +30,7 @@ struct ModelPage {
     ) throws(APIError) -> Int? {
         guard let id = try fields.string(name, limitBytes: Model.nameLimitBytes) else { return nil }
         guard let place = models.firstIndex(where: { $0.id.hasSameBytes(as: id) }) else {
-            throw .value("\(name)", "the list has no such model")
+            throw .value("\(name)", "no model with this id exists")
         }
         return place
     }

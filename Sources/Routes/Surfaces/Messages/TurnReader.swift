@@ -88,7 +88,7 @@ struct TurnReader {
         switch name {
         case "user": return .user
         case "assistant": return .assistant
-        default: throw .value(place(".role"), "must be user or assistant; instructions belong into 'system'")
+        default: throw .value(place(".role"), "must be user or assistant; put instructions into 'system'")
         }
     }
 
@@ -174,7 +174,7 @@ struct TurnReader {
             }
             if let content = block["content"] { try append(content, place, to: &pieces) }
         default:
-            throw .value(place(".type"), "blocks of this type are not taken here", code: "unsupported_value")
+            throw .value(place(".type"), "blocks of this type are not supported", code: "unsupported_value")
         }
     }
 

@@ -62,7 +62,7 @@ extension ChatCall {
 
     static func choices(_ fields: RequestFields) throws(APIError) -> Int {
         let choices = try fields.integer("n", 1...Int(Int32.max)) ?? 1
-        guard choices <= 8 else { throw .value("n", "at most 8 choices are offered here") }
+        guard choices <= 8 else { throw .value("n", "at most 8 choices are supported") }
         return choices
     }
 

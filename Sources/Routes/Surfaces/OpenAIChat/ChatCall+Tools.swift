@@ -109,7 +109,7 @@ extension ChatCall {
             let (custom, param) = try value.inner("custom", param)
             return try Wishes.Tool(custom: custom, param)
         case nil: throw .type("\(param).type", "a string")
-        default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
+        default: throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
         }
         return nil
     }

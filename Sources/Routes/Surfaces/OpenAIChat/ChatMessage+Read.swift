@@ -125,7 +125,7 @@ func readPart(
     case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", place))
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
     case nil: throw .type(place(".type"), "a string")
-    default: throw .value(place(".type"), "this type of part is unknown")
+    default: throw .value(place(".type"), "this type of content part is not supported")
     }
 }
 

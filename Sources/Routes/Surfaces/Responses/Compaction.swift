@@ -122,7 +122,7 @@ extension ItemList {
         for index in items.indices {
             guard case .compaction(let sealed) = items[index].kind else { continue }
             guard let summary = seal.open(sealed) else {
-                throw .value("\(items[index].param).encrypted_content", "it was not made here for this caller")
+                throw .value("\(items[index].param).encrypted_content", "was not created by this relay for this key")
             }
             items[index].kind = .summary(summary)
         }

@@ -127,7 +127,7 @@ struct ItemList: Sendable {
                 messages[messages.count - 1].toolCalls.append(call)
             case .result(let message):
                 guard let id = message.toolCallID, calls.contains(CallID(id.utf8)) else {
-                    throw .value("\(item.param).call_id", "no earlier item has this call")
+                    throw .value("\(item.param).call_id", "no earlier item has this call_id")
                 }
                 messages.append(message)
             case .summary(let text):

@@ -39,7 +39,7 @@ extension InputReader {
         case "program_output": return .result(try builtInResult(item, "result", place))
         // The next message of the model contains their result.
         case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools": return .ignored
-        default: throw .value(place(""), "this type of item is not offered here", code: "unsupported_value")
+        default: throw .value(place(""), "this type of item is not supported", code: "unsupported_value")
         }
     }
 

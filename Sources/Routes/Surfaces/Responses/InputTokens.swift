@@ -26,7 +26,7 @@ extension ChatCall {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
         guard !draft.refersBack else {
             let param = draft.previousID == nil ? "input" : "previous_response_id"
-            throw .unsupported(param, "Nothing is stored for chat completions; use /v1/responses.")
+            throw .unsupported(param, "Stored chat completions are not supported. Use /v1/responses.")
         }
         self = draft.call
         includesUsage = try Self.includesUsage(RequestFields(root), isStreamed: isStreamed)

@@ -157,7 +157,7 @@ extension Gateway {
             sealed = try await responses.sealed(id, of: owner, on: loop)
         } catch {
             if Task.isCancelled { throw .clientLeft }
-            throw .storeAway("Stored responses cannot be reached now.", error)
+            throw .storeAway("Stored responses are unavailable at the moment.", error)
         }
         guard let sealed else { return nil }
         let opened: StoredResponse?? = await worker.result(ofBytes: sealed.count, on: loop) { owner.open(sealed, id) }

@@ -98,17 +98,17 @@ struct ResponseDraft: Sendable {
     /// Throws for fields that the relay cannot honour and must not ignore.
     private static func refuse(_ fields: RequestFields) throws(APIError) {
         if try fields.flag("background") ?? false {
-            throw .unsupported("background", "Responses are not made in the background here.")
+            throw .unsupported("background", "Background responses are not supported.")
         }
         if fields["conversation"] != nil {
-            throw .unsupported("conversation", "Conversations are not offered here; use 'previous_response_id'.")
+            throw .unsupported("conversation", "Conversations are not supported. Use 'previous_response_id'.")
         }
-        if fields["prompt"] != nil { throw .unsupported("prompt", "Stored prompts are not offered here.") }
+        if fields["prompt"] != nil { throw .unsupported("prompt", "Stored prompts are not supported.") }
         try fields.refuseBlocking()
         for (index, name) in (try fields.array("include") ?? JSONElements()).enumerated() {
             guard let text = name.text else { throw .type("include[\(index)]", "a string") }
             guard !text.equals("message.output_text.logprobs") else {
-                throw .unsupported("include[\(index)]", "Log probabilities are not offered here.")
+                throw .unsupported("include[\(index)]", "Log probabilities are not supported.")
             }
         }
     }
@@ -255,7 +255,7 @@ private struct ToolDemandReader {
         case "function", "custom": wishes.toolChoice = .named(try name(of: choice, "tool_choice"))
         case "allowed_tools": try readAllowed(&wishes)
         case nil: throw .type("tool_choice.type", "a string")
-        default: throw .value("tool_choice.type", "this type is not offered here", code: "unsupported_value")
+        default: throw .value("tool_choice.type", "this type is not supported", code: "unsupported_value")
         }
     }
 

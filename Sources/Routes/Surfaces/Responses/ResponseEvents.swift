@@ -119,7 +119,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
         if bytes > ChatAnswer.limitBytes {
-            failure = UpstreamError(.failed, cause: "the vendor's answer is too long")
+            failure = UpstreamError(.failed, cause: "the vendor's response is too long")
         } else if !covers(bytes) {
             failure = UpstreamError(TransportError(.overloaded))
         }

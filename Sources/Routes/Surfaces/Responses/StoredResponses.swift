@@ -23,7 +23,7 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
             wasThere = false
         }
     } catch {
-        throw .storeAway("Responses cannot be deleted now.", error)
+        throw .storeAway("Responses cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noResponse(id) }
     var body = ByteBuffer(#"{"id":"#)
@@ -35,7 +35,7 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
 /// POST /v1/responses/{id}/cancel. Always an error, because no response is made in the background.
 func cancelResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     _ = try await namedResponse(exchange, gateway)
-    throw APIError(400, "Only background responses can be cancelled, and none are made here.", param: "response_id")
+    throw APIError(400, "Only background responses can be cancelled, and they are not supported.", param: "response_id")
 }
 
 /// GET /v1/responses/{id}/input_items
@@ -57,10 +57,10 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
     guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {
         exchange.allowed = [Method.post.name, Method.options.name]
-        throw APIError(405, "This method is not allowed here.", code: "method_not_allowed")
+        throw APIError(405, "This method is not allowed for this URL.", code: "method_not_allowed")
     }
     exchange.closes = true
-    throw APIError(426, "WebSockets are not offered here; use POST /v1/responses.", code: "upgrade_not_supported")
+    throw APIError(426, "WebSockets are not supported. Use POST /v1/responses.", code: "upgrade_not_supported")
 }
 
 /// Returns the response that the path names. Whatever is wrong with the id, the error is the same.
@@ -95,13 +95,13 @@ private struct ItemPage: Sendable {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }
         guard let all = (try? parser.parse(input.bytes))?.elements else {
-            throw APIError(500, "The response is not readable.", type: "server_error", code: "internal_error")
+            throw APIError(500, "The stored response cannot be read.", type: "server_error", code: "internal_error")
         }
         var items = Array(all)[...]
         if !isAscending { items = ArraySlice(items.reversed()) }
         if let after {
             let place = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
-            guard let place else { throw .value("after", "there is no such item") }
+            guard let place else { throw .value("after", "no item with this id exists") }
             items = items[(place + 1)...]
         }
         let shown = items.prefix(limit)

@@ -36,7 +36,7 @@ struct ToolReader: Sendable {
         // All tools are given to the model at once, so it has nothing to search for.
         case "tool_search": echo.append(value.body)
         case nil: throw .type("\(param).type", "a string")
-        default: throw .value("\(param).type", "this type is not offered here", code: "unsupported_value")
+        default: throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
         }
     }
 
@@ -68,7 +68,11 @@ struct ToolReader: Sendable {
     /// Reads a web search tool. Vendors search the live web, so a caller who excludes live access gets no search.
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
         if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
-            throw .value("\(param).filters", "domains cannot be chosen here", code: "unsupported_value")
+            throw .value(
+                "\(param).filters",
+                "restricting the search to domains is not supported",
+                code: "unsupported_value"
+            )
         }
         let search = try ChatCall.WebSearch(value, param)
         if try value.flag("external_web_access", param) ?? true { webSearch = search }

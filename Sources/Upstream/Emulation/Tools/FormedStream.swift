@@ -187,7 +187,7 @@ extension UpstreamError {
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,
-            "The model's answer has not the form that the request demands: \(problem).",
+            "The model's output does not match the format or the tools that the request demands: \(problem). Retry the request.",
             type: "server_error",
             code: "upstream_error"
         )

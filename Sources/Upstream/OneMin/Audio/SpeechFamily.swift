@@ -27,10 +27,10 @@ struct SpeechFamily: Sendable {
         body.append(member: "voice", call.voice)
         guard hasSettings else {
             if let format = call.format, format != "mp3" {
-                throw .value("response_format", "this model chooses it itself", code: "unsupported_value")
+                throw .value("response_format", "this model does not support choosing it", code: "unsupported_value")
             }
             if let speed = call.speed, speed != 1 {
-                throw .value("speed", "this model knows one speed only", code: "unsupported_value")
+                throw .value("speed", "this model supports only one speed", code: "unsupported_value")
             }
             return
         }

@@ -37,23 +37,25 @@ struct TranscriptionFamily: Sendable {
         try appendFormat(call.format, to: &body)
         if call.purpose == .transcription { try append(language: call.language, to: &body) }
         if let prompt = call.prompt {
-            guard hasPrompt else { throw .unsupported("prompt", "This model does not take a prompt.") }
+            guard hasPrompt else { throw .unsupported("prompt", "This model does not support a prompt.") }
             body.append(member: "prompt", prompt)
         }
         if let temperature = call.temperature, hasTemperature || temperature != 0 {
-            guard hasTemperature else { throw .unsupported("temperature", "This model does not take a temperature.") }
+            guard hasTemperature else {
+                throw .unsupported("temperature", "This model does not support a temperature.")
+            }
             body.append(#","temperature":"#)
             body.append("\(temperature)")
         }
         guard !call.isStreamed || ignoresStream else {
-            throw .unsupported("stream", "Transcriptions of this model are not streamed here.")
+            throw .unsupported("stream", "Streaming transcriptions of this model is not supported.")
         }
     }
 
     private func appendFormat(_ format: TranscriptionCall.Format, to body: inout ByteBuffer) throws(APIError) {
         if let name = formats[format] { return body.append(member: "response_format", name) }
         guard formats.isEmpty, format == .json || format == .text else {
-            throw .value("response_format", "this model does not give it", code: "unsupported_value")
+            throw .value("response_format", "not supported by this model", code: "unsupported_value")
         }
     }
 
@@ -62,12 +64,12 @@ struct TranscriptionFamily: Sendable {
         case .code:
             guard let tag else { return }
             let code = tag.prefix { $0 != "-" }.lowercased()
-            guard code.utf8.count == 2 else { throw .value("language", "this model wants a code of two letters") }
+            guard code.utf8.count == 2 else { throw .value("language", "must be a two-letter code for this model") }
             body.append(member: "language", code)
         case .region:
             let tag = tag ?? "en"
             guard let wide = tag.contains("-") ? tag : Self.regions[tag.lowercased()] else {
-                throw .value("language", "this model wants it with a region, as in en-US")
+                throw .value("language", "must include a region for this model, such as en-US")
             }
             body.append(member: "language", wide)
         }

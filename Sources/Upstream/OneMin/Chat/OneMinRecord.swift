@@ -35,13 +35,13 @@ struct OneMinRecord {
         do throws(JSONError) {
             root = try parser.parse(bytes)
         } catch {
-            throw UpstreamError(.failed, cause: "the vendor's answer is not JSON")
+            throw UpstreamError(.failed, cause: "the vendor's response is not JSON")
         }
         guard let record = root["aiRecord"] else {
-            throw UpstreamError(ofBody: root, parser, cause: "the vendor's answer has no record")
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor's response has no record")
         }
         if root["success"]?.flag == false {
-            throw UpstreamError(ofBody: root, parser, cause: "the vendor says: no success")
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor reported no success")
         }
         if let status = record["status"]?.text, !isGood(status) {
             throw UpstreamError(.failed, cause: "the vendor's record says \(status.text.beginning(ofBytes: 20))")

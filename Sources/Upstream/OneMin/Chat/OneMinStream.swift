@@ -71,7 +71,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
             stream.take(into: &incoming)
             if isEventStream { events.append(&incoming) } else { takeRecordPart() }
             guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
-                throw UpstreamError(.failed, cause: "one event of the vendor's is too large")
+                throw UpstreamError(.failed, cause: "an event of the vendor is too large")
             }
             return .bytes
         case .end:
@@ -176,7 +176,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
             pass(text, take)
         } else if data.first == UInt8(ascii: "{") {
-            throw UpstreamError(.failed, cause: "a content event of the vendor's is not JSON")
+            throw UpstreamError(.failed, cause: "a content event of the vendor is not JSON")
         } else {
             // Plain text may be split within a character.
             split.append(data)

@@ -57,11 +57,11 @@ extension OneMin: FileProvider, AssetKeeper {
 
     private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
         guard let root = try? parser.parse(reply.bytes) else {
-            throw UpstreamError(.failed, cause: "the vendor's answer to an upload is not JSON")
+            throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
         let content = root["fileContent"]
         guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
-            throw UpstreamError(ofBody: root, parser, cause: "the vendor's answer to an upload names no file")
+            throw UpstreamError(ofBody: root, parser, cause: "the vendor's response to an upload has no file")
         }
         return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
     }

@@ -102,7 +102,7 @@ extension OneMin {
     /// Throws, without a call, if the vendor has just refused the model for such a key.
     private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
         guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
-        var error = UpstreamError(.unknownModel, cause: "the vendor has just refused this model as not supported")
+        var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")
         error.isOfModel = true
         throw error
     }

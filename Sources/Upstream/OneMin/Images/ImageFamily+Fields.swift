@@ -16,7 +16,7 @@ extension ImageFamily {
         try appendFormat(call, to: &body)
         if let negative = call.negativePrompt {
             guard let negativeField else {
-                throw .value("prompt", "this model does not know --no", code: "unsupported_value")
+                throw .value("prompt", "this model does not support --no", code: "unsupported_value")
             }
             body.append(member: negativeField, negative)
         }
@@ -33,13 +33,13 @@ extension ImageFamily {
         if let other = near[wanted], qualities.contains(other) { return other }
         // A model without qualities makes `standard` images.
         if qualities.isEmpty, wanted == "standard" { return nil }
-        throw .value("quality", "this model does not offer it", code: "unsupported_value")
+        throw .value("quality", "not supported by this model", code: "unsupported_value")
     }
 
     private func appendStyle(_ style: String?, to body: inout ByteBuffer) throws(APIError) {
         guard let style else { return }
         switch styles {
-        case .none: throw .unsupported("style", "This model does not take a style.")
+        case .none: throw .unsupported("style", "This model does not support a style.")
         case .some(let known) where !known.contains(style):
             throw .value("style", "must be one of \(known.joined(separator: ", "))")
         case .some, .any: body.append(member: "style", style)
@@ -50,26 +50,26 @@ extension ImageFamily {
         guard let background else { return }
         if backgrounds.contains(background) { return body.append(member: "background", background) }
         guard background != "auto" else { return }
-        throw .unsupported("background", "This model does not take a background.")
+        throw .unsupported("background", "This model does not support a background.")
     }
 
     private func appendFormat(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         if let format = call.outputFormat {
             guard !formats.isEmpty else {
-                throw .unsupported("output_format", "This model does not take an output format.")
+                throw .unsupported("output_format", "This model does not support an output format.")
             }
             let name = format == "jpeg" && formats.contains("jpg") ? "jpg" : format
             guard formats.contains(name) else {
-                throw .value("output_format", "this model does not make it", code: "unsupported_value")
+                throw .value("output_format", "not supported by this model", code: "unsupported_value")
             }
             body.append(member: formatField, name)
         }
         guard let compression = call.outputCompression else { return }
         guard hasCompression else {
-            throw .unsupported("output_compression", "This model does not take a compression.")
+            throw .unsupported("output_compression", "This model does not support a compression.")
         }
         guard call.outputFormat == "jpeg" || call.outputFormat == "webp" else {
-            throw .value("output_compression", "only jpeg and webp are compressed", code: "unsupported_value")
+            throw .value("output_compression", "only allowed with jpeg and webp", code: "unsupported_value")
         }
         body.append(#","output_compression":"#)
         body.append(decimal: compression)

@@ -6,7 +6,7 @@ extension ImageFamily {
     func appendShape(_ wanted: ImageCall.Shape?, to body: inout ByteBuffer) throws(APIError) {
         switch shape {
         case .fixed:
-            if let wanted { throw Self.unknown(wanted, "this model does not let it be chosen") }
+            if let wanted { throw Self.unknown(wanted, "this model does not support choosing it") }
         case .sizes(let known, let isRequired):
             let usual = isRequired ? known.first : nil
             guard let size = try wanted.map({ (wanted) throws(APIError) in try Self.size(wanted, known) }) ?? usual
@@ -36,7 +36,7 @@ extension ImageFamily {
         if let wanted {
             (width, height) = wanted.reduced
             guard width <= 7, height <= 7 else {
-                throw Self.unknown(wanted, "its ratio must be one of whole numbers from 1 to 7")
+                throw Self.unknown(wanted, "its ratio must consist of whole numbers from 1 to 7")
             }
         }
         body.append(member: "aspect_width", number: width)
@@ -50,7 +50,7 @@ extension ImageFamily {
             case .ratio: wanted.hasRatio(ofSides: ImageCall.sides(size.utf8, UInt8(ascii: "x")))
             }
         }
-        guard let found else { throw unknown(wanted, "this model offers \(known.joined(separator: ", "))") }
+        guard let found else { throw unknown(wanted, "must be one of \(known.joined(separator: ", ")) for this model") }
         return found
     }
 

@@ -37,14 +37,14 @@ struct PromptFlags {
     private static func ratio(_ text: UnsafeRawBufferPointer) throws(APIError) -> ImageCall.Shape {
         guard let (width, height) = ImageCall.sides(text, UInt8(ascii: ":")), width <= 2 * height, height <= 2 * width
         else {
-            throw .value("prompt", "--ar takes a ratio such as 3:2, of 2:1 at most")
+            throw .value("prompt", "--ar must be a ratio from 1:2 to 2:1, such as 3:2")
         }
         return .ratio(width: width, height: height)
     }
 
     private static func size(_ text: UnsafeRawBufferPointer) throws(APIError) -> ImageCall.Shape {
         guard let (width, height) = ImageCall.sides(text, UInt8(ascii: "x")) else {
-            throw .value("prompt", "--size takes a size such as 1024x1024")
+            throw .value("prompt", "--size must be a size such as 1024x1024")
         }
         return .size(width: width, height: height)
     }
@@ -62,7 +62,7 @@ struct PromptFlags {
             if !words.isEmpty { words.append(UInt8(ascii: " ")) }
             words.append(word)
         }
-        guard !words.isEmpty else { throw .value("prompt", "--no needs a text") }
+        guard !words.isEmpty else { throw .value("prompt", "--no must be followed by text") }
         return words.text
     }
 }

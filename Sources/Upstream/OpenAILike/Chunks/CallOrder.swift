@@ -63,7 +63,9 @@ struct CallOrder {
 
     private mutating func hold(_ bytes: Int) throws(UpstreamError) {
         waitingBytes += bytes
-        guard waitingBytes <= Self.limitBytes else { throw .brokenAnswer("the arguments of calls are too long") }
+        guard waitingBytes <= Self.limitBytes else {
+            throw .brokenAnswer("the arguments of the tool calls are too long")
+        }
     }
 
     /// Emits all that waits, as nothing more arrives.

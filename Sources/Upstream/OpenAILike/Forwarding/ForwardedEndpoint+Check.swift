@@ -34,6 +34,6 @@ extension JSONValue? {
 
 extension UpstreamError {
     static var ofOtherForm: UpstreamError {
-        .brokenAnswer("the vendor's answer is not of the form that was asked for")
+        .brokenAnswer("the vendor's response does not have the requested format")
     }
 }

@@ -127,7 +127,7 @@ extension OpenAILike: Forwarder {
             throw UpstreamError(error)
         }
         guard isWanted || upload.head.status / 100 != 2 else {
-            throw UpstreamError(.failed, cause: "the vendor took a part of a form for the whole")
+            throw UpstreamError(.failed, cause: "the vendor accepted an incomplete form")
         }
     }
 
