@@ -21,7 +21,7 @@ from limited import client as plain
 from memcached import wait_for
 from metered import HUGE
 from test_openai_stream import Built
-from usage import is_call, lines
+from usage import is_call, lines_so_far
 
 BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 CUT = {"anthropic": "max_tokens", "openai": "length", "cloudflare": "length", "responses": "max_output_tokens"}
@@ -476,7 +476,7 @@ def assert_used(http, records, headers, before, tokens, calls, is_streamed):
     own = []
 
     def are_there():
-        own[:] = [one for one in lines(records.read_text()) if one["request_id"] == headers["x-request-id"]]
+        own[:] = [one for one in lines_so_far(records) if one["request_id"] == headers["x-request-id"]]
         return len(own) == calls + 1
 
     wait_for(are_there)

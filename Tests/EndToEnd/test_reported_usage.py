@@ -7,7 +7,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from memcached import wait_for
 from metered import Account, assert_too_large
 from openai_vendor import chunk, usage_chunk, whole
-from usage import lines
+from usage import lines_so_far
 
 MODEL = "gpt-4o-mini"
 SMALL = "the-token-of-the-small-one"
@@ -78,8 +78,7 @@ def records(path):
     """`records()`: the record of the last successful request, which agrees with that of its call."""
 
     def answered():
-        text = path.read_text() if path.exists() else ""
-        return [record for record in lines(text[: text.rfind("\n") + 1]) if record["success"]]
+        return [record for record in lines_so_far(path) if record["success"]] if path.exists() else []
 
     def last():
         wait_for(lambda: len(answered()) == 2 * len(chats))

@@ -31,6 +31,12 @@ def lines(text: str) -> list[dict[str, Any]]:
     return records
 
 
+def lines_so_far(path: Path) -> list[dict[str, Any]]:
+    """Returns the records that a running relay has written; a read beside a write may see only the beginning of a line."""
+    text = path.read_text()
+    return lines(text[: text.rfind("\n") + 1])
+
+
 def is_call(record: dict[str, Any]) -> bool:
     return record.get("kind") == "call"
 
@@ -63,7 +69,7 @@ class File:
     def more(self, count: int) -> list[dict[str, Any]]:
         """Returns the next `count` records, and waits for them if necessary."""
         wait_for(lambda: self.path.exists() and self.path.read_bytes().count(b"\n") >= self.seen + count)
-        new = lines(self.path.read_text())[self.seen :]
+        new = lines_so_far(self.path)[self.seen :]
         self.seen += len(new)
         assert len(new) == count, new
         return new
