@@ -16,10 +16,10 @@ final class Assembly {
     private let limiter: Limiter
     private let savedLimits: SavedLimits
     private let states: SharedStates
-    private let answers: AnswerShelf
+    private let answers: ResponseCache
     private let served: [ServedLoop]
     private let reloader: Reloader
-    private let usage: UsageBook
+    private let usage: UsageRecorder
     private let blocks: KeptBlocks
     private let clock: OperatorClock
 
@@ -39,10 +39,10 @@ final class Assembly {
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         blocks = KeptBlocks(budget, loops[0], by: reader)
         states = SharedStates(settings, store)
-        answers = AnswerShelf(budget, shared: states.ofAnswers, worker: worker, log)
+        answers = ResponseCache(budget, shared: states.ofAnswers, worker: worker, log)
         usage = try Self.usageBook(settings, budget, log)
         process = ProcessState(Self.adminState(settings, states, store))
-        let lasting = LastingParts(
+        let lasting = ProcessServices(
             log: log,
             budget: budget,
             worker: worker,
@@ -52,25 +52,25 @@ final class Assembly {
             admin: process.admin,
             notices: ProviderNotices(log)
         )
-        let makers = SetupParts(settings, lasting)
-        let paces = LoopPaces()
-        let ends = ModelEnds(makers.offers, log)
-        let figures = ProviderFigures()
+        let makers = SetupBuilder(settings, lasting)
+        let paces = LoopDelays()
+        let ends = ModelShutdownDates(makers.offers, log)
+        let figures = ProviderMetrics()
         makers.show(in: figures)
         let others: [any MetricsSource] = [
             log, limiter, budget, usage, answers, paces, figures, ends, ProcessFigures(),
         ]
         let metrics = Metrics(makers.labels, loops: threads, others: others)
-        let parts = ProcessParts(
+        let parts = SharedServices(
             log: log,
             memory: budget,
             limiter: limiter,
-            files: FileShelf(states.all),
-            responses: ResponseShelf(states.responses),
+            files: FileStore(states.all),
+            responses: StoredResponses(states.responses),
             answers: answers,
             worker: worker,
             reader: reader,
-            assets: AssetCache(mostBytes: memory.assetBytes),
+            assets: AssetCache(maxBytes: memory.assetBytes),
             shared: states.all,
             process: process,
             metrics: metrics,
@@ -88,7 +88,7 @@ final class Assembly {
     /// Starts the measurement of the loops, and the history of the counts, which is read once a minute.
     private static func watch(
         _ served: [ServedLoop],
-        _ paces: LoopPaces,
+        _ paces: LoopDelays,
         _ metrics: Metrics,
         _ process: ProcessState
     ) {
@@ -100,8 +100,8 @@ final class Assembly {
 
     private static func serve(
         _ listening: [Listening],
-        _ parts: ProcessParts,
-        _ makers: SetupParts
+        _ parts: SharedServices,
+        _ makers: SetupBuilder
     ) throws(Listener.Failure) -> [ServedLoop] {
         var bounds = ServerBounds()
         bounds.connections = connectionsPerLoop(listening.count)
@@ -110,8 +110,8 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. Blocks until the clock of the counter store was read, or saved counters were read, since
-    /// no limit is counted before.
+    /// Starts to accept requests. Blocks until the clock of the counter store was read, or saved counters were read,
+    /// since no limit is counted before.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -137,7 +137,7 @@ final class Assembly {
         _ settings: Settings,
         _ budget: MemoryBudget,
         _ log: Log
-    ) throws(Listener.Failure) -> UsageBook {
+    ) throws(Listener.Failure) -> UsageRecorder {
         do throws(UsageFailure) {
             if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
         } catch {
@@ -149,7 +149,12 @@ final class Assembly {
             throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
         }
         do throws(UsageFailure) {
-            let book = UsageBook(settings.usageFile, database: try .database(settings.usageDatabase, log), budget, log)
+            let book = UsageRecorder(
+                settings.usageFile,
+                database: try .database(settings.usageDatabase, log),
+                budget,
+                log
+            )
             book.keep(inMemory: settings.admin?.records, DayZone(named: settings.admin?.timeZone ?? "UTC"))
             return book
         } catch {
@@ -165,7 +170,7 @@ final class Assembly {
         AdminState(
             instance: name(settings.port),
             dataFolder: settings.dataFolder,
-            isApart: settings.admin?.listener != nil,
+            hasOwnAdminSocket: settings.admin?.listener != nil,
             shared: states.ofInstances,
             counters: store
         )
@@ -227,7 +232,7 @@ final class Assembly {
     func watchdog(_ log: Log) -> Watchdog {
         Watchdog(served.map(\.loop)) { loop in
             log.error("an event loop is blocked; exiting") { $0.add("loop", loop) }
-            LastExit.end(log)
+            ShutdownWatchdog.end(log)
         }
     }
 
@@ -248,7 +253,7 @@ final class Assembly {
         }
         var waited = 0.0
         while remaining.count.load(ordering: .acquiring) > 0, waited < shutdownSeconds {
-            if Signals.comesAgain(within: 10) {
+            if Signals.arrivesAgain(within: 10) {
                 onSecondSignal()
                 break
             }

@@ -15,7 +15,7 @@ enum Command: Equatable {
     /// Prints the use of one caller's limits.
     case limits(LimitTable.Subject, isJSON: Bool)
     /// Prints the usage of the last days, from the usage records.
-    case usage(UsageQuestion, isJSON: Bool)
+    case usage(UsageReportQuery, isJSON: Bool)
     case health
     case heal
     case help
@@ -64,9 +64,9 @@ enum Command: Equatable {
             end(.success, usage + "\nSettings in the environment or .env file [default]\n" + SettingsTable.product.help)
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
         case .health:
-            guard let problem = askForHealth(.ofProcess()).problem else { end(.success) }
+            guard let problem = checkHealth(.ofProcess()).problem else { end(.success) }
             end(.failure, errors: "health: \(problem)\n")
-        case .heal: end(endIfStuck(.ofProcess()) ? .success : .failure)
+        case .heal: end(killIfStuck(.ofProcess()) ? .success : .failure)
         case .key(let name, let isJSON):
             guard let key = NewKey(name) else {
                 end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")

@@ -27,21 +27,21 @@ struct LimitTable {
     private let caller: String
     private let rows: [Row]
     /// A note about limits that are not in the table; nil if all are.
-    private let note: String?
+    private let remark: String?
 
     /// Reads the use of the limits. Blocks.
     init(_ subject: Subject, _ settings: Settings, _ catalogues: Catalogues) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
-        let offers = settings.limits.byModel.isEmpty ? nil : Offers(settings, catalogues)
+        let offers = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
         let names = offers.map { $0.allNames + $0.replacedNames } ?? []
         let demands = LimitBook(settings).demands(of: caller, models: names)
-        note = settings.limits.identity == .key ? nil : Self.noteOnAddresses(settings.limits.identity)
+        remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
             let secret = settings.limits.storeSecret.map { StoreSecret($0) }
             let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
-            let uses = try reader.read(demands.map(\.claim))
+            let uses = try reader.read(demands.map(\.charge))
             rows = zip(demands, uses)
                 .map { Row(model: $0.model, use: $1) }
                 .filter { $0.model == nil || $0.use.isRecorded }
@@ -57,7 +57,7 @@ struct LimitTable {
             """
     )
 
-    private static func noteOnAddresses(_ identity: LimitSettings.Identity) -> String {
+    private static func remarkOnAddresses(_ identity: LimitSettings.Identity) -> String {
         "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
     }
 
@@ -83,15 +83,15 @@ struct LimitTable {
         var table = TextTable("LIMIT", "OF", "USED", "LEFT", "ALL FREE IN")
         table.rightAligned = [2, 3, 4]
         var colours: [Int: Int] = [:]
-        for (place, row) in rows.enumerated() {
+        for (position, row) in rows.enumerated() {
             let (use, quota) = (row.use, row.use.limit.quota)
             table.rows.append([
                 use.limit.kind.name + (row.model.map { " \($0)" } ?? ""), quota.textWithUnit, quota.amount(use.used),
                 quota.amount(use.left), use.used == 0 ? "" : durationText(microseconds: use.resetMicroseconds),
             ])
-            colours[place] = Self.colour(use)
+            colours[position] = Self.colour(use)
         }
-        return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (note ?? "")
+        return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (remark ?? "")
     }
 
     /// Returns the colour of a row: red if nothing is left, yellow if less than a fifth is left; else nil.

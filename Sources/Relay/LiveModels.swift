@@ -7,17 +7,17 @@ import Upstream
 /// The vendors' model lists, read again and again on one loop, and the models that callers may name by them.
 final class LiveModels: Sendable {
     /// The lists that were read so far.
-    struct Known: Sendable {
+    struct ModelLists: Sendable {
         fileprivate(set) var catalogues = Vendors.catalogues
         /// The model lists, by the index of the provider.
         fileprivate(set) var lists: [Int: [LiveModel]] = [:]
     }
 
-    private let known: Lock<Known>
+    private let known: Lock<ModelLists>
     private let settings: Settings
     private let loop: EventLoop
-    private let refreshes: [ModelRefresh]
-    private let changed: @Sendable (Offers) -> Void
+    private let refreshes: [ModelListRefresher]
+    private let changed: @Sendable (ModelCatalog) -> Void
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
@@ -30,11 +30,11 @@ final class LiveModels: Sendable {
     ///   - changed: called on the loop with the models that callers may name from now on.
     init(
         _ settings: Settings,
-        _ known: Known = Known(),
+        _ known: ModelLists = ModelLists(),
         _ unsupported: UnsupportedModels,
         _ log: Log,
-        on own: LoopParts,
-        changed: @escaping @Sendable (Offers) -> Void
+        on own: LoopServices,
+        changed: @escaping @Sendable (ModelCatalog) -> Void
     ) {
         self.settings = settings
         self.known = Lock(known)
@@ -42,20 +42,20 @@ final class LiveModels: Sendable {
         self.unsupported = unsupported
         loop = own.loop
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
-        refreshes = providers.indices.compactMap { place in
-            let provider = providers[place]
+        refreshes = providers.indices.compactMap { position in
+            let provider = providers[position]
             // A catalogue is shared by all providers of its kind.
             let hasCatalogue =
                 settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
-                && place == providers.firstIndex { $0.kind == provider.kind }
+                && position == providers.firstIndex { $0.kind == provider.kind }
             guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, client) else {
                 return nil
             }
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
-            return ModelRefresh(list, of: provider.name, every: pause, loop, log) { models in
+            return ModelListRefresher(list, of: provider.name, every: pause, loop, log) { models in
                 let (new, offers) = known.withLock { known in
-                    let new = known.take(models, of: provider, at: place)
-                    return (new, Offers(settings, known.catalogues, lists: known.lists))
+                    let new = known.store(models, of: provider, at: position)
+                    return (new, ModelCatalog(settings, known.catalogues, lists: known.lists))
                 }
                 changed(offers)
                 return new
@@ -64,7 +64,7 @@ final class LiveModels: Sendable {
     }
 
     func start() {
-        unsupported.whenLearned { [refreshes, loop] in
+        unsupported.setRefusalHandler { [refreshes, loop] in
             for refresh in refreshes { loop.call { refresh.readEarly() } }
         }
         for refresh in refreshes { loop.call { refresh.start() } }
@@ -79,17 +79,17 @@ final class LiveModels: Sendable {
             await loop.sleep(nanoseconds: Self.lookNanoseconds)
             guard Day.today != today, !Task.isCancelled else { continue }
             today = .today
-            changed(known.withLock { Offers(settings, $0.catalogues, lists: $0.lists) })
+            changed(known.withLock { ModelCatalog(settings, $0.catalogues, lists: $0.lists) })
         }
     }
 
     /// Returns the lists that would also be read from the same vendors under other settings.
-    func known(under other: Settings) -> Known {
+    func known(under other: Settings) -> ModelLists {
         let known = known.withLock { $0 }
-        var next = Known()
+        var next = ModelLists()
         next.catalogues = known.catalogues
-        for (place, provider) in other.providers.enumerated() {
-            next.lists[place] = known.lists.first { settings.providers[$0.key].isListed(as: provider) }?.value
+        for (position, provider) in other.providers.enumerated() {
+            next.lists[position] = known.lists.first { settings.providers[$0.key].isListed(as: provider) }?.value
         }
         return next
     }
@@ -100,12 +100,12 @@ final class LiveModels: Sendable {
     }
 }
 
-extension LiveModels.Known {
+extension LiveModels.ModelLists {
     /// Stores a list. Returns how many of its models are new.
-    mutating func take(_ models: [LiveModel], of provider: ProviderSettings, at place: Int) -> Int {
+    mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
-            let before = Set(lists[place]?.map(\.id) ?? [])
-            lists[place] = models
+            let before = Set(lists[position]?.map(\.id) ?? [])
+            lists[position] = models
             return models.count { !before.contains($0.id) }
         }
         guard let shipped = Vendors.catalogues[provider.kind] else { return 0 }

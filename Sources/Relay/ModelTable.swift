@@ -49,12 +49,12 @@ struct ModelTable {
     /// - Parameter live: the vendors' lists, whose models come after the known ones; nil: no list was read.
     init(_ settings: Settings, _ catalogues: Catalogues, _ live: VendorLists? = nil) {
         let known = live?.known
-        var all = [Offers(settings, catalogues, lists: known?.lists ?? [:])]
-        if let known { all.append(Offers(settings, known.catalogues, lists: known.lists)) }
+        var all = [ModelCatalog(settings, catalogues, lists: known?.lists ?? [:])]
+        if let known { all.append(ModelCatalog(settings, known.catalogues, lists: known.lists)) }
         var seen: Set<String> = []
         rows = all.flatMap { offers in
             offers.names.filter { seen.insert($0).inserted }.flatMap { name in
-                offers[name].map { Self.row(name, $0, offers, settings, live) }
+                offers[name].map { Self.row(name, $0, offers: offers, settings: settings, live: live) }
             }
         }
         listed = live == nil ? settings.providers.filter(\.servesList).map(\.name) : []
@@ -63,22 +63,24 @@ struct ModelTable {
 
     private static func row(
         _ name: String,
-        _ offer: Offers.Offer,
-        _ offers: Offers,
-        _ settings: Settings,
-        _ live: VendorLists?
+        _ servedModel: ModelCatalog.ServedModel,
+        offers: ModelCatalog,
+        settings: Settings,
+        live: VendorLists?
     ) -> Row {
         var row = Row(
             name: name,
-            provider: settings.providers[offer.provider].name,
-            model: offer.model.id,
-            priority: offer.rank.priority,
-            weight: offer.rank.weight,
-            price: offer.price,
-            end: offer.model.shutdownDate,
-            facts: offers.facts(of: name, at: offer.provider)
+            provider: settings.providers[servedModel.provider].name,
+            model: servedModel.model.id,
+            priority: servedModel.rank.priority,
+            weight: servedModel.rank.weight,
+            price: servedModel.price,
+            end: servedModel.model.shutdownDate,
+            facts: offers.facts(of: name, at: servedModel.provider)
         )
-        if let list = live?.models(at: offer.provider) { row.listing = Listing(list.first { $0.id == row.model }) }
+        if let list = live?.models(at: servedModel.provider) {
+            row.listing = Listing(list.first { $0.id == row.model })
+        }
         return row
     }
 

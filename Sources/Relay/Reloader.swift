@@ -14,10 +14,10 @@ import Upstream
 final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The parts of the process that a reload changes.
     struct Parts: Sendable {
-        let lasting: LastingParts
+        let lasting: ProcessServices
         let metrics: Metrics
-        let figures: ProviderFigures
-        let ends: ModelEnds
+        let figures: ProviderMetrics
+        let ends: ModelShutdownDates
         let served: [ServedLoop]
     }
 
@@ -25,7 +25,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The settings at startup.
     private let first: Settings
     private let worker = Worker(bound: 4)
-    private var makers: SetupParts
+    private var makers: SetupBuilder
     private var remote: Settings.Remote?
     private var models: LiveModels?
     /// The task that reads the remote document regularly; nil if none does.
@@ -42,14 +42,14 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var settings: Settings { makers.settings }
 
     /// - Parameter makers: the source of the current setups.
-    init(_ makers: SetupParts, _ remote: Settings.Remote?, _ parts: Parts) {
+    init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings
         self.remote = remote
         self.parts = parts
         seconds = Atomic(makers.settings.shutdownMilliseconds)
         worker.begin { [self] in
-            start(settings, LiveModels.Known())
+            start(settings, LiveModels.ModelLists())
             startPolling()
         }
     }
@@ -87,7 +87,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// - Parameter isPolled: whether the reload is a regular one. Then only changes are logged.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is shutting down") }
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remotePlace)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation)
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
             return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal
@@ -126,7 +126,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// Applies new settings. Builds the setup of every loop first, so that a failure leaves the old settings in use
     /// everywhere.
     private func use(_ next: Settings) throws(Listener.Failure) {
-        let known = models?.known(under: next) ?? LiveModels.Known()
+        let known = models?.known(under: next) ?? LiveModels.ModelLists()
         if let file = next.usageFile, file != settings.usageFile {
             do throws(UsageFailure) {
                 try UsageFile(file).check()
@@ -134,7 +134,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
                 throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
             }
         }
-        let makers = SetupParts(next, parts.lasting, known, after: makers)
+        let makers = SetupBuilder(next, parts.lasting, known, after: makers)
         let labels = parts.metrics.add(makers.labels)
         var setups: [Setup] = []
         for made in onLoops({ _, one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
@@ -149,9 +149,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
         _ = onLoops { _, _ in }
-        _ = onLoops { [setups] place, one in
+        _ = onLoops { [setups] location, one in
             one.own.counts.use(labels)
-            makers.use(setups[place], one.own, one.router)
+            makers.use(setups[location], one.own, one.router)
         }
         makers.show(in: parts.figures)
         parts.ends.use(makers.offers)
@@ -168,7 +168,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     /// Starts to read the vendors' model lists regularly.
-    private func start(_ settings: Settings, _ known: LiveModels.Known) {
+    private func start(_ settings: Settings, _ known: LiveModels.ModelLists) {
         let (ends, served) = (parts.ends, parts.served)
         models = LiveModels(settings, known, makers.unsupported, parts.lasting.log, on: served[0].own) { offers in
             ends.use(offers)
@@ -178,8 +178,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     private func startPolling() {
-        let pause = UInt64(clamping: first.remotePlace.refreshPause.nanoseconds)
-        guard first.remotePlace.url != nil, pause > 0 else { return }
+        let pause = UInt64(clamping: first.remoteLocation.refreshPause.nanoseconds)
+        guard first.remoteLocation.url != nil, pause > 0 else { return }
         let loop = parts.served[0].loop
         poll = Task(executorPreference: loop) { [weak self] in
             while !Task.isCancelled {
@@ -193,11 +193,11 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// Runs `work` on each loop, with the loop's index. Returns all results when every loop is done.
     private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: parts.served.count))
-        let left = LoopsLeft(parts.served.count)
-        for (place, one) in parts.served.enumerated() {
+        let left = CountdownLatch(parts.served.count)
+        for (location, one) in parts.served.enumerated() {
             one.loop.call {
-                let value = work(place, one)
-                results.withLock { $0[place] = value }
+                let value = work(location, one)
+                results.withLock { $0[location] = value }
                 left.done()
             }
         }
@@ -207,7 +207,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 }
 
 /// A countdown latch: `wait()` returns when every loop has called `done()`.
-private final class LoopsLeft: Sendable {
+private final class CountdownLatch: Sendable {
     private let count: Atomic<Int>
     private let signal = Signal()
 
@@ -245,10 +245,10 @@ extension Settings {
 
     private func waitingRemote(_ next: Settings) -> [String] {
         var names: [String] = []
-        if remotePlace.url != next.remotePlace.url { names.append("CONFIG_URL") }
-        if remotePlace.key != next.remotePlace.key { names.append("CONFIG_KEY") }
-        if remotePlace.isRequired != next.remotePlace.isRequired { names.append("CONFIG_REQUIRED") }
-        if remotePlace.refreshPause != next.remotePlace.refreshPause { names.append("CONFIG_REFRESH_SECONDS") }
+        if remoteLocation.url != next.remoteLocation.url { names.append("CONFIG_URL") }
+        if remoteLocation.key != next.remoteLocation.key { names.append("CONFIG_KEY") }
+        if remoteLocation.isRequired != next.remoteLocation.isRequired { names.append("CONFIG_REQUIRED") }
+        if remoteLocation.refreshPause != next.remoteLocation.refreshPause { names.append("CONFIG_REFRESH_SECONDS") }
         return names
     }
 
@@ -259,11 +259,11 @@ extension Settings {
         guard usageDatabase != next.usageDatabase else { return names }
         if usageDatabase?.server != next.usageDatabase?.server { names.append("USAGE_DATABASE_URL") }
         if usageDatabase?.days != next.usageDatabase?.days { names.append("USAGE_DATA_DAYS") }
-        if usageDatabase?.mostBytes != next.usageDatabase?.mostBytes { names.append("USAGE_DATA_MAX_MB") }
+        if usageDatabase?.maxBytes != next.usageDatabase?.maxBytes { names.append("USAGE_DATA_MAX_MB") }
         return names
     }
 }
 
 extension UsageDatabaseSettings {
-    fileprivate var server: String? { if case .server(let url) = place { url } else { nil } }
+    fileprivate var server: String? { if case .server(let url) = location { url } else { nil } }
 }

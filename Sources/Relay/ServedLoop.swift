@@ -10,16 +10,16 @@ struct ServedLoop: Sendable {
     let servers: [Server]
     let router: Router
     let loop: EventLoop
-    let own: LoopParts
+    let own: LoopServices
 
     init(
         _ listening: Listening,
-        _ parts: ProcessParts,
-        _ makers: SetupParts,
+        _ parts: SharedServices,
+        _ makers: SetupBuilder,
         _ bounds: ServerBounds
     ) throws(Listener.Failure) {
         loop = listening.loop
-        own = LoopParts(
+        own = LoopServices(
             loop: loop,
             counts: listening.counts,
             budget: makers.budget,
@@ -29,7 +29,7 @@ struct ServedLoop: Sendable {
         let setup = try makers.setup(of: own)
         router = Router(parts, own, setup)
         makers.use(setup, own, router)
-        let memory = MemoryDesk(makers.budget, loop)
+        let memory = LoopMemoryPool(makers.budget, loop)
         let server = Server(
             listener: listening.socket,
             loop: loop,

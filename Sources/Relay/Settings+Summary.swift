@@ -45,10 +45,10 @@ extension LimitSettings {
         }
         if !byModel.isEmpty { parts.append("some by model") }
         if !total.isEmpty { parts.append("all callers together \(Self.text(total))") }
-        return "\(place), \(parts.joined(separator: ", "))"
+        return "\(position), \(parts.joined(separator: ", "))"
     }
 
-    private var place: String {
+    private var position: String {
         switch store {
         case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
         case .search: "in memcached, which is being searched for"

@@ -23,7 +23,7 @@ enum Signals {
     }
 
     /// Returns whether a second SIGTERM or SIGINT arrives within `milliseconds`.
-    static func comesAgain(within milliseconds: Int) -> Bool {
+    static func arrivesAgain(within milliseconds: Int) -> Bool {
         var set = ending
         var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)
         return sigtimedwait(&set, nil, &time) > 0

@@ -5,38 +5,38 @@ import Shared
 struct UsageReport {
     static let options = "--by key|model|provider|day, --days N"
     private static let standardDays = 30
-    private static let mostDays = 36_500
+    private static let maxDays = 36_500
     private static let nameLength = 60
 
-    private let question: UsageQuestion
+    private let question: UsageReportQuery
     private let summary: UsageSummary
 
     /// Parses the arguments after the command; nil if they are invalid.
-    static func asked(_ words: ArraySlice<String>) -> (question: UsageQuestion, isJSON: Bool)? {
-        var (group, days, isJSON) = (nil as UsageQuestion.Group?, nil as Int?, false)
+    static func asked(_ words: ArraySlice<String>) -> (question: UsageReportQuery, isJSON: Bool)? {
+        var (group, days, isJSON) = (nil as UsageReportQuery.Group?, nil as Int?, false)
         var rest = words
         while let word = rest.popFirst() {
             switch word {
             case "--json" where !isJSON: isJSON = true
             case "--by" where group == nil:
-                guard let named = rest.popFirst().flatMap(UsageQuestion.Group.init) else { return nil }
+                guard let named = rest.popFirst().flatMap(UsageReportQuery.Group.init) else { return nil }
                 group = named
             case "--days" where days == nil:
-                guard let number = rest.popFirst().flatMap({ Int($0) }), (1...mostDays).contains(number) else {
+                guard let number = rest.popFirst().flatMap({ Int($0) }), (1...maxDays).contains(number) else {
                     return nil
                 }
                 days = number
             default: return nil
             }
         }
-        return (UsageQuestion(by: group ?? .model, days: days ?? standardDays), isJSON)
+        return (UsageReportQuery(by: group ?? .model, days: days ?? standardDays), isJSON)
     }
 
     /// Reads the usage records. Blocks.
-    init(_ question: UsageQuestion, _ settings: Settings) throws(UsageFailure) {
+    init(_ question: UsageReportQuery, _ settings: Settings) throws(UsageFailure) {
         self.question = question
         if let database = settings.usageDatabase {
-            summary = try UsageReading.summary(of: database, question) ?? UsageSummary(question, in: database.zone)
+            summary = try UsageQueryRunner.summary(of: database, question) ?? UsageSummary(question, in: database.zone)
         } else if let file = settings.usageFile {
             guard let path = file.path else {
                 throw UsageFailure(

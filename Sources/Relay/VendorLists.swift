@@ -24,24 +24,24 @@ struct VendorLists {
         let loop = EventLoop()
         let client = CurlClient(loop: loop)
         let reading = Reading()
-        let places = settings.providers.indices.filter { place in
-            let provider = settings.providers[place]
-            let isFirst = place == settings.providers.firstIndex { $0.kind == provider.kind }
+        let positions = settings.providers.indices.filter { position in
+            let provider = settings.providers[position]
+            let isFirst = position == settings.providers.firstIndex { $0.kind == provider.kind }
             return provider.servesList || isFirst && Vendors.catalogues[provider.kind] != nil
         }
         let thread = LoopThread(loop)
-        reading.begin(places.count)
-        for place in places {
-            let provider = settings.providers[place]
+        reading.begin(positions.count)
+        for position in positions {
+            let provider = settings.providers[position]
             guard let list = Vendors.list(provider, settings, client) else {
-                reading.end(place, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
+                reading.end(position, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
                 continue
             }
             Task(executorPreference: loop) {
                 do throws(UpstreamError) {
-                    reading.end(place, .success(try await list.models()))
+                    reading.end(position, .success(try await list.models()))
                 } catch {
-                    reading.end(place, .failure(error))
+                    reading.end(position, .failure(error))
                 }
             }
         }
@@ -50,9 +50,9 @@ struct VendorLists {
         thread.join()
         (self.settings, self.client, self.loop) = (settings, client, loop)
         lists = results.compactMapValues { try? $0.get() }
-        failures = places.compactMap { place in
-            let name = settings.providers[place].name
-            switch results[place] {
+        failures = positions.compactMap { position in
+            let name = settings.providers[position].name
+            switch results[position] {
             case .success: return nil
             case .failure(let error): return "cannot read the model list of \(name): \(error.cause)"
             case nil: return "cannot read the model list of \(name) within \(Self.seconds) s"
@@ -61,16 +61,16 @@ struct VendorLists {
     }
 
     /// The lists as the running relay would know them after such a reading.
-    var known: LiveModels.Known {
-        var known = LiveModels.Known()
-        for (place, models) in lists { _ = known.take(models, of: settings.providers[place], at: place) }
+    var known: LiveModels.ModelLists {
+        var known = LiveModels.ModelLists()
+        for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }
         return known
     }
 
     /// Returns the list with the models of a provider; nil if it was not read.
-    func models(at place: Int) -> [LiveModel]? {
-        let kind = settings.providers[place].kind
-        if let own = lists[place] { return own }
+    func models(at position: Int) -> [LiveModel]? {
+        let kind = settings.providers[position].kind
+        if let own = lists[position] { return own }
         guard Vendors.catalogues[kind] != nil else { return nil }
         return settings.providers.firstIndex { $0.kind == kind }.flatMap { lists[$0] }
     }
@@ -84,8 +84,8 @@ private final class Reading: Sendable {
 
     func begin(_ count: Int) { left.store(count, ordering: .relaxed) }
 
-    func end(_ place: Int, _ result: Result<[LiveModel], UpstreamError>) {
-        all.withLock { $0[place] = result }
+    func end(_ position: Int, _ result: Result<[LiveModel], UpstreamError>) {
+        all.withLock { $0[position] = result }
         if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
     }
 

@@ -22,19 +22,28 @@ extension Vendors {
             let list = list(provider, settings, client, options)
             return keys.map { key in
                 ProviderQuestion(provider, key.label, models: []) {
-                    await OneMin.verdict(on: key.text, at: provider.baseURL, options, by: client)
+                    await OneMin.checkResult(on: key.text, at: provider.baseURL, options, by: client)
                 }
-            } + [ProviderQuestion(provider, nil, models: named, isOfList: true) { await verdict(by: list) }]
+            } + [ProviderQuestion(provider, nil, models: named, isOfList: true) { await checkResult(by: list) }]
         }
         if provider.isPassthrough { return [] }
         if let account = keys.first, provider.kind == .vertexGemini || provider.kind == .vertexClaude {
-            return [vertex(provider, account.label, account.text, models, options, client)]
+            return [
+                vertex(
+                    provider,
+                    account.label,
+                    refreshToken: account.text,
+                    models: models,
+                    options: options,
+                    client: client
+                )
+            ]
         }
         let list = list(provider, settings, client, options) as? VendorList
         let askers: [(label: String?, text: String)] = keys.isEmpty ? [(nil, "")] : keys.map { ($0.label, $0.text) }
         return askers.map { key in
             ProviderQuestion(provider, key.label, models: models) {
-                await list?.verdict(on: key.text) ?? .failed("\(provider.baseURL) is not a URL")
+                await list?.checkResult(on: key.text) ?? .failed("\(provider.baseURL) is not a URL")
             }
         }
     }
@@ -42,10 +51,10 @@ extension Vendors {
     private static func vertex(
         _ provider: ProviderSettings,
         _ label: String,
-        _ refreshToken: String,
-        _ models: [String],
-        _ options: EndpointOptions,
-        _ client: CurlClient
+        refreshToken: String,
+        models: [String],
+        options: EndpointOptions,
+        client: CurlClient
     ) -> ProviderQuestion {
         let exchange = GoogleExchange(provider.cloud.account(refreshToken: refreshToken), options)
         let site = VertexSite.address(of: provider.cloud, baseURL: provider.baseURL)
@@ -55,13 +64,13 @@ extension Vendors {
         return ProviderQuestion(provider, label, models: names) {
             let project = provider.cloud.projectID
             return await exchange?
-                .verdict(on: publisher.rawValue, at: site, project: project, options, by: client)
+                .checkResult(on: publisher.rawValue, at: site, project: project, options, by: client)
                 ?? .failed("PROVIDER_\(provider.name.asInstance)_TOKEN_URL is not a URL")
         }
     }
 
     /// Returns whether 1min.ai's model list can be read. The list needs no key, so this says nothing about a key.
-    private static func verdict(by list: (any ModelList)?) async -> KeyVerdict {
+    private static func checkResult(by list: (any ModelList)?) async -> KeyCheckResult {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }
             return .accepted(models: Set(try await list.models().filter { !$0.isDisabled }.map(\.id)))

@@ -16,9 +16,9 @@ struct Vendors {
     init(
         _ settings: Settings,
         _ rings: [KeyRing?],
-        _ capacities: [Capacity?],
-        _ shared: SharedParts,
-        _ own: LoopParts
+        capacities: [Capacity?],
+        shared: SharedParts,
+        own: LoopServices
     ) throws(Listener.Failure) {
         // With a proxy, all connections go through it, and the proxy decides what they may reach.
         let outside = settings.upstreamProxy == nil ? own.outside : own.client
@@ -46,7 +46,7 @@ struct Vendors {
         _ provider: ProviderSettings,
         _ settings: Settings,
         _ shared: SharedParts,
-        _ own: LoopParts,
+        _ own: LoopServices,
         outside: CurlClient
     ) -> (any ChatVendor)? {
         let client = own.client
@@ -62,14 +62,22 @@ struct Vendors {
                 options: site.options
             )
             return OneMin(site, client, outside: outside, shared.onemin, tools)
-        case .openai: return OpenAILike(site, client, shared.mends, shared.thoughts, tools)
-        case .anthropic: return Anthropic(site, client, shared.mends, tools)
-        case .cohere: return Cohere(site, client, shared.mends, tools)
-        case .gemini: return Gemini(site, client, shared.mends, shared.signatures, tools)
+        case .openai:
+            return OpenAILike(
+                site,
+                client,
+                quirks: shared.quirks,
+                reasoningBlocks: shared.reasoningBlocks,
+                tools: tools
+            )
+        case .anthropic: return Anthropic(site, client, shared.quirks, tools)
+        case .cohere: return Cohere(site, client, shared.quirks, tools)
+        case .gemini: return Gemini(site, client, quirks: shared.quirks, signatures: shared.signatures, tools: tools)
         case .cloudflare:
-            return Cloudflare(site, account: provider.cloud.accountID, client, shared.mends, tools)
-        case .vertexGemini: return vertex(.google, provider, site, shared, client, tools)
-        case .vertexClaude: return vertex(.anthropic, provider, site, shared, client, tools)
+            return Cloudflare(site, account: provider.cloud.accountID, client, shared.quirks, tools)
+        case .vertexGemini: return vertex(.google, provider, site: site, shared: shared, client: client, tools: tools)
+        case .vertexClaude:
+            return vertex(.anthropic, provider, site: site, shared: shared, client: client, tools: tools)
         case .echo: return Echo(name: provider.name, loop: own.loop)
         }
     }
@@ -77,23 +85,30 @@ struct Vendors {
     private static func vertex(
         _ publisher: Vertex.Publisher,
         _ provider: ProviderSettings,
-        _ site: VendorSite,
-        _ shared: SharedParts,
-        _ client: CurlClient,
-        _ tools: LoopTools
+        site: VendorSite,
+        shared: SharedParts,
+        client: CurlClient,
+        tools: LoopTools
     ) -> Vertex? {
         guard let account = shared.accounts[provider.name] else { return nil }
-        let place = VertexSite(site, provider.cloud, account.locations, account.tokens)
-        return Vertex(publisher, place, client, shared.mends, shared.signatures, tools)
+        let location = VertexSite(site, provider.cloud, account.locations, account.tokens)
+        return Vertex(
+            publisher,
+            location,
+            transport: client,
+            quirks: shared.quirks,
+            signatures: shared.signatures,
+            tools: tools
+        )
     }
 
     /// The parts that the vendors of all loops share.
     struct SharedParts {
         fileprivate let onemin: OneMin.SharedParts
         var unsupported: UnsupportedModels { onemin.unsupported }
-        let mends: MendMemory
-        let signatures: CallMemory
-        let thoughts: CallMemory
+        let quirks: QuirkMemory
+        let signatures: ToolCallMemory
+        let reasoningBlocks: ToolCallMemory
         /// The queue of work that would block an event loop.
         let worker: WorkQueue
         /// The accounts at Vertex AI, by the name of the provider.
@@ -102,21 +117,21 @@ struct Vendors {
 
         /// - Parameter old: the parts of the previous settings. Their memories, tokens and cooldowns of locations are
         ///   kept.
-        init(_ settings: Settings, _ lasting: LastingParts, after old: SharedParts?) {
+        init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedParts?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedParts()
-            mends = MendMemory(lasting.log)
-            signatures = old?.signatures ?? CallMemory(.signature, lasting.budget, lasting.shared)
-            thoughts = old?.thoughts ?? CallMemory(.thought, lasting.budget, lasting.shared)
+            quirks = QuirkMemory(lasting.log)
+            signatures = old?.signatures ?? ToolCallMemory(.signature, lasting.budget, lasting.shared)
+            reasoningBlocks = old?.reasoningBlocks ?? ToolCallMemory(.reasoningBlock, lasting.budget, lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same Google account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]
             for provider in settings.providers where provider.kind == .vertexGemini || provider.kind == .vertexClaude {
-                let place = VertexPlace(provider)
-                let kept = old?.accounts[provider.name].flatMap { $0.place == place ? $0.locations : nil }
-                let locations = kept ?? LocationRests(count: provider.cloud.locations.count)
+                let location = VertexPlace(provider)
+                let kept = old?.accounts[provider.name].flatMap { $0.location == location ? $0.locations : nil }
+                let locations = kept ?? LocationCooldowns(count: provider.cloud.locations.count)
                 guard let refreshToken = provider.apiKeys.first else {
-                    accounts[provider.name] = VertexAccount(place: place, locations: locations, tokens: nil)
+                    accounts[provider.name] = VertexAccount(location: location, locations: locations, tokens: nil)
                     continue
                 }
                 let account = provider.cloud.account(refreshToken: refreshToken)
@@ -125,7 +140,7 @@ struct Vendors {
                     tokens[account] = GoogleTokens(exchange, of: provider.name, lasting.log)
                 }
                 accounts[provider.name] = tokens[account].map {
-                    VertexAccount(place: place, locations: locations, tokens: $0)
+                    VertexAccount(location: location, locations: locations, tokens: $0)
                 }
             }
             self.accounts = accounts
@@ -135,8 +150,8 @@ struct Vendors {
 
     /// A provider's account at Vertex AI.
     struct VertexAccount {
-        fileprivate let place: VertexPlace
-        let locations: LocationRests
+        fileprivate let location: VertexPlace
+        let locations: LocationCooldowns
         /// The access tokens of the account; nil: callers send their own tokens.
         let tokens: GoogleTokens?
     }

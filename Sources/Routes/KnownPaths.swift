@@ -11,7 +11,7 @@ struct KnownPaths {
     init(_ routes: [Route]) {
         paths = routes.compactMap { route in
             guard case .none = route.rest, route.path.utf8CodeUnitCount > 1, route.setting == nil else { return nil }
-            let isVersioned = route.place == .api || route.place == .versioned
+            let isVersioned = route.position == .api || route.position == .versioned
             return ("\(isVersioned ? "/v1" : "")\(route.path)", "\(route.path)")
         }
     }

@@ -4,7 +4,7 @@ import Shared
 /// One line of the router's table.
 struct Route: Sendable {
     typealias Handle = @Sendable (Exchange, Gateway) async throws(APIError) -> Void
-    enum Place: Sendable {
+    enum PathPosition: Sendable {
         /// Under `/v1`, and also without it.
         case api
         /// Under `/v1` only.
@@ -20,7 +20,7 @@ struct Route: Sendable {
     }
 
     /// The text that may follow the path.
-    enum Rest: Sendable {
+    enum PathRest: Sendable {
         case none
         /// Any text that is not empty.
         case whole
@@ -30,8 +30,8 @@ struct Route: Sendable {
 
     let method: Method
     let path: StaticString
-    let place: Place
-    let rest: Rest
+    let position: PathPosition
+    let rest: PathRest
     /// The name of the route in counters and in the log.
     let label: StaticString
     /// The setting that the route depends on; nil if the route is always there.
@@ -43,14 +43,14 @@ struct Route: Sendable {
     init(
         _ method: Method,
         _ path: StaticString,
-        _ place: Place,
-        rest: Rest = .none,
+        _ position: PathPosition,
+        rest: PathRest = .none,
         label: StaticString? = nil,
         handle: @escaping Handle
     ) {
         self.method = method
         self.path = path
-        self.place = place
+        self.position = position
         self.rest = rest
         self.label = label ?? path
         surface = OpenAIChat()
@@ -58,10 +58,10 @@ struct Route: Sendable {
     }
 
     /// Creates the route of a chat endpoint.
-    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, _ place: Place = .api) {
+    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, _ position: PathPosition = .api) {
         self.method = method
         self.path = path
-        self.place = place
+        self.position = position
         rest = .none
         label = path
         self.surface = surface
@@ -84,7 +84,7 @@ struct Route: Sendable {
 
     /// Returns whether the route has this path, which is given without `/v1`.
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
-        if place != .api, isVersioned != (place == .versioned) { return false }
+        if position != .api, isVersioned != (position == .versioned) { return false }
         if case .none = rest { return path.equals(self.path) }
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }

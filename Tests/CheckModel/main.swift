@@ -10,7 +10,7 @@ let bound = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 100_0
 let fault = variable("FAULT").flatMap { Fault(rawValue: $0) }
 let settings = fault.map { [Setting.showing($0)] } ?? Setting.few + Setting.many
 let clock = ContinuousClock()
-var (states, transitions, isSound) = (0, 0, true)
+var (states, transitions, isHealthy) = (0, 0, true)
 for setting in settings where variable("SETTING").map({ $0 == setting.name }) ?? true {
     let began = clock.now
     let report = Search(setting, fault: fault).run(statesBound: bound)
@@ -18,7 +18,7 @@ for setting in settings where variable("SETTING").map({ $0 == setting.name }) ??
     fflush(nil)
     states += report.states
     transitions += report.transitions
-    if report.breach != nil { isSound = false }
+    if report.breach != nil { isHealthy = false }
 }
 print("\(states) states, \(transitions) transitions")
-exit(isSound ? 0 : 1)
+exit(isHealthy ? 0 : 1)

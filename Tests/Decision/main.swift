@@ -8,16 +8,16 @@ let rounds = 7
 let decisions = 200_000
 
 /// Returns the median over rounds of this thread's processor time for one decision, in microseconds.
-func microseconds(_ claims: [[Claim]], isAdmitted: Bool) -> Double {
+func microseconds(_ charges: [[LimitCharge]], isAdmitted: Bool) -> Double {
     let limiter = Limiter(store: nil)
     var times: [Double] = []
     for round in 0...rounds {
         let begun = processorSeconds()
         for number in 0..<decisions {
-            guard let hold = limiter.reserveInMemory(claims[number % claims.count]) else {
+            guard let reservation = limiter.reserveInMemory(charges[number % charges.count]) else {
                 preconditionFailure("counted elsewhere")
             }
-            let isExpected = hold.decision.isAdmitted == isAdmitted || round == 0
+            let isExpected = reservation.decision.isAdmitted == isAdmitted || round == 0
             precondition(isExpected, "decided otherwise")
         }
         if round > 0 { times.append((processorSeconds() - begun) / Double(decisions) * 1_000_000) }
@@ -32,9 +32,9 @@ func processorSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
 }
 
-func callers(_ count: Int, _ quotas: Quota...) -> [[Claim]] {
+func callers(_ count: Int, _ quotas: Quota...) -> [[LimitCharge]] {
     let limits = quotas.map { Limit(.caller(.chat), $0) }
-    return (0..<count).map { caller in limits.map { Claim($0, .address("caller \(caller)")) } }
+    return (0..<count).map { caller in limits.map { LimitCharge($0, .address("caller \(caller)")) } }
 }
 
 let plenty = Quota(1_000_000_000, per: .minute)

@@ -5,13 +5,13 @@ public func fuzzMultipart(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var pieces = Pieces(UnsafeRawBufferPointer(start: data, count: count))
     fuzzContentType(pieces.bytes)
     var form = Form()
-    form.take(pieces.bytes)
+    form.consume(pieces.bytes)
     form.close()
     var cut = Form()
     var start = 0
     while start < pieces.bytes.count, !cut.isRefused {
         let end = pieces.end(after: start)
-        cut.take(UnsafeRawBufferPointer(rebasing: pieces.bytes[start..<end]))
+        cut.consume(UnsafeRawBufferPointer(rebasing: pieces.bytes[start..<end]))
         start = end
     }
     cut.close()
@@ -51,13 +51,13 @@ private struct Form: ~Copyable {
 
     var isRefused: Bool { seen.isRefused }
 
-    mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    mutating func consume(_ bytes: UnsafeRawBufferPointer) {
         var piece = ByteBuffer()
         piece.append(bytes)
         reader.append(&piece)
         demand(piece.isEmpty, "not all was taken over")
         do throws(RequestError) {
-            while let event = try reader.next() { take(event) }
+            while let event = try reader.next() { consume(event) }
             demand(reader.waitingBytes <= MultipartReader.headerLimitBytes, "\(reader.waitingBytes) wait")
         } catch {
             demand(error.status == 400, "status \(error.status)")
@@ -65,7 +65,7 @@ private struct Form: ~Copyable {
         }
     }
 
-    private mutating func take(_ event: MultipartEvent) {
+    private mutating func consume(_ event: MultipartEvent) {
         demand(!seen.isWhole, "\(event) after the end")
         switch event {
         case .part(let part):

@@ -78,7 +78,7 @@ private func chunkedWhole(_ bytes: UnsafeRawBufferPointer) -> Chunks {
     var decoder = ChunkedBody()
     var data = ByteBuffer()
     var result = Chunks()
-    withTightCopy(bytes) { take($0, &decoder, &data, &result) }
+    withTightCopy(bytes) { consume($0, &decoder, &data, &result) }
     result.data = Array(data.bytes)
     return result
 }
@@ -92,20 +92,20 @@ private func chunkedInPieces(_ input: Pieces) -> Chunks {
     while end < pieces.bytes.count, !result.isRefused {
         end = pieces.end(after: end)
         let waiting = UnsafeRawBufferPointer(rebasing: pieces.bytes[result.consumed..<end])
-        withTightCopy(waiting) { take($0, &decoder, &data, &result) }
+        withTightCopy(waiting) { consume($0, &decoder, &data, &result) }
     }
     result.data = Array(data.bytes)
     return result
 }
 
-private func take(
+private func consume(
     _ bytes: UnsafeRawBufferPointer,
     _ decoder: inout ChunkedBody,
     _ data: inout ByteBuffer,
     _ result: inout Chunks
 ) {
     do throws(RequestError) {
-        let taken = try decoder.take(bytes, into: &data)
+        let taken = try decoder.consume(bytes, into: &data)
         demand(taken >= 0 && taken <= bytes.count, "took \(taken) of \(bytes.count)")
         result.consumed += taken
         result.isDone = decoder.isDone

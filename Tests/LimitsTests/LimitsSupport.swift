@@ -43,14 +43,14 @@ let epoch = 1_800_000_000_000_000
 
 extension Record {
     /// Creates a record with counts in random buckets.
-    init(random dice: inout Dice, _ grid: Grid, near time: Int, most: Int = 1_000) {
-        self.init(grid, at: time, birth: dice.next())
-        for _ in 0..<dice.below(2 * grid.kept) {
-            roll(to: time + dice.below(grid.windowMicroseconds))
+    init(random dice: inout Dice, _ layout: BucketLayout, near time: Int, most: Int = 1_000) {
+        self.init(layout, at: time, birth: dice.next())
+        for _ in 0..<dice.below(2 * layout.kept) {
+            roll(to: time + dice.below(layout.windowMicroseconds))
             charge(dice.below(most))
         }
         if dice.below(3) == 0 {
-            addLease(1 + dice.below(most), until: grid.start(of: newest) + dice.below(1_000_000), at: time)
+            addLease(1 + dice.below(most), until: layout.start(of: newest) + dice.below(1_000_000), at: time)
         }
     }
 }
@@ -115,7 +115,7 @@ final class TestClock: Sendable {
             now: {
                 let advanced = self.advanced.withLock { $0 }
                 let passed = Int(LoopTime.current().nanoseconds(since: self.start)) / 1_000
-                return Moment(wall: epoch + advanced, steady: advanced + passed)
+                return ClockReading(wall: epoch + advanced, steady: advanced + passed)
             },
             alarm: { _ in LoopTime.current() + 20_000_000 }
         )

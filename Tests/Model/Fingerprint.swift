@@ -16,7 +16,7 @@ struct Words {
     }
 
     private(set) var words: [UInt64] = []
-    private var marks: [(place: Int, mark: Mark)] = []
+    private var marks: [(position: Int, mark: Mark)] = []
 
     mutating func put(_ number: Int) { words.append(UInt64(bitPattern: Int64(number))) }
     mutating func put(_ word: UInt64) { words.append(word) }
@@ -45,9 +45,9 @@ struct Words {
         var names: [UInt64: UInt64] = [:]
         for words in all {
             var mark = 0
-            for (place, word) in words.words.enumerated() {
+            for (position, word) in words.words.enumerated() {
                 var word = word
-                if mark < words.marks.count, words.marks[mark].place == place {
+                if mark < words.marks.count, words.marks[mark].position == position {
                     switch words.marks[mark].mark {
                     case .version: word = current.contains(word) ? 1 : 0
                     case .birth, .connection:

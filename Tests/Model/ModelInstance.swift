@@ -5,7 +5,7 @@
 final class ModelInstance {
     struct Flight {
         let call: StoreCall
-        let since: Moment
+        let since: ClockReading
         /// The requests that the instance knew to be counted, as a bit mask.
         let known: Int
         /// The reply, after the store has carried out the call.
@@ -46,12 +46,12 @@ final class ModelInstance {
         ledger = Ledger(store: ModelRing(), options: options, random: births)
         if let seen = setting.seenCall {
             // Also a call without any duration, because the next one may be as quick.
-            for call in [0, seen] { ledger.servers[0].calls.note(call, isSlow: false, at: world.now) }
+            for call in [0, seen] { ledger.servers[0].calls.record(call, isSlow: false, at: world.now) }
         }
         lanes = ledger.lanes.map { _ in Lane() }
     }
 
-    var now: Moment { Moment(wall: world.now + aheadMicroseconds, steady: world.now) }
+    var now: ClockReading { ClockReading(wall: world.now + aheadMicroseconds, steady: world.now) }
 
     /// Lets the lanes work until each waits.
     func run() {
@@ -90,7 +90,7 @@ final class ModelInstance {
                 }
                 if case .connect = call { lanes[lane].connection = world.connects() }
                 let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
-                ledger.take(.success(reply), lane, at: now)
+                ledger.receive(.success(reply), lane: lane, at: now)
                 drain()
             }
         }
@@ -111,7 +111,7 @@ final class ModelInstance {
     }
 
     /// Gives the lane its response; nil if there is none.
-    func take(_ reply: StoreReply?, _ lane: Int) {
+    func receive(_ reply: StoreReply?, _ lane: Int) {
         guard let flight = lanes[lane].flight else { return }
         lanes[lane].flight = nil
         lanes[lane].isWoken = true
@@ -121,14 +121,14 @@ final class ModelInstance {
         if reply == nil, case .write(let plans, _) = flight.call, world.fault == .unansweredRepeated {
             outcome = .success(.wrote(plans.map { _ in .lost }, []))
         }
-        ledger.take(outcome, lane, at: world.fault == .lateAnswer ? flight.since : now)
+        ledger.receive(outcome, lane: lane, at: world.fault == .lateAnswer ? flight.since : now)
         drain()
         run()
     }
 
-    func ask(_ claims: [Claim], _ waiter: ModelWaiter) {
+    func ask(_ charges: [LimitCharge], _ waiter: ModelWaiter) {
         let loop = World.loops[waiter.ask % World.loops.count]
-        switch ledger.ask(claims, from: loop, at: now, { waiter }) {
+        switch ledger.ask(charges, from: loop, at: now, { waiter }) {
         case .decided(let decision): world.decided(waiter.ask, decision)
         case .waits(let pending):
             world.asks[waiter.ask].pending = pending
@@ -149,7 +149,7 @@ final class ModelInstance {
         run()
     }
 
-    func settle(_ held: [HeldUnits], used: Int?) {
+    func settle(_ held: [ReservedUnits], used: Int?) {
         if world.fault == .settleLost { return }
         ledger.settle(held, used.map { Amounts(tokens: $0) }, at: now)
         drain()
@@ -185,7 +185,7 @@ final class ModelInstance {
         isDead
             || !ledger.servers[0].isDown && lanes.allSatisfy { $0.flight == nil }
                 && world.accounts(of: self)
-                    .allSatisfy { $0.state == .idle && $0.waiting.isEmpty && !$0.tally.needsWrite(at: now.wall) }
+                    .allSatisfy { $0.state == .idle && $0.waiting.isEmpty && !$0.counter.needsWrite(at: now.wall) }
     }
 }
 

@@ -5,12 +5,12 @@
 struct Reflection {
     var words = Words()
     /// The current time. Times before it are equal, and records that differ only by being rolled to it are equal, too.
-    private let now: Moment
+    private let now: ClockReading
     private let isTimed: Bool
-    private var places: [ObjectIdentifier: Int] = [:]
+    private var positions: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter isTimed: whether the start of a call under way matters.
-    init(now: Moment, isTimed: Bool) {
+    init(now: ClockReading, isTimed: Bool) {
         self.now = now
         self.isTimed = isTimed
     }
@@ -33,7 +33,7 @@ struct Reflection {
         words.put(account.due ?? -1)
         put(account.waiting)
         if let plan = account.writing { put(plan) } else { words.put(-2) }
-        putTally(account.tally)
+        putTally(account.counter)
     }
 
     private mutating func put(_ fresh: Account.Fresh) {
@@ -52,7 +52,7 @@ struct Reflection {
         words.put(version.connection, .connection)
     }
 
-    private mutating func put(_ parts: [Part]) {
+    private mutating func put(_ parts: [RequestPart]) {
         words.put(parts.count)
         for part in parts {
             words.put(part.index)
@@ -61,9 +61,9 @@ struct Reflection {
         }
     }
 
-    mutating func put(_ place: Place) {
-        words.put(place.number)
-        words.put(place.birth ?? 0, .birth)
+    mutating func put(_ position: BucketIndex) {
+        words.put(position.number)
+        words.put(position.birth ?? 0, .birth)
     }
 
     mutating func put(_ request: Pending) {
@@ -82,12 +82,12 @@ struct Reflection {
             case .unread: words.put(0)
             case .seen: words.put(1)
             case .writing: words.put(2)
-            case .taken(let place):
+            case .taken(let position):
                 words.put(3)
-                put(place)
-            case .late(let place):
+                put(position)
+            case .late(let position):
                 words.put(4)
-                put(place)
+                put(position)
             case .local: words.put(5)
             }
             put(part.account)
@@ -97,7 +97,7 @@ struct Reflection {
     mutating func put(_ plan: WritePlan) {
         if isKnown(plan) { return }
         put(plan.record)
-        put(plan.place)
+        put(plan.position)
         put(plan.fresh)
         put(plan.takers)
         put(plan.refused)
@@ -121,14 +121,14 @@ struct Reflection {
 
     private mutating func put(_ record: Record) {
         words.put(record.birth, .birth)
-        let newest = max(record.newest, record.grid.bucket(at: now.wall))
+        let newest = max(record.newest, record.layout.bucket(at: now.wall))
         words.put(newest)
         if record.lease.units > 0 {
             words.put(record.lease.units)
             words.put(record.lease.endMilliseconds)
         }
         if record.total == 0 { return }
-        for bucket in newest - record.grid.kept + 1...newest { words.put(record.count(in: bucket)) }
+        for bucket in newest - record.layout.kept + 1...newest { words.put(record.count(in: bucket)) }
     }
 
     mutating func put(_ reply: StoreReply) {
@@ -146,7 +146,7 @@ struct Reflection {
         if case .written(let version) = result { put(version) } else { words.put(3) }
     }
 
-    private mutating func put(_ found: Found) {
+    private mutating func put(_ found: FoundRecord) {
         switch found {
         case .absent: words.put(0)
         case .broken(let version, _): put(version)
@@ -163,7 +163,7 @@ struct Reflection {
         for time in [server.probeAt, server.shareUntil] { words.put(max(time, now.steady)) }
         for accounts in [server.active, server.owing] {
             var sum: UInt64 = 0
-            for account in accounts.values { sum &+= UInt64((places[ObjectIdentifier(account)] ?? -1) + 2) }
+            for account in accounts.values { sum &+= UInt64((positions[ObjectIdentifier(account)] ?? -1) + 2) }
             words.put(sum)
         }
     }
@@ -190,9 +190,9 @@ struct Reflection {
 
     /// Writes the number of an object that was met before. Returns whether it was.
     private mutating func isKnown(_ object: AnyObject) -> Bool {
-        let known = places[ObjectIdentifier(object)]
+        let known = positions[ObjectIdentifier(object)]
         words.put(known ?? -1)
-        if known == nil { places[ObjectIdentifier(object)] = places.count }
+        if known == nil { positions[ObjectIdentifier(object)] = positions.count }
         return known != nil
     }
 
@@ -204,8 +204,8 @@ struct Reflection {
         "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace", "longPace",
     ]
 
-    private mutating func putTally(_ tally: any Tally) {
-        for child in Mirror(reflecting: tally).children where !Self.constant.contains(child.label ?? "") {
+    private mutating func putTally(_ counter: any LimitCounter) {
+        for child in Mirror(reflecting: counter).children where !Self.constant.contains(child.label ?? "") {
             put(child.value, child.label)
         }
     }
@@ -216,7 +216,7 @@ struct Reflection {
         if type == Kinds.flag, let flag = value as? Bool { return words.put(flag ? 1 : 0) }
         if type == Kinds.record, let record = value as? Record { return put(record) }
         if type == Kinds.slots, let record = value as? SlotRecord { return put(record) }
-        if type == Kinds.place, let place = value as? Place { return put(place) }
+        if type == Kinds.position, let position = value as? BucketIndex { return put(position) }
         if type == Kinds.maybeRecord, let record = value as? Record? {
             if let record { put(record) } else { words.put(-3) }
             return
@@ -238,7 +238,7 @@ struct Reflection {
         static let record = ObjectIdentifier(Record.self)
         static let maybeRecord = ObjectIdentifier(Record?.self)
         static let slots = ObjectIdentifier(SlotRecord.self)
-        static let place = ObjectIdentifier(Place.self)
+        static let position = ObjectIdentifier(BucketIndex.self)
     }
 }
 
@@ -250,7 +250,7 @@ extension World {
 
     /// The description of everything except the instances.
     var surroundings: Words {
-        var all = Reflection(now: Moment(wall: now + (setting.clocks.min() ?? 0), steady: now), isTimed: false)
+        var all = Reflection(now: ClockReading(wall: now + (setting.clocks.min() ?? 0), steady: now), isTimed: false)
         all.words.put(now)
         all.words.put(asks.count)
         all.words.put(spent.failures << 48 | spent.doubles << 32 | spent.losses << 16 | spent.deaths)
@@ -266,7 +266,7 @@ extension World {
             all.put(ghost.plan.record)
         }
         if asks.count == setting.asks, asks.allSatisfy(\.isDecided), setting.settlements.isEmpty { return all.words }
-        let window = subjects.map(\.limit.grid.windowMicroseconds).max() ?? 0
+        let window = subjects.map(\.limit.layout.windowMicroseconds).max() ?? 0
         for ask in asks {
             let isRecent = ask.admittedAt.map { now - $0 < window } ?? false
             let isHeld = !ask.held.isEmpty && !ask.isSettled
@@ -291,9 +291,9 @@ extension World {
         if instance.isDead { return all.words }
         for account in accounts(of: instance) { all.put(account) }
         all.put(instance.ledger.servers[0])
-        for place in World.loops {
-            all.put(instance.ledger.lanes[place])
-            let lane = instance.lanes[place]
+        for position in World.loops {
+            all.put(instance.ledger.lanes[position])
+            let lane = instance.lanes[position]
             all.words.put(lane.connection, .connection)
             all.words.put(lane.wait.map { max($0, now) } ?? -1)
             guard let flight = lane.flight else { continue }
@@ -304,7 +304,7 @@ extension World {
         for ask in asks where ask.instance == instance.number {
             guard let pending = ask.pending else {
                 if ask.isSettled { continue }
-                for held in ask.held { all.put(held.place) }
+                for held in ask.held { all.put(held.position) }
                 continue
             }
             all.put(pending)

@@ -29,7 +29,7 @@ struct ScriptedStore {
         }
     }
 
-    private func found(_ account: Account, _ connection: UInt64) -> Found {
+    private func found(_ account: Account, _ connection: UInt64) -> FoundRecord {
         guard let item = items[account.storeKey] else { return .absent }
         return .record(item.record, .init(number: item.version, connection: connection))
     }

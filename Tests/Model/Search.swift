@@ -80,8 +80,8 @@ package final class Search {
         let state = known?.world ?? reach(path)
         let before = known?.words ?? state.instances.map { state.words(of: $0) }
         let actions = state.actions
-        for (place, action) in actions.enumerated() {
-            let world = place == actions.count - 1 ? state : reach(path)
+        for (position, action) in actions.enumerated() {
+            let world = position == actions.count - 1 ? state : reach(path)
             world.apply(action)
             report.transitions += 1
             if let breach = world.breach {
@@ -89,11 +89,11 @@ package final class Search {
                 report.depth = max(report.depth, path.count + 1)
                 return
             }
-            note(world, after: node, action, before)
+            record(world, after: node, action, before)
         }
     }
 
-    private func note(_ world: World, after node: Int, _ action: Action, _ before: [Words]) {
+    private func record(_ world: World, after node: Int, _ action: Action, _ before: [Words]) {
         var words = before
         for instance in world.instances where world.touched & 1 << instance.number != 0 {
             words[instance.number] = world.words(of: instance)

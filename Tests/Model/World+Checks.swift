@@ -11,7 +11,7 @@ extension World {
 
     /// Returns the requests that count in the window which ends now.
     private func inWindow(_ limit: Limit) -> [Ask] {
-        asks.filter { $0.admittedAt.map { now - $0 < limit.grid.windowMicroseconds } ?? false }
+        asks.filter { $0.admittedAt.map { now - $0 < limit.layout.windowMicroseconds } ?? false }
     }
 
     private func checkWindow(_ subject: Subject) {
@@ -63,7 +63,7 @@ extension World {
 
     /// Records whether an instance lets its entry end while requests hold it or are about to. Others may then take its
     /// slots.
-    func noteLapse() {
+    func recordLapse() {
         guard let subject = subjects.first(where: { $0.limit.quota.unit == .concurrent }) else { return }
         let latest = now + (setting.clocks.max() ?? 0)
         for instance in instances where !instance.isDead {
@@ -101,13 +101,13 @@ extension World {
 
     private func checkRecord(_ subject: Subject) {
         guard case .counts(let record)? = store.items[subject.key]?.record else { return }
-        let grid = subject.limit.grid
+        let layout = subject.limit.layout
         let (slowest, fastest) = (setting.clocks.min() ?? 0, setting.clocks.max() ?? 0)
         var (least, most) = (0, 0)
         for ask in asks {
             guard let time = ask.admittedAt else { continue }
-            if grid.bucket(at: time + slowest) >= record.oldest { least += ask.units(setting) }
-            if grid.bucket(at: time + fastest) >= record.oldest { most += ask.units(setting) }
+            if layout.bucket(at: time + slowest) >= record.oldest { least += ask.units(setting) }
+            if layout.bucket(at: time + fastest) >= record.oldest { most += ask.units(setting) }
         }
         if record.total < least {
             breaks("L4: a record holds \(record.total) units of \(least) that were admitted")

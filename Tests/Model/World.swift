@@ -16,7 +16,7 @@ final class World {
         var pending: Pending?
         var isDecided = false
         var admittedAt: Int?
-        var held: [HeldUnits] = []
+        var held: [ReservedUnits] = []
         var isSettled = false
         /// The actual use in units.
         var used: Int
@@ -53,7 +53,7 @@ final class World {
     let fault: Fault?
     let subjects: [Subject]
     private let times: [Int]
-    private(set) var place = 0
+    private(set) var position = 0
     var store: ScriptedStore
     private(set) var instances: [ModelInstance] = []
     var asks: [Ask] = []
@@ -80,14 +80,18 @@ final class World {
     static func subjects(_ setting: Setting, fault: Fault?) -> [Subject] {
         let spare = setting.spareBuckets - (fault == .bucketLess ? 1 : 0)
         return setting.quotas.map { quota in
-            let grid = Grid(windowSeconds: quota.windowSeconds, spareBuckets: spare, perWindow: setting.perWindow)
-            let limit = Limit(.total, quota, grid, countsLeft: fault != .leftForgotten)
+            let layout = BucketLayout(
+                windowSeconds: quota.windowSeconds,
+                spareBuckets: spare,
+                perWindow: setting.perWindow
+            )
+            let limit = Limit(.total, quota, layout, countsExpiredBuckets: fault != .leftForgotten)
             let identity = Identity.address("0")
             return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
         }
     }
 
-    var now: Int { times[place] }
+    var now: Int { times[position] }
     var lastTime: Int { times[times.count - 1] }
     var seconds: Int { now / 1_000_000 }
 
@@ -145,16 +149,16 @@ final class World {
 
     /// Whether time may advance: something must still be able to happen.
     private var canTick: Bool {
-        guard place + 1 < times.count else { return false }
+        guard position + 1 < times.count else { return false }
         if let longest = setting.longestCall {
-            let next = times[place + 1]
+            let next = times[position + 1]
             let isLate = instances.contains { instance in
                 instance.lanes.contains { $0.flight.map { next - $0.since.steady > longest } ?? false }
             }
             if isLate { return false }
         }
         // The bucket in which the first request comes makes no difference.
-        if asks.isEmpty { return times[place + 1] < Setting.start + setting.bucketMicroseconds }
+        if asks.isEmpty { return times[position + 1] < Setting.start + setting.bucketMicroseconds }
         if asks.count < setting.asks { return true }
         return asks.contains { ask in
             !instances[ask.instance].isDead && (!ask.isDecided || !ask.held.isEmpty && !ask.isSettled)
@@ -167,19 +171,19 @@ final class World {
         touched = 0
         switch action {
         case .tick:
-            place += 1
+            position += 1
             touched = ~0
             for instance in instances { instance.tick() }
         case .ask(let number):
             touched = 1 << number
             asks.append(Ask(number: asks.count, instance: number, due: now, used: setting.units))
-            let claims = subjects.map { Claim($0.limit, $0.identity, units: setting.units) }
-            instances[number].ask(claims, ModelWaiter(asks.count - 1))
+            let charges = subjects.map { LimitCharge($0.limit, $0.identity, units: setting.units) }
+            instances[number].ask(charges, ModelWaiter(asks.count - 1))
         case .execute(let number, let lane):
             touched = 1 << number
             instances[number].execute(lane)
             if let flight = instances[number].lanes[lane].flight, !flight.isWrite, !setting.splitsReads {
-                instances[number].take(flight.reply, lane)
+                instances[number].receive(flight.reply, lane)
             }
         case .double(let number, let lane):
             touched = 1 << number
@@ -188,13 +192,13 @@ final class World {
             instances[number].execute(lane)
         case .answer(let number, let lane):
             touched = 1 << number
-            instances[number].take(instances[number].lanes[lane].flight?.reply, lane)
+            instances[number].receive(instances[number].lanes[lane].flight?.reply, lane)
         case .fail(let number, let lane):
             touched = 1 << number
             spent.failures += 1
             let flight = instances[number].lanes[lane].flight
             if flight?.reply == nil { haunt(by: flight) }
-            instances[number].take(nil, lane)
+            instances[number].receive(nil, lane)
         case .haunt(let ghost):
             let ghost = ghosts.remove(at: ghost)
             if store.write(ghost.plan, connection: 0).isWritten { notes(ghost.plan, ghost.flight) }
@@ -217,7 +221,7 @@ final class World {
             instances[number].isDead = true
         }
         forgetGhosts()
-        noteLapse()
+        recordLapse()
         checkQuiet()
     }
 
@@ -266,7 +270,7 @@ final class World {
         for part in plan.takers {
             guard let waiter = part.request.waiter as? ModelWaiter else { continue }
             asks[waiter.ask].isInRecord = true
-            asks[waiter.ask].bucket = plan.place.number
+            asks[waiter.ask].bucket = plan.position.number
             asks[waiter.ask].lossesBefore = spent.losses
             asks[waiter.ask].order = writes
             asks[waiter.ask].seen = inRecord

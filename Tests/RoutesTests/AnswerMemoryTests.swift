@@ -13,7 +13,7 @@ import Testing
     private struct Outcome: Sendable {
         let answer: Answered
         /// The bytes held while the vendor responded, and afterwards.
-        let mostBytes: Int
+        let maxBytes: Int
         let bytesAfter: Int
     }
 
@@ -27,7 +27,7 @@ import Testing
             let answer = await answered(body, by: vendor, through: surface, within: memory, on: loop)
             return Outcome(
                 answer: answer ?? Answered(),
-                mostBytes: vendor.mostBytes,
+                maxBytes: vendor.maxBytes,
                 bytesAfter: memory.largeUsedBytes
             )
         }
@@ -39,9 +39,9 @@ import Testing
         #expect(
             long.answer.status == 200 && long.answer.body.contains("xxxx") && !long.answer.body.contains("error\":{")
         )
-        #expect(long.mostBytes >= 19 * 32_768 && long.bytesAfter == 0, "\(long.mostBytes)")
+        #expect(long.maxBytes >= 19 * 32_768 && long.bytesAfter == 0, "\(long.maxBytes)")
         let short = await outcome(fields, pieces: 1, budgetBytes: 16 << 20)
-        #expect(short.answer.status == 200 && short.mostBytes == 0)
+        #expect(short.answer.status == 200 && short.maxBytes == 0)
     }
 
     @Test("without memory a document is a 503, and a response that has begun ends with an error")

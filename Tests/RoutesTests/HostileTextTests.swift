@@ -177,8 +177,8 @@ import Testing
     }
 
     private func bound(_ texts: [String], _ stop: String) {
-        var bound = OutputBound(stops: StopFinder([stop]), maxTokens: nil)
-        for text in texts { withBytes(text) { bound.take($0) { _ in } } }
+        var bound = OutputLimiter(stops: StopFinder([stop]), maxTokens: nil)
+        for text in texts { withBytes(text) { bound.consume($0) { _ in } } }
     }
 
     @Test(
@@ -196,10 +196,10 @@ import Testing
         try readAll(body) { root in
             if let call = try? ImageCall(generation: root) {
                 var flags = PromptFlags()
-                _ = try? flags.take(outOf: call.prompt)
+                _ = try? flags.extract(from: call.prompt)
             }
             _ = try? ImageCall(edit: RequestFields(root))
-            _ = try? NamedPictures(root)
+            _ = try? ImageReferences(root)
         }
     }
 
@@ -257,12 +257,12 @@ import Testing
             // Stop sequences that almost match, again and again.
             for stops in [[stop + "\u{1}"], [stop + "\u{1}", pattern + "\u{1}", "\u{1}" + pattern, stop + "\u{2}"]] {
                 let steps = StepCount.of {
-                    var bound = OutputBound(stops: StopFinder(stops), maxTokens: nil)
-                    var place = 0
-                    while place < text.count {
-                        let end = min(place + pieceBytes, text.count)
-                        text[place..<end].withUnsafeBytes { bound.take($0) { _ in } }
-                        place = end
+                    var bound = OutputLimiter(stops: StopFinder(stops), maxTokens: nil)
+                    var position = 0
+                    while position < text.count {
+                        let end = min(position + pieceBytes, text.count)
+                        text[position..<end].withUnsafeBytes { bound.consume($0) { _ in } }
+                        position = end
                     }
                     bound.finish { _ in }
                     #expect(bound.reason == nil)
@@ -279,8 +279,10 @@ import Testing
             let bytes = Array(text.utf8)
             let steps = StepCount.of {
                 var filter = ProgressFilter()
-                for place in stride(from: 0, to: bytes.count, by: pieceBytes) {
-                    bytes[place..<min(place + pieceBytes, bytes.count)].withUnsafeBytes { filter.take($0) { _ in } }
+                for position in stride(from: 0, to: bytes.count, by: pieceBytes) {
+                    bytes[position..<min(position + pieceBytes, bytes.count)].withUnsafeBytes {
+                        filter.consume($0) { _ in }
+                    }
                 }
                 filter.finish { _ in }
                 _ = UpstreamError.cleaned(text.beginning(ofBytes: 4_096))

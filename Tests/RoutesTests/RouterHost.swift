@@ -36,7 +36,7 @@ func answered(
         usableBytes: 16 << 30
     ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
     guard let settings = settings.settings else { return Answered(body: "\(settings.problems)") }
-    let offers = Offers(settings, [:])
+    let offers = ModelCatalog(settings, [:])
     let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, takesCredits: false)
     let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
     let metrics = Metrics(
@@ -53,22 +53,22 @@ func answered(
         close(null)
     }
     let log = Log(level: .error, format: .json, descriptor: null)
-    let parts = ProcessParts(
+    let parts = SharedServices(
         log: log,
         memory: memory,
         limiter: Limiter(store: nil),
-        files: FileShelf(shared),
-        responses: ResponseShelf(shared),
-        answers: AnswerShelf(memory, shared: nil, worker: worker, log),
+        files: FileStore(shared),
+        responses: StoredResponses(shared),
+        answers: ResponseCache(memory, shared: nil, worker: worker, log),
         worker: worker,
         reader: reader,
         assets: AssetCache(),
         shared: shared,
-        process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, isApart: false, shared: nil)),
+        process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, hasOwnAdminSocket: false, shared: nil)),
         metrics: metrics,
-        usage: UsageBook(nil, memory, log)
+        usage: UsageRecorder(nil, memory, log)
     )
-    let own = LoopParts(loop: loop, counts: metrics.loops[0])
+    let own = LoopServices(loop: loop, counts: metrics.loops[0])
     let registry = Registry([entry], offers, Balance(settings.balance), on: loop)
     let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
     let text = """
@@ -77,13 +77,13 @@ func answered(
         """
     let bytes = ByteBuffer(text)
     let source = NoSource()
-    let desk = MemoryDesk(memory, loop)
+    let memoryPool = LoopMemoryPool(memory, loop)
     let writer = Gathered()
     var head = RequestHead()
     guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else { return nil }
-    let share = desk.share(of: MemoryHolder.Key((0, 1)))
+    let share = memoryPool.share(of: MemoryHolder.Key((0, 1)))
     let requestBody = RequestBody(head, source, headBytes: length, peer: share)
-    _ = try? requestBody.take(bytes.bytes[part: length..<bytes.count])
+    _ = try? requestBody.receive(bytes.bytes[part: length..<bytes.count])
     let peer = PeerAddress(high: 0, low: 1)
     let request = Request(head, bytes.bytes[part: 0..<length], body: requestBody, peer: peer)
     if let surface {

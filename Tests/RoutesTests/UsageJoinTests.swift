@@ -24,7 +24,7 @@ import Testing
 
     private static func call(
         at milliseconds: Int = 999,
-        _ server: CallSheet.Server = .init("row", name: "caf\u{e9}", model: "big/1"),
+        _ server: CallLedger.Server = .init("row", name: "caf\u{e9}", model: "big/1"),
         used usage: Usage = Usage(promptTokens: 2, completionTokens: 3),
         isEstimated: Bool = false,
         status: Int? = 200,
@@ -46,7 +46,7 @@ import Testing
     @Test("a call that has nothing else of its own goes with its request", arguments: [999, 1_000])
     func same(end: Int) {
         var record = Self.request()
-        let isTaken = record.takeIn(Self.call(at: end))
+        let isTaken = record.add(Self.call(at: end))
         #expect(isTaken)
         let call = record.onlyCall
         #expect(record.count == 2 && call?.count == 1 && call?.timeMilliseconds == end)
@@ -60,7 +60,7 @@ import Testing
     @Test("names that are absent are the same")
     func nameless() {
         var record = Self.request { $0.modelUsed = nil }
-        let isTaken = record.takeIn(Self.call(.init("row", name: "caf\u{e9}")))
+        let isTaken = record.add(Self.call(.init("row", name: "caf\u{e9}")))
         #expect(isTaken)
     }
 
@@ -78,7 +78,7 @@ import Testing
         ]
         for call in calls {
             var record = Self.request()
-            let isTaken = record.takeIn(call)
+            let isTaken = record.add(call)
             #expect(!isTaken && record.count == 1, "\(call)")
         }
         let changes: [(inout UsageRecord) -> Void] = [
@@ -88,7 +88,7 @@ import Testing
         ]
         for change in changes.enumerated() {
             var record = Self.request(change.element)
-            let isTaken = record.takeIn(Self.call())
+            let isTaken = record.add(Self.call())
             #expect(!isTaken && record.count == 1, "change \(change.offset)")
         }
     }

@@ -28,13 +28,13 @@ extension Judge {
     func windows(
         _ subject: Subject,
         where isCounted: (Subject.Admission) -> Bool,
-        _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
+        _ body: (_ position: Int, _ first: Int, _ sum: Int) -> Void
     ) {
         guard !scenario.isTimeSound else { return windows(subject, subject.window, where: isCounted, body) }
         let shortenings = subject.admissions.map { shortening(subject, $0.time) }
         for shortening in Set(shortenings).sorted() where shortening < subject.window {
-            windows(subject, subject.window - shortening, where: isCounted) { place, first, sum in
-                if shortenings[place] == shortening { body(place, first, sum) }
+            windows(subject, subject.window - shortening, where: isCounted) { position, first, sum in
+                if shortenings[position] == shortening { body(position, first, sum) }
             }
         }
     }
@@ -43,25 +43,25 @@ extension Judge {
         _ subject: Subject,
         _ length: Int,
         where isCounted: (Subject.Admission) -> Bool,
-        _ body: (_ place: Int, _ first: Int, _ sum: Int) -> Void
+        _ body: (_ position: Int, _ first: Int, _ sum: Int) -> Void
     ) {
         let all = subject.admissions
         var (first, sum, settled) = (0, 0, 0)
-        for place in all.indices where isCounted(all[place]) {
-            let time = all[place].time
+        for position in all.indices where isCounted(all[position]) {
+            let time = all[position].time
             while settled < subject.settlements.count, all[subject.settlements[settled]].settledAt <= time {
                 let other = subject.settlements[settled]
                 settled += 1
-                if other >= first, other < place, isCounted(all[other]) {
+                if other >= first, other < position, isCounted(all[other]) {
                     sum -= all[other].units - all[other].counts(at: time)
                 }
             }
-            sum += all[place].counts(at: time)
+            sum += all[position].counts(at: time)
             while time - all[first].time >= length {
                 if isCounted(all[first]) { sum -= all[first].counts(at: time) }
                 first += 1
             }
-            if all[place].units > 0 { body(place, first, sum) }
+            if all[position].units > 0 { body(position, first, sum) }
         }
     }
 
@@ -84,25 +84,29 @@ extension Judge {
 
     /// Checks L1; also L6 where an instance had to decide alone, and L7 where a record was lost.
     ///
-    /// - Parameter resets: of admissions after so many resets of the limit. Leases from before a reset are spent after it.
+    /// - Parameter resets: of admissions after so many resets of the limit. Leases from before a reset are spent after
+    ///   it.
     private func checkBound(_ subject: Subject, after resets: Int) {
         let leased = resets > 0 && subject.limit.quota.unit == .requests ? subject.bound / 10 : 0
-        windows(subject, where: { subject.resets.isEmpty || subject.resetsBefore($0) == resets }) { place, first, sum in
+        windows(subject, where: { subject.resets.isEmpty || subject.resetsBefore($0) == resets }) {
+            position,
+            first,
+            sum in
             let sum = sum - leased
             guard sum > subject.bound else { return }
-            let time = subject.admissions[place].time
+            let time = subject.admissions[position].time
             let span = time - 2 * subject.window...time
             let isTroubled = (0..<instanceCount).contains { self.isTroubled($0, subject, span) }
             var allowed = 0
             if isTroubled {
                 switch scenario.rule {
                 case .allow, .local: return
-                case .share: allowed += sharedExcess(subject, place, first)
+                case .share: allowed += sharedExcess(subject, position, first)
                 case .deny: break
                 }
             }
-            if !subject.losses.isEmpty { allowed += forgotten(subject, place, first) }
-            allowed += debts(subject, place, first)
+            if !subject.losses.isEmpty { allowed += forgotten(subject, position, first) }
+            allowed += debts(subject, position, first)
             let over = sum - subject.bound - allowed
             guard over > 0 else { return }
             excess = max(excess, over)
@@ -114,23 +118,23 @@ extension Judge {
     }
 
     /// Returns the units of the window before an admission that the record may not know because it was lost.
-    private func forgotten(_ subject: Subject, _ place: Int, _ first: Int) -> Int {
+    private func forgotten(_ subject: Subject, _ position: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        let time = all[place].time
+        let time = all[position].time
         // The earliest time at which it was counted in the record: a lease lasts a second.
         let counted =
-            all[place].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
+            all[position].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
         guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
         let back = Set(
             subject.exchanges.filter { $0.isWritten && $0.time > lastLoss && $0.time <= counted }.map(\.instance)
         )
         var units = 0
-        var isForgotten = [Bool](repeating: false, count: place - first)
+        var isForgotten = [Bool](repeating: false, count: position - first)
         for loss in subject.losses where loss <= time && loss > time - subject.window {
             let known = subject.exchanges.last { $0.time <= loss && back.contains($0.instance) }?.time ?? 0
             let margin = 2 * subject.bucket + scenario.spread + 4 * scenario.weather.delay.upperBound
             var (before, after) = (0, 0)
-            for other in first..<place {
+            for other in first..<position {
                 let admission = all[other]
                 if admission.time > known, admission.time <= loss + margin { isForgotten[other - first] = true }
                 if admission.time > loss - margin, admission.time <= loss { before += admission.units }
@@ -138,19 +142,19 @@ extension Judge {
             }
             units += min(before, after)
         }
-        for other in first..<place where isForgotten[other - first] { units += all[other].units }
+        for other in first..<position where isForgotten[other - first] { units += all[other].units }
         return units
     }
 
     /// Checks that an instance alone never admits more than N, unless its rule is to admit all.
     private func checkOwn(_ subject: Subject, _ instance: Int) {
         guard subject.resets.isEmpty else { return }
-        windows(subject, where: { $0.instance == instance }) { place, _, sum in
+        windows(subject, where: { $0.instance == instance }) { position, _, sum in
             guard sum > subject.bound else { return }
             breach(
                 "L6",
                 "\(subject.storeKey): instance \(instance) alone admitted \(sum) in the window that ends at "
-                    + "\(subject.admissions[place].time)"
+                    + "\(subject.admissions[position].time)"
             )
         }
     }
@@ -161,8 +165,8 @@ extension Judge {
             return
         }
         let delay = 100_000 + 100 * scenario.weather.delay.upperBound
-        windows(subject, where: { _ in true }) { place, _, sum in
-            let time = subject.admissions[place].time
+        windows(subject, where: { _ in true }) { position, _, sum in
+            let time = subject.admissions[position].time
             var charged = 0
             for other in subject.settlements {
                 let admission = subject.admissions[other]
@@ -182,11 +186,13 @@ extension Judge {
     private func checkUtilisation(_ subject: Subject) {
         guard subject.isSaturated, let first = subject.firstAsk else { return }
         let promised = subject.limit.quota.windowSeconds < 60 ? 0.96 : 0.98
-        var (place, sum, windows) = (0, 0, 1)
+        var (position, sum, windows) = (0, 0, 1)
         while first + windows * subject.window <= loadEnd {
-            while place < subject.admissions.count, subject.admissions[place].time < first + windows * subject.window {
-                sum += subject.admissions[place].units
-                place += 1
+            while position < subject.admissions.count,
+                subject.admissions[position].time < first + windows * subject.window
+            {
+                sum += subject.admissions[position].units
+                position += 1
             }
             let part = Double(sum) / Double(windows * subject.bound)
             utilisation = min(utilisation ?? 1, part)
@@ -198,7 +204,7 @@ extension Judge {
     /// Checks L4: the record holds the admitted units, no more and no fewer.
     private func checkRecord(_ subject: Subject, _ value: [UInt8]?) {
         guard subject.losses.isEmpty, subject.resets.isEmpty else { return }
-        let grid = subject.limit.grid
+        let layout = subject.limit.layout
         // All clocks are between true time and `ahead` later. Corrected clocks may drift together.
         let (behind, ahead) =
             scenario.spread > 2_000_000
@@ -206,25 +212,25 @@ extension Judge {
         var record: Record?
         if let value {
             do throws(Record.Flaw) {
-                record = try Record(value, grid)
+                record = try Record(value, layout)
             } catch {
                 return breach("L4", "\(subject.storeKey): the record is broken, \(error.rawValue)")
             }
         }
-        let oldest = record?.oldest ?? grid.bucket(at: endedAt - subject.window)
+        let oldest = record?.oldest ?? layout.bucket(at: endedAt - subject.window)
         // A call that hangs keeps units admitted by the rule from being written.
         let isWritten = !hasFailures && scenario.weather.hangs == 0
         var (least, most) = (0, 0)
         for admission in subject.admissions {
             let units = admission.counts(at: .max)
-            if !admission.isByRule || isWritten, grid.bucket(at: admission.time - behind) >= oldest {
+            if !admission.isByRule || isWritten, layout.bucket(at: admission.time - behind) >= oldest {
                 least += units
             }
-            if grid.bucket(at: admission.time + ahead) >= oldest { most += units }
+            if layout.bucket(at: admission.time + ahead) >= oldest { most += units }
             guard admission.settledAt < .max else { continue }
             let excess = max(0, (admission.used ?? 0) - admission.units)
-            if isWritten, grid.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
-            if grid.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
+            if isWritten, layout.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
+            if layout.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
         }
         let held = record?.total ?? 0
         if held < least, !hasDeaths || !hasFailures {

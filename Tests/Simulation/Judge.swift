@@ -13,7 +13,7 @@ final class Judge {
         fileprivate var mustBeAdmitted = false
         fileprivate var mustBeRefusedAtOnce = false
         /// The indices of this request's admissions in its subjects' lists.
-        fileprivate var places: [Int] = []
+        fileprivate var positions: [Int] = []
 
         init(_ instance: Int, _ parts: [(subject: Subject, units: Int)], isModest: Bool = false) {
             self.instance = instance
@@ -145,7 +145,7 @@ final class Judge {
         }
         for part in ask.parts {
             let subject = part.subject
-            ask.places.append(subject.admissions.count)
+            ask.positions.append(subject.admissions.count)
             guard decision.isAdmitted else { continue }
             subject.admissions.append(
                 Subject.Admission(
@@ -206,11 +206,11 @@ final class Judge {
         trace?("\(time) instance \(ask.instance) settled \(text(ask)): \(used.map { "\($0)" } ?? "unknown")")
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
         for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isHeld {
-            let (place, isSlot) = (ask.places[index], part.subject.isSlots)
+            let (position, isSlot) = (ask.positions[index], part.subject.isSlots)
             guard isSlot || used != nil else { continue }
-            part.subject.admissions[place].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
-            part.subject.admissions[place].settledAt = time
-            part.subject.settlements.append(place)
+            part.subject.admissions[position].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
+            part.subject.admissions[position].settledAt = time
+            part.subject.settlements.append(position)
         }
     }
 

@@ -2,8 +2,8 @@ import Support
 
 @testable import Limits
 
-/// A relay without memcached that saves its counters, crashes, ends and starts again: real ledgers and real files, in virtual
-/// time, from one seed.
+/// A relay without memcached that saves its counters, crashes, ends and starts again: real ledgers and real files, in
+/// virtual time, from one seed.
 package final class LoneRelay {
     /// A fault put in on purpose, which the judge must find.
     package enum Plant: CaseIterable, Sendable {
@@ -23,14 +23,14 @@ package final class LoneRelay {
 
     private struct OpenHold {
         let subject: Int
-        let place: Int
-        let held: [HeldUnits]
+        let position: Int
+        let held: [ReservedUnits]
     }
 
     private struct Refund {
         let subject: Int
         let units: Int
-        let place: Place
+        let position: BucketIndex
         let time: Int
     }
 
@@ -100,7 +100,7 @@ package final class LoneRelay {
         checkThatAllFallsFree()
     }
 
-    private var now: Moment { Moment(wall: timeline.now + processOffset, steady: timeline.now) }
+    private var now: ClockReading { ClockReading(wall: timeline.now + processOffset, steady: timeline.now) }
 
     // MARK: The process
 
@@ -122,8 +122,8 @@ package final class LoneRelay {
     private func repeatRefunds() {
         for refund in refunds where refund.time > timeline.now - 10 * Self.lostMicroseconds {
             let subject = subjects[refund.subject]
-            ledger.account(Claim(subject.limit, subject.identity), now).tally
-                .giveBack(refund.units, in: refund.place, at: now.wall)
+            ledger.account(LimitCharge(subject.limit, subject.identity), now).counter
+                .giveBack(refund.units, in: refund.position, at: now.wall)
         }
     }
 
@@ -228,8 +228,8 @@ package final class LoneRelay {
     private func ask() {
         let numbers = dice.pick([[0], [1], [2], [0, 1], [1, 2]])
         let units = numbers.map { $0 == 1 ? 1 + dice.below(subjects[1].bound / 2) : 1 }
-        let claims = zip(numbers, units).map { Claim(subjects[$0].limit, subjects[$0].identity, units: $1) }
-        let answer = ledger.ask(claims, at: now) { preconditionFailure("nothing is waited for without a store") }
+        let charges = zip(numbers, units).map { LimitCharge(subjects[$0].limit, subjects[$0].identity, units: $1) }
+        let answer = ledger.ask(charges, at: now) { preconditionFailure("nothing is waited for without a store") }
         guard case .decided(let decision) = answer, decision.isAdmitted else {
             report.refused += 1
             return
@@ -238,7 +238,7 @@ package final class LoneRelay {
         for (number, units) in zip(numbers, units) {
             if number == 1 {
                 holds.append(
-                    OpenHold(subject: 1, place: subjects[1].admissions.count, held: decision.held)
+                    OpenHold(subject: 1, position: subjects[1].admissions.count, held: decision.held)
                 )
             }
             let time = timeline.now
@@ -250,21 +250,24 @@ package final class LoneRelay {
 
     private func settleOne() {
         guard !holds.isEmpty else { return }
-        let hold = holds.remove(at: dice.below(holds.count))
-        let subject = subjects[hold.subject]
-        let units = subject.admissions[hold.place].units
+        let reservation = holds.remove(at: dice.below(holds.count))
+        let subject = subjects[reservation.subject]
+        let units = subject.admissions[reservation.position].units
         let used = dice.below(units + 1)
-        ledger.settle(hold.held, Amounts(tokens: used), at: now)
-        subject.admissions[hold.place].used = used
-        subject.admissions[hold.place].settledAt = timeline.now
-        if let place = hold.held.first?.place {
-            refunds.append(Refund(subject: hold.subject, units: units - used, place: place, time: timeline.now))
+        ledger.settle(reservation.held, Amounts(tokens: used), at: now)
+        subject.admissions[reservation.position].used = used
+        subject.admissions[reservation.position].settledAt = timeline.now
+        if let position = reservation.held.first?.position {
+            refunds.append(
+                Refund(subject: reservation.subject, units: units - used, position: position, time: timeline.now)
+            )
         }
     }
 
     // MARK: The judge
 
-    /// A crash loses what was admitted within the two seconds before it, and nothing else is ever admitted above the limit.
+    /// A crash loses what was admitted within the two seconds before it, and nothing else is ever admitted above the
+    /// limit.
     private func judge() {
         for subject in subjects {
             let all = subject.admissions
@@ -272,10 +275,10 @@ package final class LoneRelay {
                 crashedAt.contains { admission.time <= $0 && admission.time > $0 - Self.lostMicroseconds }
             }
             report.lost += zip(all, isLost).reduce(0) { $0 + ($1.1 ? $1.0.units : 0) }
-            for place in all.indices {
-                let time = all[place].time
-                var sum = all[place].units
-                for other in (0..<place).reversed() {
+            for position in all.indices {
+                let time = all[position].time
+                var sum = all[position].units
+                for other in (0..<position).reversed() {
                     if time - all[other].time >= subject.window { break }
                     if !isLost[other] { sum += all[other].counts(at: time) }
                 }
@@ -290,8 +293,8 @@ package final class LoneRelay {
     private func checkThatAllFallsFree() {
         for subject in subjects {
             let time = now.wall + subject.window + 3 * subject.bucket
-            let claims = [Claim(subject.limit, subject.identity, units: subject.bound)]
-            let answer = ledger.ask(claims, at: Moment(wall: time, steady: timeline.now)) {
+            let charges = [LimitCharge(subject.limit, subject.identity, units: subject.bound)]
+            let answer = ledger.ask(charges, at: ClockReading(wall: time, steady: timeline.now)) {
                 preconditionFailure("a store")
             }
             if case .decided(let decision) = answer, decision.isAdmitted { continue }

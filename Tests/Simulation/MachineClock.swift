@@ -41,7 +41,7 @@ final class MachineClock {
 
     func steady(at time: Int) -> Int { steadyAtStart + time - start + shift(at: time).steady }
 
-    func moment(at time: Int) -> Moment { Moment(wall: wall(at: time), steady: steady(at: time)) }
+    func reading(at time: Int) -> ClockReading { ClockReading(wall: wall(at: time), steady: steady(at: time)) }
 
     /// Returns the true time at which the steady clock shows `steady`, if the machine does not sleep from now on.
     func time(ofSteady steady: Int, at now: Int) -> Int { steady - steadyAtStart + start - shift(at: now).steady }

@@ -167,8 +167,8 @@ extension Scenario {
         instances = kind == .fastAndIdle ? 2 : longest < 86_400 ? some : min(2, some)
         // Instances with an error of more than three seconds correct their clocks, so a client could not come back
         // exactly in time.
-        let isMended = kind == .saturated || kind.isOfClocks
-        let most = isMended ? min(bucket, 1_400_000) : kind == .slots ? slotMicroseconds / 2 : bucket
+        let isRewritten = kind == .saturated || kind.isOfClocks
+        let most = isRewritten ? min(bucket, 1_400_000) : kind == .slots ? slotMicroseconds / 2 : bucket
         countedInstances = kind == .shared || dice.below(2) == 0 ? instances : nil
         spread = kind == .fastAndIdle ? most : dice.pick([0, most / 2, most, most])
         start = 1_800_000_000_000_000 + dice.below(longest * 1_000_000)

@@ -36,13 +36,13 @@ extension Simulation {
 
     /// Sends one request to an instance, for one unit by default.
     private func ask(
-        _ place: Int,
+        _ position: Int,
         _ subject: Subject,
         _ units: Int = 1,
         _ then: @escaping (Judge.Ask, Decision) -> Void = { _, _ in }
     ) {
-        let ask = Judge.Ask(instance(place).number, [(subject: subject, units: units)])
-        instance(place).ask(ask) { then(ask, $0) }
+        let ask = Judge.Ask(instance(position).number, [(subject: subject, units: units)])
+        instance(position).ask(ask) { then(ask, $0) }
     }
 
     /// Runs a schedule in which one instance is four buckets away from the store, another one near it. The units of the
@@ -91,8 +91,8 @@ extension Simulation {
         let other = simulation.judge.add(limit, simulation.identity(1), isExclusive: false)
         let (timeline, server) = (simulation.timeline, simulation.servers[0])
         let start = simulation.scenario.start + 1_000_000
-        var hold: (Judge.Ask, Decision)?
-        timeline.at(start) { simulation.ask(0, subject, 8) { hold = ($0, $1) } }
+        var reservation: (Judge.Ask, Decision)?
+        timeline.at(start) { simulation.ask(0, subject, 8) { reservation = ($0, $1) } }
         // The last request finds the record full.
         for number in 1...13 { timeline.at(start + number * 10_000) { simulation.ask(0, subject) } }
         var kept: UInt64?
@@ -112,7 +112,7 @@ extension Simulation {
             }
         }
         timeline.at(start + 11_000_000) {
-            if let (ask, decision) = hold { simulation.instance(0).settle(ask, decision, Amounts(tokens: 0)) }
+            if let (ask, decision) = reservation { simulation.instance(0).settle(ask, decision, Amounts(tokens: 0)) }
         }
         for number in 0..<8 { timeline.at(start + 20_000_000 + number * 10_000) { simulation.ask(0, subject) } }
         let report = simulation.run()
@@ -130,8 +130,8 @@ extension Simulation {
         let (start, back) = (simulation.scenario.start + 1_000_000, simulation.scenario.start + 2_000_000)
         for time in stride(from: start, to: back, by: 4_000) { timeline.at(time) { simulation.ask(0, subject) } }
         timeline.at(back) {
-            for place in 0..<2 {
-                let clock = simulation.instance(place).clock
+            for position in 0..<2 {
+                let clock = simulation.instance(position).clock
                 clock.set(offset: clock.offset(at: back) - 20_000_000, at: back)
             }
             simulation.servers[0].set(by: -20_000_000)
@@ -160,20 +160,20 @@ extension Simulation {
         let subject = simulation.judge.add(limit, simulation.identity(0), isExclusive: false)
         let others = (1...callers).map { simulation.judge.add(limit, simulation.identity($0), isExclusive: false) }
         let (timeline, server) = (simulation.timeline, simulation.servers[0])
-        var hold: (Judge.Ask, Decision)?
+        var reservation: (Judge.Ask, Decision)?
         // As many callers as fit, each of which has used more.
         for number in 0..<45 { timeline.at(start + number * 1_000) { simulation.ask(0, others[number], 700) } }
-        timeline.at(start + 500_000) { simulation.ask(0, subject, 10) { hold = ($0, $1) } }
+        timeline.at(start + 500_000) { simulation.ask(0, subject, 10) { reservation = ($0, $1) } }
         timeline.at(start + 1_000_000) { server.hangsUntil = start + 5_000_000 }
         timeline.at(start + 2_000_000) { simulation.ask(0, others[44], 1) }
         timeline.at(start + 3_000_000) {
-            if let (ask, decision) = hold { simulation.instance(0).settle(ask, decision, Amounts(tokens: 600)) }
+            if let (ask, decision) = reservation { simulation.instance(0).settle(ask, decision, Amounts(tokens: 600)) }
         }
         for (number, other) in others.dropFirst(45).enumerated() {
             timeline.at(start + 3_100_000 + number * 1_000) { simulation.ask(0, other, 700) }
         }
         _ = simulation.run()
         guard let value = server.value(subject.storeKey) else { return nil }
-        return (try? Record(value, limit.grid))?.total
+        return (try? Record(value, limit.layout))?.total
     }
 }

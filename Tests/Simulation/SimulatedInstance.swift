@@ -99,11 +99,11 @@ final class SimulatedInstance {
 
     func die() {
         isDead = true
-        noteOpenCalls()
+        recordOpenCalls()
     }
 
     /// Reports calls without a response so far to the judge.
-    func noteOpenCalls() {
+    func recordOpenCalls() {
         for lane in lanes.indices {
             guard let sentAt = lanes[lane].sentAt, timeline.now - sentAt > timeoutMicroseconds else { continue }
             judge.isSlow(instance: number, server: ledger.lanes[lane].server, sentAt: sentAt, at: timeline.now)
@@ -126,13 +126,13 @@ final class SimulatedInstance {
     }
 
     /// Reads the clocks and passes their times to `body`, now or only after the process was stopped for a while.
-    private func read(_ body: @escaping (Moment) -> Void) {
-        var moment = clock.moment(at: timeline.now)
+    private func read(_ body: @escaping (ClockReading) -> Void) {
+        var reading = clock.reading(at: timeline.now)
         let time = timeline.now
-        plantBeforeReading(moment)
+        plantBeforeReading(reading)
         guard staleReadings > 0, dice.below(1_000) < staleReadings else {
             readAt = time
-            return body(moment)
+            return body(reading)
         }
         let stall = dice.pick(stalls)
         pausedUntil = max(pausedUntil, time + stall)
@@ -140,18 +140,18 @@ final class SimulatedInstance {
         judge.trace?("\(time) instance \(number) stops for \(stall) with the time in its hand")
         if dice.below(2) == 0 {
             // The stop happens between reading the wall clock and the steady one.
-            moment.steady += stall
+            reading.steady += stall
             judge.steps(by: -stall, at: time + stall)
         }
         judge.stops(instance: number, at: time, until: time + stall)
         timeline.at(time + stall) {
             if self.isDead { return }
             self.readAt = time
-            body(moment)
+            body(reading)
         }
     }
 
-    private func plantBeforeReading(_ moment: Moment) {
+    private func plantBeforeReading(_ reading: ClockReading) {
         if plant == .roundedUp { ledger.rank = nil }
         if plant == .partTooLarge {
             ledger.shares.cap = nil
@@ -162,7 +162,7 @@ final class SimulatedInstance {
         let offset = clock.offset(at: timeline.now)
         while followed != offset {
             followed += max(-2_900_000, min(2_900_000, offset - followed))
-            _ = ledger.read(Moment(wall: moment.wall - offset + followed, steady: moment.steady))
+            _ = ledger.read(ClockReading(wall: reading.wall - offset + followed, steady: reading.steady))
         }
     }
 
@@ -182,11 +182,11 @@ final class SimulatedInstance {
         early = []
     }
 
-    private func ask(_ ask: Judge.Ask, at moment: Moment, _ then: @escaping (Decision) -> Void) {
-        let claims = ask.parts.map { Claim($0.subject.limit, $0.subject.identity, units: $0.units) }
+    private func ask(_ ask: Judge.Ask, at reading: ClockReading, _ then: @escaping (Decision) -> Void) {
+        let charges = ask.parts.map { LimitCharge($0.subject.limit, $0.subject.identity, units: $0.units) }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
         asked += 1
-        let answer = ledger.ask(claims, from: asked % ledger.options.loops, at: moment) {
+        let answer = ledger.ask(charges, from: asked % ledger.options.loops, at: reading) {
             Waiter { decision in
                 self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
@@ -214,15 +214,15 @@ final class SimulatedInstance {
         }
     }
 
-    private func expire(_ request: Pending, at moment: Moment) {
+    private func expire(_ request: Pending, at reading: ClockReading) {
         guard request.decision == nil else { return }
         if plant == .timerDeaf {
             for index in request.open {
                 let server = request.parts[index].account.server
-                ledger.fail(server, epoch: ledger.servers[server].epoch, "planted", at: ledger.read(moment))
+                ledger.fail(server, epoch: ledger.servers[server].epoch, "planted", at: ledger.read(reading))
             }
         }
-        let again = ledger.expire(request, at: moment)
+        let again = ledger.expire(request, at: reading)
         judge.trace?("\(readAt) instance \(number) request's timer \(again == nil ? "ends it" : "waits")")
         drain()
         if let again { return expireLater(request, at: again) }
@@ -242,7 +242,7 @@ final class SimulatedInstance {
     /// Ends the process as an orderly shutdown does.
     func close() {
         readAt = timeline.now
-        ledger.close(at: clock.moment(at: timeline.now))
+        ledger.close(at: clock.reading(at: timeline.now))
         drain()
         for lane in lanes.indices { wake(lane) }
     }
@@ -252,7 +252,7 @@ final class SimulatedInstance {
         guard plant != .resetUnheard else { return }
         at(timeline.now) {
             self.readAt = self.timeline.now
-            let now = self.clock.moment(at: self.timeline.now)
+            let now = self.clock.reading(at: self.timeline.now)
             var found: Account?
             self.ledger.accounts.forEach { if $0.storeKey == key { found = $0 } }
             if let found { self.ledger.forget(found, at: now) }
@@ -280,18 +280,20 @@ final class SimulatedInstance {
         at(timeline.now + dice.below(60)) { self.run(lane) }
     }
 
-    private func run(_ lane: Int, _ outcome: Result<StoreReply, StoreFailure>? = nil, since: Moment? = nil) {
+    private func run(_ lane: Int, _ outcome: Result<StoreReply, StoreFailure>? = nil, since: ClockReading? = nil) {
         if outcome == nil, lanes[lane].isBusy { return }
         lanes[lane].wait += 1
         if outcome == nil { lanes[lane].isWoken = false }
         lanes[lane].isBusy = true
         read { now in
-            if let outcome { self.ledger.take(outcome, lane, at: self.plant == .lateAnswer ? since ?? now : now) }
+            if let outcome {
+                self.ledger.receive(outcome, lane: lane, at: self.plant == .lateAnswer ? since ?? now : now)
+            }
             self.step(lane, now)
         }
     }
 
-    private func step(_ lane: Int, _ now: Moment) {
+    private func step(_ lane: Int, _ now: ClockReading) {
         while true {
             let step = ledger.step(lane, at: now)
             drain()
@@ -321,9 +323,9 @@ final class SimulatedInstance {
         }
     }
 
-    private func perform(_ call: StoreCall, _ lane: Int, _ since: Moment) {
-        let place = ledger.lanes[lane].server
-        let server = servers[place]
+    private func perform(_ call: StoreCall, _ lane: Int, _ since: ClockReading) {
+        let position = ledger.lanes[lane].server
+        let server = servers[position]
         let sentAt = timeline.now
         if case .connect = call {
             lanes[lane].sentAt = sentAt
@@ -333,14 +335,19 @@ final class SimulatedInstance {
             let work = { () throws(StoreFailure) -> Int in
                 try connection.time()
             }
-            network.send(from: number, to: place, server, work) { (result: Result<Int, StoreFailure>, _) in
-                self.isBack(lane, place, sentAt)
+            network.send(from: number, to: position, server, work) { (result: Result<Int, StoreFailure>, _) in
+                self.isBack(lane, position, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
-                        self.judge.answers(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
+                        self.judge.answers(
+                            instance: self.number,
+                            server: position,
+                            sentAt: sentAt,
+                            at: self.timeline.now
+                        )
                     } else {
-                        self.judge.fails(instance: self.number, server: place, sentAt: sentAt, at: self.timeline.now)
+                        self.judge.fails(instance: self.number, server: position, sentAt: sentAt, at: self.timeline.now)
                     }
                     self.run(lane, result.map { .connected(self.planted(seconds: $0)) }, since: since)
                 }
@@ -357,9 +364,9 @@ final class SimulatedInstance {
             return (reply, connection.touched)
         }
         let isWrite = if case .write = call { true } else { false }
-        network.send(from: number, to: place, server, isWrite: isWrite, work) { result, doneAt in
-            self.isBack(lane, place, sentAt)
-            self.at(self.timeline.now) { self.take(result, doneAt, call, lane, sentAt, since) }
+        network.send(from: number, to: position, server, isWrite: isWrite, work) { result, doneAt in
+            self.isBack(lane, position, sentAt)
+            self.at(self.timeline.now) { self.receive(result, doneAt, call, lane, sentAt, since) }
         }
     }
 
@@ -371,18 +378,18 @@ final class SimulatedInstance {
         judge.isSlow(instance: number, server: server, sentAt: sentAt, at: timeline.now)
     }
 
-    private func take(
+    private func receive(
         _ result: Result<(StoreReply, [(key: String, isWritten: Bool)]), StoreFailure>,
         _ doneAt: Int,
         _ call: StoreCall,
         _ lane: Int,
         _ sentAt: Int,
-        _ since: Moment
+        _ since: ClockReading
     ) {
         switch result {
         case .success((let reply, let touched)):
-            let place = ledger.lanes[lane].server
-            judge.answers(instance: number, server: place, sentAt: sentAt, at: timeline.now)
+            let position = ledger.lanes[lane].server
+            judge.answers(instance: number, server: position, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
                 judge.exchanges(
                     Subject.Exchange(
@@ -422,7 +429,7 @@ extension SimulatedInstance {
     private func planted(
         _ reply: StoreReply,
         to call: StoreCall,
-        _ since: Moment
+        _ since: ClockReading
     ) -> Result<StoreReply, StoreFailure> {
         let wall = clock.wall(at: timeline.now) - ledger.clock.correction
         switch (reply, call) {
@@ -443,7 +450,7 @@ extension SimulatedInstance {
             let isLate = zip(plans, results)
                 .contains { plan, result in
                     guard result.isWritten, case .counts(let record) = plan.record else { return false }
-                    return wall >= record.grid.end(of: plan.place.number)
+                    return wall >= record.layout.end(of: plan.position.number)
                 }
             if isLate { return .failure(StoreFailure(reason: "planted")) }
         default: break

@@ -55,7 +55,7 @@ final class SimulatedServer {
     func reset(_ key: String, of limit: Limit, at wall: Int) {
         guard let item = find(key), case .counts(var record)? = try? StoredRecord(item.bytes, of: limit) else { return }
         if plant == .resetNewBirth {
-            record = Record(limit.grid, newest: record.newest, birth: record.birth &+ 1)
+            record = Record(limit.layout, newest: record.newest, birth: record.birth &+ 1)
         } else {
             record.empty(at: wall)
         }
@@ -101,7 +101,7 @@ final class SimulatedServer {
         var value = value
         guard value.first == 1, let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count
         else { return value }
-        for place in last + 1...last + 8 { value[place] = 7 }
+        for position in last + 1...last + 8 { value[position] = 7 }
         return value
     }
 }

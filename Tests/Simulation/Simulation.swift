@@ -50,13 +50,15 @@ package final class Simulation {
         judge.trace = trace
         self.dice = dice
         trace?("\(scenario)")
-        for place in 0..<scenario.instances { instances.append(instance(at: place)) }
+        for position in 0..<scenario.instances { instances.append(instance(at: position)) }
     }
 
-    private func instance(at place: Int, after delay: Int = 0) -> SimulatedInstance {
+    private func instance(at position: Int, after delay: Int = 0) -> SimulatedInstance {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
-        if scenario.kind == .fastAndIdle || dice.below(3) == 0 { ahead = place % 2 == 0 ? [0, 0] : [spread, spread] }
+        if scenario.kind == .fastAndIdle || dice.below(3) == 0 {
+            ahead = position % 2 == 0 ? [0, 0] : [spread, spread]
+        }
         // Clocks that drift by half a slot's time within a run would drift more than any real clock does.
         if scenario.kind == .slots { ahead[1] = ahead[0] }
         let clock = MachineClock(
@@ -65,11 +67,11 @@ package final class Simulation {
             aheadAtStart: ahead[0],
             aheadAtEnd: ahead[1],
             steadyAtStart: 1_000_000 + dice.below(1_000_000_000),
-            offset: place < scenario.offsets.count ? scenario.offsets[place] : 0
+            offset: position < scenario.offsets.count ? scenario.offsets[position] : 0
         )
-        let startsAt = max(timeline.now + delay, start(of: place))
+        let startsAt = max(timeline.now + delay, start(of: position))
         judge.add(clock, startedAt: startsAt)
-        network.detours[instanceCount] = scenario.detours[place]
+        network.detours[instanceCount] = scenario.detours[position]
         instanceCount += 1
         let instance = SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
         if startsAt > timeline.now { instance.pause(until: startsAt) }
@@ -77,14 +79,14 @@ package final class Simulation {
     }
 
     /// Returns when the first instance at an index starts.
-    func start(of place: Int) -> Int {
-        scenario.start + (place < scenario.startDelays.count ? scenario.startDelays[place] : 0)
+    func start(of position: Int) -> Int {
+        scenario.start + (position < scenario.startDelays.count ? scenario.startDelays[position] : 0)
     }
 
     /// The number of instances that have started.
     var started: Int { max(1, (0..<scenario.instances).filter { start(of: $0) <= timeline.now }.count) }
 
-    func instance(_ place: Int) -> SimulatedInstance { instances[place] }
+    func instance(_ position: Int) -> SimulatedInstance { instances[position] }
 
     var isLoading: Bool { timeline.now < scenario.loadEnd && asks < scenario.asksBound }
 
@@ -99,7 +101,7 @@ package final class Simulation {
         for incident in scenario.incidents { timeline.at(incident.time) { self.happens(incident.what) } }
         end(at: scenario.loadEnd)
         timeline.run()
-        for instance in instances { instance.noteOpenCalls() }
+        for instance in instances { instance.recordOpenCalls() }
         judge.endedAt = timeline.now
         judge.conclude(servers)
         return Report(
@@ -161,20 +163,20 @@ package final class Simulation {
             let server = servers[ring.server(of: subject.storeKey)]
             server.reset(subject.storeKey, of: subject.limit, at: instances[0].clock.wall(at: now))
             instances[0].forget(subject.storeKey)
-            for (place, delay) in zip(1..., delays) where place < instances.count {
-                timeline.at(now + delay) { self.instances[place].forget(subject.storeKey) }
+            for (position, delay) in zip(1..., delays) where position < instances.count {
+                timeline.at(now + delay) { self.instances[position].forget(subject.storeKey) }
             }
             judge.resets(subject, at: now, heardBy: now + (delays.max() ?? 0))
-        case .replace(let place, let delay):
+        case .replace(let position, let delay):
             mayLoseAsks = true
-            judge.dies(instance: instances[place].number, at: now)
-            instances[place].die()
-            instances[place] = instance(at: place, after: delay)
+            judge.dies(instance: instances[position].number, at: now)
+            instances[position].die()
+            instances[position] = instance(at: position, after: delay)
         }
     }
 
-    private func stop(_ place: Int, _ lasting: Int, isStarved: Bool) {
-        judge.stops(instance: instances[place].number, at: timeline.now, until: timeline.now + lasting)
-        instances[place].pause(until: timeline.now + lasting, isStarved: isStarved)
+    private func stop(_ position: Int, _ lasting: Int, isStarved: Bool) {
+        judge.stops(instance: instances[position].number, at: timeline.now, until: timeline.now + lasting)
+        instances[position].pause(until: timeline.now + lasting, isStarved: isStarved)
     }
 }

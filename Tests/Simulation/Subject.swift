@@ -76,6 +76,6 @@ final class Subject {
     /// Whether the limit counts running requests instead of a window.
     var isSlots: Bool { limit.quota.unit == .concurrent }
     var bound: Int { limit.quota.count }
-    var window: Int { limit.grid.windowMicroseconds }
-    var bucket: Int { window / limit.grid.perWindow }
+    var window: Int { limit.layout.windowMicroseconds }
+    var bucket: Int { window / limit.layout.perWindow }
 }

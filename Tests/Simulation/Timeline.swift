@@ -20,10 +20,10 @@ final class Timeline {
     func at(_ time: Int, _ body: @escaping () -> Void) {
         lastNumber += 1
         heap.append(Event(time: max(time, now), number: lastNumber, body: body))
-        var place = heap.count - 1
-        while place > 0, heap[place].isBefore(heap[(place - 1) / 2]) {
-            heap.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
+        var position = heap.count - 1
+        while position > 0, heap[position].isBefore(heap[(position - 1) / 2]) {
+            heap.swapAt(position, (position - 1) / 2)
+            position = (position - 1) / 2
         }
     }
 
@@ -42,15 +42,15 @@ final class Timeline {
     private func takeFirst() {
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
-        var place = 0
+        var position = 0
         while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < heap.count {
+            var least = position
+            for child in [2 * position + 1, 2 * position + 2] where child < heap.count {
                 if heap[child].isBefore(heap[least]) { least = child }
             }
-            if least == place { return }
-            heap.swapAt(place, least)
-            place = least
+            if least == position { return }
+            heap.swapAt(position, least)
+            position = least
         }
     }
 }

@@ -6,9 +6,9 @@ import Synchronization
 package final class RawServer: Sendable {
     package let port: UInt16
     private let listener: Int32
-    private let taken = Taken()
+    private let taken = AcceptedConnection()
 
-    private final class Taken: Sendable {
+    private final class AcceptedConnection: Sendable {
         let count = Atomic<Int>(0)
         let isStopped = Atomic<Bool>(false)
     }

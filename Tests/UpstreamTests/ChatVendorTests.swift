@@ -32,9 +32,9 @@ import Testing
                         options: EndpointOptions()
                     ),
                     OpenAITransport(),
-                    MendMemory(),
-                    nil,
-                    LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
+                    quirks: QuirkMemory(),
+                    reasoningBlocks: nil,
+                    tools: LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
                 )
             case .oneMin:
                 OneMin(

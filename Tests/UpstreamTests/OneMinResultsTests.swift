@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct OneMinResultsTests {
-    private func files(_ result: String, temporary: String = "null") throws -> [ResultFile] {
+    private func files(_ result: String, temporary: String = "null") throws -> [GeneratedImage] {
         let record = #"{"aiRecord":{"temporaryUrl":\#(temporary),"aiRecordDetail":{"resultObject":\#(result)}}}"#
         let buffer = ByteBuffer(record)
         let parser = JSONParser()
@@ -31,7 +31,7 @@ import Testing
             (#"[{"title":"x"},"images/a.png"]"#, "null", "https://assets/images/a.png", 1),
         ]
     )
-    func places(_ result: String, _ temporary: String, _ first: String, _ count: Int) throws {
+    func positions(_ result: String, _ temporary: String, _ first: String, _ count: Int) throws {
         let files = try files(result, temporary: temporary)
         #expect(files.count == 1 && files[0].address == first)
         #expect(files[0].sources.first == first && files[0].sources.count == count)

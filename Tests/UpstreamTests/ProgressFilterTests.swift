@@ -24,7 +24,7 @@ import Testing
         for pieces in cuttings(of: Array(text.utf8)) {
             var filter = ProgressFilter()
             var out: [UInt8] = []
-            for piece in pieces { piece.withUnsafeBytes { filter.take($0) { out += $0 } } }
+            for piece in pieces { piece.withUnsafeBytes { filter.consume($0) { out += $0 } } }
             filter.finish { out += $0 }
             #expect(String(decoding: out, as: UTF8.self) == expected, "\(pieces.count) pieces")
         }
@@ -37,7 +37,7 @@ import Testing
         var filter = ProgressFilter()
         var out = ""
         for piece in ["a", "\n", "\u{1f310}", " C", "x", "y"] {
-            withBytes(piece) { filter.take($0) { out += $0.text } }
+            withBytes(piece) { filter.consume($0) { out += $0.text } }
             out += "|"
         }
         #expect(out == "a|\n|||\u{1f310} Cx|y|")

@@ -17,13 +17,13 @@ import Testing
     )
     func takes(_ prompt: String, _ kept: String) throws {
         var flags = PromptFlags()
-        #expect(try flags.take(outOf: prompt) == kept)
+        #expect(try flags.extract(from: prompt) == kept)
     }
 
     @Test("their values are read")
     func reads() throws {
         var flags = PromptFlags()
-        _ = try flags.take(outOf: "a --ar 3:2 --no red  cars --relax")
+        _ = try flags.extract(from: "a --ar 3:2 --no red  cars --relax")
         guard case .ratio(3, 2) = flags.shape else {
             Issue.record("no ratio")
             return
@@ -42,7 +42,7 @@ import Testing
     func refuses(_ prompt: String) {
         var flags = PromptFlags()
         do throws(APIError) {
-            _ = try flags.take(outOf: prompt)
+            _ = try flags.extract(from: prompt)
             Issue.record("it was taken")
         } catch {
             #expect(error.status == 400 && error.param == "prompt")

@@ -37,14 +37,14 @@ import Testing
     }
 
     @Test("thoughts are left out, and take no place of their own")
-    func thoughts() throws {
+    func reasoningBlocks() throws {
         #expect(MemoryLayout<ChatMessage.Piece>.size == 17, "each message pays for a larger one")
-        let thought = ChatMessage.Piece.thought(try #require(Thought("why", signature: "s")))
+        let reasoningBlock = ChatMessage.Piece.reasoningBlock(try #require(ReasoningBlock("why", signature: "s")))
         var body = ByteBuffer("\"")
         var call = ChatCall()
         call.messages = [
-            ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, content: [thought]),
-            ChatMessage(role: .assistant, content: [thought, .text("so"), thought]),
+            ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, content: [reasoningBlock]),
+            ChatMessage(role: .assistant, content: [reasoningBlock, .text("so"), reasoningBlock]),
         ]
         let tokens = call.promptTokens
         Prompt.append(call, to: &body)

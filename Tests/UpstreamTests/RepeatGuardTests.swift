@@ -56,14 +56,14 @@ import Testing
             var other = text
             other[random.below(length)] ^= 1 << UInt8(random.below(8))
             var repeats = RepeatGuard()
-            var place = 0
-            while place < length {
+            var position = 0
+            while position < length {
                 // There are at least two pieces.
-                let end = place + 1 + random.below(min(length - place, length - 1))
-                let isHeld = text[place..<end].withUnsafeBytes { repeats.holds($0) }
+                let end = position + 1 + random.below(min(length - position, length - 1))
+                let isHeld = text[position..<end].withUnsafeBytes { repeats.holds($0) }
                 // By chance, a half may equal the other half.
                 if isHeld { _ = repeats.releaseHeld() }
-                place = end
+                position = end
             }
             #expect(!other.withUnsafeBytes { RepeatGuard.isHeld($0, after: text) })
             #expect(text.withUnsafeBytes { repeats.holds($0) })

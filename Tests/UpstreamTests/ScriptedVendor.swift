@@ -56,7 +56,7 @@ private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its
             for step in steps {
                 switch step {
                 case .text(let more): text += more
-                case .reasoning(let thought): choice.reasoning = Body(ByteBuffer(thought))
+                case .reasoning(let reasoningBlock): choice.reasoning = Body(ByteBuffer(reasoningBlock))
                 case .call(let id, let name, let arguments):
                     choice.toolCalls.append(ToolCall(id: id, name: name, arguments: arguments))
                 case .finish(let reason): choice.finish = reason
@@ -89,15 +89,15 @@ private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // 
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { steps.isEmpty ? .end : .bytes }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard let (choice, step) = steps.popLast() else { return false }
         switch step {
-        case .text(let text): withBytes(text) { take(choice, .text($0)) }
-        case .reasoning(let text): withBytes(text) { take(choice, .reasoning($0)) }
+        case .text(let text): withBytes(text) { emit(choice, .text($0)) }
+        case .reasoning(let text): withBytes(text) { emit(choice, .reasoning($0)) }
         case .call(let id, let name, let arguments):
-            withBytes(id) { id in withBytes(name) { take(choice, .toolCall(index: 0, id: id, name: $0)) } }
-            withBytes(arguments) { take(choice, .toolArguments(index: 0, $0)) }
-        case .finish(let reason): take(choice, .finish(reason, stop: nil))
+            withBytes(id) { id in withBytes(name) { emit(choice, .toolCall(index: 0, id: id, name: $0)) } }
+            withBytes(arguments) { emit(choice, .toolArguments(index: 0, $0)) }
+        case .finish(let reason): emit(choice, .finish(reason, stop: nil))
         case .failure(let kind): throw UpstreamError(kind, cause: "scripted")
         }
         return true
@@ -129,7 +129,7 @@ func hear(_ stream: any ChatAnswerStream) async -> Heard {
                 case .reasoning(let text): heard.reasoning[choice, default: ""] += text.text
                 case .toolCall(_, let id, let name): heard.calls[choice, default: []] += [id.text, name.text]
                 case .toolArguments(_, let text): heard.calls[choice, default: []].append(text.text)
-                case .signature(_, let text), .sealedThought(let text): heard.seals.append(text.text)
+                case .signature(_, let text), .encryptedReasoning(let text): heard.seals.append(text.text)
                 case .finish(let reason, _): heard.ends[choice, default: []].append(reason)
                 default: break
                 }

@@ -60,7 +60,7 @@ import Testing
         let error = error(status, body)
         #expect(error.kind == kind)
         #expect(error.retryAfterSeconds == 7)
-        #expect(error.remedy.contains(.again) == (kind == .failed && status == 400))
+        #expect(error.recovery.contains(.again) == (kind == .failed && status == 400))
     }
 
     @Test(

@@ -25,7 +25,7 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
         return .end
     }
 
-    func take(into buffer: inout ByteBuffer) {
+    func receive(into buffer: inout ByteBuffer) {
         guard let piece = pieces.popLast() else { return }
         piece.withUnsafeBytes { buffer.append($0) }
     }

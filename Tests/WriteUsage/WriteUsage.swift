@@ -9,7 +9,7 @@ enum WriteUsage {
     static func main() {
         guard CommandLine.arguments.count == 3, let rate = Int(CommandLine.arguments[2]), rate > 0 else { exit(64) }
         let log = Log(level: .warning, format: .text)
-        let settings = UsageDatabaseSettings(.folder(CommandLine.arguments[1]), days: 90, mostBytes: 1 << 30)
+        let settings = UsageDatabaseSettings(.folder(CommandLine.arguments[1]), days: 90, maxBytes: 1 << 30)
         guard let queue = try? RecordStore.database(settings, log)?.queue else { exit(1) }
         var taken = 0
         var printed = 0
@@ -21,7 +21,7 @@ enum WriteUsage {
             let milliseconds = (now.tv_sec - start.tv_sec) * 1_000 + (now.tv_nsec - start.tv_nsec) / 1_000_000
             while taken < rate * milliseconds / 1_000 {
                 taken += 1
-                queue.take(record(taken), [])
+                queue.append(record(taken), [])
             }
             if milliseconds / 100 > printed {
                 printed = milliseconds / 100

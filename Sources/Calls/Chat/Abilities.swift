@@ -37,7 +37,7 @@ public struct Abilities: OptionSet, Sendable {
     /// Options of a web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
     /// References to earlier audio responses by their ids.
-    @inlinable public static var spokenAnswers: Abilities { Abilities(rawValue: 524_288) }
+    @inlinable public static var audioReferences: Abilities { Abilities(rawValue: 524_288) }
 
     /// The abilities that can be emulated by a prompt and by parsing the output.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]

@@ -12,9 +12,9 @@ package enum AnswerEvent {
     /// The complete opaque signature of the reasoning before it, or of a tool call.
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning that only its vendor can read.
-    case sealedThought(UnsafeRawBufferPointer)
+    case encryptedReasoning(UnsafeRawBufferPointer)
     /// A comment of the event stream. It is dropped where the response is no event stream.
-    case note(UnsafeRawBufferPointer)
+    case comment(UnsafeRawBufferPointer)
     /// The end of a choice; `stop` is the stop sequence that ended it.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
     /// An unchanged chunk of the vendor, with model and id replaced, for a client of the same API. It precedes the

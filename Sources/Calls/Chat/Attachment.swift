@@ -4,14 +4,14 @@ package import Shared
 /// Content of a chat request that is not text.
 package struct Attachment: Sendable {
     package enum Kind: Sendable {
-        case picture
+        case image
         case file
         case sound
 
         /// The most attachments of this kind in one request.
         package var most: Int {
             switch self {
-            case .picture, .file: 20
+            case .image, .file: 20
             case .sound: 5
             }
         }
@@ -19,7 +19,7 @@ package struct Attachment: Sendable {
         /// The largest size of one attachment of this kind, decoded, in bytes.
         package var limitBytes: Int {
             switch self {
-            case .picture: Picture.limitBytes
+            case .image: Image.limitBytes
             case .file: 50 * 1_048_576
             case .sound: 25 * 1_048_576
             }
@@ -27,7 +27,7 @@ package struct Attachment: Sendable {
 
         fileprivate var plural: StaticString {
             switch self {
-            case .picture: "pictures"
+            case .image: "pictures"
             case .file: "files"
             case .sound: "sounds"
             }
@@ -82,13 +82,13 @@ extension Attachment {
 
     /// The tokens of an image, estimated from its dimensions if they can be read; 0 for other attachments.
     var tokens: Int {
-        guard kind == .picture else { return 0 }
-        if detail == .low { return PictureSize.lowDetailTokens }
+        guard kind == .image else { return 0 }
+        if detail == .low { return ImageSize.lowDetailTokens }
         guard case .data(let text) = source, let bytes = text.beginning(ofBytes: Self.headerBytes) else {
-            return PictureSize.unknownTokens
+            return ImageSize.unknownTokens
         }
         return bytes.withUnsafeBytes { bytes in
-            MediaType(content: bytes).flatMap { PictureSize(of: $0, bytes) }?.tokens ?? PictureSize.unknownTokens
+            MediaType(content: bytes).flatMap { ImageSize(of: $0, bytes) }?.tokens ?? ImageSize.unknownTokens
         }
     }
 }
@@ -112,13 +112,13 @@ extension [Attachment] {
     /// Marks addresses that the vendor reads itself. Addresses in Google's cloud are allowed only with the caller's own
     /// key: with a key of the relay they would open the operator's files. Throws for other cloud addresses.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
-        for place in indices {
-            guard case .address(let address) = self[place].source else { continue }
+        for position in indices {
+            guard case .address(let address) = self[position].source else { continue }
             let isInCloud = address.hasPrefix(Attachment.cloudScheme)
             if vendor.reads(address), isCallersKey || !isInCloud {
-                self[place].source = .kept(address)
+                self[position].source = .kept(address)
             } else if isInCloud {
-                throw .picture(self[place].param, "must be a data:, https: or http: URL", code: "invalid_image_url")
+                throw .image(self[position].param, "must be a data:, https: or http: URL", code: "invalid_image_url")
             }
         }
     }

@@ -9,7 +9,7 @@ package struct CallArguments: Sendable {
     private static let null = Array("null".utf8)
 
     /// Appends a chunk. Returns the bytes that can be sent now.
-    package mutating func take(_ piece: [UInt8]) -> [UInt8] {
+    package mutating func append(_ piece: [UInt8]) -> [UInt8] {
         if isOther || piece.isEmpty { return piece }
         held += piece
         guard !Self.null.starts(with: held) else { return [] }

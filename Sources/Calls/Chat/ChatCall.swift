@@ -25,20 +25,20 @@ package struct ChatCall: Sendable {
     package var hasRelayTools = false
     /// The abilities that the vendor needs for this call.
     package var needs: Abilities = []
-    private var rare: Indirect<Wishes>?
+    private var rare: Indirect<ChatOptions>?
 
     package init() {}
 
     /// The options that few calls have. They take no room in calls without them.
-    package var wishes: Wishes {
-        get { rare?.value ?? Wishes() }
+    package var chatOptions: ChatOptions {
+        get { rare?.value ?? ChatOptions() }
         set { rare = Indirect(newValue) }
     }
 
-    /// Sets `wishes` without copying them.
-    package mutating func take(_ wishes: Indirect<Wishes>) { rare = wishes }
+    /// Sets `chatOptions` without copying them.
+    package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether a field has a value that `checkWords` checks. Few calls have one.
+    /// Whether a field has a value that `checkOptionValues` checks. Few calls have one.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
@@ -47,13 +47,16 @@ package struct ChatCall: Sendable {
 
     /// Throws if a field has a value that OpenAI's API does not define. OpenAI-compatible servers may support more
     /// values.
-    package func checkWords() throws(APIError) {
-        guard let wishes = rare?.value else { return }
-        let isOfResponses = wishes.reasoning.isOfResponses
+    package func checkOptionValues() throws(APIError) {
+        guard let chatOptions = rare?.value else { return }
+        let isOfResponses = chatOptions.reasoning.isOfResponses
         let words: [(String, String?, [String])] = [
-            (isOfResponses ? "reasoning.effort" : "reasoning_effort", wishes.reasoning.effort, Wishes.efforts),
-            (isOfResponses ? "text.verbosity" : "verbosity", wishes.reasoning.verbosity, Wishes.verbosities),
-            ("service_tier", wishes.bookkeeping.serviceTier, Wishes.tiers),
+            (
+                isOfResponses ? "reasoning.effort" : "reasoning_effort", chatOptions.reasoning.effort,
+                ChatOptions.efforts
+            ),
+            (isOfResponses ? "text.verbosity" : "verbosity", chatOptions.reasoning.verbosity, ChatOptions.verbosities),
+            ("service_tier", chatOptions.bookkeeping.serviceTier, ChatOptions.tiers),
         ]
         for case (let name, let word?, let known) in words where !known.contains(where: { $0.hasSameBytes(as: word) }) {
             throw .value(name, "must be one of \(known.joined(separator: ", "))")
@@ -61,7 +64,7 @@ package struct ChatCall: Sendable {
     }
 
     /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the call was
-    /// changed. A field of its own, because reading `wishes` copies them.
+    /// changed. A field of its own, because reading `chatOptions` copies them.
     package var original: Body?
 
     /// Keeps the raw request body, also for tools that have not been read.
@@ -97,7 +100,7 @@ package struct ChatCall: Sendable {
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
         rare?.value.add(to: &estimate)
-        return max(1, estimate.tokens) + pictureTokens
+        return max(1, estimate.tokens) + imageTokens
     }
 
     /// Whether the texts are short enough to count their tokens on the loop. Counting takes up to a quarter of a
@@ -109,7 +112,7 @@ package struct ChatCall: Sendable {
 
     /// Returns the tokens of texts, tools and images, however long the texts are. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
-        textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + pictureTokens
+        textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
     /// Returns the tokens of the messages' texts, however long they are. Can be called on any thread.
@@ -121,7 +124,7 @@ package struct ChatCall: Sendable {
     }
 
     /// The estimated tokens of all images.
-    package var pictureTokens: Int { attachments.reduce(0) { $0 + $1.tokens } }
+    package var imageTokens: Int { attachments.reduce(0) { $0 + $1.tokens } }
 
     /// Returns the estimated tokens of messages, at least 1.
     package static func estimatedTokens(of messages: [ChatMessage]) -> Int {
@@ -167,13 +170,13 @@ package struct ChatCall: Sendable {
     }
 
     /// Whether the vendor gets tools, because they may be called or were called before.
-    package var bringsTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
+    package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
     /// The most tool calls that the caller accepts in one response.
-    package var mostCalls: Int {
+    package var maxCalls: Int {
         if needs.contains(.functions) { return 1 }
-        if rare?.value.toolChoice == Wishes.ToolChoice.none { return 0 }
-        return needs.contains(.tools) && wishes.parallelToolCalls == false ? 1 : .max
+        if rare?.value.toolChoice == ChatOptions.ToolChoice.none { return 0 }
+        return needs.contains(.tools) && chatOptions.parallelToolCalls == false ? 1 : .max
     }
 
     package struct WebSearch: Sendable {

@@ -21,7 +21,7 @@ package struct ChatMessage: Sendable {
         /// An attachment of the call, by its index.
         case attachment(Int)
         /// Reasoning. Its tokens are not counted: vendors drop it or do not charge for it.
-        case thought(Thought)
+        case reasoningBlock(ReasoningBlock)
     }
 
     package var role: Role
@@ -54,16 +54,16 @@ package struct ChatMessage: Sendable {
         for piece in content {
             switch piece {
             case .text(let text), .refusal(let text): joined += text
-            case .attachment, .thought: break
+            case .attachment, .reasoningBlock: break
             }
         }
         return joined
     }
 
     /// Whether the message consists of reasoning only, which only the vendor that produced it can use.
-    package var isThoughtAlone: Bool {
+    package var isReasoningOnly: Bool {
         guard !content.isEmpty, toolCalls.isEmpty else { return false }
-        return content.allSatisfy { if case .thought = $0 { true } else { false } }
+        return content.allSatisfy { if case .reasoningBlock = $0 { true } else { false } }
     }
 
     /// The size of all texts that `forEachText` emits, and of reasoning, in bytes.
@@ -73,7 +73,7 @@ package struct ChatMessage: Sendable {
             switch content[index] {
             case .text(let text), .refusal(let text): bytes += text.utf8.count
             case .attachment: break
-            case .thought(let thought): bytes += thought.bytes
+            case .reasoningBlock(let reasoningBlock): bytes += reasoningBlock.bytes
             }
         }
         for index in toolCalls.indices {
@@ -82,24 +82,24 @@ package struct ChatMessage: Sendable {
         return bytes
     }
 
-    /// Calls `take` with each text, and with the name and the arguments of each tool call.
-    package func forEachText(_ take: (String) -> Void) {
+    /// Calls `body` with each text, and with the name and the arguments of each tool call.
+    package func forEachText(_ body: (String) -> Void) {
         for piece in content {
             switch piece {
-            case .text(let text), .refusal(let text): take(text)
-            case .attachment, .thought: break
+            case .text(let text), .refusal(let text): body(text)
+            case .attachment, .reasoningBlock: break
             }
         }
         for call in toolCalls {
-            take(call.name)
-            take(call.arguments)
+            body(call.name)
+            body(call.arguments)
         }
     }
 }
 
 extension [ChatMessage.Piece] {
     /// Marks the result of a failed tool call by the text "Error: ", for vendors that have no field for failures.
-    package mutating func tellFailure() {
+    package mutating func markAsFailed() {
         if case .text(let text) = first { self[0] = .text("Error: \(text)") } else { insert(.text("Error: "), at: 0) }
     }
 }
@@ -115,7 +115,7 @@ package struct ToolCall: Sendable {
     package var signature: String?
     /// The position of the tool call. In a response: the bytes of text before it. In a message: the content parts
     /// before it. By default it comes last.
-    package var place = Int.max
+    package var position = Int.max
 
     package init(id: String?, name: String, arguments: String) {
         self.id = id

@@ -68,7 +68,7 @@ package struct ChatAnswer: PartialAnswer {
         package var text: Body?
         package var reasoning: Body?
         /// The reasoning with signatures, in order. Used in place of `reasoning`.
-        package var thoughts: [Thought] = []
+        package var reasoningBlocks: [ReasoningBlock] = []
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
         package var finish: FinishReason
@@ -82,41 +82,44 @@ package struct ChatAnswer: PartialAnswer {
 
         /// Emits the reasoning, the tool calls and the chunks of text in the order in which they came.
         package func forEachPart(
-            thought takeThought: (Thought) -> Void,
-            text takeText: (UnsafeRawBufferPointer) -> Void,
-            call takeCall: (ToolCall) -> Void
+            reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
+            text emitText: (UnsafeRawBufferPointer) -> Void,
+            call emitCall: (ToolCall) -> Void
         ) {
             let text = text?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
-            var told = 0
-            func tell(upTo place: Int) {
-                var end = min(place, text.count)
+            var reported = 0
+            func flush(upTo position: Int) {
+                var end = min(position, text.count)
                 // The text may have been changed since, so the position may be inside a character.
-                while end > told, end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
-                guard end > told else { return }
-                takeText(text[part: told..<end])
-                told = end
+                while end > reported, end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
+                guard end > reported else { return }
+                emitText(text[part: reported..<end])
+                reported = end
             }
-            forEachThoughtAndCall { thought in
-                tell(upTo: thought.textBytesBefore)
-                takeThought(thought)
+            forEachReasoningAndCall { reasoningBlock in
+                flush(upTo: reasoningBlock.textBytesBefore)
+                emitReasoning(reasoningBlock)
             } call: { call in
-                tell(upTo: call.place)
-                takeCall(call)
+                flush(upTo: call.position)
+                emitCall(call)
             }
-            tell(upTo: text.count)
+            flush(upTo: text.count)
         }
 
         /// Emits the reasoning and the tool calls in the order in which they came.
-        package func forEachThoughtAndCall(thought takeThought: (Thought) -> Void, call takeCall: (ToolCall) -> Void) {
+        package func forEachReasoningAndCall(
+            reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
+            call emitCall: (ToolCall) -> Void
+        ) {
             var next = 0
             for (index, call) in toolCalls.enumerated() {
-                while next < thoughts.count, thoughts[next].callsBefore <= index {
-                    takeThought(thoughts[next])
+                while next < reasoningBlocks.count, reasoningBlocks[next].callsBefore <= index {
+                    emitReasoning(reasoningBlocks[next])
                     next += 1
                 }
-                takeCall(call)
+                emitCall(call)
             }
-            for thought in thoughts[next...] { takeThought(thought) }
+            for reasoningBlock in reasoningBlocks[next...] { emitReasoning(reasoningBlock) }
         }
 
         package var bytes: Int {
@@ -124,7 +127,7 @@ package struct ChatAnswer: PartialAnswer {
                 + toolCalls.reduce(0) {
                     $0 + $1.name.utf8.count + $1.arguments.utf8.count + ($1.signature?.utf8.count ?? 0)
                 }
-                + thoughts.reduce(0) { $0 + $1.bytes + 64 }
+                + reasoningBlocks.reduce(0) { $0 + $1.bytes + 64 }
         }
     }
 
@@ -169,8 +172,8 @@ package struct ChatAnswer: PartialAnswer {
 package protocol ChatAnswerStream: AnyObject, Sendable {
     /// Waits for data. Returns `end` only at a proper end; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
-    /// Calls `take` with the contents of the next event that has arrived. Returns false if there is none.
-    func next(_ take: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
+    /// Calls `emit` with the contents of the next event that has arrived. Returns false if there is none.
+    func next(_ emit: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
     /// The usage that the vendor reported. It is known at the end.
     var usage: Usage? { get }
     /// Whether `usage` is always set at the end, so that no other code needs to count.

@@ -4,16 +4,16 @@ package import Engine
 package final class UnreadTools: Sendable {
     private struct State {
         var request: Body?
-        var tools: [Wishes.Tool]?
+        var tools: [ChatOptions.Tool]?
     }
 
-    private let read: @Sendable (Body) -> [Wishes.Tool]
+    private let read: @Sendable (Body) -> [ChatOptions.Tool]
     private let state = Lock(State())
 
     /// Creates the tools of a request.
     ///
     /// - Parameter read: reads the tools from the request's body.
-    package init(_ read: @escaping @Sendable (Body) -> [Wishes.Tool]) { self.read = read }
+    package init(_ read: @escaping @Sendable (Body) -> [ChatOptions.Tool]) { self.read = read }
 
     /// The body of the request, set before `tools` is used; nil once the tools have been read.
     package var request: Body? {
@@ -22,7 +22,7 @@ package final class UnreadTools: Sendable {
     }
 
     /// The tools, which are read once. Can be used on any thread.
-    package var tools: [Wishes.Tool] {
+    package var tools: [ChatOptions.Tool] {
         state.withLock { state in
             if let known = state.tools { return known }
             guard let request = state.request else { return [] }

@@ -14,7 +14,7 @@ package protocol FileProvider: AnyObject, Sendable {
     ///   - totalBytes: the size of the file; nil if it is not known yet.
     func upload(
         _ label: FileLabel,
-        _ terms: FileTerms,
+        _ terms: FileMetadata,
         totalBytes: Int?,
         by call: VendorCall
     ) throws(UpstreamError) -> any FileUpload
@@ -31,7 +31,7 @@ package protocol MediaStream: AnyObject, Sendable {
     /// Waits for more content. Returns false at the end; throws if the content was cut off.
     func more() async throws(UpstreamError) -> Bool
     /// Moves the bytes that have arrived into `buffer`, which was empty.
-    func take(into buffer: inout ByteBuffer)
+    func receive(into buffer: inout ByteBuffer)
     func stop()
 }
 
@@ -45,6 +45,6 @@ package protocol FileUpload: AnyObject, Sendable {
     /// Ends the file and waits for the vendor's name of it.
     ///
     /// - Parameter terms: the options that have become known since the upload began.
-    func finish(_ terms: FileTerms) async throws(UpstreamError) -> KeptAsset
+    func finish(_ terms: FileMetadata) async throws(UpstreamError) -> UploadedAsset
     func stop()
 }

@@ -41,7 +41,7 @@ package protocol Forwarder: AnyObject, Sendable {
         _ request: ForwardedRequest,
         for model: Model,
         by call: VendorCall
-    ) async throws(UpstreamError) -> any ForwardedAnswer
+    ) async throws(UpstreamError) -> any ForwardedResponse
 }
 
 /// A request that is forwarded to a vendor unchanged.
@@ -103,14 +103,14 @@ package protocol FormSource: AnyObject, Sendable {
     /// The total time that `next` has waited for the caller so far.
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning, with the vendor's name of the model.
-    func begin(model: String, passing fields: PassedFields)
+    func begin(model: String, passing fields: ForwardedFieldCheck)
     /// Appends the next bytes to `piece`. Returns false at the end. Throws if the caller's form is invalid or does not
     /// arrive.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 
 /// A vendor's response that is forwarded to the client.
-package protocol ForwardedAnswer: MediaStream {
+package protocol ForwardedResponse: MediaStream {
     /// The HTTP status, always one of success.
     var status: Int { get }
     var isEventStream: Bool { get }

@@ -11,7 +11,7 @@ package struct ImageCall: Sendable {
         case ratio(width: Int, height: Int)
     }
 
-    package enum Picture: Sendable {
+    package enum Image: Sendable {
         /// The URL at which the vendor can fetch the image.
         case address(String)
         case data(Body, MediaType)
@@ -26,7 +26,7 @@ package struct ImageCall: Sendable {
     /// The number of images; nil for as many as one vendor call makes.
     package var count: Int?
     /// The image that is edited or varied.
-    package var picture: Picture?
+    package var image: Image?
     /// A PNG of the image's size: white where the image is to be edited, black elsewhere.
     package var mask: Body?
     /// The size or ratio; nil if the model chooses. All options below are nil if the model chooses, too.
@@ -92,10 +92,10 @@ package protocol ImageProvider: AnyObject, Sendable {
     ///   - size: the size of the image.
     func converted(
         _ mask: Body,
-        for size: PictureSize,
+        for size: ImageSize,
         by worker: WorkQueue,
         on loop: EventLoop
-    ) async throws(MaskFlaw) -> Body
+    ) async throws(MaskError) -> Body
 }
 
 /// A call for images in its vendor's form.
@@ -105,31 +105,31 @@ package protocol PreparedImages: AnyObject, Sendable {
     /// The number of vendor calls that are needed. Each counts against the vendor's limits.
     var calls: Int { get }
     /// Whether the client gets image data rather than URLs if it does not choose.
-    var areDataByDefault: Bool { get }
+    var returnsDataByDefault: Bool { get }
     /// Whether URLs of images are available.
-    var offersAddresses: Bool { get }
+    var offersURLs: Bool { get }
     /// Uploads the images that are edited or varied. Call it once, before any image is made.
     func begin(by call: VendorCall) async throws(UpstreamError)
     /// Makes the images of one vendor call. All calls together make as many images as the client wants.
-    func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> MadeImages
+    func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> CallImages
     /// Downloads an image.
-    func load(_ file: ResultFile) async throws(UpstreamError) -> Body
+    func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body
 }
 
 /// The images that one vendor call made.
-package struct MadeImages: Sendable {
-    package let files: [ResultFile]
+package struct CallImages: Sendable {
+    package let files: [GeneratedImage]
     /// The credits that the vendor charged; nil if it did not report them.
     package let credits: Int?
 
-    package init(files: [ResultFile], credits: Int?) {
+    package init(files: [GeneratedImage], credits: Int?) {
         self.files = files
         self.credits = credits
     }
 }
 
 /// An image that a vendor made and stores for a while.
-package struct ResultFile: Sendable {
+package struct GeneratedImage: Sendable {
     /// The URL that clients get.
     package let address: String
     /// The URLs where the image may be found, the most likely one first.

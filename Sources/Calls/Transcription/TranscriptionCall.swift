@@ -45,7 +45,7 @@ package struct TranscriptionCall: Sendable {
 }
 
 /// A vendor that transcribes speech. Used on one loop.
-package protocol TranscriptionProvider: FileProvider, AssetKeeper {
+package protocol TranscriptionProvider: FileProvider, AssetUploader {
     /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
     func prepare(_ call: TranscriptionCall, for model: Model) throws(APIError) -> any PreparedTranscription
 }
@@ -55,7 +55,7 @@ package protocol PreparedTranscription: AnyObject, Sendable {
     /// Transcribes a recording.
     ///
     /// - Parameter file: the audio, which was uploaded with the same key.
-    func transcript(of file: KeptAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
+    func transcript(of file: UploadedAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
 }
 
 /// The transcript of a recording, as a vendor made it.

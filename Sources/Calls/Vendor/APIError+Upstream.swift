@@ -23,7 +23,7 @@ extension APIError {
                 type: "insufficient_quota",
                 code: "insufficient_quota"
             )
-            self.isHopeless = true
+            self.isRetryUseless = true
         case .unknownModel:
             self = .modelNotFound(model)
             self.message += " The provider does not serve this model; the operator can check PROVIDER_<NAME>_MODELS."
@@ -32,7 +32,7 @@ extension APIError {
             self.init(400, message, code: error.code, param: error.param)
         case .rateLimited:
             self.init(429, "The provider's rate limit is reached.", type: "requests", code: "rate_limit_exceeded")
-            self.retryAfterSeconds = min(error.retryAfterSeconds ?? 1, UpstreamError.longestRestSeconds)
+            self.retryAfterSeconds = min(error.retryAfterSeconds ?? 1, UpstreamError.maxCooldownSeconds)
         case .failed: self = .failed(error)
         case .unavailable where error.fault == .overloaded:
             self.init(
@@ -44,7 +44,7 @@ extension APIError {
             self.retryAfterSeconds = 2
         case .unavailable:
             self.init(503, "The provider is unavailable.", type: "server_error", code: "upstream_error")
-            self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.longestRestSeconds) }
+            self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.maxCooldownSeconds) }
         case .timedOut: self = .timedOut(error)
         case .cancelled: self = .clientLeft
         }

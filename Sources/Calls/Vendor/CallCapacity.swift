@@ -9,17 +9,17 @@ package protocol CallCapacity: AnyObject, Sendable {
     ///   - isAfterAnother: whether an earlier call of the request still holds its slot; then only the start is counted.
     ///   - patience: the minimum wait, whatever the settings say.
     ///   - end: the time at which waiting ends.
-    func take(
+    func acquire(
         for credential: Credential,
         isAfterAnother: Bool,
-        _ patience: CapacityPatience,
+        _ patience: CapacityWait,
         by end: LoopTime,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
 /// The minimum time for which a call waits for capacity, whatever the settings say.
-package enum CapacityPatience: Sendable {
+package enum CapacityWait: Sendable {
     case none
     /// Waits until an earlier start of this request has surely left the rate window.
     case ownStart
@@ -31,19 +31,19 @@ package enum CapacityPatience: Sendable {
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {
-    private var hold: Hold?
+    private var reservation: Reservation?
     private let freed: () -> Void
 
-    package init(_ hold: consuming Hold, freed: @escaping () -> Void) {
-        self.hold = consume hold
+    package init(_ reservation: consuming Reservation, freed: @escaping () -> Void) {
+        self.reservation = consume reservation
         self.freed = freed
     }
 
     /// Releases the capacity when the call has ended. Further calls have no effect.
     package func end() {
-        guard let hold = hold.take() else { return }
-        let isHeld = hold.isOpen
-        _ = consume hold
+        guard let reservation = reservation.take() else { return }
+        let isHeld = reservation.isOpen
+        _ = consume reservation
         if isHeld { freed() }
     }
 

@@ -6,7 +6,7 @@ package struct CallRecord: Sendable {
     /// The end of the call, in milliseconds since 1970.
     package let endMilliseconds: Int
     package let durationMilliseconds: Int
-    package let server: CallSheet.Server
+    package let server: CallLedger.Server
     /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
     package let key: String?
     package let usage: Usage
@@ -31,17 +31,17 @@ extension VendorCall {
     ///
     /// - Parameter sum: the usage of the calls that have succeeded so far; a shared prompt counts once in it.
     package func answered(_ usage: Usage, of sum: Usage, credits: Int?) {
-        noteFigures(of: usage)
+        recordImpossibleUsage(in: usage)
         var billed = sum
         billed.completionTokens = usage.completionTokens
         sheet.spend(usage, at: server?.price)
         sheet.answered(billed, credits: credits) { server?.credits(usage, $0) }
-        if sheet.keepsRecords { note(usage, isEstimated: usage.isEstimated, credits: credits, nil) }
+        if sheet.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
     }
 
     /// Records that the vendor reported a usage figure that cannot be true.
-    func noteFigures(of usage: Usage?) {
-        if let usage, usage.hasImpossibleFigure, let server { sheet.note(impossibleUsageOf: server) }
+    func recordImpossibleUsage(in usage: Usage?) {
+        if let usage, usage.hasImpossibleFigure, let server { sheet.record(impossibleUsageOf: server) }
     }
 
     /// Bills and records a successful call that uses no tokens.
@@ -50,41 +50,41 @@ extension VendorCall {
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
         sheet.answered(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
-        if sheet.keepsRecords { note(.nothing, credits: credits, nil) }
+        if sheet.recordsCalls { record(.nothing, credits: credits, error: nil) }
     }
 
     /// Bills and records a call that failed. `usage` is its prompt and the part of the response that was delivered.
     ///
     /// - Parameter promptTokens: the tokens of all prompts of the request if this call's prompt is one of several.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
-        noteFigures(of: usage)
+        recordImpossibleUsage(in: usage)
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
         sheet.failed(error, after: usage, billed: billed, at: server)
-        guard sheet.keepsRecords, !isNoted else { return }
+        guard sheet.recordsCalls, !isNoted else { return }
         // A vendor charges nothing for a refused call, nor for a choice that was abandoned because of the refusal.
         let isGivenUp = error.kind == .cancelled && sheet.isRefused
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp
-        note(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error)
+        record(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error: error)
     }
 
     private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
 
     /// Records the end of a call that has no record yet.
-    func noteEnd(_ error: UpstreamError?) {
-        if sheet.keepsRecords, !isNoted { note(error?.usage ?? .nothing, error) }
+    func recordEnd(_ error: UpstreamError?) {
+        if sheet.recordsCalls, !isNoted { record(error?.usage ?? .nothing, error: error) }
     }
 
     /// Records that the vendor refused the call with this status. The call is then repeated in another form.
-    func noteRefusal(status: Int) {
-        if sheet.keepsRecords { note(.nothing, status: status, "the vendor answered \(status)") }
+    func recordRefusal(status: Int) {
+        if sheet.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }
 
-    private func note(
+    private func record(
         _ usage: Usage,
         isEstimated: Bool = false,
         credits: Int? = nil,
-        _ error: UpstreamError?
+        error: UpstreamError?
     ) {
         // The call was refused before any vendor was called.
         if let error, error.refusal != nil, error.status == nil, !error.isCut {
@@ -92,19 +92,19 @@ extension VendorCall {
             return
         }
         let status = error == nil ? 200 : error?.status
-        note(usage, isEstimated: isEstimated, credits: credits, status: status, error.map(loggedCause))
+        record(usage, isEstimated: isEstimated, credits: credits, status: status, error: error.map(loggedCause))
     }
 
-    private func note(
+    private func record(
         _ usage: Usage,
         isEstimated: Bool = false,
         credits: Int? = nil,
         status: Int?,
-        _ error: String?
+        error: String?
     ) {
         isNoted = true
         guard let server else { return }
-        sheet.note(
+        sheet.record(
             CallRecord(
                 endMilliseconds: Timestamp.now(),
                 durationMilliseconds: loop.now.milliseconds(since: startedAt),

@@ -26,9 +26,9 @@ package struct UpstreamError: Error {
         package var cause: String
         package var retryAfterSeconds: Int?
         /// The cooldown of the provider's model, in seconds; nil if the model may still serve other calls.
-        package var modelRestSeconds: Int?
+        package var modelCooldownSeconds: Int?
         /// The recovery options that may help.
-        package var remedy: Remedy
+        package var recovery: RecoveryOptions
         /// Whether the call must not be retried because part of it has already been consumed.
         package var isFinal = false
         /// The vendor's own error code, if it may be shown to clients.
@@ -65,42 +65,42 @@ package struct UpstreamError: Error {
         fileprivate var isOfBusyRelay = false
     }
     /// The recovery options after a failure; empty if nothing helps.
-    package struct Remedy: OptionSet, Sendable {
+    package struct RecoveryOptions: OptionSet, Sendable {
         package let rawValue: UInt8
 
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// Retry the same call, because the vendor itself calls the failure transient.
-        package static let again = Remedy(rawValue: 1)
+        package static let again = RecoveryOptions(rawValue: 1)
         /// Upload the files that the request refers to again, then retry: the vendor may have deleted them.
-        package static let reload = Remedy(rawValue: 2)
+        package static let reload = RecoveryOptions(rawValue: 2)
         /// Try another key of the same provider.
-        package static let nextKey = Remedy(rawValue: 4)
+        package static let nextKey = RecoveryOptions(rawValue: 4)
         /// Try another model or provider.
-        package static let elsewhere = Remedy(rawValue: 8)
+        package static let elsewhere = RecoveryOptions(rawValue: 8)
         /// Prepare the call again with emulation: the vendor lacks an ability, and the relay now knows it.
-        package static let emulation = Remedy(rawValue: 16)
+        package static let emulation = RecoveryOptions(rawValue: 16)
         /// Ask for tools and the output format in the prompt: the response did not have the requested format.
-        package static let asText = Remedy(rawValue: 32)
+        package static let asText = RecoveryOptions(rawValue: 32)
     }
     private var fields: Indirect<Fields>
 
     package init(_ kind: Kind, message: String = "", cause: String) {
-        fields = Indirect(Fields(kind: kind, message: message, cause: cause, remedy: kind.remedy))
+        fields = Indirect(Fields(kind: kind, message: message, cause: cause, recovery: kind.recovery))
     }
 
     /// Creates the error for a request that was found invalid only when a vendor was about to be called. No recovery
     /// helps.
     package init(refusing refusal: APIError) {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
-        self.remedy = []
+        self.recovery = []
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
     /// Creates the error for a candidate that cannot serve the call. Another candidate may be able to.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
-        if refusal.status < 499 { self.remedy = .elsewhere }
+        if refusal.status < 499 { self.recovery = .elsewhere }
     }
 
     package init(_ error: TransportError) {
@@ -113,46 +113,46 @@ package struct UpstreamError: Error {
         self.init(kind, cause: error.kind == .late ? Self.tooLate : error.cause)
         fields.value.transport = error
         // The relay is out of memory, so no candidate's response would fit.
-        if error.kind == .overloaded { self.remedy = [] }
+        if error.kind == .overloaded { self.recovery = [] }
     }
 
     /// Creates the error for a call that the relay itself has no time for. No candidate failed, and none could do
     /// better.
     package init(ofBusyRelay cause: String) {
         self.init(.unavailable, cause: cause)
-        self.remedy = []
+        self.recovery = []
         self.refusal = .tooMuchWork
         fields.value.isOfBusyRelay = true
     }
 
-    /// The cause of a failure that `CallSheet.endsAt` caused.
+    /// The cause of a failure that `CallLedger.endsAt` caused.
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
 
     /// The cooldown for the key of the call; nil if the key needs none.
-    package var rest: Rest? {
+    package var cooldown: Cooldown? {
         switch kind {
         case .badKey: .fixed(seconds: 300)
         case .forbidden:
-            self.isOfModel ? nil : self.retryAfterSeconds.map { .told(seconds: $0) } ?? .fixed(seconds: 300)
+            self.isOfModel ? nil : self.retryAfterSeconds.map { .reported(seconds: $0) } ?? .fixed(seconds: 300)
         case .outOfCredit:
-            self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 300, toSeconds: 3_600)
+            self.retryAfterSeconds.map { .reported(seconds: $0) } ?? .doubling(fromSeconds: 300, toSeconds: 3_600)
         case .rateLimited where self.isOfModel: nil
         case .rateLimited:
-            self.retryAfterSeconds.map { .told(seconds: $0) } ?? .doubling(fromSeconds: 1, toSeconds: 60)
-        case .unavailable: self.retryAfterSeconds.map { .told(seconds: $0) }
+            self.retryAfterSeconds.map { .reported(seconds: $0) } ?? .doubling(fromSeconds: 1, toSeconds: 60)
+        case .unavailable: self.retryAfterSeconds.map { .reported(seconds: $0) }
         case .unknownModel, .badRequest, .failed, .timedOut, .cancelled: nil
         }
     }
 
     /// The longest cooldown, whatever a vendor reports.
-    package static let longestRestSeconds = 86_400
+    package static let maxCooldownSeconds = 86_400
 
-    package enum Rest: Sendable, Equatable {
+    package enum Cooldown: Sendable, Equatable {
         case fixed(seconds: Int)
         /// The time that the vendor reported.
-        case told(seconds: Int)
+        case reported(seconds: Int)
         /// Exponential backoff: each consecutive failure doubles the cooldown.
         case doubling(fromSeconds: Int, toSeconds: Int)
     }
@@ -184,7 +184,7 @@ extension UpstreamError {
     }
 
     /// Whether the call failed because no capacity was free.
-    package var isOfCapacity: Bool { self.refusal?.isOfCapacity ?? false }
+    package var isCapacityShortage: Bool { self.refusal?.isCapacityShortage ?? false }
 
     package var fault: UpstreamFault {
         switch fields.value.transport?.kind {
@@ -208,7 +208,7 @@ extension UpstreamError {
 }
 
 extension UpstreamError.Kind {
-    fileprivate var remedy: UpstreamError.Remedy {
+    fileprivate var recovery: UpstreamError.RecoveryOptions {
         switch self {
         case .failed, .unavailable, .unknownModel, .timedOut: .elsewhere
         case .badKey, .forbidden, .outOfCredit, .rateLimited: [.nextKey, .elsewhere]

@@ -6,12 +6,12 @@ import Shared
 /// `@unchecked`: used on its request's loop only.
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
-    package let sheet: CallSheet
+    package let sheet: CallLedger
     /// The server that is called; nil if it is the sheet's.
-    private let ownServer: CallSheet.Server?
+    private let ownServer: CallLedger.Server?
     package let loop: EventLoop
     /// The provider's keys, for their cooldowns; nil if the key is the caller's or no key is needed.
-    private let keys: (any KeyRests)?
+    private let keys: (any KeyCooldowns)?
     /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
     private(set) var startedAt: LoopTime
@@ -28,10 +28,10 @@ package final class VendorCall: @unchecked Sendable {
 
     package init(
         _ credential: Credential,
-        of server: CallSheet.Server? = nil,
-        billing sheet: CallSheet,
+        of server: CallLedger.Server? = nil,
+        billing sheet: CallLedger,
         on loop: EventLoop,
-        with keys: (any KeyRests)? = nil,
+        with keys: (any KeyCooldowns)? = nil,
         within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
@@ -46,11 +46,11 @@ package final class VendorCall: @unchecked Sendable {
     package var key: String { credential.key }
 
     /// The server that is called; nil if it is not known.
-    var server: CallSheet.Server? { ownServer ?? sheet.server }
+    var server: CallLedger.Server? { ownServer ?? sheet.server }
 
     /// Makes a call for a provider that only helps, such as one that transcribes audio. The sheet's server stays the
     /// provider that responds. The new call takes over the rate permit of this one.
-    package func helping() -> VendorCall {
+    package func makeHelperCall() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
         isStartUsed = true
@@ -60,33 +60,33 @@ package final class VendorCall: @unchecked Sendable {
     /// Makes one more call for the same response, after this one has ended.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
-        sheet.forgetRefusal()
+        sheet.clearRefusal()
         return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
     }
 
     /// Prepares to repeat a call in another form after the vendor refused it.
     ///
     /// - Parameter status: the HTTP status of the refusal.
-    package func beginAgain(after status: Int) async throws(UpstreamError) {
-        noteRefusal(status: status)
+    package func prepareRepeat(after status: Int) async throws(UpstreamError) {
+        recordRefusal(status: status)
         try await restart()
     }
 
     /// Prepares to repeat a failed call at another location or in another form.
-    package func beginAgain(after error: UpstreamError) async throws(UpstreamError) {
-        noteEnd(error)
+    package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
+        recordEnd(error)
         do throws(UpstreamError) {
             try await restart(after: error)
         } catch let shortage {
             // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
-            throw error.rest == nil ? error : shortage
+            throw error.cooldown == nil ? error : shortage
         }
     }
 
     /// Prepares to request the next part of a response that the vendor delivered in part. The usage of all parts is
     /// reported with the last one.
     package func goOn() async throws(UpstreamError) {
-        noteEnd(nil)
+        recordEnd(nil)
         try await restart()
     }
 
@@ -96,7 +96,7 @@ package final class VendorCall: @unchecked Sendable {
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
         if let used = error?.usage {
-            noteFigures(of: used)
+            recordImpossibleUsage(in: used)
             sheet.lost(used, at: server)
         }
         isNoted = false
@@ -125,9 +125,9 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Acquires capacity for one more concurrent call; nil if there is none now. End the returned capacity when the
     /// call ends.
-    package func besideNow() async -> HeldCapacity? {
+    package func reserveConcurrentCall() async -> HeldCapacity? {
         guard
-            let held = try? await capacity?.take(
+            let held = try? await capacity?.acquire(
                 for: credential,
                 isAfterAnother: false,
                 .none,
@@ -141,9 +141,9 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Counts the start of one more call that uses the slot of an ended one. Throws an error that allows another key or
     /// provider to be tried.
-    package func follow(_ patience: CapacityPatience = .none) async throws(UpstreamError) {
+    package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
-            _ = try await capacity?.take(
+            _ = try await capacity?.acquire(
                 for: credential,
                 isAfterAnother: true,
                 patience,
@@ -152,7 +152,7 @@ package final class VendorCall: @unchecked Sendable {
             )
         } catch {
             var error = error
-            if !Task.isCancelled { error.remedy = [.nextKey, .elsewhere] }
+            if !Task.isCancelled { error.recovery = [.nextKey, .elsewhere] }
             throw error
         }
     }
@@ -162,7 +162,7 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Records the end of a successful call that is not billed, such as a file call.
     package func ended() {
-        noteEnd(nil)
+        recordEnd(nil)
         served()
     }
 
@@ -172,7 +172,7 @@ package final class VendorCall: @unchecked Sendable {
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = located(error)
         if error.credential == nil { error.credential = credential }
-        noteEnd(error)
+        recordEnd(error)
         keys?.failed(credential, error, begun: startedAt, at: loop.now)
         return error
     }
@@ -201,8 +201,8 @@ package final class VendorCall: @unchecked Sendable {
     /// Returns after a pause if retrying the same call may help and there is capacity; else throws the failure. For
     /// code that avoids the cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        guard error.remedy.contains(.again), loop.now < sheet.repeatsEndAt else { throw error }
-        noteEnd(error)
+        guard error.recovery.contains(.again), loop.now < sheet.repeatsEndAt else { throw error }
+        recordEnd(error)
         await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt.nanoseconds(since: loop.now)))
         do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }
     }

@@ -21,7 +21,7 @@ final class ConnectionPool: TimerTarget {
     private var heldBytes = 0
     private lazy var timer = Timer(self)
     private var isArmed = false
-    private let rush: Rush
+    private let rush: PeakMemoryTrimmer
 
     /// The key of an origin's connections. Streams have connections of their own, because libcurl searches all
     /// connections of a multi for each read.
@@ -44,13 +44,13 @@ final class ConnectionPool: TimerTarget {
         self.client = client
         self.maxOpen = maxOpen
         budget = client.budget
-        rush = Rush(client.loop)
+        rush = PeakMemoryTrimmer(client.loop)
         wholeMultis = CurlMultis(client, most: Self.connectionsPerMulti)
         streamMultis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
 
     /// Returns the connections that can carry calls of this form.
-    func connections(for form: borrowing DirectForm, isStreamed: Bool) -> OriginConnections {
+    func connections(for form: borrowing DirectRequestTemplate, isStreamed: Bool) -> OriginConnections {
         if let lastFound, lastFound.key.isStreamed == isStreamed, lastFound.key.origin == form.origin {
             return lastFound
         }
@@ -109,7 +109,7 @@ final class ConnectionPool: TimerTarget {
         let wanted = idleBytes + bytes
         guard let budget, wanted > heldBytes else { return true }
         let step = max(Self.stepBytes, wanted - heldBytes)
-        guard heldBytes + step <= budget.idleConnectionBytes, budget.take(step, isLarge: false) else { return false }
+        guard heldBytes + step <= budget.idleConnectionBytes, budget.reserve(step, isLarge: false) else { return false }
         heldBytes += step
         return true
     }

@@ -4,7 +4,7 @@ import Glibc
 /// Passes received bytes to the transfer: libcurl's write callback.
 ///
 /// - Parameter bytes: valid during the call only.
-func takeBytes(
+func deliverBytes(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
     count: Int,
@@ -15,7 +15,7 @@ func takeBytes(
 }
 
 /// Passes one line of the head to the transfer: libcurl's header callback.
-func takeHeader(
+func deliverHeader(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
     count: Int,

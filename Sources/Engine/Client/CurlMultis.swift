@@ -23,7 +23,7 @@ final class CurlMultis {
     /// Removes a multi without handles if there are others. Otherwise their connections would pile up after a peak of
     /// load.
     func isIdle(_ multi: CurlMulti) {
-        guard multis.count > 1, let place = multis.firstIndex(where: { $0 === multi }) else { return }
-        multis.remove(at: place)
+        guard multis.count > 1, let position = multis.firstIndex(where: { $0 === multi }) else { return }
+        multis.remove(at: position)
     }
 }

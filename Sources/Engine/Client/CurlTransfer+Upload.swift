@@ -4,7 +4,7 @@ extension CurlTransfer: UpstreamUpload {
     /// Sets the options of an upload on a new handle, which is never reused. An upload always opens a new connection: a
     /// kept one may turn out to be dead, and the part of the body that was already read cannot be sent again. Returns
     /// false if libcurl refuses an option.
-    func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: Outgoing) -> Bool {
+    func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
             relay_curl_set_call(easy, CURLOPT_READFUNCTION, giveBytes),
@@ -12,7 +12,7 @@ extension CurlTransfer: UpstreamUpload {
             relay_curl_set_seek(easy, rewindBody, this),
             relay_curl_set_before(easy, beforeRequest, this),
             relay_curl_set_long(easy, CURLOPT_FRESH_CONNECT, 1),
-            relay_curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, Outgoing.curlBytes),
+            relay_curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, UploadBody.curlBytes),
             relay_curl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.totalBytes ?? -1)),
         ]
         outgoing = body
@@ -44,7 +44,7 @@ extension CurlTransfer: UpstreamUpload {
         if let outgoing, takesBody {
             if outgoing.end() {
                 resumeBody()
-                limitAnew()
+                restartTimeLimit()
             } else {
                 breakOff()
             }
@@ -57,7 +57,7 @@ extension CurlTransfer: UpstreamUpload {
         countPause()
         outgoing.isPaused = false
         handle.multi?.resume(handle)
-        limitAnew()
+        restartTimeLimit()
     }
 
     /// Excludes the time in which the upload waited for more of the body from the total time.
@@ -78,14 +78,14 @@ extension CurlTransfer: UpstreamUpload {
 
     func give(into room: UnsafeMutableRawBufferPointer) -> Int {
         guard let outgoing, failure == nil else { return Int(CURL_READFUNC_ABORT) }
-        let count = outgoing.take(into: room)
+        let count = outgoing.read(into: room)
         if count == 0, outgoing.isOpen {
             outgoing.isPaused = true
             outgoing.pausedAt = loop.now
-            limitAnew()
+            restartTimeLimit()
             return Int(CURL_READFUNC_PAUSE)
         }
-        limitAnew()
+        restartTimeLimit()
         if !outgoing.isFull { waiter.wake() }
         return count
     }

@@ -5,7 +5,7 @@ import CCurl
 /// `@unchecked`: only its loop's thread uses it.
 final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
     private let origin: OriginConnections
-    private let form: DirectForm
+    private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
     /// Whether the connection served another call before.
     private var isKept = false
@@ -15,7 +15,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
-    private var answer = AnswerDecoder()
+    private var answer = ResponseDecoder()
     private var isKeepAlive = false
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
@@ -23,7 +23,12 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// The largest body that is copied behind the head and sent with it.
     private static let joinedBytes = 16_384
 
-    init(_ call: borrowing UpstreamCall, _ form: borrowing DirectForm, _ pool: ConnectionPool, isStreamed: Bool) {
+    init(
+        _ call: borrowing UpstreamCall,
+        _ form: borrowing DirectRequestTemplate,
+        _ pool: ConnectionPool,
+        isStreamed: Bool
+    ) {
         origin = pool.connections(for: form, isStreamed: isStreamed)
         self.form = copy form
         super.init(client: pool.client, isStreamed: isStreamed)
@@ -34,9 +39,9 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func compose(_ call: borrowing UpstreamCall) {
         let count = call.body?.bytes.count ?? 0
         let isJoined = count <= Self.joinedBytes
-        _ = request.reserve(form.place.count + call.headers.lines.count + 128 + (isJoined ? count : 0))
+        _ = request.reserve(form.position.count + call.headers.lines.count + 128 + (isJoined ? count : 0))
         request.append(call.isDeletion ? "DELETE" : call.body == nil ? "GET" : "POST")
-        form.place.withUnsafeBytes { request.append($0) }
+        form.position.withUnsafeBytes { request.append($0) }
         call.headers.lines.withUnsafeBytes { request.append($0) }
         guard let body = call.body else { return request.append("\r\n") }
         if !call.headers.hasContentType { request.append("Content-Type: application/x-www-form-urlencoded\r\n") }
@@ -52,7 +57,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             kept.user = self
             connection = kept
             isKept = true
-            limitAnew()
+            restartTimeLimit()
             send()
             return true
         }
@@ -64,7 +69,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             return false
         }
         connection = new
-        limitAnew()
+        restartTimeLimit()
         return true
     }
 
@@ -87,7 +92,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     override func clear() {
         request.release()
         body = nil
-        answer = AnswerDecoder()
+        answer = ResponseDecoder()
         super.clear()
     }
 
@@ -134,8 +139,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
                 return
             case .bytes(let count):
                 isAnswered = true
-                do throws(MalformedAnswer) {
-                    try take(UnsafeRawBufferPointer(rebasing: room[..<count]))
+                do throws(MalformedResponse) {
+                    try receive(UnsafeRawBufferPointer(rebasing: room[..<count]))
                 } catch {
                     return brokeOff(CURLE_WEIRD_SERVER_REPLY)
                 }
@@ -147,10 +152,10 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    private func take(_ bytes: UnsafeRawBufferPointer) throws(MalformedAnswer) {
+    private func receive(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
         let before = received.count
         guard hasRoom(for: bytes.count) else { return refuse() }
-        try answer.take(bytes, into: &received) { begin($0, $1) }
+        try answer.consume(bytes, into: &received) { begin($0, $1) }
         guard isWithinLimit() else { return refuse() }
         if isUnwanted {
             received.removeAll()
@@ -173,7 +178,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Takes over the response's head.
     ///
     /// - Parameter bytes: the bytes of the head.
-    private func begin(_ answer: AnswerHead, _ bytes: UnsafeRawBufferPointer) {
+    private func begin(_ answer: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
         isHeadComplete = true
         isKeepAlive = answer.isKeepAlive
         let type = bytes[part: answer.contentType.range]

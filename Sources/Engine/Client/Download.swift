@@ -2,7 +2,7 @@ import CCurl
 
 /// A download of one document over HTTP. It blocks, so use it at the start of the process or on a thread of its own.
 package struct Download: Sendable {
-    package enum Outcome: Sendable {
+    package enum DownloadResult: Sendable {
         /// - Parameter tag: the document's `ETag`; nil if it has none.
         case document([UInt8], tag: String?)
         /// The document still has the given tag.
@@ -43,22 +43,22 @@ package struct Download: Sendable {
     /// Downloads the document. Blocks.
     ///
     /// - Parameter tag: the tag of the known document; nil if none is known.
-    package func get(unless tag: String? = nil) -> Outcome {
+    package func get(unless tag: String? = nil) -> DownloadResult {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }
-        let received = Received()
+        let received = ReceivedDocument()
         let headers = UpstreamHeaders(
             ["User-Agent: \(agent)", "Accept: */*"] + (tag.map { ["If-None-Match: \($0)"] } ?? [])
         )
-        var place = url
+        var position = url
         for _ in 0...Self.redirects {
             let code = withExtendedLifetime(headers) { () -> CURLcode in
-                let failed = prepare(easy, place, headers, received).first { $0 != CURLE_OK }
+                let failed = prepare(easy, position, headers, received).first { $0 != CURLE_OK }
                 return failed ?? curl_easy_perform(easy)
             }
             guard let next = target(of: easy, code) else { return outcome(of: easy, code, received, tag) }
-            if let problem = problem(from: place, to: next) { return .failed(problem) }
-            place = next
+            if let problem = problem(from: position, to: next) { return .failed(problem) }
+            position = next
         }
         return .failed("the URL redirects more than \(Self.redirects) times")
     }
@@ -89,9 +89,9 @@ package struct Download: Sendable {
     private func outcome(
         of easy: UnsafeMutableRawPointer,
         _ code: CURLcode,
-        _ received: Received,
+        _ received: ReceivedDocument,
         _ tag: String?
-    ) -> Outcome {
+    ) -> DownloadResult {
         if received.isTooLong { return .failed("the document is larger than 1 MB") }
         guard code == CURLE_OK else { return .failed(String(cString: curl_easy_strerror(code))) }
         var status = 0
@@ -107,7 +107,7 @@ package struct Download: Sendable {
         _ easy: UnsafeMutableRawPointer,
         _ url: String,
         _ headers: UpstreamHeaders,
-        _ received: Received
+        _ received: ReceivedDocument
     ) -> [CURLcode] {
         let this = Unmanaged.passUnretained(received).toOpaque()
         var codes = [
@@ -117,9 +117,9 @@ package struct Download: Sendable {
             relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
             relay_curl_set_text(easy, CURLOPT_PROXY, proxy),
             relay_curl_set_pointer(easy, CURLOPT_HTTPHEADER, headers.list),
-            relay_curl_set_call(easy, CURLOPT_WRITEFUNCTION, takeDocument),
+            relay_curl_set_call(easy, CURLOPT_WRITEFUNCTION, deliverDocument),
             relay_curl_set_pointer(easy, CURLOPT_WRITEDATA, this),
-            relay_curl_set_call(easy, CURLOPT_HEADERFUNCTION, takeDocumentHeader),
+            relay_curl_set_call(easy, CURLOPT_HEADERFUNCTION, deliverDocumentHeader),
             relay_curl_set_pointer(easy, CURLOPT_HEADERDATA, this),
         ]
         if let certificateFile { codes.append(relay_curl_set_text(easy, CURLOPT_CAINFO, certificateFile)) }
@@ -127,18 +127,18 @@ package struct Download: Sendable {
     }
 
     /// The response as it arrives.
-    fileprivate final class Received {
+    fileprivate final class ReceivedDocument {
         var bytes: [UInt8] = []
         var tag: String?
         var isTooLong = false
 
-        func take(_ more: UnsafeRawBufferPointer) -> Bool {
+        func append(_ more: UnsafeRawBufferPointer) -> Bool {
             isTooLong = bytes.count + more.count > Download.limitBytes
             if !isTooLong { bytes += more }
             return !isTooLong
         }
 
-        func take(line: UnsafeRawBufferPointer) {
+        func append(line: UnsafeRawBufferPointer) {
             // After a redirect, only the last response counts.
             if line.hasPrefix("HTTP/") {
                 tag = nil
@@ -152,23 +152,23 @@ package struct Download: Sendable {
     }
 }
 
-private func takeDocument(
+private func deliverDocument(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
-    received(bytes, unit * count, context) { $0.take($1) ? $1.count : 0 }
+    received(bytes, unit * count, context) { $0.append($1) ? $1.count : 0 }
 }
 
-private func takeDocumentHeader(
+private func deliverDocumentHeader(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
     received(bytes, unit * count, context) {
-        $0.take(line: $1)
+        $0.append(line: $1)
         return $1.count
     }
 }
@@ -177,9 +177,9 @@ private func received(
     _ bytes: UnsafeMutablePointer<CChar>?,
     _ count: Int,
     _ context: UnsafeMutableRawPointer?,
-    _ take: (Download.Received, UnsafeRawBufferPointer) -> Int
+    _ append: (Download.ReceivedDocument, UnsafeRawBufferPointer) -> Int
 ) -> Int {
     guard let bytes, let context else { return 0 }
-    let received = Unmanaged<Download.Received>.fromOpaque(context).takeUnretainedValue()
-    return take(received, UnsafeRawBufferPointer(start: bytes, count: count))
+    let received = Unmanaged<Download.ReceivedDocument>.fromOpaque(context).takeUnretainedValue()
+    return append(received, UnsafeRawBufferPointer(start: bytes, count: count))
 }

@@ -7,7 +7,7 @@ package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
     /// The fixed parts of requests in the relay's own HTTP; nil if calls use libcurl's HTTP.
-    let form: DirectForm?
+    let form: DirectRequestTemplate?
 
     /// Parses a URL. Returns nil if libcurl does not accept it.
     package init?(_ url: String, _ options: EndpointOptions) {
@@ -18,7 +18,7 @@ package final class Endpoint: @unchecked Sendable {
         }
         self.url = handle
         self.options = options
-        form = DirectForm(handle, options)
+        form = DirectRequestTemplate(handle, options)
     }
 
     deinit { curl_url_cleanup(url) }
@@ -87,12 +87,12 @@ private func urlPart(
 }
 
 /// The parts of a request that are the same for all calls to an endpoint, for the relay's own HTTP.
-struct DirectForm: Sendable {
+struct DirectRequestTemplate: Sendable {
     /// The key of the connection. It is equal for endpoints whose calls may share a connection.
     let origin: String
     let hasTLS: Bool
     /// The bytes after the method: target, version and host.
-    let place: [UInt8]
+    let position: [UInt8]
 
     /// Returns nil if calls need libcurl's HTTP.
     init?(_ url: OpaquePointer, _ options: EndpointOptions) {
@@ -110,7 +110,7 @@ struct DirectForm: Sendable {
         let isUsualPort = port == (hasTLS ? "443" : "80")
         let hostField = isUsualPort ? host : "\(host):\(port)"
         origin = "\(scheme)://\(host):\(port) \(options.proxy) \(options.certificateFile ?? "")"
-        place = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)
+        position = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)
     }
 }
 
@@ -123,7 +123,7 @@ package struct EndpointOptions: Sendable {
     package var totalMilliseconds = 3_600_000
     package var isHTTP2 = false
     /// The largest body of a response that is received whole.
-    package var answerLimitBytes = 16_777_216
+    package var responseLimitBytes = 16_777_216
     /// A proxy's URL; empty if there is none. The environment's proxy is never used.
     package var proxy = ""
     /// A file of certificates that are trusted besides the system's; nil if there is none.

@@ -7,7 +7,7 @@
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
     private let client: CurlClient
-    private let terms: Terms
+    private let terms: FetchConditions
     private let headers: UpstreamHeaders
     private var running = 0
 
@@ -17,7 +17,7 @@ package final class Fetcher: @unchecked Sendable {
     private static let urlLimitBytes = 8_192
 
     /// The options of all fetches.
-    package struct Terms: Sendable {
+    package struct FetchConditions: Sendable {
         /// The allowed schemes, of `https` and `http`.
         let schemes: [String]
         /// The name of this program that servers see.
@@ -41,7 +41,7 @@ package final class Fetcher: @unchecked Sendable {
     }
 
     /// - Parameter client: a client that has an address rule.
-    package init(_ terms: Terms, _ client: CurlClient) {
+    package init(_ terms: FetchConditions, _ client: CurlClient) {
         self.client = client
         self.terms = terms
         headers = UpstreamHeaders(["User-Agent: \(terms.agent)", "Accept: */*"])
@@ -79,7 +79,7 @@ package final class Fetcher: @unchecked Sendable {
         options.idleMilliseconds = milliseconds
         options.totalMilliseconds = milliseconds
         options.certificateFile = terms.certificateFile
-        options.answerLimitBytes = limitBytes
+        options.responseLimitBytes = limitBytes
         guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options),
             endpoint.isPlain(terms.schemes)
         else {

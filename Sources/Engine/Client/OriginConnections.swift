@@ -68,34 +68,34 @@ final class OriginConnections {
 /// Idle connections in the order in which they became idle. Each operation takes constant time on average.
 struct IdleConnections {
     /// The connections; nil where one was removed.
-    private var places: [UpstreamConnection?] = []
+    private var positions: [UpstreamConnection?] = []
     /// The number of empty entries at the beginning.
     private var emptyCount = 0
-    /// The number of entries that were removed from the front of `places`.
+    /// The number of entries that were removed from the front of `positions`.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {
-        connection.idlePlace = goneCount + places.count
-        places.append(connection)
+        connection.idlePlace = goneCount + positions.count
+        positions.append(connection)
     }
 
     mutating func takeLatest() -> UpstreamConnection? {
-        while let latest = places.popLast() {
-            emptyCount = min(emptyCount, places.count)
+        while let latest = positions.popLast() {
+            emptyCount = min(emptyCount, positions.count)
             if let latest { return latest }
         }
         return nil
     }
 
     mutating func remove(_ connection: UpstreamConnection) {
-        places[connection.idlePlace - goneCount] = nil
-        while emptyCount < places.count, places[emptyCount] == nil { emptyCount += 1 }
-        guard emptyCount >= 64, emptyCount * 2 >= places.count else { return }
-        places.removeFirst(emptyCount)
+        positions[connection.idlePlace - goneCount] = nil
+        while emptyCount < positions.count, positions[emptyCount] == nil { emptyCount += 1 }
+        guard emptyCount >= 64, emptyCount * 2 >= positions.count else { return }
+        positions.removeFirst(emptyCount)
         goneCount += emptyCount
         emptyCount = 0
     }
 
     /// The connection that has been idle longest; nil if there is none.
-    var oldest: UpstreamConnection? { emptyCount < places.count ? places[emptyCount] : nil }
+    var oldest: UpstreamConnection? { emptyCount < positions.count ? positions[emptyCount] : nil }
 }

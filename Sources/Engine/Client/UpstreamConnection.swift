@@ -45,7 +45,12 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private var watched: UInt32 = 0
     private var isClosed = false
 
-    init?(to endpoint: Endpoint, _ form: DirectForm, for user: any ConnectionUser, _ origin: OriginConnections) {
+    init?(
+        to endpoint: Endpoint,
+        _ form: DirectRequestTemplate,
+        for user: any ConnectionUser,
+        _ origin: OriginConnections
+    ) {
         let client = origin.pool.client
         guard let handle = CurlHandle(client, isConnection: true) else { return nil }
         self.handle = handle

@@ -13,7 +13,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var isHeadComplete = false
     var received = ByteBuffer()
     /// The reserved memory of a response that is kept whole.
-    private var answerHold: MemoryHold?
+    private var answerHold: MemoryReservation?
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
@@ -33,7 +33,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// measures the total time.
     private var totalAt = LoopTime.distantFuture
     /// The deadline for the response to begin; nil if `totalAt` is the end of the total time.
-    private var deadline: (any AnswerDeadline)?
+    private var deadline: (any ResponseDeadline)?
 
     /// The most bytes of a stream that wait for its reader before the vendor is paused.
     static let streamLimitBytes = 16_384
@@ -67,7 +67,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Start and end
 
-    func start(at endpoint: Endpoint, by deadline: (any AnswerDeadline)? = nil) {
+    func start(at endpoint: Endpoint, by deadline: (any ResponseDeadline)? = nil) {
         startedAt = loop.now
         self.endpoint = endpoint
         totalAt = wholeAt
@@ -168,7 +168,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
 
     /// Restarts the vendor's time limit.
-    func limitAnew() {
+    func restartTimeLimit() {
         guard let options = endpoint?.options else { return }
         limit(after: hasBegun ? options.idleMilliseconds : options.firstByteMilliseconds)
     }
@@ -178,7 +178,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         arm(at: nextDeadline)
     }
 
-    func unlimit() { limitAt = .distantFuture }
+    func clearTimeLimit() { limitAt = .distantFuture }
 
     /// The time at which `timerFired` must be called.
     var nextDeadline: LoopTime { min(limitAt, silenceAt, totalAt) }
@@ -217,7 +217,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     /// Returns whether the response, with `count` more bytes, is within its limit. Otherwise the call has failed.
     func isWithinLimit(with count: Int = 0) -> Bool {
-        guard !isStreamed, received.count + count > endpoint?.options.answerLimitBytes ?? 0 else { return true }
+        guard !isStreamed, received.count + count > endpoint?.options.responseLimitBytes ?? 0 else { return true }
         failure = TransportError(.tooLarge, at: named)
         return false
     }
@@ -237,7 +237,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Handles bytes of the body that were added to `received`.
     func hasReceived() {
         hasBegun = true
-        limitAnew()
+        restartTimeLimit()
         if isStreamed { waiter.wake() }
     }
 
@@ -265,11 +265,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         throw error(finished)
     }
 
-    func take(into buffer: inout ByteBuffer) {
+    func receive(into buffer: inout ByteBuffer) {
         swap(&buffer, &received)
         guard isPaused else { return }
         isPaused = false
-        limitAnew()
+        restartTimeLimit()
         resume()
     }
 }

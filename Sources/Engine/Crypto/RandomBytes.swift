@@ -6,7 +6,7 @@ import Glibc
 /// `@unchecked`: used by one thread at a time: an event loop's, or the holder of its owner's lock.
 package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
-    private var place = capacity
+    private var position = capacity
     private static let capacity = 4_096
     /// The number of letters and digits of an id, which hold 142 random bits.
     package static let idLength = 24
@@ -20,21 +20,21 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
         let characters = RandomBytes.characters.utf8Start
-        var place = self.place
+        var position = self.position
         var count = 0
         while count < RandomBytes.idLength {
-            if place == RandomBytes.capacity {
+            if position == RandomBytes.capacity {
                 refill()
-                place = 0
+                position = 0
             }
-            let value = Int(bytes.load(fromByteOffset: place, as: UInt8.self) & 63)
-            bytes.storeBytes(of: 0, toByteOffset: place, as: UInt8.self)  // used once, and kept nowhere
-            place &+= 1
+            let value = Int(bytes.load(fromByteOffset: position, as: UInt8.self) & 63)
+            bytes.storeBytes(of: 0, toByteOffset: position, as: UInt8.self)  // used once, and kept nowhere
+            position &+= 1
             guard value < 62 else { continue }  // so that all characters are equally likely
             room.storeBytes(of: characters[value], toByteOffset: count, as: UInt8.self)
             count &+= 1
         }
-        self.place = place
+        self.position = position
         buffer.wrote(count)
     }
 
@@ -45,13 +45,13 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     }
 
     package func next() -> UInt64 {
-        if place > RandomBytes.capacity - 8 {
+        if position > RandomBytes.capacity - 8 {
             refill()
-            place = 0
+            position = 0
         }
-        defer { place += 8 }
-        defer { bytes.storeBytes(of: 0, toByteOffset: place, as: UInt64.self) }
-        return bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+        defer { position += 8 }
+        defer { bytes.storeBytes(of: 0, toByteOffset: position, as: UInt64.self) }
+        return bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
     private func refill() {

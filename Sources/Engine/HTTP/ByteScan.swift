@@ -2,57 +2,60 @@
 /// and `Character` look for grapheme clusters and compare normal forms, both in quadratic time.
 package struct ByteScan {
     package let bytes: UnsafeRawBufferPointer
-    package private(set) var place = 0
+    package private(set) var position = 0
 
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    package var isAtEnd: Bool { place == bytes.count }
+    package var isAtEnd: Bool { position == bytes.count }
 
     /// Moves past the next word, which white space ends. Returns the word's range, which is empty at the end of the
     /// text.
     package mutating func word() -> Range<Int> {
-        let before = place
-        while place < bytes.count, case let length = Self.spaceLength(bytes, place), length > 0 { place += length }
-        let start = place
-        while place < bytes.count, Self.spaceLength(bytes, place) == 0 { place += 1 }
-        StepCount.add(place - before + 1)
-        return start..<place
+        let before = position
+        while position < bytes.count, case let length = Self.spaceLength(bytes, position), length > 0 {
+            position += length
+        }
+        let start = position
+        while position < bytes.count, Self.spaceLength(bytes, position) == 0 { position += 1 }
+        StepCount.add(position - before + 1)
+        return start..<position
     }
 
     /// Moves past the next occurrence of `text`. Returns false at the end of the text if there is none.
     package mutating func find(_ text: StaticString) -> Bool {
-        let before = place
-        while let offset = bytes[part: place..<bytes.count].first(text.utf8Start[0]) {
-            let start = place + offset
-            place = start + 1
+        let before = position
+        while let offset = bytes[part: position..<bytes.count].first(text.utf8Start[0]) {
+            let start = position + offset
+            position = start + 1
             if bytes[part: start..<bytes.count].hasPrefix(text) {
-                place = start + text.utf8CodeUnitCount
-                StepCount.add(2 * (place - before))
+                position = start + text.utf8CodeUnitCount
+                StepCount.add(2 * (position - before))
                 return true
             }
         }
-        place = bytes.count
-        StepCount.add(2 * (place - before))
+        position = bytes.count
+        StepCount.add(2 * (position - before))
         return false
     }
 
     /// Moves to the next `end` byte or white space. Returns the range before it.
     package mutating func upTo(_ end: UInt8) -> Range<Int> {
-        let start = place
-        while place < bytes.count, bytes[place] != end, Self.spaceLength(bytes, place) == 0 { place += 1 }
-        StepCount.add(place - start + 1)
-        return start..<place
+        let start = position
+        while position < bytes.count, bytes[position] != end, Self.spaceLength(bytes, position) == 0 { position += 1 }
+        StepCount.add(position - start + 1)
+        return start..<position
     }
 
-    /// Returns the length of the white space (Unicode's property, in UTF-8) that begins at `place`; 0 if there is none.
-    package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int {
-        let byte = bytes[place]
+    /// Returns the length of the white space (Unicode's property, in UTF-8) that begins at `position`; 0 if there is
+    /// none.
+    package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int {
+        let byte = bytes[position]
         if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
-        guard byte == 0xc2 || byte == 0xe1 || byte == 0xe2 || byte == 0xe3, place + 1 < bytes.count else { return 0 }
-        let second = bytes[place + 1]
+        guard byte == 0xc2 || byte == 0xe1 || byte == 0xe2 || byte == 0xe3, position + 1 < bytes.count else { return 0 }
+        let second = bytes[position + 1]
         if byte == 0xc2 { return second == 0x85 || second == 0xa0 ? 2 : 0 }
-        guard place + 2 < bytes.count else { return 0 }
-        let third = bytes[place + 2]
+        guard position + 2 < bytes.count else { return 0 }
+        let third = bytes[position + 2]
         let isSpace =
             switch (byte, second) {
             case (0xe1, 0x9a): third == 0x80

@@ -6,7 +6,7 @@ struct MultipartFields {
     private var hasDisposition = false
 
     /// Parses a line without its end. Unknown fields are ignored.
-    mutating func take(_ line: UnsafeRawBufferPointer) throws(RequestError) {
+    mutating func consume(_ line: UnsafeRawBufferPointer) throws(RequestError) {
         guard let colon = line.first(UInt8(ascii: ":")), colon > 0,
             line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }),
             line[part: 0..<colon].allSatisfy({ $0 > 32 && $0 < 127 })
@@ -16,7 +16,7 @@ struct MultipartFields {
         if field.equalsLowered("content-disposition") {
             guard !hasDisposition else { throw Self.malformed }
             hasDisposition = true
-            try takeDisposition(value)
+            try consumeDisposition(value)
         } else if field.equalsLowered("content-type") {
             guard contentType == nil else { throw Self.malformed }
             contentType = value.text
@@ -32,7 +32,7 @@ struct MultipartFields {
         return MultipartPart(name: name, filename: filename, contentType: contentType)
     }
 
-    private mutating func takeDisposition(_ value: UnsafeRawBufferPointer) throws(RequestError) {
+    private mutating func consumeDisposition(_ value: UnsafeRawBufferPointer) throws(RequestError) {
         var parameters = HeaderParameters(value)
         guard parameters.value.equalsLowered("form-data") else { throw Self.malformed }
         var plain: String?
@@ -138,14 +138,14 @@ struct HeaderParameters {
         let name = rest[part: 0..<equals].trimmed
         guard !name.isEmpty, name.allSatisfy(Self.isNameByte) else { throw MultipartFields.malformed }
         rest = rest[part: (equals + 1)..<rest.count].trimmed
-        let text = rest.first == 34 ? try takeQuoted() : takeToken()
+        let text = rest.first == 34 ? try consumeQuoted() : consumeToken()
         guard rest.isEmpty || rest[0] == UInt8(ascii: ";") else { throw MultipartFields.malformed }
         return Parameter(name: name, text: text)
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool { byte > 32 && byte < 127 && byte != 34 && byte != 59 }
 
-    private mutating func takeToken() -> String {
+    private mutating func consumeToken() -> String {
         let end = rest.first(UInt8(ascii: ";")) ?? rest.count
         let token = rest[part: 0..<end].trimmed
         rest = rest[part: end..<rest.count]
@@ -154,7 +154,7 @@ struct HeaderParameters {
 
     /// Parses a quoted text. A backslash escapes only a quote or itself, because browsers send paths with bare
     /// backslashes. Browsers send `%22` for a quote.
-    private mutating func takeQuoted() throws(RequestError) -> String {
+    private mutating func consumeQuoted() throws(RequestError) -> String {
         var bytes: [UInt8] = []
         var position = 1
         while position < rest.count {

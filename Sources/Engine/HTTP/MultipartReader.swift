@@ -10,8 +10,8 @@ package struct MultipartReader: ~Copyable {
     /// Whether a boundary needs no line end before it: at the body's beginning, and after header lines.
     private var isAtLineStart = true
     /// Whether the delimiter of a part was consumed but its end was not emitted yet.
-    private var hasEndToTell = false
-    private var hasToldEnd = false
+    private var hasPendingPartEnd = false
+    private var hasEmittedEnd = false
     private var parts = 0
     private var fields = MultipartFields()
     private var headerBytes = 0
@@ -48,14 +48,14 @@ package struct MultipartReader: ~Copyable {
 
     /// Returns the next event of the appended bytes; nil if more bytes are needed. Throws if the body is invalid.
     package mutating func next() throws(RequestError) -> MultipartEvent? {
-        if hasEndToTell {
-            hasEndToTell = false
+        if hasPendingPartEnd {
+            hasPendingPartEnd = false
             return .partEnd
         }
         switch state {
         case .preamble: return try skipPreamble()
-        case .header: return try takeFields()
-        case .data: return try takeData()
+        case .header: return try consumeFields()
+        case .data: return try consumeData()
         case .epilogue: return try skipEpilogue()
         }
     }
@@ -82,8 +82,8 @@ package struct MultipartReader: ~Copyable {
     }
 
     private mutating func skipEpilogue() throws(RequestError) -> MultipartEvent? {
-        guard hasToldEnd else {
-            hasToldEnd = true
+        guard hasEmittedEnd else {
+            hasEmittedEnd = true
             ignoredBytes = 0
             return .end
         }
@@ -101,7 +101,7 @@ package struct MultipartReader: ~Copyable {
 
     // MARK: Parts
 
-    private mutating func takeFields() throws(RequestError) -> MultipartEvent? {
+    private mutating func consumeFields() throws(RequestError) -> MultipartEvent? {
         while let end = rest.bytes.firstNewline() {
             let length = end + 1
             headerBytes += length
@@ -111,7 +111,7 @@ package struct MultipartReader: ~Copyable {
                 rest.removeFirst(length)
                 return try beginPart()
             }
-            try fields.take(rest.bytes[part: 0..<(end - 1)])
+            try fields.consume(rest.bytes[part: 0..<(end - 1)])
             rest.removeFirst(length)
         }
         guard headerBytes + rest.count <= Self.headerLimitBytes else { throw Self.headerTooLong }
@@ -129,12 +129,12 @@ package struct MultipartReader: ~Copyable {
         return .part(part)
     }
 
-    private mutating func takeData() throws(RequestError) -> MultipartEvent? {
+    private mutating func consumeData() throws(RequestError) -> MultipartEvent? {
         let bytes = rest.bytes
         let found = findBoundary(in: bytes)
         if let length = found.length {
             rest.removeFirst(found.start + length)
-            hasEndToTell = true
+            hasPendingPartEnd = true
             state = found.isFinal ? .epilogue : .header
             if found.start == 0 { return try next() }
         } else {
@@ -148,7 +148,7 @@ package struct MultipartReader: ~Copyable {
 
     // MARK: Boundaries
 
-    private struct Found {
+    private struct BoundaryMatch {
         /// The index up to which the bytes are data. Without `length`, no boundary begins there.
         var start: Int
         /// The length of the boundary with its line ends; nil if no whole boundary has arrived.
@@ -156,38 +156,38 @@ package struct MultipartReader: ~Copyable {
         var isFinal = false
     }
 
-    private func findBoundary(in bytes: UnsafeRawBufferPointer) -> Found {
+    private func findBoundary(in bytes: UnsafeRawBufferPointer) -> BoundaryMatch {
         if isAtLineStart, let found = boundary(in: bytes, at: 0, from: 0) { return found }
         var position = 0
         while let offset = bytes[part: position..<bytes.count].first(13) {
             let start = position + offset
-            if start + 1 == bytes.count { return Found(start: start) }
+            if start + 1 == bytes.count { return BoundaryMatch(start: start) }
             if bytes[start + 1] == 10, let found = boundary(in: bytes, at: start, from: start + 2) { return found }
             position = start + 1
         }
-        return Found(start: bytes.count)
+        return BoundaryMatch(start: bytes.count)
     }
 
     /// Returns the boundary at `from`, or the beginning of one; nil if there is neither. A line that only begins like a
     /// boundary is data.
-    private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> Found? {
+    private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)
         guard rest[part: 0..<common].elementsEqual(mark.bytes[part: 0..<common]) else { return nil }
         let tail = rest[part: common..<rest.count]
-        if tail.isEmpty { return Found(start: start) }
+        if tail.isEmpty { return BoundaryMatch(start: start) }
         let length = from - start + common
         if tail[0] == UInt8(ascii: "-") {
-            if tail.count == 1 { return Found(start: start) }
-            return tail[1] == UInt8(ascii: "-") ? Found(start: start, length: length + 2, isFinal: true) : nil
+            if tail.count == 1 { return BoundaryMatch(start: start) }
+            return tail[1] == UInt8(ascii: "-") ? BoundaryMatch(start: start, length: length + 2, isFinal: true) : nil
         }
         var padding = 0
         while padding < tail.count, tail[padding] == 32 || tail[padding] == 9 { padding += 1 }
         guard padding <= Self.paddingLimitBytes else { return nil }
-        guard padding < tail.count else { return Found(start: start) }
+        guard padding < tail.count else { return BoundaryMatch(start: start) }
         guard tail[padding] == 13 else { return nil }
-        if padding + 1 == tail.count { return Found(start: start) }
-        return tail[padding + 1] == 10 ? Found(start: start, length: length + padding + 2) : nil
+        if padding + 1 == tail.count { return BoundaryMatch(start: start) }
+        return tail[padding + 1] == 10 ? BoundaryMatch(start: start, length: length + padding + 2) : nil
     }
 
     static func malformed(_ reason: String) -> RequestError { RequestError(400, reason) }

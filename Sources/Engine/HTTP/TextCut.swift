@@ -34,10 +34,10 @@ extension String {
     /// The longest file extension that is kept, with its dot, in bytes.
     private static let extensionLimitBytes = 16
 
-    /// Returns the number of bytes before `place` that belong to a scalar that continues there. `place` must not be the
-    /// end.
-    private func brokenBytes(before place: Int) -> Int {
-        var index = utf8.index(startIndex, offsetBy: place)
+    /// Returns the number of bytes before `position` that belong to a scalar that continues there. `position` must not
+    /// be the end.
+    private func brokenBytes(before position: Int) -> Int {
+        var index = utf8.index(startIndex, offsetBy: position)
         var count = 0
         while index > startIndex, utf8[index] & 0xc0 == 0x80 {
             index = utf8.index(before: index)

@@ -2,7 +2,7 @@
 /// parser has rejected the text.
 package struct JSONMistake: Sendable, Equatable {
     /// The byte index of the mistake; the number of bytes if the text ends too early.
-    package let place: Int
+    package let position: Int
     /// The expected syntax, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
@@ -10,38 +10,38 @@ package struct JSONMistake: Sendable, Equatable {
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }
-        place = scan.place
+        position = scan.position
         self.expected = expected
     }
 
     package static func == (one: JSONMistake, other: JSONMistake) -> Bool {
-        one.place == other.place && "\(one.expected)" == "\(other.expected)"
+        one.position == other.position && "\(one.expected)" == "\(other.expected)"
     }
 }
 
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
-    private(set) var place = 0
+    private(set) var position = 0
     /// The open containers; true for an object, false for an array.
     private var open: [Bool] = []
 
-    private static let mostDepth = 1_024
+    private static let maxDepth = 1_024
 
     init(_ text: UnsafeRawBufferPointer) {
         self.text = text
-        if text.count >= 3, text[0] == 0xef, text[1] == 0xbb, text[2] == 0xbf { place = 3 }
+        if text.count >= 3, text[0] == 0xef, text[1] == 0xbb, text[2] == 0xbf { position = 3 }
     }
 
-    private var byte: UInt8? { place < text.count ? text[place] : nil }
+    private var byte: UInt8? { position < text.count ? text[position] : nil }
 
-    /// Returns what is expected at `place`; nil if there is no mistake, or the text is nested too deeply.
+    /// Returns what is expected at `position`; nil if there is no mistake, or the text is nested too deeply.
     mutating func run() -> StaticString? {
         while true {
-            if let expected = takeValue() {
-                if open.count > Self.mostDepth { return nil }
+            if let expected = consumeValue() {
+                if open.count > Self.maxDepth { return nil }
                 return expected
             }
-            if open.count > Self.mostDepth { return nil }
+            if open.count > Self.maxDepth { return nil }
             if isValueOpen { continue }
             // After a value, the next characters may end several containers.
             while true {
@@ -50,9 +50,9 @@ private struct JSONScan {
                 guard let byte, byte == UInt8(ascii: ",") || byte == Self.end(isObject) else {
                     return isObject ? "a comma or }" : "a comma or ]"
                 }
-                place += 1
+                position += 1
                 if byte == UInt8(ascii: ",") {
-                    if isObject, let expected = takeName() { return expected }
+                    if isObject, let expected = consumeName() { return expected }
                     break
                 }
                 open.removeLast()
@@ -66,84 +66,84 @@ private struct JSONScan {
     private static func end(_ isObject: Bool) -> UInt8 { isObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
 
     private mutating func skipBlanks() {
-        while let byte, byte == 32 || byte == 10 || byte == 13 || byte == 9 { place += 1 }
+        while let byte, byte == 32 || byte == 10 || byte == 13 || byte == 9 { position += 1 }
     }
 
-    private mutating func takeValue() -> StaticString? {
+    private mutating func consumeValue() -> StaticString? {
         isValueOpen = false
         skipBlanks()
         guard let byte else { return "a value" }
         switch byte {
-        case UInt8(ascii: "{"): return takeObject()
+        case UInt8(ascii: "{"): return consumeObject()
         case UInt8(ascii: "["):
-            place += 1
+            position += 1
             skipBlanks()
             isValueOpen = self.byte != UInt8(ascii: "]")
-            if isValueOpen { open.append(false) } else { place += 1 }
+            if isValueOpen { open.append(false) } else { position += 1 }
             return nil
-        case UInt8(ascii: "\""): return takeString()
-        case UInt8(ascii: "t"): return takeWord("true")
-        case UInt8(ascii: "f"): return takeWord("false")
-        case UInt8(ascii: "n"): return takeWord("null")
-        case UInt8(ascii: "-"), 48...57: return takeNumber()
+        case UInt8(ascii: "\""): return consumeString()
+        case UInt8(ascii: "t"): return consumeWord("true")
+        case UInt8(ascii: "f"): return consumeWord("false")
+        case UInt8(ascii: "n"): return consumeWord("null")
+        case UInt8(ascii: "-"), 48...57: return consumeNumber()
         case UInt8(ascii: "'"): return "a value (with double quotes around strings)"
         default: return "a value"
         }
     }
 
-    private mutating func takeObject() -> StaticString? {
-        place += 1
+    private mutating func consumeObject() -> StaticString? {
+        position += 1
         skipBlanks()
         if byte == UInt8(ascii: "}") {
-            place += 1
+            position += 1
             return nil
         }
         open.append(true)
-        if let expected = takeName() { return expected }
+        if let expected = consumeName() { return expected }
         isValueOpen = true
         return nil
     }
 
     /// Parses a member's name and its colon. Returns what is expected if there is a mistake.
-    private mutating func takeName() -> StaticString? {
+    private mutating func consumeName() -> StaticString? {
         skipBlanks()
         guard byte == UInt8(ascii: "\"") else { return "a name in double quotes" }
-        if let expected = takeString() { return expected }
+        if let expected = consumeString() { return expected }
         skipBlanks()
         guard byte == UInt8(ascii: ":") else { return "a colon" }
-        place += 1
+        position += 1
         return nil
     }
 
-    private mutating func takeString() -> StaticString? {
-        place += 1
+    private mutating func consumeString() -> StaticString? {
+        position += 1
         while let byte {
             switch byte {
             case UInt8(ascii: "\""):
-                place += 1
+                position += 1
                 return nil
             case UInt8(ascii: "\\"):
-                place += 1
-                if let expected = takeEscape() { return expected }
+                position += 1
+                if let expected = consumeEscape() { return expected }
             case 0..<32: return "a string without control characters (write a line end as \\n)"
-            default: place += 1
+            default: position += 1
             }
         }
         return "a closing double quote"
     }
 
-    private mutating func takeEscape() -> StaticString? {
+    private mutating func consumeEscape() -> StaticString? {
         switch byte {
         case UInt8(ascii: "u"):
-            place += 1
+            position += 1
             for _ in 0..<4 {
                 guard let byte, Self.isHexadecimal(byte) else { return "four hexadecimal digits" }
-                place += 1
+                position += 1
             }
             return nil
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            place += 1
+            position += 1
             return nil
         default: return "an escape such as \\n or \\\\"
         }
@@ -156,42 +156,42 @@ private struct JSONScan {
         }
     }
 
-    private mutating func takeWord(_ word: StaticString) -> StaticString? {
-        let start = place
+    private mutating func consumeWord(_ word: StaticString) -> StaticString? {
+        let start = position
         for offset in 0..<word.utf8CodeUnitCount {
             guard byte == word.utf8Start[offset] else {
-                place = start
+                position = start
                 return "a value"
             }
-            place += 1
+            position += 1
         }
         return nil
     }
 
     /// Parses a number such as `-12.5e+3`. Returns what is expected if there is a mistake.
-    private mutating func takeNumber() -> StaticString? {
-        if byte == UInt8(ascii: "-") { place += 1 }
-        let start = place
-        guard takeDigits() else { return "a digit" }
-        if text[start] == 48, place - start > 1 {
-            place = start + 1
+    private mutating func consumeNumber() -> StaticString? {
+        if byte == UInt8(ascii: "-") { position += 1 }
+        let start = position
+        guard consumeDigits() else { return "a digit" }
+        if text[start] == 48, position - start > 1 {
+            position = start + 1
             return "a number without leading zeros"
         }
         if byte == UInt8(ascii: ".") {
-            place += 1
-            guard takeDigits() else { return "a digit" }
+            position += 1
+            guard consumeDigits() else { return "a digit" }
         }
         if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
-            place += 1
-            if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { place += 1 }
-            guard takeDigits() else { return "a digit" }
+            position += 1
+            if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { position += 1 }
+            guard consumeDigits() else { return "a digit" }
         }
         return nil
     }
 
-    private mutating func takeDigits() -> Bool {
-        let start = place
-        while let byte, (48...57).contains(byte) { place += 1 }
-        return place > start
+    private mutating func consumeDigits() -> Bool {
+        let start = position
+        while let byte, (48...57).contains(byte) { position += 1 }
+        return position > start
     }
 }

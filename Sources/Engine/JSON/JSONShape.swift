@@ -6,7 +6,7 @@ package struct JSONShape: Equatable, Sendable {
     /// The number of elements and members at all depths, including the root.
     package private(set) var values = 0
     /// The number of elements in the largest array that is a member of the root.
-    package private(set) var mostElements = 0
+    package private(set) var maxElements = 0
     /// The raw name of that largest array's member, if it has at most 64 bytes without escapes; otherwise empty.
     package private(set) var mostElementsName = ""
     package private(set) var depth = 0
@@ -41,7 +41,7 @@ package struct JSONShape: Equatable, Sendable {
         var scan = Scan(text: UnsafeRawBufferPointer(start: base, count: text.count), bound: bound)
         scan.run()
         values = scan.values
-        mostElements = scan.mostElements
+        maxElements = scan.maxElements
         depth = scan.most
         if let name = scan.mostName, name.count <= 64, !text[part: name].contains(UInt8(ascii: "\\")) {
             mostElementsName = text[part: name].text
@@ -49,7 +49,7 @@ package struct JSONShape: Equatable, Sendable {
     }
 
     package func isWithin(_ bound: Bound) -> Bool {
-        values <= bound.values && mostElements <= bound.elements && depth <= bound.depth
+        values <= bound.values && maxElements <= bound.elements && depth <= bound.depth
     }
 }
 
@@ -59,7 +59,7 @@ private struct Scan {
     let bound: JSONShape.Bound
     var values = 1
     var most = 0
-    var mostElements = 0
+    var maxElements = 0
     var mostName: Range<Int>?
     private var depth = 0
     /// The number of elements so far in the current array that is a member of the root.
@@ -79,17 +79,17 @@ private struct Scan {
     private var isArray: Bool { arrays[depth >> 6] >> UInt64(depth & 63) & 1 == 1 }
 
     mutating func run() {
-        var place = 0
-        while place < text.count {
-            switch text[place] {
+        var position = 0
+        while position < text.count {
+            switch text[position] {
             case UInt8(ascii: "\""):
                 begins()
-                let end = JSONShape.endOfString(in: text, after: place + 1)
-                if depth == 1 { lastString = (place + 1)..<end }
-                place = end
+                let end = JSONShape.endOfString(in: text, after: position + 1)
+                if depth == 1 { lastString = (position + 1)..<end }
+                position = end
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 begins()
-                guard open(isArray: text[place] == UInt8(ascii: "[")) else { return }
+                guard open(isArray: text[position] == UInt8(ascii: "[")) else { return }
             case UInt8(ascii: "}"), UInt8(ascii: "]"): close()
             case UInt8(ascii: ","): if isArray { count() }
             case UInt8(ascii: ":"):
@@ -98,8 +98,8 @@ private struct Scan {
             case UInt8(ascii: " "), 9, 10, 13: break
             default: begins()
             }
-            if values > bound.values || mostElements > bound.elements { return }
-            place += 1
+            if values > bound.values || maxElements > bound.elements { return }
+            position += 1
         }
     }
 
@@ -117,8 +117,8 @@ private struct Scan {
         values += 1
         guard depth == 2 else { return }
         elements += 1
-        guard elements > mostElements else { return }
-        mostElements = elements
+        guard elements > maxElements else { return }
+        maxElements = elements
         mostName = name
     }
 

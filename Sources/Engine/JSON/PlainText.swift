@@ -20,11 +20,11 @@ extension UnsafeRawPointer {
     /// bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
-        var place = 0
-        while place < count {
-            let hit = odd(in: loadUnaligned(fromByteOffset: place, as: UInt64.self))
-            if hit != 0 { return min(count, place + hit.trailingZeroBitCount / 8) }
-            place += 8
+        var position = 0
+        while position < count {
+            let hit = odd(in: loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            if hit != 0 { return min(count, position + hit.trailingZeroBitCount / 8) }
+            position += 8
         }
         return count
     }
@@ -36,21 +36,21 @@ extension UnsafeRawBufferPointer {
         guard let base = baseAddress, count > 0 else { return true }
         if count < 8 { return odd(in: shortWord(base, count)) == 0 }
         var rest = count
-        var place = base
+        var position = base
         while rest > 8 {
-            if odd(in: place.loadUnaligned(as: UInt64.self)) != 0 { return false }
-            place += 8
+            if odd(in: position.loadUnaligned(as: UInt64.self)) != 0 { return false }
+            position += 8
             rest -= 8
         }
         // The last eight bytes, which overlap those before.
-        return odd(in: (place + rest - 8).loadUnaligned(as: UInt64.self)) == 0
+        return odd(in: (position + rest - 8).loadUnaligned(as: UInt64.self)) == 0
     }
 
     /// Whether the bytes are valid UTF-8 (RFC 3629).
     package var isUTF8: Bool {
-        var place = 0
-        while place < count {
-            let byte = self[place]
+        var position = 0
+        while position < count {
+            let byte = self[position]
             let (length, lowest, highest): (Int, UInt8, UInt8) =
                 switch byte {
                 case 0..<0x80: (1, 0, 0)
@@ -63,11 +63,11 @@ extension UnsafeRawBufferPointer {
                 case 0xf4: (4, 0x80, 0x8f)
                 default: (0, 0, 0)
                 }
-            guard length > 0, count - place >= length else { return false }
-            if length > 1, self[place + 1] < lowest || self[place + 1] > highest { return false }
-            if length > 2, self[place + 2] & 0xc0 != 0x80 { return false }
-            if length > 3, self[place + 3] & 0xc0 != 0x80 { return false }
-            place += length
+            guard length > 0, count - position >= length else { return false }
+            if length > 1, self[position + 1] < lowest || self[position + 1] > highest { return false }
+            if length > 2, self[position + 2] & 0xc0 != 0x80 { return false }
+            if length > 3, self[position + 3] & 0xc0 != 0x80 { return false }
+            position += length
         }
         return true
     }

@@ -9,12 +9,12 @@ package struct RawJSON {
     /// - Parameter text: the whole text; a byte order mark is skipped.
     package init(_ text: UnsafeRawBufferPointer) {
         let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
-        var place = hasMark ? 3 : 0
-        Self.skipSpace(text, &place)
+        var position = hasMark ? 3 : 0
+        Self.skipSpace(text, &position)
         // A valid text ends with its value.
         var end = text.count
-        while end > place, Self.isSpace(text[end - 1]) { end -= 1 }
-        bytes = text[part: place..<end]
+        while end > position, Self.isSpace(text[end - 1]) { end -= 1 }
+        bytes = text[part: position..<end]
     }
 
     fileprivate init(value: UnsafeRawBufferPointer) { bytes = value }
@@ -80,32 +80,32 @@ package struct RawJSON {
     /// A sequence of values with commas or colons between them.
     package struct Elements: Sequence, IteratorProtocol {
         private let bytes: UnsafeRawBufferPointer
-        private var place: Int
+        private var position: Int
 
         fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) {
             self.bytes = bytes
-            place = bytes.first == opening ? 1 : bytes.count
+            position = bytes.first == opening ? 1 : bytes.count
         }
 
         package mutating func next() -> RawJSON? {
-            while place < bytes.count {
-                switch bytes[place] {
-                case UInt8(ascii: " "), 9, 10, 13, UInt8(ascii: ","), UInt8(ascii: ":"): place += 1
+            while position < bytes.count {
+                switch bytes[position] {
+                case UInt8(ascii: " "), 9, 10, 13, UInt8(ascii: ","), UInt8(ascii: ":"): position += 1
                 case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                    place = bytes.count
+                    position = bytes.count
                     return nil
                 default:
-                    let start = place
-                    place = Swift.max(start + 1, RawJSON.end(of: bytes, from: start))
-                    return RawJSON(value: bytes[part: start..<place])
+                    let start = position
+                    position = Swift.max(start + 1, RawJSON.end(of: bytes, from: start))
+                    return RawJSON(value: bytes[part: start..<position])
                 }
             }
             return nil
         }
     }
 
-    private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ place: inout Int) {
-        while place < bytes.count, isSpace(bytes[place]) { place += 1 }
+    private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
+        while position < bytes.count, isSpace(bytes[position]) { position += 1 }
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
@@ -117,15 +117,15 @@ package struct RawJSON {
         case UInt8(ascii: "\""): return min(bytes.count, JSONShape.endOfString(in: bytes, after: start + 1) + 1)
         case UInt8(ascii: "{"), UInt8(ascii: "["): return endOfNest(bytes, from: start)
         default:
-            var place = start
-            while place < bytes.count {
-                switch bytes[place] {
+            var position = start
+            while position < bytes.count {
+                switch bytes[position] {
                 case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "}"), UInt8(ascii: "]"), 32, 9, 10, 13:
-                    return place
-                default: place += 1
+                    return position
+                default: position += 1
                 }
             }
-            return place
+            return position
         }
     }
 
@@ -145,6 +145,6 @@ extension ByteBuffer {
     package mutating func putOnOneLine() {
         guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
         let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)
-        for place in text.indices where text[place] == 10 || text[place] == 13 { text[place] = 32 }
+        for position in text.indices where text[position] == 10 || text[position] == 13 { text[position] = 32 }
     }
 }

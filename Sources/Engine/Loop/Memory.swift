@@ -21,7 +21,7 @@ package enum Memory {
 
 /// The release of memory after a peak of connections: it goes back to the system a second after most of them have
 /// ended.
-final class Rush: TimerTarget {
+final class PeakMemoryTrimmer: TimerTarget {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
     private var most = 0

@@ -22,7 +22,7 @@ package struct OneLoop: ~Copyable, Sendable {
         #endif
     }
 
-    static func noteThread(isRunning: Bool) {
+    static func countThread(isRunning: Bool) {
         #if DEBUG
         let thread = UInt(pthread_self())
         threads.withLock { threads in

@@ -10,7 +10,7 @@ package protocol TimerTarget: AnyObject {
 package final class Timer: @unchecked Sendable {
     fileprivate unowned let target: any TimerTarget
     fileprivate var deadline = LoopTime.distantFuture
-    fileprivate var place = LoopTime.distantFuture
+    fileprivate var position = LoopTime.distantFuture
     fileprivate var index = -1
 
     package init(_ target: any TimerTarget) { self.target = target }
@@ -23,12 +23,12 @@ struct TimerHeap {
     mutating func arm(_ timer: Timer, at deadline: LoopTime) {
         timer.deadline = deadline
         if timer.index < 0 {
-            timer.place = deadline
+            timer.position = deadline
             timer.index = timers.count
             timers.append(timer)
             rise(timer.index)
-        } else if deadline < timer.place {
-            timer.place = deadline
+        } else if deadline < timer.position {
+            timer.position = deadline
             rise(timer.index)
         }
     }
@@ -52,19 +52,19 @@ struct TimerHeap {
     /// Returns the milliseconds to wait in epoll, rounded up; -1 to wait without end.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
-        guard first.place > now else { return 0 }
-        let nanoseconds = first.place.nanoseconds(since: now)
+        guard first.position > now else { return 0 }
+        let nanoseconds = first.position.nanoseconds(since: now)
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
     /// Returns the next target that is due; nil if there is none. The caller must call the target: a mutating method
     /// that called it would be entered again if the target sets a timer.
     mutating func takeDue(at now: LoopTime) -> (any TimerTarget)? {
-        while let first = timers.first, first.place <= now {
+        while let first = timers.first, first.position <= now {
             if first.deadline == .distantFuture {
                 remove(first)
             } else if first.deadline > now {
-                first.place = first.deadline
+                first.position = first.deadline
                 sink(0)
             } else {
                 remove(first)
@@ -76,7 +76,7 @@ struct TimerHeap {
 
     private mutating func rise(_ from: Int) {
         var child = from
-        while child > 0, timers[(child - 1) / 2].place > timers[child].place {
+        while child > 0, timers[(child - 1) / 2].position > timers[child].position {
             exchange(child, (child - 1) / 2)
             child = (child - 1) / 2
         }
@@ -87,7 +87,7 @@ struct TimerHeap {
         while true {
             var least = parent
             for child in [2 * parent + 1, 2 * parent + 2]
-            where child < timers.count && timers[child].place < timers[least].place {
+            where child < timers.count && timers[child].position < timers[least].position {
                 least = child
             }
             if least == parent { return }

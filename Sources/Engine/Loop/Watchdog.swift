@@ -2,14 +2,14 @@ import CLinux
 import Glibc
 
 /// A count of the ticks to which each loop did not respond. Pure: times and counts go in, a result comes out.
-struct LoopWatch {
+struct LoopHangDetector {
     /// For each loop, the number of turns that it had begun at the last tick, and the number of ticks since then.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
     static let tickNanoseconds: UInt64 = 1_000_000_000
     static let lateNanoseconds: UInt64 = 500_000_000
-    static let mostMissed = 30
+    static let maxMissedTicks = 30
 
     /// Counts a tick. Call it each second, before all loops are woken. After a late tick the counts start again,
     /// because the process, and with it the loops, was stopped, asleep or starved.
@@ -27,7 +27,7 @@ struct LoopWatch {
             loops[index].missed = count == loops[index].turns ? loops[index].missed + 1 : 0
             loops[index].turns = count
         }
-        return loops.firstIndex { $0.missed >= Self.mostMissed }
+        return loops.firstIndex { $0.missed >= Self.maxMissedTicks }
     }
 }
 
@@ -56,7 +56,7 @@ package final class Watchdog: @unchecked Sendable {
     }
 
     /// Whether a watchdog is useful: not under a sanitizer or valgrind, where everything is many times slower.
-    package static var isOfUse: Bool { !relay_is_sanitized() && !isInValgrind }
+    package static var isUseful: Bool { !relay_is_sanitized() && !isInValgrind }
 
     /// Starts the watchdog on its own thread, which runs as long as the process.
     package func start() {
@@ -67,8 +67,8 @@ package final class Watchdog: @unchecked Sendable {
 
     /// Runs until `sleep` returns false.
     func run() {
-        var watch = LoopWatch()
-        while sleep(LoopWatch.tickNanoseconds) {
+        var watch = LoopHangDetector()
+        while sleep(LoopHangDetector.tickNanoseconds) {
             if let hanging = watch.tick(at: clock(), turns: loops.map(\.pace.turns)) { onHang(hanging) }
             for loop in loops { loop.wakeUp() }
         }

@@ -10,13 +10,13 @@ package enum WholeFile {
         var status = stat()
         guard fstat(file, &status) == 0, status.st_size <= limitBytes else { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        var place = 0
-        while place < bytes.count {
+        var position = 0
+        while position < bytes.count {
             let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(file, $0.baseAddress.map { $0 + place }, $0.count - place)
+                Glibc.read(file, $0.baseAddress.map { $0 + position }, $0.count - position)
             }
             guard count > 0 else { return nil }
-            place += count
+            position += count
         }
         return bytes
     }

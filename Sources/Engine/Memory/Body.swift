@@ -3,11 +3,11 @@ package final class Body: Sendable {
     private let buffer: ByteBuffer
     /// The reserved memory of these bytes, held as long as they exist; nil if they are counted as a part of something
     /// larger.
-    private let hold: MemoryHold?
+    private let reservation: MemoryReservation?
 
-    package init(_ buffer: consuming ByteBuffer, _ hold: MemoryHold? = nil) {
+    package init(_ buffer: consuming ByteBuffer, _ reservation: MemoryReservation? = nil) {
         self.buffer = buffer
-        self.hold = hold
+        self.reservation = reservation
     }
 
     package convenience init(copying bytes: UnsafeRawBufferPointer) {

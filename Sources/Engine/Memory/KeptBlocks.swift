@@ -41,7 +41,7 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
             },
             { context, bytes in
                 guard let context else { return }
-                Unmanaged<MemoryBudget>.fromOpaque(context).takeUnretainedValue().keepsNoLonger(bytes)
+                Unmanaged<MemoryBudget>.fromOpaque(context).takeUnretainedValue().removeKept(bytes)
             }
         )
         loop.arm(timer, at: loop.now + Self.turnNanoseconds)

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The memory that the process may use for request and response data: heads, bodies and parsed values, upload windows,
-/// waiting output, streams. Used from any thread; each loop has a `MemoryDesk` in front of it.
+/// waiting output, streams. Used from any thread; each loop has a `LoopMemoryPool` in front of it.
 ///
 /// A quarter is reserved for small requests (under 64 KB), because large ones together get at most the rest. One
 /// holder, a caller or an address, may use at most a quarter. A quarter of that is always available for the holder's
@@ -76,7 +76,7 @@ package final class MemoryBudget: Sendable {
 
     // MARK: Reserving
 
-    func take(_ count: Int, isLarge: Bool) -> Bool {
+    func reserve(_ count: Int, isLarge: Bool) -> Bool {
         let wanted = used.add(count, ordering: .relaxed).newValue
         let excess = wanted + keptBytes - bytes
         if excess > 0 { KeptBlocks.free(excess) }
@@ -114,7 +114,7 @@ package final class MemoryBudget: Sendable {
         return false
     }
 
-    func keepsNoLonger(_ count: Int) { kept.subtract(count, ordering: .relaxed) }
+    func removeKept(_ count: Int) { kept.subtract(count, ordering: .relaxed) }
 
     // MARK: Holders
 
@@ -169,7 +169,7 @@ package final class MemoryHolder: Sendable {
 
     var usedBytes: Int { used.load(ordering: .relaxed) }
 
-    func take(_ count: Int, isLarge: Bool) -> Bool {
+    func reserve(_ count: Int, isLarge: Bool) -> Bool {
         let all = used.add(count, ordering: .relaxed).newValue
         if all <= boundBytes || !isLarge && all - large.load(ordering: .relaxed) <= boundBytes / 4 {
             if isLarge { large.add(count, ordering: .relaxed) }

@@ -26,7 +26,7 @@ package final class WorkQueue: Sendable {
         /// The sum of the jobs of each owner that has any.
         var owners: [MemoryHolder.Key: WorkLoad] = [:]
         /// The jobs that wait for room, the oldest first.
-        var waiting: [WorkPlace] = []
+        var waiting: [WorkQueueEntry] = []
     }
 
     /// - Parameters:
@@ -54,34 +54,34 @@ package final class WorkQueue: Sendable {
     ) async -> Result? {
         loop.checkIsolated()
         let load = WorkLoad(jobs: 1, bytes: min(bytes, room.half.bytes))
-        let place = WorkPlace(load, of: Self.owner?.workOwner, in: self, on: loop)
-        guard await enters(place) else { return nil }
+        let position = WorkQueueEntry(load, of: Self.owner?.workOwner, in: self, on: loop)
+        guard await enters(position) else { return nil }
         return await worker.result(on: loop, withinNanoseconds: Self.resultNanoseconds) {
-            defer { self.leave(place) }
+            defer { self.leave(position) }
             return work()
         }
     }
 
-    private func enters(_ place: WorkPlace) async -> Bool {
-        change { $0.waiting.append(place) }
-        if isEntered(place) { return true }
-        await place.waits(forNanoseconds: Self.roomNanoseconds)
-        if isEntered(place), !Task.isCancelled { return true }
-        leave(place)
+    private func enters(_ position: WorkQueueEntry) async -> Bool {
+        change { $0.waiting.append(position) }
+        if isEntered(position) { return true }
+        await position.waits(forNanoseconds: Self.roomNanoseconds)
+        if isEntered(position), !Task.isCancelled { return true }
+        leave(position)
         return false
     }
 
-    private func isEntered(_ place: WorkPlace) -> Bool { state.withLock { _ in place.phase == .entered } }
+    private func isEntered(_ position: WorkQueueEntry) -> Bool { state.withLock { _ in position.phase == .entered } }
 
     /// Releases the room of a job, once.
-    fileprivate func leave(_ place: WorkPlace) {
+    fileprivate func leave(_ position: WorkQueueEntry) {
         change { state in
-            switch place.phase {
-            case .waiting: state.waiting.removeAll { $0 === place }
-            case .entered: state.remove(place)
+            switch position.phase {
+            case .waiting: state.waiting.removeAll { $0 === position }
+            case .entered: state.remove(position)
             case .left: break
             }
-            place.phase = .left
+            position.phase = .left
         }
     }
 
@@ -91,41 +91,41 @@ package final class WorkQueue: Sendable {
             change(&state)
             return state.waiting.isEmpty ? [] : state.enter(into: room)
         }
-        for place in entering { place.wake() }
+        for position in entering { position.wake() }
     }
 }
 
 extension WorkQueue.State {
     /// Enters the waiting jobs that have room, in their order. Returns them.
-    fileprivate mutating func enter(into room: WorkLoad) -> [WorkPlace] {
-        var (entering, staying): ([WorkPlace], [WorkPlace]) = ([], [])
-        for (index, place) in waiting.enumerated() {
-            guard (entered + place.load).fits(room) else {
+    fileprivate mutating func enter(into room: WorkLoad) -> [WorkQueueEntry] {
+        var (entering, staying): ([WorkQueueEntry], [WorkQueueEntry]) = ([], [])
+        for (index, position) in waiting.enumerated() {
+            guard (entered + position.load).fits(room) else {
                 staying += waiting[index...]
                 break
             }
-            let own = place.owner.flatMap { owners[$0] } ?? WorkLoad()
-            guard (own + place.load).fits(room.half) else {
-                staying.append(place)
+            let own = position.owner.flatMap { owners[$0] } ?? WorkLoad()
+            guard (own + position.load).fits(room.half) else {
+                staying.append(position)
                 continue
             }
-            add(place)
-            entering.append(place)
+            add(position)
+            entering.append(position)
         }
         waiting = staying
         return entering
     }
 
-    private mutating func add(_ place: WorkPlace) {
-        place.phase = .entered
-        entered = entered + place.load
-        if let owner = place.owner { owners[owner] = (owners[owner] ?? WorkLoad()) + place.load }
+    private mutating func add(_ position: WorkQueueEntry) {
+        position.phase = .entered
+        entered = entered + position.load
+        if let owner = position.owner { owners[owner] = (owners[owner] ?? WorkLoad()) + position.load }
     }
 
-    fileprivate mutating func remove(_ place: WorkPlace) {
-        entered = entered - place.load
-        guard let owner = place.owner, let load = owners[owner] else { return }
-        owners[owner] = load.jobs > place.load.jobs ? load - place.load : nil
+    fileprivate mutating func remove(_ position: WorkQueueEntry) {
+        entered = entered - position.load
+        guard let owner = position.owner, let load = owners[owner] else { return }
+        owners[owner] = load.jobs > position.load.jobs ? load - position.load : nil
     }
 }
 
@@ -157,7 +157,7 @@ private struct WorkLoad {
 /// dropped.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
-private final class WorkPlace: TimerTarget, @unchecked Sendable {
+private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
     enum Phase {
         case waiting
         case entered

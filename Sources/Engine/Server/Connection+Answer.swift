@@ -36,7 +36,7 @@ extension Connection: ResponseWriter {
         output.append("\r\n")
         server.appendDate(to: &output)
         output.append(response.fields.bytes)
-        if response.closes { takeNoMore() }
+        if response.closes { endKeepAlive() }
         if !head.isKeepAlive || !isBodyComplete || server.isDraining { output.append("Connection: close\r\n") }
     }
 

@@ -16,9 +16,9 @@ extension Connection: MemoryWaiter {
         if wanted <= inputHeldBytes {
             share.give(inputHeldBytes - wanted)
             inputHeldBytes = wanted
-        } else if !isShortOfMemory, let queue = share.take(wanted - inputHeldBytes) {
+        } else if !isShortOfMemory, let queue = share.reserve(wanted - inputHeldBytes) {
             isShortOfMemory = true
-            share.desk.wait(self, for: wanted - inputHeldBytes, queue)
+            share.memoryPool.wait(self, for: wanted - inputHeldBytes, queue)
         } else if !isShortOfMemory {
             inputHeldBytes = wanted
         }
@@ -27,17 +27,17 @@ extension Connection: MemoryWaiter {
     func tryAgain() -> Bool {
         let wanted = input.count
         guard wanted > inputHeldBytes else { return true }
-        guard share.take(wanted - inputHeldBytes) == nil else { return false }
+        guard share.reserve(wanted - inputHeldBytes) == nil else { return false }
         inputHeldBytes = wanted
         return true
     }
 
-    func memoryCame() {
+    func memoryGranted() {
         isShortOfMemory = false
         updateInterest()
     }
 
-    func memoryDidNotCome() {
+    func memoryTimedOut() {
         isShortOfMemory = false
         if phase == .head { refuse(.overloaded, input.bytes) }
     }
@@ -66,21 +66,21 @@ extension Connection: MemoryWaiter {
 
     /// Releases the memory of a closed connection, whose buffers are empty.
     func giveBackMemory() {
-        if isShortOfMemory { share.desk.cancel(self) }
+        if isShortOfMemory { share.memoryPool.cancel(self) }
         isShortOfMemory = false
         chargeInput()
         if outputHeldBytes > 0 { chargeOutput() }
         share.give(Self.ownBytes)
-        share.desk.leave(share)
+        share.memoryPool.leave(share)
     }
 }
 
-extension MemoryDesk {
+extension LoopMemoryPool {
     /// Returns the share of a connection's address, with the memory of a connection reserved. Returns nil if there is
     /// no memory, so that the connection must be closed.
     func shareOfConnection(from peer: PeerAddress) -> MemoryShare? {
         let share = share(of: MemoryHolder.Key(peer))
-        if share.take(Connection.ownBytes) == nil { return share }
+        if share.reserve(Connection.ownBytes) == nil { return share }
         budget.refusals.add(1, ordering: .relaxed)
         leave(share)
         return nil

@@ -14,7 +14,7 @@ extension RequestBody {
     /// Whether the declared length makes this a large body.
     package var isLarge: Bool { (declaredBytes ?? 0) >= MemoryBudget.smallBytes }
 
-    private var desk: MemoryDesk { peerShare.desk }
+    private var memoryPool: LoopMemoryPool { peerShare.memoryPool }
 
     private var chargeBytes: Int {
         Self.requestBytes + headBytes + min(declaredBytes ?? Self.unwantedBytes, Self.unwantedBytes)
@@ -28,50 +28,50 @@ extension RequestBody {
     package func charge(_ key: MemoryHolder.Key?) -> Bool {
         if share == nil {
             let isPeer = key == nil || key == peerShare.holder.key
-            share = isPeer ? desk.use(peerShare) : desk.share(of: key ?? peerShare.holder.key)
+            share = isPeer ? memoryPool.use(peerShare) : memoryPool.share(of: key ?? peerShare.holder.key)
         }
-        return takeCharge() == nil
+        return reserveCharge() == nil
     }
 
-    private func takeCharge() -> MemoryQueue? {
+    private func reserveCharge() -> MemoryQueue? {
         guard let share else { return nil }
         let bytes = chargeBytes
-        if isLarge { return held(by: share).take(bytes) }
-        if let short = share.take(bytes) { return short }
+        if isLarge { return held(by: share).reserve(bytes) }
+        if let short = share.reserve(bytes) { return short }
         smallHeldBytes = bytes
         return nil
     }
 
     /// Waits for the memory that `charge` did not get.
-    package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.takeCharge() } }
+    package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.reserveCharge() } }
 
     /// Waits until `bytes` more are reserved, for the duration of the request or until `giveBack`. Throws status 413 if
     /// they can never be reserved.
     package func hold(_ bytes: Int) async throws(RequestError) {
-        let hold = held(by: share ?? peerShare)
-        guard hold.isBearable(hold.bytes + bytes) else { throw .bodyTooLargeForMemory }
-        guard hold.take(bytes) != nil else { return }
-        try await wait(for: bytes) { hold.take(bytes) }
+        let reservation = held(by: share ?? peerShare)
+        guard reservation.fitsBudget(reservation.bytes + bytes) else { throw .bodyTooLargeForMemory }
+        guard reservation.reserve(bytes) != nil else { return }
+        try await wait(for: bytes) { reservation.reserve(bytes) }
     }
 
-    /// Releases memory that `hold` reserved.
-    package func giveBack(_ bytes: Int) { hold?.give(bytes) }
+    /// Releases memory that `reservation` reserved.
+    package func giveBack(_ bytes: Int) { reservation?.give(bytes) }
 
     /// Releases the memory of the body and of the values read from it, which are not needed any more.
-    package func giveBackLarge() { hold?.giveAll() }
+    package func giveBackLarge() { reservation?.giveAll() }
 
     /// The reserved memory of a large body, for work that may outlive the request; nil if there is none.
-    package var largeHold: MemoryHold? { hold }
+    package var largeHold: MemoryReservation? { reservation }
 
-    private func held(by share: MemoryShare) -> MemoryHold {
-        if let hold { return hold }
-        let new = MemoryHold(share.holder, desk.budget)
-        hold = new
+    private func held(by share: MemoryShare) -> MemoryReservation {
+        if let reservation { return reservation }
+        let new = MemoryReservation(share.holder, memoryPool.budget)
+        reservation = new
         return new
     }
 
-    private func wait(for bytes: Int, _ take: @escaping () -> MemoryQueue?) async throws(RequestError) {
-        if await MemoryWait(take).comes(to: desk, bytes) { return }
+    private func wait(for bytes: Int, _ reserve: @escaping () -> MemoryQueue?) async throws(RequestError) {
+        if await MemoryWait(reserve).comes(to: memoryPool, bytes) { return }
         throw Task.isCancelled ? .clientLeft : .overloaded
     }
 
@@ -83,10 +83,10 @@ extension RequestBody {
         if let share {
             if smallHeldBytes > 0 { share.give(smallHeldBytes) }
             smallHeldBytes = 0
-            desk.leave(share)
+            memoryPool.leave(share)
             self.share = nil
         }
-        hold = nil
+        reservation = nil
     }
 
     // MARK: While the body arrives
@@ -111,10 +111,10 @@ extension RequestBody {
     func cover() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
-        let hold = held(by: share ?? peerShare)
-        if case .some(let queue) = takeStep(hold) {
+        let reservation = held(by: share ?? peerShare)
+        if case .some(let queue) = reserveStep(reservation) {
             isShortOfMemory = true
-            desk.wait(self, for: 2 * step, queue)
+            memoryPool.wait(self, for: 2 * step, queue)
         }
         watch()
     }
@@ -123,15 +123,15 @@ extension RequestBody {
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)
-        desk.watch(self)
+        memoryPool.watch(self)
     }
 
-    private func takeStep(_ hold: MemoryHold) -> MemoryQueue? {
+    private func reserveStep(_ reservation: MemoryReservation) -> MemoryQueue? {
         let step = stepWanted
         // The first step also covers what arrived before it.
         let isFirst = isFirstStep
         let bytes = 2 * step + (isFirst ? Self.unwantedBytes : 0)
-        if let short = hold.take(bytes) { return short }
+        if let short = reservation.reserve(bytes) { return short }
         coveredBytes += step
         if isFirst { makeRoom(for: firstRoomBytes) }
         return nil
@@ -139,25 +139,25 @@ extension RequestBody {
 
     /// Unregisters the body, which has arrived or will not arrive.
     func watchEnds() {
-        guard hold != nil else { return }
-        desk.forget(self)
-        if isShortOfMemory { desk.cancel(self) }
+        guard reservation != nil else { return }
+        memoryPool.forget(self)
+        if isShortOfMemory { memoryPool.cancel(self) }
         isShortOfMemory = false
     }
 }
 
 extension RequestBody: MemoryWaiter {
     func tryAgain() -> Bool {
-        guard let hold else { return true }
-        return takeStep(hold) == nil
+        guard let reservation else { return true }
+        return reserveStep(reservation) == nil
     }
 
-    func memoryCame() {
+    func memoryGranted() {
         isShortOfMemory = false
         source?.bodyIsWanted()
     }
 
-    func memoryDidNotCome() {
+    func memoryTimedOut() {
         isShortOfMemory = false
         fail(.overloaded)
     }
@@ -165,7 +165,7 @@ extension RequestBody: MemoryWaiter {
 
 extension RequestBody: SlowBody {
     var holder: MemoryHolder { (share ?? peerShare).holder }
-    var heldBytes: Int { hold?.bytes ?? 0 }
+    var heldBytes: Int { reservation?.bytes ?? 0 }
     var recentBytes: Int? { slowPace.recent }
     func secondIsOver() { slowPace.secondIsOver(isRead: wantsMore) }
     func endAsSlowest() { fail(.bodyTooSlowForOthers) }
@@ -175,28 +175,28 @@ extension RequestBody: SlowBody {
 ///
 /// `@unchecked`: used on its loop only.
 private final class MemoryWait: MemoryWaiter, @unchecked Sendable {
-    private let take: () -> MemoryQueue?
+    private let reserve: () -> MemoryQueue?
     private let waiter = Waiter()
     private var outcome: Bool?
 
-    init(_ take: @escaping () -> MemoryQueue?) { self.take = take }
+    init(_ reserve: @escaping () -> MemoryQueue?) { self.reserve = reserve }
 
-    func comes(to desk: MemoryDesk, _ bytes: Int) async -> Bool {
-        guard let queue = take() else { return true }
-        desk.wait(self, for: bytes, queue)
+    func comes(to memoryPool: LoopMemoryPool, _ bytes: Int) async -> Bool {
+        guard let queue = reserve() else { return true }
+        memoryPool.wait(self, for: bytes, queue)
         while outcome == nil, !Task.isCancelled { await waiter.wait() }
-        desk.cancel(self)
+        memoryPool.cancel(self)
         return outcome ?? false
     }
 
-    func tryAgain() -> Bool { take() == nil }
+    func tryAgain() -> Bool { reserve() == nil }
 
-    func memoryCame() {
+    func memoryGranted() {
         outcome = true
         waiter.wake()
     }
 
-    func memoryDidNotCome() {
+    func memoryTimedOut() {
         outcome = false
         waiter.wake()
     }

@@ -23,11 +23,11 @@ package final class RequestBody: @unchecked Sendable {
     let peerShare: MemoryShare
     var share: MemoryShare?
     var smallHeldBytes = 0
-    var hold: MemoryHold?
+    var reservation: MemoryReservation?
     /// The size of a collected body that the reserved memory covers.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
-    var slowPace = SlowBodyPace()
+    var slowPace = SlowBodyRate()
 
     enum Reading {
         /// The handler has not asked for the body yet.
@@ -131,11 +131,11 @@ package final class RequestBody: @unchecked Sendable {
     }
 
     /// Consumes the bytes that belong to the body. Returns their number.
-    func take(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
+    func receive(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         let taken: Int
         guard received.canReserve(bytes.count) else { throw .overloaded }
         if chunks != nil {
-            taken = try takeChunks(bytes)
+            taken = try receiveChunks(bytes)
         } else {
             let declared = declaredBytes ?? 0
             taken = min(declared - total, bytes.count)
@@ -151,10 +151,10 @@ package final class RequestBody: @unchecked Sendable {
         return taken
     }
 
-    private func takeChunks(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
+    private func receiveChunks(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         guard var decoder = chunks else { return 0 }
         let before = received.count
-        let taken = try decoder.take(bytes, into: &received)
+        let taken = try decoder.consume(bytes, into: &received)
         chunks = decoder
         total += received.count - before
         isComplete = decoder.isDone

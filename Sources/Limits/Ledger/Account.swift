@@ -25,12 +25,12 @@ final class Account: @unchecked Sendable {
     /// The lane that calls the store for this account. It changes only while the account is idle and no request waits
     /// for it.
     var lane: Int
-    let tally: any Tally
+    let counter: any LimitCounter
 
     /// The parts of undecided requests that are not counted yet, in order of arrival.
-    var waiting: [Part] = []
+    var waiting: [RequestPart] = []
     var fresh = Fresh.nothing
-    /// The version of the record that `tally` knows, after a read or a write; nil if it is not known.
+    /// The version of the record that `counter` knows, after a read or a write; nil if it is not known.
     var known: StoredValue.Version?
     /// Whether nobody else had written the record when it was last read.
     var isOurs = false
@@ -49,27 +49,27 @@ final class Account: @unchecked Sendable {
     var due: Int?
     /// The steady time until which requests are decided without the store.
     var ruleUntil = 0
-    /// The steady time until which a full `tally` is enough to refuse a request. Steady, because the wall clock may be
-    /// corrected.
+    /// The steady time until which a full `counter` is enough to refuse a request. Steady, because the wall clock may
+    /// be corrected.
     var refusedUntil = 0
     /// The steady time until which no refusal is remembered, because it may have been decided before a reset.
     var remembersFrom = 0
     /// The steady time of the last request for this account.
     var usedAt = 0
 
-    init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ tally: any Tally) {
+    init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ counter: any LimitCounter) {
         self.key = key
         self.limit = limit
         self.storeKey = storeKey
         self.server = server
         self.lane = lane
-        self.tally = tally
+        self.counter = counter
     }
 
     /// The number of parts that are not decided, including those of the write under way.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
-    var bytes: Int { 500 + 8 * limit.grid.kept }
+    var bytes: Int { 500 + 8 * limit.layout.kept }
 
     /// Whether a request needs the current record.
     var needsRead: Bool {
@@ -77,18 +77,18 @@ final class Account: @unchecked Sendable {
         return waiting.contains(where: \.isUnread)
     }
 
-    func hasWork(at time: Int) -> Bool { tally.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
+    func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
     /// Whether the account can be dropped without losing anything.
-    var isIdle: Bool { state == .idle && waiting.isEmpty && !tally.isPinned }
+    var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
 /// The part of a request that concerns one limit.
-struct Part {
+struct RequestPart {
     let request: Pending
     let index: Int
     /// The bucket from which the write removes units that were too late there; nil if there are none.
-    var from: Place?
+    var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
 
@@ -102,12 +102,12 @@ final class WritePlan: Sendable {
     let expirySeconds: Int
     let record: StoredRecord
     /// The bucket or entry in which the write counts the units that it admits.
-    let place: Place
+    let position: BucketIndex
     let fresh: Account.Fresh
     /// The parts that this write counts.
-    let takers: [Part]
+    let takers: [RequestPart]
     /// The parts that found no room beside the `takers`.
-    let refused: [Part]
+    let refused: [RequestPart]
 
     var key: String { account.storeKey }
 
@@ -115,15 +115,15 @@ final class WritePlan: Sendable {
         _ account: Account,
         expirySeconds: Int,
         record: StoredRecord,
-        place: Place,
-        takers: [Part],
-        refused: [Part]
+        position: BucketIndex,
+        takers: [RequestPart],
+        refused: [RequestPart]
     ) {
         self.account = account
         fresh = account.fresh
         self.expirySeconds = expirySeconds
         self.record = record
-        self.place = place
+        self.position = position
         self.takers = takers
         self.refused = refused
     }

@@ -7,7 +7,7 @@ struct AccountTable {
         /// Failed authentications and logins of an address.
         case failures
         /// Callers without a configured key: passthrough keys and client addresses.
-        case strangers
+        case unregisteredCallers
     }
 
     private struct Shelf {
@@ -29,7 +29,7 @@ struct AccountTable {
             switch part {
             case .known: Shelf(bound: bytes / 2)
             case .failures: Shelf(bound: bytes / 8)
-            case .strangers: Shelf(bound: bytes / 8 * 3)
+            case .unregisteredCallers: Shelf(bound: bytes / 8 * 3)
             }
         }
     }
@@ -57,7 +57,7 @@ struct AccountTable {
 
     /// Drops accounts that are spent and, beyond the memory bound, those that matter least. Accounts with work are
     /// kept. Returns the dropped accounts.
-    mutating func makeRoom(_ part: Part, _ now: Moment) -> [Account] {
+    mutating func makeRoom(_ part: Part, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
             guard let oldest = shelves[part.rawValue].table.leastRecent?.value, oldest.usedAt != now.steady else {
@@ -65,7 +65,7 @@ struct AccountTable {
             }
             if !oldest.isIdle {
                 _ = shelves[part.rawValue].table.use(oldest.key)
-            } else if oldest.tally.isSpent(at: now.wall) {
+            } else if oldest.counter.isSpent(at: now.wall) {
                 dropped.append(remove(oldest, part))
             } else {
                 break
@@ -86,7 +86,7 @@ struct AccountTable {
     /// Returns the account with the smallest used share among the least recently used ones. The others count as
     /// recently used from then on. Accounts that owe something are returned only if there are no others; nil if none
     /// can be dropped.
-    private mutating func leastUsed(_ part: Part, _ now: Moment) -> Account? {
+    private mutating func leastUsed(_ part: Part, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)
         while looked < Self.candidates, owing < Self.owingCandidates {
@@ -95,11 +95,11 @@ struct AccountTable {
                 break
             }
             _ = shelves[part.rawValue].table.use(oldest.key)
-            looked += oldest.tally.owes ? 0 : 1
-            owing += oldest.tally.owes ? 1 : 0
+            looked += oldest.counter.owes ? 0 : 1
+            owing += oldest.counter.owes ? 1 : 0
             guard oldest.isIdle else { continue }
-            let share = oldest.tally.usedShare(at: now.wall)
-            if oldest.tally.owes {
+            let share = oldest.counter.usedShare(at: now.wall)
+            if oldest.counter.owes {
                 if leastOwing.map({ share < $0.share }) ?? true { leastOwing = (oldest, share) }
                 continue
             }
@@ -111,8 +111,8 @@ struct AccountTable {
 }
 
 extension AccountTable.Part {
-    init(_ claim: borrowing Claim) {
-        let isOfGuesses = claim.limit.kind == .failedAuth || claim.limit.kind == .login
-        self = isOfGuesses ? .failures : claim.identity.isKnown ? .known : .strangers
+    init(_ charge: borrowing LimitCharge) {
+        let isOfGuesses = charge.limit.kind == .failedAuth || charge.limit.kind == .login
+        self = isOfGuesses ? .failures : charge.identity.isKnown ? .known : .unregisteredCallers
     }
 }

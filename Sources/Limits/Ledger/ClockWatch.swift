@@ -48,12 +48,12 @@ struct ClockWatch {
     var remaining: Int? { difference.map { $0 - correction } }
 
     /// Returns whether other instances may be starting, too, so that their entries must be read again soon.
-    func isEarly(_ now: Moment) -> Bool {
+    func isEarly(_ now: ClockReading) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
 
     /// Returns the corrected time, and whether the wall clock was found to be set. A set clock is not followed for now.
-    mutating func read(_ now: Moment) -> (moment: Moment, isSet: Bool) {
+    mutating func read(_ now: ClockReading) -> (reading: ClockReading, isSet: Bool) {
         let lead = now.wall - now.steady
         let step = lead - (self.lead ?? lead)
         self.lead = lead
@@ -64,7 +64,7 @@ struct ClockWatch {
             setAt = now.steady
             measureAt = now.steady
         }
-        return (Moment(wall: now.wall - correction, steady: now.steady), isSet)
+        return (ClockReading(wall: now.wall - correction, steady: now.steady), isSet)
     }
 
     /// Records a reading of the store's clock. Its seconds are late by up to one and a half.
@@ -73,7 +73,7 @@ struct ClockWatch {
     ///   - storeSeconds: the store's time in seconds since 1970.
     ///   - took: the microseconds since the call began.
     ///   - now: a time returned by `read`.
-    mutating func measured(storeSeconds: Int, took: Int, at now: Moment) {
+    mutating func measured(storeSeconds: Int, took: Int, at now: ClockReading) {
         let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
         // A response from before a sleep contains the time of then.
         let isStale = setAt.map { $0 > now.steady - took } ?? false
@@ -99,7 +99,7 @@ struct ClockWatch {
         measureAt = now.steady + pause(now)
     }
 
-    private mutating func pause(_ now: Moment) -> Int {
+    private mutating func pause(_ now: ClockReading) -> Int {
         let first = firstMeasuredAt ?? now.steady
         firstMeasuredAt = first
         let isOff = abs(difference ?? 0) > Self.toleranceMicroseconds
@@ -115,7 +115,7 @@ struct ClockWatch {
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
     ///   - isAlone: whether it is certain that there are no other instances.
-    mutating func judge(_ others: [Int], isAlone: Bool, at now: Moment) {
+    mutating func judge(_ others: [Int], isAlone: Bool, at now: ClockReading) {
         guard let difference, let own = remaining else { return }
         guard !others.isEmpty || isAlone || trust == .measured else { return }
         let reference = others.isEmpty ? 0 : Self.median(others + [own])
@@ -148,46 +148,46 @@ struct ClockWatch {
 
 extension Ledger {
     /// Returns the corrected time. Every time that enters the ledger passes here first.
-    mutating func read(_ now: Moment) -> Moment {
+    mutating func read(_ now: ClockReading) -> ClockReading {
         guard isShared else { return now }
-        let (moment, isSet) = clock.read(now)
+        let (reading, isSet) = clock.read(now)
         if isSet { for lane in lanes.indices where lanes[lane].isFirst { outbox.lanes.append(lane) } }
-        return moment
+        return reading
     }
 
     /// Returns whether the lane measures the store's clock. It does if it is the first lane of the first server that is
     /// available.
-    func isYardstick(_ lane: Int) -> Bool {
+    func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
 
     /// Takes over a reading of the store's clock.
-    mutating func measured(_ seconds: Int, took: Int, _ now: Moment) {
+    mutating func measured(_ seconds: Int, took: Int, _ now: ClockReading) {
         let (was, before) = (clock.isUnsure, clock.correction)
         clock.measured(storeSeconds: seconds, took: took, at: now)
-        let now = Moment(wall: now.wall + before - clock.correction, steady: now.steady)
+        let now = ClockReading(wall: now.wall + before - clock.correction, steady: now.steady)
         if clock.isMeasured, let living {
             if isUnderRule(living.account, now) { clock.judge([], isAlone: true, at: now) }
             outbox.lanes.append(living.account.lane)
         }
-        if clock.isEarly(now) { living?.tally.renew() }
+        if clock.isEarly(now) { living?.counter.renew() }
         clockChanged(wasUnsure: was, now)
         if !clock.isUnsure { judgeClock(now) }
     }
 
     /// Writes the remaining clock error into this instance's entry among the living instances.
-    private mutating func tellClock(_ now: Moment) {
+    private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
-        living.tally.tell(clockMilliseconds: remaining / 1_000, aheadMicroseconds: remaining)
-        settleSoon(living.account, now)
-        guard let claims else { return }
-        claims.tally.tell(clockMilliseconds: options.secret?.mark, aheadMicroseconds: remaining)
-        settleSoon(claims.account, now)
+        living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
+        scheduleWrite(living.account, now)
+        guard let charges else { return }
+        charges.counter.setClock(milliseconds: options.secret?.mark, aheadMicroseconds: remaining)
+        scheduleWrite(charges.account, now)
     }
 
     /// Updates the number of living instances. A smaller number counts only after a while: when the store has lost its
     /// records, other instances have yet to write their entries again.
-    private mutating func see(_ entries: [SlotRecord.Entry], _ now: Moment) {
+    private mutating func see(_ entries: [SlotRecord.Entry], _ now: ClockReading) {
         // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }
         let since = fewerInstancesSince ?? now.steady
@@ -199,41 +199,42 @@ extension Ledger {
     }
 
     /// Handles a record of the living instances that was read or written.
-    mutating func sawLiving(_ now: Moment) {
+    mutating func sawLiving(_ now: ClockReading) {
         if let living {
-            see(living.tally.living(at: now.wall), now)
+            see(living.counter.living(at: now.wall), now)
             countInstances(now)
         }
         judgeClock(now)
     }
 
     /// Compares our clock with those of the other living instances.
-    mutating func judgeClock(_ now: Moment) {
+    mutating func judgeClock(_ now: ClockReading) {
         guard let living else { return }
         let (was, before) = (clock.isUnsure, clock.correction)
-        let others = living.tally.living(at: now.wall).filter { $0.instance != instance }
+        let others = living.counter.living(at: now.wall).filter { $0.instance != instance }
         clock.judge(
             others.compactMap(\.clockMicroseconds),
             isAlone: others.isEmpty && instancesSeen == 1 && !isUnderRule(living.account, now),
             at: now
         )
-        clockChanged(wasUnsure: was, Moment(wall: now.wall + before - clock.correction, steady: now.steady))
+        clockChanged(wasUnsure: was, ClockReading(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
     /// Handles a change of the clock's state. `now` is the corrected time from now on.
-    private mutating func clockChanged(wasUnsure: Bool, _ now: Moment) {
-        tellClock(now)
+    private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {
+        writeClockError(now)
         let isNews =
-            abs(clock.correction - toldCorrection) > 1_500_000 || (clock.correction == 0) != (toldCorrection == 0)
+            abs(clock.correction - reportedCorrection) > 1_500_000
+            || (clock.correction == 0) != (reportedCorrection == 0)
         if !clock.isUnsure, isNews {
-            toldCorrection = clock.correction
+            reportedCorrection = clock.correction
             outbox.events.append(.clockOff(milliseconds: clock.correction / 1_000))
         }
         if wasUnsure, !clock.isUnsure { goOn(now) }
     }
 
     /// Continues the work that had to wait for the store's clock.
-    private mutating func goOn(_ now: Moment) {
+    private mutating func goOn(_ now: ClockReading) {
         outbox.isReady = true
         for lane in lanes.indices where !lanes[lane].inbox.isEmpty { outbox.lanes.append(lane) }
         let requests = undecided

@@ -26,7 +26,7 @@ package struct Decision: Sendable {
     package private(set) var requests: LimitStanding?
     package private(set) var tokens: LimitStanding?
     /// The units that the request holds until it ends.
-    var held: [HeldUnits] = []
+    var held: [ReservedUnits] = []
 
     package init(_ outcome: Outcome) { self.outcome = outcome }
 
@@ -45,7 +45,7 @@ package struct Decision: Sendable {
     }
 
     /// Keeps the state of a limit if it is the tightest of its unit so far.
-    package mutating func note(_ standing: LimitStanding) {
+    package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }
         case .tokens: if standing.isTighter(than: tokens) { tokens = standing }

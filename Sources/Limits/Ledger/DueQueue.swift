@@ -8,10 +8,10 @@ struct DueQueue {
     mutating func put(_ account: Account, at time: Int) {
         account.due = time
         heap.append((time, account))
-        var place = heap.count - 1
-        while place > 0, heap[place].time < heap[(place - 1) / 2].time {
-            heap.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
+        var position = heap.count - 1
+        while position > 0, heap[position].time < heap[(position - 1) / 2].time {
+            heap.swapAt(position, (position - 1) / 2)
+            position = (position - 1) / 2
         }
     }
 
@@ -29,16 +29,16 @@ struct DueQueue {
     private mutating func removeFirst() {
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
-        var place = 0
+        var position = 0
         while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2] where child < heap.count && heap[child].time < heap[least].time
-            {
+            var least = position
+            for child in [2 * position + 1, 2 * position + 2]
+            where child < heap.count && heap[child].time < heap[least].time {
                 least = child
             }
-            if least == place { return }
-            heap.swapAt(place, least)
-            place = least
+            if least == position { return }
+            heap.swapAt(position, least)
+            position = least
         }
     }
 }

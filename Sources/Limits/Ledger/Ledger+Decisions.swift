@@ -1,29 +1,29 @@
 /// Decisions over all limits of a request at once.
 extension Ledger {
-    mutating func decideInMemory(_ claims: [Claim], _ now: Moment) -> Decision {
-        if claims.count == 1 {
-            let (account, units) = (account(claims[0], now), claims[0].units)
-            guard account.tally.hasRoom(for: units, at: now.wall) else {
+    mutating func decideInMemory(_ charges: [LimitCharge], _ now: ClockReading) -> Decision {
+        if charges.count == 1 {
+            let (account, units) = (account(charges[0], now), charges[0].units)
+            guard account.counter.hasRoom(for: units, at: now.wall) else {
                 return refused([Pending.Share(account: account, units: units, state: .local)], now)
             }
-            let place = account.tally.charge(units, at: now.wall)
+            let position = account.counter.charge(units, at: now.wall)
             var decision = Decision(.admitted)
-            decision.note(account.tally.standing(by: nil, at: now.wall))
+            decision.record(account.counter.standing(by: nil, at: now.wall))
             if account.limit.quota.unit.isHeld {
-                decision.held = [HeldUnits(account: account, units: units, place: place)]
+                decision.held = [ReservedUnits(account: account, units: units, position: position)]
             }
             metrics.count(.admitted, account.limit.kind)
             return decision
         }
         return decideByRule(
-            claims.map { Pending.Share(account: account($0, now), units: $0.units, state: .local) },
+            charges.map { Pending.Share(account: account($0, now), units: $0.units, state: .local) },
             now
         )
     }
 
     /// Admits or refuses a request over the parts that are decided without the store. It counts in all of them or in
     /// none.
-    mutating func decideByRule(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         if isShared {
             metrics.byRule += 1
             if parts.contains(where: { rule(of: $0.account) == .deny }) {
@@ -34,43 +34,43 @@ extension Ledger {
         }
         let isFull = parts.contains { part in
             guard part.state == .local else { return false }
-            if !isShared { return !part.account.tally.hasRoom(for: part.units, at: now.wall) }
-            return !part.account.tally.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
+            if !isShared { return !part.account.counter.hasRoom(for: part.units, at: now.wall) }
+            return !part.account.counter.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
         }
         if isFull { return refused(parts, now) }
         var parts = parts
         for index in parts.indices where parts[index].state == .local {
             let account = parts[index].account
-            parts[index].state = .taken(account.tally.charge(parts[index].units, at: now.wall))
-            settleSoon(account, now)
+            parts[index].state = .taken(account.counter.charge(parts[index].units, at: now.wall))
+            scheduleWrite(account, now)
         }
         return admission(parts, now)
     }
 
-    mutating func admission(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func admission(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var decision = describe(Decision(.admitted), parts, now)
         for part in parts {
             // A request of zero units only reads a provider's capacity.
             if part.units > 0 || part.account.limit.kind != .provider {
                 metrics.count(.admitted, part.account.limit.kind)
             }
-            guard part.account.limit.quota.unit.isHeld, case .taken(let place) = part.state else { continue }
-            decision.held.append(HeldUnits(account: part.account, units: part.units, place: place))
+            guard part.account.limit.quota.unit.isHeld, case .taken(let position) = part.state else { continue }
+            decision.held.append(ReservedUnits(account: part.account, units: part.units, position: position))
         }
         return decision
     }
 
-    private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: Moment) -> Decision {
+    private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var decision = decision
         for part in parts {
             let rule = ruleNow(part.account, now)
-            decision.note(part.account.tally.standing(by: rule, at: now.wall))
+            decision.record(part.account.counter.standing(by: rule, at: now.wall))
         }
         return decision
     }
 
     /// Refuses a request because the store responds too slowly to count it in time.
-    mutating func refusedForNow(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackTaken(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
         let refusal = Decision.Refusal(
@@ -84,14 +84,14 @@ extension Ledger {
 
     /// Refuses a request. Reports the limit without room that takes longest to become free. Refunds the units counted
     /// so far.
-    mutating func refused(_ parts: [Pending.Share], _ now: Moment) -> Decision {
+    mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
             if case .taken = part.state { continue }
             let account = part.account
             let isLocal = isShared && part.state == .local
             let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
-            guard let refusal = account.tally.refusal(of: part.units, by: rule, at: now.wall) else { continue }
+            guard let refusal = account.counter.refusal(of: part.units, by: rule, at: now.wall) else { continue }
             if refusal.wait != nil { account.fullAt = now.steady }
             // A refusal that was decided from memory does not prolong that memory.
             if refusal.wait != nil, part.state != .unread, now.steady >= account.remembersFrom {

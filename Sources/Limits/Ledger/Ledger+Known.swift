@@ -1,12 +1,12 @@
 extension Ledger {
     /// Returns a refusal if a limit is known to be full, without counting or calling the store; nil if the request must
     /// be decided.
-    mutating func knownRefusal(_ claims: [Claim], at now: Moment) -> Decision? {
+    mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)
-        let full = claims.compactMap { claim in
-            existing(claim, now).flatMap { account in
-                isKnownFull(account, claim.units, now)
-                    ? Pending.Share(account: account, units: claim.units, state: isShared ? .unread : .local) : nil
+        let full = charges.compactMap { charge in
+            existing(charge, now).flatMap { account in
+                isKnownFull(account, charge.units, now)
+                    ? Pending.Share(account: account, units: charge.units, state: isShared ? .unread : .local) : nil
             }
         }
         return full.isEmpty ? nil : refused(full, now)
@@ -14,50 +14,50 @@ extension Ledger {
 
     /// Returns the largest known used share of the claims' limits. Waiting requests count as one admitted unit each;
     /// otherwise many requests at the same time would see the same share.
-    mutating func knownShare(_ claims: [Claim], at now: Moment) -> Double {
+    mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
-        return claims.reduce(0) { share, claim in
-            guard let account = existing(claim, now) else { return share }
-            let waiting = Double(account.waitingParts) / Double(claim.limit.quota.count)
-            return max(share, account.tally.usedShare(at: now.wall) + waiting)
+        return charges.reduce(0) { share, charge in
+            guard let account = existing(charge, now) else { return share }
+            let waiting = Double(account.waitingParts) / Double(charge.limit.quota.count)
+            return max(share, account.counter.usedShare(at: now.wall) + waiting)
         }
     }
 
     /// Returns the used units of each claim's limit, as far as this instance knows them.
-    mutating func used(_ claims: [Claim], at now: Moment) -> [Int] {
+    mutating func used(_ charges: [LimitCharge], at now: ClockReading) -> [Int] {
         let now = read(now)
-        return claims.map { claim in
-            let account = existing(claim, now)
-            let free = account?.tally.standing(by: nil, at: now.wall).remaining
-            return free.map { claim.limit.quota.count - min($0, claim.limit.quota.count) } ?? 0
+        return charges.map { charge in
+            let account = existing(charge, now)
+            let free = account?.counter.standing(by: nil, at: now.wall).remaining
+            return free.map { charge.limit.quota.count - min($0, charge.limit.quota.count) } ?? 0
         }
     }
 
     /// Returns whether a limit of the claims is known to be full.
-    mutating func isKnownFull(_ claims: [Claim], at now: Moment) -> Bool {
+    mutating func isKnownFull(_ charges: [LimitCharge], at now: ClockReading) -> Bool {
         let now = read(now)
-        return claims.contains { claim in
-            existing(claim, now).map { account in
-                isKnownFull(account, claim.units, now)
+        return charges.contains { charge in
+            existing(charge, now).map { account in
+                isKnownFull(account, charge.units, now)
             } ?? false
         }
     }
 
     /// Returns the account of a claim; nil if neither this process has used it nor an earlier one has saved it.
-    mutating func existing(_ claim: Claim, _ now: Moment) -> Account? {
-        let key = RecordKey(claim.limit, claim.identity)
-        if let account = accounts.use(key, AccountTable.Part(claim)) { return account }
-        return saved.contains(key) ? account(claim, now) : nil
+    mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
+        let key = RecordKey(charge.limit, charge.identity)
+        if let account = accounts.use(key, AccountTable.Part(charge)) { return account }
+        return saved.contains(key) ? account(charge, now) : nil
     }
 
     /// A number that is another one after each change of a counter.
     var changes: Int {
-        let places = Limit.Kind.places.indices
-        return places.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
+        let positions = Limit.Kind.positions.indices
+        return positions.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
     }
 
-    private func isKnownFull(_ account: Account, _ units: Int, _ now: Moment) -> Bool {
+    private func isKnownFull(_ account: Account, _ units: Int, _ now: ClockReading) -> Bool {
         guard !isShared || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
-        return !account.tally.hasRoom(for: units, at: now.wall)
+        return !account.counter.hasRoom(for: units, at: now.wall)
     }
 }

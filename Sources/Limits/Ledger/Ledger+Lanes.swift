@@ -14,7 +14,7 @@ extension Ledger {
     static let batchBound = 128
 
     /// Returns the lane's next step. Do not call it while a call of the lane is under way.
-    mutating func step(_ lane: Int, at now: Moment) -> Step {
+    mutating func step(_ lane: Int, at now: ClockReading) -> Step {
         let now = read(now)
         while true {
             switch lanes[lane].round {
@@ -34,45 +34,45 @@ extension Ledger {
         }
     }
 
-    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: Moment) -> Step {
+    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: ClockReading) -> Step {
         lanes[lane].callSince = now.steady
         return .call(call)
     }
 
     /// Begins a round. Returns nil if it began one, or else the step to take without a round.
-    private mutating func beginRound(_ lane: Int, _ now: Moment) -> Step? {
-        let place = lanes[lane].server
-        if let stopBy, servers[place].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
-        if servers[place].isDown {
+    private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
+        let position = lanes[lane].server
+        if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
+        if servers[position].isDown {
             guard lanes[lane].isFirst else { return .wait(until: nil) }
-            let probeAt = servers[place].probeAt
+            let probeAt = servers[position].probeAt
             guard now.steady >= probeAt else { return .wait(until: probeAt) }
             lanes[lane].round = .probe
             return nil
         }
         while let account = lanes[lane].due.next(by: now.steady) {
-            if account.waiting.isEmpty { settleSoon(account, now) } else { enqueue(account) }
+            if account.waiting.isEmpty { scheduleWrite(account, now) } else { enqueue(account) }
             let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
             if isForOther { outbox.lanes.append(account.lane) }
         }
-        if isYardstick(lane), now.steady >= clock.measureAt {
-            lanes[lane].round = .measure(epoch: servers[place].epoch)
+        if isClockReference(lane), now.steady >= clock.measureAt {
+            lanes[lane].round = .measure(epoch: servers[position].epoch)
             return nil
         }
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
-            let epoch = servers[place].epoch
+            let epoch = servers[position].epoch
             var unread: [Account] = []
             for account in batch where account.needsRead {
-                if !takeAsRead(account, lane: lane, epoch: epoch, at: now) { unread.append(account) }
+                if !useKnownVersion(account, lane: lane, epoch: epoch, at: now) { unread.append(account) }
             }
             lanes[lane].round = .serve(Round.Serving(batch, unread: unread, epoch: epoch))
         }
         return nil
     }
 
-    private mutating func nextBatch(_ lane: Int, _ now: Moment) -> [Account] {
+    private mutating func nextBatch(_ lane: Int, _ now: ClockReading) -> [Account] {
         var batch: [Account] = []
         swap(&batch, &lanes[lane].inbox)
         var count = 0
@@ -106,19 +106,19 @@ extension Ledger {
 
     /// Watches the server without other work, so that an unreachable server is known before the first request. Returns
     /// nil if a round began, or else the step to take.
-    private mutating func beginWatch(_ lane: Int, _ now: Moment) -> Step? {
+    private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
         if lanes[lane].connectedEpoch == nil {
             lanes[lane].round = .measure(epoch: servers[own].epoch)
             return nil
         }
-        let next = max(isYardstick(lane) ? clock.measureAt : 0, now.steady + Self.probeMicroseconds)
+        let next = max(isClockReference(lane) ? clock.measureAt : 0, now.steady + Self.probeMicroseconds)
         return .wait(until: min(due ?? next, next))
     }
 
     /// Returns the next call of the round; nil if the round is over.
-    private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, _ now: Moment) -> StoreCall? {
+    private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, _ now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
         if !serving.doubtful.isEmpty { return .time }
@@ -153,7 +153,7 @@ extension Ledger {
     }
 
     /// Takes over the outcome of a lane's call.
-    mutating func take(_ outcome: Result<StoreReply, StoreFailure>, _ lane: Int, at now: Moment) {
+    mutating func receive(_ outcome: Result<StoreReply, StoreFailure>, lane: Int, at now: ClockReading) {
         let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
         lanes[lane].callSince = nil
@@ -165,7 +165,7 @@ extension Ledger {
             let took = max(0, now.steady - began)
             lanes[lane].roundTrip += (took - lanes[lane].roundTrip) / 8
             let isSlow = Self.isSlow(lanes[lane].roundTrip)
-            servers[lanes[lane].server].calls.note(took, isSlow: isSlow, at: now.steady)
+            servers[lanes[lane].server].calls.record(took, isSlow: isSlow, at: now.steady)
         case .failure: lanes[lane].connectedEpoch = nil
         }
         switch lanes[lane].round {
@@ -174,7 +174,7 @@ extension Ledger {
         case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now) }
         case .serve(let serving):
             switch outcome {
-            case .success(let reply): take(reply, serving, lane, now)
+            case .success(let reply): receive(reply, serving: serving, lane: lane, now)
             case .failure(let failure):
                 let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty && serving.writing.isEmpty
                 if isReading, mayBeIdle, !serving.isReadAnew {
@@ -193,7 +193,7 @@ extension Ledger {
         _ outcome: Result<StoreReply, StoreFailure>,
         _ began: Int,
         _ lane: Int,
-        _ now: Moment
+        _ now: ClockReading
     ) {
         let server = lanes[lane].server
         lanes[lane].round = .none
@@ -204,7 +204,7 @@ extension Ledger {
         }
         lanes[lane].connectedEpoch = servers[server].epoch
         restore(server, at: now)
-        if isYardstick(lane), case .success(.connected(let seconds)) = outcome {
+        if isClockReference(lane), case .success(.connected(let seconds)) = outcome {
             measured(seconds, took: now.steady - began, now)
         }
     }
@@ -213,7 +213,7 @@ extension Ledger {
         _ outcome: Result<StoreReply, StoreFailure>,
         _ lane: Int,
         _ began: Int,
-        _ now: Moment
+        _ now: ClockReading
     ) {
         guard case .measure(let epoch) = lanes[lane].round else { return }
         switch outcome {
@@ -227,12 +227,12 @@ extension Ledger {
             lanes[lane].round = .none
             guard servers[lanes[lane].server].epoch == epoch else { return }
             lanes[lane].connectedEpoch = epoch
-            if isYardstick(lane) { measured(seconds, took: now.steady - began, now) }
+            if isClockReference(lane) { measured(seconds, took: now.steady - began, now) }
         case .success: lanes[lane].round = .none
         }
     }
 
-    private mutating func take(_ reply: StoreReply, _ serving: Round.Serving, _ lane: Int, _ now: Moment) {
+    private mutating func receive(_ reply: StoreReply, serving: Round.Serving, lane: Int, _ now: ClockReading) {
         switch reply {
         case .connected: lanes[lane].connectedEpoch = serving.epoch
         case .found(let found):
@@ -267,18 +267,18 @@ extension Ledger {
         }
     }
 
-    private mutating func read(_ found: [Found], _ serving: Round.Serving, _ now: Moment) {
+    private mutating func read(_ found: [FoundRecord], _ serving: Round.Serving, _ now: ClockReading) {
         let isDoubtful = found.contains { $0.isTooFarAhead(of: now.wall) }
         if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
     }
 
-    private mutating func absorb(_ found: [Found], _ serving: Round.Serving, _ now: Moment) {
+    private mutating func absorb(_ found: [FoundRecord], _ serving: Round.Serving, _ now: ClockReading) {
         for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
         serving.unread = []
     }
 
     /// Ends the lane's work on the account for now.
-    private mutating func release(_ account: Account, epoch: Int, _ now: Moment) {
+    private mutating func release(_ account: Account, epoch: Int, _ now: ClockReading) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
         account.waiting.removeAll { $0.request.decision != nil }
@@ -293,8 +293,8 @@ extension Ledger {
     /// Schedules the account for the time when it is due. Returns whether the lane must be woken because that is sooner
     /// than known.
     @discardableResult
-    mutating func schedule(_ account: Account, _ now: Moment) -> Bool {
-        guard let wall = account.tally.dueTime() else { return false }
+    mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
+        guard let wall = account.counter.dueTime() else { return false }
         let time = now.steady + max(0, wall - now.wall)
         if let due = account.due, due <= time { return false }
         lanes[account.lane].due.put(account, at: time)

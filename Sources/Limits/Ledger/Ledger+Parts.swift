@@ -6,7 +6,7 @@
 /// than the whole.
 extension Ledger {
     /// The state of this instance's part.
-    struct Shares {
+    struct InstanceShare {
         /// The number of instances among which limits are divided.
         var instances = 1
         /// The largest part to take even if one of `instances` parts is more; nil if the claims of the others leave
@@ -42,33 +42,33 @@ extension Ledger {
     static let claimsLimit = Limit("known", .concurrent)
 
     /// Updates the number of instances after their record was read.
-    mutating func countInstances(_ now: Moment) {
+    mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true
             shares.cap = .nothing
         }
         shares.lower(to: instancesSeen)
-        guard let claims else { return }
-        claims.tally.hold(instancesSeen)
-        settleSoon(claims.account, now)
+        guard let charges else { return }
+        charges.counter.hold(instancesSeen)
+        scheduleWrite(charges.account, now)
     }
 
     /// Handles the successful write of this instance's claim.
-    mutating func wroteClaim(_ now: Moment) {
-        guard let claims else { return }
-        let all = claims.tally.living(at: now.wall)
+    mutating func wroteClaim(_ now: ClockReading) {
+        guard let charges else { return }
+        let all = charges.counter.living(at: now.wall)
         guard let own = all.first(where: { $0.instance == instance }) else { return }
         let others = all.filter { $0.instance != instance }
         shares.wrote(own.held, besides: others.map(\.held))
         // The other instances are about to make room.
-        if shares.cap != nil { claims.tally.renew(by: now.wall + Self.claimMicroseconds) }
-        noteSecret(others)
+        if shares.cap != nil { charges.counter.renew(by: now.wall + Self.claimMicroseconds) }
+        recordSecret(others)
     }
 
     private static let claimMicroseconds = 1_000_000
 
     /// Reports instances with another secret: they keep counters under other names and count separately.
-    private mutating func noteSecret(_ others: [SlotRecord.Entry]) {
+    private mutating func recordSecret(_ others: [SlotRecord.Entry]) {
         let isOther = others.contains { $0.clockMilliseconds != options.secret?.mark }
         if isOther, !shares.isSecretOther { outbox.events.append(.otherSecret) }
         shares.isSecretOther = isOther

@@ -15,7 +15,7 @@ extension Ledger {
     /// Returns whether several instances compete for the record while calls are slow.
     ///
     /// - Parameter roundTrip: the usual duration of a call of the lane, in microseconds.
-    static func isContended(_ account: Account, roundTrip: Int, _ now: Moment) -> Bool {
+    static func isContended(_ account: Account, roundTrip: Int, _ now: ClockReading) -> Bool {
         guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
         return isSlow(roundTrip)
     }
@@ -27,20 +27,21 @@ extension Ledger {
     /// last as long.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
-        guard limit.countsLeft, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent else {
+        guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
+        else {
             return 0
         }
-        let isLeased = limit.quota.unit == .requests && limit.quota.count / 10 >= Lease.leastUnits && calls.wereSlow
+        let isLeased = limit.quota.unit == .requests && limit.quota.count / 10 >= Lease.minUnits && calls.wereSlow
         let latest = isLeased ? max(calls.longest, Lease.longestMicroseconds) : calls.longest
-        let lateness = min(limit.grid.graceMicroseconds, latest) - calls.shortest
+        let lateness = min(limit.layout.graceMicroseconds, latest) - calls.shortest
         // A record holds a bucket for this much longer than a window anyway.
-        return lateness > limit.grid.windowMicroseconds / limit.grid.perWindow ? lateness : 0
+        return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
     /// Delays requests because others may have used units late before this instance saw the record. The delay is never
     /// longer than requests wait for a response of the store.
-    func waitIfBlind(_ account: Account, _ now: Moment) {
-        let wait = account.tally.takeUnknown(at: now.wall)
+    func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
+        let wait = account.counter.takeUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
             account.notBefore = now.steady + wait
         }
@@ -48,9 +49,9 @@ extension Ledger {
 
     /// Refuses waiting requests of a caller over its limit after a lost race. They need not wait until they win,
     /// because others took the room.
-    mutating func refuseLosers(_ account: Account, _ now: Moment) {
+    mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
-            now.steady - fullAt < min(account.limit.grid.windowMicroseconds, Self.fullMicroseconds)
+            now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)
         else { return }
         for part in account.waiting where part.request.decision == nil {
             guard now.steady - part.request.begun > options.timeoutMicroseconds / 2 else { continue }
@@ -61,7 +62,7 @@ extension Ledger {
 }
 
 /// The durations of the calls that succeeded in the last 30 to 60 seconds, in microseconds.
-struct RecentCalls {
+struct RecentCallDurations {
     private struct Span {
         var shortest = Int.max
         var longest = 0
@@ -87,7 +88,7 @@ struct RecentCalls {
     /// Records a call.
     ///
     /// - Parameter isSlow: whether calls are slow on average.
-    mutating func note(_ microseconds: Int, isSlow: Bool, at steady: Int) {
+    mutating func record(_ microseconds: Int, isSlow: Bool, at steady: Int) {
         let passed = steady - since
         if passed >= Self.spanMicroseconds {
             before = passed < 2 * Self.spanMicroseconds ? now : Span()

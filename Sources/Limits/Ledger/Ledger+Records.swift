@@ -12,57 +12,57 @@ extension Ledger {
     /// A record that nobody else writes is assumed to be unchanged: the next write fails if it is not. This costs one
     /// round trip instead of two. Only the write decides, so nothing is refused from a record that was not read. A
     /// contended record with slow calls is tried as well, because the call that writes it also reads it.
-    mutating func takeAsRead(_ account: Account, lane: Int, epoch: Int, at now: Moment) -> Bool {
+    mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
         guard isTried, let known = account.known, lanes[lane].connectedEpoch == epoch,
             now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
-        account.tally.lateness = lateness(account)
+        account.counter.lateness = lateness(account)
         var units = 0
         for part in account.waiting where part.request.decision == nil {
             let more = part.request.parts[part.index].units
             if more == 0 { return false }  // a request that only looks, so nothing is written
             units += more
         }
-        guard units == 0 || account.tally.hasRoom(for: units, at: now.wall) else { return false }
+        guard units == 0 || account.counter.hasRoom(for: units, at: now.wall) else { return false }
         account.fresh = .kept(known)
         saw(account, now)
         return true
     }
 
     /// Takes over a record that was read. If the record was lost meanwhile, merges what was known before.
-    mutating func absorb(_ found: Found, _ account: Account, epoch: Int, at now: Moment) {
+    mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
         let known = account.known.take()
         account.isOurs = false
         if case .record(_, let version) = found, known?.number != version.number { account.othersAt = now.steady }
-        account.tally.lateness = lateness(account)
+        account.counter.lateness = lateness(account)
         switch found {
         case .absent:
             account.fresh = .absent
-            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, birth: birth, isAhead: false, at: now.wall)
         case .broken(let version, let reason):
             account.fresh = .version(version)
-            account.tally.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, birth: birth, isAhead: false, at: now.wall)
             outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
         case .ahead(let record, let version):
             account.fresh = .version(version)
-            account.tally.absorb(record, birth: birth, isAhead: true, at: now.wall)
+            account.counter.absorb(record, birth: birth, isAhead: true, at: now.wall)
             outbox.events.append(.recordAhead(key: account.storeKey))
         case .record(let record, let version):
             account.fresh = .version(version)
             account.known = version
             account.isOurs = known == version
-            account.tally.absorb(record, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
         saw(account, now)
     }
 
     /// Records that the account's requests have read the record. Those with all parts read continue.
-    private mutating func saw(_ account: Account, _ now: Moment) {
+    private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
             part.request.parts[part.index].state = .seen
@@ -73,14 +73,14 @@ extension Ledger {
 
     /// Plans the write of all waiting parts that are next to be counted in this record; nil if there is nothing to
     /// write.
-    mutating func plan(_ account: Account, epoch: Int, at now: Moment) -> WritePlan? {
+    mutating func plan(_ account: Account, epoch: Int, at now: ClockReading) -> WritePlan? {
         guard servers[account.server].epoch == epoch else { return nil }
         if case .nothing = account.fresh { return nil }
         let rule = ruleAfterOutage(account, now)
-        var (takers, refused, rest): ([Part], [Part], [Part]) = ([], [], [])
-        waitIfBlind(account, now)
+        var (takers, refused, rest): ([RequestPart], [RequestPart], [RequestPart]) = ([], [], [])
+        delayIfUseUnknown(account, now)
         let isTaking = account.notBefore <= now.steady
-        account.tally.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
+        account.counter.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
         for part in account.waiting where part.request.decision == nil {
             guard isTaking, part.isNext else {
                 rest.append(part)
@@ -88,20 +88,20 @@ extension Ledger {
             }
             var part = part
             let share = part.request.parts[part.index]
-            if case .late(let place) = share.state {
-                account.tally.takeOut(share.units, from: place)
-                part.from = place
+            if case .late(let position) = share.state {
+                account.counter.remove(share.units, from: position)
+                part.from = position
             }
             part.request.parts[part.index].state = .writing
-            if account.tally.admit(share.units, by: rule, at: now.wall) {
+            if account.counter.admit(share.units, by: rule, at: now.wall) {
                 takers.append(part)
             } else {
                 refused.append(part)
             }
         }
         account.waiting = rest
-        guard account.tally.isDraftChanged else {
-            account.tally.dropDraft()
+        guard account.counter.isDraftChanged else {
+            account.counter.dropDraft()
             // No unit is counted, so nothing is written.
             for part in takers { count(part, in: .nowhere, now) }
             for part in refused { refuse(part.request, now) }
@@ -109,18 +109,18 @@ extension Ledger {
         }
         let roundTrip = lanes[account.lane].roundTrip
         let isContended = Self.isContended(account, roundTrip: roundTrip, now)
-        let terms = LeaseTerms(
+        let terms = LeaseConditions(
             isContended: isContended,
             isSlow: Self.isSlow(roundTrip),
             instances: max(1, instancesSeen)
         )
         let leasing = rule == nil && stopBy == nil ? terms : nil
-        let (record, place) = account.tally.commitDraft(leasing: leasing, at: now.wall)
+        let (record, position) = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
             expirySeconds: expirySeconds(account.limit),
             record: record,
-            place: place,
+            position: position,
             takers: takers,
             refused: refused
         )
@@ -134,7 +134,7 @@ extension Ledger {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
 
-    mutating func wrote(_ plan: WritePlan, _ result: WriteResult, at now: Moment) {
+    mutating func wrote(_ plan: WritePlan, _ result: WriteResult, at now: ClockReading) {
         let account = plan.account
         guard account.writing === plan else { return }  // already handled by `fail`
         account.writing = nil
@@ -143,17 +143,17 @@ extension Ledger {
             metrics.writes += 1
             account.known = version
             account.losses = 0
-            account.tally.written(at: now.wall)
-            for part in plan.takers { count(part, in: plan.place, now) }
+            account.counter.written(at: now.wall)
+            for part in plan.takers { count(part, in: plan.position, now) }
             spendLease(account, now)
             for part in plan.refused where part.request.decision == nil {
                 part.request.parts[part.index].state = .seen
                 refuse(part.request, now)
             }
             if account === living?.account { sawLiving(now) }
-            if account === claims?.account { wroteClaim(now) }
+            if account === charges?.account { wroteClaim(now) }
         case .lost:
-            account.tally.notWritten()
+            account.counter.notWritten()
             account.waiting = restored(plan, now) + account.waiting
             account.known = nil
             account.othersAt = now.steady
@@ -165,10 +165,10 @@ extension Ledger {
                 let pause = Int(random.next() % UInt64(1_000 * min(account.losses, 20)))
                 account.notBefore = now.steady + pause
             }
-            refuseLosers(account, now)
+            refuseAfterLostRace(account, now)
         case .refused:
             metrics.refusedWrites += 1
-            account.tally.notWritten()
+            account.counter.notWritten()
             account.ruleUntil = now.steady + Self.probeMicroseconds
             account.notBefore = account.ruleUntil
             let parts = restored(plan, now) + account.waiting
@@ -179,15 +179,15 @@ extension Ledger {
     }
 
     /// Admits requests that arrived while the lease was being written.
-    private mutating func spendLease(_ account: Account, _ now: Moment) {
+    private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
         account.waiting.removeAll { part in
             guard part.isUnread,
-                let place = account.tally.spend(part.request.parts[part.index].units, at: now.wall)
+                let position = account.counter.spend(part.request.parts[part.index].units, at: now.wall)
             else { return false }
-            if place.birth == nil { metrics.late += 1 }
-            part.request.parts[part.index].state = .taken(place)
+            if position.birth == nil { metrics.late += 1 }
+            part.request.parts[part.index].state = .taken(position)
             part.request.unread -= 1
             if part.request.unread == 0 { spent.append(part.request) }
             return true
@@ -196,37 +196,37 @@ extension Ledger {
     }
 
     /// Restores the parts of a write that certainly did not happen. Returns the parts that must be counted again.
-    private mutating func restored(_ plan: WritePlan, _ now: Moment) -> [Part] {
-        var parts: [Part] = []
+    private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
+        var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {
             let share = part.request.parts[part.index]
             if part.request.decision == nil {
                 part.request.parts[part.index].state = part.from.map { .late($0) } ?? .seen
-                parts.append(Part(request: part.request, index: part.index))
-            } else if let place = part.from {
-                giveBack(share.units, place, share.account, now)
+                parts.append(RequestPart(request: part.request, index: part.index))
+            } else if let position = part.from {
+                giveBack(share.units, position, share.account, now)
             }
         }
         return parts
     }
 
     /// Records that a successful write counted the part.
-    private mutating func count(_ part: Part, in place: Place, _ now: Moment) {
+    private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile
-            return giveBack(share.units, place, share.account, now)
+            return giveBack(share.units, position, share.account, now)
         }
-        part.request.parts[part.index].state = .taken(place)
+        part.request.parts[part.index].state = .taken(position)
         advance(part.request, now)
     }
 
-    mutating func makeLocal(_ part: Part, _ now: Moment) {
+    mutating func makeLocal(_ part: RequestPart, _ now: ClockReading) {
         guard part.request.decision == nil else { return }
         let share = part.request.parts[part.index]
         switch share.state {
         case .local: return
         case .unread: part.request.unread -= 1
-        case .late(let place), .taken(let place): giveBack(share.units, place, share.account, now)
+        case .late(let position), .taken(let position): giveBack(share.units, position, share.account, now)
         case .seen, .writing: break
         }
         part.request.parts[part.index].state = .local

@@ -4,7 +4,7 @@ extension Ledger {
     /// The delay from which a timer counts as late. A late timer proves nothing about the store.
     static let lateTimerMicroseconds = 50_000
     /// The number of times a request restarts its wait because its timer fired late.
-    static let lateFiringsBound = 3
+    static let maxLateFirings = 3
 
     enum Answer {
         case decided(Decision)
@@ -15,19 +15,19 @@ extension Ledger {
     ///
     /// - Parameter loop: the index of the loop that asks.
     mutating func ask(
-        _ claims: [Claim],
+        _ charges: [LimitCharge],
         from loop: Int = 0,
-        at now: Moment,
+        at now: ClockReading,
         _ waiter: () -> any DecisionWaiter
     ) -> Answer {
         let now = read(now)
-        guard isShared else { return .decided(decideInMemory(claims, now)) }
-        var parts = claims.map { share(of: $0, now) }
+        guard isShared else { return .decided(decideInMemory(charges, now)) }
+        var parts = charges.map { share(of: $0, now) }
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
         let isKnownFull = parts.contains { part in
             part.units > part.account.limit.quota.count
                 || (part.state == .unread && part.account.refusedUntil > now.steady
-                    && !part.account.tally.hasRoom(for: part.units, at: now.wall))
+                    && !part.account.counter.hasRoom(for: part.units, at: now.wall))
         }
         if isKnownFull { return .decided(refused(parts, now)) }
         guard parts.contains(where: { $0.state == .unread }) else {
@@ -37,41 +37,41 @@ extension Ledger {
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         for (index, part) in parts.enumerated() where part.state == .unread {
             bring(part.account, to: loop)
-            part.account.waiting.append(Part(request: request, index: index))
+            part.account.waiting.append(RequestPart(request: request, index: index))
             enqueue(part.account)
         }
         return .waits(request)
     }
 
-    private mutating func share(of claim: Claim, _ now: Moment) -> Pending.Share {
-        let account = account(claim, now)
+    private mutating func share(of charge: LimitCharge, _ now: ClockReading) -> Pending.Share {
+        let account = account(charge, now)
         var state = Pending.State.unread
         if isUnderRule(account, now) {
             state = .local
         } else if ruleAfterOutage(account, now) != nil {
-            account.tally.beginOutage(servers[account.server].outage, at: now.wall)
+            account.counter.beginOutage(servers[account.server].outage, at: now.wall)
         } else {
-            account.tally.endOutage()
-            if !clock.isUnsure, let place = account.tally.spend(claim.units, at: now.wall) {
-                state = .taken(place)
+            account.counter.endOutage()
+            if !clock.isUnsure, let position = account.counter.spend(charge.units, at: now.wall) {
+                state = .taken(position)
                 // Units used after their bucket are owed from now on.
-                if place.birth == nil {
+                if position.birth == nil {
                     metrics.late += 1
-                    settleSoon(account, now)
+                    scheduleWrite(account, now)
                 }
             }
         }
-        return Pending.Share(account: account, units: claim.units, state: state)
+        return Pending.Share(account: account, units: charge.units, state: state)
     }
 
     /// Handles the request's timer. Returns the steady time at which it fires next; nil if the request is decided.
-    mutating func expire(_ request: Pending, at now: Moment) -> Int? {
+    mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
         // A process that was stopped or starved must read waiting responses before it may report a time-out.
         let isLate = now.steady > request.due + Self.lateTimerMicroseconds
         if isLate { request.lateFirings += 1 }
-        let isStarved = request.lateFirings > Self.lateFiringsBound
+        let isStarved = request.lateFirings > Self.maxLateFirings
         if isLate, !isStarved {
             request.begun = now.steady
             request.movedAt = now.steady
@@ -101,17 +101,17 @@ extension Ledger {
 
     /// Returns whether the lane's call hangs. After a stop of the process that the request noticed, one more time-out
     /// must pass: the call may have been sent after the stop although its start was read before it.
-    private func isHanging(_ lane: Lane, _ request: Pending, _ now: Moment) -> Bool {
+    private func isHanging(_ lane: Lane, _ request: Pending, _ now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
     /// Returns the steady time at which a call that the request waits for counts as hanging, at most four time-outs
     /// after the request began.
-    private func deadline(_ request: Pending, _ now: Moment) -> Int {
+    private func deadline(_ request: Pending, _ now: ClockReading) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
-        if clock.isUnsure { waited += lanes.indices.filter(isYardstick) }
+        if clock.isUnsure { waited += lanes.indices.filter(isClockReference) }
         // A lane without a call has not begun yet, which says nothing about the server.
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
         let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
@@ -120,20 +120,20 @@ extension Ledger {
     }
 
     /// Ends the reservations of a request. If `used` is nil, all units stay charged.
-    mutating func settle(_ held: [HeldUnits], _ used: Amounts?, at now: Moment) {
+    mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
         for units in held {
             let account = units.account
-            account.tally.settle(units.units, used: used?[account.limit.quota.unit], in: units.place, at: now.wall)
-            settleSoon(account, now)
+            account.counter.settle(units.units, used: used?[account.limit.quota.unit], in: units.position, at: now.wall)
+            scheduleWrite(account, now)
         }
     }
 
     // MARK: Progress of a request
 
     /// Continues with the next part to be counted, or finishes the request.
-    mutating func advance(_ request: Pending, _ now: Moment) {
+    mutating func advance(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
         guard let next = request.firstOpen else { return finish(request, now) }
@@ -141,9 +141,9 @@ extension Ledger {
     }
 
     /// Continues a request whose parts have all been read. Refuses it if a part has no room.
-    mutating func begin(_ request: Pending, _ now: Moment) {
+    mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
-            $0.state == .seen && !$0.account.tally.hasRoom(for: $0.units, at: now.wall)
+            $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
         }
         if request.parts.count > 1, isFull {
             decide(request, refused(request.parts, now))
@@ -153,26 +153,26 @@ extension Ledger {
     }
 
     /// Finishes a request whose parts are all counted or local. Units that came too late are moved first.
-    mutating func finish(_ request: Pending, _ now: Moment) {
+    mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
-            guard case .taken(let place) = request.parts[index].state else { continue }
+            guard case .taken(let position) = request.parts[index].state else { continue }
             let (account, units) = (request.parts[index].account, request.parts[index].units)
-            if !clock.isUnsure, let present = account.tally.use(units, in: place, at: now.wall) {
-                guard present != place else { continue }
+            if !clock.isUnsure, let present = account.counter.use(units, in: position, at: now.wall) {
+                guard present != position else { continue }
                 metrics.late += 1
                 request.parts[index].state = .taken(present)
-                settleSoon(account, now)
+                scheduleWrite(account, now)
             } else if isUnderRule(account, now) {
                 metrics.late += 1
-                giveBack(units, place, account, now)
+                giveBack(units, position, account, now)
                 request.parts[index].state = .local
             } else {
                 metrics.late += 1
-                request.parts[index].state = .late(place)
-                account.waiting.append(Part(request: request, index: index))
+                request.parts[index].state = .late(position)
+                account.waiting.append(RequestPart(request: request, index: index))
                 enqueue(account)
             }
         }
@@ -184,7 +184,7 @@ extension Ledger {
         }
     }
 
-    mutating func refuse(_ request: Pending, _ now: Moment) {
+    mutating func refuse(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         decide(request, refused(request.parts, now))
     }
@@ -194,17 +194,17 @@ extension Ledger {
         outbox.decided.append(request)
     }
 
-    mutating func giveBackTaken(_ parts: [Pending.Share], _ now: Moment) {
+    mutating func giveBackTaken(_ parts: [Pending.Share], _ now: ClockReading) {
         for part in parts {
             switch part.state {
-            case .taken(let place), .late(let place): giveBack(part.units, place, part.account, now)
+            case .taken(let position), .late(let position): giveBack(part.units, position, part.account, now)
             case .unread, .seen, .writing, .local: break
             }
         }
     }
 
-    mutating func giveBack(_ units: Int, _ place: Place, _ account: Account, _ now: Moment) {
-        account.tally.giveBack(units, in: place, at: now.wall)
-        settleSoon(account, now)
+    mutating func giveBack(_ units: Int, _ position: BucketIndex, _ account: Account, _ now: ClockReading) {
+        account.counter.giveBack(units, in: position, at: now.wall)
+        scheduleWrite(account, now)
     }
 }

@@ -5,7 +5,7 @@ extension Ledger {
 
     /// Forgets what this instance knows about a record that was reset: its copy, its lease, units to be moved, and
     /// refusals. The next request reads the record.
-    mutating func forget(_ account: Account, at now: Moment) {
+    mutating func forget(_ account: Account, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
         account.known = nil
@@ -13,21 +13,21 @@ extension Ledger {
         account.fullAt = nil
         account.ruleUntil = 0
         account.remembersFrom = now.steady + Self.resetMicroseconds
-        account.tally.reset(at: now.wall)
+        account.counter.reset(at: now.wall)
         if isShared { servers[account.server].owing[account.key] = nil }
     }
 
     /// Returns the account of a claim; nil if this instance knows nothing about it.
-    mutating func account(of claim: Claim, at now: Moment) -> Account? { existing(claim, now) }
+    mutating func account(of charge: LimitCharge, at now: ClockReading) -> Account? { existing(charge, now) }
 
     /// Returns the use of each claim's limit as this instance knows it.
-    mutating func uses(_ claims: [Claim], at now: Moment) -> [LimitUse] {
+    mutating func uses(_ charges: [LimitCharge], at now: ClockReading) -> [LimitUse] {
         let now = read(now)
-        return claims.map { claim in
-            let standing = account(of: claim, at: now)?.tally.standing(by: nil, at: now.wall)
-            let used = claim.limit.quota.count - (standing?.remaining ?? claim.limit.quota.count)
+        return charges.map { charge in
+            let standing = account(of: charge, at: now)?.counter.standing(by: nil, at: now.wall)
+            let used = charge.limit.quota.count - (standing?.remaining ?? charge.limit.quota.count)
             return LimitUse(
-                limit: claim.limit,
+                limit: charge.limit,
                 used: max(0, used),
                 leased: 0,
                 resetMicroseconds: standing?.resetMicroseconds ?? 0,
@@ -37,7 +37,7 @@ extension Ledger {
     }
 
     /// Returns the number of requests that wait for a decision about each claim's limit.
-    mutating func waiting(_ claims: [Claim], at now: Moment) -> [Int] {
-        claims.map { account(of: $0, at: now)?.waitingParts ?? 0 }
+    mutating func waiting(_ charges: [LimitCharge], at now: ClockReading) -> [Int] {
+        charges.map { account(of: $0, at: now)?.waitingParts ?? 0 }
     }
 }

@@ -4,7 +4,7 @@ extension Ledger {
     ///
     /// Results of calls under way are not used. A write with an unknown outcome admits nothing. Units that it refunded
     /// are not refunded again; units that were owed are written again.
-    mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: Moment) {
+    mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: ClockReading) {
         guard servers[server].epoch == epoch, !servers[server].isDown else { return }
         servers[server].isDown = true
         servers[server].downSince = now.steady
@@ -23,12 +23,12 @@ extension Ledger {
         // The sorted order makes a run repeatable.
         let accounts = servers[server].active.values.sorted { $0.storeKey < $1.storeKey }
         servers[server].active = [:]
-        var parts: [Part] = []
+        var parts: [RequestPart] = []
         for account in accounts {
-            account.tally.storeLost()
+            account.counter.storeLost()
             if let plan = account.writing {
                 account.writing = nil
-                account.tally.unknown()
+                account.counter.unknown()
                 parts += plan.takers + plan.refused
             }
             account.fresh = .nothing
@@ -37,7 +37,7 @@ extension Ledger {
             account.notBefore = 0
             parts += account.waiting
             account.waiting = []
-            settleSoon(account, now)
+            scheduleWrite(account, now)
         }
         for part in parts { makeLocal(part, now) }
         for part in parts { advance(part.request, now) }
@@ -45,7 +45,7 @@ extension Ledger {
     }
 
     /// Marks a server as available after a successful probe.
-    mutating func restore(_ server: Int, at now: Moment) {
+    mutating func restore(_ server: Int, at now: ClockReading) {
         guard servers[server].isDown else { return }
         servers[server].isDown = false
         servers[server].shareUntil = now.steady + 2 * Self.probeMicroseconds
@@ -59,22 +59,22 @@ extension Ledger {
     }
 
     /// Ends all decisions. Pending changes are still written if that does not take long.
-    mutating func close(at now: Moment) {
+    mutating func close(at now: ClockReading) {
         let now = read(now)
         stopBy = now.steady + options.timeoutMicroseconds
         if let living {
-            living.tally.settle(1, used: nil, in: .nowhere, at: now.wall)
-            settleSoon(living.account, now)
+            living.counter.settle(1, used: nil, in: .nowhere, at: now.wall)
+            scheduleWrite(living.account, now)
         }
-        if let claims {
-            claims.tally.hold(0)
-            settleSoon(claims.account, now)
+        if let charges {
+            charges.counter.hold(0)
+            scheduleWrite(charges.account, now)
         }
         var all: [Account] = []
         accounts.forEach { all.append($0) }
         for account in all {
-            account.tally.close(at: now.wall)
-            settleSoon(account, now)
+            account.counter.close(at: now.wall)
+            scheduleWrite(account, now)
         }
     }
 }

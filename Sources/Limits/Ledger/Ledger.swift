@@ -17,7 +17,7 @@ struct Ledger {
         /// The number of outages. A failure that comes before all instances have merged their counts belongs to the
         /// previous outage.
         var outage = 0
-        var calls = RecentCalls()
+        var calls = RecentCallDurations()
         /// The accounts that are queued, busy or have waiting requests.
         var active: [RecordKey: Account] = [:]
         /// The accounts to be written when the server is available again.
@@ -56,21 +56,21 @@ struct Ledger {
     var corrections = 0
     var outbox = Outbox()
     var metrics = LimiterMetrics()
-    let sums = TallySums()
+    let sums = CounterSums()
     var clock = ClockWatch()
     /// The record of the living instances, a slot limit in which each instance holds one slot; nil without a store.
-    var living: (account: Account, tally: SlotTally)?
+    var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
     /// The record of the claims, a slot limit in which each instance writes among how many instances it divides limits;
     /// nil without a store.
-    var claims: (account: Account, tally: SlotTally)?
-    var shares = Shares()
+    var charges: (account: Account, counter: SlotCounter)?
+    var shares = InstanceShare()
     var rank: Int?
     /// The steady time since which fewer instances were seen; nil if their number did not fall.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator.
-    var toldCorrection = 0
+    var reportedCorrection = 0
     /// The requests that are counted in full but wait for the store's clock before they are decided.
     var undecided: [Pending] = []
     /// The steady time at which lanes stop even if something is still to be written; nil while the process runs.
@@ -96,66 +96,67 @@ struct Ledger {
     /// Adds this instance to the living instances.
     private mutating func join() {
         let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
-        entry.tally.hold(1)
+        entry.counter.hold(1)
         living = entry
-        claims = self.entry(Self.claimsLimit)
+        charges = self.entry(Self.claimsLimit)
         enqueue(entry.account)
     }
 
     /// Makes the account and slot counter of a record in which each instance has an entry.
-    private func entry(_ limit: Limit) -> (account: Account, tally: SlotTally) {
-        let tally = SlotTally(
+    private func entry(_ limit: Limit) -> (account: Account, counter: SlotCounter) {
+        let counter = SlotCounter(
             limit,
             isShared: true,
-            sums: TallySums(),
+            sums: CounterSums(),
             instance: instance,
             spanMicroseconds: options.slotMicroseconds
         )
-        return (account(RecordKey(limit, .instances), limit, .instances, tally), tally)
+        return (account(RecordKey(limit, .instances), limit, .instances, counter), counter)
     }
 
     // MARK: Accounts
 
-    mutating func account(_ claim: Claim, _ now: Moment) -> Account {
-        let key = RecordKey(claim.limit, claim.identity)
-        let part = AccountTable.Part(claim)
+    mutating func account(_ charge: LimitCharge, _ now: ClockReading) -> Account {
+        let key = RecordKey(charge.limit, charge.identity)
+        let part = AccountTable.Part(charge)
         if let account = accounts.use(key, part) {
-            if account.state == .idle, account.tally.moveBackIfAhead(of: now.wall) { account.known = nil }
+            if account.state == .idle, account.counter.moveBackIfAhead(of: now.wall) { account.known = nil }
             account.usedAt = now.steady
             return account
         }
         for dropped in accounts.makeRoom(part, now) where !servers.isEmpty {
             servers[dropped.server].owing[dropped.key] = nil
         }
-        let tally: any Tally =
-            if claim.limit.quota.unit == .concurrent {
-                SlotTally(
-                    claim.limit,
+        let counter: any LimitCounter =
+            if charge.limit.quota.unit == .concurrent {
+                SlotCounter(
+                    charge.limit,
                     isShared: isShared,
                     sums: sums,
                     instance: instance,
                     spanMicroseconds: options.slotMicroseconds
                 )
             } else {
-                WindowTally(
-                    claim.limit,
+                WindowCounter(
+                    charge.limit,
                     isShared: isShared,
                     sums: sums,
                     at: now.wall,
-                    saved: saved.take(key, claim.limit.grid)
+                    saved: saved.take(key, charge.limit.layout)
                 )
             }
-        let account = account(key, claim.limit, claim.identity, tally)
+        let account = account(key, charge.limit, charge.identity, counter)
         account.usedAt = now.steady
         accounts.add(account, part)
         return account
     }
 
-    private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ tally: any Tally) -> Account {
+    private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ counter: any LimitCounter) -> Account
+    {
         let storeKey = isShared ? identity.storeKey(limit, options.secret) : ""
         let server = store?.server(of: storeKey) ?? 0
         let lane = server * options.loops
-        return Account(key, limit, storeKey: storeKey, server: server, lane: lane, tally)
+        return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter)
     }
 
     /// Moves an idle account to the lane of the loop whose request needs it. Does nothing if the account is in use.
@@ -169,14 +170,14 @@ struct Ledger {
 
     // MARK: Rules without the store
 
-    func isUnderRule(_ account: Account, _ now: Moment) -> Bool {
+    func isUnderRule(_ account: Account, _ now: ClockReading) -> Bool {
         servers[account.server].isDown || account.ruleUntil > now.steady
     }
 
     func rule(of account: Account) -> StoreDownRule { account.limit.kind.ruleWithoutStore ?? options.storeDown }
 
     /// Returns the rule for an account whose store is unavailable.
-    func outageRule(_ account: Account, _ now: Moment) -> OutageRule {
+    func outageRule(_ account: Account, _ now: ClockReading) -> OutageRule {
         var outage = 0
         if !servers.isEmpty {
             let server = servers[account.server]
@@ -194,13 +195,13 @@ struct Ledger {
 
     /// Returns the rule that applies beside the record for a while after an outage; nil if none does. During this time
     /// all instances merge what they know, before anybody uses the whole limit again.
-    func ruleAfterOutage(_ account: Account, _ now: Moment) -> OutageRule? {
+    func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
     /// Returns the rule that applies in place of the record or beside it; nil if only the record decides.
-    func ruleNow(_ account: Account, _ now: Moment) -> OutageRule? {
+    func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
     }
@@ -209,9 +210,9 @@ struct Ledger {
 
     /// Schedules a write of units that the store does not know. If the server is down, they are written once it is
     /// back.
-    mutating func settleSoon(_ account: Account, _ now: Moment) {
+    mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
-        guard account.tally.needsWrite(at: now.wall) else {
+        guard account.counter.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }
             return
         }

@@ -7,9 +7,9 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// The decisions, by the index in `Limit.Kind.places` and then by outcome. A request counts once for each limit
+    /// The decisions, by the index in `Limit.Kind.positions` and then by outcome. A request counts once for each limit
     /// that admitted it, and once for the limit that refused it.
-    package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.places.count * Outcome.allCases.count)
+    package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
     /// The requests that `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
     /// The requests that were refused because they were not counted in time, or lost a race for a nearly full limit.
@@ -42,19 +42,19 @@ package struct LimiterMetrics: Sendable {
     /// The part of the clock difference that is corrected.
     package internal(set) var correctionMilliseconds = 0
 
-    package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.place(kind, outcome)] }
+    package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.position(kind, outcome)] }
 
     /// Returns the number of decisions.
     ///
-    /// - Parameter place: the index of the limit's kind in `Limit.Kind.places`.
-    package func decisions(_ place: Int, _ outcome: Outcome) -> Int {
-        decisions[place * Outcome.allCases.count + outcome.rawValue]
+    /// - Parameter place: the index of the limit's kind in `Limit.Kind.positions`.
+    package func decisions(_ position: Int, _ outcome: Outcome) -> Int {
+        decisions[position * Outcome.allCases.count + outcome.rawValue]
     }
 
-    mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.place(kind, outcome)] += 1 }
+    mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.position(kind, outcome)] += 1 }
 
-    private static func place(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
-        kind.place * Outcome.allCases.count + outcome.rawValue
+    private static func position(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
+        kind.position * Outcome.allCases.count + outcome.rawValue
     }
 }
 

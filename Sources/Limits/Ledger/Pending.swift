@@ -8,9 +8,9 @@ final class Pending: @unchecked Sendable {
         case seen
         case writing
         /// The units are counted.
-        case taken(Place)
+        case taken(BucketIndex)
         /// The units are counted, but too late to be used there. They must be moved.
-        case late(Place)
+        case late(BucketIndex)
         /// The part is decided without the store.
         case local
     }

@@ -18,7 +18,7 @@ enum Round {
         /// Whether the reading was already tried again with a new connection.
         var isReadAnew = false
         /// The records read, if one of them may be too far ahead. The store's clock is read before they are used.
-        var doubtful: [Found] = []
+        var doubtful: [FoundRecord] = []
         /// The writes under way.
         var writing: [WritePlan] = []
         /// The accounts of `writing` whose records are read again in the same call.

@@ -14,15 +14,15 @@ enum StoreReply: Sendable {
     /// A new connection, with the server's time in seconds since 1970.
     case connected(Int)
     /// The records found, in the order of the accounts.
-    case found([Found])
+    case found([FoundRecord])
     /// The server's time in seconds since 1970.
     case time(Int)
     /// The results in the order of the writes, and the records read after them.
-    case wrote([WriteResult], [Found])
+    case wrote([WriteResult], [FoundRecord])
 }
 
 /// A record as found in the store.
-enum Found: Sendable {
+enum FoundRecord: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
     /// A record that is far ahead of our clock and of the store's.
@@ -60,7 +60,7 @@ extension StoreCall {
         }
     }
 
-    func reply(_ answer: PolledAnswer) -> StoreReply {
+    func reply(_ answer: PolledResult) -> StoreReply {
         switch answer {
         case .values(let values):
             guard case .read(let accounts) = self else { preconditionFailure("nothing was read") }
@@ -72,8 +72,8 @@ extension StoreCall {
         }
     }
 
-    private static func found(_ values: [StoredValue?], _ accounts: [Account]) -> [Found] {
-        zip(values, accounts).map { Found($0, of: $1.limit) }
+    private static func found(_ values: [StoredValue?], _ accounts: [Account]) -> [FoundRecord] {
+        zip(values, accounts).map { FoundRecord($0, of: $1.limit) }
     }
 }
 

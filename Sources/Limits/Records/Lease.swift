@@ -1,7 +1,7 @@
 /// Units that an instance has counted in the store ahead of their use. It admits requests with them without another
 /// call.
 struct Lease {
-    let place: Place
+    let position: BucketIndex
     /// The units counted in the store for this lease.
     let units: Int
     var left: Int
@@ -15,16 +15,16 @@ struct Lease {
     /// The number of units in a bucket from which a record counts as busy.
     static let busyUnits = 8
     /// The smallest lease. Fewer units are not worth withholding from other instances.
-    static let leastUnits = 8
+    static let minUnits = 8
     /// The smallest lease where several instances compete for the record and calls are slow.
-    static let leastContendedUnits = 4
+    static let minContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
     func isOpen(at time: Int) -> Bool { time < end }
 }
 
 /// The conditions under which a write may open a lease.
-struct LeaseTerms {
+struct LeaseConditions {
     /// Whether other instances write the same record and calls to the store are slow.
     let isContended: Bool
     /// Whether calls to the store are slow.
@@ -40,13 +40,13 @@ struct Pace {
     private var units = 0
     private var lastUnits = 0
 
-    init(_ grid: Grid) {
-        spanMicroseconds = max(1, min(grid.windowMicroseconds / grid.perWindow, Lease.longestMicroseconds))
+    init(_ layout: BucketLayout) {
+        spanMicroseconds = max(1, min(layout.windowMicroseconds / layout.perWindow, Lease.longestMicroseconds))
     }
 
     init(spanMicroseconds: Int) { self.spanMicroseconds = spanMicroseconds }
 
-    mutating func note(_ more: Int, at time: Int) {
+    mutating func record(_ more: Int, at time: Int) {
         move(to: time)
         units += more
     }

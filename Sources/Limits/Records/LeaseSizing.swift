@@ -9,14 +9,14 @@ struct LeaseSizing {
 
     init(_ limit: Limit) {
         self.limit = limit
-        pace = Pace(limit.grid)
-        deferMicroseconds = min(limit.grid.graceMicroseconds, Lease.longestMicroseconds)
+        pace = Pace(limit.layout)
+        deferMicroseconds = min(limit.layout.graceMicroseconds, Lease.longestMicroseconds)
     }
 
     /// Records that units were used.
-    mutating func note(_ units: Int, at time: Int) {
-        pace.note(units, at: time)
-        longPace.note(units, at: time)
+    mutating func record(_ units: Int, at time: Int) {
+        pace.record(units, at: time)
+        longPace.record(units, at: time)
     }
 
     /// Returns a lease of at most a quarter of the units that are left; all open leases together hold at most a tenth
@@ -25,22 +25,22 @@ struct LeaseSizing {
     /// - Parameters:
     ///   - record: the record with the units that the same write admits.
     ///   - place: the bucket in which the lease is counted.
-    mutating func lease(_ record: Record, _ place: Place, _ terms: LeaseTerms, at time: Int) -> Lease? {
+    mutating func lease(_ record: Record, _ position: BucketIndex, _ terms: LeaseConditions, at time: Int) -> Lease? {
         guard limit.quota.unit == .requests else { return nil }
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
-        let bucketEnd = limit.grid.end(of: place.number)
+        let bucketEnd = limit.layout.end(of: position.number)
         // Instances that lose every race are never seen.
         let mayBeContended = terms.isSlow && terms.instances > 1 && longPace.units(at: time) > 0
-        if terms.isContended || mayBeContended, bound / 10 >= Lease.leastUnits {
-            return contendedLease(place, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
+        if terms.isContended || mayBeContended, bound / 10 >= Lease.minUnits {
+            return contendedLease(position, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
         }
         // The lease has about as many units as were used in the last bucket.
         let used = pace.units(at: time)
         let units = min(used, most)
         let end = min(bucketEnd, time + Lease.longestMicroseconds)
-        guard used >= Lease.busyUnits, units >= Lease.leastUnits, time < end else { return nil }
-        return Lease(place: place, units: units, left: units, end: end, returnsBy: end)
+        guard used >= Lease.busyUnits, units >= Lease.minUnits, time < end else { return nil }
+        return Lease(position: position, units: units, left: units, end: end, returnsBy: end)
     }
 
     /// Returns a lease for a record that several instances write while calls are slow. It lasts as long as its units
@@ -48,11 +48,12 @@ struct LeaseSizing {
     /// few units if none were used yet: at the start all instances write at once, and a winner then leaves the record
     /// alone for a while. Other instances do not see the lease in the next bucket, so each takes only its part of the
     /// tenth.
-    private mutating func contendedLease(_ place: Place, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease? {
-        let end = min(bucketEnd + limit.grid.graceMicroseconds, time + Lease.longestMicroseconds)
+    private mutating func contendedLease(_ position: BucketIndex, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease?
+    {
+        let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
-        let units = min(max(2 * used, pace.units(at: time), Lease.leastUnits), most)
-        guard units >= Lease.leastContendedUnits, time < end else { return nil }
-        return Lease(place: place, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
+        let units = min(max(2 * used, pace.units(at: time), Lease.minUnits), most)
+        guard units >= Lease.minContendedUnits, time < end else { return nil }
+        return Lease(position: position, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
     }
 }

@@ -40,15 +40,15 @@ extension Record {
     }
 
     /// Decodes a record and checks the whole value.
-    package init(_ bytes: [UInt8], _ grid: Grid) throws(Flaw) {
+    package init(_ bytes: [UInt8], _ layout: BucketLayout) throws(Flaw) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])
         guard reader.byte() == Self.format else { throw .format }
         guard let newest = reader.number(), let birth = reader.word() else { throw .number }
-        self.init(grid, newest: newest, birth: birth)
+        self.init(layout, newest: newest, birth: birth)
         guard let leased = reader.number(), leased <= Self.countBound else { throw .lease }
         if leased > 0 {
-            guard let end = reader.number(), end <= grid.windowMicroseconds / 1_000 else { throw .lease }
+            guard let end = reader.number(), end <= layout.windowMicroseconds / 1_000 else { throw .lease }
             lease = Lease(units: leased, endMilliseconds: end)
         }
         var bucket = newest

@@ -5,10 +5,10 @@
 /// works at the record's time.
 ///
 /// A unit is counted in the newest bucket, and used only before the clock of its instance passes that bucket's end. Two
-/// units less than a window apart, on clocks at most a bucket apart, are therefore at most `grid.perWindow + 1` buckets
-/// apart. Both are in the record when the second one is admitted.
+/// units less than a window apart, on clocks at most a bucket apart, are therefore at most `layout.perWindow + 1`
+/// buckets apart. Both are in the record when the second one is admitted.
 package struct Record: Sendable, Equatable {
-    package let grid: Grid
+    package let layout: BucketLayout
     /// The number of the newest bucket.
     package private(set) var newest: Int
     /// All units in the record.
@@ -31,18 +31,18 @@ package struct Record: Sendable, Equatable {
     /// The largest count of a bucket, so that no sum overflows.
     static let countBound = 1 << 55
 
-    package init(_ grid: Grid, at time: Int, birth: UInt64 = 0) {
-        self.init(grid, newest: grid.bucket(at: time), birth: birth)
+    package init(_ layout: BucketLayout, at time: Int, birth: UInt64 = 0) {
+        self.init(layout, newest: layout.bucket(at: time), birth: birth)
     }
 
-    init(_ grid: Grid, newest: Int, birth: UInt64) {
-        self.grid = grid
+    init(_ layout: BucketLayout, newest: Int, birth: UInt64) {
+        self.layout = layout
         self.newest = newest
         self.birth = birth
-        counts = [Int](repeating: 0, count: grid.kept)
+        counts = [Int](repeating: 0, count: layout.kept)
     }
 
-    package var oldest: Int { newest - grid.kept + 1 }
+    package var oldest: Int { newest - layout.kept + 1 }
 
     package func count(in bucket: Int) -> Int {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
@@ -51,14 +51,14 @@ package struct Record: Sendable, Equatable {
     /// Calls `body` for each bucket that has units, newest first, with the number of empty buckets before it. Returns
     /// the number of empty buckets after the last one.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
-        var place = newest % counts.count
-        if place < 0 { place += counts.count }
+        var position = newest % counts.count
+        if position < 0 { position += counts.count }
         var (empty, rest) = (0, counts.count)
         var left = total
         counts.withUnsafeBufferPointer { counts in
             while left > 0, rest > 0 {
-                let count = counts[place]
-                place = place == 0 ? counts.count - 1 : place - 1
+                let count = counts[position]
+                position = position == 0 ? counts.count - 1 : position - 1
                 rest -= 1
                 if count == 0 {
                     empty += 1
@@ -75,7 +75,7 @@ package struct Record: Sendable, Equatable {
     // MARK: Changes
 
     /// Moves the record on to the current bucket and drops buckets that are too old to count.
-    package mutating func roll(to time: Int) { roll(toBucket: grid.bucket(at: time)) }
+    package mutating func roll(to time: Int) { roll(toBucket: layout.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
         guard bucket > newest else { return }
@@ -85,9 +85,9 @@ package struct Record: Sendable, Equatable {
             total = 0
         } else {
             for next in newest + 1...bucket {
-                let place = next % counts.count
-                total -= counts[place]
-                counts[place] = 0
+                let position = next % counts.count
+                total -= counts[position]
+                counts[position] = 0
             }
         }
         newest = bucket
@@ -112,16 +112,16 @@ package struct Record: Sendable, Equatable {
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
-        lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - grid.start(of: newest) + 999) / 1_000)
+        lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - layout.start(of: newest) + 999) / 1_000)
     }
 
     /// Moves counts that are ahead of the clock into current and older buckets: the newest bucket becomes the current
     /// one.
     package mutating func moveBack(to time: Int) {
-        let present = grid.bucket(at: time)
+        let present = layout.bucket(at: time)
         guard newest > present else { return }
-        var moved = Record(grid, newest: present, birth: birth)
-        for age in 0..<min(grid.kept, present + 1) { moved.change(present - age, to: count(in: newest - age)) }
+        var moved = Record(layout, newest: present, birth: birth)
+        for age in 0..<min(layout.kept, present + 1) { moved.change(present - age, to: count(in: newest - age)) }
         self = moved
     }
 
@@ -130,9 +130,9 @@ package struct Record: Sendable, Equatable {
     /// The record moves on by a bucket. Units that were counted before are given back in older buckets, so they do not
     /// reduce counts made from now on.
     package mutating func empty(at time: Int) {
-        let present = grid.bucket(at: time)
+        let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
-        self = Record(grid, newest: next, birth: birth)
+        self = Record(layout, newest: next, birth: birth)
     }
 
     /// The most buckets that resets move a record ahead of the clock.
@@ -145,10 +145,10 @@ package struct Record: Sendable, Equatable {
 
     mutating func change(_ bucket: Int, to count: Int) {
         guard bucket >= oldest, bucket <= newest, bucket >= 0 else { return }
-        let place = bucket % counts.count
+        let position = bucket % counts.count
         let bounded = min(max(0, count), Self.countBound)
-        total += bounded - counts[place]
-        counts[place] = bounded
+        total += bounded - counts[position]
+        counts[position] = bounded
     }
 
     /// Merges another copy of the record: each bucket gets the larger count. Keeps its own birth number.
@@ -180,7 +180,7 @@ package struct Record: Sendable, Equatable {
     package func leased(at time: Int) -> Int { time < leaseEnd ? lease.units : 0 }
 
     /// The wall-clock time at which the last open lease ends, in microseconds.
-    package var leaseEnd: Int { grid.start(of: newest) + lease.endMilliseconds * 1_000 }
+    package var leaseEnd: Int { layout.start(of: newest) + lease.endMilliseconds * 1_000 }
 
     /// Returns the microseconds until these units fit if nobody else uses the room; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
@@ -189,7 +189,7 @@ package struct Record: Sendable, Equatable {
         var bucket = max(0, oldest)
         while excess > 0, bucket <= newest {
             excess -= count(in: bucket)
-            if excess <= 0 { return max(0, grid.start(of: bucket + grid.kept) - time) }
+            if excess <= 0 { return max(0, layout.start(of: bucket + layout.kept) - time) }
             bucket += 1
         }
         return 0
@@ -200,12 +200,12 @@ package struct Record: Sendable, Equatable {
         guard total > 0 else { return 0 }
         var bucket = newest
         while count(in: bucket) == 0 { bucket -= 1 }
-        return max(0, grid.start(of: bucket + grid.kept) - time)
+        return max(0, layout.start(of: bucket + layout.kept) - time)
     }
 
     /// Returns whether the record is more than a window and five seconds ahead of `time`, which only happens to a
     /// broken record.
     package func isTooFarAhead(of time: Int) -> Bool {
-        newest > grid.bucket(at: time + grid.windowMicroseconds + 5_000_000)
+        newest > layout.bucket(at: time + layout.windowMicroseconds + 5_000_000)
     }
 }

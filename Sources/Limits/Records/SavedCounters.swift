@@ -11,14 +11,14 @@ struct SavedCounters {
     /// Creates a table without counters.
     init() {}
 
-    /// Takes over a file at a time of this process's clock. Drops what is older than its window, and moves back what is ahead of
-    /// the clock.
+    /// Takes over a file at a time of this process's clock. Drops what is older than its window, and moves back what is
+    /// ahead of the clock.
     init(_ file: CounterFile, at time: Int) throws(CounterFile.Flaw) {
         for counter in file.counters {
-            let grid = Grid(windowSeconds: counter.windowSeconds)
-            guard var record = try? Record(counter.record, grid) else { throw .content }
+            let layout = BucketLayout(windowSeconds: counter.windowSeconds)
+            guard var record = try? Record(counter.record, layout) else { throw .content }
             record.moveOn(byMicroseconds: file.behindMicroseconds)
-            if record.newest > grid.bucket(at: time) {
+            if record.newest > layout.bucket(at: time) {
                 record.moveBack(to: time)
                 movedBack += 1
             }
@@ -33,9 +33,9 @@ struct SavedCounters {
     func contains(_ key: RecordKey) -> Bool { records[key] != nil }
 
     /// Returns a saved counter, once; nil if there is none of this key and grid.
-    mutating func take(_ key: RecordKey, _ grid: Grid) -> Record? {
+    mutating func take(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
         if records.isEmpty { return nil }
-        return records.removeValue(forKey: key).flatMap { try? Record($0, grid) }
+        return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }
     }
 }
 
@@ -43,9 +43,9 @@ extension Record {
     /// Counts all units later, by whole buckets that take at least the given time.
     fileprivate mutating func moveOn(byMicroseconds time: Int) {
         guard time > 0 else { return }
-        let distance = (time * grid.perWindow + grid.windowMicroseconds - 1) / grid.windowMicroseconds
-        var moved = Record(grid, newest: newest + distance, birth: birth)
-        for age in 0..<min(grid.kept, newest + 1) {
+        let distance = (time * layout.perWindow + layout.windowMicroseconds - 1) / layout.windowMicroseconds
+        var moved = Record(layout, newest: newest + distance, birth: birth)
+        for age in 0..<min(layout.kept, newest + 1) {
             moved.change(newest + distance - age, to: count(in: newest - age))
         }
         self = moved

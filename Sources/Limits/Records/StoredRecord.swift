@@ -7,7 +7,7 @@ enum StoredRecord: Sendable {
         if limit.quota.unit == .concurrent {
             self = .slots(try SlotRecord(bytes))
         } else {
-            self = .counts(try Record(bytes, limit.grid))
+            self = .counts(try Record(bytes, limit.layout))
         }
     }
 

@@ -2,8 +2,8 @@ package import Engine
 import Glibc
 import Synchronization
 
-/// Keeps the counters of a relay without memcached in a file of `DATA_DIR`, so that they outlive the process. A thread of its
-/// own writes the file; requests never wait for it.
+/// Keeps the counters of a relay without memcached in a file of `DATA_DIR`, so that they outlive the process. A thread
+/// of its own writes the file; requests never wait for it.
 ///
 /// `@unchecked`: `state` is used by the thread that starts the keeper, and then by the keeper's thread only.
 package final class CounterKeeper: @unchecked Sendable {
@@ -29,8 +29,8 @@ package final class CounterKeeper: @unchecked Sendable {
     private let isEnding = Atomic(false)
     private var state = State()
 
-    /// The time from the beginning of one writing to that of the next. With half a second for the writing itself, a crash loses
-    /// what was counted in the last two seconds.
+    /// The time from the beginning of one writing to that of the next. With half a second for the writing itself, a
+    /// crash loses what was counted in the last two seconds.
     private static let pauseNanoseconds: UInt64 = 1_500_000_000
     private static let lockPauseMicroseconds: UInt32 = 20_000
 
@@ -94,7 +94,7 @@ package final class CounterKeeper: @unchecked Sendable {
     }
 
     private func lock(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) -> FileLock? {
-        var isTold = false
+        var isReported = false
         while true {
             switch FileLock.take("\(folder)/lock") {
             case .taken(let lock): return lock
@@ -107,8 +107,8 @@ package final class CounterKeeper: @unchecked Sendable {
                     onEvent(.heldByAnother)
                     return nil
                 }
-                if !isTold { onEvent(.waits) }
-                isTold = true
+                if !isReported { onEvent(.waits) }
+                isReported = true
                 usleep(Self.lockPauseMicroseconds)
             }
         }
@@ -208,7 +208,7 @@ package final class CounterKeeper: @unchecked Sendable {
         let time = limiter.wall
         state.unclaimed.removeAll { counter in
             guard !keys.contains(counter.key),
-                let record = try? Record(counter.record, Grid(windowSeconds: counter.windowSeconds))
+                let record = try? Record(counter.record, BucketLayout(windowSeconds: counter.windowSeconds))
             else { return true }
             return record.reset(at: time) == 0
         }

@@ -83,8 +83,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         var outcome = outcome
         while true {
             state = .stepping
-            let step = tell { ledger, now in
-                if let outcome { ledger.take(outcome, lane, at: now) }
+            let step = update { ledger, now in
+                if let outcome { ledger.receive(outcome, lane: lane, at: now) }
                 return ledger.step(lane, at: now)
             }
             outcome = nil
@@ -155,7 +155,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if case .waiting(let call, _) = state { return proceed(call) }
         // The connection has ended, or sent data that no call requested.
         drop()
-        tell { ledger, _ in ledger.disconnected(lane) }
+        update { ledger, _ in ledger.disconnected(lane) }
     }
 
     func timerFired() {
@@ -213,7 +213,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         end.wake()
     }
 
-    private func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
+    private func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()
         let result = ledger.withLock { ledger in
             let result = body(&ledger, clock.now())

@@ -10,10 +10,10 @@ struct CounterCopy {
     }
 }
 
-/// Copies the counters that outlive the process, a few at a time: those of windows of a minute and more. Slots, logins and
-/// wrong keys are left out.
+/// Copies the counters that outlive the process, a few at a time: those of windows of a minute and more. Slots, logins
+/// and wrong keys are left out.
 struct CounterScan {
-    private var parts: [AccountTable.Part] = [.known, .strangers]
+    private var parts: [AccountTable.Part] = [.known, .unregisteredCallers]
     private var end = Int.max
 
     /// The number of accounts that are looked at in one step, while requests wait.
@@ -29,9 +29,9 @@ struct CounterScan {
         end = accounts.visit(part, below: end, atMost: Self.step) { account in
             let quota = account.limit.quota
             guard quota.unit != .concurrent, quota.windowSeconds >= Quota.Span.minute.rawValue,
-                let tally = account.tally as? WindowTally
+                let counter = account.counter as? WindowCounter
             else { return }
-            copies.append(CounterCopy(key: account.key, limit: account.limit, record: tally.record))
+            copies.append(CounterCopy(key: account.key, limit: account.limit, record: counter.record))
         }
         if end == 0 {
             parts.removeLast()

@@ -3,13 +3,13 @@ import Glibc
 
 /// The clocks of the limits, and the conversion of their times to the loops' clock.
 package struct LimitClock: Sendable {
-    package let now: @Sendable () -> Moment
+    package let now: @Sendable () -> ClockReading
     /// The conversion of a steady time of this clock to a deadline on the loops' clock. A thread that wakes up early
     /// must check the clock again.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
-        now: @escaping @Sendable () -> Moment,
+        now: @escaping @Sendable () -> ClockReading,
         alarm: @escaping @Sendable (_ steady: Int) -> LoopTime = { LoopTime(microseconds: $0) }
     ) {
         self.now = now
@@ -21,12 +21,12 @@ package struct LimitClock: Sendable {
     package static func embedded() -> LimitClock {
         let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
         return LimitClock(now: {
-            Moment(wall: start + microseconds(of: CLOCK_BOOTTIME), steady: microseconds(of: CLOCK_MONOTONIC))
+            ClockReading(wall: start + microseconds(of: CLOCK_BOOTTIME), steady: microseconds(of: CLOCK_MONOTONIC))
         })
     }
 
     package static let system = LimitClock(now: {
-        Moment(wall: microseconds(of: CLOCK_REALTIME), steady: microseconds(of: CLOCK_MONOTONIC))
+        ClockReading(wall: microseconds(of: CLOCK_REALTIME), steady: microseconds(of: CLOCK_MONOTONIC))
     })
 }
 

@@ -15,31 +15,31 @@ package struct LimitReader {
         _ store: any CounterStore,
         slotSeconds: Int,
         secret: StoreSecret? = nil,
-        at moment: Moment = LimitClock.system.now()
+        at reading: ClockReading = LimitClock.system.now()
     ) {
         self.store = store
         self.secret = secret
         slotMicroseconds = slotSeconds * 1_000_000
-        time = moment.wall
+        time = reading.wall
     }
 
     /// Returns the use of the claims' limits, in the order of the claims. Blocks.
-    package func read(_ claims: [Claim]) throws(StoreFailure) -> [LimitUse] {
-        let keys = claims.map { $0.identity.storeKey($0.limit, secret) }
-        var values = [[UInt8]?](repeating: nil, count: claims.count)
+    package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
+        let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
+        var values = [[UInt8]?](repeating: nil, count: charges.count)
         let servers = keys.map(store.server)
         for server in Set(servers) {
             let connection = try store.connect(to: server)
-            var places = claims.indices.filter { servers[$0] == server }[...]
-            while !places.isEmpty {
-                let some = places.prefix(Self.batch)
-                places = places.dropFirst(Self.batch)
-                for (place, value) in zip(some, try connection.read(some.map { keys[$0] })) {
-                    values[place] = value?.bytes
+            var positions = charges.indices.filter { servers[$0] == server }[...]
+            while !positions.isEmpty {
+                let some = positions.prefix(Self.batch)
+                positions = positions.dropFirst(Self.batch)
+                for (position, value) in zip(some, try connection.read(some.map { keys[$0] })) {
+                    values[position] = value?.bytes
                 }
             }
         }
-        return zip(claims, values).map { use($0.limit, $1) }
+        return zip(charges, values).map { use($0.limit, $1) }
     }
 
     /// Decodes a value. An unreadable value counts as absent, as it does for the limiter.

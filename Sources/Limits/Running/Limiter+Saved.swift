@@ -1,20 +1,20 @@
 extension Limiter {
     /// A number that is another one after each change of a counter.
-    var changes: Int { tell { ledger, _ in ledger.changes } }
+    var changes: Int { update { ledger, _ in ledger.changes } }
 
     /// Uses counters that an earlier process saved.
     func use(_ saved: SavedCounters) {
         // The former table is freed without the lock.
         var other = saved
-        tell { ledger, _ in swap(&ledger.saved, &other) }
+        update { ledger, _ in swap(&ledger.saved, &other) }
     }
 
     /// Copies the counters that outlive the process, with the lock for a few of them at a time.
     func copyCounters(_ body: (CounterCopy) -> Void) {
         var scan = CounterScan()
-        while let copies = tell({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }
+        while let copies = update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }
     }
 
     /// The time by which limits go.
-    var wall: Int { tell { $1.wall } }
+    var wall: Int { update { $1.wall } }
 }

@@ -8,7 +8,7 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let dispatcher: Dispatcher
     private let isShared: Bool
-    package let means: UsageMeans
+    package let means: RecentUsageAverages
 
     /// The operator's settings, except the limits themselves.
     package struct Options: Sendable {
@@ -67,7 +67,7 @@ package final class Limiter: Sendable {
         self.ledger = ledger
         // Averages are not limits: nothing depends on which clock they use.
         let wall = clock ?? .system
-        means = UsageMeans { wall.now().wall }
+        means = RecentUsageAverages { wall.now().wall }
         let clock = clock ?? (store == nil ? .embedded() : .system)
         self.clock = clock
         isShared = store != nil
@@ -100,41 +100,41 @@ package final class Limiter: Sendable {
 
     /// Decides over all limits that cover a request: it counts in all of them or in none. Call it on `loop`. It
     /// suspends only if the store must be called.
-    package func reserve(_ claims: [Claim], on loop: EventLoop) async -> Hold {
-        Hold(await decision(claims, loop), self)
+    package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
+        Reservation(await decision(charges, loop), self)
     }
 
     /// Decides without suspending if there is no store; nil if there is one, then use `reserve`.
-    package func reserveInMemory(_ claims: [Claim]) -> Hold? {
+    package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
-        let decision = ledger.withLock { $0.decideInMemory(claims, clock.now()) }
-        return Hold(decision, self)
+        let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
+        return Reservation(decision, self)
     }
 
     /// Admits a request that no limit covers.
-    package func admitUncovered() -> Hold { Hold(Decision(.admitted), self) }
+    package func admitUncovered() -> Reservation { Reservation(Decision(.admitted), self) }
 
     /// Returns the refusal of a caller that is known to be over a limit. Nothing is counted, and the store is not
     /// called. Returns nil if `reserve` has to decide.
-    package func knownRefusal(_ claims: [Claim]) -> Decision? {
-        tell { $0.knownRefusal(claims, at: $1) }
+    package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
+        update { $0.knownRefusal(charges, at: $1) }
     }
 
     /// Returns whether some limit of the claims is known to be full.
-    package func isKnownFull(_ claims: [Claim]) -> Bool { tell { $0.isKnownFull(claims, at: $1) } }
+    package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
 
     /// Returns the largest known used share of the claims' limits.
-    package func knownShare(_ claims: [Claim]) -> Double { tell { $0.knownShare(claims, at: $1) } }
+    package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
 
     /// Returns the units used of the claims' limits, over all instances, each at most its limit. Nothing is counted.
-    package func used(_ claims: [Claim], on loop: EventLoop) async -> [Int] {
-        let looks = claims.map { Claim($0.limit, $0.identity, units: 0) }
+    package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
+        let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
-        return tell { $0.used(looks, at: $1) }
+        return update { $0.used(looks, at: $1) }
     }
 
-    private func decision(_ claims: [Claim], _ loop: EventLoop) async -> Decision {
-        let (answer, outbox) = decide(claims, loop)
+    private func decision(_ charges: [LimitCharge], _ loop: EventLoop) async -> Decision {
+        let (answer, outbox) = decide(charges, loop)
         switch answer {
         case .decided(let decision):
             if let outbox { dispatcher.deliver(outbox) }
@@ -146,10 +146,10 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func decide(_ claims: [Claim], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
+    private func decide(_ charges: [LimitCharge], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
         ledger.withLock { ledger in
-            let place = loops.firstIndex { $0 === loop } ?? 0
-            let answer = ledger.ask(claims, from: place, at: clock.now()) { LoopWait(loop) }
+            let position = loops.firstIndex { $0 === loop } ?? 0
+            let answer = ledger.ask(charges, from: position, at: clock.now()) { LoopWait(loop) }
             guard ledger.isShared else { return (answer, nil) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
@@ -157,7 +157,7 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func expire(_ request: Pending) -> LoopTime? { tell { $0.expire(request, at: $1) }.map(clock.alarm) }
+    private func expire(_ request: Pending) -> LoopTime? { update { $0.expire(request, at: $1) }.map(clock.alarm) }
 
     /// Changes the rule for an unavailable store from now on.
     package func use(_ rule: StoreDownRule, instances: Int?) {
@@ -167,20 +167,20 @@ package final class Limiter: Sendable {
         }
     }
 
-    func settle(_ held: [HeldUnits], _ used: Amounts?) { tell { $0.settle(held, used, at: $1) } }
+    func settle(_ held: [ReservedUnits], _ used: Amounts?) { update { $0.settle(held, used, at: $1) } }
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
     /// Writes pending changes and waits for calls under way. Blocks, so the loops must still run.
     package func stop() {
-        tell { $0.close(at: $1) }
+        update { $0.close(at: $1) }
         dispatcher.end()
     }
 
     /// Calls `body` with the ledger and the time, and delivers what it leaves. The time is read with the lock held: a
     /// thread that is stopped on its way to the lock must not decide for the past.
     @discardableResult
-    func tell<Result>(_ body: (inout Ledger, Moment) -> Result) -> Result {
+    func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()
         let result = ledger.withLock { ledger in
             let result = body(&ledger, clock.now())

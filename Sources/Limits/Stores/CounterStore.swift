@@ -44,11 +44,11 @@ package protocol PolledConnection: CounterConnection {
 
     /// Begins a call and sends as much as the socket accepts. Returns the result if no response is needed; nil
     /// otherwise.
-    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer?
+    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledResult?
 
     /// Sends the rest of a call and reads what has arrived. Returns the result; nil if it is not complete. Throws if
     /// data arrives that no call requested.
-    func proceed() throws(StoreFailure) -> PolledAnswer?
+    func proceed() throws(StoreFailure) -> PolledResult?
 }
 
 /// The calls of `CounterConnection` as values.
@@ -67,7 +67,7 @@ package struct StoreWrite: Sendable {
     let expirySeconds: Int
 }
 
-package enum PolledAnswer: Sendable {
+package enum PolledResult: Sendable {
     case values([StoredValue?])
     case wrote([WriteResult], [StoredValue?])
     case time(Int)

@@ -14,7 +14,7 @@ final class MemcachedConnection: PolledConnection {
     private var output: [UInt8] = []
     private var sentBytes = 0
     /// The response to the call under way; nil if there is none.
-    private var answer: MemcachedAnswer?
+    private var answer: MemcachedResponseParser?
     /// The results of the call's writes that are known without calling the server; nil for each write that is sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
@@ -28,7 +28,7 @@ final class MemcachedConnection: PolledConnection {
     init(_ address: MemcachedAddress, timeoutMilliseconds: Int) throws(StoreFailure) {
         let wait = Int32(clamping: max(1, timeoutMilliseconds))
         self.timeoutMilliseconds = wait
-        socket = try Self.told { () throws(SocketFailure) in
+        socket = try Self.failure { () throws(SocketFailure) in
             try PlainSocket(host: address.host, port: address.port, timeoutMilliseconds: wait)
         }
         id = Self.lastID.add(1, ordering: .relaxed).newValue
@@ -40,7 +40,7 @@ final class MemcachedConnection: PolledConnection {
     var descriptor: Int32 { socket.descriptor }
     var isSending: Bool { sentBytes < output.count }
 
-    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer? {
+    func begin(_ call: PolledCall) throws(StoreFailure) -> PolledResult? {
         switch call {
         case .read(let keys):
             if keys.isEmpty { return .values([]) }
@@ -56,18 +56,18 @@ final class MemcachedConnection: PolledConnection {
         return nil
     }
 
-    func proceed() throws(StoreFailure) -> PolledAnswer? {
+    func proceed() throws(StoreFailure) -> PolledResult? {
         if isSending { try sendMore() }
         while true {
             let count = try room.withUnsafeMutableBufferPointer { room throws(StoreFailure) in
-                try Self.told { () throws(SocketFailure) in
+                try Self.failure { () throws(SocketFailure) in
                     try socket.receive(into: UnsafeMutableRawBufferPointer(room))
                 }
             }
             if count == 0 { return nil }
             if case .none = answer { throw StoreFailure(reason: "an answer that nobody asked for") }
             let taken = try room.withUnsafeBufferPointer { room throws(StoreFailure) in
-                try answer?.take(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
+                try answer?.consume(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
             }
             guard let ended = taken else { continue }
             answer = nil
@@ -79,7 +79,7 @@ final class MemcachedConnection: PolledConnection {
 
     /// Returns the result of a write that needs no call of the server; nil if the server must be called.
     private func result(of write: StoreWrite) -> WriteResult? {
-        if write.value.count > MemcachedAnswer.valueBytes { return .refused(reason: "too large for it") }
+        if write.value.count > MemcachedResponseParser.valueBytes { return .refused(reason: "too large for it") }
         guard let version = write.version else { return nil }
         return version.connection == id && version.number != 0 ? nil : .lost
     }
@@ -93,7 +93,7 @@ final class MemcachedConnection: PolledConnection {
         if case .some = answer { preconditionFailure("another call is under way") }
         output = request.bytes(firstTag: nextTag)
         sentBytes = 0
-        answer = MemcachedAnswer(to: request, firstTag: nextTag, connection: id)
+        answer = MemcachedResponseParser(to: request, firstTag: nextTag, connection: id)
         nextTag &+= request.tags
         try sendMore()
     }
@@ -101,12 +101,12 @@ final class MemcachedConnection: PolledConnection {
     private func sendMore() throws(StoreFailure) {
         sentBytes += try output.withUnsafeBufferPointer { bytes throws(StoreFailure) in
             let rest = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[sentBytes...])
-            return try Self.told { () throws(SocketFailure) in try socket.send(rest) }
+            return try Self.failure { () throws(SocketFailure) in try socket.send(rest) }
         }
     }
 
-    private static func told<Result: ~Copyable>(
-        _ body: () throws(SocketFailure) -> Result
+    private static func failure<Result: ~Copyable>(
+        for body: () throws(SocketFailure) -> Result
     ) throws(StoreFailure) -> Result {
         do throws(SocketFailure) { return try body() } catch { throw StoreFailure(reason: error.reason) }
     }
@@ -147,11 +147,11 @@ final class MemcachedConnection: PolledConnection {
         return seconds
     }
 
-    private func answer(_ call: PolledCall) throws(StoreFailure) -> PolledAnswer {
+    private func answer(_ call: PolledCall) throws(StoreFailure) -> PolledResult {
         if let answer = try begin(call) { return answer }
         while true {
             if let answer = try proceed() { return answer }
-            try Self.told { () throws(SocketFailure) in
+            try Self.failure { () throws(SocketFailure) in
                 try socket.wait(isSending: isSending, timeoutMilliseconds: timeoutMilliseconds)
             }
         }

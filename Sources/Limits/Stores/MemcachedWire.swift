@@ -163,7 +163,7 @@ struct MemcachedHead {
 }
 
 extension UnsafeRawBufferPointer {
-    fileprivate func number<Number: FixedWidthInteger>(at place: Int, _: Number.Type) -> Number {
-        Number(bigEndian: loadUnaligned(fromByteOffset: place, as: Number.self))
+    fileprivate func number<Number: FixedWidthInteger>(at position: Int, _: Number.Type) -> Number {
+        Number(bigEndian: loadUnaligned(fromByteOffset: position, as: Number.self))
     }
 }

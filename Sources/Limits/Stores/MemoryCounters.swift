@@ -6,14 +6,14 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     /// The size of an entry without its key and value.
     static let overhead = 160
 
-    private struct Held {
+    private struct StoredRecord {
         var bytes: [UInt8]
         var number: UInt64
         var expiry: Int
     }
 
     private struct State {
-        var table = RecentTable<String, Held>()
+        var table = RecentTable<String, StoredRecord>()
         var bytes = 0
         var lastNumber: UInt64 = 0
     }
@@ -67,7 +67,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     /// The size of all entries, including an estimate of the tables' overhead.
     package var byteCount: Int { state.withLock { $0.bytes } }
 
-    private static func find(_ key: String, _ now: Int, _ state: inout State) -> Held? {
+    private static func find(_ key: String, _ now: Int, _ state: inout State) -> StoredRecord? {
         guard let held = state.table.use(key) else { return nil }
         if held.expiry > now { return held }
         remove(key, &state)
@@ -80,7 +80,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         Self.remove(key, &state)
         while state.bytes + cost > bound, let oldest = state.table.leastRecent { Self.remove(oldest.key, &state) }
         state.lastNumber += 1
-        state.table.set(key, Held(bytes: value, number: state.lastNumber, expiry: expiry))
+        state.table.set(key, StoredRecord(bytes: value, number: state.lastNumber, expiry: expiry))
         state.bytes += cost
         return .written(StoredValue.Version(number: state.lastNumber, connection: 0))
     }

@@ -16,13 +16,13 @@ public struct RecentTable<Key: Hashable, Value> {
         }
     }
 
-    @usableFromInline var places: [Key: Int32] = [:]
+    @usableFromInline var positions: [Key: Int32] = [:]
     @usableFromInline var slots: [Slot] = []
     @usableFromInline var newest: Int32 = -1
     @usableFromInline var oldest: Int32 = -1
 
-    @inlinable public var count: Int { places.count }
-    @inlinable var isEmpty: Bool { places.isEmpty }
+    @inlinable public var count: Int { positions.count }
+    @inlinable var isEmpty: Bool { positions.isEmpty }
 
     @inlinable public init() {}
 
@@ -30,10 +30,10 @@ public struct RecentTable<Key: Hashable, Value> {
     @inlinable public mutating func use(_ key: Key) -> Value? {
         // This is often the most recently used entry, which is found without hashing.
         if newest >= 0, slots[Int(newest)].key == key { return slots[Int(newest)].value }
-        guard let place = places[key] else { return nil }
-        unlink(place)
-        link(place)
-        return slots[Int(place)].value
+        guard let position = positions[key] else { return nil }
+        unlink(position)
+        link(position)
+        return slots[Int(position)].value
     }
 
     /// Adds or replaces a value, and then removes least recently used entries beyond `bound`.
@@ -48,24 +48,24 @@ public struct RecentTable<Key: Hashable, Value> {
             slots[Int(newest)].value = value
             return
         }
-        let place = Int32(slots.count)
+        let position = Int32(slots.count)
         slots.append(Slot(key: key, value: value))
-        places[key] = place
-        link(place)
+        positions[key] = position
+        link(position)
     }
 
     @discardableResult
     @inlinable public mutating func remove(_ key: Key) -> Value? {
-        guard let place = places.removeValue(forKey: key) else { return nil }
-        unlink(place)
+        guard let position = positions.removeValue(forKey: key) else { return nil }
+        unlink(position)
         // The last slot moves into the gap, so that no slot is empty.
         let last = slots.removeLast()
-        guard Int(place) < slots.count else { return last.value }
-        let value = slots[Int(place)].value
-        slots[Int(place)] = last
-        places[last.key] = place
-        if last.older >= 0 { slots[Int(last.older)].newer = place } else { oldest = place }
-        if last.newer >= 0 { slots[Int(last.newer)].older = place } else { newest = place }
+        guard Int(position) < slots.count else { return last.value }
+        let value = slots[Int(position)].value
+        slots[Int(position)] = last
+        positions[last.key] = position
+        if last.older >= 0 { slots[Int(last.older)].newer = position } else { oldest = position }
+        if last.newer >= 0 { slots[Int(last.newer)].older = position } else { newest = position }
         return value
     }
 
@@ -78,8 +78,8 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values at the positions below `end`, the last position first. A value that is added
-    /// or moved between two calls is at a position that was visited, or is visited once more.
+    /// Calls `body` for at most `count` values at the positions below `end`, the last position first. A value that is
+    /// added or moved between two calls is at a position that was visited, or is visited once more.
     ///
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
@@ -93,17 +93,17 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.value) }
     }
 
-    @inlinable mutating func link(_ place: Int32) {
-        slots[Int(place)].older = newest
-        slots[Int(place)].newer = -1
-        if newest >= 0 { slots[Int(newest)].newer = place } else { oldest = place }
-        newest = place
+    @inlinable mutating func link(_ position: Int32) {
+        slots[Int(position)].older = newest
+        slots[Int(position)].newer = -1
+        if newest >= 0 { slots[Int(newest)].newer = position } else { oldest = position }
+        newest = position
     }
 
-    @inlinable mutating func unlink(_ place: Int32) {
+    @inlinable mutating func unlink(_ position: Int32) {
         // Copying the slot would count references to its value.
-        let older = slots[Int(place)].older
-        let newer = slots[Int(place)].newer
+        let older = slots[Int(position)].older
+        let newer = slots[Int(position)].newer
         if older >= 0 { slots[Int(older)].newer = newer } else { oldest = newer }
         if newer >= 0 { slots[Int(newer)].older = older } else { newest = older }
     }

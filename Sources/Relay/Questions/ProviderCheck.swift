@@ -30,22 +30,24 @@ struct ProviderCheck {
         let loop = EventLoop()
         let client = CurlClient(loop: loop)
         let questions = settings.providers.flatMap { questions($0, client) }
-        let verdicts = Verdicts(questions.count)
+        let checkResults = CheckResults(questions.count)
         let thread = LoopThread(loop)
         for _ in 0..<min(Self.mostOpen, questions.count) {
             Task(executorPreference: loop) {
-                while let index = verdicts.takeNext() { verdicts.record(await questions[index].ask(), of: index) }
+                while let index = checkResults.takeNext() {
+                    checkResults.record(await questions[index].ask(), of: index)
+                }
             }
         }
-        let all = verdicts.wait(seconds: Self.seconds)
+        let all = checkResults.wait(seconds: Self.seconds)
         loop.stop()
         thread.join()
         self.client = client
         var lines: [String] = []
         var isGood = true
-        for (question, verdict) in zip(questions, all) {
-            lines += question.lines(given, on: verdict ?? .failed("no response within \(Self.seconds) s"))
-            if case .accepted = verdict { continue }
+        for (question, checkResult) in zip(questions, all) {
+            lines += question.lines(given, on: checkResult ?? .failed("no response within \(Self.seconds) s"))
+            if case .accepted = checkResult { continue }
             isGood = false
         }
         for provider in settings.providers where !questions.contains(where: { $0.provider.name == provider.name }) {
@@ -58,11 +60,11 @@ struct ProviderCheck {
 }
 
 /// The verdicts of requests that run on an event loop.
-private final class Verdicts: Sendable {
+private final class CheckResults: Sendable {
     private struct State {
         var next = 0
         var left: Int
-        var all: [KeyVerdict?]
+        var all: [KeyCheckResult?]
     }
 
     private let state: Lock<State>
@@ -79,9 +81,9 @@ private final class Verdicts: Sendable {
         }
     }
 
-    func record(_ verdict: KeyVerdict, of index: Int) {
+    func record(_ checkResult: KeyCheckResult, of index: Int) {
         let isLast = state.withLock { state in
-            state.all[index] = verdict
+            state.all[index] = checkResult
             state.left -= 1
             return state.left == 0
         }
@@ -89,7 +91,7 @@ private final class Verdicts: Sendable {
     }
 
     /// Waits for all verdicts, at most for this time. Returns nil for those that did not come in time.
-    func wait(seconds: Int) -> [KeyVerdict?] {
+    func wait(seconds: Int) -> [KeyCheckResult?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }
         return state.withLock { $0.all }

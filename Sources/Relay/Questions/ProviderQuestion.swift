@@ -12,14 +12,14 @@ struct ProviderQuestion: Sendable {
     /// The vendor's names of the configured models.
     private let models: [String]
     private let mask: SecretMask
-    let ask: @Sendable () async -> KeyVerdict
+    let ask: @Sendable () async -> KeyCheckResult
 
     init(
         _ provider: ProviderSettings,
         _ label: String?,
         models: [String],
         isOfList: Bool = false,
-        ask: @escaping @Sendable () async -> KeyVerdict
+        ask: @escaping @Sendable () async -> KeyCheckResult
     ) {
         self.provider = provider
         self.label = label
@@ -32,9 +32,9 @@ struct ProviderQuestion: Sendable {
     }
 
     /// Returns the lines of the report for a verdict.
-    func lines(_ given: Set<String>, on verdict: KeyVerdict) -> [String] {
+    func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
-        switch verdict {
+        switch checkResult {
         case .accepted(let listed):
             let missing = models.filter { model in listed.map { !$0.contains(model) } ?? false }
             let setting = "PROVIDER_\(provider.name.asInstance)_MODELS"

@@ -16,7 +16,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
             [entry.name, entry.model, entry.caller].contains { $0?.lowercased().contains(text) ?? false }
         }
     }
-    func rank(_ entry: MemoryAnswers.Listed) -> (Int, Int) {
+    func rank(_ entry: MemoryCache.Listed) -> (Int, Int) {
         switch order {
         case "hit_count": (entry.hits, entry.number)
         case "updated_at": (entry.usedAt, entry.number)
@@ -39,7 +39,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 /// The answers that can be listed. Those of other stores are sealed by their requests.
 ///
 /// - Parameter isDetail: single entries are asked for, so that a store without them is an error.
-private func listedAnswers(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryAnswers.Listed] {
+private func listedAnswers(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {
         return visit.gateway.answers.memory.listed(at: visit.gateway.loop.now)
@@ -88,7 +88,7 @@ func clearCache(_ visit: AdminVisit) async throws(APIError) {
 }
 
 extension JSONFragment {
-    fileprivate init(cached entry: MemoryAnswers.Listed, _ bodies: KeptBodies? = nil) {
+    fileprivate init(cached entry: MemoryCache.Listed, _ bodies: KeptBodies? = nil) {
         self = #"""
             {"id":\#(entry.number),"created_at":\#(time: entry.createdAt),"updated_at":\#(time: entry.usedAt),\#
             "md5":\#(entry.name),"req":\#(bodies?.request),"resp":\#(bodies?.response),"hit_count":\#(entry.hits),"model":\#(entry.model),\#

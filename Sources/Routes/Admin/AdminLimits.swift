@@ -71,12 +71,12 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
         LimitStates.demands(of: caller, gateway).first { LimitStates.id($0) == id }
     }
     guard let demand else { throw APIError(404, "The caller has no limit of this id.") }
-    guard demand.claim.limit.quota.unit != .concurrent else {
+    guard demand.charge.limit.quota.unit != .concurrent else {
         throw APIError(400, "A limit of concurrent requests cannot be reset: a place is free when its request ends.")
     }
     let key: String?
     do throws(StoreFailure) {
-        key = try await gateway.limiter.reset(demand.claim, in: visit.admin.shared, on: gateway.loop)
+        key = try await gateway.limiter.reset(demand.charge, in: visit.admin.shared, on: gateway.loop)
     } catch {
         throw .storeUnavailable
     }

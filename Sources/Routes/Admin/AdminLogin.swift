@@ -26,11 +26,11 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimitBytes = 4_096
 
-/// Counts a login of the client's address, whatever comes of it: over all instances, and whatever the settings say for a
-/// store that is unavailable.
+/// Counts a login of the client's address, whatever comes of it: over all instances, and whatever the settings say for
+/// a store that is unavailable.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
-    let decision = await visit.exchange.hold([Claim(loginLimit, .address(address))]).decision
+    let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision
     guard !decision.isAdmitted else { return }
     let seconds = max(1, ((decision.retryAfterMilliseconds ?? 60_000) + 999) / 1_000)
     var error = APIError(429, "Too many logins. Try again in \(seconds) s.")

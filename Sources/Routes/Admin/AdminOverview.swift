@@ -67,9 +67,9 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
     let usage = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.overview(on: gateway.loop)
     }
-    let providers = gateway.settings.providers.enumerated().map { place, provider -> JSONFragment in
+    let providers = gateway.settings.providers.enumerated().map { position, provider -> JSONFragment in
         let models = provider.models.isEmpty ? [""] : provider.models.map(\.upstream)
-        let states = models.map { gateway.registry.state(of: place, model: $0).text(at: gateway.loop.now) }
+        let states = models.map { gateway.registry.state(of: position, model: $0).text(at: gateway.loop.now) }
         return #"{"name":\#(provider.name),"state":\#(states.first { $0 != "ok" } ?? "ok")}"#
     }
     let limits = try await nearest(visit)

@@ -3,15 +3,16 @@ import Engine
 import Shared
 import Upstream
 
-/// GET /admin/provider: a row for each model of each provider; one for a provider that serves all that its vendor lists.
+/// GET /admin/provider: a row for each model of each provider; one for a provider that serves all that its vendor
+/// lists.
 func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
     let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
     var rows: [JSONFragment] = []
-    for (place, provider) in gateway.settings.providers.enumerated() {
+    for (position, provider) in gateway.settings.providers.enumerated() {
         let recent = figures.first { $0.name == provider.name }
         for model in provider.models.isEmpty ? [nil] : provider.models.map(Optional.some) {
-            let state = gateway.registry.state(of: place, model: model?.upstream ?? "")
+            let state = gateway.registry.state(of: position, model: model?.upstream ?? "")
             rows.append(row(provider, model, state, recent, at: gateway.loop.now))
         }
     }
@@ -41,14 +42,14 @@ extension ProviderState {
     /// `ok`, `circuit open until 2026-01-31T12:00:00Z`, `cooldown until ...`, `full`.
     func text(at now: LoopTime) -> String {
         if let end = opensUntil { return "circuit open until \(wallTime(of: end, at: now))" }
-        if !keys.isEmpty, let end = restsUntil { return "cooldown until \(wallTime(of: end, at: now))" }
+        if !keys.isEmpty, let end = cooldownUntil { return "cooldown until \(wallTime(of: end, at: now))" }
         return isFull ? "full" : "ok"
     }
 }
 
 extension ProviderState.Key {
     fileprivate func text(at now: LoopTime) -> String {
-        if let end = restsUntil { return "cooldown until \(wallTime(of: end, at: now))" }
+        if let end = cooldownUntil { return "cooldown until \(wallTime(of: end, at: now))" }
         return isFull ? "full" : "ok"
     }
 }
@@ -61,10 +62,10 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")
-    guard let place = visit.gateway.settings.providers.firstIndex(where: { $0.name == name }) else {
+    guard let position = visit.gateway.settings.providers.firstIndex(where: { $0.name == name }) else {
         throw APIError(404, "There is no provider of this name.")
     }
-    guard visit.gateway.registry.resume(place, key: key) else {
+    guard visit.gateway.registry.resume(position, key: key) else {
         throw APIError(404, "The provider has no key of this name.")
     }
     visit.admin.board.add(InstanceOrder(.resume, name, key: key))

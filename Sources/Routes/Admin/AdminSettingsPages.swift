@@ -8,7 +8,7 @@ func showSettings(_ visit: AdminVisit) async throws(APIError) {
     let listing = visit.admin.listing.withLock { $0 }
     let settings = listing.settings.map { setting -> JSONFragment in
         #"""
-        {"name":\#(setting.name),"value":\#(setting.shown),"source":\#(setting.place),"changed":\#(setting.isGiven)}
+        {"name":\#(setting.name),"value":\#(setting.shown),"source":\#(setting.location),"changed":\#(setting.isGiven)}
         """#
     }
     let actions = visit.admin.trail.all.map { action -> JSONFragment in
@@ -51,10 +51,10 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
         throw APIError(404, "The caller may not use a model of this name.")
     }
     let model = fields["model"] ?? models.first
-    let address = apiAddress(visit.request, visit.gateway.settings, isAdmin: visit.admin.isApart)
+    let address = apiAddress(visit.request, visit.gateway.settings, isAdmin: visit.admin.hasOwnAdminSocket)
     let items = model.map { ClientSetup.all(address: address, model: $0) } ?? []
     visit.send(
-        items.map { #"{"name":\#($0.name),"place":\#($0.place),"text":\#($0.text)}"# },
+        items.map { #"{"name":\#($0.name),"place":\#($0.position),"text":\#($0.text)}"# },
         total: items.count,
         [
             ("address", "\(address)"), ("kind", "\(chosen.kind)"), ("key", "\(chosen.caller.key?.name)"),

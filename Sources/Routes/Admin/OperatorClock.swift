@@ -3,14 +3,14 @@ import Limits
 import Shared
 import Upstream
 
-/// The work of the operator's side every ten seconds, whether anybody looks or not: this instance's entry for the others, logouts,
-/// and orders of other instances. On one loop.
+/// The work of the operator's side every ten seconds, whether anybody looks or not: this instance's entry for the
+/// others, logouts, and orders of other instances. On one loop.
 ///
 /// `@unchecked`: what changes is used on the loop only, but for `task`.
 package final class OperatorClock: @unchecked Sendable {
-    private let process: ProcessParts
+    private let process: SharedServices
     private let router: Router
-    private let own: LoopParts
+    private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
     /// The number of all requests so far, at the last few ticks.
@@ -18,7 +18,7 @@ package final class OperatorClock: @unchecked Sendable {
 
     private static let keptCounts = 7
 
-    package init(_ process: ProcessParts, _ own: LoopParts, _ router: Router, paces: [LoopPace]) {
+    package init(_ process: SharedServices, _ own: LoopServices, _ router: Router, paces: [LoopPace]) {
         self.process = process
         self.own = own
         self.router = router

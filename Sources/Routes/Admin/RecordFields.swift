@@ -103,9 +103,9 @@ enum OperatorTime {
         if rest.first == UInt8(ascii: ".") {
             let digits = rest.dropFirst().prefix { (48...57).contains($0) }
             guard !digits.isEmpty else { return nil }
-            for place in 0..<3 {
+            for position in 0..<3 {
                 milliseconds =
-                    milliseconds * 10 + (place < digits.count ? Int(digits[digits.startIndex + place] - 48) : 0)
+                    milliseconds * 10 + (position < digits.count ? Int(digits[digits.startIndex + position] - 48) : 0)
             }
             rest = rest.dropFirst(1 + digits.count)
         }

@@ -7,16 +7,19 @@ import Upstream
 /// POST /v1/audio/speech
 func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
-    let own = OwnSpeech(exchange)
+    let own = TranslatedSpeech(exchange)
     if try await exchange.forward(.speech, for: caller, or: own) { return }
     let call = try await own.read()
     exchange.record.model = call.model
     let candidates = try gateway.registry.candidates(call.model, for: caller, able: .textToSpeech)
     let candidate = candidates.leading
     _ = try await own.calls(candidate)
-    try await exchange.countStray(caller, servedBy: candidate)
-    let cover = exchange.cover(caller, .audio, servedBy: candidate.name)
-    let admission = try await exchange.admit(cover, CallTerms(images: 0, calls: 1, candidate, cover, gateway))
+    try await exchange.countUnknownKey(caller, servedBy: candidate)
+    let applicableLimits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name)
+    let admission = try await exchange.admit(
+        applicableLimits,
+        UsageReservation(images: 0, calls: 1, candidate, applicableLimits, gateway)
+    )
     do throws(UpstreamError) {
         let isBegun = { exchange.hasBegun }
         try await candidates.first(billing: admission.sheet, unless: isBegun) {
@@ -31,7 +34,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 /// Speech by vendors that need a translated request.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class OwnSpeech: OwnService, @unchecked Sendable {
+private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
     private let exchange: Exchange
     private var call: SpeechCall?
 

@@ -6,24 +6,26 @@ import Upstream
 
 /// POST /v1/audio/transcriptions
 func createTranscription(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await writeDown(.transcription, exchange, gateway)
+    try await serveTranscription(.transcription, exchange, gateway)
 }
 
 /// POST /v1/audio/translations
 func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await writeDown(.translation, exchange, gateway)
+    try await serveTranscription(.translation, exchange, gateway)
 }
 
 /// Serves a transcription or translation. The recording is sent to the vendor while it arrives. The vendor gets the end
 /// of the upload only after the whole form has been checked. Fields that come before the recording are checked first.
 /// If the model comes after it, the recording goes to the first provider that transcribes.
-private func writeDown(
+private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
     _ gateway: Gateway
 ) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
-    if try await exchange.forward(purpose.endpoint, for: caller, or: OwnTranscript(purpose, exchange)) { return }
+    if try await exchange.forward(purpose.endpoint, for: caller, or: TranslatedTranscription(purpose, exchange)) {
+        return
+    }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
@@ -52,14 +54,14 @@ private func writeDown(
         try await atEnd()
         throw .modelNotFound(exchange.record.model ?? "")
     }
-    let keeper = FileKeeper(provider, attempt)
+    let fileCall = FileCall(provider, attempt)
     let handed = try await form.pass(
         beginning.bytes,
         beginning.label,
-        to: keeper,
+        to: fileCall,
         atEnd: { (_) async throws(APIError) in
             try await atEnd()
-            return FileTerms()
+            return FileMetadata()
         }
     )
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
@@ -116,24 +118,24 @@ private struct TranscriptionRequest {
             } else {
                 try registry.candidates(call.model, for: caller, able: purpose.feature)
             }
-        let candidate = candidates.firstSound
+        let candidate = candidates.firstHealthy
         guard let provider = candidate.transcription else { throw .modelNotFound(call.model) }
         let prepared = try provider.prepare(call, for: candidate.model)
         return Plan(call: call, candidate: candidate, candidates: candidates, prepared: prepared)
     }
 
     func admit(_ candidate: Candidate, _ admission: borrowing Admission) async throws(APIError) {
-        try await exchange.countStray(caller, servedBy: candidate)
-        try await exchange.admit(cover(candidate), terms(candidate), completing: admission)
+        try await exchange.countUnknownKey(caller, servedBy: candidate)
+        try await exchange.admit(applicableLimits(candidate), terms(candidate), completing: admission)
     }
 
-    func terms(_ candidate: Candidate) -> CallTerms? {
+    func terms(_ candidate: Candidate) -> UsageReservation? {
         let name = exchange.record.model ?? candidate.name
-        return CallTerms(transcriptOf: name, by: candidate, for: caller, cover(candidate), gateway)
+        return UsageReservation(transcriptOf: name, by: candidate, for: caller, applicableLimits(candidate), gateway)
     }
 
-    private func cover(_ candidate: Candidate) -> Cover {
-        exchange.cover(caller, .audio, servedBy: candidate.name)
+    private func applicableLimits(_ candidate: Candidate) -> ApplicableLimits {
+        exchange.applicableLimits(caller, .audio, servedBy: candidate.name)
     }
 
     /// Reads the beginning of the recording, which shows its type.
@@ -144,7 +146,7 @@ private struct TranscriptionRequest {
     }
 
     /// Chooses the call that uploads the file; nil if no provider can accept it.
-    func attempt(_ uploaders: Candidates?, _ sheet: CallSheet) async throws(APIError) -> SingleAttempt? {
+    func attempt(_ uploaders: Candidates?, _ sheet: CallLedger) async throws(APIError) -> SingleAttempt? {
         guard let uploaders else { return nil }
         do throws(UpstreamError) {
             let attempt = try await uploaders.single(billing: sheet)
@@ -157,7 +159,7 @@ private struct TranscriptionRequest {
 
     func transcript(
         _ plan: Plan,
-        _ file: KeptAsset,
+        _ file: UploadedAsset,
         by attempt: SingleAttempt
     ) async throws(APIError) -> Transcript {
         // The model may have come after the recording in the form.
@@ -175,7 +177,7 @@ private struct TranscriptionRequest {
 extension Exchange {
     func transcript(
         _ prepared: any PreparedTranscription,
-        of file: KeptAsset,
+        of file: UploadedAsset,
         by vendorCall: VendorCall
     ) async throws(UpstreamError) -> Transcript {
         do throws(UpstreamError) {
@@ -186,7 +188,7 @@ extension Exchange {
             if let usage = transcript.usage {
                 vendorCall.answered(usage, credits: transcript.credits)
                 record.usage = usage
-                noteCost()
+                recordCost()
             } else {
                 vendorCall.made(credits: transcript.credits)
             }

@@ -13,12 +13,12 @@ extension CacheLookup {
         let gateway = exchange.gateway
         let written: Body?? = await gateway.worker.result(ofBytes: body.bytes.count, on: gateway.loop) {
             guard let name = RawJSON(body.bytes)["model"]?.bytes, let start = body.bytes.baseAddress,
-                let place = name.baseAddress.map({ $0 - start })
+                let position = name.baseAddress.map({ $0 - start })
             else { return nil }
-            var tape = AnswerTape()
-            tape.add(body.bytes[part: 0..<place])
-            tape.add(body.bytes[part: (place + name.count)..<body.bytes.count])
-            return StoredAnswer.written(usage, model, tape.out.bytes)
+            var encoded = CachedResponseEncoder()
+            encoded.add(body.bytes[part: 0..<position])
+            encoded.add(body.bytes[part: (position + name.count)..<body.bytes.count])
+            return CachedResponse.written(usage, model, encoded.out.bytes)
         }
         if let written = written ?? nil { keep(written) } else { giveUp() }
     }
@@ -49,8 +49,8 @@ extension CacheLookup {
     }
 
     /// Appends the cached response with the model's name. Returns false if the data is damaged.
-    private static func append(_ found: StoredAnswer, _ model: String, to whole: inout ByteBuffer) -> Bool {
-        var reader = TapeReader(found.bytes)
+    private static func append(_ found: CachedResponse, _ model: String, to whole: inout ByteBuffer) -> Bool {
+        var reader = CachedResponseDecoder(found.bytes)
         guard let before = reader.text(), let after = reader.text() else { return false }
         whole.append(before)
         whole.append(json: model)

@@ -7,8 +7,8 @@ import Upstream
 /// The use of the cache by one request: it looks up a response, and stores the new one.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class CacheLookup: CachePart, @unchecked Sendable {
-    let cache: AnswerCache
+final class CacheLookup: RequestCaching, @unchecked Sendable {
+    let cache: ConfiguredCache
     private(set) var state = CacheState.off
     /// The vendor's name of the model that produced the cached response; nil until one is found.
     private(set) var servedModel: String?
@@ -16,16 +16,16 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// The exchange of the request, which owns this object.
     unowned let exchange: Exchange
     /// The key of the response in the cache; nil if the response is not stored.
-    private var key: AnswerKey?
+    private var key: CacheKey?
     /// The role of this request as the one whose response equal requests wait for; nil if it has no such role.
-    private var lead: FlightLead?
+    private var lead: CoalescedLeader?
     /// The memory that is reserved for recording the response.
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
 
     /// Creates the lookup for a request.
     ///
     /// - Parameter body: the digest of the request body (see `RequestDigest`).
-    init(_ cache: AnswerCache, _ body: Digest, _ exchange: Exchange) {
+    init(_ cache: ConfiguredCache, _ body: Digest, _ exchange: Exchange) {
         self.cache = cache
         self.body = body
         self.exchange = exchange
@@ -46,8 +46,8 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         _ model: String,
         servedBy name: String,
         isStreamed: Bool,
-        _ wait: (FlightSeat, LoopTime) async -> FlightSeat.Outcome
-    ) async throws(APIError) -> StoredAnswer? {
+        _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
+    ) async throws(APIError) -> CachedResponse? {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key
         state = .miss
@@ -57,33 +57,33 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         }
         var found = await cache.answer(key, on: loop)
         if found == nil, cache.settings.coalesces { found = try await others(key, wait) }
-        guard let found, let stored = StoredAnswer(found) else {
+        guard let found, let stored = CachedResponse(found) else {
             cache.count(isHit: false)
             return nil
         }
         cache.count(isHit: true)
-        note(stored)
+        record(stored)
         return stored
     }
 
     /// Returns the response of an equal request that is running; nil if this request has to call the vendor.
     private func others(
-        _ key: AnswerKey,
-        _ wait: (FlightSeat, LoopTime) async -> FlightSeat.Outcome
+        _ key: CacheKey,
+        _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
     ) async throws(APIError) -> Body? {
-        switch cache.shelf.flights.join(key, on: loop) {
+        switch cache.responseCache.coalescer.join(key, on: loop) {
         case .full: return nil
         case .leads(let lead):
             // The previous request may have ended since the lookup.
-            if let found = cache.answerAtOnce(key, on: loop) {
+            if let found = cache.responseInMemory(key, on: loop) {
                 lead.end(with: .answer(found))
                 return found
             }
             self.lead = lead
             return nil
-        case .waits(let seat):
+        case .waits(let coalescedWaiter):
             let time = exchange.gateway.fallbackNanoseconds
-            switch await wait(seat, loop.now + time) {
+            switch await wait(coalescedWaiter, loop.now + time) {
             case .answer(let found):
                 cache.countCoalesced()
                 return found
@@ -98,7 +98,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         }
     }
 
-    private func note(_ stored: StoredAnswer) {
+    private func record(_ stored: CachedResponse) {
         state = .hit
         servedModel = stored.servedModel
         exchange.record.isCached = true
@@ -109,7 +109,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     }
 
     /// Returns the key of the response in the cache; nil if the request has no caller or no route.
-    private func key(_ name: String, isStreamed: Bool) -> AnswerKey? {
+    private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
         switch caller.kind {
@@ -128,7 +128,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         parts.append(" ")
         body.withBytes { parts.append($0) }
         parts.append(name)
-        return AnswerKey(Digest(quicklyOf: parts.bytes))
+        return CacheKey(Digest(quicklyOf: parts.bytes))
     }
 
     // MARK: Storing
@@ -139,7 +139,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// Reserves memory for a response of so many bytes. Returns false if it is too long; it is then not stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
-        if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &hold) { return true }
+        if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &reservation) { return true }
         giveUp()
         return false
     }
@@ -147,10 +147,10 @@ final class CacheLookup: CachePart, @unchecked Sendable {
     /// Stores the complete response. Called before its last bytes are sent, so that the client's next request finds it.
     func keep(_ answer: Body) {
         guard let key else { return }
-        let label = MemoryAnswers.Label(
+        let label = MemoryCache.Label(
             model: exchange.record.model,
             caller: exchange.record.caller,
-            bodies: exchange.recorder?.makeCopy(cache.shelf.bodies)
+            bodies: exchange.recorder?.makeCopy(cache.responseCache.bodies)
         )
         cache.add(answer, key, label: label, on: loop)
         lead?.end(with: .answer(answer))
@@ -159,7 +159,7 @@ final class CacheLookup: CachePart, @unchecked Sendable {
 
     /// Ends recording of a valid response that must not be stored. Requests that wait for it then call the vendor.
     func giveUp() {
-        lead?.end(with: .unkept)
+        lead?.end(with: .uncacheable)
         end()
     }
 
@@ -168,13 +168,13 @@ final class CacheLookup: CachePart, @unchecked Sendable {
         lead?.end()
         lead = nil
         key = nil
-        hold = nil
+        reservation = nil
     }
 }
 
 extension Request {
     /// Whether the client forbids to store the response.
-    var refusesKeeping: Bool { tellsCaches("no-store") }
+    var forbidsCaching: Bool { tellsCaches("no-store") }
 
     /// Whether the client wants a new response rather than a cached one.
     fileprivate var wantsNewAnswer: Bool { tellsCaches("no-cache") }

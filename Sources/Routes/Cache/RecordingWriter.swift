@@ -9,7 +9,7 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
     private let writer: any AnswerWriter
     private let lookup: CacheLookup
     private let servedModel: () -> String
-    private var tape = AnswerTape()
+    private var encoded = CachedResponseEncoder()
     /// The first members of the vendor's first chunk (see `AnswerNames`). All later chunks must begin with them.
     private var names = ByteBuffer()
     private var isNative = false
@@ -22,16 +22,16 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
         self.servedModel = servedModel
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         if !isDropped { record(choice, event) }
-        writer.take(choice, event)
+        writer.write(choice, event)
     }
 
     private func record(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .finish(let reason, _) where reason.isOfFilter: return drop { lookup.end() }
         case .native(_, let chunk): return record(native: chunk, of: choice)
-        default: if !isNative { tape.add(choice, event) }
+        default: if !isNative { encoded.add(choice, event) }
         }
         checkLength()
     }
@@ -43,22 +43,22 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
             names.append(chunk[part: 0..<end])
         }
         guard chunk.hasPrefix(names.bytes) else { return drop { lookup.giveUp() } }
-        tape.add(native: chunk[part: names.count..<chunk.count], of: choice)
+        encoded.add(native: chunk[part: names.count..<chunk.count], of: choice)
         checkLength()
     }
 
     private func checkLength() {
-        if !lookup.hasRoom(for: tape.out.count) { drop {} }
+        if !lookup.hasRoom(for: encoded.out.count) { drop {} }
     }
 
     private func drop(_ end: () -> Void) {
         isDropped = true
-        tape.out.release()
+        encoded.out.release()
         end()
     }
 
     func begin(with text: StaticString) {
-        if !isDropped { tape.addOpening() }
+        if !isDropped { encoded.addOpening() }
         writer.begin(with: text)
     }
 
@@ -72,8 +72,8 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         if !isDropped {
-            lookup.keep(StoredAnswer.written(usage, servedModel(), tape.out.bytes))
-            tape.out.release()
+            lookup.keep(CachedResponse.written(usage, servedModel(), encoded.out.bytes))
+            encoded.out.release()
         }
         await writer.end(usage)
     }

@@ -42,11 +42,11 @@ extension APIError {
             code: code
         )
         if error.status == 503 { self.retryAfterSeconds = 2 }
-        if error.status == 501 || error.status == 505 { self.isHopeless = true }
+        if error.status == 501 || error.status == 505 { self.isRetryUseless = true }
     }
 
     /// The error for a shared store that is unavailable.
-    static func storeAway(_ what: String, _ failure: StoreFailure) -> APIError {
+    static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {
         var error = APIError(503, "\(what) Try again in 1 s.", type: "server_error", code: "store_unavailable")
         error.retryAfterSeconds = 1
         error.cause = failure.reason

@@ -12,7 +12,7 @@ extension Exchange {
     func caller(_ group: EndpointGroup, countsStrays: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
         record.caller = caller.name
-        if let stray, countsStrays { try await countStray(stray, request) }
+        if let stray, countsStrays { try await countUnknownKey(stray, request) }
         asking = (caller, group)
         if !request.body.charge(memoryHolder(caller, request)) {
             do throws(RequestError) {
@@ -29,7 +29,7 @@ extension Exchange {
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
-        if let refusers = await gateway.verdicts.refusers(of: caller, gateway) { return refusers }
+        if let refusers = await gateway.keyAcceptance.refusers(of: caller, gateway) { return refusers }
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
@@ -55,17 +55,17 @@ extension Exchange {
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
         // is there.
         let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
-        let claims = gateway.limits.cover(caller, group, request).claims(of: least)
+        let charges = gateway.limits.applicableLimits(caller, group, request).charges(of: least)
             .filter { $0.limit.quota.unit != .concurrent }
-        guard !claims.isEmpty, let decision = gateway.limiter.knownRefusal(claims) else { return }
+        guard !charges.isEmpty, let decision = gateway.limiter.knownRefusal(charges) else { return }
         standing = decision
         if let error = decision.error { throw error }
     }
 
     /// Returns all limits that apply to a call of the model that serves it, which may replace the requested one.
-    func cover(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> Cover {
+    func applicableLimits(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> ApplicableLimits {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
-        return gateway.limits.cover(caller, group, request, model: name)
+        return gateway.limits.applicableLimits(caller, group, request, model: name)
     }
 
     /// Counts the request in every limit that applies to it, or refuses it and counts it in none. The reserved units
@@ -73,85 +73,96 @@ extension Exchange {
     ///
     /// - Parameter terms: the units that the request may use; nil if only requests are counted.
     @inline(never)
-    func admit(_ cover: Cover, _ terms: CallTerms? = nil) async throws(APIError) -> Admission {
-        let claims = cover.claims(of: terms)
-        counted = claims
-        if let hold = heldAtOnce(claims) { return try admitted(terms, hold) }
-        return try admitted(terms, await heldLater(claims))
+    func admit(
+        _ applicableLimits: ApplicableLimits,
+        _ terms: UsageReservation? = nil
+    ) async throws(APIError) -> Admission {
+        let charges = applicableLimits.charges(of: terms)
+        counted = charges
+        if let reservation = heldAtOnce(charges) { return try admitted(terms, reservation) }
+        return try admitted(terms, await heldLater(charges))
     }
 
     /// Counts a request whose upload has begun, and completes its admission.
-    func admit(_ cover: Cover, _ terms: CallTerms?, completing admission: borrowing Admission) async throws(APIError) {
-        counted = cover.claims(of: terms)
-        let hold = await hold(counted)
-        try note(hold)
-        admission.complete(terms, holding: hold)
+    func admit(
+        _ applicableLimits: ApplicableLimits,
+        _ terms: UsageReservation?,
+        completing admission: borrowing Admission
+    ) async throws(APIError) {
+        counted = applicableLimits.charges(of: terms)
+        let reservation = await hold(counted)
+        try setRateLimits(of: reservation)
+        admission.complete(terms, holding: reservation)
     }
 
     // Code that does not suspend is kept out of the frames of async functions, which live as long as the stream.
 
     @inline(never)
-    private func admitted(_ terms: CallTerms?, _ hold: consuming Hold) throws(APIError) -> Admission {
-        try note(hold)
-        let admission = Admission(terms, holding: hold)
+    private func admitted(
+        _ terms: UsageReservation?,
+        _ reservation: consuming Reservation
+    ) throws(APIError) -> Admission {
+        try setRateLimits(of: reservation)
+        let admission = Admission(terms, holding: reservation)
         use(admission.sheet)
         return admission
     }
 
     /// Sets the sheet that upstream calls of this request are billed to.
-    func use(_ sheet: CallSheet) {
+    func use(_ sheet: CallLedger) {
         sheet.caller = asking?.caller
-        sheet.keepsRecords = gateway.usage.isOn
+        sheet.recordsCalls = gateway.usage.isOn
         self.sheet = sheet
     }
 
     /// Records the decision, and throws if it is a refusal.
-    private func note(_ hold: borrowing Hold) throws(APIError) {
-        standing = hold.decision
-        guard let error = hold.decision.error else { return }
+    private func setRateLimits(of reservation: borrowing Reservation) throws(APIError) {
+        standing = reservation.decision
+        guard let error = reservation.decision.error else { return }
         counted = []
         throw error
     }
 
     /// Reserves units in memory; nil if that needs a call to the store.
     @inline(never)
-    private func heldAtOnce(_ claims: [Claim]) -> Hold? {
-        claims.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(claims)
+    private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
+        charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
     }
 
-    func hold(_ claims: [Claim]) async -> Hold {
-        if let hold = heldAtOnce(claims) { return hold }
-        return await heldLater(claims)
+    func hold(_ charges: [LimitCharge]) async -> Reservation {
+        if let reservation = heldAtOnce(charges) { return reservation }
+        return await heldLater(charges)
     }
 
-    private func heldLater(_ claims: [Claim]) async -> Hold {
+    private func heldLater(_ charges: [LimitCharge]) async -> Reservation {
         beginLimitsWait()
         defer { endLimitsWait() }
-        return await gateway.limiter.reserve(claims, on: gateway.loop)
+        return await gateway.limiter.reserve(charges, on: gateway.loop)
     }
 
     /// Counts a passthrough key as an unknown key if it is not sent to the vendor, because ANONYMOUS_MODELS serves the
     /// call.
     @inline(never)
-    func countStray(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
+    func countUnknownKey(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
-        try await countStray(Digest(of: caller.passedKey), request, of: caller)
+        try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
     /// Counts an unknown key that is ignored, since it may be a guess. It counts as a wrong key unless its address has
     /// sent it within the last hour. After too many wrong keys, it is refused.
     ///
     /// - Parameter caller: the caller whose key a vendor may accept; the vendors are asked before the key is refused.
-    private func countStray(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError) {
+    private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
+    {
         guard gateway.limits.countsFailures else { return }
         let address = gateway.limits.address(request)
-        let strays = gateway.process.strays
-        guard strays.isNew(bearer, from: address, at: gateway.loop.now) else { return }
-        let decision = await hold(gateway.limits.coverOfFailure(from: address).claims(of: Amounts())).decision
+        let unknownKeys = gateway.process.unknownKeys
+        guard unknownKeys.isNew(bearer, from: address, at: gateway.loop.now) else { return }
+        let decision = await hold(gateway.limits.limitsOfFailedAuth(from: address).charges(of: Amounts())).decision
         guard decision.refusal != nil, let refusal = decision.error else { return }
-        if let caller, await gateway.verdicts.refusers(of: caller, gateway) != nil { return }
+        if let caller, await gateway.keyAcceptance.refusers(of: caller, gateway) != nil { return }
         if Task.isCancelled { throw .clientLeft }
-        strays.forget(bearer, from: address)
+        unknownKeys.forget(bearer, from: address)
         standing = decision
         throw refusal
     }
@@ -159,9 +170,9 @@ extension Exchange {
     /// Returns the error for a wrong key. After too many wrong keys from its address, it is the error of that limit. A
     /// valid key is never refused because of others' wrong keys.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
-        let claims = gateway.limits.coverOfFailure(request).claims(of: Amounts())
-        guard !claims.isEmpty else { return error }
-        let decision = await hold(claims).decision
+        let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
+        guard !charges.isEmpty else { return error }
+        let decision = await hold(charges).decision
         guard decision.refusal != nil, let refusal = decision.error else { return error }
         standing = decision
         return refusal

@@ -15,7 +15,7 @@ extension Exchange {
         var held = ByteBuffer()
         var piece = ByteBuffer()
         while try await content.more() {
-            content.take(into: &piece)
+            content.receive(into: &piece)
             passedBytes += piece.count
             if let totalBytes, passedBytes > totalBytes { throw .otherLength }
             if isHeld {

@@ -34,20 +34,20 @@ final class Exchange: @unchecked Sendable {
     /// The state of the limits that apply to the request.
     var standing: Decision?
     /// The sheet of the upstream calls for the request; nil before its admission.
-    var sheet: CallSheet? {
+    var sheet: CallLedger? {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
     /// The cost for the header `X-Relay-Cost`.
     var cost: Cost?
     /// The use of the cache; nil if the request does not use it.
-    var lookup: (any CachePart)?
+    var lookup: (any RequestCaching)?
     private(set) var hasBegun = false
     /// The time since which a decision of limits is waited for; nil: none is.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
     /// The limits that the request was counted in.
-    var counted: [Claim] = []
+    var counted: [LimitCharge] = []
     /// Keeps the bodies for the record; nil: nobody wants them.
     let recorder: BodyRecorder?
     /// The bytes that the connection had sent when the request began.
@@ -119,8 +119,8 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Records the cost so far, for the response head.
-    func noteCost() {
-        if let sheet { record.note(costOf: sheet) }
+    func recordCost() {
+        if let sheet { record.record(costOf: sheet) }
         cost = record.cost
     }
 
@@ -161,7 +161,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Sends an error: as a response, or as the last event of a stream. Binary content is cut off instead.
     func fail(_ error: APIError) {
-        record.note(error)
+        record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
         var error = error
         error.requestID = record.id
@@ -236,23 +236,23 @@ final class Exchange: @unchecked Sendable {
     /// Counts and logs the request. Called once, when it has ended.
     func end() {
         lookup?.end()
-        if let seconds = writer.stalledSeconds { record.note(stallSeconds: seconds) }
+        if let seconds = writer.stalledSeconds { record.record(stallSeconds: seconds) }
         let now = gateway.loop.now
         if let sheet {
             record.provider = sheet.provider
-            record.note(costOf: sheet)
+            record.record(costOf: sheet)
             let failures = sheet.allFailures
             if !failures.isEmpty { record.failures = failures }
-            for server in sheet.impossibleUsage { note(impossibleUsageOf: server) }
+            for server in sheet.impossibleUsage { record(impossibleUsageOf: server) }
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
-        if gateway.usage.isOn, !record.isOfNoInterest, !record.isOfOperator { keepUsage(at: now) }
+        if gateway.usage.isOn, !record.isRoutinePoll, !record.isOfOperator { keepUsage(at: now) }
     }
 
     @inline(never)
-    private func note(impossibleUsageOf server: CallSheet.Server) {
+    private func record(impossibleUsageOf server: CallLedger.Server) {
         gateway.counts.count(impossibleUsageOf: server.provider)
         gateway.log.warning("the provider reported impossible usage; the relay's own count is used") { line in
             line.add("id", record.id)
@@ -274,8 +274,8 @@ final class Exchange: @unchecked Sendable {
             recorder.finish()
             request.bodies = recorder.bodies
         }
-        let isOne = calls.count == 1 && request.takeIn(calls[0])
-        gateway.usage.take(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
+        let isOne = calls.count == 1 && request.add(calls[0])
+        gateway.usage.record(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
     }
 
     /// Whether the text is an id: 1 to 64 letters, digits, `.`, `_` and `-`.
@@ -326,7 +326,7 @@ struct RefusedHead {
         gateway.counts.change(.requests, by: 1)
         var error = APIError(refusal)
         error.requestID = record.id
-        record.note(error)
+        record.record(error)
         var body = ByteBuffer()
         surface.append(error, isMidStream: false, to: &body)
         let status = surface.status(of: error)
@@ -342,7 +342,7 @@ struct RefusedHead {
         record.write(to: gateway.log, at: gateway.loop.now)
         guard gateway.usage.isOn else { return }
         let counts = gateway.counts
-        gateway.usage.take(record.usageRecord([], nil, counts, at: gateway.loop.now), [])
+        gateway.usage.record(record.usageRecord([], nil, counts, at: gateway.loop.now), [])
     }
 }
 
@@ -377,13 +377,13 @@ extension ResponseHead {
             add("Retry-After-Ms", text: "\(seconds * 1_000)")
         }
         let isLongWait = error.retryAfterSeconds.map { $0 > 120 } ?? false
-        if error.isHopeless || isLongWait { add("X-Should-Retry", "false") }
+        if error.isRetryUseless || isLongWait { add("X-Should-Retry", "false") }
     }
 }
 
-extension [Claim] {
-    /// The limits of the claims as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if there
-    /// is none.
+extension [LimitCharge] {
+    /// The limits of the claims as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if
+    /// there is none.
     fileprivate var recordText: String? {
         guard count > 1 else { return first?.limit.text }
         return map(\.limit.text).joined(separator: "; ")

@@ -4,9 +4,9 @@ import Shared
 import Upstream
 
 /// A file that was uploaded to a vendor, and the call that uploaded it.
-struct HandedFile {
-    let asset: KeptAsset
-    let keeper: FileKeeper
+struct UploadedFile {
+    let asset: UploadedAsset
+    let fileCall: FileCall
 }
 
 extension FormStream {
@@ -22,32 +22,32 @@ extension FormStream {
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
-        _ terms: FileTerms = FileTerms(),
-        to keeper: FileKeeper,
-        orTo next: ((FileKeeper) async -> FileKeeper?)? = nil,
-        atEnd: (_ bytes: Int) async throws(APIError) -> FileTerms = { _ in FileTerms() }
-    ) async throws(APIError) -> HandedFile {
-        let upload = try keeper.begin(label, terms)
+        _ terms: FileMetadata = FileMetadata(),
+        to fileCall: FileCall,
+        orTo next: ((FileCall) async -> FileCall?)? = nil,
+        atEnd: (_ bytes: Int) async throws(APIError) -> FileMetadata = { _ in FileMetadata() }
+    ) async throws(APIError) -> UploadedFile {
+        let upload = try fileCall.begin(label, terms)
         defer { upload.stop() }
         var bytes = beginning.count
         var kept = ByteBuffer()
         var isKept = next != nil
         if isKept { kept.append(beginning.bytes) }
-        try await keeper.write(beginning.bytes, to: upload)
+        try await fileCall.write(beginning.bytes, to: upload)
         beginning.release()
         // A vendor may refuse a key before the end of the file.
         while upload.isWanted || isKept, let piece = try await nextPiece() {
             bytes += piece.count
             if isKept { isKept = try await keep(piece, behind: &kept) }
-            if upload.isWanted { try await keeper.write(piece, to: upload) }
+            if upload.isWanted { try await fileCall.write(piece, to: upload) }
         }
         // A vendor that accepts no more bytes gives the reason in its response.
-        let late = upload.isWanted || isKept ? try await atEnd(bytes) : FileTerms()
+        let late = upload.isWanted || isKept ? try await atEnd(bytes) : FileMetadata()
         do throws(UpstreamError) {
-            return HandedFile(asset: try await keeper.finish(upload, late), keeper: keeper)
+            return UploadedFile(asset: try await fileCall.finish(upload, late), fileCall: fileCall)
         } catch {
-            guard isKept, let next else { throw APIError(error, model: keeper.model) }
-            return try await Self.passAgain(kept, label, (terms, late), next, after: (error, keeper))
+            guard isKept, let next else { throw APIError(error, model: fileCall.model) }
+            return try await Self.passAgain(kept, label, (terms, late), next, after: (error, fileCall))
         }
     }
 
@@ -55,28 +55,28 @@ extension FormStream {
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,
-        _ terms: (early: FileTerms, late: FileTerms),
-        _ next: (FileKeeper) async -> FileKeeper?,
-        after refusal: (error: UpstreamError, keeper: FileKeeper)
-    ) async throws(APIError) -> HandedFile {
-        var (error, keeper) = refusal
-        while error.remedy.contains(.nextKey), !Task.isCancelled, let other = await next(keeper) {
-            keeper = other
-            let upload = try keeper.begin(label, terms.early)
+        _ terms: (early: FileMetadata, late: FileMetadata),
+        _ next: (FileCall) async -> FileCall?,
+        after refusal: (error: UpstreamError, fileCall: FileCall)
+    ) async throws(APIError) -> UploadedFile {
+        var (error, fileCall) = refusal
+        while error.recovery.contains(.nextKey), !Task.isCancelled, let other = await next(fileCall) {
+            fileCall = other
+            let upload = try fileCall.begin(label, terms.early)
             defer { upload.stop() }
-            try await keeper.write(file.bytes, to: upload)
+            try await fileCall.write(file.bytes, to: upload)
             do throws(UpstreamError) {
-                return HandedFile(asset: try await keeper.finish(upload, terms.late), keeper: keeper)
+                return UploadedFile(asset: try await fileCall.finish(upload, terms.late), fileCall: fileCall)
             } catch let failure {
                 error = failure
             }
         }
-        throw APIError(error, model: keeper.model)
+        throw APIError(error, model: fileCall.model)
     }
 }
 
-extension FileKeeper {
-    fileprivate func begin(_ label: FileLabel, _ terms: FileTerms) throws(APIError) -> any FileUpload {
+extension FileCall {
+    fileprivate func begin(_ label: FileLabel, _ terms: FileMetadata) throws(APIError) -> any FileUpload {
         do throws(UpstreamError) {
             return try provider.upload(label, terms, totalBytes: nil, by: call)
         } catch {
@@ -93,7 +93,10 @@ extension FileKeeper {
     }
 
     /// Ends an upload. If this throws, the failure has already been recorded for the key.
-    fileprivate func finish(_ upload: any FileUpload, _ terms: FileTerms) async throws(UpstreamError) -> KeptAsset {
+    fileprivate func finish(
+        _ upload: any FileUpload,
+        _ terms: FileMetadata
+    ) async throws(UpstreamError) -> UploadedAsset {
         do throws(UpstreamError) {
             let asset = try await upload.finish(terms)
             call.ended()

@@ -62,7 +62,7 @@ final class FormStream: @unchecked Sendable {
             case .part(let part): if begin(part) { return name }
             case .data(let bytes):
                 guard !isInFile else { continue }
-                try take(bytes)
+                try append(bytes)
                 gatheredBytes += bytes.count
                 try await hold(gatheredBytes)
             case .partEnd: finish()
@@ -80,7 +80,7 @@ final class FormStream: @unchecked Sendable {
         }
         fileBytes += bytes.count
         guard fileBytes <= fileLimitBytes else {
-            throw Self.told(.bodyTooLarge(nil, limitBytes: fileLimitBytes))
+            throw Self.requestError(.bodyTooLarge(nil, limitBytes: fileLimitBytes))
         }
         return bytes
     }
@@ -89,7 +89,7 @@ final class FormStream: @unchecked Sendable {
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
         while bytes.count < count, let piece = try await nextPiece() {
-            guard bytes.canReserve(piece.count) else { throw Self.told(.overloaded) }
+            guard bytes.canReserve(piece.count) else { throw Self.requestError(.overloaded) }
             bytes.append(piece)
             try await hold(gatheredBytes + bytes.count)
         }
@@ -119,7 +119,7 @@ final class FormStream: @unchecked Sendable {
         do throws(RequestError) {
             try await body.hold(step)
         } catch {
-            throw Self.told(error)
+            throw Self.requestError(error)
         }
         heldBytes += step
     }
@@ -137,10 +137,10 @@ final class FormStream: @unchecked Sendable {
         return isInFile
     }
 
-    private func take(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
+    private func append(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
         fieldBytes += bytes.count
         guard fieldBytes <= Self.fieldLimitBytes else {
-            throw Self.told(.bodyTooLarge(nil, limitBytes: Self.fieldLimitBytes))
+            throw Self.requestError(.bodyTooLarge(nil, limitBytes: Self.fieldLimitBytes))
         }
         text.append(bytes)
     }
@@ -162,9 +162,11 @@ final class FormStream: @unchecked Sendable {
                 reader.append(&piece)
             }
         } catch {
-            throw Self.told(error)
+            throw Self.requestError(error)
         }
     }
 
-    private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
+    private static func requestError(_ error: RequestError) -> APIError {
+        Task.isCancelled ? .clientLeft : APIError(error)
+    }
 }

@@ -42,7 +42,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// The number of kept bytes that the reader has been given.
     private var given = 0
     private var newModel = ""
-    private var passed = PassedFields(allowing: [], isCallersKey: false)
+    private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
     /// The error for a form that must not be forwarded; nil if it may be.
     private var refusal: APIError?
     private var isInModel = false
@@ -77,7 +77,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     /// Whether the form asks for images. Limits count them, so the whole form is kept.
-    private var hasPictures: Bool { limits.replayBytes == .max }
+    private var hasImages: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
@@ -86,7 +86,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// Reads until the model is known, or to the end of the form if it asks for images.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
-        if hasPictures { try await readAhead() }
+        if hasImages { try await readAhead() }
     }
 
     /// Reads as much of the form as is kept in memory. A short form is thus checked before a vendor is called, and does
@@ -113,14 +113,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         case .data(let bytes):
             scoutedBytes += bytes.count
             guard scoutedBytes <= limits.partBytes else {
-                throw Self.told(.bodyTooLarge(nil, limitBytes: limits.partBytes))
+                throw Self.requestError(.bodyTooLarge(nil, limitBytes: limits.partBytes))
             }
             let isWanted =
                 isCount(scoutedName) || ["model", "stream", "user"].contains { $0.hasSameBytes(as: scoutedName) }
             if isWanted, scoutedText.count <= Model.nameLimitBytes {
                 scoutedText.append(bytes[part: 0..<min(256, bytes.count)])
             }
-        case .partEnd: try note(scoutedName, scoutedText.bytes)
+        case .partEnd: try record(scoutedName, scoutedText.bytes)
         case .end:
             scout = nil
             return false
@@ -133,10 +133,10 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return true
     }
 
-    private func note(_ name: String, _ text: UnsafeRawBufferPointer) throws(APIError) {
+    private func record(_ name: String, _ text: UnsafeRawBufferPointer) throws(APIError) {
         if name.hasSameBytes(as: "model"), model == nil, !text.isEmpty { model = text.text }
         if name.hasSameBytes(as: "user") { user = text.text }
-        if hasPictures, isCount(name) {
+        if hasImages, isCount(name) {
             let count = try FormFields([("n", text.text)]).integer("n", Self.imageRange)
             // If the field occurs several times, a vendor may read any of them.
             images = max(images, count ?? 1)
@@ -164,7 +164,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             }
             return true
         } catch {
-            throw Self.told(error)
+            throw Self.requestError(error)
         }
     }
 
@@ -180,12 +180,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             }
             guard held.canReserve(piece.count) else { throw .overloaded }
         } catch {
-            throw Self.told(error)
+            throw Self.requestError(error)
         }
         held.append(piece.bytes)
     }
 
-    private static func told(_ error: RequestError) -> APIError { Task.isCancelled ? .clientLeft : APIError(error) }
+    private static func requestError(_ error: RequestError) -> APIError {
+        Task.isCancelled ? .clientLeft : APIError(error)
+    }
 
     /// Reads the whole form if it is short enough to be kept. Returns false if it is too long.
     func readWhole() async throws(APIError) -> Bool {
@@ -201,7 +203,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if held.count > MemoryBudget.smallBytes { try await request.body.hold(held.count) }
             guard copy.canReserve(held.count) else { throw .overloaded }
         } catch {
-            throw Self.told(error)
+            throw Self.requestError(error)
         }
         copy.append(held.bytes)
         return copy
@@ -216,7 +218,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // MARK: Sending to a vendor
 
-    func begin(model: String, passing fields: PassedFields) {
+    func begin(model: String, passing fields: ForwardedFieldCheck) {
         newModel = model
         passed = fields
         refusal = nil
@@ -241,7 +243,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
                     if refusal == nil { continue }
                 }
             } catch {
-                throw Self.told(error)
+                throw Self.requestError(error)
             }
             if let refusal { throw refusal }
             try await feed()

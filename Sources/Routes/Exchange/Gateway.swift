@@ -8,7 +8,7 @@ import Upstream
 /// Everything that endpoints need of the process, the loop and its present setup. It never changes. Parts that all
 /// loops share are immutable or thread-safe.
 ///
-/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `verdicts` are used on its loop only.
+/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only.
 final class Gateway: @unchecked Sendable {
     let settings: Settings
     let loop: EventLoop
@@ -20,12 +20,12 @@ final class Gateway: @unchecked Sendable {
     let memory: MemoryBudget
     let registry: Registry
     let keyCheckers: [any KeyChecker]
-    let files: FileShelf
-    let responses: ResponseShelf
+    let files: FileStore
+    let responses: StoredResponses
     /// The response cache; nil if it is off.
-    let cache: AnswerCache?
+    let cache: ConfiguredCache?
     /// The cached responses of the process, which outlive a change of settings.
-    let answers: AnswerShelf
+    let answers: ResponseCache
     /// The threads for work that would block the loop.
     let worker: WorkQueue
     /// The thread that reads large bodies.
@@ -38,21 +38,21 @@ final class Gateway: @unchecked Sendable {
     let shared: SharedState
     let process: ProcessState
     /// The recorder of usage, shared by the process.
-    let usage: UsageBook
+    let usage: UsageRecorder
     /// The metrics of this loop.
     let counts: LoopMetrics
     /// The metrics of the process.
     let metrics: Metrics
     let parser: JSONParser
     let ids: RandomBytes
-    let verdicts: KeyVerdicts
+    let keyAcceptance: KeyAcceptanceCache
     /// The time in which a request may try further candidates and repeat calls.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
     /// The header lines of every response.
     let commonFields: ByteBuffer
 
-    init(_ shares: ProcessParts, _ own: LoopParts, _ setup: Setup) {
+    init(_ shares: SharedServices, _ own: LoopServices, _ setup: Setup) {
         settings = setup.settings
         fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
         isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
@@ -68,7 +68,7 @@ final class Gateway: @unchecked Sendable {
         files = shares.files
         responses = shares.responses
         answers = shares.answers
-        cache = setup.settings.cache.map { AnswerCache($0, shares.answers) }
+        cache = setup.settings.cache.map { ConfiguredCache($0, shares.answers) }
         if setup.settings.cache?.store != .memory { shares.answers.removeAll() }
         shares.process.admin.sessions.use(setup.settings.admin)
         worker = shares.worker
@@ -82,7 +82,7 @@ final class Gateway: @unchecked Sendable {
         metrics = shares.metrics
         parser = own.parser
         ids = own.ids
-        verdicts = own.verdicts
+        keyAcceptance = own.keyAcceptance
     }
 
     func memory(of caller: Caller) -> ImageMemory { ImageMemory(shared, of: caller, on: loop) }
@@ -132,7 +132,7 @@ final class Gateway: @unchecked Sendable {
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     package let admin: AdminState
-    let strays = StrayBearers()
+    let unknownKeys = RecentUnknownKeys()
     /// The requests of all loops that have not ended.
     let running = RunningRegister()
     /// The metrics of the last hour; nil before the loops run.

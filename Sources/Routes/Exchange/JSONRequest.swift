@@ -121,8 +121,8 @@ enum JSONBody {
         do throws(JSONError) {
             root = try parser.parse(bytes)
         } catch {
-            if error.isOfDepth { throw tooDeep }
-            throw error.isOfMemory ? APIError(.overloaded) : notJSON(bytes)
+            if error.isTooDeep { throw tooDeep }
+            throw error.isOutOfMemory ? APIError(.overloaded) : notJSON(bytes)
         }
         return try read(root)
     }
@@ -136,12 +136,12 @@ enum JSONBody {
         guard let mistake = JSONMistake(in: bytes) else {
             return APIError(400, "The body is not valid JSON in UTF-8.")
         }
-        let place = mistake.place < bytes.count ? "byte \(mistake.place + 1)" : "its end (byte \(bytes.count))"
-        return APIError(400, "The body is not valid JSON: at \(place), \(mistake.expected) is expected.")
+        let position = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
+        return APIError(400, "The body is not valid JSON: at \(position), \(mistake.expected) is expected.")
     }
 
     private static func check(_ shape: JSONShape) throws(APIError) {
-        if shape.mostElements > bound.elements {
+        if shape.maxElements > bound.elements {
             let name = shape.mostElementsName
             throw APIError(
                 400,
@@ -174,11 +174,11 @@ enum JSONBody {
 /// `@unchecked`: all properties are immutable.
 private final class LargeJSON: @unchecked Sendable {
     private let body: Body
-    private let hold: MemoryHold?
+    private let reservation: MemoryReservation?
 
-    init(_ body: Body, _ hold: MemoryHold?) {
+    init(_ body: Body, _ reservation: MemoryReservation?) {
         self.body = body
-        self.hold = hold
+        self.reservation = reservation
     }
 
     func read(_ work: (UnsafeRawBufferPointer) -> Void) { work(body.bytes) }

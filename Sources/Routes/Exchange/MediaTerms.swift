@@ -3,18 +3,19 @@ import Limits
 import Shared
 import Upstream
 
-extension CallTerms {
+extension UsageReservation {
     /// Creates the terms of calls that make images or speech; nil if limits count only requests.
-    init?(images: Int, calls: Int, _ candidate: Candidate, _ cover: Cover, _ gateway: Gateway) {
-        guard gateway.limits.countsLate || !cover.isPlain else { return nil }
+    init?(images: Int, calls: Int, _ candidate: Candidate, _ applicableLimits: ApplicableLimits, _ gateway: Gateway) {
+        guard gateway.limits.countsLate || !applicableLimits.isPlain else { return nil }
         let means = gateway.limiter.means
         var (credits, least) = (0, 0)
-        if !cover.isPlain, let prices = candidate.server.credits {
+        if !applicableLimits.isPlain, let prices = candidate.server.credits {
             let mean = means.credits(of: candidate.model.id)
             credits =
-                prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls * (mean ?? UsageMeans.firstCredits)
+                prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls
+                * (mean ?? RecentUsageAverages.firstCredits)
             // The first guess for a new model is not a mean, so it belongs to the minimum.
-            let guess = min(mean ?? UsageMeans.firstCredits, UsageMeans.firstCredits)
+            let guess = min(mean ?? RecentUsageAverages.firstCredits, RecentUsageAverages.firstCredits)
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
         self.init(
@@ -31,24 +32,26 @@ extension CallTerms {
         transcriptOf name: String,
         by candidate: Candidate,
         for caller: Caller,
-        _ cover: Cover,
+        _ applicableLimits: ApplicableLimits,
         _ gateway: Gateway
     ) {
-        guard let terms = CallTerms(images: 0, calls: 1, candidate, cover, gateway) else { return nil }
+        guard let terms = UsageReservation(images: 0, calls: 1, candidate, applicableLimits, gateway) else {
+            return nil
+        }
         var reserved = terms.reserved
-        if !cover.isPlain {
+        if !applicableLimits.isPlain {
             let usage = Usage(promptTokens: 0, completionTokens: gateway.expectedTokens(of: candidate.model))
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
             reserved.usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
         }
         var minimum = terms.minimum
-        minimum.tokens = min(reserved.tokens, UsageMeans.firstCompletion)
+        minimum.tokens = min(reserved.tokens, RecentUsageAverages.firstCompletion)
         self.init(reserving: reserved, atLeast: minimum, terms)
     }
 
     /// Creates the terms of one candidate, with the amounts that another candidate might use.
-    init(reserving amounts: Amounts, atLeast minimum: Amounts, _ terms: CallTerms) {
+    init(reserving amounts: Amounts, atLeast minimum: Amounts, _ terms: UsageReservation) {
         self.init(
             reserving: amounts,
             atLeast: minimum,

@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 /// The use of the response cache by one request.
-protocol CachePart: AnyObject, Sendable {
+protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
     /// The vendor's name of the model that produced the cached response; nil if none was found.
     var servedModel: String? { get }
@@ -119,7 +119,7 @@ final class ChatRequest: @unchecked Sendable {
 /// The response to one request in its surface's form. It keeps the fields of the request that the response repeats.
 protocol ChatReply: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
-    var refersBack: Bool { get }
+    var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
     /// Creates the writer of a stream. Called before the vendor, so that the writer can send pings meanwhile.
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter
@@ -136,7 +136,7 @@ protocol ChatReply: Sendable {
 }
 
 extension ChatReply {
-    var refersBack: Bool { false }
+    var hasReferences: Bool { false }
 
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
         call
@@ -145,7 +145,7 @@ extension ChatReply {
 
 /// Writes a streamed response. Used on its request's loop.
 protocol AnswerWriter: AnyObject, Sendable {
-    func take(_ choice: Int, _ event: AnswerEvent)
+    func write(_ choice: Int, _ event: AnswerEvent)
     /// Begins the response with a text, before the first event.
     func begin(with text: StaticString)
     /// Shows the client that the relay still works.
@@ -162,6 +162,6 @@ protocol AnswerWriter: AnyObject, Sendable {
 
 extension AnswerWriter {
     func begin(with text: StaticString) {
-        take(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
+        write(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
     }
 }

@@ -6,43 +6,43 @@ import Shared
 struct AttachmentReader {
     let part: JSONValue
     /// The path of the part in the request, for errors.
-    let place: String
+    let position: String
 
-    func picture() throws(APIError) -> Attachment {
-        let param = "\(place).image_url"
-        var picture: Attachment
+    func image() throws(APIError) -> Attachment {
+        let param = "\(position).image_url"
+        var image: Attachment
         if let id = part["file_id"]?.string {
-            picture = new(.picture, .file(id: id), param: "\(place).file_id")
+            image = new(.image, .file(id: id), param: "\(position).file_id")
         } else {
-            picture = try pictureOfURL(param)
+            image = try imageOfURL(param)
         }
         let detail = (part["image_url"]?["detail"] ?? part["detail"])?.text
-        picture.detail = detail.flatMap { word in
+        image.detail = detail.flatMap { word in
             Attachment.Detail.allCases.first { $0.rawValue.utf8.elementsEqual(word) }
         }
-        return picture
+        return image
     }
 
-    private func pictureOfURL(_ param: String) throws(APIError) -> Attachment {
+    private func imageOfURL(_ param: String) throws(APIError) -> Attachment {
         guard let value = part["image_url"] else { throw .missing(param) }
         if let detail = value["detail"] ?? part["detail"], detail.text == nil {
             throw .type("\(param).detail", "a string")
         }
         guard value.kind != .object || value["url"] != nil else { throw .missing("\(param).url") }
         guard let url = value.text ?? value["url"]?.text else { throw .type(param, "a URL") }
-        guard let data = DataURL(url) else { return new(.picture, .address(try address(url, param)), param: param) }
-        return try picture(data.base64, param)
+        guard let data = DataURL(url) else { return new(.image, .address(try address(url, param)), param: param) }
+        return try image(data.base64, param)
     }
 
     /// Reads an image from base64.
     ///
     /// - Parameter base64: the text; nil if the data URL has another encoding.
-    func picture(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
+    func image(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
-        guard base64.count / 4 * 3 <= Attachment.Kind.picture.limitBytes else {
-            throw .picture(param, "is too large", code: "image_too_large")
+        guard base64.count / 4 * 3 <= Attachment.Kind.image.limitBytes else {
+            throw .image(param, "is too large", code: "image_too_large")
         }
-        return new(.picture, .data(Base64Text(base64)), param: param)
+        return new(.image, .data(Base64Text(base64)), param: param)
     }
 
     static let addressBytes = 8_192
@@ -52,7 +52,7 @@ struct AttachmentReader {
             url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
         }
         guard isKnown, url.count <= Self.addressBytes else {
-            throw .picture(param, "is no data:, https: or http: URL", code: "invalid_image_url")
+            throw .image(param, "is no data:, https: or http: URL", code: "invalid_image_url")
         }
         return url.text
     }
@@ -60,7 +60,7 @@ struct AttachmentReader {
     func file() throws(APIError) -> Attachment {
         let isNested = part["file"] != nil
         let file = part["file"] ?? part
-        let path = isNested ? "\(place).file" : place
+        let path = isNested ? "\(position).file" : position
         guard file.kind == .object else { throw .type(path, "an object") }
         if let id = file["file_id"] {
             guard let id = id.string else { throw .type("\(path).file_id", "a string") }
@@ -75,7 +75,7 @@ struct AttachmentReader {
                     code: "unsupported_value"
                 )
             }
-            throw .missing(isNested ? "\(path).file_id" : "\(place).file")
+            throw .missing(isNested ? "\(path).file_id" : "\(position).file")
         }
         guard let text = value.text else { throw .type(param, "a string") }
         let name = try name("filename", of: file, path)
@@ -93,7 +93,7 @@ struct AttachmentReader {
     }
 
     func sound() throws(APIError) -> Attachment {
-        let path = "\(place).input_audio"
+        let path = "\(position).input_audio"
         guard let sound = part["input_audio"] else { throw .missing(path) }
         guard let value = sound["data"] else { throw .missing("\(path).data") }
         guard let text = value.text else { throw .type("\(path).data", "a string") }

@@ -20,9 +20,9 @@ struct MessagePlace {
 
     /// Returns the path of a part of the message, or of a part of that part.
     func part(_ index: Int) -> MessagePlace {
-        var place = self
-        if part == nil { place.part = index } else { place.inner = index }
-        return place
+        var position = self
+        if part == nil { position.part = index } else { position.inner = index }
+        return position
     }
 
     func callAsFunction(_ rest: String) -> String {

@@ -57,18 +57,18 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// Calls `take` with the input of a custom tool, read from the arguments that a model wrote. The bytes are valid
+    /// Calls `body` with the input of a custom tool, read from the arguments that a model wrote. The bytes are valid
     /// only during the call.
-    static func input(of arguments: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) {
+    static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)
         let parser = JSONParser()
         let input = (try? parser.parse(copy.bytes))?["input"]?.text
-        withExtendedLifetime(parser) { take(input ?? arguments) }
+        withExtendedLifetime(parser) { body(input ?? arguments) }
     }
 }
 
-extension Wishes.Tool {
+extension ChatOptions.Tool {
     /// Converts a custom tool into a function with one text argument, for models that have no custom tools.
     init(custom value: JSONValue, _ param: String) throws(APIError) {
         var description = ByteBuffer(try value.string("description", param) ?? "")

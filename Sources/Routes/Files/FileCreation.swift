@@ -13,16 +13,16 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         throw APIError(404, "This key has no access to a provider that stores files.", code: "unsupported_endpoint")
     }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
-    let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
+    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
     guard try await form.nextFile() != nil else { throw .missing("file") }
-    _ = try FileTerms(form.fields, isWhole: false)
-    let keeper: FileKeeper
+    _ = try FileMetadata(form.fields, isWhole: false)
+    let fileCall: FileCall
     do throws(UpstreamError) {
-        keeper = try await candidate.keeper(billing: admission.sheet)
+        fileCall = try await candidate.fileCall(billing: admission.sheet)
     } catch {
         throw APIError(error, model: "")
     }
-    let (file, credential) = try await hand(form, to: keeper, of: candidate, billing: admission.sheet)
+    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.sheet)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
         throw APIError(failure, model: "", credential)
@@ -45,9 +45,9 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 /// the file and the key that was used.
 private func hand(
     _ form: FormStream,
-    to keeper: FileKeeper,
+    to fileCall: FileCall,
     of candidate: FileCandidate,
-    billing sheet: CallSheet
+    billing sheet: CallLedger
 ) async throws(APIError) -> (StoredFile, Credential) {
     let given = form.file?.filename?.utf8.count ?? 0
     guard given <= StoredFile.givenNameLimitBytes else {
@@ -58,20 +58,20 @@ private func hand(
     let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
     let claimed = form.file?.contentType
     let label =
-        keeper.provider.takesLabelsAsGiven
+        fileCall.provider.takesLabelsAsGiven
         ? FileLabel(given: name, claimed: claimed)
         : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
-    let early = try FileTerms(form.fields, isWhole: false)
+    let early = try FileMetadata(form.fields, isWhole: false)
     var terms = early
     var bytes = 0
     var tried: Set<String> = []
-    func next(_ refused: FileKeeper) async -> FileKeeper? {
+    func next(_ refused: FileCall) async -> FileCall? {
         if let name = refused.call.credential.label { tried.insert(name) }
-        return await candidate.nextKeeper(besides: tried, billing: sheet)
+        return await candidate.nextFileCall(besides: tried, billing: sheet)
     }
-    func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileTerms {
+    func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileMetadata {
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
-        terms = try FileTerms(form.fields, isWhole: true)
+        terms = try FileMetadata(form.fields, isWhole: true)
         bytes = fileBytes
         return terms.added(to: early)
     }
@@ -79,14 +79,14 @@ private func hand(
         beginning,
         label,
         early,
-        to: keeper,
+        to: fileCall,
         orTo: candidate.hasMoreKeys ? next : nil,
         atEnd: checkEnd
     )
     let now = time(nil)
     let file = StoredFile(
         provider: candidate.name,
-        account: handed.keeper.account,
+        account: handed.fileCall.account,
         vendorID: handed.asset.id,
         path: handed.asset.path,
         name: name,
@@ -95,5 +95,5 @@ private func hand(
         createdAt: now,
         expiresAt: terms.lifetimeSeconds.map { now + $0 }
     )
-    return (file, handed.keeper.call.credential)
+    return (file, handed.fileCall.call.credential)
 }

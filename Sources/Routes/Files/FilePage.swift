@@ -7,13 +7,13 @@ struct FilePage {
     private let limit: Int
     private let isAscending: Bool
     /// The file after which the page begins; nil for the first page.
-    private let after: FileShelf.Listed?
+    private let after: FileStore.Listed?
     private let purpose: String?
 
-    private static let mostFiles = 10_000
+    private static let maxFiles = 10_000
 
     init(_ query: FormFields, of owner: FileOwner) throws(APIError) {
-        limit = try query.integer("limit", 1...Self.mostFiles) ?? Self.mostFiles
+        limit = try query.integer("limit", 1...Self.maxFiles) ?? Self.maxFiles
         isAscending = try query.choice("order", ["asc", "desc"]) == "asc"
         purpose = try query.string("purpose")
         after = try query.string("after").map { (id) throws(APIError) in
@@ -23,15 +23,15 @@ struct FilePage {
     }
 
     /// Returns the files of this page, and whether more files follow. `files` are sorted from newest to oldest.
-    func cut(_ files: [FileShelf.Listed]) -> (shown: [FileShelf.Listed], hasMore: Bool) {
+    func cut(_ files: [FileStore.Listed]) -> (shown: [FileStore.Listed], hasMore: Bool) {
         var sorted = files.enumerated()
             .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }
             .map(\.element)
         if isAscending { sorted.reverse() }
         var rest = sorted[...]
         if let after {
-            if let place = rest.firstIndex(where: { $0.id == after.id }) {
-                rest = rest[(place + 1)...]
+            if let position = rest.firstIndex(where: { $0.id == after.id }) {
+                rest = rest[(position + 1)...]
             } else {
                 // The file was deleted in the meantime: its creation time shows its position.
                 let time = after.file.createdAt

@@ -9,12 +9,12 @@ import Upstream
 func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let page = try FilePage(FormFields(exchange.request.queryFields), of: owner)
-    _ = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
-    let files: [FileShelf.Listed]
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
+    let files: [FileStore.Listed]
     do throws(StoreFailure) {
         files = try await gateway.files.files(of: owner, at: time(nil), on: gateway.loop)
     } catch {
-        throw .storeAway("Files cannot be listed at the moment.", error)
+        throw .storeUnreachable("Files cannot be listed at the moment.", error)
     }
     let (shown, hasMore) = page.cut(files)
     var body = ByteBuffer()
@@ -44,13 +44,13 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let file = try await namedFile(admitted.owner, exchange, gateway).file
-    let keeper = try await gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
-        let content = try await keeper.provider.open(path: file.path, by: keeper.call)
+        let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
         try await exchange.pass(content, totalBytes: file.bytes)
-        keeper.call.ended()
+        fileCall.call.ended()
     } catch {
-        throw APIError(keeper.call.failure(error), model: "")
+        throw APIError(fileCall.call.failure(error), model: "")
     }
 }
 
@@ -58,18 +58,18 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
-    let keeper = try await gateway.fileKeeper(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.sheet)
     do throws(UpstreamError) {
-        try await keeper.provider.delete(path: file.path, by: keeper.call)
-        keeper.call.ended()
+        try await fileCall.provider.delete(path: file.path, by: fileCall.call)
+        fileCall.call.ended()
     } catch {
-        throw APIError(keeper.call.failure(error), model: "")
+        throw APIError(fileCall.call.failure(error), model: "")
     }
     let wasThere: Bool
     do throws(StoreFailure) {
         wasThere = try await gateway.files.delete(id, of: admitted.owner, on: gateway.loop)
     } catch {
-        throw .storeAway("Files cannot be deleted at the moment.", error)
+        throw .storeUnreachable("Files cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noFile(id.text) }
     var body = ByteBuffer()
@@ -100,7 +100,7 @@ private struct AdmittedOwner: ~Copyable {
 
 private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
     let (caller, owner) = try await fileOwner(exchange, gateway)
-    let admission = try await exchange.admit(gateway.limits.cover(caller, .files, exchange.request))
+    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
@@ -109,31 +109,31 @@ private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,
     _ gateway: Gateway
-) async throws(APIError) -> FileShelf.Listed {
+) async throws(APIError) -> FileStore.Listed {
     let id = exchange.named ?? ""
     guard let file = try await gateway.file(id, of: owner) else { throw .noFile(id) }
     return file
 }
 
 extension Gateway {
-    func fileKeeper(
+    func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing sheet: CallSheet
-    ) async throws(APIError) -> FileKeeper {
-        let keeper: FileKeeper?
+        billing sheet: CallLedger
+    ) async throws(APIError) -> FileCall {
+        let fileCall: FileCall?
         do throws(UpstreamError) {
-            keeper = try await registry.fileKeeper(of: file, for: caller, billing: sheet)
+            fileCall = try await registry.fileCall(of: file, for: caller, billing: sheet)
         } catch {
             throw APIError(error, model: "")
         }
-        guard let keeper else { throw .noKeeper }
-        return keeper
+        guard let fileCall else { throw .noFileCall }
+        return fileCall
     }
 
     /// Returns a file; nil if the owner has no such file or it has been deleted. While the store is unavailable,
     /// deleted files are found again, as after a flush of the store.
-    func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileShelf.Listed? {
+    func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileStore.Listed? {
         let now = time(nil)
         do throws(StoreFailure) {
             return try await files.file(id, of: owner, at: now, on: loop)
@@ -146,14 +146,14 @@ extension Gateway {
 }
 
 extension APIError {
-    fileprivate static var noKeeper: APIError {
+    fileprivate static var noFileCall: APIError {
         var error = APIError(
             502,
             "The provider or the key that this file was uploaded with is no longer configured. Upload the file again.",
             type: "server_error",
             code: "upstream_error"
         )
-        error.isHopeless = true
+        error.isRetryUseless = true
         return error
     }
 

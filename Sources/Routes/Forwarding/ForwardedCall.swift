@@ -14,8 +14,8 @@ final class ForwardedCall: @unchecked Sendable {
     private let fields: ForwardedFields
     private let request: ForwardedRequest
     /// The translation for other candidates; nil if all candidates accept the request unchanged.
-    private let own: (any OwnService)?
-    private var cover: Cover?
+    private let own: (any TranslatedEndpoint)?
+    private var applicableLimits: ApplicableLimits?
     /// The tokens of the texts; nil if no limit counts them.
     private var counted: Int?
     /// The indexes of candidates that cannot serve the request.
@@ -26,7 +26,7 @@ final class ForwardedCall: @unchecked Sendable {
         _ caller: Caller,
         _ fields: ForwardedFields,
         _ request: ForwardedRequest,
-        own: (any OwnService)?
+        own: (any TranslatedEndpoint)?
     ) {
         self.exchange = exchange
         self.caller = caller
@@ -39,10 +39,10 @@ final class ForwardedCall: @unchecked Sendable {
     func serve(_ candidates: Candidates) async throws(APIError) {
         let leading = candidates.leading
         let group = request.endpoint.group
-        let cover = exchange.cover(caller, group, servedBy: leading.name)
-        self.cover = cover
-        if !cover.isPlain { counted = try await fields.tokens(leading.model, exchange) }
-        let admission = try await exchange.admit(cover, try await reserved(candidates))
+        let applicableLimits = exchange.applicableLimits(caller, group, servedBy: leading.name)
+        self.applicableLimits = applicableLimits
+        if !applicableLimits.isPlain { counted = try await fields.tokens(leading.model, exchange) }
+        let admission = try await exchange.admit(applicableLimits, try await reserved(candidates))
         if let lookup = exchange.lookup as? CacheLookup, try await lookup.answersForward(request.model, leading.name) {
             return
         }
@@ -125,36 +125,42 @@ final class ForwardedCall: @unchecked Sendable {
 
     /// Returns the most that any candidate may use. Throws if no candidate can serve the request; records in `unable`
     /// those that cannot.
-    private func reserved(_ candidates: Candidates) async throws(APIError) -> CallTerms? {
+    private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await terms(candidates.leading) }
-        var first: CallTerms?
+        var first: UsageReservation?
         var (most, least) = (Amounts(), Amounts())
         var refusal: APIError?
-        for place in 0..<candidates.count {
+        for position in 0..<candidates.count {
             do throws(APIError) {
-                let terms = try await terms(candidates[place])
+                let terms = try await terms(candidates[position])
                 first = first ?? terms
                 if let terms { (most, least) = (most.most(terms.reserved), least.most(terms.minimum)) }
             } catch {
                 guard error.status < 499 else { throw error }
                 refusal = refusal ?? error
-                unable.insert(place)
+                unable.insert(position)
             }
         }
         if unable.count == candidates.count, let refusal { throw refusal }
-        return first.map { CallTerms(reserving: most, atLeast: least, $0) }
+        return first.map { UsageReservation(reserving: most, atLeast: least, $0) }
     }
 
     /// Returns the terms of the call to a candidate; nil if limits count only requests.
-    private func terms(_ candidate: Candidate) async throws(APIError) -> CallTerms? {
-        guard let cover else { return nil }
+    private func terms(_ candidate: Candidate) async throws(APIError) -> UsageReservation? {
+        guard let applicableLimits else { return nil }
         let gateway = exchange.gateway
         if candidate.forwarder == nil, let own {
             let calls = try await own.calls(candidate)
             if request.endpoint.isOfRecordings {
-                return CallTerms(transcriptOf: request.model, by: candidate, for: caller, cover, gateway)
+                return UsageReservation(
+                    transcriptOf: request.model,
+                    by: candidate,
+                    for: caller,
+                    applicableLimits,
+                    gateway
+                )
             }
-            return CallTerms(images: images, calls: calls, candidate, cover, gateway)
+            return UsageReservation(images: images, calls: calls, candidate, applicableLimits, gateway)
         }
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
@@ -165,8 +171,8 @@ final class ForwardedCall: @unchecked Sendable {
         let expected = expected(candidate, promptTokens: counted ?? 0)
         // The first guess for a new model is not a mean, so it belongs to the minimum.
         var least = expected
-        least.completionTokens = min(least.completionTokens, UsageMeans.firstCompletion)
-        return CallTerms(
+        least.completionTokens = min(least.completionTokens, RecentUsageAverages.firstCompletion)
+        return UsageReservation(
             reserving: amounts(expected),
             atLeast: amounts(least),
             model: candidate.model.id,
@@ -176,7 +182,7 @@ final class ForwardedCall: @unchecked Sendable {
     }
 
     private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
-        let isHeld = !(cover?.isPlain ?? true) && request.endpoint.group != .chat
+        let isHeld = !(applicableLimits?.isPlain ?? true) && request.endpoint.group != .chat
         let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model) : 0
         return Usage(promptTokens: promptTokens, completionTokens: completion)
     }

@@ -39,7 +39,7 @@ extension Exchange {
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
-        or own: (any OwnService)? = nil
+        or own: (any TranslatedEndpoint)? = nil
     ) async throws(APIError) -> Bool {
         guard gateway.registry.forwards else { return false }
         let (fields, content) = try await read(endpoint)
@@ -59,13 +59,13 @@ extension Exchange {
         }
         if case .json(let body) = content { try NativeRequest(body).check() }
         var sent = content
-        if endpoint == .imageEdits, case .json(let body) = content, let pictures = try await pictures(body, caller) {
-            guard let having = all.having(pictures) else { throw pictures.refusal }
+        if endpoint == .imageEdits, case .json(let body) = content, let images = try await images(body, caller) {
+            guard let having = all.having(images) else { throw images.refusal }
             all = having
-            sent = .json(try await worked(ofBytes: body.bytes.count) { pictures.written(into: body) })
+            sent = .json(try await worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
         var isShared = false
-        if own != nil, all.areMixed {
+        if own != nil, all.isForwardingMixed {
             isShared = try await content.isWhole()
             keep(content)
             if isShared, let own { all = try await own.candidates(all) }
@@ -77,7 +77,7 @@ extension Exchange {
         if case .form(let form) = content { try await (form as? ForwardedForm)?.readAhead() }
         record.isStreamed = fields.isStreamed
         if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, self) }
-        try await countStray(caller, servedBy: candidates.leading)
+        try await countUnknownKey(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
         let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
         try await call.serve(candidates)
@@ -85,13 +85,13 @@ extension Exchange {
     }
 
     /// Returns the files that the JSON of an image edit refers to; nil if it refers to none.
-    private func pictures(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptPictures? {
+    private func images(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptImages? {
         let read = try await worked(ofBytes: body.bytes.count) {
-            Result { () throws(APIError) in try KeptPictures(in: body) }
+            Result { () throws(APIError) in try KeptImages(in: body) }
         }
-        guard var pictures = try read.get() else { return nil }
-        try await pictures.find(by: gateway.mediaAccess(for: caller))
-        return pictures
+        guard var images = try read.get() else { return nil }
+        try await images.find(by: gateway.mediaAccess(for: caller))
+        return images
     }
 
     private func worked<Value: Sendable>(
@@ -107,12 +107,12 @@ extension Exchange {
     /// Sends a vendor's response to the client. Small responses are sent as a whole, larger ones and events as they
     /// arrive.
     func pass(
-        _ answer: any ForwardedAnswer,
+        _ answer: any ForwardedResponse,
         _ fields: ForwardedFields,
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) {
         if let whole = answer.whole {
-            note(answer.usage, fields, vendorCall)
+            record(answer.usage, fields, vendorCall)
             if answer.status == 200, let lookup = lookup as? CacheLookup { await lookup.keep(forwarded: whole) }
             return whole.read { send(answer.status, $0, type: answer.type) }
         }
@@ -123,7 +123,7 @@ extension Exchange {
         var held = ByteBuffer()
         var piece = ByteBuffer()
         while try await answer.more() {
-            answer.take(into: &piece)
+            answer.receive(into: &piece)
             if hasBegun {
                 writer.write(piece)
                 if writer.isFull { await writer.drained() }
@@ -139,23 +139,23 @@ extension Exchange {
             }
             piece.removeAll()
         }
-        note(answer.usage, fields, vendorCall)
+        record(answer.usage, fields, vendorCall)
         if hasBegun { writer.end() } else { send(answer.status, held, type: answer.type) }
     }
 
     /// Bills a complete response.
     ///
-    /// - Parameter told: the usage that the vendor reported; nil if it reported none.
-    private func note(_ told: Usage?, _ fields: ForwardedFields, _ vendorCall: VendorCall) {
-        guard told != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
+    /// - Parameter reported: the usage that the vendor reported; nil if it reported none.
+    private func record(_ reported: Usage?, _ fields: ForwardedFields, _ vendorCall: VendorCall) {
+        guard reported != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
         let usage = Usage.completed(
-            told,
+            reported,
             prompt: { fields.estimate?.promptTokens ?? 0 },
             completion: { 0 }
         )
         record.usage = usage
         vendorCall.answered(usage, credits: nil)
-        noteCost()
+        recordCost()
     }
 
     private static let wholeBytes = 65_536
@@ -166,7 +166,7 @@ extension Exchange {
         _ endpoint: ForwardedEndpoint
     ) async throws(APIError) -> (ForwardedFields, ForwardedRequest.Content) {
         guard endpoint.takesForms, !(endpoint == .imageEdits && request.isJSON) else {
-            let isDigested = gateway.cache != nil && endpoint == .embeddings && !request.refusesKeeping
+            let isDigested = gateway.cache != nil && endpoint == .embeddings && !request.forbidsCaching
             let (fields, body) = try await jsonAndBody { (root) throws(APIError) in
                 try ForwardedFields(root, endpoint, isDigested: isDigested)
             }
@@ -189,11 +189,11 @@ extension Exchange {
             )
         }
         let part = min(pictureLimitBytes, gateway.settings.maxUploadBytes)
-        let hasPictures = endpoint.group == .images
+        let hasImages = endpoint.group == .images
         let limits = ForwardedForm.Limits(
             partBytes: part,
-            bodyBytes: (hasPictures ? 2 : 1) * part + 1_048_576,
-            replayBytes: hasPictures ? .max : 1_048_576
+            bodyBytes: (hasImages ? 2 : 1) * part + 1_048_576,
+            replayBytes: hasImages ? .max : 1_048_576
         )
         let form: ForwardedForm
         do throws(RequestError) {
@@ -223,7 +223,7 @@ extension ForwardedRequest.Content {
     }
 }
 
-extension ForwardedAnswer {
+extension ForwardedResponse {
     fileprivate var type: String { mediaType.isEmpty ? "application/octet-stream" : mediaType }
 }
 

@@ -8,17 +8,17 @@ import Upstream
 func answerImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
-    _ model: Model,
-    _ memory: ImageMemory,
-    _ vendorCall: VendorCall,
-    _ exchange: Exchange
+    model: Model,
+    memory: ImageMemory,
+    vendorCall: VendorCall,
+    exchange: Exchange
 ) async throws(UpstreamError) {
     let files = try await makeImages(images, vendorCall)
     var body = ByteBuffer()
     body.append(#"{"created":"#)
     body.append(decimal: time(nil))
     body.append(#","data":["#)
-    if call.wantsData ?? images.areDataByDefault || !images.offersAddresses {
+    if call.wantsData ?? images.returnsDataByDefault || !images.offersURLs {
         let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
             try await images.load(files[index])
         }
@@ -81,19 +81,19 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
-) async throws(UpstreamError) -> [ResultFile] {
+) async throws(UpstreamError) -> [GeneratedImage] {
     try await images.begin(by: vendorCall)
     try await vendorCall.start()
-    let places = ChoicePlaces(vendorCall)
+    let choiceCapacity = ChoiceCapacity(vendorCall)
     let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
-        try await places.take()
+        try await choiceCapacity.acquire()
         do throws(UpstreamError) {
             let made = try await vendorCall.attempt { () async throws(UpstreamError) in
                 try await images.images(ofCall: index, by: vendorCall)
             }
             vendorCall.made(images: made.files.count, credits: made.credits)
-            places.leave()
+            choiceCapacity.leave()
             return made.files
         } catch {
             vendorCall.failed(error)

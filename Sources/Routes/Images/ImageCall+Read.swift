@@ -14,7 +14,7 @@ extension ImageCall {
         model = try fields.model() ?? Self.defaultModel
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
-        try readWishes(fields)
+        try readChatOptions(fields)
     }
 
     /// Reads the fields of `POST /v1/images/edits`. The image is set separately.
@@ -23,7 +23,7 @@ extension ImageCall {
         model = try fields.model() ?? Self.defaultModel
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
-        try readWishes(fields)
+        try readChatOptions(fields)
         _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
@@ -31,7 +31,7 @@ extension ImageCall {
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
         model = try fields.model() ?? Self.defaultVariationModel
-        try readWishes(fields)
+        try readChatOptions(fields)
     }
 
     private mutating func readPrompt(_ fields: some CallFields) throws(APIError) {
@@ -41,7 +41,7 @@ extension ImageCall {
         guard prompt.hasWords else { throw .value("prompt", "must not be empty") }
     }
 
-    private mutating func readWishes(_ fields: some CallFields) throws(APIError) {
+    private mutating func readChatOptions(_ fields: some CallFields) throws(APIError) {
         count = try fields.integer("n", 1...10) ?? 1
         if let size = try fields.string("size", limitBytes: Self.wordLimitBytes) {
             shape = try Self.shape(size)

@@ -18,22 +18,22 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         for: caller,
         able: isMasked ? .imageInpaint : .imageEdit
     )
-    let candidate = candidates.firstSound
+    let candidate = candidates.firstHealthy
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     let calls = try provider.prepare(call, for: candidate.model).calls
-    try await exchange.countStray(caller, servedBy: candidate)
-    let cover = exchange.cover(caller, .images, servedBy: candidate.name)
-    let terms = CallTerms(images: call.count ?? 1, calls: calls, candidate, cover, gateway)
-    let admission = try await exchange.admit(cover, terms)
+    try await exchange.countUnknownKey(caller, servedBy: candidate)
+    let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: candidate.name)
+    let terms = UsageReservation(images: call.count ?? 1, calls: calls, candidate, applicableLimits, gateway)
+    let admission = try await exchange.admit(applicableLimits, terms)
     if let named {
-        let loader = PictureLoader(caller: caller, gateway: gateway, sheet: admission.sheet)
-        let (picture, holder) = try await loader.picture(named.image, isMasked: isMasked, candidate)
-        call.picture = picture
-        if case .address = picture { candidates = Candidates(inOrder: [holder]) }
+        let loader = ImageLoader(caller: caller, gateway: gateway, sheet: admission.sheet)
+        let (image, holder) = try await loader.image(named.image, isMasked: isMasked, candidate)
+        call.image = image
+        if case .address = image { candidates = Candidates(inOrder: [holder]) }
         if let part = named.mask { mask = try await loader.bytes(part) }
     }
     if let mask {
-        call.mask = try await converted(mask, call.picture, named?.image.param ?? "image", by: provider, exchange)
+        call.mask = try await converted(mask, call.image, named?.image.param ?? "image", by: provider, exchange)
     }
     // Refuse unsupported options before a key or a turn is used.
     _ = try provider.prepare(call, for: candidate.model)
@@ -41,42 +41,49 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     do throws(UpstreamError) {
         try await candidates.first(billing: admission.sheet) { (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
-            try await answerImages(images, whole, candidate.model, memory, vendorCall, exchange)
+            try await answerImages(
+                images,
+                whole,
+                model: candidate.model,
+                memory: memory,
+                vendorCall: vendorCall,
+                exchange: exchange
+            )
         }
     } catch {
         throw APIError(error, model: call.model)
     }
 }
 
-private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> OwnImages {
-    OwnImages(exchange, caller) { () async throws(APIError) in
+private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages {
+    TranslatedImages(exchange, caller) { () async throws(APIError) in
         if exchange.request.isJSON {
             var (call, _, named) = try await edit(exchange)
             let isMasked = named?.mask != nil
             if isMasked { call.mask = Body(ByteBuffer()) }
-            return OwnImages.Order(call: call, features: isMasked ? .imageInpaint : .imageEdit, named: named)
+            return TranslatedImages.Order(call: call, features: isMasked ? .imageInpaint : .imageEdit, named: named)
         }
         let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
         var call = try ImageCall(edit: FormFields(form.fields))
-        call.picture = try editedPicture(in: form)
+        call.image = try editedImage(in: form)
         let mask = try mask(in: form)
         if mask != nil { call.mask = Body(ByteBuffer()) }
-        return OwnImages.Order(call: call, features: mask == nil ? .imageEdit : .imageInpaint, mask: mask)
+        return TranslatedImages.Order(call: call, features: mask == nil ? .imageEdit : .imageInpaint, mask: mask)
     }
 }
 
 /// Reads the request. A form contains its images; JSON only refers to them.
 private func edit(
     _ exchange: Exchange
-) async throws(APIError) -> (call: ImageCall, mask: Body?, named: NamedPictures?) {
+) async throws(APIError) -> (call: ImageCall, mask: Body?, named: ImageReferences?) {
     if exchange.request.isJSON {
         return try await exchange.json { (root) throws(APIError) in
-            (try ImageCall(edit: RequestFields(root)), nil, try NamedPictures(root))
+            (try ImageCall(edit: RequestFields(root)), nil, try ImageReferences(root))
         }
     }
     let form = try await exchange.form(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(edit: FormFields(form.fields))
-    call.picture = try editedPicture(in: form)
+    call.image = try editedImage(in: form)
     return (call, try mask(in: form), nil)
 }
 
@@ -84,18 +91,18 @@ private func edit(
 let pictureLimitBytes = 26_214_400
 
 /// Returns the only image of a form. Throws if there is none or more than one.
-func editedPicture(in form: Form) throws(APIError) -> ImageCall.Picture {
-    let pictures = form.files.filter { $0.name == "image" }
-    guard let first = pictures.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
-    guard pictures.count == 1 else {
+func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
+    let images = form.files.filter { $0.name == "image" }
+    guard let first = images.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
+    guard images.count == 1 else {
         throw .value("image", "only one image per request is supported", code: "unsupported_value")
     }
     return try editable(first.bytes, "image")
 }
 
 /// Returns an image with its type. Throws if images of its type cannot be edited and varied.
-func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Picture {
-    guard let type = MediaType(content: bytes.bytes), type.family == .picture, type != .svg else {
+func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Image {
+    guard let type = MediaType(content: bytes.bytes), type.family == .image, type != .svg else {
         throw .value(param, "is not a PNG, JPEG, WebP or GIF", code: "invalid_image_format")
     }
     return .data(bytes, type)
@@ -110,13 +117,13 @@ private func mask(in form: Form) throws(APIError) -> Body? {
 /// Converts the mask into the form that the vendor needs.
 func converted(
     _ mask: Body,
-    _ picture: ImageCall.Picture?,
+    _ image: ImageCall.Image?,
     _ param: String,
     by provider: any ImageProvider,
     _ exchange: Exchange
 ) async throws(APIError) -> Body {
     let gateway = exchange.gateway
-    guard case .data(let bytes, let type) = picture, let size = PictureSize(of: type, bytes.bytes) else {
+    guard case .data(let bytes, let type) = image, let size = ImageSize(of: type, bytes.bytes) else {
         throw .value(param, "has a size that cannot be read", code: "invalid_image_format")
     }
     let workBytes = provider.workBytes(ofMask: mask.bytes)
@@ -126,7 +133,7 @@ func converted(
         throw Task.isCancelled ? .clientLeft : APIError(error)
     }
     defer { exchange.request.body.giveBack(workBytes) }
-    do throws(MaskFlaw) {
+    do throws(MaskError) {
         return try await provider.converted(mask, for: size, by: gateway.worker, on: gateway.loop)
     } catch {
         if Task.isCancelled { throw .clientLeft }

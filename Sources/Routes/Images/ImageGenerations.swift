@@ -7,9 +7,9 @@ import Upstream
 /// POST /v1/images/generations
 func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    let own = OwnImages(exchange, caller) { () async throws(APIError) in
+    let own = TranslatedImages(exchange, caller) { () async throws(APIError) in
         let call = try await exchange.json { (root) throws(APIError) in try ImageCall(generation: root) }
-        return OwnImages.Order(call: call, features: .image)
+        return TranslatedImages.Order(call: call, features: .image)
     }
     if try await exchange.forward(.imageGenerations, for: caller, or: own) { return }
     let call = try await exchange.json { (root) throws(APIError) in try ImageCall(generation: root) }
@@ -17,16 +17,23 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let candidates = try gateway.registry.candidates(call.model, for: caller, able: .image)
     let candidate = candidates.leading
     let images = try prepare(call, candidate)
-    try await exchange.countStray(caller, servedBy: candidate)
-    let cover = exchange.cover(caller, .images, servedBy: candidate.name)
-    let terms = CallTerms(images: call.count ?? 1, calls: images.calls, candidate, cover, gateway)
-    let admission = try await exchange.admit(cover, terms)
+    try await exchange.countUnknownKey(caller, servedBy: candidate)
+    let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: candidate.name)
+    let terms = UsageReservation(images: call.count ?? 1, calls: images.calls, candidate, applicableLimits, gateway)
+    let admission = try await exchange.admit(applicableLimits, terms)
     let memory = gateway.memory(of: caller)
     do throws(UpstreamError) {
         try await candidates.first(billing: admission.sheet) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(call, candidate)
-            try await answerImages(images, call, candidate.model, memory, vendorCall, exchange)
+            try await answerImages(
+                images,
+                call,
+                model: candidate.model,
+                memory: memory,
+                vendorCall: vendorCall,
+                exchange: exchange
+            )
         }
     } catch {
         throw APIError(error, model: call.model)

@@ -12,18 +12,18 @@ private let otherModels = [
 /// POST /v1/images/variations
 func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    let others: OwnImages.StandIns = { standIns(for: $0, besides: $1, caller, gateway) }
-    let own = OwnImages(exchange, caller, standIns: others) { () async throws(APIError) in
+    let others: TranslatedImages.AlternativeCandidates = { standIns(for: $0, besides: $1, caller, gateway) }
+    let own = TranslatedImages(exchange, caller, standIns: others) { () async throws(APIError) in
         let form = try await exchange.heldForm(files: ["image"], fileLimitBytes: pictureLimitBytes)
         var call = try ImageCall(variation: FormFields(form.fields))
-        call.picture = try editedPicture(in: form)
-        return OwnImages.Order(call: call, features: .imageVariation)
+        call.image = try editedImage(in: form)
+        return TranslatedImages.Order(call: call, features: .imageVariation)
     }
     if try await exchange.forward(.imageVariations, for: caller, or: own) { return }
     let form = try await exchange.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     exchange.record.model = call.model
-    call.picture = try editedPicture(in: form)
+    call.image = try editedImage(in: form)
     let named = try gateway.registry.candidates(
         call.model,
         for: caller,
@@ -36,19 +36,26 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
             code: "unsupported_value"
         )
     }
-    let first = candidates.firstSound
+    let first = candidates.firstHealthy
     // The caller has to change options that the requested model does not support.
     let images = try prepare(call, first)
-    try await exchange.countStray(caller, servedBy: first)
-    let cover = exchange.cover(caller, .images, servedBy: named.leading.name)
-    let terms = CallTerms(images: call.count ?? 1, calls: images.calls, first, cover, gateway)
-    let admission = try await exchange.admit(cover, terms)
+    try await exchange.countUnknownKey(caller, servedBy: first)
+    let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: named.leading.name)
+    let terms = UsageReservation(images: call.count ?? 1, calls: images.calls, first, applicableLimits, gateway)
+    let admission = try await exchange.admit(applicableLimits, terms)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
         try await candidates.first(billing: admission.sheet) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
-            try await answerImages(images, whole, candidate.model, memory, vendorCall, exchange)
+            try await answerImages(
+                images,
+                whole,
+                model: candidate.model,
+                memory: memory,
+                vendorCall: vendorCall,
+                exchange: exchange
+            )
         }
     } catch {
         throw APIError(error, model: call.model)

@@ -55,13 +55,13 @@ private func speaksOfMessages(_ exchange: Exchange) -> Bool {
 private func visibleModels(
     _ exchange: Exchange,
     _ gateway: Gateway
-) async throws(APIError) -> (models: [Offers.Listed], caller: Caller) {
-    if gateway.callers.areOnlyPassedThrough, try exchange.request.bearer() == nil {
-        _ = try await exchange.admit(gateway.limits.cover(.visitor, .models, exchange.request))
+) async throws(APIError) -> (models: [ModelCatalog.Listed], caller: Caller) {
+    if gateway.callers.hasOnlyPassthroughProviders, try exchange.request.bearer() == nil {
+        _ = try await exchange.admit(gateway.limits.applicableLimits(.visitor, .models, exchange.request))
         return (gateway.registry.offers.listed(for: .visitor), .visitor)
     }
     let caller = try await exchange.caller(.models)
-    _ = try await exchange.admit(gateway.limits.cover(caller, .models, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, exchange.request))
     let refusers = try await exchange.check(caller)
     return (gateway.registry.offers.listed(for: caller, refusedBy: refusers), caller)
 }
@@ -83,7 +83,7 @@ private enum ModelKind: String {
     }
 
     /// Returns whether a model is of this kind. A model with several features is of several kinds.
-    func includes(_ model: Offers.Listed) -> Bool { !model.features.isDisjoint(with: features) }
+    func includes(_ model: ModelCatalog.Listed) -> Bool { !model.features.isDisjoint(with: features) }
 
     private var features: Model.Features {
         switch self {
@@ -98,7 +98,7 @@ private enum ModelKind: String {
 /// The creation time 2024-09-26 (UTC), for models whose creation time is not known.
 let modelCreated = 1_727_389_042
 
-private func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
+private func append(_ model: ModelCatalog.Listed, to body: inout ByteBuffer) {
     body.append(#"{"id":"#)
     body.append(json: model.id)
     body.append(#","object":"model","created":"#)

@@ -12,7 +12,7 @@ extension RequestRecord {
     ///   - counts: the counters, which have the names of endpoints.
     mutating func usageRecord(
         _ calls: [CallRecord],
-        _ sheet: CallSheet?,
+        _ sheet: CallLedger?,
         _ counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
@@ -38,7 +38,7 @@ extension RequestRecord {
         whole.isCached = isCached
         whole.isSuccess = (200..<400).contains(status)
         whole.status = status
-        whole.error = whole.isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.mostBytes)
+        whole.error = whole.isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes)
         return whole
     }
 
@@ -61,7 +61,7 @@ extension RequestRecord {
         record.durationMilliseconds = call.durationMilliseconds
         record.isSuccess = call.error == nil
         record.status = call.status
-        record.error = call.error?.beginning(ofBytes: Self.mostBytes)
+        record.error = call.error?.beginning(ofBytes: Self.maxBytes)
         return record
     }
 
@@ -77,21 +77,21 @@ extension RequestRecord {
             requestID: givenID ?? id,
             endpoint: route == nil ? nil : counts.routeName(routeLabel),
             caller: caller,
-            model: model?.beginning(ofBytes: Self.mostBytes)
+            model: model?.beginning(ofBytes: Self.maxBytes)
         )
     }
 
     private var plainCause: String { status == 499 ? "the client left" : "answered \(status)" }
 
     /// The longest text from outside in a usage record, in bytes.
-    private static let mostBytes = 300
+    private static let maxBytes = 300
 }
 
 extension UsageRecord {
     /// Merges the record of the request's only upstream call into this record.
     ///
     /// - Returns: false if the two differ in more than a merged record can hold.
-    mutating func takeIn(_ call: CallRecord) -> Bool {
+    mutating func add(_ call: CallRecord) -> Bool {
         guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
             isEstimated == call.isEstimated, isExact == call.usage.isExact, cost == call.cost,

@@ -40,7 +40,7 @@ struct RequestRecord {
     /// The name of the provider's own key that failed.
     var key: String?
     /// The failures of candidates, if there were several.
-    var failures: [CallSheet.Failure] = []
+    var failures: [CallLedger.Failure] = []
     /// Whether machines poll this endpoint, such as for its health.
     var isPolled = false
     /// Whether an operator or a caller looks at the relay: such requests are not in usage records.
@@ -51,14 +51,14 @@ struct RequestRecord {
         self.startedAt = startedAt
     }
 
-    mutating func note(costOf sheet: CallSheet) {
+    mutating func record(costOf sheet: CallLedger) {
         guard !isCached else { return }
         cost = sheet.cost
         // Each call of a panel counts its own cost.
         if !sheet.isOfPanel { ownCost = cost }
     }
 
-    mutating func note(_ error: APIError) {
+    mutating func record(_ error: APIError) {
         fault = error.fault
         key = error.key
         cause = error.cause ?? (error.status == 499 ? nil : error.message)
@@ -66,7 +66,7 @@ struct RequestRecord {
     }
 
     /// Records that the connection was closed because its client read nothing.
-    mutating func note(stallSeconds seconds: Int) {
+    mutating func record(stallSeconds seconds: Int) {
         cause = "the client did not read its response for \(seconds) s"
     }
 
@@ -78,7 +78,7 @@ struct RequestRecord {
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
         if failures.isEmpty, let fault, let provider { counts.count(fault, of: provider) }
         counts.count(
-            LoopMetrics.Ended(
+            LoopMetrics.EndCounts(
                 route: routeLabel,
                 model: model,
                 status: status,
@@ -126,19 +126,19 @@ struct RequestRecord {
     }
 
     /// Whether the request is a machine's poll with an expected result.
-    var isOfNoInterest: Bool { isPolled && (status < 400 || status == 503) }
+    var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning is something that an operator has to look at. A 503 that says that the
     /// relay is not ready is intended.
     private var level: LogLevel {
-        if isOfNoInterest { return .debug }
+        if isRoutinePoll { return .debug }
         // A refused key of the relay has probably expired. Warn even if another provider served the request.
         let isKeyRefused = failures.contains { $0.fault == .badKey && $0.key != nil }
         return status >= 500 || isKeyRefused ? .warning : .info
     }
 }
 
-extension CallSheet.Failure {
+extension CallLedger.Failure {
     /// The failure as text, such as `groq-1 k2: the vendor answered 402`.
     fileprivate var text: String { "\(provider)\(key.map { " \($0)" } ?? ""): \(cause)" }
 }

@@ -8,7 +8,7 @@ extension Exchange {
     /// Returns the surface to use for a request: one that reads and fills the cache if the request allows it.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
-        guard let cache = gateway.cache, surface.mayKeep, !request.refusesKeeping else { return surface }
+        guard let cache = gateway.cache, surface.mayKeep, !request.forbidsCaching else { return surface }
         return KeepingSurface(surface, cache)
     }
 }
@@ -16,9 +16,9 @@ extension Exchange {
 /// A surface that also computes the digest of a request, for the cache.
 private struct KeepingSurface: ChatSurface {
     private let surface: any ChatSurface
-    private let cache: AnswerCache
+    private let cache: ConfiguredCache
 
-    init(_ surface: any ChatSurface, _ cache: AnswerCache) {
+    init(_ surface: any ChatSurface, _ cache: ConfiguredCache) {
         self.surface = surface
         self.cache = cache
     }
@@ -64,14 +64,14 @@ private struct KeepingSurface: ChatSurface {
 final class CachedReply: ChatReply, @unchecked Sendable {
     private let reply: any ChatReply
     private let digest: Digest
-    private let cache: AnswerCache
+    private let cache: ConfiguredCache
     private var lookup: CacheLookup?
     /// The ids of the caller's files that the request refers to.
     private var files: [String] = []
     /// The writer of this request's stream, which may have sent pings already; nil until it is needed.
     private var writer: (any AnswerWriter)?
 
-    init(_ reply: any ChatReply, _ digest: Digest, _ cache: AnswerCache) {
+    init(_ reply: any ChatReply, _ digest: Digest, _ cache: ConfiguredCache) {
         self.reply = reply
         self.digest = digest
         self.cache = cache
@@ -86,7 +86,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         self.lookup = lookup
     }
 
-    var refersBack: Bool { reply.refersBack }
+    var hasReferences: Bool { reply.hasReferences }
 
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
         try await reply.resolved(call, for: caller, exchange)
@@ -111,7 +111,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         guard let found else { return false }
         do throws(UpstreamError) {
             if wanted.isStreamed {
-                try await tell(found, to: plainWriter(wanted, exchange), wanted, exchange)
+                try await emit(found, to: plainWriter(wanted, exchange), wanted, exchange)
             } else {
                 try await write(found, wanted, exchange)
             }
@@ -133,7 +133,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
     }
 
     private func write(
-        _ found: StoredAnswer,
+        _ found: CachedResponse,
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
@@ -141,7 +141,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         let names = Body(AnswerNames.write("chat.completion", model: wanted.model, exchange))
         let answer: ChatAnswer?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
             var answer: ChatAnswer?
-            names.read { answer = ChatAnswer(tape: found.bytes, $0) }
+            names.read { answer = ChatAnswer(encoded: found.bytes, $0) }
             return answer
         }
         guard let answer = answer ?? nil else { throw .tooMuchWork }
@@ -151,20 +151,20 @@ final class CachedReply: ChatReply, @unchecked Sendable {
     /// The number of bytes after which other tasks may run, so that a long response does not block the loop.
     private static let stepBytes = 262_144
 
-    private func tell(
-        _ found: StoredAnswer,
+    private func emit(
+        _ found: CachedResponse,
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         let names = Body(AnswerNames.write("chat.completion.chunk", model: wanted.model, exchange))
-        var reader = EventTapeReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
-        var step = reader.place
+        var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
+        var step = reader.position
         while reader.next(writer) {
             guard writer.isFull else { continue }
             try await writer.flush()
-            if reader.place - step > Self.stepBytes {
-                step = reader.place
+            if reader.position - step > Self.stepBytes {
+                step = reader.position
                 await Task.yield()
             }
         }
@@ -193,24 +193,26 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        if let lookup, lookup.isKeeping { await keep(answer, usage, wanted, lookup, exchange) }
+        if let lookup, lookup.isKeeping {
+            await keep(answer, usage, wanted: wanted, lookup: lookup, exchange: exchange)
+        }
         try await reply.write(answer, usage, wanted, exchange)
     }
 
     private func keep(
         _ answer: ChatAnswer,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
-        _ lookup: CacheLookup,
-        _ exchange: Exchange
+        wanted: WantedAnswer,
+        lookup: CacheLookup,
+        exchange: Exchange
     ) async {
         let gateway = exchange.gateway
-        let bytes = answer.tapeBytes
+        let bytes = answer.encodedBytes
         guard lookup.hasRoom(for: bytes) else { return }
         let model = exchange.servedModel ?? wanted.model
         let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-            var tape = AnswerTape()
-            return answer.write(to: &tape) ? StoredAnswer.written(usage, model, tape.out.bytes) : nil
+            var encoded = CachedResponseEncoder()
+            return answer.write(to: &encoded) ? CachedResponse.written(usage, model, encoded.out.bytes) : nil
         }
         if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
     }
@@ -223,7 +225,7 @@ extension ChatReply {
     func answers(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard plan.candidate.chats else { return false }
         // A response with web search differs from one without.
-        let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? Offers.online : "")
+        let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? ModelCatalog.online : "")
         return try await answers(plan.wanted, servedBy: name, exchange)
     }
 

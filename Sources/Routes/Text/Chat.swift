@@ -63,7 +63,7 @@ private func plannedChat(
 ) async throws(APIError) -> (ChatWay, any ChatReply) {
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
-    if asked.reply.refersBack { try await asked.resolve(for: caller, exchange) }
+    if asked.reply.hasReferences { try await asked.resolve(for: caller, exchange) }
     let way = try exchange.way(to: asked, surface, caller)
     switch way {
     case .single(let plan): if plan.isUnfinished { try await plan.finish() }
@@ -120,7 +120,7 @@ private func answer(
     let wanted = plan.wanted
     do throws(UpstreamError) {
         let (answer, usage) = try await plan.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted, reply, exchange)
+        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -161,7 +161,7 @@ private func answer(
             return try await fallback.stream(to: writer, wanted, billing: admission.sheet)
         }
         let (answer, usage) = try await fallback.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted, reply, exchange)
+        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -179,7 +179,7 @@ private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exc
             return try await panel.stream(to: writer, wanted, billing: admission.sheet)
         }
         let (answer, usage) = try await panel.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted, reply, exchange)
+        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -188,17 +188,17 @@ private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exc
 private func write(
     _ answer: ChatAnswer,
     _ usage: Usage,
-    _ wanted: WantedAnswer,
-    _ reply: any ChatReply,
-    _ exchange: Exchange
+    wanted: WantedAnswer,
+    reply: any ChatReply,
+    exchange: Exchange
 ) async throws(UpstreamError) {
-    note(usage, exchange)
+    recordUsage(usage, exchange)
     try await reply.write(answer, usage, wanted, exchange)
 }
 
 // Not inlined, because the function does not suspend.
 @inline(never)
-private func note(_ usage: Usage, _ exchange: Exchange) {
+private func recordUsage(_ usage: Usage, _ exchange: Exchange) {
     exchange.record.usage = usage
-    exchange.noteCost()
+    exchange.recordCost()
 }

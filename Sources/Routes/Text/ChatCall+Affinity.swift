@@ -9,9 +9,11 @@ extension ChatCall {
         for kind in kinds {
             switch kind {
             case .promptCacheKey:
-                if let key = wishes.bookkeeping.promptCacheKey, !key.isEmpty { return AffinityHash(key.utf8).value }
+                if let key = chatOptions.bookkeeping.promptCacheKey, !key.isEmpty {
+                    return AffinityHash(key.utf8).value
+                }
             case .user:
-                if let user = wishes.bookkeeping.user, !user.isEmpty { return AffinityHash(user.utf8).value }
+                if let user = chatOptions.bookkeeping.user, !user.isEmpty { return AffinityHash(user.utf8).value }
             case .prefix: return prefixHash
             }
         }
@@ -21,7 +23,7 @@ extension ChatCall {
     /// A hash of the instructions, the tools and the first message of the user.
     private var prefixHash: UInt64 {
         var hash = AffinityHash()
-        for tool in wishes.tools {
+        for tool in chatOptions.tools {
             hash.add(tool.name.utf8)
             if let schema = tool.schema { withExtendedLifetime(schema) { hash.add(schema.bytes) } }
         }

@@ -9,29 +9,29 @@ import Upstream
 /// `@unchecked`: used on its request's loop only.
 final class ChatFallback: @unchecked Sendable {
     /// A call behind a reference, so that it can be read without copying it.
-    private final class Asked: Sendable {
+    private final class StreamedResponse: Sendable {
         let call: ChatCall
 
         init(_ call: consuming ChatCall) { self.call = call }
     }
 
     /// The requested call; nil once a response has begun.
-    private var asked: Asked?
+    private var asked: StreamedResponse?
     private let candidates: Candidates
     private let caller: Caller
     private let exchange: Exchange
     /// The plan for the candidate with an index.
-    private struct Made {
-        var place: Int
+    private struct WholeResponse {
+        var position: Int
         let plan: ChatPlan
         /// Whether the length of the call was checked against the model's limit.
         var isChecked = false
     }
 
     /// The plan that was made first; nil once it cannot be used again.
-    private var leading: Made?
+    private var leading: WholeResponse?
     /// The plans for other candidates that can still be used.
-    private var others: [Made] = []
+    private var others: [WholeResponse] = []
     /// The errors of candidates that cannot serve the call, by the candidates' indexes.
     private var refusals: [Int: APIError] = [:]
     /// Called with each candidate before it is called; nil if nobody needs it.
@@ -46,7 +46,7 @@ final class ChatFallback: @unchecked Sendable {
         _ exchange: Exchange,
         choosing: ((Candidate) -> Void)? = nil
     ) {
-        asked = Asked(call)
+        asked = StreamedResponse(call)
         self.choosing = choosing
         self.candidates = candidates
         self.caller = caller
@@ -57,48 +57,48 @@ final class ChatFallback: @unchecked Sendable {
 
     /// Returns the plan for the first candidate that can serve the call. The request is admitted with this plan.
     func leadingPlan() async throws(APIError) -> ChatPlan {
-        for place in 0..<candidates.count {
-            if let plan = try await plan(place) { return plan }
+        for position in 0..<candidates.count {
+            if let plan = try await plan(position) { return plan }
         }
         throw refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
     /// Returns the plan for a candidate, and makes it if necessary; nil if the candidate cannot serve the call.
-    private func plan(_ place: Int) async throws(APIError) -> ChatPlan? {
-        if let plan = known(place) { return plan }
+    private func plan(_ position: Int) async throws(APIError) -> ChatPlan? {
+        if let plan = known(position) { return plan }
         guard let asked else { return nil }
         do throws(APIError) {
-            let plan = try ChatPlan(asked.call, candidates[place], caller, exchange.gateway, mayRepeat: true)
+            let plan = try ChatPlan(asked.call, candidates[position], caller, exchange.gateway, mayRepeat: true)
             if plan.isUnfinished { try await plan.finish() }
-            let made = Made(place: place, plan: plan)
+            let made = WholeResponse(position: position, plan: plan)
             if leading == nil { leading = made } else { others.append(made) }
             return plan
         } catch {
             // The relay has no time for the call, or the client has disconnected.
             guard error.status < 499 else { throw error }
-            refusals[place] = error
+            refusals[position] = error
             return nil
         }
     }
 
     /// Returns an existing plan that was made for the candidate or can be passed on to it; nil if there is none.
-    private func known(_ place: Int) -> ChatPlan? {
+    private func known(_ position: Int) -> ChatPlan? {
         if let made = leading {
-            if made.place == place { return made.plan }
-            if passesOn(made, to: place) {
-                leading?.place = place
+            if made.position == position { return made.plan }
+            if passesOn(made, to: position) {
+                leading?.position = position
                 return made.plan
             }
         }
-        return others.first { $0.place == place }?.plan
+        return others.first { $0.position == position }?.plan
     }
 
     /// Passes the plan that the request was admitted with on to another candidate. Returns false if there are other
     /// plans, if the plan was checked already, or if the candidates differ.
     @inline(__always)
-    private func passesOn(_ made: Made, to place: Int) -> Bool {
+    private func passesOn(_ made: WholeResponse, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
-        return made.plan.passes(asked.call, to: candidates[place])
+        return made.plan.passes(asked.call, to: candidates[position])
     }
 
     /// Forgets a plan that has handed its call over.
@@ -110,7 +110,7 @@ final class ChatFallback: @unchecked Sendable {
     // MARK: Calls of candidates
 
     /// Returns the complete response and its usage, counted or estimated.
-    func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         try await first(billing: sheet) { (plan, vendorCall, _) async throws(UpstreamError) in
             if plan.keepsDeadline { return try await plan.answered(by: vendorCall) }
             return try await TimedCall(by: vendorCall.loop).result(
@@ -126,7 +126,7 @@ final class ChatFallback: @unchecked Sendable {
     func stream(
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
-        billing sheet: CallSheet
+        billing sheet: CallLedger
     ) async throws(UpstreamError) {
         self.writer = writer
         try await first(billing: sheet) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
@@ -137,7 +137,7 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     private func first<Value: Sendable>(
-        billing sheet: CallSheet,
+        billing sheet: CallLedger,
         _ ask: (ChatPlan, VendorCall, Attempts) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let spared = asked.map { candidates.spared($0.call) } ?? []
@@ -145,17 +145,17 @@ final class ChatFallback: @unchecked Sendable {
         sheet.endsAt = attempts.endsAt
         while true {
             // Most steps do not suspend. An async function for them would cost a stack frame.
-            let (place, plan, vendorCall): (Int, ChatPlan, VendorCall)
+            let (position, plan, vendorCall): (Int, ChatPlan, VendorCall)
             if let atOnce = attempts.nextAtOnce() {
-                place = atOnce
+                position = atOnce
             } else {
                 guard let later = await next(attempts) else { throw attempts.failure }
-                place = later
+                position = later
             }
-            if let atOnce = readyAtOnce(place, sheet) {
+            if let atOnce = readyAtOnce(position, sheet) {
                 plan = atOnce
             } else {
-                guard let later = try await ready(place, attempts, sheet) else { continue }
+                guard let later = try await ready(position, attempts, sheet) else { continue }
                 plan = later
             }
             if let atOnce = attempts.callAtOnce(plan.candidate) {
@@ -195,7 +195,7 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Records that the response begins. From then on nothing can be retried, and no other candidate is called.
-    func begins(_ sheet: CallSheet) {
+    func begins(_ sheet: CallLedger) {
         sheet.endsAt = .distantFuture
         asked = nil
         leading?.plan.release()
@@ -207,19 +207,19 @@ final class ChatFallback: @unchecked Sendable {
     /// Returns the plan for a candidate, and bills the request by its terms. Returns nil if the candidate cannot serve
     /// the call and is skipped.
     private func ready(
-        _ place: Int,
+        _ position: Int,
         _ attempts: Attempts,
-        _ sheet: CallSheet
+        _ sheet: CallLedger
     ) async throws(UpstreamError) -> ChatPlan? {
         do throws(APIError) {
-            if let plan = try await plan(place) {
+            if let plan = try await plan(position) {
                 let terms = billed(plan, sheet)
                 // A call that is too long may fit the model of another candidate.
                 if isFirstCheck(plan), !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
                 choosing?(plan.candidate)
                 return plan
             }
-            attempts.skip(refusals[place] ?? .modelNotFound(asked?.call.model ?? ""))
+            attempts.skip(refusals[position] ?? .modelNotFound(asked?.call.model ?? ""))
         } catch {
             attempts.skip(error)
             guard error.status < 499 else { throw UpstreamError(refusing: error) }
@@ -228,8 +228,8 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Returns the first plan if it fits the candidate and can be used without suspending; else nil.
-    private func readyAtOnce(_ place: Int, _ sheet: CallSheet) -> ChatPlan? {
-        guard let plan = known(place), plan === leading?.plan else { return nil }
+    private func readyAtOnce(_ position: Int, _ sheet: CallLedger) -> ChatPlan? {
+        guard let plan = known(position), plan === leading?.plan else { return nil }
         let terms = billed(plan, sheet)
         guard leading?.isChecked ?? true || plan.isShort(terms) else { return nil }
         leading?.isChecked = true
@@ -237,9 +237,9 @@ final class ChatFallback: @unchecked Sendable {
         return plan
     }
 
-    private func billed(_ plan: ChatPlan, _ sheet: CallSheet) -> CallTerms? {
+    private func billed(_ plan: ChatPlan, _ sheet: CallLedger) -> UsageReservation? {
         guard plan.hasTerms else { return nil }
-        let terms = plan.terms(under: plan.cover(exchange))
+        let terms = plan.terms(under: plan.applicableLimits(exchange))
         if let terms { sheet.bill(by: terms) }
         return terms
     }

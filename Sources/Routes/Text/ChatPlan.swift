@@ -23,11 +23,11 @@ final class ChatPlan: @unchecked Sendable {
     private var isShort = false
     private var sentBytes: Int
     private var way = Way.plain
-    private var completion: Completion
+    private var completion: ChatEmulation
     private let count: CallCount
     private let abilities: Abilities
     /// The tools and the output format to write into the prompt; nil if the vendor supports them or none are requested.
-    private var form: TextForm?
+    private var form: TextProtocol?
     private let caller: Caller
     private let gateway: Gateway
     private let mayRepeat: Bool
@@ -62,10 +62,10 @@ final class ChatPlan: @unchecked Sendable {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
         }
         abilities = provider.abilities(for: call, of: model).subtracting(isRepair ? .asText : [])
-        try Completion.check(call, against: abilities)
+        try ChatEmulation.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
         if candidate.chats {
-            form = try TextForm(call, lacking: abilities, isRepair: isRepair)
+            form = try TextProtocol(call, lacking: abilities, isRepair: isRepair)
         } else {
             call.isAnsweredByLinks()
             if call.attachments.isEmpty {
@@ -97,7 +97,7 @@ final class ChatPlan: @unchecked Sendable {
         wanted = WantedAnswer(call, candidate)
         let completion = Self.completion(call, lacking: abilities, count, gateway)
         if !isUnfinished, candidate.chats, completion.leaves(call) { count.follow(candidate.reports) }
-        isShort = candidate.chats && count.takeShort(call)
+        isShort = candidate.chats && count.countShort(call)
         sentBytes = call.sentBytes
         self.completion = completion
         self.call = consume call
@@ -112,9 +112,9 @@ final class ChatPlan: @unchecked Sendable {
         lacking abilities: Abilities,
         _ count: CallCount,
         _ gateway: Gateway
-    ) -> Completion {
+    ) -> ChatEmulation {
         let (memory, worker, loop) = (gateway.memory, gateway.worker, gateway.loop)
-        return Completion(call, lacking: abilities, count, within: memory, by: worker, on: loop)
+        return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
     /// Writes tools and formats into the prompt, and finds a provider for the attachments. A function of its own,
@@ -138,7 +138,7 @@ final class ChatPlan: @unchecked Sendable {
         }
         wanted = WantedAnswer(call, candidate)
         completion = Self.completion(call, lacking: abilities, count, gateway)
-        isShort = candidate.chats && count.takeShort(call)
+        isShort = candidate.chats && count.countShort(call)
         sentBytes = call.sentBytes
     }
 
@@ -177,10 +177,10 @@ final class ChatPlan: @unchecked Sendable {
     /// - Parameter checksLength: whether to throw, too, if the call is too long for the model.
     @inline(never)
     func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
-        if caller.kind == .passThrough { try await exchange.countStray(caller, servedBy: candidate) }
-        let cover = cover(exchange)
-        let terms = terms(under: cover)
-        let admission = try await exchange.admit(cover, terms)
+        if caller.kind == .passThrough { try await exchange.countUnknownKey(caller, servedBy: candidate) }
+        let applicableLimits = applicableLimits(exchange)
+        let terms = terms(under: applicableLimits)
+        let admission = try await exchange.admit(applicableLimits, terms)
         if checksLength, !isShort(terms) { try await check(terms?.promptTokens) }
         return admission
     }
@@ -190,42 +190,67 @@ final class ChatPlan: @unchecked Sendable {
     var hasTerms: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
     @inline(never)
-    func cover(_ exchange: Exchange) -> Cover { exchange.cover(caller, .chat, servedBy: candidate.name) }
+    func applicableLimits(_ exchange: Exchange) -> ApplicableLimits {
+        exchange.applicableLimits(caller, .chat, servedBy: candidate.name)
+    }
 
     @inline(never)
-    func terms(under cover: Cover) -> CallTerms? {
-        terms(under: cover, expecting: 0)
+    func terms(under applicableLimits: ApplicableLimits) -> UsageReservation? {
+        terms(under: applicableLimits, expecting: 0)
     }
 
     /// Returns the terms of the call; nil if it needs none.
     ///
     /// - Parameter tokens: the prompt tokens to reserve in addition to those of the call.
-    func terms(under cover: Cover, expecting tokens: Int) -> CallTerms? {
+    func terms(under applicableLimits: ApplicableLimits, expecting tokens: Int) -> UsageReservation? {
         guard hasTerms else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
-        guard count.isExpected else { return CallTerms(call, candidate, caller, cover, gateway, extras) }
+        guard count.isExpected else {
+            return UsageReservation(
+                call,
+                candidate,
+                caller: caller,
+                applicableLimits: applicableLimits,
+                gateway: gateway,
+                extras: extras
+            )
+        }
         extras.roughTokens = count.roughTokens(of: call)
-        let terms = CallTerms(call, candidate, caller, cover, gateway, extras)
+        let terms = UsageReservation(
+            call,
+            candidate,
+            caller: caller,
+            applicableLimits: applicableLimits,
+            gateway: gateway,
+            extras: extras
+        )
         // An estimate must not decide that the request can never be admitted.
-        guard let terms, cover.isNearlyFilled(by: terms.minimum), call.isCountedAtOnce else { return terms }
+        guard let terms, applicableLimits.mayBeExceeded(by: terms.minimum), call.isCountedAtOnce else { return terms }
         extras.roughTokens = nil
-        return CallTerms(call, candidate, caller, cover, gateway, extras)
+        return UsageReservation(
+            call,
+            candidate,
+            caller: caller,
+            applicableLimits: applicableLimits,
+            gateway: gateway,
+            extras: extras
+        )
     }
 
     /// Whether the call surely fits the model, so that `check` is not needed. Most calls do.
-    func isShort(_ terms: CallTerms?) -> Bool { !candidate.chats || isShort && terms?.promptTokens == nil }
+    func isShort(_ terms: UsageReservation?) -> Bool { !candidate.chats || isShort && terms?.promptTokens == nil }
 
     /// Throws if the call is too long for the model.
     ///
     /// - Parameter promptTokens: the prompt tokens; nil if they have not been counted.
     @inline(never)
-    func check(_ promptTokens: Int?) async throws(APIError) { try await count.take(call, known: promptTokens) }
+    func check(_ promptTokens: Int?) async throws(APIError) { try await count.count(call, known: promptTokens) }
 
     // MARK: Calls of the vendor
 
     /// Returns the complete response and its usage, counted or estimated.
-    func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
@@ -238,7 +263,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Limits the time in which calls are repeated. Single calls have their provider's own timeouts.
-    private func boundRepeats(_ sheet: CallSheet) {
+    private func boundRepeats(_ sheet: CallLedger) {
         sheet.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
@@ -249,7 +274,7 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
         } catch {
-            guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
+            guard !error.recovery.isDisjoint(with: [.emulation, .asText]) else { throw error }
             let (plan, another) = try await emulating(after: error, of: vendorCall)
             return try await plan.answered(by: another, isLast: isLast)
         }
@@ -265,8 +290,8 @@ final class ChatPlan: @unchecked Sendable {
         guard spare != nil else { throw error }
         let another = try await vendorCall.another()
         guard let spare = spare.take() else { throw error }
-        let isRepair = error.remedy.contains(.asText)
-        if isRepair { vendorCall.sheet.asksAgain(after: error.usage ?? .nothing) }
+        let isRepair = error.recovery.contains(.asText)
+        if isRepair { vendorCall.sheet.recordRetry(after: error.usage ?? .nothing) }
         if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
             candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
         }
@@ -298,7 +323,7 @@ final class ChatPlan: @unchecked Sendable {
             count.learn(from: answer.usage)
             if answer.usage?.isReported != true { answer = try await count.counted(answer, of: chat) }
             let usage = answer.usage ?? onlyPrompt(of: chat)
-            if usage.isEstimated { answer.tellUsage() }
+            if usage.isEstimated { answer.includeUsage() }
             if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits) }
             return (answer, usage + vendorCall.sheet.unmet)
         } catch {
@@ -326,7 +351,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Opens the response as a stream. The client is pinged meanwhile.
-    func stream(billing sheet: CallSheet, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
+    func stream(billing sheet: CallLedger, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
         boundRepeats(sheet)
         let vendorCall = candidate.unboundedCall(billing: sheet)
         do throws(UpstreamError) {
@@ -347,7 +372,7 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
         } catch {
-            guard !error.remedy.isDisjoint(with: [.emulation, .asText]) else { throw error }
+            guard !error.recovery.isDisjoint(with: [.emulation, .asText]) else { throw error }
             let (plan, another) = try await emulating(after: error, of: vendorCall)
             return try await plan.opened(by: another, writer, isLast: isLast)
         }
@@ -407,10 +432,12 @@ final class ChatPlan: @unchecked Sendable {
         by vendorCall: VendorCall,
         _ isLast: Bool
     ) async throws(UpstreamError) -> any PreparedChat {
-        if case .plain = way, call.arePromptsSeparate { return try await severally(by: vendorCall, isLast) }
+        if case .plain = way, call.arePromptsSeparate {
+            return try await prepareSeparatePrompts(by: vendorCall, isLast)
+        }
         let chat = try await written(call, by: vendorCall)
         if let form {
-            let means = FormMeans(
+            let means = OutputParserContext(
                 ids: gateway.ids,
                 memory: gateway.memory,
                 worker: gateway.worker,
@@ -446,7 +473,10 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Prepares a call with several prompts: one chat for each prompt.
     @inline(never)
-    private func severally(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+    private func prepareSeparatePrompts(
+        by vendorCall: VendorCall,
+        _ isLast: Bool
+    ) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
         if isLast { dropContent() }

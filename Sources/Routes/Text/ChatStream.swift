@@ -61,7 +61,7 @@ private final class Delivery {
     private let answer: OpenAnswer
     private let writer: any AnswerWriter
     private let choices: Int
-    private var tally: TokenTally
+    private var accumulator: TokenCountAccumulator
     /// A bit set of the choices that have ended.
     private var finished: UInt64 = 0
 
@@ -69,7 +69,7 @@ private final class Delivery {
         answer = open.answer
         writer = open.writer
         choices = open.wanted.choices
-        tally = TokenTally(answer.stream.countsItself ? .estimating : answer.count.counter)
+        accumulator = TokenCountAccumulator(answer.stream.countsItself ? .estimating : answer.count.counter)
     }
 
     func passOn() async throws(UpstreamError) {
@@ -80,12 +80,12 @@ private final class Delivery {
             stream.stop()
         }
         reading: while true {
-            if tally.isBehind { await catchUp() }
+            if accumulator.isBehind { await catchUp() }
             switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
             case .end: break reading
             case .silence: writer.ping()
             case .bytes:
-                while try stream.next({ take($0, $1) }) {
+                while try stream.next({ write($0, $1) }) {
                     if writer.isFull { try await writer.flush() }
                 }
             }
@@ -95,24 +95,25 @@ private final class Delivery {
     }
 
     private func catchUp() async {
-        let text = tally.takeOut()
-        tally.putBack(text, await answer.count.counted(text))
+        let text = accumulator.takeOut()
+        accumulator.putBack(text, await answer.count.counted(text))
     }
 
-    private func take(_ choice: Int, _ event: AnswerEvent) {
+    private func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
-        case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text): tally.add(text)
+        case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text):
+            accumulator.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }
-        writer.take(choice, event)
+        writer.write(choice, event)
     }
 
     /// Ends the choices that the vendor did not end itself.
     @inline(never)
     private func finish() {
         for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
-            writer.take(choice, .finish(.stop, stop: nil))
+            writer.write(choice, .finish(.stop, stop: nil))
         }
     }
 
@@ -122,7 +123,7 @@ private final class Delivery {
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
         var used = error.usage ?? answer.stream.usage ?? .nothing
         if used.promptTokens == 0 { used.promptTokens = answer.count.knownPromptTokens(or: answer.promptTokens) }
-        used.completionTokens = max(used.completionTokens, tally.tokens)
+        used.completionTokens = max(used.completionTokens, accumulator.tokens)
         if !answer.isBilled { answer.vendorCall.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (answer.vendorCall.failure(error), isUsed ? used + answer.vendorCall.sheet.unmet : nil)
@@ -136,7 +137,7 @@ private final class Delivery {
         let usage = answer.count.completed(
             reported,
             prompt: { answer.count.promptTokens(or: answer.promptTokens) },
-            completion: { tally.tokens }
+            completion: { accumulator.tokens }
         )
         if !answer.isBilled { answer.vendorCall.answered(usage, credits: answer.stream.credits) }
         answer.vendorCall.served()

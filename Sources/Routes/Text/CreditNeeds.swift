@@ -9,7 +9,7 @@ struct CreditNeeds {
     private let usage: Usage
     private let arePromptsSeparate: Bool
     /// The images of the prompt.
-    let pictures: ChatCredits.Pictures
+    let promptImages: ChatCredits.Images
     /// The number of images in one call of an image model; 0 for a chat model.
     private let images: Int
     /// The credits to reserve for one call whose price the vendor's list does not give.
@@ -18,7 +18,14 @@ struct CreditNeeds {
     private let mean: Int?
 
     /// - Parameter paid: the usage of all calls together.
-    init(_ call: ChatCall, _ paid: Usage, images: Int, model: String, expecting expected: Int, _ means: UsageMeans?) {
+    init(
+        _ call: ChatCall,
+        _ paid: Usage,
+        images: Int,
+        model: String,
+        expecting expected: Int,
+        _ means: RecentUsageAverages?
+    ) {
         calls = call.choices
         arePromptsSeparate = call.arePromptsSeparate
         var usage = paid
@@ -27,8 +34,8 @@ struct CreditNeeds {
             usage.completionTokens /= calls
         }
         self.usage = usage
-        let shown = call.attachments.lazy.filter { $0.kind == .picture }
-        pictures = ChatCredits.Pictures(count: shown.count, tokens: shown.isEmpty ? 0 : call.pictureTokens)
+        let shown = call.attachments.lazy.filter { $0.kind == .image }
+        promptImages = ChatCredits.Images(count: shown.count, tokens: shown.isEmpty ? 0 : call.imageTokens)
         self.images = images
         self.expected = expected
         mean = images > 0 ? means?.credits(of: model) : nil
@@ -36,7 +43,7 @@ struct CreditNeeds {
 
     /// Returns the credits of all calls together.
     func all(at prices: CreditPrices) -> Int {
-        if let chat = prices.chat, arePromptsSeparate { return chat.credits(usage, pictures) }
+        if let chat = prices.chat, arePromptsSeparate { return chat.credits(usage, promptImages) }
         let (sum, isTooLarge) = calls.multipliedReportingOverflow(by: one(at: prices))
         return isTooLarge ? Quota.countBound : min(sum, Quota.countBound)
     }
@@ -44,7 +51,7 @@ struct CreditNeeds {
     /// Returns the credits of one call.
     func one(at prices: CreditPrices) -> Int {
         if let chat = prices.chat {
-            return chat.credits(usage, pictures) / (arePromptsSeparate ? calls : 1)
+            return chat.credits(usage, promptImages) / (arePromptsSeparate ? calls : 1)
         }
         return prices.ofImages(images, mean: mean) ?? expected
     }

@@ -25,7 +25,7 @@ final class PanelChat: @unchecked Sendable {
     /// The panel that makes the summary; nil if a model does.
     private var maker: PanelChat?
     /// The memory that is reserved for the responses of members.
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
 
     init(_ asked: consuming ChatCall, _ panel: Panel, _ caller: Caller, _ exchange: Exchange, isInner: Bool = false) {
         var call = asked
@@ -36,7 +36,7 @@ final class PanelChat: @unchecked Sendable {
         self.isInner = isInner
         asking = caller
         cast = panel.cast(for: call)
-        self.caller = caller.mayingAll(ifMaying: call.model)
+        self.caller = caller.allowingAllModels(ifAllowed: call.model)
         summary = try? exchange.gateway.registry.target(ofMember: cast.summary, for: self.caller)
         self.call = call
     }
@@ -75,24 +75,29 @@ final class PanelChat: @unchecked Sendable {
     /// refuses it.
     func admitted() async throws(APIError) -> Admission {
         if asking.kind == .passThrough, let draft = lastDraft {
-            try await exchange.countStray(asking, servedBy: draft.candidate)
+            try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
         }
-        let cover = exchange.cover(asking, .chat, servedBy: panel.name)
-        let (reserved, minimum, _) = reservation(under: cover)
-        let terms = CallTerms(
+        let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name)
+        let (reserved, minimum, _) = reservation(under: applicableLimits)
+        let terms = UsageReservation(
             reserving: reserved,
             atLeast: minimum,
             model: panel.name,
             creditsPerCall: 0,
             means: gateway.limiter.means
         )
-        return try await exchange.admit(cover, gateway.limits.countsLate || reserved.images > 0 ? terms : nil)
+        return try await exchange.admit(
+            applicableLimits,
+            gateway.limits.countsLate || reserved.images > 0 ? terms : nil
+        )
     }
 
     /// Returns the units that all calls may use, the part of them that is not a guess, and the tokens of the final
     /// response.
-    private func reservation(under cover: Cover) -> (amounts: Amounts, minimum: Amounts, answerTokens: Int) {
-        guard gateway.limits.countsLate || !cover.isPlain else { return (Amounts(), Amounts(), 0) }
+    private func reservation(
+        under applicableLimits: ApplicableLimits
+    ) -> (amounts: Amounts, minimum: Amounts, answerTokens: Int) {
+        guard gateway.limits.countsLate || !applicableLimits.isPlain else { return (Amounts(), Amounts(), 0) }
         let asked = panel.memberCall(of: call)
         // Each member may count with its own vocabulary.
         let isLong = asked.allTextBytes * (cast.members.count + 1) > PanelChat.countedBytes
@@ -102,27 +107,34 @@ final class PanelChat: @unchecked Sendable {
             switch try? gateway.registry.target(ofMember: name, for: caller) {
             case .candidates(let candidates):
                 let leading = candidates.leading
-                let terms = CallTerms(asked, leading, caller, cover, gateway, PromptExtras(isEstimated: isLong))
+                let terms = UsageReservation(
+                    asked,
+                    leading,
+                    caller: caller,
+                    applicableLimits: applicableLimits,
+                    gateway: gateway,
+                    extras: PromptExtras(isEstimated: isLong)
+                )
                 amounts = amounts + (terms?.reserved ?? Amounts())
                 minimum = minimum + (terms?.minimum ?? Amounts())
                 referenceTokens += answerTokens(of: leading)
             case .panel(let panel):
                 let inner = PanelChat(asked, panel, caller, exchange, isInner: true)
-                let (more, least, tokens) = inner.reservation(under: cover)
+                let (more, least, tokens) = inner.reservation(under: applicableLimits)
                 (amounts, minimum) = (amounts + more, minimum + least)
                 referenceTokens += tokens
             case nil: break
             }
         }
         if let draft = draft ?? ownDraft() {
-            let terms = draft.terms(under: cover, expecting: referenceTokens)
+            let terms = draft.terms(under: applicableLimits, expecting: referenceTokens)
             return (
                 amounts + (terms?.reserved ?? Amounts()), minimum + (terms?.minimum ?? Amounts()),
                 call.maxTokens ?? answerTokens(of: draft.candidate)
             )
         }
         guard let maker else { return (amounts, minimum, 0) }
-        let (more, least, tokens) = maker.reservation(under: cover)
+        let (more, least, tokens) = maker.reservation(under: applicableLimits)
         return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
     }
 
@@ -146,7 +158,7 @@ final class PanelChat: @unchecked Sendable {
     // MARK: Calls of members and summary
 
     /// Returns the complete response and the usage of the summary.
-    func answer(billing sheet: CallSheet) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         let asked = try await askedSummary(billing: sheet, nil)
         return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
@@ -159,7 +171,7 @@ final class PanelChat: @unchecked Sendable {
     func stream(
         to writer: any AnswerWriter,
         _ wanted: WantedAnswer,
-        billing sheet: CallSheet
+        billing sheet: CallLedger
     ) async throws(UpstreamError) {
         let feedback = isInner || panel.mode == .direct ? nil : PanelFeedback(panel.feedback, writer)
         feedback?.begin()
@@ -170,7 +182,7 @@ final class PanelChat: @unchecked Sendable {
             [self] () async throws(UpstreamError) in
             switch summary {
             case .candidates(let candidates):
-                let part = PanelPart(cast.summary, sheet, exchange, isLast: true)
+                let part = PanelCall(cast.summary, sheet, exchange, isLast: true)
                 try await part.run { (part) async throws(UpstreamError) in
                     try await part.admit(asked, candidates, for: caller)
                     let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)
@@ -200,14 +212,14 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the call for the summary model, after all members have ended.
     private func askedSummary(
-        billing sheet: CallSheet,
+        billing sheet: CallLedger,
         _ feedback: PanelFeedback?
     ) async throws(UpstreamError) -> ChatCall {
         var references: [String] = []
         if !cast.members.isEmpty {
             let members = PanelMembers(self, sheet, feedback)
             references = try await members.references()
-            hold = members.hold
+            reservation = members.reservation
         }
         let asked = panel.summaryCall(of: call, references, prompt: cast.prompt)
         call.messages = []
@@ -226,11 +238,11 @@ final class PanelChat: @unchecked Sendable {
         _ name: String,
         _ asked: ChatCall,
         isLast: Bool,
-        billing sheet: CallSheet
+        billing sheet: CallLedger
     ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
         switch target {
         case .candidates(let candidates):
-            return try await PanelPart(name, sheet, exchange, isLast: isLast).run {
+            return try await PanelCall(name, sheet, exchange, isLast: isLast).run {
                 (part) async throws(UpstreamError) in
                 try await part.admit(asked, candidates, for: caller)
                 let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)

@@ -18,7 +18,7 @@ struct PanelFeedback {
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")
-        case .reasoning: " ".withBytes { writer.take(0, .reasoning($0)) }
+        case .reasoning: " ".withBytes { writer.write(0, .reasoning($0)) }
         case .comment, .off: return
         }
         writer.flushNow()
@@ -26,11 +26,11 @@ struct PanelFeedback {
 
     /// Writes the progress line of a member that has ended.
     func mark(_ member: String, isGood: Bool) {
-        let line = PanelMarks.line(member, isGood: isGood)
+        let line = PanelProgressLines.line(member, isGood: isGood)
         switch form {
-        case .content: line.withBytes { writer.take(0, .text($0)) }
-        case .reasoning: line.withBytes { writer.take(0, .reasoning($0)) }
-        case .comment: String(line.dropLast()).withBytes { writer.take(0, .note($0)) }
+        case .content: line.withBytes { writer.write(0, .text($0)) }
+        case .reasoning: line.withBytes { writer.write(0, .reasoning($0)) }
+        case .comment: String(line.dropLast()).withBytes { writer.write(0, .comment($0)) }
         case .off: return
         }
         writer.flushNow()

@@ -16,19 +16,19 @@ final class PanelMembers: @unchecked Sendable {
     }
 
     private let chat: PanelChat
-    private let sheet: CallSheet
+    private let sheet: CallLedger
     private let feedback: PanelFeedback?
     private let asked: ChatCall
     /// The time after which no member is called; `distantFuture` if there is none.
     private let deadline: LoopTime
     /// The size of the responses that have arrived and of the copies of the call that are sent, in bytes.
     private var bytes = 0
-    private(set) var hold: MemoryHold?
+    private(set) var reservation: MemoryReservation?
 
     /// The longest response that is passed on to the summary model, in bytes.
-    private static let answerLimitBytes = 1_048_576
+    private static let responseLimitBytes = 1_048_576
 
-    init(_ chat: PanelChat, _ sheet: CallSheet, _ feedback: PanelFeedback?) {
+    init(_ chat: PanelChat, _ sheet: CallLedger, _ feedback: PanelFeedback?) {
         self.chat = chat
         self.sheet = sheet
         self.feedback = feedback
@@ -47,7 +47,7 @@ final class PanelMembers: @unchecked Sendable {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
         var texts: [String] = []
         for case .answered(let text) in outcomes { texts.append(text.text) }
-        guard texts.count >= panel.leastAnswers else { throw tooFew(outcomes, good: texts.count) }
+        guard texts.count >= panel.minResponses else { throw tooFew(outcomes, good: texts.count) }
         return texts
     }
 
@@ -55,16 +55,16 @@ final class PanelMembers: @unchecked Sendable {
     /// have failed.
     private func outcomes() async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
-            for (place, name) in members.enumerated() {
-                group.addTask { [self] in (place, await outcome(of: name)) }
+            for (position, name) in members.enumerated() {
+                group.addTask { [self] in (position, await outcome(of: name)) }
             }
             var outcomes = [Outcome](repeating: .failed("cancelled"), count: members.count)
             var mayBeGood = members.count
-            for await (place, outcome) in group {
-                outcomes[place] = outcome
-                feedback?.mark(members[place], isGood: outcome.isGood)
+            for await (position, outcome) in group {
+                outcomes[position] = outcome
+                feedback?.mark(members[position], isGood: outcome.isGood)
                 if !outcome.isGood { mayBeGood -= 1 }
-                if mayBeGood < panel.leastAnswers { group.cancelAll() }
+                if mayBeGood < panel.minResponses { group.cancelAll() }
             }
             return outcomes
         }
@@ -103,7 +103,7 @@ final class PanelMembers: @unchecked Sendable {
             return .failed("empty response")
         }
         // The text is kept, and also written into the call for the summary model.
-        guard text.bytes.count <= Self.answerLimitBytes, covers(2 * text.bytes.count) else {
+        guard text.bytes.count <= Self.responseLimitBytes, covers(2 * text.bytes.count) else {
             return .failed("response too long")
         }
         return .answered(text)
@@ -112,14 +112,14 @@ final class PanelMembers: @unchecked Sendable {
     /// Reserves memory for so many more bytes. Returns false if there is not enough.
     private func covers(_ more: Int) -> Bool {
         bytes += more
-        return chat.gateway.memory.covers(bytes, &hold)
+        return chat.gateway.memory.covers(bytes, &reservation)
     }
 
     private func tooFew(_ outcomes: [Outcome], good: Int) -> UpstreamError {
         let failures = zip(members, outcomes).compactMap { name, outcome in
             if case .failed(let reason) = outcome { "\(name): \(reason)" } else { nil }
         }
-        let count = "Only \(good) of \(members.count) panel members answered (\(panel.leastAnswers) needed)"
+        let count = "Only \(good) of \(members.count) panel members answered (\(panel.minResponses) needed)"
         let message = "\(count): \(failures.joined(separator: "; "))"
         return UpstreamError(refusing: APIError(502, message, type: "server_error", code: "upstream_error"))
     }

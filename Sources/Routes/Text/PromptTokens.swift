@@ -10,9 +10,9 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     exchange.record.model = call.model
     let candidate = try gateway.registry.chat(call.model, for: caller).leading
     let abilities = candidate.provider.abilities(for: call, of: candidate.model)
-    try Completion.check(call, against: abilities)
-    let form = candidate.chats ? try TextForm(call, lacking: abilities) : nil
-    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
+    try ChatEmulation.check(call, against: abilities)
+    let form = candidate.chats ? try TextProtocol(call, lacking: abilities) : nil
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, exchange.request))
     let counter = TokenCounter.of(model: candidate.model.id)
     let tokens = await gateway.worker.result(
         ofBytes: call.allTextBytes,

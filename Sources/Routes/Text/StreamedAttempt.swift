@@ -73,11 +73,11 @@ private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
         try await stream.more(patienceNanoseconds: patienceNanoseconds)
     }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard begins != nil else { return try stream.next(take) }
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard begins != nil else { return try stream.next(emit) }
         return try stream.next { choice, event in
             begins.take()?()
-            take(choice, event)
+            emit(choice, event)
         }
     }
 

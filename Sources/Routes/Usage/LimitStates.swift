@@ -39,9 +39,9 @@ struct LimitStates: Sendable {
         for caller in callers where demands.count < Self.maxRecords {
             demands += Self.demands(of: caller, gateway, from: address).map { (caller.name, $0) }
         }
-        let claims = demands.map(\.demand.claim)
-        let (uses, isOfStore) = await Self.uses(of: claims, gateway)
-        let waiting = gateway.limiter.waiting(claims)
+        let charges = demands.map(\.demand.charge)
+        let (uses, isOfStore) = await Self.uses(of: charges, gateway)
+        let waiting = gateway.limiter.waiting(charges)
         let now = Timestamp.now()
         self.isOfStore = isOfStore
         all = zip(zip(demands, uses), waiting).compactMap { found, waiting in
@@ -67,19 +67,20 @@ struct LimitStates: Sendable {
 
     /// The name of a caller's limit, by which it is reset.
     static func id(_ demand: LimitBook.Demand) -> String {
-        demand.claim.limit.id + (demand.model.map { ":\($0)" } ?? "")
+        demand.charge.limit.id + (demand.model.map { ":\($0)" } ?? "")
     }
 
     /// Reads the store on a thread. Without a store, or while it is unavailable, the use is what this instance knows.
-    private static func uses(of claims: [Claim], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool) {
+    private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
+    {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)
-        if let store = admin.counters, !claims.isEmpty {
+        if let store = admin.counters, !charges.isEmpty {
             let secret = limits.storeSecret.map { StoreSecret($0) }
             let read = await admin.worker.result(on: gateway.loop, withinNanoseconds: patienceNanoseconds) {
-                try? LimitReader(store, slotSeconds: limits.slotSeconds, secret: secret).read(claims)
+                try? LimitReader(store, slotSeconds: limits.slotSeconds, secret: secret).read(charges)
             }
             if let uses = read ?? nil { return (uses, true) }
         }
-        return (gateway.limiter.knownUses(claims), false)
+        return (gateway.limiter.knownUses(charges), false)
     }
 }

@@ -20,7 +20,7 @@ package struct AdminSettings: Sendable, Equatable {
     /// Reads the settings of the admin pages; nil if no password is set, so that there are no pages.
     init?(_ reader: inout SettingsReader) {
         guard let password = reader.text("ADMIN_PASSWORD") else {
-            reader.warnOfLonelyAdminSettings()
+            reader.warnOfUnusedAdminSettings()
             return nil
         }
         username = reader.text("ADMIN_USERNAME") ?? ""
@@ -31,7 +31,7 @@ package struct AdminSettings: Sendable, Equatable {
         timeZone = reader.text("ADMIN_TIMEZONE") ?? ""
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
-        if password == username { reader.note("ADMIN_PASSWORD", "must differ from ADMIN_USERNAME") }
+        if password == username { reader.report("ADMIN_PASSWORD", "must differ from ADMIN_USERNAME") }
         listener = reader.adminListener()
     }
 }
@@ -43,13 +43,13 @@ extension SettingsReader {
         let hosts: Set<String> = [address.host, text("HOST") ?? ""]
         let areSame = hosts.count == 1 || !hosts.isDisjoint(with: ["0.0.0.0", "::"])
         if Int(address.port) == number("PORT"), areSame {
-            note("ADMIN_LISTEN", "is the address that HOST and PORT give to the API; choose another port")
+            report("ADMIN_LISTEN", "is the address that HOST and PORT give to the API; choose another port")
         }
         return address
     }
 
     /// Warns about settings of the admin pages that have no effect because no password is set.
-    fileprivate mutating func warnOfLonelyAdminSettings() {
+    fileprivate mutating func warnOfUnusedAdminSettings() {
         let rows = SettingSection.admin.rows.map { SettingKey.global($0.name) }
         guard !problems.contains(where: { $0.name?.hasPrefix("ADMIN_PASSWORD") ?? false }) else { return }
         // Records are summed by its days with and without a password.

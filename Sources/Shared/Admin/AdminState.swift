@@ -9,7 +9,7 @@ package final class AdminState: Sendable {
     package let trail = AuditTrail()
     package let listing = Lock(SettingsListing())
     /// Whether a separate socket, and not the public one, serves the admin pages. Fixed at startup.
-    package let isApart: Bool
+    package let hasOwnAdminSocket: Bool
     /// The name of this instance: host name and port.
     package let instance: String
     package let board: InstanceBoard
@@ -37,17 +37,17 @@ package final class AdminState: Sendable {
 
     /// - Parameters:
     ///   - dataFolder: a folder that exists; nil: logouts are forgotten at the end of the process.
-    ///   - isApart: whether a socket of its own serves the admin pages.
+    ///   - hasOwnAdminSocket: whether a socket of its own serves the admin pages.
     ///   - counters: the store of limits; nil: they are counted in this process.
     package init(
         instance: String,
         dataFolder: String?,
-        isApart: Bool,
+        hasOwnAdminSocket: Bool,
         shared: SharedState?,
         counters: (any CounterStore)? = nil
     ) {
         sessions = AdminSessions(dataFolder: dataFolder)
-        self.isApart = isApart
+        self.hasOwnAdminSocket = hasOwnAdminSocket
         self.instance = instance
         self.shared = shared
         self.counters = counters

@@ -11,7 +11,7 @@ package final class InstanceBoard: Sendable {
         package let isSilent: Bool
     }
 
-    private struct Seen: Sendable {
+    private struct SeenInstance: Sendable {
         var entry: InstanceEntry
         /// The loop time at which the entry last changed. Clocks of other machines may differ, so their times are not
         /// used.
@@ -22,7 +22,7 @@ package final class InstanceBoard: Sendable {
         var orders: [InstanceOrder] = []
         /// The orders of other instances that were carried out.
         var done: Set<InstanceOrder> = []
-        var others: [String: Seen] = [:]
+        var others: [String: SeenInstance] = [:]
         var own: InstanceEntry?
     }
 
@@ -166,7 +166,7 @@ package final class InstanceBoard: Sendable {
             // The first time an entry is seen, only its own clock can say how old it is.
             let age = state.others[id] == nil ? max(0, Timestamp.now() - entry.seenAt) : 0
             let isOld = age > Int(Self.silentNanoseconds / 1_000_000)
-            state.others[id] = Seen(entry: entry, changedAt: isOld ? .distantPast : now)
+            state.others[id] = SeenInstance(entry: entry, changedAt: isOld ? .distantPast : now)
         }
     }
 

@@ -14,7 +14,7 @@ package struct SettingsListing: Sendable {
     package var sources: [String] {
         var sources: [String] = []
         for setting in settings where setting.isGiven {
-            let source = setting.place.withoutLine
+            let source = setting.location.withoutLine
             if !sources.contains(source) { sources.append(source) }
         }
         return sources
@@ -43,12 +43,12 @@ package struct SettingsListing: Sendable {
     }
 
     /// The settings in dotenv form, each line with its source as a comment.
-    package var content: String { settings.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.joined() }
+    package var content: String { settings.map { "\($0.name)=\($0.dotenvValue)  # \($0.location)\n" }.joined() }
 }
 
 extension EffectiveSetting {
     /// Whether the value was set explicitly, so it is not the default.
-    package var isGiven: Bool { place != "default" }
+    package var isGiven: Bool { location != "default" }
 }
 
 extension String {

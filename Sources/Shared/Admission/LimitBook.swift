@@ -32,7 +32,7 @@ package final class LimitBook: @unchecked Sendable {
     package var dependsOnModels: Bool { !byModel.isEmpty }
     /// Cached covers of callers that are identified by their keys alone, so that all their requests have the same
     /// limits.
-    private var kept = RecentTable<Key, Cover>()
+    private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096
 
@@ -58,29 +58,34 @@ package final class LimitBook: @unchecked Sendable {
     /// Returns the limits that apply to a request of a caller.
     ///
     /// - Parameter model: the model as the caller names it; nil: the request has no model.
-    package func cover(_ caller: Caller, _ group: EndpointGroup, _ request: Request, model: String? = nil) -> Cover {
+    package func applicableLimits(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ request: Request,
+        model: String? = nil
+    ) -> ApplicableLimits {
         oneLoop.check()
-        if isOff { return Cover([]) }
+        if isOff { return ApplicableLimits([]) }
         let models = limits(of: model)
         let model = models.isEmpty ? nil : model
         guard let who = caller.identity, identity == .key else {
-            return cover(caller, group, models, model, address(request))
+            return applicableLimits(caller, group, models: models, model: model, address: address(request))
         }
         let key = Key(caller: who, group: group, model: model)
         if let known = kept.use(key) { return known }
-        let cover = cover(caller, group, models, model, "")
-        kept.set(key, cover, atMost: Self.keptCovers)
-        return cover
+        let applicableLimits = applicableLimits(caller, group, models: models, model: model, address: "")
+        kept.set(key, applicableLimits, atMost: Self.keptCovers)
+        return applicableLimits
     }
 
     /// Returns the limits of a model alone, for one call of a request that was already counted. Limits that count
     /// requests are left out.
-    package func coverOfPart(_ caller: Caller, _ request: Request, model: String) -> Cover {
+    package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
-        if models.isEmpty { return Cover([]) }
+        if models.isEmpty { return ApplicableLimits([]) }
         let identity = identity(of: caller, address(request)).using(model)
-        return Cover(models.map { Claim($0, identity) })
+        return ApplicableLimits(models.map { LimitCharge($0, identity) })
     }
 
     /// Returns the limits of the first model pattern that matches.
@@ -90,14 +95,14 @@ package final class LimitBook: @unchecked Sendable {
     }
 
     /// Returns the limits that count a request with a wrong key.
-    package func coverOfFailure(_ request: Request) -> Cover {
-        countsFailures ? coverOfFailure(from: address(request)) : Cover([])
+    package func limitsOfFailedAuth(_ request: Request) -> ApplicableLimits {
+        countsFailures ? limitsOfFailedAuth(from: address(request)) : ApplicableLimits([])
     }
 
     /// Returns the limits that count a wrong key from this address.
-    package func coverOfFailure(from address: String) -> Cover {
+    package func limitsOfFailedAuth(from address: String) -> ApplicableLimits {
         let identity = Identity.address(address)
-        return Cover(failedAuth.map { Claim($0, identity) })
+        return ApplicableLimits(failedAuth.map { LimitCharge($0, identity) })
     }
 
     /// Whether requests with wrong keys are limited.
@@ -109,7 +114,7 @@ package final class LimitBook: @unchecked Sendable {
     }
 
     /// A limit of a caller, and the model whose requests it counts; the model is nil if the limit covers all models.
-    package typealias Demand = (claim: Claim, model: String?)
+    package typealias Demand = (charge: LimitCharge, model: String?)
 
     /// Returns all limits that count requests of a caller, each once: first those of any endpoint group, then those of
     /// each of these models.
@@ -119,54 +124,56 @@ package final class LimitBook: @unchecked Sendable {
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
         var demands: [Demand] = []
-        for claim in EndpointGroup.allCases.flatMap({ claims(caller, $0, [], nil, address ?? "") }) {
-            if case .caller = claim.limit.kind, !isNamed, address == nil { continue }
+        for charge in EndpointGroup.allCases.flatMap({
+            charges(caller, $0, models: [], model: nil, address: address ?? "")
+        }) {
+            if case .caller = charge.limit.kind, !isNamed, address == nil { continue }
             // One limit and one caller share one record, whatever the group is.
-            if seen.insert(claim.identity.using(claim.limit.id)).inserted { demands.append((claim, nil)) }
+            if seen.insert(charge.identity.using(charge.limit.id)).inserted { demands.append((charge, nil)) }
         }
         guard isNamed || address != nil else { return demands }
         let who = identity(of: caller, address ?? "")
         // Several providers may offer the same model name.
         var named: Set<String> = []
         for model in models where named.insert(model).inserted {
-            demands += limits(of: model).map { (Claim($0, who.using(model)), model) }
+            demands += limits(of: model).map { (LimitCharge($0, who.using(model)), model) }
         }
         return demands
     }
 
-    private func cover(
+    private func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
-        _ models: [Limit],
-        _ model: String?,
-        _ address: String
-    ) -> Cover {
-        Cover(claims(caller, group, models, model, address))
+        models: [Limit],
+        model: String?,
+        address: String
+    ) -> ApplicableLimits {
+        ApplicableLimits(charges(caller, group, models: models, model: model, address: address))
     }
 
-    private func claims(
+    private func charges(
         _ caller: Caller,
         _ group: EndpointGroup,
-        _ models: [Limit],
-        _ model: String?,
-        _ address: String
-    ) -> [Claim] {
+        models: [Limit],
+        model: String?,
+        address: String
+    ) -> [LimitCharge] {
         let identity = identity(of: caller, address)
-        var claims: [Claim] = []
+        var charges: [LimitCharge] = []
         if let key = caller.key, let own = caller.identity {
             // The limits of a known key belong to that key, whatever address it comes from.
             if let quotas = key.groupQuotas[group] {
-                claims = quotas.map { Claim(Limit(.key(group), $0), own) }
+                charges = quotas.map { LimitCharge(Limit(.key(group), $0), own) }
             } else {
-                claims = (limits[group] ?? []).map { Claim($0, identity) }
+                charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
             }
-            claims += key.quotas.map { Claim(Limit(.key(nil), $0), own) }
+            charges += key.quotas.map { LimitCharge(Limit(.key(nil), $0), own) }
         } else {
-            claims = (limits[group] ?? []).map { Claim($0, identity) }
+            charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
         }
-        if let model { claims += models.map { Claim($0, identity.using(model)) } }
-        claims += total.map { Claim($0, .everybody) }
-        return claims.filter { group.units.contains($0.limit.quota.unit) }
+        if let model { charges += models.map { LimitCharge($0, identity.using(model)) } }
+        charges += total.map { LimitCharge($0, .everybody) }
+        return charges.filter { group.units.contains($0.limit.quota.unit) }
     }
 
     private func identity(of caller: Caller, _ address: String) -> Identity {
@@ -176,35 +183,35 @@ package final class LimitBook: @unchecked Sendable {
 }
 
 /// The limits that apply to a request.
-package struct Cover: Sendable {
-    private let claims: [Claim]
+package struct ApplicableLimits: Sendable {
+    private let charges: [LimitCharge]
     /// Whether every limit counts only requests or concurrent requests, so that each request uses exactly one unit of
     /// each limit.
     package let isPlain: Bool
 
-    fileprivate init(_ claims: [Claim]) {
-        self.claims = claims
-        isPlain = claims.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
+    fileprivate init(_ charges: [LimitCharge]) {
+        self.charges = charges
+        isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
     }
 
     /// Returns the units that a request needs of each limit. A limit is left out if the request uses none of its unit.
     ///
     /// - Parameter minimum: the part of `amounts` that is certain. An estimate above it is reduced to what the limit
     ///   allows, so that a wrong estimate alone rejects no request.
-    package func claims(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [Claim] {
-        if isPlain { return claims }
-        return claims.compactMap { claim in
-            let quota = claim.limit.quota
+    package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
+        if isPlain { return charges }
+        return charges.compactMap { charge in
+            let quota = charge.limit.quota
             var units = amounts[quota.unit]
             if let minimum, units > quota.count { units = min(units, max(minimum[quota.unit], quota.count)) }
-            return units > 0 ? Claim(claim.limit, claim.identity, units: units) : nil
+            return units > 0 ? LimitCharge(charge.limit, charge.identity, units: units) : nil
         }
     }
 
     /// Returns whether the amounts, if they are estimates of a prompt, could really exceed the total of some limit.
-    package func isNearlyFilled(by amounts: Amounts) -> Bool {
-        claims.contains { claim in
-            let quota = claim.limit.quota
+    package func mayBeExceeded(by amounts: Amounts) -> Bool {
+        charges.contains { charge in
+            let quota = charge.limit.quota
             guard quota.unit == .tokens || quota.unit == .usd || quota.unit == .credits else { return false }
             // If the multiplication overflows, the amount exceeds every limit.
             let (most, isTooLarge) = amounts[quota.unit].multipliedReportingOverflow(by: PromptEstimate.factorHalves)

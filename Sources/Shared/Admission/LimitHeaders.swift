@@ -34,11 +34,11 @@ extension Decision {
             fields.append(decimal: milliseconds)
             fields.append("\r\n")
         }
-        if isHopeless { fields.append("x-should-retry: false\r\n") }
+        if isRetryUseless { fields.append("x-should-retry: false\r\n") }
     }
 
     /// Whether a retry cannot help soon. Without this advice, SDKs retry at once or keep their user waiting.
-    private var isHopeless: Bool {
+    private var isRetryUseless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }
         return refusal.limit.quota.unit.isBudget || wait > 120_000_000
@@ -69,7 +69,7 @@ extension Decision {
             )
         }
         error.retryAfterSeconds = retryAfterMilliseconds.map { max(1, roundedUp($0, to: 1_000)) }
-        error.isHopeless = isHopeless
+        error.isRetryUseless = isRetryUseless
         return error
     }
 }

@@ -15,9 +15,9 @@ extension Limiter: MetricsSource {
             .counter,
             "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
         )
-        for (place, kind) in Limit.Kind.places.enumerated() {
+        for (position, kind) in Limit.Kind.positions.enumerated() {
             for outcome in LimiterMetrics.Outcome.allCases {
-                text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(place, outcome))
+                text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(position, outcome))
             }
         }
         text.family(

@@ -9,11 +9,11 @@ extension MemcachedCounters {
         case .memory: return nil
         case .servers(let addresses): return try MemcachedCounters(addresses, timeoutMilliseconds: timeout)
         case .search(let port):
-            var places: [any CounterStore] = []
+            var positions: [any CounterStore] = []
             for address in MemcachedAddress.searched(port) {
-                places.append(try MemcachedCounters([address], timeoutMilliseconds: timeout))
+                positions.append(try MemcachedCounters([address], timeoutMilliseconds: timeout))
             }
-            return SearchedCounters(places)
+            return DiscoveredCounterStore(positions)
         }
     }
 }

@@ -3,7 +3,7 @@ package struct ClientSetup: Sendable {
     /// The program's name.
     package let name: String
     /// The place for the text: a shell, a file, a program.
-    package let place: String
+    package let position: String
     package let text: String
 
     /// The variable that stands for the caller's key in all texts: a key itself is in none.
@@ -17,13 +17,17 @@ package struct ClientSetup: Sendable {
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)
         return [
-            ClientSetup(name: "curl", place: "a shell", text: target.curl),
-            ClientSetup(name: "OpenAI SDK for Python", place: "a Python program", text: target.openAIPython),
-            ClientSetup(name: "OpenAI SDK for JavaScript", place: "a JavaScript module", text: target.openAIJavaScript),
-            ClientSetup(name: "Anthropic SDK for Python", place: "a Python program", text: target.anthropicPython),
-            ClientSetup(name: "Open WebUI", place: "a shell", text: target.openWebUI),
-            ClientSetup(name: "Codex", place: "~/.codex/config.toml", text: target.codex),
-            ClientSetup(name: "Claude Code", place: "a shell, before `claude`", text: target.claudeCode),
+            ClientSetup(name: "curl", position: "a shell", text: target.curl),
+            ClientSetup(name: "OpenAI SDK for Python", position: "a Python program", text: target.openAIPython),
+            ClientSetup(
+                name: "OpenAI SDK for JavaScript",
+                position: "a JavaScript module",
+                text: target.openAIJavaScript
+            ),
+            ClientSetup(name: "Anthropic SDK for Python", position: "a Python program", text: target.anthropicPython),
+            ClientSetup(name: "Open WebUI", position: "a shell", text: target.openWebUI),
+            ClientSetup(name: "Codex", position: "~/.codex/config.toml", text: target.codex),
+            ClientSetup(name: "Claude Code", position: "a shell, before `claude`", text: target.claudeCode),
         ]
     }
 }

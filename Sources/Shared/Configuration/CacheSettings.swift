@@ -17,8 +17,8 @@ package struct CacheSettings: Sendable, Equatable {
     package let life: Duration
     /// Whether equal requests at the same time wait for the response of the first one.
     package let coalesces: Bool
-    package let mostEntries: Int
-    package let mostBytes: Int
+    package let maxEntries: Int
+    package let maxBytes: Int
     package let scope: Scope
     package let store: Store
     /// The directory for responses in files; nil if no data folder is set.
@@ -29,8 +29,8 @@ package struct CacheSettings: Sendable, Equatable {
     package init(
         life: Duration = .zero,
         coalesces: Bool = false,
-        mostEntries: Int = 1_000,
-        mostBytes: Int = 64 * 1_048_576,
+        maxEntries: Int = 1_000,
+        maxBytes: Int = 64 * 1_048_576,
         scope: Scope = .key,
         store: Store = .memory,
         directory: String? = nil,
@@ -38,8 +38,8 @@ package struct CacheSettings: Sendable, Equatable {
     ) {
         self.life = life
         self.coalesces = coalesces
-        self.mostEntries = mostEntries
-        self.mostBytes = mostBytes
+        self.maxEntries = maxEntries
+        self.maxBytes = maxBytes
         self.scope = scope
         self.store = store
         self.directory = directory
@@ -48,7 +48,7 @@ package struct CacheSettings: Sendable, Equatable {
 
     /// Returns the largest size of the cache in memory, in bytes. Two copies of the largest body and a quarter of the
     /// budget stay free for requests.
-    static func mostBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
+    static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
 
@@ -65,30 +65,30 @@ package struct CacheSettings: Sendable, Equatable {
 extension SettingsReader {
     /// Reads the settings of the response cache; nil if `CACHE` is off.
     mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
-        let room = CacheSettings.mostBytes(beside: memory, maxBodyBytes: maxBodyBytes)
+        let room = CacheSettings.maxBytes(beside: memory, maxBodyBytes: maxBodyBytes)
         let usual = CacheSettings.fallbackMegabytes(memory, room: room)
         derive("CACHE_MAX_MB", number: usual, unit: 1_048_576)
         guard boolean("CACHE") else { return nil }
         let settings = CacheSettings(
             life: duration("CACHE_TTL"),
             coalesces: boolean("CACHE_COALESCE"),
-            mostEntries: number("CACHE_MAX_ENTRIES"),
-            mostBytes: number("CACHE_MAX_MB"),
+            maxEntries: number("CACHE_MAX_ENTRIES"),
+            maxBytes: number("CACHE_MAX_MB"),
             scope: text("CACHE_SCOPE").flatMap(CacheSettings.Scope.init) ?? .key,
             store: text("CACHE_STORE").flatMap(CacheSettings.Store.init) ?? .memory,
             directory: text("DATA_DIR"),
             models: patterns("CACHE_MODELS")
         )
         switch settings.store {
-        case .memory where settings.mostBytes > room:
-            note(
+        case .memory where settings.maxBytes > room:
+            report(
                 "CACHE_MAX_MB",
-                "\(settings.mostBytes / 1_048_576) MB do not fit into MEMORY_MB (\(memory.bytes / 1_048_576)) besides"
+                "\(settings.maxBytes / 1_048_576) MB do not fit into MEMORY_MB (\(memory.bytes / 1_048_576)) besides"
                     + " requests; set it to at most \(room / 1_048_576), or more MEMORY_MB"
             )
         case .memcached where limits.store == .memory:
-            note("CACHE_STORE", "memcached requires MEMCACHED_HOST or MEMCACHED_SERVERS")
-        case .data where settings.directory == nil: note("CACHE_STORE", "data requires DATA_DIR")
+            report("CACHE_STORE", "memcached requires MEMCACHED_HOST or MEMCACHED_SERVERS")
+        case .data where settings.directory == nil: report("CACHE_STORE", "data requires DATA_DIR")
         case .memory, .memcached, .data: break
         }
         return settings

@@ -67,7 +67,7 @@ package struct CloudSettings: Sendable, Equatable {
             return
         }
         for location in locations where !location.isLocation {
-            reader.note(key("LOCATIONS"), "\"\(location)\" is not a location such as global, us, or europe-west4")
+            reader.report(key("LOCATIONS"), "\"\(location)\" is not a location such as global, us, or europe-west4")
         }
         for field in ["API_KEYS", "API_KEY", "KEY_WEIGHTS"] {
             let instead = "set CLIENT_ID, CLIENT_SECRET and REFRESH_TOKEN, and remove this line"
@@ -97,7 +97,7 @@ extension SettingsReader {
         for (field, meaning) in fields {
             let key = ProviderSettings.key(provider, field)
             guard isUnset(key) else { continue }
-            note(ProviderSettings.key(provider, "KIND"), "\(key.name) must be set: \(meaning)")
+            report(ProviderSettings.key(provider, "KIND"), "\(key.name) must be set: \(meaning)")
         }
     }
 }

@@ -14,7 +14,7 @@ extension KeySettings {
                 let tokens = given.map(KeyToken.init)
                 for token in tokens {
                     guard let other = owners.updateValue(setting, forKey: token.digest) else { continue }
-                    reader.note(
+                    reader.report(
                         setting,
                         other == setting ? "contains the same token twice" : shared(with: other, tokens, reader)
                     )
@@ -33,7 +33,7 @@ extension KeySettings {
 
     private static func shared(with other: SettingKey, _ tokens: [KeyToken], _ reader: SettingsReader) -> String {
         let isSame = tokens.count == 1 && reader.list(other).count == 1
-        return "\(isSame ? "is the same as" : "shares a token with") \(other.name) (\(reader.place(other)))"
+        return "\(isSame ? "is the same as" : "shares a token with") \(other.name) (\(reader.location(other)))"
     }
 
     static func key(_ instance: String, _ field: String) -> SettingKey {
@@ -43,19 +43,19 @@ extension KeySettings {
 
 extension SettingsReader {
     /// The length below which a key of a caller is reported as too short.
-    private static let leastCharacters = 16
+    private static let minCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a secure value"
 
     /// Warns about short tokens. This is not an error, since many private relays use short tokens.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
-        guard tokens.contains(where: { $0.utf8.count < Self.leastCharacters }) else { return }
-        warn(key, "a token of fewer than \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+        guard tokens.contains(where: { $0.utf8.count < Self.minCharacters }) else { return }
+        warn(key, "a token of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")
     }
 
     /// Rejects a short secret. An attacker who has a file id can try secrets offline, at any speed.
     mutating func refuseShortSecret(_ key: SettingKey) {
-        guard let secret = text(key), secret.utf8.count < Self.leastCharacters else { return }
-        note(key, "a secret of fewer than \(Self.leastCharacters) characters can be guessed; \(Self.advice)")
+        guard let secret = text(key), secret.utf8.count < Self.minCharacters else { return }
+        report(key, "a secret of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")
     }
 }
 

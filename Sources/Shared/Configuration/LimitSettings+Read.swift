@@ -30,9 +30,9 @@ extension LimitSettings.Store {
         let servers = reader.servers("MEMCACHED_SERVERS")
         let host = reader.text("MEMCACHED_HOST")
         if host != nil && !servers.isEmpty {
-            reader.note(
+            reader.report(
                 "MEMCACHED_HOST",
-                "MEMCACHED_SERVERS is also set (\(reader.place("MEMCACHED_SERVERS"))); remove one of them"
+                "MEMCACHED_SERVERS is also set (\(reader.location("MEMCACHED_SERVERS"))); remove one of them"
             )
         }
         if !servers.isEmpty {

@@ -15,11 +15,11 @@ package struct MemorySettings: Sendable, Equatable {
 
     package var setAsideBytes: Int { limitBytes + storeBytes + responseBytes + assetBytes }
 
-    package static let leastMegabytes = 32
-    private static let mostMegabytes = 512
-    private static let mostTableBytes = 64 * 1_048_576
-    private static let mostResponseBytes = 16 * 1_048_576
-    static let mostBodyMegabytes = 32
+    package static let minMegabytes = 32
+    private static let maxMegabytes = 512
+    private static let maxTableBytes = 64 * 1_048_576
+    private static let maxResponseBytes = 16 * 1_048_576
+    static let maxBodyMegabytes = 32
     /// The divisor of the memory budget that gives the largest body: a body is in memory twice while it is read, and
     /// one caller may use a quarter of the budget.
     fileprivate static let bodyShare = 8
@@ -28,9 +28,9 @@ package struct MemorySettings: Sendable, Equatable {
     /// stored responses get an eighth, at most 16 MB.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
-        limitBytes = min(Self.mostTableBytes, bytes / 8)
-        storeBytes = hasStore ? 0 : min(Self.mostTableBytes, bytes / 8)
-        responseBytes = hasStore ? 0 : min(Self.mostResponseBytes, bytes / 8)
+        limitBytes = min(Self.maxTableBytes, bytes / 8)
+        storeBytes = hasStore ? 0 : min(Self.maxTableBytes, bytes / 8)
+        responseBytes = hasStore ? 0 : min(Self.maxResponseBytes, bytes / 8)
         assetBytes = min(4_194_304, bytes / 128)
     }
 
@@ -38,10 +38,10 @@ package struct MemorySettings: Sendable, Equatable {
     ///
     /// - Parameter usableBytes: the memory of the container or machine.
     static func megabytes(usableBytes: Int) -> Int {
-        max(leastMegabytes, min(mostMegabytes, usableBytes / 2 / 1_048_576))
+        max(minMegabytes, min(maxMegabytes, usableBytes / 2 / 1_048_576))
     }
 
-    static func bodyMegabytes(memoryBytes: Int, most: Int = mostBodyMegabytes) -> Int {
+    static func bodyMegabytes(memoryBytes: Int, most: Int = maxBodyMegabytes) -> Int {
         max(1, min(most, memoryBytes / bodyShare / 1_048_576))
     }
 }
@@ -57,12 +57,12 @@ extension SettingsReader {
     }
 
     /// Reports a problem if `MAX_BODY_MB` is too large for `MEMORY_MB`.
-    mutating func judgeMemory(_ settings: Settings) {
+    mutating func checkMemory(_ settings: Settings) {
         let most = MemorySettings.bodyMegabytes(memoryBytes: settings.memory.bytes, most: 1_024)
         let wanted = settings.maxBodyBytes / 1_048_576
         let isWrong = problems.contains { $0.name == "MEMORY_MB" || $0.name == "MAX_BODY_MB" }
         guard wanted > most, !isWrong else { return }
-        note(
+        report(
             "MAX_BODY_MB",
             "\(wanted) MB do not fit: a body is held twice while it is read, and one caller may hold a quarter of MEMORY_MB"
                 + " (\(settings.memory.bytes / 1_048_576)); set it to at most \(most), or MEMORY_MB to at least \(wanted * MemorySettings.bodyShare)"

@@ -8,7 +8,7 @@ extension Panel {
                 let panel = Panel(instance, &reader)
                 let setting = key(instance, reader.given[key(instance, "NAME")] == nil ? "SUMMARY_MODEL" : "NAME")
                 if let other = names.updateValue(setting, forKey: panel.name) {
-                    reader.note(setting, "\"\(panel.name)\" is also the name of the panel of \(other.name)")
+                    reader.report(setting, "\"\(panel.name)\" is also the name of the panel of \(other.name)")
                 }
                 return panel
             }
@@ -40,7 +40,7 @@ extension Panel {
         timeout = reader.duration(key("TIMEOUT"))
         summaryTimeout = reader.duration(key("SUMMARY_TIMEOUT"))
         deadline = reader.duration(key("DEADLINE"))
-        leastAnswers = reader.number(key("MIN_ANSWERS"))
+        minResponses = reader.number(key("MIN_ANSWERS"))
         feedback = reader.text(key("STATUS_FEEDBACK")).flatMap(Feedback.init) ?? .content
         checkMembers(instance, &reader)
     }
@@ -50,13 +50,13 @@ extension Panel {
         if mode == .direct {
             for field in ["MODELS", "VISION_MODELS", "MIN_ANSWERS"] where reader.given[Self.key(instance, field)] != nil
             {
-                reader.note(Self.key(instance, field), "the mode direct has no members; remove this line")
+                reader.report(Self.key(instance, field), "the mode direct has no members; remove this line")
             }
             return
         }
         if text.members.isEmpty {
             if !reader.problems.contains(where: { $0.name == models.name }) {
-                reader.note(
+                reader.report(
                     Self.key(instance, "SUMMARY_MODEL"),
                     "\(models.name) must be set, unless the mode is direct"
                 )
@@ -64,9 +64,12 @@ extension Panel {
             return
         }
         let fewest = min(text.members.count, vision.members.count)
-        if leastAnswers > fewest {
+        if minResponses > fewest {
             let count = fewest == 1 ? "1 member" : "\(fewest) members"
-            reader.note(Self.key(instance, "MIN_ANSWERS"), "\(leastAnswers) responses are more than \(count) can give")
+            reader.report(
+                Self.key(instance, "MIN_ANSWERS"),
+                "\(minResponses) responses are more than \(count) can give"
+            )
         }
     }
 
@@ -174,7 +177,7 @@ extension SettingFamily {
             ),
             SettingRow(
                 "MIN_ANSWERS",
-                .number(0...Panel.mostCalls),
+                .number(0...Panel.maxCalls),
                 "0",
                 "minimum number of member responses, without which the request fails; 0: summarise even without responses"
             ),

@@ -6,13 +6,13 @@ extension ProviderSettings {
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {
         let declared = reader.instances(of: prefix)
         guard reader.given.keys.contains(where: { $0.prefix == prefix }) else {
-            if reader.given["PROVIDERS"] != nil { reader.note("PROVIDERS", "no provider is declared") }
+            if reader.given["PROVIDERS"] != nil { reader.report("PROVIDERS", "no provider is declared") }
             return [ProviderSettings("ONEMIN", kind: .onemin, keys: reader.list("ONE_MIN_API_KEYS"), &reader)]
         }
         if reader.given["ONE_MIN_API_KEYS"] != nil {
             let onemin = declared.first { reader.text(key($0, "KIND")) == Kind.onemin.rawValue }
             let instead = onemin.map { "PROVIDER_\($0)_API_KEYS" }
-            reader.note(
+            reader.report(
                 "ONE_MIN_API_KEYS",
                 "is only for a relay without PROVIDER_* settings; instead set "
                     + (instead ?? "PROVIDER_ONEMIN_KIND=onemin and PROVIDER_ONEMIN_API_KEYS")
@@ -20,8 +20,8 @@ extension ProviderSettings {
         }
         var order: [String] = []
         for item in reader.list("PROVIDERS").map({ $0.uppercased() }) {
-            if order.contains(item) { reader.note("PROVIDERS", "\"\(item.lowercased())\" is listed twice") }
-            if !declared.contains(item) { reader.noteUndeclared(item, declared) }
+            if order.contains(item) { reader.report("PROVIDERS", "\"\(item.lowercased())\" is listed twice") }
+            if !declared.contains(item) { reader.reportUndeclared(item, declared) }
             order.append(item)
         }
         let names = order.filter(declared.contains) + declared.filter { !order.contains($0) }
@@ -31,7 +31,7 @@ extension ProviderSettings {
             return ProviderSettings(name, kind: kind, keys: reader.keys(of: name, kind), &reader)
         }
         if providers.isEmpty, let first = declared.first {
-            reader.note(key(first, "ENABLED"), "no provider is enabled")
+            reader.report(key(first, "ENABLED"), "no provider is enabled")
         }
         return providers
     }
@@ -56,7 +56,7 @@ extension ProviderSettings {
             models = named.isEmpty ? [ModelName(alias: kind.rawValue, upstream: kind.rawValue)] : named
             isPassthrough = false
             if all.contains(.wholeList) {
-                reader.note(key("MODELS"), "the kind \(kind.rawValue) has no model list; name the models")
+                reader.report(key("MODELS"), "the kind \(kind.rawValue) has no model list; name the models")
             }
             for field in ["BASE_URL", "API_KEYS", "API_KEY", "KEY_WEIGHTS", "PASSTHROUGH"] {
                 reader.refuse(key(field), "the kind \(kind.rawValue) uses no network; remove this line")
@@ -74,7 +74,7 @@ extension ProviderSettings {
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
         takesTools = reader.boolean(key("TOOLS"))
-        takesPictures = reader.boolean(key("VISION"))
+        acceptsImages = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
         if kind != .openai { reader.refuse(key("CHAT_VIA"), "is only for the kind openai; remove this line") }
         generates = reader.boolean(key("GENERATE"))
@@ -105,14 +105,14 @@ extension SettingsReader {
         let key = ProviderSettings.key(provider, "MODELS")
         let namesAll = models.contains(.wholeList)
         if namesAll, kind.row.needsModels, !servesList {
-            note(key, "the kind \(kind.rawValue) has no model list; name the models")
+            report(key, "the kind \(kind.rawValue) has no model list; name the models")
         } else if servesList, isPassthrough {
-            note(key, "\"*\" requires a key of the relay's own; name the models")
+            report(key, "\"*\" requires a key of the relay's own; name the models")
         } else if namesAll, !servesList, models.contains(where: { $0 != .wholeList }) {
-            note(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
+            report(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
         }
         if kind.row.needsModels, models.isEmpty, isUnset(key) {
-            note(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider")
+            report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider")
         }
     }
 
@@ -122,7 +122,7 @@ extension SettingsReader {
         let one = ProviderSettings.key(provider, "API_KEY")
         if kind.isVertex { return text(ProviderSettings.key(provider, "REFRESH_TOKEN")).map { [$0] } ?? [] }
         if given[several] != nil {
-            refuse(one, "\(several.name) is also set (\(place(several))); remove one of them")
+            refuse(one, "\(several.name) is also set (\(location(several))); remove one of them")
         }
         return list(several) + (text(one).map { [$0] } ?? [])
     }
@@ -133,13 +133,13 @@ extension SettingsReader {
         if !weights.isEmpty && weights.count != keys.count && isJudged {
             let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
             let advice = "write one weight for each key, or remove this line"
-            note(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys"); \(advice)")
+            report(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys"); \(advice)")
         }
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
     /// Reports an item of `PROVIDERS` that is no declared provider, unless a problem with its kind is already reported.
-    fileprivate mutating func noteUndeclared(_ instance: String, _ declared: [String]) {
+    fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
         // A similar short name is a bad hint: two wrong letters can be most of it.
@@ -147,7 +147,7 @@ extension SettingsReader {
             instance.utf8.count < 4
             ? nil : nearest(to: instance, among: declared).map { "; did you mean \"\($0.lowercased())\"?" }
         let text = "no provider \"\(instance.lowercased())\" is declared\(near ?? "; set \(kind), or remove it")"
-        note("PROVIDERS", text)
+        report("PROVIDERS", text)
     }
 
     /// Warns if the address of an OpenAI-compatible server has no path, or ends with the path of an endpoint.
@@ -205,13 +205,13 @@ extension SettingsReader {
             if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }
         }
         if !isPassthrough && !hasKeys && !areKeysWrong && !kind.row.areKeysOptional {
-            note(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
+            report(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
         }
         return isPassthrough
     }
 
     /// Reports a problem if the setting has a value. Without this, a setting without effect would be ignored silently.
     mutating func refuse(_ key: SettingKey, _ text: String) {
-        if given[key] != nil { note(key, text) }
+        if given[key] != nil { report(key, text) }
     }
 }

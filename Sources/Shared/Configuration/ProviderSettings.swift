@@ -53,7 +53,7 @@ package struct ProviderSettings: Sendable, Equatable {
     /// Whether the provider gets requests with tools.
     package let takesTools: Bool
     /// Whether the provider gets requests with images.
-    package let takesPictures: Bool
+    package let acceptsImages: Bool
     /// The endpoint for chat calls; nil: chosen by the base URL.
     package let chatsBy: ChatPath?
     /// Whether the provider serves requests that name no model (`/generate`, `/llm`).

@@ -4,29 +4,29 @@ extension Callers {
         self.init(
             known: settings.keys,
             anonymousModels: settings.anonymousModels,
-            arePassedThrough: settings.providers.contains { $0.isPassthrough },
-            areOnlyPassedThrough: settings.providers.allSatisfy { $0.isPassthrough }
+            hasPassthroughProviders: settings.providers.contains { $0.isPassthrough },
+            hasOnlyPassthroughProviders: settings.providers.allSatisfy { $0.isPassthrough }
         )
     }
 }
 
 extension ProviderSettings {
-    fileprivate var knownFacts: Offers.ProviderFacts {
-        Offers.ProviderFacts(ofModels: modelInfo, takesTools: takesTools, takesPictures: takesPictures)
+    fileprivate var knownFacts: ModelCatalog.ProviderFacts {
+        ModelCatalog.ProviderFacts(ofModels: modelInfo, takesTools: takesTools, acceptsImages: acceptsImages)
     }
 }
 
-extension Offers {
+extension ModelCatalog {
     /// - Parameter lists: the model lists that were read from vendors, by the index of the provider.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
-        let providers = settings.providers.enumerated().map { place, provider in
+        let providers = settings.providers.enumerated().map { position, provider in
             let hasSubset = provider.kind.row.subset != nil
             return Provider(
                 models: provider.models,
                 catalogue: catalogues[provider.kind],
                 name: provider.name,
                 servesList: provider.servesList,
-                list: provider.servesList ? lists[place] : nil,
+                list: provider.servesList ? lists[position] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
                 hasSearchSuffix: provider.kind == .onemin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,

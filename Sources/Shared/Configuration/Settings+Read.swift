@@ -83,9 +83,9 @@ extension Settings {
         replacements = reader.replacements("MODEL_REPLACEMENTS")
         modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
-            reader.note("ONE_MIN_MODELS_REFRESH", "must be 0 or at least 1s")
+            reader.report("ONE_MIN_MODELS_REFRESH", "must be 0 or at least 1s")
         }
-        remotePlace = RemotePlace(reader)
+        remoteLocation = RemoteLocation(reader)
         admin = AdminSettings(&reader)
         reloadAccess =
             reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? (admin == nil ? .local : .admin)
@@ -103,11 +103,11 @@ extension Settings {
         panels = Panel.all(&reader)
         reader.judge(self, catalogues)
         for name in ["CONFIG_URL", "CONFIG_KEY"]
-        where reader.given[.global(name)]?.place.hasPrefix("CONFIG_URL") ?? false {
-            reader.note(.global(name), "can only be set in the process environment and the .env file")
+        where reader.given[.global(name)]?.location.hasPrefix("CONFIG_URL") ?? false {
+            reader.report(.global(name), "can only be set in the process environment and the .env file")
         }
-        if let given = reader.given["ENV_FILE"], given.place != "environment" {
-            reader.note("ENV_FILE", "can only be set in the process environment")
+        if let given = reader.given["ENV_FILE"], given.location != "environment" {
+            reader.report("ENV_FILE", "can only be set in the process environment")
         }
     }
 }
@@ -156,6 +156,6 @@ extension SettingsReader {
         let row = row(key)
         let given = given[key]
         let text = given?.text ?? derived[key]?.text ?? row.fallback
-        return EffectiveSetting(name: key.name, shown: row.shown(text), place: given?.place ?? "default")
+        return EffectiveSetting(name: key.name, shown: row.shown(text), location: given?.location ?? "default")
     }
 }

@@ -10,7 +10,7 @@ extension Settings {
     }
 
     /// The address of the remote document and how to read it. It is fixed while the process runs.
-    package struct RemotePlace: Sendable, Equatable {
+    package struct RemoteLocation: Sendable, Equatable {
         /// The URL of the remote document; nil if there is none.
         package let url: String?
         /// The secret key that decrypts the document; nil: the document is not encrypted.
@@ -37,27 +37,28 @@ extension Settings {
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
-        from place: RemotePlace? = nil
+        from location: RemoteLocation? = nil
     ) -> Outcome {
         var sources = SettingsSource.ofProcess()
         // Most relays have no remote document, so their settings are read only once.
-        guard place?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })
+        guard
+            location?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })
         else {
             return read(sources, catalogues, readFile: readSettingsFile)
         }
         let reader = SettingsReader(sources, table: .product, readFile: readSettingsFile)
-        let isStart = place == nil
-        let place = place ?? RemotePlace(reader)
+        let isStart = location == nil
+        let location = location ?? RemoteLocation(reader)
         var failure: SettingsProblem?
-        if let url = place.url {
+        if let url = location.url {
             do throws(FileProblem) {
-                sources.insert(try document(at: url, place.key, reader, &remote), at: 1)
+                sources.insert(try document(at: url, location.key, reader, &remote), at: 1)
             } catch {
-                let isFatal = error.isAbsence && isStart && place.isRequired
+                let isFatal = error.isAbsence && isStart && location.isRequired
                 let advice = isFatal ? "; correct it, or set CONFIG_REQUIRED=false to start without the document" : ""
                 let text = error.text + advice
-                let problem = SettingsProblem(place: reader.place("CONFIG_URL"), name: "CONFIG_URL", text: text)
-                guard error.isAbsence, isStart, !place.isRequired else {
+                let problem = SettingsProblem(location: reader.location("CONFIG_URL"), name: "CONFIG_URL", text: text)
+                guard error.isAbsence, isStart, !location.isRequired else {
                     sources.insert(.broken(problem), at: 1)
                     var outcome = read(sources, catalogues, readFile: readSettingsFile)
                     outcome.isUnavailable = error.isAbsence

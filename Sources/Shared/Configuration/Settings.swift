@@ -61,7 +61,7 @@ package struct Settings: Sendable, Equatable {
     package let keepsLinks: Bool
     /// The interval at which the vendor's model list is read; zero: never.
     package let modelsRefresh: Duration
-    package let remotePlace: RemotePlace
+    package let remoteLocation: RemoteLocation
     /// The clients that may trigger a reload of the settings.
     package let reloadAccess: ReloadAccess
     /// The settings of the admin pages; nil: there are no admin pages.

@@ -4,13 +4,13 @@ import Engine
 /// problem is left out.
 extension SettingsReader {
     mutating func judge(_ settings: Settings, _ catalogues: Catalogues) {
-        refuseUselessProviders(settings)
+        reportUnusableProviders(settings)
         refuseSharedKeys(settings)
         warnOfTokens(settings)
-        judgeLimits(settings)
-        judgeMemory(settings)
+        checkLimits(settings)
+        checkMemory(settings)
         guard !hasProblemOfModels else { return }
-        let offers = Offers(settings, catalogues)
+        let offers = ModelCatalog(settings, catalogues)
         let named = [
             ("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel),
             ("GENERATE_MODEL", settings.generateModel),
@@ -19,8 +19,8 @@ extension SettingsReader {
             guard let model, offers[model].isEmpty, offers.panels[model] == nil else { continue }
             judge(.global(name), "no provider serves \"\(model)\"", near: model, offers)
         }
-        for (place, provider) in settings.providers.enumerated() {
-            guard let model = provider.generateModel, !offers[model].contains(where: { $0.provider == place }) else {
+        for (position, provider) in settings.providers.enumerated() {
+            guard let model = provider.generateModel, !offers[model].contains(where: { $0.provider == position }) else {
                 continue
             }
             let key = ProviderSettings.key(provider.instance, "GENERATE_MODEL")
@@ -31,8 +31,8 @@ extension SettingsReader {
             let text = "no provider serves \"\(other)\", which replaces \"\(name)\""
             judge("MODEL_REPLACEMENTS", text, near: other, offers)
         }
-        judgePanels(settings, offers)
-        judgeModelValues(settings, catalogues)
+        checkPanels(settings, offers)
+        checkModelValues(settings, catalogues)
         warnOfPatterns(settings, offers)
         warnOfModels(settings, catalogues)
         warnOfModelLimits(settings.limits.byModel, offers)
@@ -41,11 +41,11 @@ extension SettingsReader {
     /// Reports a problem, or only a warning if a vendor's model list, which is not read yet, may solve it.
     ///
     /// - Parameter name: the requested model, for which the message suggests a similar name.
-    private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: Offers) {
+    private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: ModelCatalog) {
         if offers.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.
         let near = offers.forbiddenModel(name) == nil ? nearestModel(to: name, among: offers.allNames) : nil
-        note(key, text + hint(near))
+        report(key, text + hint(near))
     }
 
     private func hint(_ name: String?, else other: String = "") -> String {
@@ -54,13 +54,13 @@ extension SettingsReader {
 
     /// Reports providers with credentials that no caller may use. The relay must neither become an open proxy by
     /// accident nor start without users.
-    private mutating func refuseUselessProviders(_ settings: Settings) {
+    private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
         let text = "nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
         for provider in settings.providers where !provider.isPassthrough {
             let kind = ProviderSettings.key(provider.instance, "KIND")
-            note(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
+            report(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
         }
     }
 
@@ -68,7 +68,7 @@ extension SettingsReader {
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
-            note(KeySettings.key(key.instance, "TOKEN"), "is also a key of a provider; give callers different keys")
+            report(KeySettings.key(key.instance, "TOKEN"), "is also a key of a provider; give callers different keys")
         }
     }
 
@@ -101,7 +101,7 @@ extension SettingsReader {
         }
     }
 
-    private mutating func warnOfPatterns(_ settings: Settings, _ offers: Offers) {
+    private mutating func warnOfPatterns(_ settings: Settings, _ offers: ModelCatalog) {
         let names = offers.namesWithCredentials
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
@@ -116,7 +116,7 @@ extension SettingsReader {
     }
 
     /// Reports weights and prices for models that their provider does not have.
-    private mutating func judgeModelValues(_ settings: Settings, _ catalogues: Catalogues) {
+    private mutating func checkModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
             let weights = provider.rank.weights.keys.sorted().map {
                 (ProviderSettings.key(provider.instance, "WEIGHTS"), $0)
@@ -128,7 +128,7 @@ extension SettingsReader {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
                         let hint = hint(nearestModel(to: name, among: provider.models.map(\.alias)))
-                        note(key, "PROVIDER_\(provider.instance)_MODELS does not contain \"\(name)\"\(hint)")
+                        report(key, "PROVIDER_\(provider.instance)_MODELS does not contain \"\(name)\"\(hint)")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
                     warnIfUnknown(name, key, catalogue)

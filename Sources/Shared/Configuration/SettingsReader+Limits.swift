@@ -2,10 +2,10 @@ import Limits
 
 /// Checks for limits that are valid but would not have the intended effect.
 extension SettingsReader {
-    mutating func judgeLimits(_ settings: Settings) {
+    mutating func checkLimits(_ settings: Settings) {
         let wrongKeys: SettingKey = "RATE_LIMIT_FAILED_AUTH"
         if settings.limits.failedAuth.contains(where: { $0.unit != .requests }) {
-            note(wrongKeys, "this setting can only limit requests; write a limit such as 20/minute")
+            report(wrongKeys, "this setting can only limit requests; write a limit such as 20/minute")
         }
         if given["RATE_LIMIT_INSTANCES"] != nil, settings.limits.storeDown != .share {
             warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
@@ -29,7 +29,10 @@ extension SettingsReader {
             if units.contains(.credits), !hasCredits {
                 let advice =
                     "declare a provider of the kind onemin (PROVIDER_<NAME>_KIND=onemin), or limit tokens or usd"
-                noteOfProviders(key, "no provider is of the kind onemin, so no request costs credits; \(advice)")
+                reportUnlessProvidersHaveProblems(
+                    key,
+                    "no provider is of the kind onemin, so no request costs credits; \(advice)"
+                )
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
         }
@@ -64,20 +67,20 @@ extension SettingsReader {
             let keys = given["ONE_MIN_API_KEYS"] == nil ? "" : ", PROVIDER_ONEMIN_API_KEYS in place of ONE_MIN_API_KEYS"
             advice = "declare the provider (PROVIDER_ONEMIN_KIND=onemin\(keys)), and \(advice)"
         }
-        noteOfProviders(key, "\(Self.noPrice); \(advice)")
+        reportUnlessProvidersHaveProblems(key, "\(Self.noPrice); \(advice)")
     }
 
     private static let noPrice = "no provider has a price, so no request costs usd"
 
     /// Reports a problem, unless the settings of providers have problems that may be its cause.
-    private mutating func noteOfProviders(_ key: SettingKey, _ text: String) {
+    private mutating func reportUnlessProvidersHaveProblems(_ key: SettingKey, _ text: String) {
         if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
-        note(key, text)
+        report(key, text)
     }
 
     /// Warns about limits that are too small for any request.
     private mutating func warnIfTooSmall(_ quota: Quota, _ key: SettingKey) {
-        let (tokens, credits) = (UsageMeans.firstCompletion, UsageMeans.firstCredits)
+        let (tokens, credits) = (RecentUsageAverages.firstCompletion, RecentUsageAverages.firstCredits)
         if quota.unit == .tokens, quota.count <= tokens {
             warn(
                 key,
@@ -113,7 +116,7 @@ extension SettingsReader {
         return limits
     }
 
-    mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ offers: Offers) {
+    mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ offers: ModelCatalog) {
         for (index, row) in rows.enumerated() {
             let fitting = (offers.allNames + offers.replacedNames).filter(row.pattern.matches)
             if fitting.isEmpty {

@@ -1,12 +1,12 @@
 /// Checks for panels whose models no provider serves, and for panels that call themselves.
 extension SettingsReader {
-    mutating func judgePanels(_ settings: Settings, _ offers: Offers) {
+    mutating func checkPanels(_ settings: Settings, _ offers: ModelCatalog) {
         if settings.panels.isEmpty { return }
         let names = offers.allNames
         for (instance, panel) in zip(Panel.instances(self), settings.panels) {
             if offers.panels.hiding.contains(panel.name) {
                 let isNamed = given[Panel.key(instance, "NAME")] != nil
-                note(
+                report(
                     Panel.key(instance, isNamed ? "NAME" : "SUMMARY_MODEL"),
                     "\"\(panel.name)\" is also a model of a provider; give the panel another name"
                 )
@@ -18,35 +18,35 @@ extension SettingsReader {
         refuseCycles(settings, offers)
     }
 
-    private mutating func judge(member name: String, _ key: SettingKey, _ names: [String], _ offers: Offers) {
+    private mutating func judge(member name: String, _ key: SettingKey, _ names: [String], _ offers: ModelCatalog) {
         guard let member = offers.member(name) else {
             let near = nearestModel(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
             let text = "no provider serves \"\(name)\""
             if offers.isAwaitingList {
                 warn(key, text + " under this name; a vendor's list may")
             } else {
-                note(key, text + near)
+                report(key, text + near)
             }
             return
         }
-        guard case .model(let model, let place) = member else { return }
-        let chats = offers.offers(of: model, at: place).contains { !$0.model.features.isDisjoint(with: .chatting) }
-        if !chats { note(key, "\"\(name)\" does not support chats") }
+        guard case .model(let model, let position) = member else { return }
+        let chats = offers.offers(of: model, at: position).contains { !$0.model.features.isDisjoint(with: .chatting) }
+        if !chats { report(key, "\"\(name)\" does not support chats") }
     }
 
-    private mutating func refuseCycles(_ settings: Settings, _ offers: Offers) {
+    private mutating func refuseCycles(_ settings: Settings, _ offers: ModelCatalog) {
         for (instance, panel) in zip(Panel.instances(self), settings.panels) {
             let key = Panel.key(instance, "SUMMARY_MODEL")
             if let cycle = offers.cycle(from: panel) {
-                note(key, "the panel calls itself: \(cycle.joined(separator: " > "))")
-            } else if offers.calls(of: panel, upTo: Panel.mostCalls) > Panel.mostCalls {
-                note(key, "the panel calls more than \(Panel.mostCalls) models, including those of nested panels")
+                report(key, "the panel calls itself: \(cycle.joined(separator: " > "))")
+            } else if offers.calls(of: panel, upTo: Panel.maxCalls) > Panel.maxCalls {
+                report(key, "the panel calls more than \(Panel.maxCalls) models, including those of nested panels")
             }
         }
     }
 }
 
-extension Offers {
+extension ModelCatalog {
     /// Returns the shortest path from a panel back to itself, as names of panels; nil if there is none. The search is
     /// iterative and visits each panel once, since a chain of panels may be as long as the settings.
     fileprivate func cycle(from panel: Panel) -> [String]? {
@@ -58,10 +58,10 @@ extension Offers {
                 guard case .panel(let next) = member(name) else { continue }
                 if next.name == panel.name {
                     var way = [next.name]
-                    var place = index
-                    while place > 0 {
-                        way.append(found[place].panel.name)
-                        place = found[place].asker
+                    var position = index
+                    while position > 0 {
+                        way.append(found[position].panel.name)
+                        position = found[position].asker
                     }
                     return [panel.name] + way.reversed()
                 }

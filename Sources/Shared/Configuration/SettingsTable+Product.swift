@@ -27,7 +27,7 @@ extension SettingsTable {
                     SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call the API"),
                     SettingRow(
                         "MEMORY_MB",
-                        .megabytes(MemorySettings.leastMegabytes...1_048_576),
+                        .megabytes(MemorySettings.minMegabytes...1_048_576),
                         "",
                         "memory budget for request and response data; default: half of the available memory, at most 512"
                     ),

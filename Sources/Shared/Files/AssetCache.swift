@@ -2,7 +2,7 @@ package import Engine
 import Limits
 
 /// The path and the id of an uploaded file at a vendor.
-package struct KeptAsset: Sendable, Equatable {
+package struct UploadedAsset: Sendable, Equatable {
     /// The path of the file on the vendor's asset host.
     package let path: String
     /// The vendor's id of the file; empty if the vendor gave none.
@@ -33,7 +33,7 @@ package final class AssetCache: Sendable {
     }
 
     private struct Entry {
-        let asset: KeptAsset
+        let asset: UploadedAsset
         let endsAt: LoopTime
         var bytes: Int { asset.path.utf8.count + asset.id.utf8.count + 160 }
     }
@@ -45,41 +45,43 @@ package final class AssetCache: Sendable {
         mutating func remove(_ key: Key) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
     }
 
-    private let shelf = Lock(Shelf())
-    private let mostEntries: Int
-    private let mostBytes: Int
+    private let fileStore = Lock(Shelf())
+    private let maxEntries: Int
+    private let maxBytes: Int
     /// The lifetime of an entry, in nanoseconds. Vendors do not say how long they keep a file that is not used.
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
-    package init(mostEntries: Int = 8_192, mostBytes: Int = 4_194_304) {
-        self.mostEntries = mostEntries
-        self.mostBytes = mostBytes
+    package init(maxEntries: Int = 8_192, maxBytes: Int = 4_194_304) {
+        self.maxEntries = maxEntries
+        self.maxBytes = maxBytes
     }
 
-    package func asset(_ key: Key, at now: LoopTime) -> KeptAsset? {
-        shelf.withLock { shelf in
-            guard let entry = shelf.entries.use(key) else { return nil }
+    package func asset(_ key: Key, at now: LoopTime) -> UploadedAsset? {
+        fileStore.withLock { fileStore in
+            guard let entry = fileStore.entries.use(key) else { return nil }
             if entry.endsAt > now { return entry.asset }
-            shelf.remove(key)
+            fileStore.remove(key)
             return nil
         }
     }
 
-    package func add(_ asset: KeptAsset, _ key: Key, at now: LoopTime) {
+    package func add(_ asset: UploadedAsset, _ key: Key, at now: LoopTime) {
         let entry = Entry(asset: asset, endsAt: now + Self.lifeNanoseconds)
-        shelf.withLock { shelf in
-            shelf.remove(key)
-            shelf.entries.set(key, entry)
-            shelf.bytes += entry.bytes
-            while shelf.entries.count > mostEntries || shelf.bytes > mostBytes, let old = shelf.entries.leastRecent {
-                shelf.remove(old.key)
+        fileStore.withLock { fileStore in
+            fileStore.remove(key)
+            fileStore.entries.set(key, entry)
+            fileStore.bytes += entry.bytes
+            while fileStore.entries.count > maxEntries || fileStore.bytes > maxBytes,
+                let old = fileStore.entries.leastRecent
+            {
+                fileStore.remove(old.key)
             }
         }
     }
 
     /// Removes an entry because the vendor no longer has the file.
-    package func forget(_ key: Key) { shelf.withLock { $0.remove(key) } }
+    package func forget(_ key: Key) { fileStore.withLock { $0.remove(key) } }
 
     /// The number of entries, and their size in bytes.
-    package var size: (entries: Int, bytes: Int) { shelf.withLock { ($0.entries.count, $0.bytes) } }
+    package var size: (entries: Int, bytes: Int) { fileStore.withLock { ($0.entries.count, $0.bytes) } }
 }

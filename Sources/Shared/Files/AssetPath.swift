@@ -7,7 +7,7 @@ package enum AssetPath {
 
     /// Returns whether some step of the path leads upward (`..`), also if it is written with backslashes or with nested
     /// percent-encodings.
-    package static func climbs(_ path: String) -> Bool {
+    package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
             let steps = bytes.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }
@@ -20,7 +20,7 @@ package enum AssetPath {
 
     /// Returns whether the path refers to a file on the asset host: it is not a URL and cannot become one.
     static func isOnHost(_ path: String) -> Bool {
-        guard !path.isEmpty, !climbs(path) else { return false }
+        guard !path.isEmpty, !leadsUpward(path) else { return false }
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
             guard !bytes.contains(where: { $0 < 32 || $0 == 127 || $0 == UInt8(ascii: "\\") }) else { return false }
@@ -67,7 +67,7 @@ package enum AssetPath {
 extension StoredFile {
     /// Whether the vendor's path and id can only refer to a file at the vendor. Anybody who has the key of an owner can
     /// forge file ids, so check this before a decoded id is used.
-    var namesAnAsset: Bool {
+    var hasValidVendorNames: Bool {
         AssetPath.isOnHost(path)
             && vendorID.utf8.allSatisfy { byte in
                 byte > 32 && byte != 127 && byte != UInt8(ascii: "/") && byte != UInt8(ascii: ":")

@@ -24,7 +24,7 @@ package struct FileOwner: Sendable {
 
     /// Creates the id of a file; nil if the vendor's path or id is invalid or too long.
     package func id(of file: StoredFile) -> FileID? {
-        guard file.namesAnAsset, let coded = file.encoded() else { return nil }
+        guard file.hasValidVendorNames, let coded = file.encoded() else { return nil }
         let id = FileID([Self.version] + seal.seal(coded))
         return id.text.utf8.count <= Self.idLimitBytes ? id : nil
     }
@@ -33,7 +33,7 @@ package struct FileOwner: Sendable {
     /// something else than a file. The result does not say which.
     package func open(_ id: FileID) -> StoredFile? {
         guard id.sealed.first == Self.version, let coded = seal.open(Array(id.sealed.dropFirst())) else { return nil }
-        return StoredFile(coded).flatMap { $0.namesAnAsset ? $0 : nil }
+        return StoredFile(coded).flatMap { $0.hasValidVendorNames ? $0 : nil }
     }
 
     package func open(_ text: String) -> (id: FileID, file: StoredFile)? {

@@ -97,9 +97,10 @@ extension StoredFile {
         guard rest.popFirst() == Self.format, let purpose = rest.popFirst().flatMap(FilePurpose.init) else {
             return nil
         }
-        guard let bytes = rest.takeNumber(), let createdAt = rest.takeNumber(), let expiresAt = rest.takeNumber(),
-            let account = rest.takeNumber(), let provider = rest.takeText(), let vendorID = rest.takeText(),
-            let path = rest.takeText(), let name = rest.takeText(), rest.isEmpty
+        guard let bytes = rest.consumeNumber(), let createdAt = rest.consumeNumber(),
+            let expiresAt = rest.consumeNumber(),
+            let account = rest.consumeNumber(), let provider = rest.consumeText(), let vendorID = rest.consumeText(),
+            let path = rest.consumeText(), let name = rest.consumeText(), rest.isEmpty
         else { return nil }
         self.init(
             provider: provider,
@@ -116,16 +117,16 @@ extension StoredFile {
 }
 
 extension ArraySlice<UInt8> {
-    fileprivate mutating func takeNumber() -> UInt64? {
+    fileprivate mutating func consumeNumber() -> UInt64? {
         guard count >= 8 else { return nil }
         defer { self = dropFirst(8) }
         return prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    fileprivate mutating func takeText() -> String? { takeBytes().map { String(decoding: $0, as: UTF8.self) } }
+    fileprivate mutating func consumeText() -> String? { consumeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
     /// Reads a byte string after its length, which is two bytes, little-endian; nil if it is cut off.
-    mutating func takeBytes() -> ArraySlice<UInt8>? {
+    mutating func consumeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)
         defer { self = dropFirst(length) }

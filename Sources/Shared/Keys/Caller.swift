@@ -73,7 +73,7 @@ package final class Caller: Sendable {
 
     /// Returns this caller with the right to all models, if it may use this one at providers with credentials.
     /// Otherwise returns the caller unchanged.
-    package func mayingAll(ifMaying name: String) -> Caller {
+    package func allowingAllModels(ifAllowed name: String) -> Caller {
         guard models.match(name) else { return self }
         return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])
     }

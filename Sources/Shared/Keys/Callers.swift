@@ -6,9 +6,9 @@ import Limits
 /// `@unchecked`: used on one event loop only.
 package final class Callers: @unchecked Sendable {
     /// Whether some provider uses the callers' own keys.
-    package let arePassedThrough: Bool
+    package let hasPassthroughProviders: Bool
     /// Whether no provider has credentials.
-    package let areOnlyPassedThrough: Bool
+    package let hasOnlyPassthroughProviders: Bool
     private let known: [Digest: Caller]
     private let anonymous: Caller?
     private let anonymousModels: [ModelPattern]
@@ -23,11 +23,11 @@ package final class Callers: @unchecked Sendable {
     package init(
         known keys: [KeySettings],
         anonymousModels: [ModelPattern],
-        arePassedThrough: Bool,
-        areOnlyPassedThrough: Bool
+        hasPassthroughProviders: Bool,
+        hasOnlyPassthroughProviders: Bool
     ) {
-        self.arePassedThrough = arePassedThrough
-        self.areOnlyPassedThrough = areOnlyPassedThrough
+        self.hasPassthroughProviders = hasPassthroughProviders
+        self.hasOnlyPassthroughProviders = hasOnlyPassthroughProviders
         let tokens = keys.flatMap { key in
             let caller = Caller(known: key)
             return key.tokens.map { ($0.digest, caller) }
@@ -46,7 +46,7 @@ package final class Callers: @unchecked Sendable {
         }
         let digest = Digest(of: bearer)
         if let caller = known[digest] ?? passing.use(digest) { return (caller, nil) }
-        guard arePassedThrough else {
+        guard hasPassthroughProviders else {
             guard let anonymous else { throw .wrongKey(bearer.text) }
             return (anonymous, digest)
         }

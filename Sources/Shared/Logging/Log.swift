@@ -40,7 +40,7 @@ package final class Log: Sendable {
 
     package func write(_ line: consuming LogLine) {
         line.end()
-        sink.take(line.buffer.bytes)
+        sink.keep(line.buffer.bytes)
     }
 
     package func debug(_ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {

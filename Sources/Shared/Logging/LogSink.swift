@@ -49,7 +49,7 @@ final class LogSink: @unchecked Sendable {
     }
 
     /// Appends a line to the buffer, or drops it if the buffer is full. `rest` is the line without its time.
-    func take(_ rest: UnsafeRawBufferPointer) {
+    func keep(_ rest: UnsafeRawBufferPointer) {
         let isDue = state.withLock { state in
             let before = state.buffer.count
             guard state.buffer.count + rest.count + 64 <= capacityBytes else {

@@ -57,8 +57,8 @@ package struct Timestamp: Sendable {
 
     private mutating func put(_ number: Int, at index: Int, digits: Int) {
         var rest = number
-        for place in (index..<index + digits).reversed() {
-            text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        for position in (index..<index + digits).reversed() {
+            text[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         }
     }

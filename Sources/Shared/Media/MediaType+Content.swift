@@ -7,13 +7,13 @@ extension MediaType {
     /// Detects the type of content; nil if it is unknown or empty. `bytes` is the content, or at least its first
     /// `neededBytes`.
     package init?(content bytes: UnsafeRawBufferPointer) {
-        guard let type = Self.picture(bytes) ?? Self.sound(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
+        guard let type = Self.image(bytes) ?? Self.sound(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
             return nil
         }
         self = type
     }
 
-    private static func picture(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
+    private static func image(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         if bytes.has([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) { return .png }
         if bytes.has([0xff, 0xd8, 0xff]) { return .jpeg }
         if bytes.has("GIF87a") || bytes.has("GIF89a") { return .gif }
@@ -45,19 +45,19 @@ extension MediaType {
         return layerThreeFrame(bytes, length) == nil ? nil : .mp3
     }
 
-    /// Returns the length in bytes of the MP3 frame whose header is at `place`; nil if there is no valid header.
-    private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ place: Int) -> Int? {
-        guard bytes[place] == 0xff, bytes[place + 1] & 0xe6 == 0xe2 else { return nil }
-        let version = Int(bytes[place + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
-        let rate = Int(bytes[place + 2] >> 4)
-        let frequency = Int(bytes[place + 2] >> 2 & 3)
+    /// Returns the length in bytes of the MP3 frame whose header is at `position`; nil if there is no valid header.
+    private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int? {
+        guard bytes[position] == 0xff, bytes[position + 1] & 0xe6 == 0xe2 else { return nil }
+        let version = Int(bytes[position + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
+        let rate = Int(bytes[position + 2] >> 4)
+        let frequency = Int(bytes[position + 2] >> 2 & 3)
         guard version != 1, (1...14).contains(rate), frequency < 3 else { return nil }
         let kilobits =
             version == 3
             ? [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
             : [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
         let hertz = [44_100, 48_000, 32_000][frequency] / (version == 3 ? 1 : version == 2 ? 2 : 4)
-        let padding = Int(bytes[place + 2] >> 1 & 1)
+        let padding = Int(bytes[position + 2] >> 1 & 1)
         return (version == 3 ? 144_000 : 72_000) * kilobits[rate] / hertz + padding
     }
 
@@ -92,13 +92,14 @@ extension MediaType {
 }
 
 extension UnsafeRawBufferPointer {
-    func has(_ signature: [UInt8], at place: Int = 0) -> Bool {
-        count >= place + signature.count && self[place..<(place + signature.count)].elementsEqual(signature)
+    func has(_ signature: [UInt8], at position: Int = 0) -> Bool {
+        count >= position + signature.count && self[position..<(position + signature.count)].elementsEqual(signature)
     }
 
-    func has(_ signature: StaticString, at place: Int = 0) -> Bool {
+    func has(_ signature: StaticString, at position: Int = 0) -> Bool {
         let signature = UnsafeRawBufferPointer(start: signature.utf8Start, count: signature.utf8CodeUnitCount)
-        return count >= place + signature.count && self[place..<(place + signature.count)].elementsEqual(signature)
+        return count >= position + signature.count
+            && self[position..<(position + signature.count)].elementsEqual(signature)
     }
 }
 

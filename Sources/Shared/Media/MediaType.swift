@@ -23,14 +23,14 @@ package enum MediaType: String, CaseIterable, Sendable {
     case text = "text/plain"
 
     package enum Family: Sendable {
-        case picture
+        case image
         case sound
         case document
     }
 
     package var family: Family {
         switch self {
-        case .png, .jpeg, .webp, .gif, .svg: .picture
+        case .png, .jpeg, .webp, .gif, .svg: .image
         case .mp3, .wav, .flac, .ogg, .opus, .aac, .m4a, .mp4, .webm: .sound
         case .pdf, .docx, .zip, .doc, .json, .xml, .text: .document
         }

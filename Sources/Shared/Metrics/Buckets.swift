@@ -62,6 +62,6 @@ struct HistogramCells: Sendable {
     /// Adds the buckets and the sum of a label to `sums`.
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
-        for place in sums.indices { sums[place] &+= cells[first + place] }
+        for position in sums.indices { sums[position] &+= cells[first + position] }
     }
 }

@@ -67,7 +67,7 @@ package final class LoopMetrics: @unchecked Sendable {
     }
 
     /// A finished request.
-    package struct Ended {
+    package struct EndCounts {
         /// The number of the route in the labels.
         package let route: Int
         /// The model as the caller named it; nil if the request names none.
@@ -112,7 +112,7 @@ package final class LoopMetrics: @unchecked Sendable {
     func number(ofProvider name: String) -> Int { providers.number(name, in: labels.providers) }
     private func number(ofCaller name: String) -> Int { callerNames.number(name, in: labels.callers) }
 
-    package func count(_ ended: borrowing Ended) {
+    package func count(_ ended: borrowing EndCounts) {
         oneLoop.check()
         let model = number(ofModel: ended.model ?? MetricLabels.noModel)
         requests.add(1, at: series.number(Series(route: ended.route, model: model, status: ended.status)))
@@ -137,7 +137,7 @@ package final class LoopMetrics: @unchecked Sendable {
         callers.add(cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
-    private func count(_ ended: borrowing Ended, of caller: String) {
+    private func count(_ ended: borrowing EndCounts, of caller: String) {
         let first = number(ofCaller: caller) * CallerCount.allCases.count
         callers.add(1, at: first + CallerCount.requests.rawValue)
         callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)

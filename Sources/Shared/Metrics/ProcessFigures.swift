@@ -74,7 +74,7 @@ package struct ProcessFigures: MetricsSource {
         let count = read(file, &room, room.count)
         guard count > 0 else { return nil }
         var text = Substring(String(decoding: room[..<count], as: UTF8.self))
-        if let mark, let place = text.lastIndex(of: mark) { text = text[text.index(after: place)...] }
+        if let mark, let position = text.lastIndex(of: mark) { text = text[text.index(after: position)...] }
         return text.split { $0 == " " || $0 == "\n" }.map { Int($0) ?? 0 }
     }
 }

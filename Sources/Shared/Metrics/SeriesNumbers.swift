@@ -58,24 +58,24 @@ package final class SeriesNumbers: Sendable {
 
 /// The series that one loop used recently, which need no lock.
 struct RecentSeries {
-    private struct Kept {
+    private struct SeriesEntry {
         var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
         var number = 0
     }
 
     private let numbers: SeriesNumbers
-    private var recent = [Kept](repeating: Kept(), count: RecentSeries.count)
+    private var recent = [SeriesEntry](repeating: SeriesEntry(), count: RecentSeries.count)
     private static let count = 256
 
     init(_ numbers: SeriesNumbers) { self.numbers = numbers }
 
     mutating func number(_ series: Series) -> Int {
         let mix = UInt(series.route) &* 31 &+ UInt(series.model) &* 7 &+ UInt(series.status)
-        let place = Int(mix % UInt(Self.count))
-        let kept = recent[place]
+        let position = Int(mix % UInt(Self.count))
+        let kept = recent[position]
         if kept.series == series, kept.number > 0 { return kept.number }
         let number = numbers.number(series)
-        recent[place] = Kept(series: series, number: number)
+        recent[position] = SeriesEntry(series: series, number: number)
         return number
     }
 }

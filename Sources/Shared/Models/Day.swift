@@ -23,11 +23,11 @@ package struct Day: Sendable, Comparable {
 
     /// The largest distance of a day from 1970-01-01: eleven million years. A time of such a day in milliseconds does
     /// not overflow.
-    private static let mostDays = 1 << 32
+    private static let maxDays = 1 << 32
 
     /// - Parameter number: the number of days since 1970-01-01. A number that is out of range gives the first or the
     ///   last day.
-    package init(number: Int) { self.number = min(max(number, -Self.mostDays), Self.mostDays) }
+    package init(number: Int) { self.number = min(max(number, -Self.maxDays), Self.maxDays) }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
 

@@ -43,13 +43,13 @@ package struct Panel: Sendable, Equatable {
     /// The time limit for all members together; zero: there is none.
     package let deadline: Duration
     /// The number of responses that the summary model needs. With fewer it is not called.
-    package let leastAnswers: Int
+    package let minResponses: Int
     package let feedback: Feedback
 
     var casts: [Cast] { text == vision ? [text] : [text, vision] }
 
     /// The largest number of models that one request may call, including those of nested panels.
-    package static let mostCalls = 64
+    package static let maxCalls = 64
 }
 
 extension Panel {

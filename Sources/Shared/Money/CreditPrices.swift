@@ -41,12 +41,12 @@ package struct ChatCredits: Sendable, Equatable {
     }
 
     /// The number of images in a prompt, and their tokens.
-    package struct Pictures: Sendable {
+    package struct Images: Sendable {
         let count: Int
         /// The tokens of the images, which the tokens of the prompt include.
         let tokens: Int
 
-        package static let none = Pictures(count: 0, tokens: 0)
+        package static let none = Images(count: 0, tokens: 0)
 
         package init(count: Int, tokens: Int) {
             self.count = count
@@ -55,13 +55,13 @@ package struct ChatCredits: Sendable, Equatable {
     }
 
     /// Returns the credits of one call, rounded up.
-    package func credits(_ usage: Usage, _ pictures: Pictures) -> Int {
+    package func credits(_ usage: Usage, _ images: Images) -> Int {
         var prompt = usage.promptTokens
-        if pictureParts != nil { prompt = max(0, prompt - pictures.tokens) }
+        if pictureParts != nil { prompt = max(0, prompt - images.tokens) }
         return Self.rounded([
             prompt.multipliedReportingOverflow(by: promptParts),
             usage.completionTokens.multipliedReportingOverflow(by: completionParts),
-            pictures.count.multipliedReportingOverflow(by: pictureParts ?? 0),
+            images.count.multipliedReportingOverflow(by: pictureParts ?? 0),
         ])
     }
 

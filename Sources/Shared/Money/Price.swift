@@ -9,7 +9,7 @@ package struct Price: Sendable, Equatable {
     /// The price of prompt tokens that the vendor had cached, in the same unit as `promptParts`.
     package let cachedParts: Int
 
-    private static let mostDollars = 1_000
+    private static let maxDollars = 1_000
 
     /// - Parameter cachedParts: the price of cached prompt tokens; nil: that of other prompt tokens.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
@@ -39,7 +39,7 @@ package struct Price: Sendable, Equatable {
         let decimals = numbers.count == 2 ? numbers[1] : ""
         guard decimals.utf8.count <= 9 else { return nil }
         let padding = String(repeating: "0", count: 9 - decimals.utf8.count)
-        guard let parts = Int(numbers[0] + decimals + padding), parts <= mostDollars * Quota.usdParts else {
+        guard let parts = Int(numbers[0] + decimals + padding), parts <= maxDollars * Quota.usdParts else {
             return nil
         }
         return parts
@@ -63,10 +63,10 @@ package struct Price: Sendable, Equatable {
         var sum = 0
         for product in products {
             let (next, isTooLarge) = sum.addingReportingOverflow(product.partialValue)
-            if isTooLarge || product.overflow { return Cost(millionths: Cost.mostMillionths) }
+            if isTooLarge || product.overflow { return Cost(millionths: Cost.maxMillionths) }
             sum = next
         }
-        return Cost(millionths: min(sum, Cost.mostMillionths))
+        return Cost(millionths: min(sum, Cost.maxMillionths))
     }
 }
 
@@ -78,14 +78,14 @@ package struct Cost: Sendable, Equatable, Comparable {
     package static let nothing = Cost(millionths: 0)
 
     /// The largest amount: nine million dollars. A larger sum is cut to it.
-    static let mostMillionths = 9_000_000_000_000_000_000
+    static let maxMillionths = 9_000_000_000_000_000_000
 
     /// The amount as limits in `usd` count it: in 10^-9 dollars, rounded up.
     package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
 
     package static func + (one: Cost, other: Cost) -> Cost {
         let (sum, isTooLarge) = one.millionths.addingReportingOverflow(other.millionths)
-        return Cost(millionths: isTooLarge ? mostMillionths : min(sum, mostMillionths))
+        return Cost(millionths: isTooLarge ? maxMillionths : min(sum, maxMillionths))
     }
 
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }

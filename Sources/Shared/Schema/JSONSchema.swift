@@ -8,9 +8,9 @@ package struct JSONSchema: Sendable {
     /// The parts of the schema that are not checked: patterns beyond the supported subset.
     package let notes: [String]
 
-    package static let mostNodes = 20_000
+    package static let maxNodes = 20_000
     /// The largest depth of nested schemas.
-    package static let mostDepth = 100
+    package static let maxDepth = 100
 
     /// Parses a schema. Throws for references to other documents and for `$dynamicRef`.
     package init(_ value: JSONValue) throws(SchemaError) {
@@ -25,10 +25,10 @@ package struct JSONSchema: Sendable {
     /// - Parameters:
     ///   - bytes: the size of the document's text, which bounds the work.
     ///   - checksFormats: whether known `format`s are checked; if false, they only describe.
-    package func verdict(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaVerdict {
+    package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)
         let fits = check.fits(root, value, nil)
-        return SchemaVerdict(
+        return SchemaValidation(
             problems: fits && !check.isOut ? [] : check.problems,
             isUndecided: check.isOut,
             fits: fits && !check.isOut

@@ -19,26 +19,26 @@ indirect enum PatternTree {
 struct PatternReader {
     private(set) var sets: [ScalarSet] = []
     private let scalars: [UInt32]
-    private var place = 0
+    private var position = 0
     private var depth = 0
 
     init(_ text: UnsafeRawBufferPointer) {
         var scalars: [UInt32] = []
-        var place = 0
-        while let scalar = TextPattern.scalar(text, &place) { scalars.append(scalar) }
+        var position = 0
+        while let scalar = TextPattern.scalar(text, &position) { scalars.append(scalar) }
         self.scalars = scalars
     }
 
-    private var next: UInt32? { place < scalars.count ? scalars[place] : nil }
+    private var next: UInt32? { position < scalars.count ? scalars[position] : nil }
 
-    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+    private mutating func consume(_ character: Unicode.Scalar) -> Bool {
         guard next == character.value else { return false }
-        place += 1
+        position += 1
         return true
     }
 
     mutating func whole() -> PatternTree? {
-        guard let tree = alternatives(), place == scalars.count else { return nil }
+        guard let tree = alternatives(), position == scalars.count else { return nil }
         return tree
     }
 
@@ -50,7 +50,7 @@ struct PatternReader {
         repeat {
             guard let part = sequence() else { return nil }
             parts.append(part)
-        } while take("|")
+        } while consume("|")
         return parts.count == 1 ? parts[0] : .alternatives(parts)
     }
 
@@ -65,11 +65,11 @@ struct PatternReader {
 
     private mutating func repeated(_ atom: PatternTree) -> PatternTree? {
         let bounds: (Int, Int?)
-        if take("*") {
+        if consume("*") {
             bounds = (0, nil)
-        } else if take("+") {
+        } else if consume("+") {
             bounds = (1, nil)
-        } else if take("?") {
+        } else if consume("?") {
             bounds = (0, 1)
         } else if next == 0x7b {
             guard let counts = counts() else { return nil }
@@ -77,18 +77,18 @@ struct PatternReader {
         } else {
             return atom
         }
-        _ = take("?")
+        _ = consume("?")
         if next == 0x2a || next == 0x2b || next == 0x7b { return nil }
         return .repeated(atom, bounds.0, bounds.1)
     }
 
     /// Parses a repetition count: `{2}`, `{2,}` or `{2,4}`.
     private mutating func counts() -> (Int, Int?)? {
-        guard take("{"), let least = count() else { return nil }
-        if take("}") { return (least, least) }
-        guard take(",") else { return nil }
-        if take("}") { return (least, nil) }
-        guard let most = count(), take("}"), most >= least else { return nil }
+        guard consume("{"), let least = count() else { return nil }
+        if consume("}") { return (least, least) }
+        guard consume(",") else { return nil }
+        if consume("}") { return (least, nil) }
+        guard let most = count(), consume("}"), most >= least else { return nil }
         return (least, most)
     }
 
@@ -96,8 +96,8 @@ struct PatternReader {
         var count: Int?
         while let scalar = next, (48...57).contains(scalar) {
             count = (count ?? 0) * 10 + Int(scalar - 48)
-            guard count ?? 0 <= TextPattern.mostSteps else { return nil }
-            place += 1
+            guard count ?? 0 <= TextPattern.maxSteps else { return nil }
+            position += 1
         }
         return count
     }
@@ -108,27 +108,27 @@ struct PatternReader {
     }
 
     private mutating func atom() -> PatternTree? {
-        if take("^") { return .beginning }
-        if take("$") { return .end }
-        if take(".") { return set(.lineCharacters) }
-        if take("(") {
-            if take("?") {
-                if take("<") {
+        if consume("^") { return .beginning }
+        if consume("$") { return .end }
+        if consume(".") { return set(.lineCharacters) }
+        if consume("(") {
+            if consume("?") {
+                if consume("<") {
                     // The name of a group. `<=` and `<!` are look-behind, which is not supported.
                     guard let first = next, first != 0x3d, first != 0x21 else { return nil }
-                    while let scalar = next, scalar != 0x3e { place += scalar == 0x29 ? scalars.count : 1 }
-                    guard take(">") else { return nil }
-                } else if !take(":") {
+                    while let scalar = next, scalar != 0x3e { position += scalar == 0x29 ? scalars.count : 1 }
+                    guard consume(">") else { return nil }
+                } else if !consume(":") {
                     return nil
                 }
             }
-            guard let tree = alternatives(), take(")") else { return nil }
+            guard let tree = alternatives(), consume(")") else { return nil }
             return tree
         }
-        if take("[") { return bracket().map { set($0) } }
-        if take("\\") {
-            if take("b") { return .wordEdge(true) }
-            if take("B") { return .wordEdge(false) }
+        if consume("[") { return bracket().map { set($0) } }
+        if consume("\\") {
+            if consume("b") { return .wordEdge(true) }
+            if consume("B") { return .wordEdge(false) }
             switch escape() {
             case .scalar(let scalar): return .scalar(scalar)
             case .set(let set): return self.set(set)
@@ -136,7 +136,7 @@ struct PatternReader {
             }
         }
         guard let scalar = next, !Self.isSpecial(scalar) else { return nil }
-        place += 1
+        position += 1
         return .scalar(scalar)
     }
 
@@ -151,7 +151,7 @@ struct PatternReader {
 
     private mutating func escape() -> Escaped? {
         guard let scalar = next else { return nil }
-        place += 1
+        position += 1
         switch Unicode.Scalar(scalar) {
         case "d": return .set(.digits)
         case "D": return .set(ScalarSet.digits.negated)
@@ -167,7 +167,7 @@ struct PatternReader {
         case "0": return next.map { (48...57).contains($0) } == true ? nil : .scalar(0)
         case "c":
             guard let letter = next, letter < 128, isLetterOrDigit(UInt8(letter)), letter > 64 else { return nil }
-            place += 1
+            position += 1
             return .scalar(letter & 31)
         case "x": return hex(2).map { .scalar($0) }
         case "u": return unicode().map { .scalar($0) }
@@ -187,53 +187,53 @@ struct PatternReader {
                 return nil
             }
             number = number << 4 | UInt32(digit)
-            place += 1
+            position += 1
         }
         return number
     }
 
     private mutating func unicode() -> UInt32? {
-        if take("{") {
-            let start = place
-            while let scalar = next, scalar != 0x7d { place += place - start > 6 ? scalars.count : 1 }
-            let count = place - start
-            place = start
-            guard (1...6).contains(count), let number = hex(count), take("}") else { return nil }
+        if consume("{") {
+            let start = position
+            while let scalar = next, scalar != 0x7d { position += position - start > 6 ? scalars.count : 1 }
+            let count = position - start
+            position = start
+            guard (1...6).contains(count), let number = hex(count), consume("}") else { return nil }
             return number
         }
         guard let first = hex(4) else { return nil }
-        guard (0xd800...0xdbff).contains(first), take("\\"), take("u"), let second = hex(4),
+        guard (0xd800...0xdbff).contains(first), consume("\\"), consume("u"), let second = hex(4),
             (0xdc00...0xdfff).contains(second)
         else { return (0xd800...0xdfff).contains(first) ? nil : first }
         return 0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)
     }
 
     private mutating func category(isIn: Bool) -> ScalarSet? {
-        guard take("{") else { return nil }
+        guard consume("{") else { return nil }
         var name = ""
         while let scalar = next, scalar != 0x7d, name.utf8.count < 40 {
             if let scalar = Unicode.Scalar(scalar) { name.unicodeScalars.append(scalar) }
-            place += 1
+            position += 1
         }
-        guard take("}") else { return nil }
+        guard consume("}") else { return nil }
         for prefix in ["General_Category=", "gc="] where name.hasPrefix(prefix) { name.removeFirst(prefix.count) }
         return ScalarSet.category(name, isIn: isIn)
     }
 
     /// Parses the set between `[` and `]`.
     private mutating func bracket() -> ScalarSet? {
-        var set = ScalarSet([], isNegated: take("^"))
-        while !take("]") {
+        var set = ScalarSet([], isNegated: consume("^"))
+        while !consume("]") {
             guard let first = bracketAtom() else { return nil }
             guard case .scalar(let low) = first else {
                 if case .set(let other) = first { set.others.append(other) }
                 continue
             }
-            guard next == 0x2d, place + 1 < scalars.count, scalars[place + 1] != 0x5d else {
+            guard next == 0x2d, position + 1 < scalars.count, scalars[position + 1] != 0x5d else {
                 set.ranges.append(low...low)
                 continue
             }
-            place += 1
+            position += 1
             switch bracketAtom() {
             case .scalar(let high):
                 guard low <= high else { return nil }
@@ -249,8 +249,8 @@ struct PatternReader {
 
     private mutating func bracketAtom() -> Escaped? {
         guard let scalar = next else { return nil }
-        if take("\\") { return take("b") ? .scalar(8) : take("-") ? .scalar(0x2d) : escape() }
-        place += 1
+        if consume("\\") { return consume("b") ? .scalar(8) : consume("-") ? .scalar(0x2d) : escape() }
+        position += 1
         return .scalar(scalar)
     }
 }

@@ -111,11 +111,11 @@ extension SchemaCheck {
             index += 1
         }
         fits = fits && isUnique
-        if rules.contains != nil, contained < rules.leastContained ?? 1 {
-            refuse("must contain at least \(rules.leastContained ?? 1) items of the kind that `contains` describes")
+        if rules.contains != nil, contained < rules.minContained ?? 1 {
+            refuse("must contain at least \(rules.minContained ?? 1) items of the kind that `contains` describes")
             fits = false
         }
-        if rules.contains != nil, let most = rules.mostContained, contained > most {
+        if rules.contains != nil, let most = rules.maxContained, contained > most {
             refuse("must contain at most \(most) items of the kind that `contains` describes")
             fits = false
         }

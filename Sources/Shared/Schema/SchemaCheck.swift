@@ -13,10 +13,10 @@ struct SchemaCheck {
     /// Whether the limit of work or depth was reached, so that the result is undecided.
     private(set) var isOut = false
 
-    private static let mostDepth = 192
+    private static let maxDepth = 192
     /// The steps counted for applying a schema to a value; reading a byte counts as about one step.
     private static let stepsPerNode = 16
-    static let mostProblems = 8
+    static let maxProblems = 8
 
     init(_ schema: JSONSchema, steps: Int, checksFormats: Bool) {
         self.schema = schema
@@ -43,14 +43,14 @@ struct SchemaCheck {
     }
 
     mutating func refuse(_ reason: @autoclosure () -> String) {
-        guard silences == 0, problems.count < Self.mostProblems else { return }
+        guard silences == 0, problems.count < Self.maxProblems else { return }
         problems.append(SchemaProblem(path: path.text, reason: reason(), depth: path.count))
     }
 
     /// Returns whether a value matches the schema of this number. `marks` collects the members or elements that were
     /// evaluated; nil: nobody needs them.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
-        guard spend(Self.stepsPerNode), depth < Self.mostDepth else {
+        guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true
             return false
         }
@@ -123,7 +123,7 @@ struct SchemaCheck {
             return found > 0 && marks == nil
         }
         if fitting > 0 { return true }
-        tell(tried, "fits none of the \(schemas.count) alternatives")
+        report(tried, "fits none of the \(schemas.count) alternatives")
         return false
     }
 
@@ -137,7 +137,7 @@ struct SchemaCheck {
         if fitting > 1 {
             refuse("fits more than one of the \(schemas.count) alternatives, of which exactly one must fit")
         } else {
-            tell(tried, "fits none of the \(schemas.count) alternatives")
+            report(tried, "fits none of the \(schemas.count) alternatives")
         }
         return false
     }
@@ -161,7 +161,7 @@ struct SchemaCheck {
             if fits(schema, value, seen) {
                 fitting += 1
                 if let seen { marks?.add(seen) }
-            } else if silences == 0, tried.count < Self.mostProblems {
+            } else if silences == 0, tried.count < Self.maxProblems {
                 tried.append(problems)
             }
             if isEnough(fitting) { break }
@@ -172,11 +172,11 @@ struct SchemaCheck {
 
     /// Records why no alternative matches. The alternative that got deepest into the value is most likely the intended
     /// one.
-    private mutating func tell(_ tried: [[SchemaProblem]], _ reason: String) {
+    private mutating func report(_ tried: [[SchemaProblem]], _ reason: String) {
         guard silences == 0 else { return }
         let deepest = tried.max { ($0.first?.depth ?? 0) < ($1.first?.depth ?? 0) } ?? []
         if tried.count == 1 || (deepest.first?.depth ?? 0) > path.count {
-            problems += deepest.prefix(max(0, Self.mostProblems - problems.count))
+            problems += deepest.prefix(max(0, Self.maxProblems - problems.count))
             return
         }
         let reasons = tried.compactMap(\.first?.reason).prefix(4)

@@ -55,8 +55,8 @@ final class SchemaNode: @unchecked Sendable {
         var prefix: [Int] = []
         var items: Int?
         var contains: Int?
-        var leastContained: Int?
-        var mostContained: Int?
+        var minContained: Int?
+        var maxContained: Int?
         var least: Int?
         var most: Int?
         var isUnique = false

@@ -21,7 +21,7 @@ package struct SchemaError: Error, Equatable {
 }
 
 /// The result of validating a document.
-package struct SchemaVerdict: Equatable, Sendable {
+package struct SchemaValidation: Equatable, Sendable {
     /// The first problems that were found.
     package let problems: [SchemaProblem]
     /// Whether the validation stopped because it took too much work or went too deep. The document then counts as

@@ -31,17 +31,17 @@ struct SchemaReader {
     }
 
     private mutating func node(_ value: JSONValue, _ base: Base, _ depth: Int) throws(SchemaError) -> Int {
-        if let number = known[value.place] { return number }
-        guard nodes.count < JSONSchema.mostNodes else {
-            throw SchemaError("the schema has more than \(JSONSchema.mostNodes) parts")
+        if let number = known[value.position] { return number }
+        guard nodes.count < JSONSchema.maxNodes else {
+            throw SchemaError("the schema has more than \(JSONSchema.maxNodes) parts")
         }
-        guard depth < JSONSchema.mostDepth else {
-            throw SchemaError("the schema is nested deeper than \(JSONSchema.mostDepth) levels")
+        guard depth < JSONSchema.maxDepth else {
+            throw SchemaError("the schema is nested deeper than \(JSONSchema.maxDepth) levels")
         }
         let node = SchemaNode()
         let number = nodes.count
         nodes.append(node)
-        known[value.place] = number
+        known[value.position] = number
         if let flag = value.flag {
             node.always = flag
             return number
@@ -58,18 +58,18 @@ struct SchemaReader {
             switch member.name {
             case "$anchor", "$dynamicAnchor":
                 if let anchor = member.value.text { references.addAnchor(anchor, of: base, at: value) }
-            default: try take(member.name, member.value, node, base, depth + 1)
+            default: try readKeyword(member.name, member.value, node: node, base: base, depth: depth + 1)
             }
         }
         return number
     }
 
-    private mutating func take(
+    private mutating func readKeyword(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
-        _ node: SchemaNode,
-        _ base: Base,
-        _ depth: Int
+        node: SchemaNode,
+        base: Base,
+        depth: Int
     ) throws(SchemaError) {
         switch name {
         case "$ref":
@@ -90,13 +90,13 @@ struct SchemaReader {
         case "then": node.then = try self.node(value, base, depth)
         case "else": node.otherwise = try self.node(value, base, depth)
         default:
-            if try takeScalar(name, value, node) { return }
-            if try takeArray(name, value, node, base, depth) { return }
-            try takeObject(name, value, node, base, depth)
+            if try readScalar(name, value, node) { return }
+            if try readArray(name, value, node: node, base: base, depth: depth) { return }
+            try readObject(name, value, node: node, base: base, depth: depth)
         }
     }
 
-    private mutating func takeScalar(
+    private mutating func readScalar(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
         _ node: SchemaNode
@@ -128,20 +128,20 @@ struct SchemaReader {
         return true
     }
 
-    private mutating func takeArray(
+    private mutating func readArray(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
-        _ node: SchemaNode,
-        _ base: Base,
-        _ depth: Int
+        node: SchemaNode,
+        base: Base,
+        depth: Int
     ) throws(SchemaError) -> Bool {
         var rules = node.array ?? SchemaNode.ArrayRules()
         switch name {
         case "prefixItems": rules.prefix = try list(value, name, base, depth)
         case "items": rules.items = try self.node(value, base, depth)
         case "contains": rules.contains = try self.node(value, base, depth)
-        case "minContains": rules.leastContained = try count(value, name)
-        case "maxContains": rules.mostContained = try count(value, name)
+        case "minContains": rules.minContained = try count(value, name)
+        case "maxContains": rules.maxContained = try count(value, name)
         case "minItems": rules.least = try count(value, name)
         case "maxItems": rules.most = try count(value, name)
         case "uniqueItems": rules.isUnique = value.flag ?? false
@@ -152,12 +152,12 @@ struct SchemaReader {
         return true
     }
 
-    private mutating func takeObject(
+    private mutating func readObject(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
-        _ node: SchemaNode,
-        _ base: Base,
-        _ depth: Int
+        node: SchemaNode,
+        base: Base,
+        depth: Int
     ) throws(SchemaError) {
         var rules = node.object ?? SchemaNode.ObjectRules()
         switch name {

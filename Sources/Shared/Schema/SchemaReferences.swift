@@ -18,9 +18,9 @@ package struct SchemaReferences {
     }
 
     mutating func addAnchor(_ name: UnsafeRawBufferPointer, of base: SchemaReader.Base, at value: JSONValue) {
-        var known = anchors.removeValue(forKey: base.value.place) ?? (NameTable(), [])
+        var known = anchors.removeValue(forKey: base.value.position) ?? (NameTable(), [])
         if known.names.insert(name).isNew { known.values.append(value) }
-        anchors[base.value.place] = known
+        anchors[base.value.position] = known
     }
 
     mutating func target(
@@ -55,7 +55,7 @@ package struct SchemaReferences {
     private mutating func named(_ fragment: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
         if fragment.isEmpty { return root }
         if fragment[0] == UInt8(ascii: "/") { return at(fragment, root) }
-        guard let known = anchors[root.place], let number = known.names.number(of: fragment) else { return nil }
+        guard let known = anchors[root.position], let number = known.names.number(of: fragment) else { return nil }
         return known.values[number]
     }
 
@@ -84,7 +84,7 @@ package struct SchemaReferences {
     }
 
     private mutating func child(_ name: UnsafeRawBufferPointer, _ value: JSONValue) -> JSONValue? {
-        if members[value.place] == nil {
+        if members[value.position] == nil {
             var known: (names: NameTable, values: [JSONValue]) = (NameTable(), [])
             for member in value.members ?? [] where known.names.insert(member.name).isNew {
                 known.values.append(member.value)
@@ -95,9 +95,9 @@ package struct SchemaReferences {
                 }
                 known.values.append(element)
             }
-            members[value.place] = known
+            members[value.position] = known
         }
-        guard let known = members[value.place], let number = known.names.number(of: name) else { return nil }
+        guard let known = members[value.position], let number = known.names.number(of: name) else { return nil }
         return known.values[number]
     }
 

@@ -78,22 +78,23 @@ enum TextFormat: Sendable {
         guard text.count >= 9, text[2] == 58, text[5] == 58, let hour = number(text, 0..<2),
             let minute = number(text, 3..<5), let second = number(text, 6..<8), hour < 24, minute < 60, second <= 60
         else { return false }
-        var place = 8
-        if text[place] == 46 {
-            place += 1
-            let start = place
-            while place < text.count, (48...57).contains(text[place]) { place += 1 }
-            guard place > start else { return false }
+        var position = 8
+        if text[position] == 46 {
+            position += 1
+            let start = position
+            while position < text.count, (48...57).contains(text[position]) { position += 1 }
+            guard position > start else { return false }
         }
-        guard place < text.count else { return false }
+        guard position < text.count else { return false }
         var offset = 0
-        if text[place] == 43 || text[place] == 45 {
-            guard text.count == place + 6, text[place + 3] == 58, let hours = number(text, (place + 1)..<(place + 3)),
-                let minutes = number(text, (place + 4)..<(place + 6)), hours < 24, minutes < 60
+        if text[position] == 43 || text[position] == 45 {
+            guard text.count == position + 6, text[position + 3] == 58,
+                let hours = number(text, (position + 1)..<(position + 3)),
+                let minutes = number(text, (position + 4)..<(position + 6)), hours < 24, minutes < 60
             else { return false }
-            offset = (hours * 60 + minutes) * (text[place] == 43 ? -1 : 1)
+            offset = (hours * 60 + minutes) * (text[position] == 43 ? -1 : 1)
         } else {
-            guard text.count == place + 1, text[place] == 90 || text[place] == 122 else { return false }
+            guard text.count == position + 1, text[position] == 90 || text[position] == 122 else { return false }
         }
         // A leap second can only be the last second of a day in UTC.
         return second < 60 || (hour * 60 + minute + offset + 2_880) % 1_440 == 1_439
@@ -101,22 +102,24 @@ enum TextFormat: Sendable {
 
     private static func isDuration(_ text: UnsafeRawBufferPointer) -> Bool {
         guard text.count >= 3, text[0] == 80 else { return false }
-        var (units, isTime, place, last) = (Array("YMDW".utf8), false, 1, -1)
+        var (units, isTime, position, last) = (Array("YMDW".utf8), false, 1, -1)
         var seen: [UInt8] = []
-        while place < text.count {
-            if text[place] == 84, !isTime {
+        while position < text.count {
+            if text[position] == 84, !isTime {
                 (units, isTime, last) = (Array("HMS".utf8), true, -1)
-                place += 1
-                guard place < text.count else { return false }
+                position += 1
+                guard position < text.count else { return false }
             }
-            let start = place
-            while place < text.count, (48...57).contains(text[place]) { place += 1 }
-            guard place > start, place < text.count, let unit = units.firstIndex(of: text[place]) else { return false }
+            let start = position
+            while position < text.count, (48...57).contains(text[position]) { position += 1 }
+            guard position > start, position < text.count, let unit = units.firstIndex(of: text[position]) else {
+                return false
+            }
             // The units must be consecutive.
             guard last < 0 || unit == last + 1 else { return false }
             last = unit
-            seen.append(text[place])
-            place += 1
+            seen.append(text[position])
+            position += 1
         }
         return !seen.contains(87) || seen.count == 1
     }

@@ -22,7 +22,7 @@ struct TextPattern: Sendable {
     /// The work to match one character: a unit for each step, and one more for every four parts of a set.
     private(set) var width = 0
 
-    static let mostSteps = 1_000
+    static let maxSteps = 1_000
 
     /// Compiles a pattern; nil if it is beyond the supported subset or too large.
     init?(_ text: UnsafeRawBufferPointer) {
@@ -37,7 +37,7 @@ struct TextPattern: Sendable {
     }
 
     private mutating func write(_ tree: PatternTree, _ sets: [ScalarSet]) -> Bool {
-        guard steps.count < Self.mostSteps else { return false }
+        guard steps.count < Self.maxSteps else { return false }
         switch tree {
         case .empty: break
         case .scalar(let scalar): steps.append(.scalar(scalar))
@@ -104,10 +104,10 @@ extension TextPattern {
     func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         var now = Threads(count: steps.count)
         var next = Threads(count: steps.count)
-        var place = 0
+        var position = 0
         var last: UInt32?
         while true {
-            var end = place
+            var end = position
             let scalar = Self.scalar(text, &end)
             if add(0, &now, last, scalar) { return true }
             guard let scalar else { return false }
@@ -126,7 +126,7 @@ extension TextPattern {
             }
             swap(&now, &next)
             last = scalar
-            place = end
+            position = end
         }
     }
 
@@ -173,18 +173,18 @@ extension TextPattern {
 
     private static func isWord(_ scalar: UInt32?) -> Bool { scalar.map { ScalarSet.word.contains($0) } ?? false }
 
-    /// Returns the character at `place` and moves `place` after it; nil at the end of the text.
-    static func scalar(_ text: UnsafeRawBufferPointer, _ place: inout Int) -> UInt32? {
-        guard place < text.count else { return nil }
-        let first = text[place]
+    /// Returns the character at `position` and moves `position` after it; nil at the end of the text.
+    static func scalar(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> UInt32? {
+        guard position < text.count else { return nil }
+        let first = text[position]
         let more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
-        guard place + more < text.count else {
-            place = text.count
+        guard position + more < text.count else {
+            position = text.count
             return 0xfffd
         }
         var scalar = UInt32(more == 0 ? first : first & (0x3f >> UInt8(more)))
-        for index in 0..<more { scalar = scalar << 6 | UInt32(text[place + 1 + index] & 0x3f) }
-        place += 1 + more
+        for index in 0..<more { scalar = scalar << 6 | UInt32(text[position + 1 + index] & 0x3f) }
+        position += 1 + more
         return scalar
     }
 }

@@ -29,17 +29,17 @@ struct DotEnvParser {
         skipBlanks()
         guard !isAtLineEnd, current != UInt8(ascii: "#") else { return }
         skipExport()
-        guard let name = takeName() else { return note(nil, "this line is not NAME=value") }
+        guard let name = consumeName() else { return report(nil, "this line is not NAME=value") }
         skipBlanks()
         // The line is not quoted, since it may be the second line of a secret.
-        guard current == UInt8(ascii: "=") else { return note(nil, "this line is not NAME=value") }
+        guard current == UInt8(ascii: "=") else { return report(nil, "this line is not NAME=value") }
         index += 1
         let isAfterBlank = isBlank(current)
         skipBlanks()
         let start = line
-        guard let value = takeValue(named: name, isAfterBlank: isAfterBlank) else { return }
+        guard let value = consumeValue(named: name, isAfterBlank: isAfterBlank) else { return }
         guard value.allSatisfy({ $0 != 0 }), let text = String(validating: value, as: UTF8.self) else {
-            return note(name, "the value is not UTF-8 text")
+            return report(name, "the value is not UTF-8 text")
         }
         if let first = linesByName.updateValue(start, forKey: name) {
             return mistakes.append(Mistake(line: start, name: name, text: "already set in line \(first)"))
@@ -47,16 +47,16 @@ struct DotEnvParser {
         entries.append(SettingsSource.Entry(name, text, line: start))
     }
 
-    private mutating func takeValue(named name: String, isAfterBlank: Bool) -> [UInt8]? {
+    private mutating func consumeValue(named name: String, isAfterBlank: Bool) -> [UInt8]? {
         switch current {
-        case UInt8(ascii: "'"): takeRaw(named: name)
-        case UInt8(ascii: "\""): takeEscaped(named: name)
-        default: takeBare(isAfterBlank: isAfterBlank)
+        case UInt8(ascii: "'"): consumeRaw(named: name)
+        case UInt8(ascii: "\""): consumeEscaped(named: name)
+        default: consumeBare(isAfterBlank: isAfterBlank)
         }
     }
 
     /// Reads an unquoted value up to the line's end or a comment, without trailing blanks.
-    private mutating func takeBare(isAfterBlank: Bool) -> [UInt8] {
+    private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank
         while let byte = current, !isAtLineEnd, !(byte == UInt8(ascii: "#") && isBlankBefore) {
@@ -68,7 +68,7 @@ struct DotEnvParser {
         return value
     }
 
-    private mutating func takeRaw(named name: String) -> [UInt8]? {
+    private mutating func consumeRaw(named name: String) -> [UInt8]? {
         index += 1
         var value: [UInt8] = []
         while let byte = current, !isAtLineEnd {
@@ -76,11 +76,11 @@ struct DotEnvParser {
             if byte == UInt8(ascii: "'") { return endsCleanly(name) ? value : nil }
             value.append(byte)
         }
-        note(name, "the closing ' is missing")
+        report(name, "the closing ' is missing")
         return nil
     }
 
-    private mutating func takeEscaped(named name: String) -> [UInt8]? {
+    private mutating func consumeEscaped(named name: String) -> [UInt8]? {
         let start = line
         index += 1
         var value: [UInt8] = []
@@ -91,7 +91,7 @@ struct DotEnvParser {
                 return endsCleanly(name) ? value : nil
             case UInt8(ascii: "\\"):
                 index += 1
-                guard let escaped = takeEscape(named: name) else { return nil }
+                guard let escaped = consumeEscape(named: name) else { return nil }
                 value.append(escaped)
             case UInt8(ascii: "\r") where isAtLineEnd: index += 1
             default:
@@ -104,7 +104,7 @@ struct DotEnvParser {
         return nil
     }
 
-    private mutating func takeEscape(named name: String) -> UInt8? {
+    private mutating func consumeEscape(named name: String) -> UInt8? {
         guard let byte = current else { return UInt8(ascii: "\\") }
         switch byte {
         case UInt8(ascii: "n"):
@@ -114,7 +114,7 @@ struct DotEnvParser {
             index += 1
             return byte
         default:
-            note(name, "\\ in double quotes is allowed only before n, \" or \\; write \\\\ for a backslash")
+            report(name, "\\ in double quotes is allowed only before n, \" or \\; write \\\\ for a backslash")
             skipRestOfQuoted()
             return nil
         }
@@ -133,11 +133,11 @@ struct DotEnvParser {
         let isAfterBlank = isBlank(current)
         skipBlanks()
         if isAtLineEnd || (current == UInt8(ascii: "#") && isAfterBlank) { return true }
-        note(name, "there is text after the closing quote")
+        report(name, "there is text after the closing quote")
         return false
     }
 
-    private mutating func takeName() -> String? {
+    private mutating func consumeName() -> String? {
         let start = index
         while let byte = current, isNameByte(byte), index > start || !(48...57).contains(byte) { index += 1 }
         // A dash in the NAME of a caller, provider or panel is accepted here, so that the problem can name the
@@ -168,7 +168,7 @@ struct DotEnvParser {
         line += 1
     }
 
-    private mutating func note(_ name: String?, _ text: String) {
+    private mutating func report(_ name: String?, _ text: String) {
         mistakes.append(Mistake(line: line, name: name, text: text))
     }
 

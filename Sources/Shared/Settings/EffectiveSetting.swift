@@ -3,7 +3,7 @@ package struct EffectiveSetting: Sendable, Equatable {
     package let name: String
     package let shown: String
     /// The source of the value: `default`, `environment`, or a file and line.
-    package let place: String
+    package let location: String
 
     /// The value as a line of `.env` contains it, with quotes if they are needed.
     package var dotenvValue: String {

@@ -1,12 +1,12 @@
 /// Checks of passwords against length limits and a list of common passwords.
 enum Password {
-    static let leastCharacters = 8
-    static let mostCharacters = 512
+    static let minCharacters = 8
+    static let maxCharacters = 512
 
     /// Returns whether a password is long enough and not a common one. Case is ignored for common passwords.
     static func isGood(_ text: String) -> Bool {
         let scalars = text.unicodeScalars
-        guard (leastCharacters...mostCharacters).contains(scalars.count) else { return false }
+        guard (minCharacters...maxCharacters).contains(scalars.count) else { return false }
         guard !scalars.contains(where: { $0.value < 32 || $0.value == 127 }) else { return false }
         return Set(scalars).count > 2 && !common.contains(text.lowercased())
     }

@@ -90,9 +90,9 @@ extension SettingType {
     }
 
     private func isDocument(_ text: String) -> Bool {
-        let place = text.prefix { $0 != "?" }
+        let position = text.prefix { $0 != "?" }
         return text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }
-            && WebAddress(String(place), schemes: ["http", "https"], mayHoldCredentials: true) != nil
+            && WebAddress(String(position), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
     /// Returns whether the text is a database URL with at most one `@`, before the path. A password with another `@` or
@@ -101,9 +101,9 @@ extension SettingType {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, ["postgres", "postgresql"].contains(parts[0]) else { return false }
-        let place = parts[1].prefix { $0 != "?" }
-        return place.count { $0 == "@" } == place.prefix { $0 != "/" }.count { $0 == "@" }
-            && place.count { $0 == "@" } <= 1
+        let position = parts[1].prefix { $0 != "?" }
+        return position.count { $0 == "@" } == position.prefix { $0 != "/" }.count { $0 == "@" }
+            && position.count { $0 == "@" } <= 1
     }
 
     /// Parses limits by model, such as `gpt-4o*=10/minute;100/day, o3-mini=5/minute`.
@@ -273,10 +273,10 @@ private func byModel<Value>(
     for item in items(of: text) ?? [] {
         // The last colon may belong to the suffix of the other model's name.
         let head = sign == ":" && item.hasSuffix(ModelName.online) ? item.dropLast(ModelName.online.count) : item[...]
-        guard let place = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
-            let value = read(String(item[item.index(after: place)...].trimmed))
+        guard let position = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
+            let value = read(String(item[item.index(after: position)...].trimmed))
         else { return nil }
-        let name = String(item[..<place].trimmed)
+        let name = String(item[..<position].trimmed)
         guard !name.isEmpty, isVisible(name), values.updateValue(value, forKey: name) == nil else { return nil }
     }
     return values.isEmpty ? nil : values

@@ -139,7 +139,7 @@ extension SettingType {
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
         case .phrase: "1 to \(Self.tokenLimit) bytes of text"
         case .password:
-            "a password of \(Password.leastCharacters) to \(Password.mostCharacters) characters that is not a common one"
+            "a password of \(Password.minCharacters) to \(Password.maxCharacters) characters that is not a common one"
         case .timeZone: "UTC or a time zone of this machine such as Europe/Berlin"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
@@ -189,7 +189,7 @@ extension SettingType {
         case .listener: "127.0.0.1:5002"
         case .tokens: "comma or line list"
         case .origins: "* or comma list"
-        case .password: "at least \(Password.leastCharacters) characters"
+        case .password: "at least \(Password.minCharacters) characters"
         case .timeZone: "UTC, Europe/Berlin"
         case .patterns: "comma list; prefix*; all"
         case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .phrase, .host:

@@ -4,14 +4,14 @@ import Limits
 /// Reads the values of one table of settings from its sources, and collects all problems with them.
 struct SettingsReader {
     /// One variable that is set.
-    struct Given {
+    struct GivenValue {
         let row: SettingRow
         let text: String
-        let place: String
+        let location: String
         let value: SettingValue
     }
 
-    private(set) var given: [SettingKey: Given] = [:]
+    private(set) var given: [SettingKey: GivenValue] = [:]
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
@@ -29,54 +29,54 @@ struct SettingsReader {
         self.table = table
         self.readFile = readFile
         problems = sources.flatMap(\.problems)
-        for source in sources { take(source) }
-        judgeNames(of: sources)
+        for source in sources { read(source) }
+        checkNames(of: sources)
         findStrayFields()
     }
 
-    private var placesByName: [String: String] = [:]
+    private var locationsByName: [String: String] = [:]
 
-    private mutating func take(_ source: SettingsSource) {
+    private mutating func read(_ source: SettingsSource) {
         for entry in source.entries where !entry.value.isEmpty {
             guard let match = table.match(entry.name) else { continue }
-            let place = source.place(of: entry)
+            let location = source.location(of: entry)
             let name = match.key.name
-            if let other = placesByName[match.isFile ? name : name + "_FILE"], match.row.mayComeFromFile {
+            if let other = locationsByName[match.isFile ? name : name + "_FILE"], match.row.mayComeFromFile {
                 let text = "\(match.isFile ? name : name + "_FILE") is also set (\(other)); remove one of them"
-                problems.append(SettingsProblem(place: place, name: entry.name, text: text))
+                problems.append(SettingsProblem(location: location, name: entry.name, text: text))
                 continue
             }
-            guard placesByName[entry.name] == nil else { continue }  // an earlier source has set it
-            placesByName[entry.name] = place
-            take(entry, as: match, place)
+            guard locationsByName[entry.name] == nil else { continue }  // an earlier source has set it
+            locationsByName[entry.name] = location
+            read(entry, as: match, at: location)
         }
     }
 
-    private mutating func take(_ entry: SettingsSource.Entry, as match: SettingsTable.Match, _ place: String) {
+    private mutating func read(_ entry: SettingsSource.Entry, as match: SettingsTable.Match, at location: String) {
         let row = match.row
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
                 let advice = "set the path of a PEM file, which contains -----BEGIN CERTIFICATE-----"
-                return note(place, entry.name, "\"\(text)\" contains no certificate; \(advice)")
+                return report(at: location, entry.name, "\"\(text)\" contains no certificate; \(advice)")
             }
             guard !text.isEmpty else {
-                return note(
-                    place,
+                return report(
+                    at: location,
                     entry.name,
                     "the file \"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
                 )
             }
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
                 let reason = row.type.reason(text).map { ": \($0)" } ?? ""
-                return note(place, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
+                return report(at: location, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
             }
-            given[match.key] = Given(row: row, text: text, place: place, value: value)
+            given[match.key] = GivenValue(row: row, text: text, location: location, value: value)
         } catch {
             // A secret that was given in place of a file name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             let file = isPath ? "\"\(entry.value)\"" : "the file"
-            note(place, entry.name, "\(file) cannot be read: \(error.text)\(error.advice)")
+            report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(error.advice)")
         }
     }
 
@@ -96,7 +96,7 @@ struct SettingsReader {
 
     /// Reports unknown names: always for a document, but in the process environment only if they look like settings of
     /// the relay.
-    private mutating func judgeNames(of sources: [SettingsSource]) {
+    private mutating func checkNames(of sources: [SettingsSource]) {
         let isStrict = boolean("STRICT_CONFIG")
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
@@ -108,7 +108,7 @@ struct SettingsReader {
                     ForeignVariables.advice(for: entry.name)
                     ?? table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""
                 let problem = SettingsProblem(
-                    place: source.place(of: entry),
+                    location: source.location(of: entry),
                     name: entry.name,
                     text: "unknown variable\(hint)"
                 )
@@ -145,8 +145,8 @@ struct SettingsReader {
                     family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name).name }
                 }
                 let hint = nearest(to: key.name, among: meant).map { "; did you mean \($0)?" }
-                note(
-                    variable.place,
+                report(
+                    at: variable.location,
                     key.name,
                     "\(declaring) is not set\(hint ?? advice(onDeclaring: declaring, family))"
                 )
@@ -161,20 +161,20 @@ struct SettingsReader {
         return "; set it to one of \(words.joined(separator: ", "))"
     }
 
-    mutating func note(_ place: String, _ name: String, _ text: String) {
-        problems.append(SettingsProblem(place: place, name: name, text: text))
+    mutating func report(at location: String, _ name: String, _ text: String) {
+        problems.append(SettingsProblem(location: location, name: name, text: text))
     }
 
     mutating func warn(_ key: SettingKey, _ text: String) {
-        warnings.append(SettingsProblem(place: place(key), name: key.name, text: text))
+        warnings.append(SettingsProblem(location: location(key), name: key.name, text: text))
     }
 
     /// Returns the source of a value.
-    func place(_ key: SettingKey) -> String { given[key]?.place ?? "default" }
+    func location(_ key: SettingKey) -> String { given[key]?.location ?? "default" }
 
     /// Reports a problem at the source of the value.
-    mutating func note(_ key: SettingKey, _ text: String) {
-        note(given[key]?.place ?? "environment", key.name, text)
+    mutating func report(_ key: SettingKey, _ text: String) {
+        report(at: given[key]?.location ?? "environment", key.name, text)
     }
 }
 

@@ -44,18 +44,18 @@ package struct SettingsSource: Sendable {
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
-            let problem = SettingsProblem(place: name, name: nil, text: text)
+            let problem = SettingsProblem(location: name, name: nil, text: text)
             return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
         }
         var parser = DotEnvParser(bytes)
         parser.parse()
         let problems = parser.mistakes.map { mistake in
-            SettingsProblem(place: "\(name):\(mistake.line)", name: mistake.name, text: mistake.text)
+            SettingsProblem(location: "\(name):\(mistake.line)", name: mistake.name, text: mistake.text)
         }
         return SettingsSource(name: name, isEnvironment: false, entries: parser.entries, problems: problems)
     }
 
-    func place(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
+    func location(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
 }
 
 extension SettingsSource {
@@ -70,7 +70,7 @@ extension SettingsSource {
         } catch {
             if named == nil && error.isAbsence { return [environment] }
             let problem = SettingsProblem(
-                place: named == nil ? path : "environment",
+                location: named == nil ? path : "environment",
                 name: named == nil ? nil : "ENV_FILE",
                 text: "\(path): \(error.text)\(error.advice)"
             )

@@ -13,9 +13,9 @@ struct WebAddress {
         scheme = text[..<colon].lowercased()
         let rest = text[colon...]
         guard schemes.contains(scheme), rest.hasPrefix("://") else { return nil }
-        let place = rest.dropFirst(3)
-        let slash = place.firstIndex(of: "/") ?? place.endIndex
-        var host = place[..<slash]
+        let position = rest.dropFirst(3)
+        let slash = position.firstIndex(of: "/") ?? position.endIndex
+        var host = position[..<slash]
         if let at = host.lastIndex(of: "@") {
             guard mayHoldCredentials else { return nil }
             credentials = String(host[..<at])
@@ -25,7 +25,7 @@ struct WebAddress {
         }
         guard WebAddress.isAuthority(host) else { return nil }
         authority = String(host)
-        var path = place[slash...]
+        var path = position[slash...]
         while path.last == "/" { path = path.dropLast() }
         self.path = String(path)
     }

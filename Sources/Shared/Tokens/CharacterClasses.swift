@@ -20,7 +20,7 @@ package struct CharacterClasses: @unchecked Sendable {
     package static let indexCount = 0x11_0000 / blockSize
     static let indexBytes = 2 * indexCount
     /// The largest number of blocks. An index has two bytes and could hold more, but no table needs more.
-    static let mostBlocks = 4_096
+    static let maxBlocks = 4_096
 
     private let index: UnsafePointer<UInt16>
     private let blocks: UnsafePointer<UInt8>

@@ -39,23 +39,23 @@ struct MergeRoom: ~Copyable {
         precondition(count <= capacity, "more bytes than room")
         bytes = count
         heapCount = 0
-        for place in 0..<count {
-            let part = Part(next: UInt32(place + 1), before: UInt32(max(0, place - 1)), rank: TokenTable.noRank)
-            (list + place).initialize(to: part)
+        for position in 0..<count {
+            let part = Part(next: UInt32(position + 1), before: UInt32(max(0, position - 1)), rank: TokenTable.noRank)
+            (list + position).initialize(to: part)
         }
     }
 
     @inline(__always)
-    func next(_ place: Int) -> Int { Int(list[place].next) }
+    func next(_ position: Int) -> Int { Int(list[position].next) }
 
     @inline(__always)
-    func before(_ place: Int) -> Int { Int(list[place].before) }
+    func before(_ position: Int) -> Int { Int(list[position].before) }
 
     @inline(__always)
-    mutating func add(_ rank: UInt32, _ place: Int) {
-        list[place].rank = rank
+    mutating func add(_ rank: UInt32, _ position: Int) {
+        list[position].rank = rank
         guard rank != TokenTable.noRank else { return }
-        let entry = UInt64(rank) << 32 | UInt64(truncatingIfNeeded: place)
+        let entry = UInt64(rank) << 32 | UInt64(truncatingIfNeeded: position)
         var index = heapCount
         heapCount += 1
         while index > 0 {
@@ -74,8 +74,8 @@ struct MergeRoom: ~Copyable {
         while heapCount > 0 {
             let least = heap[0]
             removeLeast()
-            let place = Int(truncatingIfNeeded: least & 0xffff_ffff)
-            if list[place].rank == UInt32(truncatingIfNeeded: least >> 32) { return place }
+            let position = Int(truncatingIfNeeded: least & 0xffff_ffff)
+            if list[position].rank == UInt32(truncatingIfNeeded: least >> 32) { return position }
         }
         return nil
     }
@@ -99,22 +99,22 @@ struct MergeRoom: ~Copyable {
 
     /// Joins a part with the next one. Returns the end of the joined part.
     @inline(__always)
-    mutating func join(_ place: Int) -> Int {
-        let gone = Int(list[place].next)
+    mutating func join(_ position: Int) -> Int {
+        let gone = Int(list[position].next)
         let end = list[gone].next
         list[gone].rank = TokenTable.noRank
-        list[place].rank = TokenTable.noRank
-        list[place].next = end
-        if Int(end) < bytes { list[Int(end)].before = UInt32(truncatingIfNeeded: place) }
+        list[position].rank = TokenTable.noRank
+        list[position].next = end
+        if Int(end) < bytes { list[Int(end)].before = UInt32(truncatingIfNeeded: position) }
         return Int(end)
     }
 
     mutating func finish() {
-        var place = 0
+        var position = 0
         parts = 0
-        while place < bytes {
-            place = Int(list[place].next)
-            endList[parts] = UInt32(place)
+        while position < bytes {
+            position = Int(list[position].next)
+            endList[parts] = UInt32(position)
             parts += 1
         }
     }

@@ -23,7 +23,7 @@ struct PieceMerge {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
                 guard let keys = keys.baseAddress, let nexts = links.baseAddress else { return count }
-                return short(text, count, keys, nexts, nexts + Self.shortBytes)
+                return short(text, count, keys: keys, nexts: nexts, befores: nexts + Self.shortBytes)
             }
         }
     }
@@ -32,15 +32,15 @@ struct PieceMerge {
     private func short(
         _ text: UnsafePointer<UInt8>,
         _ count: Int,
-        _ keys: UnsafeMutablePointer<UInt32>,
-        _ nexts: UnsafeMutablePointer<UInt8>,
-        _ befores: UnsafeMutablePointer<UInt8>
+        keys: UnsafeMutablePointer<UInt32>,
+        nexts: UnsafeMutablePointer<UInt8>,
+        befores: UnsafeMutablePointer<UInt8>
     ) -> Int {
-        for place in 0..<(count - 1) {
-            let rank = table.rank(text[place], text[place + 1])
-            keys[place] = Self.key(rank, place)
-            nexts[place] = UInt8(place + 1)
-            befores[place] = UInt8(truncatingIfNeeded: place &- 1)
+        for position in 0..<(count - 1) {
+            let rank = table.rank(text[position], text[position + 1])
+            keys[position] = Self.key(rank, position)
+            nexts[position] = UInt8(position + 1)
+            befores[position] = UInt8(truncatingIfNeeded: position &- 1)
         }
         keys[count - 1] = TokenTable.noRank
         nexts[count - 1] = UInt8(count)
@@ -48,30 +48,30 @@ struct PieceMerge {
         var parts = count
         while true {
             var least = TokenTable.noRank
-            for place in 0..<count { least = min(least, keys[place]) }
+            for position in 0..<count { least = min(least, keys[position]) }
             if least == TokenTable.noRank { return parts }
             parts -= 1
-            let place = Int(least & 127)
-            let gone = Int(nexts[place])
+            let position = Int(least & 127)
+            let gone = Int(nexts[position])
             let next = Int(nexts[gone])
             keys[gone] = TokenTable.noRank
-            nexts[place] = UInt8(next)
+            nexts[position] = UInt8(next)
             if next < count {
-                befores[next] = UInt8(place)
-                keys[place] = Self.key(table.rank(text + place, Int(nexts[next]) - place), place)
+                befores[next] = UInt8(position)
+                keys[position] = Self.key(table.rank(text + position, Int(nexts[next]) - position), position)
             } else {
-                keys[place] = TokenTable.noRank
+                keys[position] = TokenTable.noRank
             }
-            if place > 0 {
-                let before = Int(befores[place])
+            if position > 0 {
+                let before = Int(befores[position])
                 keys[before] = Self.key(table.rank(text + before, next - before), before)
             }
         }
     }
 
     @inline(__always)
-    private static func key(_ rank: UInt32, _ place: Int) -> UInt32 {
-        rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: place)
+    private static func key(_ rank: UInt32, _ position: Int) -> UInt32 {
+        rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: position)
     }
 
     /// Returns the number of tokens of a long text, counted in windows. The parts of a window are final up to a border
@@ -90,13 +90,13 @@ struct PieceMerge {
             while border > 1, room.bytes - room.end(border - 1) < table.longest { border -= 1 }
             var isFound = false
             for _ in 0..<8 where border > 0 && !isFound {
-                let place = room.end(border - 1)
-                merge(text + from + place, min(size, count - from - place), &following)
+                let position = room.end(border - 1)
+                merge(text + from + position, min(size, count - from - position), &following)
                 let start = border > 1 ? room.end(border - 2) : 0
-                isFound = staysApart(text + from + start, place - start, following.end(0))
+                isFound = staysApart(text + from + start, position - start, following.end(0))
                 if isFound {
                     total += border
-                    from += place
+                    from += position
                 } else {
                     border -= 1
                 }
@@ -123,12 +123,12 @@ struct PieceMerge {
     /// Merges `count` bytes with a heap of ranks and positions. Outdated entries are skipped.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
-        for place in 0..<(count - 1) { room.add(table.rank(text[place], text[place + 1]), place) }
-        while let place = room.takeLeast() {
-            let next = room.join(place)
-            if next < count { room.add(table.rank(text + place, room.next(next) - place), place) }
-            if place > 0 {
-                let before = room.before(place)
+        for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }
+        while let position = room.takeLeast() {
+            let next = room.join(position)
+            if next < count { room.add(table.rank(text + position, room.next(next) - position), position) }
+            if position > 0 {
+                let before = room.before(position)
                 room.add(table.rank(text + before, next - before), before)
             }
         }

@@ -20,16 +20,16 @@ struct PieceScanner {
 
     /// Returns the classes of the character at a position, and its length in bytes.
     @inline(__always)
-    private func character(_ place: Int) -> (classes: UInt8, bytes: Int) {
-        let byte = text[place]
+    private func character(_ position: Int) -> (classes: UInt8, bytes: Int) {
+        let byte = text[position]
         if byte < 0x80 { return (classes.ofASCII(byte), 1) }
-        return wide(place, byte)
+        return wide(position, byte)
     }
 
-    private func wide(_ place: Int, _ lead: UInt8) -> (classes: UInt8, bytes: Int) {
-        let left = end - place
+    private func wide(_ position: Int, _ lead: UInt8) -> (classes: UInt8, bytes: Int) {
+        let left = end - position
         func tail(_ offset: Int) -> UInt32? {
-            let byte = text[place + offset]
+            let byte = text[position + offset]
             return byte & 0xc0 == 0x80 ? UInt32(byte & 0x3f) : nil
         }
         switch lead {
@@ -53,14 +53,14 @@ struct PieceScanner {
 
     /// Returns the end of the characters from a position on that have one of the wanted classes.
     @inline(__always)
-    private func run(_ place: Int, of wanted: UInt8) -> Int {
-        var place = place
-        while place < end {
-            let next = character(place)
+    private func run(_ position: Int, of wanted: UInt8) -> Int {
+        var position = position
+        while position < end {
+            let next = character(position)
             if next.classes & wanted == 0 { break }
-            place += next.bytes
+            position += next.bytes
         }
-        return place
+        return position
     }
 
     /// Returns the end of the piece that begins at `start`, which must be before the end of the text.
@@ -78,23 +78,23 @@ struct PieceScanner {
         let first = character(start)
         if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
         let from = first.classes & Self.notBefore == 0 ? start + first.bytes : start
-        var place = from
+        var position = from
         // U* matches as much as possible and backtracks until an L follows, which is then the last character that it
         // matched.
         var lastLower = 0
-        while place < end {
-            let next = character(place)
+        while position < end {
+            let next = character(position)
             if next.classes & CharacterClasses.upper == 0 {
                 if next.classes & CharacterClasses.lower == 0 { break }
-                return contractionEnd(run(place + next.bytes, of: CharacterClasses.lower))
+                return contractionEnd(run(position + next.bytes, of: CharacterClasses.lower))
             }
-            place += next.bytes
-            if next.classes & CharacterClasses.lower != 0 { lastLower = place }
+            position += next.bytes
+            if next.classes & CharacterClasses.lower != 0 { lastLower = position }
         }
         if lastLower > 0 { return contractionEnd(lastLower) }
         // A mark may be P, but counts as L if no other L follows.
         if from > start, first.classes & CharacterClasses.lower != 0 { return contractionEnd(from) }
-        if place > from { return contractionEnd(place) }
+        if position > from { return contractionEnd(position) }
         if let symbols = symbolsEnd(start, first.classes, andSlashes: true) { return symbols }
         let spaces = spacesEnd(start)
         if spaces.lastNewline > 0 { return spaces.lastNewline }
@@ -118,36 +118,36 @@ struct PieceScanner {
 
     /// Returns the end of `\p{N}{1,3}`.
     private func numberEnd(_ start: Int) -> Int {
-        var place = start
-        for _ in 0..<3 where place < end {
-            let next = character(place)
+        var position = start
+        for _ in 0..<3 where position < end {
+            let next = character(position)
             if next.classes & CharacterClasses.number == 0 { break }
-            place += next.bytes
+            position += next.bytes
         }
-        return place
+        return position
     }
 
     /// Returns the end of ` ?[^\s\p{L}\p{N}]+[\r\n/]*`, with or without the slash; nil if it does not match.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
-        var place = start
+        var position = start
         if text[start] == UInt8(ascii: " ") {
-            place += 1
+            position += 1
         } else if first & Self.named != 0 {
             return nil
         }
-        let from = place
-        while place < end {
-            let next = character(place)
+        let from = position
+        while position < end {
+            let next = character(position)
             if next.classes & Self.named != 0 { break }
-            place += next.bytes
+            position += next.bytes
         }
-        guard place > from else { return nil }
-        while place < end {
-            let byte = text[place]
+        guard position > from else { return nil }
+        while position < end {
+            let byte = text[position]
             guard byte == 10 || byte == 13 || (slashes && byte == UInt8(ascii: "/")) else { break }
-            place += 1
+            position += 1
         }
-        return place
+        return position
     }
 
     /// Returns the end of the spaces from `start` on, of which there is at least one, the position of the last one, and
@@ -169,22 +169,22 @@ struct PieceScanner {
     /// Returns the end of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at a position; the position itself if there is no match. A
     /// long s (ſ) also counts as s.
     @inline(__always)
-    private func contractionEnd(_ place: Int) -> Int {
-        guard place < end, text[place] == UInt8(ascii: "'"), place + 1 < end else { return place }
-        return contraction(place)
+    private func contractionEnd(_ position: Int) -> Int {
+        guard position < end, text[position] == UInt8(ascii: "'"), position + 1 < end else { return position }
+        return contraction(position)
     }
 
-    private func contraction(_ place: Int) -> Int {
+    private func contraction(_ position: Int) -> Int {
         func lowered(_ index: Int) -> UInt8 { index < end ? text[index] | 0x20 : 0 }
-        let second = lowered(place + 2)
-        switch lowered(place + 1) {
-        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return place + 2
-        case UInt8(ascii: "r"), UInt8(ascii: "v"): return second == UInt8(ascii: "e") ? place + 3 : place
-        case UInt8(ascii: "l"): return second == UInt8(ascii: "l") ? place + 3 : place
+        let second = lowered(position + 2)
+        switch lowered(position + 1) {
+        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return position + 2
+        case UInt8(ascii: "r"), UInt8(ascii: "v"): return second == UInt8(ascii: "e") ? position + 3 : position
+        case UInt8(ascii: "l"): return second == UInt8(ascii: "l") ? position + 3 : position
         default: break
         }
-        let isLongS = place + 2 < end && text[place + 1] == 0xc5 && text[place + 2] == 0xbf
-        return isLongS ? place + 3 : place
+        let isLongS = position + 2 < end && text[position + 1] == 0xc5 && text[position + 2] == 0xbf
+        return isLongS ? position + 3 : position
     }
 
     /// Returns the last position where the text may be cut without changing its pieces, whatever text follows; 0 if
@@ -208,9 +208,9 @@ struct PieceScanner {
     }
 
     /// Returns the start of the character before a position.
-    private func characterBefore(_ place: Int) -> Int {
-        var before = max(0, place - 1)
-        let least = max(0, place - 4)
+    private func characterBefore(_ position: Int) -> Int {
+        var before = max(0, position - 1)
+        let least = max(0, position - 4)
         while before > least, text[before] & 0xc0 == 0x80 { before -= 1 }
         return before
     }

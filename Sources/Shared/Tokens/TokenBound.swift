@@ -12,9 +12,9 @@ package struct TokenBound: ~Copyable {
     /// The number of bytes of `held` that were already passed on.
     private var passed = 0
 
-    private static let mostHeldBytes = 8_192
+    private static let maxHeldBytes = 8_192
     /// The largest number of bytes in which no position for a cut is found.
-    private static let mostUncutBytes = 512
+    private static let maxUncutBytes = 512
 
     package init(_ limit: Int, _ counter: TokenCounter) {
         self.limit = limit
@@ -29,18 +29,18 @@ package struct TokenBound: ~Copyable {
 
     /// Adds a piece, which must consist of whole characters, and passes on what fits. Returns false if the limit is
     /// reached.
-    package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
-        guard let vocabulary = counter.vocabulary else { return takeByEstimate(piece, pass) }
+    package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
+        guard let vocabulary = counter.vocabulary else { return consumeByEstimate(piece, pass) }
         held.append(piece)
         // A text never has more tokens than bytes.
         if held.count + Vocabulary.longestUnit <= limit - counted {
             pass(held.bytes[part: passed..<held.count])
             passed = held.count
-            if held.count > Self.mostHeldBytes { settle(vocabulary.lastCut(held.bytes), vocabulary) }
+            if held.count > Self.maxHeldBytes { settle(vocabulary.lastCut(held.bytes), vocabulary) }
             return true
         }
         var cut = vocabulary.lastCut(held.bytes)
-        if cut == 0, held.count > Self.mostUncutBytes { cut = vocabulary.lastCharacter(held.bytes) }
+        if cut == 0, held.count > Self.maxUncutBytes { cut = vocabulary.lastCharacter(held.bytes) }
         return letThrough(cut, vocabulary, pass)
     }
 
@@ -71,7 +71,7 @@ package struct TokenBound: ~Copyable {
         passed -= cut
     }
 
-    private mutating func takeByEstimate(
+    private mutating func consumeByEstimate(
         _ piece: UnsafeRawBufferPointer,
         _ pass: (UnsafeRawBufferPointer) -> Void
     ) -> Bool {

@@ -38,24 +38,24 @@ package struct TokenFileHeader: Sendable {
     /// Reads a header; nil if it is incomplete, invalid, or does not fit the size of the file.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
-        func number(_ place: Int) -> Int {
-            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+        func number(_ position: Int) -> Int {
+            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
         }
         guard number(8) == Self.version, number(12) == 2, number(16) == bytes.count, number(20) == 0 else { return nil }
         fileSize = number(16)
         digest = Digest(bytes: bytes[part: 24..<56])
         classIndex = number(56)
         classBlocks = number(60)
-        for place in [64, 96] {
+        for position in [64, 96] {
             var one = Vocabulary()
-            one.slots = number(place)
-            one.slotBits = number(place + 4)
-            one.starts = number(place + 8)
-            one.tokens = number(place + 12)
-            one.bytes = number(place + 16)
-            one.byteCount = number(place + 20)
-            one.pairs = number(place + 24)
-            one.longest = number(place + 28)
+            one.slots = number(position)
+            one.slotBits = number(position + 4)
+            one.starts = number(position + 8)
+            one.tokens = number(position + 12)
+            one.bytes = number(position + 16)
+            one.byteCount = number(position + 20)
+            one.pairs = number(position + 24)
+            one.longest = number(position + 28)
             vocabularies.append(one)
         }
         guard isPlausible else { return nil }
@@ -63,11 +63,11 @@ package struct TokenFileHeader: Sendable {
 
     /// Whether all parts lie within the file.
     private var isPlausible: Bool {
-        func holds(_ place: Int, _ bytes: Int) -> Bool {
-            place >= Self.byteCount && place % 8 == 0 && place + bytes <= fileSize
+        func holds(_ position: Int, _ bytes: Int) -> Bool {
+            position >= Self.byteCount && position % 8 == 0 && position + bytes <= fileSize
         }
         return holds(classIndex, CharacterClasses.indexBytes + classBlocks * CharacterClasses.blockSize)
-            && (1...CharacterClasses.mostBlocks).contains(classBlocks)
+            && (1...CharacterClasses.maxBlocks).contains(classBlocks)
             && vocabularies.allSatisfy { one in
                 (1...24).contains(one.slotBits) && holds(one.slots, 4 << one.slotBits)
                     && (256..<(1 << TokenTable.rankBits)).contains(one.tokens) && holds(one.starts, 4 * one.tokens + 4)

@@ -54,16 +54,16 @@ package struct TokenTable: @unchecked Sendable {
         if count > longest { return Self.noRank }
         let hash = Self.hash(text, count)
         let tag = Self.tag(hash)
-        var place = Int(truncatingIfNeeded: hash) & slotMask
+        var position = Int(truncatingIfNeeded: hash) & slotMask
         // A valid table has an empty slot, but a damaged file must not cause an endless loop.
         for _ in 0...slotMask {
-            let slot = slots[place]
+            let slot = slots[position]
             if slot == Self.noRank { return Self.noRank }
             if slot & ~Self.rankMask == tag {
                 let rank = slot & Self.rankMask
                 if isToken(rank, text, count) { return rank }
             }
-            place = (place + 1) & slotMask
+            position = (position + 1) & slotMask
         }
         return Self.noRank
     }
@@ -85,17 +85,17 @@ package struct TokenTable: @unchecked Sendable {
             { return false }
             return true
         }
-        var place = 0
-        while place < count - 8 {
-            if word(one, place) != word(other, place) { return false }
-            place += 8
+        var position = 0
+        while position < count - 8 {
+            if word(one, position) != word(other, position) { return false }
+            position += 8
         }
         return word(one, count - 8) == word(other, count - 8)
     }
 
     @inline(__always)
-    private static func word(_ text: UnsafeRawPointer, _ place: Int) -> UInt64 {
-        text.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+    private static func word(_ text: UnsafeRawPointer, _ position: Int) -> UInt64 {
+        text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
     /// Returns the upper bits of a hash, shifted to where a slot has them.
@@ -107,10 +107,10 @@ package struct TokenTable: @unchecked Sendable {
     package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
         if count >= 8 {
-            var place = 0
-            while place < count - 8 {
-                hash = mixed(hash ^ word(text, place))
-                place += 8
+            var position = 0
+            while position < count - 8 {
+                hash = mixed(hash ^ word(text, position))
+                position += 8
             }
             return mixed(hash ^ word(text, count - 8))
         }

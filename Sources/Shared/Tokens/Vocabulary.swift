@@ -24,11 +24,11 @@ package final class Vocabulary: Sendable {
         let merge = PieceMerge(table: table)
         let pattern: PieceScanner.Pattern = name == .o200k ? .o200k : .cl100k
         var total = 0
-        var place = 0
-        while place < text.count {
-            let end = scanner.pieceEnd(place, pattern)
-            total += merge.count(bytes + place, end - place)
-            place = end
+        var position = 0
+        while position < text.count {
+            let end = scanner.pieceEnd(position, pattern)
+            total += merge.count(bytes + position, end - position)
+            position = end
         }
         return total
     }
@@ -42,24 +42,24 @@ package final class Vocabulary: Sendable {
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         let scanner = PieceScanner(classes, bytes, text.count)
         let merge = PieceMerge(table: table)
-        var (place, tokens, pieceEnd) = (0, 0, 0)
-        while place < text.count {
-            if place == pieceEnd { pieceEnd = scanner.pieceEnd(place, name == .o200k ? .o200k : .cl100k) }
-            var end = min(pieceEnd, place + Self.longestUnit)
-            while end < pieceEnd, end > place + 1, text[end] & 0xc0 == 0x80 { end -= 1 }
-            var more = merge.count(bytes + place, end - place)
+        var (position, tokens, pieceEnd) = (0, 0, 0)
+        while position < text.count {
+            if position == pieceEnd { pieceEnd = scanner.pieceEnd(position, name == .o200k ? .o200k : .cl100k) }
+            var end = min(pieceEnd, position + Self.longestUnit)
+            while end < pieceEnd, end > position + 1, text[end] & 0xc0 == 0x80 { end -= 1 }
+            var more = merge.count(bytes + position, end - position)
             guard tokens + more > limit else {
-                (place, tokens) = (end, tokens + more)
+                (position, tokens) = (end, tokens + more)
                 continue
             }
-            while end > place, tokens + more > limit {
+            while end > position, tokens + more > limit {
                 end -= 1
-                while end > place, text[end] & 0xc0 == 0x80 { end -= 1 }
-                more = end > place ? merge.count(bytes + place, end - place) : 0
+                while end > position, text[end] & 0xc0 == 0x80 { end -= 1 }
+                more = end > position ? merge.count(bytes + position, end - position) : 0
             }
             return (end, tokens + more)
         }
-        return (place, tokens)
+        return (position, tokens)
     }
 
     /// Returns the bytes of tokens; nil if one of them is not a token of ordinary text.
@@ -87,8 +87,8 @@ package final class Vocabulary: Sendable {
 
     /// Returns the position of the last character, or of the last byte if the text does not end with a character.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
-        var place = text.count - 1
-        while place > 0, place > text.count - 4, text[place] & 0xc0 == 0x80 { place -= 1 }
-        return max(0, place)
+        var position = text.count - 1
+        while position > 0, position > text.count - 4, text[position] & 0xc0 == 0x80 { position -= 1 }
+        return max(0, position)
     }
 }

@@ -15,9 +15,9 @@ package struct RecordStore: Sendable {
     private init(
         _ name: String,
         _ store: any UsageStore,
-        _ source: any RecordSource,
-        _ zone: @escaping @Sendable () -> DayZone,
-        _ log: Log,
+        source: any RecordSource,
+        zone: @escaping @Sendable () -> DayZone,
+        log: Log,
         delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
     ) {
         let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log)
@@ -33,14 +33,28 @@ package struct RecordStore: Sendable {
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }
         let zone = settings.zone
-        switch settings.place {
+        switch settings.location {
         case .folder(let folder):
-            let store = SQLiteStore(folder: folder, days: settings.days, mostBytes: settings.mostBytes, zone: zone, log)
+            let store = SQLiteStore(folder: folder, days: settings.days, maxBytes: settings.maxBytes, zone: zone, log)
             try store.check()
-            return RecordStore("sqlite", store, SQLiteRecords(folder: folder), { zone }, log, delete: store.delete)
+            return RecordStore(
+                "sqlite",
+                store,
+                source: SQLiteRecords(folder: folder),
+                zone: { zone },
+                log: log,
+                delete: store.delete
+            )
         case .server(let url):
             let store = try PostgresStore(url: url, days: settings.days, zone: zone, log)
-            return RecordStore("postgres", store, try PostgresRecords(url: url), { zone }, log, delete: store.delete)
+            return RecordStore(
+                "postgres",
+                store,
+                source: try PostgresRecords(url: url),
+                zone: { zone },
+                log: log,
+                delete: store.delete
+            )
         }
     }
 
@@ -55,7 +69,9 @@ package struct RecordStore: Sendable {
         _ log: Log
     ) -> RecordStore {
         let records = MemoryRecords(bound: bound, zone, budget, bodies)
-        var store = RecordStore("memory", records, records, { records.zone }, log) { records.delete($0) }
+        var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log) {
+            records.delete($0)
+        }
         store.memory = records
         return store
     }

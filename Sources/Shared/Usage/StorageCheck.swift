@@ -30,9 +30,9 @@ package enum StorageCheck {
     /// - Parameter folder: the folder that the relay creates at startup; nil if there is none.
     private static func problem(ofFile path: String, besides folder: String?) -> String? {
         guard let mode = mode(path) else {
-            let place = parent(of: path)
-            if place == folder { return nil }
-            return obstacle(toMakingIn: place).map { "\(path) cannot be made: \($0)" }
+            let location = parent(of: path)
+            if location == folder { return nil }
+            return obstacle(toMakingIn: location).map { "\(path) cannot be made: \($0)" }
         }
         guard mode & S_IFMT != S_IFDIR else { return "\(path) is a folder; name a file" }
         return access(path, W_OK) == 0 ? nil : "\(path) is not writable (\(systemError)); chown \(geteuid()) it"
@@ -59,6 +59,6 @@ package enum StorageCheck {
 
 extension EffectiveSetting {
     fileprivate func problem(_ text: String) -> SettingsProblem {
-        SettingsProblem(place: place, name: name, text: text)
+        SettingsProblem(location: location, name: name, text: text)
     }
 }

@@ -17,13 +17,13 @@ package final class UsageQueue: Sendable {
         /// Other work for the thread.
         var tasks: [@Sendable () -> Void] = []
 
-        var isIdle: Bool { waiting.isEmpty && !isTold }
+        var isIdle: Bool { waiting.isEmpty && !isReported }
         /// Whether the thread has something else to do than to write records.
-        var isTold: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
+        var isReported: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 
     /// The largest number of waiting records. While a store is unavailable, no record is lost up to this number.
-    package static let mostRecords = 20_000
+    package static let maxRecords = 20_000
     private static let retryNanoseconds: UInt64 = 1_000_000_000
 
     /// The name of the store for metrics and the log.
@@ -47,15 +47,15 @@ package final class UsageQueue: Sendable {
 
     package var waitingRecords: Int { state.withLock { $0.count + $0.taken } }
 
-    package func take(_ record: UsageRecord, _ calls: [UsageRecord]) {
+    package func append(_ record: UsageRecord, _ calls: [UsageRecord]) {
         let more = record.count + calls.count
         let isTurn = state.withLock { state in
             let (before, count) = (state.count, state.count + more)
-            guard count + state.taken <= Self.mostRecords else { return nil as Bool? }
+            guard count + state.taken <= Self.maxRecords else { return nil as Bool? }
             state.waiting.append(record)
             if !calls.isEmpty { state.waiting.append(contentsOf: calls) }
             state.count = count
-            return before == 0 || before <= Self.mostRecords / 2 && count > Self.mostRecords / 2
+            return before == 0 || before <= Self.maxRecords / 2 && count > Self.maxRecords / 2
         }
         guard let isTurn else {
             dropped.add(more, ordering: .relaxed)
@@ -65,21 +65,21 @@ package final class UsageQueue: Sendable {
     }
 
     /// Makes the store reopen its file or connection.
-    package func reopen() { tell { $0.isReopening = true } }
+    package func reopen() { update { $0.isReopening = true } }
 
     /// Replaces the store for later records. The waiting records go to it only if the current store fails.
-    package func use(_ store: any UsageStore) { tell { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
+    package func use(_ store: any UsageStore) { update { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
     /// Runs `work` on the thread before its next batch. After `stop` it does nothing.
-    func perform(_ work: @escaping @Sendable () -> Void) { tell { $0.tasks.append(work) } }
+    func perform(_ work: @escaping @Sendable () -> Void) { update { $0.tasks.append(work) } }
 
     /// Waits until all records are written or cannot be written, and stops the thread.
     package func stop() {
-        tell { $0.isEnding = true }
+        update { $0.isEnding = true }
         worker.join()
     }
 
-    private func tell(_ change: (inout State) -> Void) {
+    private func update(_ change: (inout State) -> Void) {
         state.withLock { change(&$0) }
         signal.wake()
     }
@@ -96,8 +96,8 @@ package final class UsageQueue: Sendable {
                 if LoopTime.current() >= upkeep { upkeep = Self.upkeep(of: store) } else { signal.wait(until: upkeep) }
             }
             pause(isFailing: isFailing)
-            let told = state.withLock { state in
-                let told = (next: state.next?.store, isReopening: state.isReopening, tasks: state.tasks)
+            let reported = state.withLock { state in
+                let reported = (next: state.next?.store, isReopening: state.isReopening, tasks: state.tasks)
                 if batch.isEmpty {
                     let later = state.next.map { Array(state.waiting[$0.from...]) } ?? []
                     swap(&state.waiting, &batch)
@@ -107,11 +107,11 @@ package final class UsageQueue: Sendable {
                     (state.taken, state.count) = (state.count - count, count)
                 }
                 (state.next, state.isReopening, state.tasks) = (nil, false, [])
-                return told
+                return reported
             }
-            for task in told.tasks { task() }
-            if told.isReopening { store.reopen() }
-            if isFailing, let next = told.next { store = next }
+            for task in reported.tasks { task() }
+            if reported.isReopening { store.reopen() }
+            if isFailing, let next = reported.next { store = next }
             do throws(UsageFailure) {
                 try write(&batch, to: store)
                 if isFailing { log.warning("usage records are written again") { $0.add("to", name) } }
@@ -122,12 +122,12 @@ package final class UsageQueue: Sendable {
                     log.warning("usage records cannot be written") { line in
                         line.add("to", name)
                         line.add("cause", error.cause)
-                        line.add("room_for", Self.mostRecords)
+                        line.add("room_for", Self.maxRecords)
                     }
                 }
                 isFailing = true
             }
-            if let next = told.next { store = next }
+            if let next = reported.next { store = next }
             if !isFailing, LoopTime.current() >= upkeep { upkeep = Self.upkeep(of: store) }
             // The end may have been requested while the store was slow.
             if state.withLock({ $0.isEnding && (isFailing || $0.waiting.isEmpty) }) { break }
@@ -155,7 +155,7 @@ package final class UsageQueue: Sendable {
         let end = LoopTime.current() + pause
         while LoopTime.current() < end {
             let isUrgent = state.withLock { state in
-                state.isTold || !isFailing && state.count > Self.mostRecords / 2
+                state.isReported || !isFailing && state.count > Self.maxRecords / 2
             }
             if isUrgent { return }
             signal.wait(until: end)

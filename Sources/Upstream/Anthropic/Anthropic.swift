@@ -9,7 +9,7 @@ package import Shared
 package final class Anthropic: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
-    private let place: AnthropicPlace
+    private let location: AnthropicPlace
     private let models: Endpoint
 
     private static let version = "2023-06-01"
@@ -17,16 +17,16 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     private static let plainVersion = "2026-10-21"
 
     /// Creates the vendor; nil if the URL of the site is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
+    package init?(_ site: VendorSite, _ transport: any Transport, _ quirks: QuirkMemory, _ tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
         else { return nil }
-        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
+        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.messages = messages
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
-        place = AnthropicPlace(
-            takesSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
+        location = AnthropicPlace(
+            supportsSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
             isVertex: false,
             faults: Fault.anthropic
         )
@@ -76,7 +76,7 @@ extension Anthropic: ChatVendor {
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        wire.chatOfClaude(AnthropicForm(messages, place, call, model), call, model, vendorCall)
+        wire.chatOfClaude(AnthropicForm(messages, location, call, model), call, model, vendorCall)
     }
 }
 

@@ -9,17 +9,17 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
     private let model: String
-    private let place: AnthropicPlace
+    private let location: AnthropicPlace
     private let isLegacy: Bool
-    private let mostCalls: Int
+    private let maxCalls: Int
     private let wantsStream: Bool
     private(set) var refusal: APIError?
     private(set) var maxTokens: Int?
     private(set) var gathersStream = false
-    private var names = SentNames()
+    private var names = VendorNameMap()
     private(set) var mayGoOn = false
     /// The paused parts of the response so far.
-    private var parts: [PausedAnswer] = []
+    private var parts: [PausedResponse] = []
 
     /// The largest request that is kept in memory until the response ends, in bytes; needed to continue a paused
     /// response.
@@ -30,36 +30,36 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     ///   - route: the way to a vendor with several locations; nil if `messages` is the only address.
     init(
         _ messages: Endpoint?,
-        _ place: AnthropicPlace,
+        _ location: AnthropicPlace,
         _ call: borrowing ChatCall,
         _ model: Model,
         by route: (any WireRoute)? = nil
     ) {
         self.messages = messages
-        self.place = place
+        self.location = location
         self.route = route
         self.model = model.id
         wantsStream = call.isStreamed
         isLegacy = call.needs.contains(.functions)
-        mostCalls = call.mostCalls
+        maxCalls = call.maxCalls
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
-        let written = AnthropicRequest(call, model, place, with: mends).written()
+        let written = AnthropicRequest(call, model, location, with: quirks).written()
         names = written.names
         maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
         mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
-        return MendedMessageRequest.written(written.body, with: mends)
+        return MessageRequestRewriter.written(written.body, with: quirks)
     }
 
-    func goingOn(_ request: Body, after pause: PausedAnswer) -> Body {
+    func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
         parts.append(pause)
-        return MendedMessageRequest.written(request, goingOnAfter: pause.content)
+        return MessageRequestRewriter.written(request, goingOnAfter: pause.content)
     }
 
-    var keptMends: Mends { Mends(rawValue: .max).subtracting(.ofConversation) }
+    var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max).subtracting(.ofConversation) }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
         guard let messages else { preconditionFailure("a call that was refused") }
@@ -68,24 +68,28 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
-        reader.mostCalls = mostCalls
+        reader.maxCalls = maxCalls
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader {
-        FaultReader(parser, place.faults, tellsFields: false, obeysRetry: true)
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, location.faults, namesFields: false, obeysRetry: true)
     }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
-        if place.refusesFormats(head, refusal, of: request, faults), !known.contains(.noSchemas) { return .noSchemas }
-        return faults.messageMend(head, refusal, of: request, known: known)
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
+        if location.refusesFormats(head, refusal, of: request, faults), !known.contains(.noSchemas) {
+            return .noSchemas
+        }
+        return faults.messageQuirk(head, refusal, of: request, known: known)
     }
 
-    func mended(_ request: Body, with mend: Mends) -> Body { MendedMessageRequest.written(request, with: mend) }
+    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
+        MessageRequestRewriter.written(request, with: quirk)
+    }
 }

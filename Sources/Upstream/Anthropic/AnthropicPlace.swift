@@ -5,11 +5,11 @@ import Shared
 /// The parts of a call that differ between the services that serve Claude: Anthropic's API and Vertex AI.
 struct AnthropicPlace: Sendable {
     /// Whether the version of the API supports temperature and other sampling fields.
-    let takesSampling: Bool
+    let supportsSampling: Bool
     /// Whether Claude is served by Vertex AI. The URL then contains the model, the body contains the API version, and
     /// some failures have Google's form.
     let isVertex: Bool
-    let faults: FaultTable
+    let faults: VendorErrorTable
 
     /// Appends the first members of the request, each followed by a comma.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
@@ -24,7 +24,7 @@ struct AnthropicPlace: Sendable {
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        _ faults: FaultReader
+        _ faults: ErrorResponseReader
     ) -> Bool {
         guard isVertex, head.status == 400 || head.status == 403,
             faults.fault(head, refusal).words.say("allowedpartnermodelfeatures")

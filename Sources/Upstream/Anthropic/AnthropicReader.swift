@@ -23,34 +23,34 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private let parser: JSONParser
     private let ids: RandomBytes
-    private let names: SentNames
+    private let names: VendorNameMap
     /// The most tool calls that are emitted; further calls are left out.
-    var mostCalls = Int.max
+    var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
     private var signature = ByteBuffer()
-    private var deltas = PlainDeltas()
-    private var pairs = SplitPairs()
+    private var deltas = TextDeltaScanner()
+    private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     /// Whether the vendor paused the response. The pause is emitted at the end, unless the vendor continues the
     /// response.
     private var isPaused = false
-    private(set) var pause: PausedAnswer?
-    private var tally = MessageUsage()
+    private(set) var pause: PausedResponse?
+    private var accumulator = MessageUsage()
     /// The paused parts of the response before the present one.
-    private var earlier: [PausedAnswer]
-    private var isEarlierTold = false
+    private var earlier: [PausedResponse]
+    private var isEarlierReported = false
     /// The blocks of the present part of a streamed response.
-    private var said: SaidBlocks
+    private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
-    private static let mostBlocks = 64
-    private static let limitOfCalls = 128
+    private static let maxBlocks = 64
+    private static let maxToolCalls = 128
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
-    private static let mostPauses = 5
+    private static let maxPauses = 5
 
     /// - Parameters:
     ///   - earlier: the paused parts of the same response, whose events are emitted again.
@@ -58,9 +58,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
-        _ names: SentNames,
+        _ names: VendorNameMap,
         isLegacy: Bool,
-        after earlier: [PausedAnswer] = [],
+        after earlier: [PausedResponse] = [],
         mayGoOn: Bool = false
     ) {
         self.parser = parser
@@ -68,12 +68,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         self.names = names
         self.isLegacy = isLegacy
         self.earlier = earlier
-        said = SaidBlocks(keeps: mayGoOn)
+        said = ContentBlockRecorder(keeps: mayGoOn)
     }
 
     var usage: Usage? {
-        guard let last = earlier.last else { return tally.usage }
-        guard let before = last.usage, let usage = tally.usage else { return nil }
+        guard let last = earlier.last else { return accumulator.usage }
+        guard let before = last.usage, let usage = accumulator.usage else { return nil }
         return before + usage
     }
 
@@ -82,16 +82,18 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func take(
+    func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) -> Bool {
-        if name.equals("error") { throw FaultReader(parser, Fault.anthropic, tellsFields: false).error(ofEvent: data) }
+        if name.equals("error") {
+            throw ErrorResponseReader(parser, Fault.anthropic, namesFields: false).error(ofEvent: data)
+        }
         if let text = deltas.text(data, named: name) {
             if finish == nil {
                 said.add(text)
-                tell(text: text, take)
+                emitText(text, emit)
             }
             return false
         }
@@ -99,112 +101,115 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         do throws(UpstreamError) {
             root = try parser.answer(data)
         } catch {
-            guard let mended = pairs.mended(data) else { throw error }
-            root = try parser.answer(mended)
+            guard let rewritten = pairs.rewritten(data) else { throw error }
+            root = try parser.answer(rewritten)
         }
         switch root["type"]?.text {
         case "content_block_delta":
-            if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, take) }
+            if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, emit) }
         case "content_block_start":
             if let block = root["content_block"], finish == nil {
                 said.begin(block, isAlone: blocks.isEmpty)
-                try open(block, number(of: root), take)
+                try open(block, number(of: root), emit)
             }
-        case "content_block_stop": if finish == nil { close(number(of: root), take) }
+        case "content_block_stop": if finish == nil { close(number(of: root), emit) }
         case "message_start":
-            tally.take(root["message"]?["usage"])
-            if !earlier.isEmpty { try tellEarlier(take) }
+            accumulator.read(root["message"]?["usage"])
+            if !earlier.isEmpty { try emitEarlier(emit) }
         case "message_delta":
-            tally.take(root["usage"])
-            if let delta = root["delta"], finish == nil { try end(delta, take) }
+            accumulator.read(root["usage"])
+            if let delta = root["delta"], finish == nil { try end(delta, emit) }
         case "message_stop": return finish != nil
-        case "message": if finish == nil { try tell(root, take) }
+        case "message": if finish == nil { try emitMessage(root, emit) }
         default: try checkError(root)
         }
         return false
     }
 
-    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool {
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
         guard finish == nil, let text = deltas.text(from: &events) else { return false }
         hasBegun = true
         said.add(text)
-        take(0, .text(text, isPlain: true))
+        emit(0, .text(text, isPlain: true))
         return true
     }
 
     private func number(of root: JSONValue) -> Int64 { root["index"]?.integer ?? 0 }
 
     private func checkError(_ root: JSONValue) throws(UpstreamError) {
-        if root["type"]?.text == "error" || root.tellsError { throw FaultReader.error(in: root, Fault.anthropic) }
+        if root["type"]?.text == "error" || root.containsError {
+            throw ErrorResponseReader.error(in: root, Fault.anthropic)
+        }
     }
 
     // MARK: Blocks
 
-    private func open(_ block: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
-        close(number, take)
-        guard blocks.count < Self.mostBlocks else { throw .brokenAnswer("the response has too many open blocks") }
+    private func open(_ block: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        close(number, emit)
+        guard blocks.count < Self.maxBlocks else { throw .brokenAnswer("the response has too many open blocks") }
         var kind = Block.Kind.other
         switch block["type"]?.text {
-        case "text": tell(text: block["text"]?.text, take)
+        case "text": emitText(block["text"]?.text, emit)
         case "thinking":
             kind = .thinking
             signature.removeAll()
-            tell(thought: block["thinking"], take)
+            emitReasoning(block["thinking"], emit)
             if let signature = block["signature"]?.text { self.signature.append(signature) }
         case "redacted_thinking":
             if let sealed = block["data"]?.text, !sealed.isEmpty {
                 hasBegun = true
-                take(0, .sealedThought(sealed))
+                emit(0, .encryptedReasoning(sealed))
             }
-        case "tool_use": if let index = try openCall(block, take) { kind = .call(index) }
+        case "tool_use": if let index = try openCall(block, emit) { kind = .call(index) }
         default: break
         }
         blocks.append(Block(number: number, kind: kind))
         guard case .call(let index) = kind, let input = block["input"], input.kind == .object else { return }
         // Most calls begin with an empty input, and send the arguments in chunks.
         let text = input.body
-        if text.bytes.count > 2 { try tell(arguments: text.bytes, ofCall: index, at: blocks.count - 1, take) }
+        if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
     }
 
     /// Begins a tool call. Returns its index; nil if the call is left out.
-    private func openCall(_ block: JSONValue, _ take: Take) throws(UpstreamError) -> Int? {
+    private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
             throw .brokenAnswer("a tool call has no valid name")
         }
-        guard calls < mostCalls else { return nil }
-        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls < maxCalls else { return nil }
+        guard calls < Self.maxToolCalls else { throw .brokenAnswer("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasBegun = true
         let made = isLegacy ? [] : id.isEmpty ? Array(ids.id("call_").utf8) : nil
         let original = names.original(of: name)
-        func tell(_ id: UnsafeRawBufferPointer) {
+        func emitCall(_ id: UnsafeRawBufferPointer) {
             if let original {
-                original.withUnsafeBytes { take(0, .toolCall(index: index, id: id, name: $0)) }
+                original.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
             } else {
-                take(0, .toolCall(index: index, id: id, name: name))
+                emit(0, .toolCall(index: index, id: id, name: name))
             }
         }
-        if let made { made.withUnsafeBytes { tell($0) } } else { tell(id) }
+        if let made { made.withUnsafeBytes { emitCall($0) } } else { emitCall(id) }
         return index
     }
 
-    private func read(delta: JSONValue, of root: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func read(delta: JSONValue, of root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         switch delta["type"]?.text {
         case "text_delta":
             said.add(delta["text"]?.text)
-            tell(text: delta["text"]?.text, take)
+            emitText(delta["text"]?.text, emit)
         case "thinking_delta":
             said.add(delta["thinking"]?.text)
-            tell(thought: delta["thinking"], take)
+            emitReasoning(delta["thinking"], emit)
         case "input_json_delta":
             said.add(delta["partial_json"]?.text)
             let number = number(of: root)
             guard let piece = delta["partial_json"]?.text, !piece.isEmpty,
-                let place = blocks.lastIndex(where: { $0.number == number }), case .call(let index) = blocks[place].kind
+                let position = blocks.lastIndex(where: { $0.number == number }),
+                case .call(let index) = blocks[position].kind
             else { return }
-            try tell(arguments: piece, ofCall: index, at: place, take)
+            try emitArguments(piece, ofCall: index, at: position, emit)
         case "signature_delta":
             guard let piece = delta["signature"]?.text else { return }
             guard signature.count + piece.count <= WireStream.eventLimitBytes else {
@@ -216,143 +221,143 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
     }
 
-    private func close(_ number: Int64, _ take: Take) {
-        guard let place = blocks.lastIndex(where: { $0.number == number }) else { return }
-        let block = blocks.remove(at: place)
+    private func close(_ number: Int64, _ emit: Emit) {
+        guard let position = blocks.lastIndex(where: { $0.number == number }) else { return }
+        let block = blocks.remove(at: position)
         switch block.kind {
-        case .call(let index): if block.bytes == 0 { tellEmpty(index, take) }
-        case .thinking: tellSignature(take)
+        case .call(let index): if block.bytes == 0 { emitEmpty(index, emit) }
+        case .thinking: emitSignature(emit)
         case .other: break
         }
     }
 
     // MARK: Emitting events
 
-    private func tell(text: UnsafeRawBufferPointer?, _ take: Take) {
+    private func emitText(_ text: UnsafeRawBufferPointer?, _ emit: Emit) {
         guard let text, !text.isEmpty else { return }
         hasBegun = true
-        take(0, .text(text))
+        emit(0, .text(text))
     }
 
-    private func tell(thought: JSONValue?, _ take: Take) {
-        guard let text = thought?.text, !text.isEmpty else { return }
+    private func emitReasoning(_ reasoningBlock: JSONValue?, _ emit: Emit) {
+        guard let text = reasoningBlock?.text, !text.isEmpty else { return }
         hasBegun = true
-        take(0, .reasoning(text))
+        emit(0, .reasoning(text))
     }
 
-    private func tellSignature(_ take: Take) {
+    private func emitSignature(_ emit: Emit) {
         guard !signature.isEmpty else { return }
         hasBegun = true
-        take(0, .signature(call: nil, signature.bytes))
+        emit(0, .signature(call: nil, signature.bytes))
         signature.removeAll()
     }
 
-    private func tell(
-        arguments: UnsafeRawBufferPointer,
+    private func emitArguments(
+        _ arguments: UnsafeRawBufferPointer,
         ofCall index: Int,
-        at place: Int,
-        _ take: Take
+        at position: Int,
+        _ emit: Emit
     ) throws(UpstreamError) {
         guard index == calls - 1 else { throw .brokenAnswer("the response mixes its tool calls") }
-        blocks[place].bytes += arguments.count
-        guard blocks[place].bytes <= Self.argumentLimitBytes else {
+        blocks[position].bytes += arguments.count
+        guard blocks[position].bytes <= Self.argumentLimitBytes else {
             throw .brokenAnswer("the arguments of a tool call are too long")
         }
-        take(0, .toolArguments(index: index, arguments))
+        emit(0, .toolArguments(index: index, arguments))
     }
 
     /// Emits `{}` for a call without arguments, because arguments must be an object.
-    private func tellEmpty(_ index: Int, _ take: Take) {
+    private func emitEmpty(_ index: Int, _ emit: Emit) {
         guard index == calls - 1 else { return }
         let empty: StaticString = "{}"
-        take(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
+        emit(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
     }
 
     // MARK: The end
 
-    private func end(_ delta: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func end(_ delta: JSONValue, _ emit: Emit) throws(UpstreamError) {
         guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
-        while let last = blocks.last { close(last.number, take) }
+        while let last = blocks.last { close(last.number, emit) }
         guard let known = FinishReason(ofMessage: word) ?? (hasBegun ? .stop : nil) else {
             throw .brokenAnswer("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
-            take(0, .refusal(why))
+            emit(0, .refusal(why))
         }
         // A pause leaves only calls of the vendor's own tools open.
         var reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
-        if reason == .toolCalls, mostCalls == 0 { reason = .stop }
+        if reason == .toolCalls, maxCalls == 0 { reason = .stop }
         finish = reason
         hasBegun = true
         if reason == .pause {
             isPaused = true
-            notePause(said.take())
+            recordPause(said.takeBody())
             return
         }
-        take(0, .finish(reason, stop: word.equals("stop_sequence") ? delta["stop_sequence"]?.text : nil))
+        emit(0, .finish(reason, stop: word.equals("stop_sequence") ? delta["stop_sequence"]?.text : nil))
     }
 
-    func end(_ take: Take) { if isPaused { take(0, .finish(.pause, stop: nil)) } }
+    func end(_ emit: Emit) { if isPaused { emit(0, .finish(.pause, stop: nil)) } }
 
     /// - Parameter content: the content blocks of the part; nil if they are not known completely.
-    private func notePause(_ content: Body?) {
-        guard let content, earlier.count < Self.mostPauses else { return }
-        pause = PausedAnswer(content, usage: usage)
+    private func recordPause(_ content: Body?) {
+        guard let content, earlier.count < Self.maxPauses else { return }
+        pause = PausedResponse(content, usage: usage)
     }
 
     func goOn() {
         if let pause { earlier.append(pause) }
         (pause, isPaused, finish) = (nil, false, nil)
-        isEarlierTold = true
-        tally = MessageUsage()
+        isEarlierReported = true
+        accumulator = MessageUsage()
     }
 
     // MARK: Whole responses
 
-    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
-        try tell(try parser.answer(body), take)
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
+        try emitMessage(try parser.answer(body), emit)
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = GatheredAnswer()
-        try tellEarlier { answer.take($1) }
-        try tell(try parser.answer(body.bytes)) { answer.take($1) }
-        end { answer.take($1) }
+        var answer = ChoiceAccumulator()
+        try emitEarlier { answer.append($1) }
+        try emitMessage(try parser.answer(body.bytes)) { answer.append($1) }
+        end { answer.append($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }
 
     /// Emits the events that a stream of this message would have had.
-    private func tell(_ message: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
             throw .brokenAnswer("the vendor's response has no content")
         }
-        tally.take(message["usage"])
-        try tell(blocks: content, take)
-        try end(message, take)
+        accumulator.read(message["usage"])
+        try emitBlocks(content, emit)
+        try end(message, emit)
         if isPaused {
-            var said = SaidBlocks(keeps: true)
+            var said = ContentBlockRecorder(keeps: true)
             for block in content where block.kind == .object { said.add(whole: block) }
-            notePause(said.take())
+            recordPause(said.takeBody())
         }
         guard finish != nil else { throw .brokenAnswer("the vendor's response has no end") }
     }
 
     /// Emits the events of the earlier parts, once. This reuses the parser, so the present part must not have been
     /// parsed yet, or must not be needed any more.
-    private func tellEarlier(_ take: Take) throws(UpstreamError) {
-        if isEarlierTold { return }
-        isEarlierTold = true
+    private func emitEarlier(_ emit: Emit) throws(UpstreamError) {
+        if isEarlierReported { return }
+        isEarlierReported = true
         for part in earlier {
             let root = try parser.value(ofAnswer: part.content.bytes)
-            try tell(blocks: root.elements ?? JSONElements(), take)
+            try emitBlocks(root.elements ?? JSONElements(), emit)
         }
     }
 
-    private func tell(blocks content: JSONElements, _ take: Take) throws(UpstreamError) {
+    private func emitBlocks(_ content: JSONElements, _ emit: Emit) throws(UpstreamError) {
         for block in content where block.kind == .object {
-            try open(block, 0, take)
-            close(0, take)
+            try open(block, 0, emit)
+            close(0, emit)
         }
     }
 }

@@ -6,83 +6,88 @@ import Shared
 /// refuses.
 struct AnthropicRequest: ~Copyable {
     private let call: ChatCall
-    private let wishes: Wishes
+    private let chatOptions: ChatOptions
     private let name: String
     private let model: ClaudeModel
-    private let place: AnthropicPlace
+    private let location: AnthropicPlace
     private let thinking: ThinkingPlan
     /// Whether the prompt must ask for the demanded tool call, because the model does not support a forced
     /// `tool_choice`.
-    private let demandsInWords: Bool
+    private let promptsForToolCall: Bool
     /// The last cache breakpoints of the request, at most as many as the API accepts.
-    private let marks: [Wishes.CacheMark]
+    private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
-    private var names = SentNames()
+    private var names = VendorNameMap()
     private var out = ByteBuffer()
 
     /// The largest token limit for which a whole response is requested. Above this limit a stream is requested, because
     /// the first byte of a whole response would come too late.
     private static let longTokens = 8_192
-    private static let mostMarks = 4
+    private static let maxCacheBreakpoints = 4
 
     /// A request, and everything that reading its response depends on.
-    struct Written {
+    struct WrittenRequest {
         let body: Body
-        let names: SentNames
+        let names: VendorNameMap
         let maxTokens: Int
         /// Whether the request asks for a stream.
         let isStreamed: Bool
     }
 
-    init(_ call: ChatCall, _ name: String, _ place: AnthropicPlace, with mends: Mends) {
+    init(_ call: ChatCall, _ name: String, _ location: AnthropicPlace, with quirks: LearnedQuirks) {
         self.call = call
         self.name = name
-        self.place = place
-        wishes = call.wishes
+        self.location = location
+        chatOptions = call.chatOptions
         model = ClaudeModel(name)
-        marks = Array(wishes.cacheMarks.suffix(Self.mostMarks))
-        let isDemanded = wishes.toolChoice != .auto && wishes.toolChoice != .none
-        let takesForce = model.takesForce && !mends.contains(.noForcing)
-        demandsInWords = !wishes.tools.isEmpty && isDemanded && !takesForce
-        let isForced = !wishes.tools.isEmpty && isDemanded && takesForce
-        thinking = ThinkingPlan(wishes.reasoning, model, canThink: !isForced, hasThoughts: Self.hasThoughts(call))
+        marks = Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
+        let isDemanded = chatOptions.toolChoice != .auto && chatOptions.toolChoice != .none
+        let supportsForcedToolChoice = model.supportsForcedToolChoice && !quirks.contains(.noForcing)
+        promptsForToolCall = !chatOptions.tools.isEmpty && isDemanded && !supportsForcedToolChoice
+        let isForced = !chatOptions.tools.isEmpty && isDemanded && supportsForcedToolChoice
+        thinking = ThinkingPlan(
+            chatOptions.reasoning,
+            model,
+            canThink: !isForced,
+            hasReasoning: Self.hasReasoning(call)
+        )
         bound = thinking.bound(call.maxTokens, model)
     }
 
     /// Whether every assistant turn with tool calls since the user's last own message has signed reasoning.
-    private static func hasThoughts(_ call: borrowing ChatCall) -> Bool {
+    private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false
-        var isThought = false
+        var isReasoning = false
         var isAssistant = false
         for index in call.messages.indices.reversed() where !call.messages[index].isInstruction {
             let message = call.messages[index]
             if message.role == .assistant {
-                if !isAssistant { (isAssistant, hasCalls, isThought) = (true, false, false) }
+                if !isAssistant { (isAssistant, hasCalls, isReasoning) = (true, false, false) }
                 hasCalls = hasCalls || !message.toolCalls.isEmpty
-                isThought = isThought || message.hasSignedThought
+                isReasoning = isReasoning || message.hasSignedReasoning
                 continue
             }
             if isAssistant {
-                if hasCalls, !isThought { return false }
+                if hasCalls, !isReasoning { return false }
                 (isAssistant, hasResults) = (false, false)
             }
             hasResults = hasResults || message.isResult
             // This is the user's own turn without tool results: earlier turns do not matter.
             if index == 0 || call.messages[index - 1].role == .assistant, !hasResults { return true }
         }
-        return !isAssistant || !hasCalls || isThought
+        return !isAssistant || !hasCalls || isReasoning
     }
 
     private var isStreamed: Bool { call.isStreamed || bound.maxTokens > Self.longTokens }
 
-    consuming func written() -> Written {
+    consuming func written() -> WrittenRequest {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append("{")
-        place.appendOpening(name, to: &out)
+        location.appendOpening(name, to: &out)
         out.append(#""max_tokens":"#)
         out.append(decimal: bound.maxTokens)
-        for tool in wishes.tools { _ = names.name(tool.name) }
+        for tool in chatOptions.tools { _ = names.name(tool.name) }
         appendTools(called: appendConversation())
         appendOutput()
         appendSampling()
@@ -95,11 +100,11 @@ struct AnthropicRequest: ~Copyable {
             }
             out.append("]")
         }
-        if !place.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
+        if !location.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
         out.append("}")
         let isStreamed = isStreamed
-        return Written(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
+        return WrittenRequest(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
     }
 
     /// Appends the system prompt and the messages.
@@ -109,18 +114,18 @@ struct AnthropicRequest: ~Copyable {
         var turns = ClaudeTurns(call, names, marks)
         var system = ByteBuffer()
         let hasSystem = turns.appendSystem(to: &system)
-        if demandsInWords {
+        if promptsForToolCall {
             system.append(hasSystem ? #",{"type":"text","text":"# : #"{"type":"text","text":"#)
             system.append(json: demand())
             system.append("}")
         }
-        if hasSystem || demandsInWords {
+        if hasSystem || promptsForToolCall {
             out.append(#","system":["#)
             out.append(system.bytes)
             out.append("]")
         }
         out.append(#","messages":["#)
-        turns.append(to: &out, prefill: model.takesPrefill && !thinking.isThinking && schema == nil)
+        turns.append(to: &out, prefill: model.supportsPrefill && !thinking.isThinking && schema == nil)
         out.append("]")
         let (names, called) = turns.finish()
         self.names = names
@@ -131,7 +136,7 @@ struct AnthropicRequest: ~Copyable {
 
     /// Returns the sentence that asks for a tool call, for a model that does not support a forced `tool_choice`.
     private mutating func demand() -> String {
-        guard case .named(let name) = wishes.toolChoice else {
+        guard case .named(let name) = chatOptions.toolChoice else {
             return "You must call at least one of the tools now. Do not answer in text."
         }
         let sent = String(decoding: names.name(name), as: UTF8.self)
@@ -140,12 +145,12 @@ struct AnthropicRequest: ~Copyable {
 
     /// Appends the tools. The API requires the tools of earlier calls even if the request offers none any more.
     private mutating func appendTools(called: [[UInt8]]) {
-        guard !wishes.tools.isEmpty else { return appendOldTools(called) }
-        for (index, tool) in wishes.tools.enumerated() {
+        guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
+        for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)
             names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
             if let description = tool.description, !description.isEmpty { out.append("description", description) }
-            let isStrict = tool.isStrict == true && model.takesFormat
+            let isStrict = tool.isStrict == true && model.supportsStructuredOutputs
             appendSchema(of: tool, isStrict: isStrict)
             if isStrict { out.append("strict", true) }
             if let mark = marks.mark(at: .tool(index)) { out.append(mark) }
@@ -153,8 +158,8 @@ struct AnthropicRequest: ~Copyable {
         }
         out.append("]")
         // The legacy form allows only one call.
-        let isSingle = wishes.parallelToolCalls == false || wishes.tools.allSatisfy(\.isLegacy)
-        switch demandsInWords ? .auto : wishes.toolChoice {
+        let isSingle = chatOptions.parallelToolCalls == false || chatOptions.tools.allSatisfy(\.isLegacy)
+        switch promptsForToolCall ? .auto : chatOptions.toolChoice {
         case .none: return out.append(#","tool_choice":{"type":"none"}"#)
         case .auto where !isSingle: return
         case .auto: out.append(#","tool_choice":{"type":"auto""#)
@@ -177,7 +182,7 @@ struct AnthropicRequest: ~Copyable {
         if !seen.isEmpty { out.append(#"],"tool_choice":{"type":"none"}"#) }
     }
 
-    private mutating func appendSchema(of tool: Wishes.Tool, isStrict: Bool) {
+    private mutating func appendSchema(of tool: ChatOptions.Tool, isStrict: Bool) {
         out.append(member: "input_schema")
         guard let schema = tool.schema, !schema.bytes.isEmpty else {
             return out.append(#"{"type":"object","properties":{}}"#)
@@ -189,7 +194,7 @@ struct AnthropicRequest: ~Copyable {
 
     // MARK: Reasoning and format
 
-    private var schema: Body? { if case .schema(_, let schema?, _) = wishes.format { schema } else { nil } }
+    private var schema: Body? { if case .schema(_, let schema?, _) = chatOptions.format { schema } else { nil } }
 
     private mutating func appendOutput() {
         switch thinking.kind {
@@ -232,8 +237,8 @@ struct AnthropicRequest: ~Copyable {
     // MARK: Other fields
 
     private mutating func appendSampling() {
-        guard place.takesSampling, !thinking.isThinking else { return }
-        let sampling = wishes.sampling
+        guard location.supportsSampling, !thinking.isThinking else { return }
+        let sampling = chatOptions.sampling
         let hasTemperature = sampling.temperature != nil
         if model.sampling != .none, let temperature = sampling.temperature {
             out.append("temperature", min(temperature, 1))
@@ -245,7 +250,7 @@ struct AnthropicRequest: ~Copyable {
     }
 
     private mutating func appendBookkeeping() {
-        let kept = wishes.bookkeeping
+        let kept = chatOptions.bookkeeping
         if let person = kept.safetyIdentifier ?? kept.user, !person.isEmpty {
             out.append(#","metadata":{"user_id":""#)
             out.append(hexDigestOf: person)
@@ -262,9 +267,13 @@ struct AnthropicRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    fileprivate var hasSignedThought: Bool {
+    fileprivate var hasSignedReasoning: Bool {
         content.contains {
-            if case .thought(let thought) = $0 { thought.signature != nil && !thought.isMarked } else { false }
+            if case .reasoningBlock(let reasoningBlock) = $0 {
+                reasoningBlock.signature != nil && !reasoningBlock.isMarked
+            } else {
+                false
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ struct BlockList {
     }
 
     /// Adds a cache breakpoint to the last block, which must be the end of `out`.
-    mutating func close(_ mark: Wishes.CacheMark?, to out: inout ByteBuffer) {
+    mutating func close(_ mark: ChatOptions.CacheBreakpoint?, to out: inout ByteBuffer) {
         guard let mark, !isEmpty, !isClosed else { return }
         isClosed = true
         out.removeLast(1)
@@ -26,7 +26,7 @@ struct BlockList {
         out.append("}")
     }
 
-    mutating func takeNoMark() { isClosed = true }
+    mutating func forbidCacheBreakpoint() { isClosed = true }
 }
 
 /// Writes the content of messages as content blocks.
@@ -40,8 +40,8 @@ struct ClaudeBlocks {
     func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch piece {
         case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
-        case .attachment(let place): append(attachments[place], &list, to: &out)
-        case .thought: break
+        case .attachment(let position): append(attachments[position], &list, to: &out)
+        case .reasoningBlock: break
         }
     }
 
@@ -79,20 +79,20 @@ struct ClaudeBlocks {
 
     /// Appends signed reasoning as a block. Reasoning without a signature, or of another vendor, is left out, because
     /// the API refuses it.
-    func append(_ thought: Thought, _ list: inout BlockList, to out: inout ByteBuffer) {
-        guard let signature = thought.signature, !thought.isMarked else { return }
-        if thought.isSealed {
+    func append(_ reasoningBlock: ReasoningBlock, _ list: inout BlockList, to out: inout ByteBuffer) {
+        guard let signature = reasoningBlock.signature, !reasoningBlock.isMarked else { return }
+        if reasoningBlock.isSealed {
             list.open("redacted_thinking", to: &out)
             out.append(#","data":"#)
         } else {
             list.open("thinking", to: &out)
             out.append(#","thinking":"#)
-            out.append(json: thought.text)
+            out.append(json: reasoningBlock.text)
             out.append(#","signature":"#)
         }
         out.append(json: signature)
         out.append("}")
-        list.takeNoMark()
+        list.forbidCacheBreakpoint()
     }
 
     /// Appends a tool call's arguments. Arguments that are not a JSON object are wrapped in one.
@@ -110,10 +110,10 @@ struct ClaudeBlocks {
     private func append(_ part: Attachment, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
         case (_, .words(let text)), (_, .kept(let text)), (_, .file(let text)): append(text: text, &list, to: &out)
-        case (.picture, .address(let address)):
+        case (.image, .address(let address)):
             list.open("image", to: &out)
             append(address: address, to: &out)
-        case (.picture, .data(let text)):
+        case (.image, .data(let text)):
             list.open("image", to: &out)
             append(text, as: text.contentType ?? .png, to: &out)
         case (.file, .address(let address)):
@@ -159,9 +159,9 @@ struct ClaudeBlocks {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
             case (.sound, .data), (.sound, .address): return part.refusalAsSound
-            case (.picture, .data(let text)):
+            case (.image, .data(let text)):
                 guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
-                    return .picture(part.param, "is not a PNG, JPEG, GIF or WebP image", code: "invalid_image_format")
+                    return .image(part.param, "is not a PNG, JPEG, GIF or WebP image", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
@@ -177,15 +177,15 @@ struct ClaudeBlocks {
 
 extension ByteBuffer {
     /// Appends a cache breakpoint (`cache_control`) as a member that follows another one.
-    mutating func append(_ mark: Wishes.CacheMark) {
+    mutating func append(_ mark: ChatOptions.CacheBreakpoint) {
         append(#","cache_control":{"type":"ephemeral""#)
         if mark.isLong { append(#","ttl":"1h""#) }
         append("}")
     }
 }
 
-extension [Wishes.CacheMark] {
-    func mark(at place: Wishes.CacheMark.Place) -> Wishes.CacheMark? {
-        isEmpty ? nil : first { $0.place == place }
+extension [ChatOptions.CacheBreakpoint] {
+    func mark(at position: ChatOptions.CacheBreakpoint.Location) -> ChatOptions.CacheBreakpoint? {
+        isEmpty ? nil : first { $0.position == position }
     }
 }

@@ -44,11 +44,11 @@ struct ClaudeModel: Sendable {
     let sampling: Sampling
     let effort: Effort
     /// Whether `tool_choice` can force a tool call.
-    let takesForce: Bool
+    let supportsForcedToolChoice: Bool
     /// Whether the request can contain the beginning of the response.
-    let takesPrefill: Bool
+    let supportsPrefill: Bool
     /// Whether the model supports structured outputs: a schema for the response, and strict tools.
-    let takesFormat: Bool
+    let supportsStructuredOutputs: Bool
     /// Whether the model is of another vendor that speaks the same API.
     let isForeign: Bool
 
@@ -63,9 +63,9 @@ struct ClaudeModel: Sendable {
         self.thinking = thinking
         self.sampling = sampling
         self.effort = effort
-        takesForce = !lacking.contains(.force)
-        takesPrefill = !lacking.contains(.prefill)
-        takesFormat = !lacking.contains(.format)
+        supportsForcedToolChoice = !lacking.contains(.force)
+        supportsPrefill = !lacking.contains(.prefill)
+        supportsStructuredOutputs = !lacking.contains(.format)
         isForeign = lacking.contains(.name)
     }
 
@@ -133,11 +133,11 @@ struct ClaudeModel: Sendable {
     /// - Parameter name: the vendor's model id, possibly with a prefix before `claude-` and a date at the end.
     init(_ name: String) {
         var bytes = Array(name.utf8)
-        for place in bytes.indices where bytes[place] == UInt8(ascii: ".") { bytes[place] = UInt8(ascii: "-") }
+        for position in bytes.indices where bytes[position] == UInt8(ascii: ".") { bytes[position] = UInt8(ascii: "-") }
         self = bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
             guard scan.find("claude-") else { return Self.foreign }
-            let rest = bytes[part: scan.place..<bytes.count]
+            let rest = bytes[part: scan.position..<bytes.count]
             let found = Self.rows.filter { rest.hasPrefix($0.0) }
             return found.max { $0.0.utf8CodeUnitCount < $1.0.utf8CodeUnitCount }?.1 ?? Self.newest
         }

@@ -17,7 +17,7 @@ struct ClaudeSchema {
         return true
     }
 
-    private static let mostReferences = 8
+    private static let maxReferences = 8
 
     /// Returns a tool's schema with `"type": "object"` if it has no type. A reference at the top is replaced with its
     /// target.
@@ -26,14 +26,14 @@ struct ClaudeSchema {
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
         var references = SchemaReferences()
         var top = root
-        for _ in 0..<mostReferences {
+        for _ in 0..<maxReferences {
             guard let next = top["$ref"]?.text, let target = references.target(of: next, in: root) else { break }
             top = target
         }
         var out = ByteBuffer()
         if top["type"] == nil { out.append(#"{"type":"object""#) }
         for (name, value) in top.members ?? [] where !name.equals("$ref") { append(name, value, to: &out) }
-        for (name, value) in root.members ?? [] where top.place != root.place {
+        for (name, value) in root.members ?? [] where top.position != root.position {
             if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
         }
         out.append("}")

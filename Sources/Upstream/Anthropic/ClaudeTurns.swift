@@ -8,47 +8,47 @@ struct ClaudeTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
         /// The indices of the turn's messages.
-        var places: [Int] = []
+        var positions: [Int] = []
     }
 
     /// A tool call of the assistant's last turn that waits for its result.
-    private struct Waiting {
+    private struct WaitingBlocks {
         let key: [UInt8]
         let id: [UInt8]
     }
 
     private let messages: [ChatMessage]
     private let blocks: ClaudeBlocks
-    private let marks: [Wishes.CacheMark]
-    private var names: SentNames
-    private var ids = SentNames()
-    private var waiting: [Waiting] = []
+    private let marks: [ChatOptions.CacheBreakpoint]
+    private var names: VendorNameMap
+    private var ids = VendorNameMap()
+    private var waiting: [WaitingBlocks] = []
     private var isFirst = true
     /// The names, as sent, of the tool calls in the conversation.
     private(set) var calledNames: [[UInt8]] = []
 
-    init(_ call: borrowing ChatCall, _ names: SentNames, _ marks: [Wishes.CacheMark]) {
+    init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ marks: [ChatOptions.CacheBreakpoint]) {
         messages = call.messages
         blocks = ClaudeBlocks(call.attachments)
         self.names = names
         self.marks = marks
     }
 
-    consuming func finish() -> (SentNames, calledNames: [[UInt8]]) { (names, calledNames) }
+    consuming func finish() -> (VendorNameMap, calledNames: [[UInt8]]) { (names, calledNames) }
 
     // MARK: Instructions
 
     /// Appends the instructions as blocks, separated by commas. Returns false if there are none.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
-        for place in messages.indices where messages[place].isInstruction { append(place, &list, to: &out) }
+        for position in messages.indices where messages[position].isInstruction { append(position, &list, to: &out) }
         return !list.isEmpty
     }
 
-    private func append(_ place: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
-        for (index, piece) in messages[place].content.enumerated() {
+    private func append(_ position: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
+        for (index, piece) in messages[position].content.enumerated() {
             blocks.append(piece, &list, to: &out)
-            list.close(marks.mark(at: .piece(index, of: place)), to: &out)
+            list.close(marks.mark(at: .piece(index, of: position)), to: &out)
         }
     }
 
@@ -84,10 +84,10 @@ struct ClaudeTurns: ~Copyable {
 
     private var turns: [Turn] {
         var turns: [Turn] = []
-        for place in messages.indices where !messages[place].isInstruction {
-            let isUser = messages[place].role != .assistant
+        for position in messages.indices where !messages[position].isInstruction {
+            let isUser = messages[position].role != .assistant
             if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
-            turns[turns.count - 1].places.append(place)
+            turns[turns.count - 1].positions.append(position)
         }
         return turns
     }
@@ -116,57 +116,57 @@ struct ClaudeTurns: ~Copyable {
         isLast: Bool,
         to out: inout ByteBuffer
     ) {
-        let hasCalls = turn.places.contains { !messages[$0].toolCalls.isEmpty }
+        let hasCalls = turn.positions.contains { !messages[$0].toolCalls.isEmpty }
         // The API refuses a prefill that ends in white space.
         let end = isLast && !hasCalls ? lastText(of: turn) : nil
         waiting = []
-        for place in turn.places {
-            let content = messages[place].content
+        for position in turn.positions {
+            let content = messages[position].content
             var calls = 0
             for (index, piece) in content.enumerated() {
-                appendCalls(of: place, from: &calls, before: index, &list, to: &out)
+                appendCalls(of: position, from: &calls, before: index, &list, to: &out)
                 switch piece {
                 case .text(let text), .refusal(let text):
-                    let isEnd = end.map { $0 == (place, index) } ?? false
+                    let isEnd = end.map { $0 == (position, index) } ?? false
                     blocks.append(text: text, &list, isCut: isEnd, to: &out)
-                case .thought(let thought): blocks.append(thought, &list, to: &out)
+                case .reasoningBlock(let reasoningBlock): blocks.append(reasoningBlock, &list, to: &out)
                 case .attachment: break
                 }
-                list.close(marks.mark(at: .piece(index, of: place)), to: &out)
+                list.close(marks.mark(at: .piece(index, of: position)), to: &out)
             }
-            appendCalls(of: place, from: &calls, before: content.count, &list, to: &out)
+            appendCalls(of: position, from: &calls, before: content.count, &list, to: &out)
         }
-        for place in turn.places {
-            let message = messages[place]
-            var calls = message.toolCalls.firstIndex { $0.place > message.content.count } ?? message.toolCalls.count
-            appendCalls(of: place, from: &calls, before: .max, &list, to: &out)
+        for position in turn.positions {
+            let message = messages[position]
+            var calls = message.toolCalls.firstIndex { $0.position > message.content.count } ?? message.toolCalls.count
+            appendCalls(of: position, from: &calls, before: .max, &list, to: &out)
         }
     }
 
     private mutating func appendCalls(
-        of place: Int,
+        of position: Int,
         from first: inout Int,
         before piece: Int,
         _ list: inout BlockList,
         to out: inout ByteBuffer
     ) {
-        while first < messages[place].toolCalls.count, messages[place].toolCalls[first].place <= piece {
-            append(messages[place].toolCalls[first], &list, to: &out)
-            list.close(marks.mark(at: .call(first, of: place)), to: &out)
+        while first < messages[position].toolCalls.count, messages[position].toolCalls[first].position <= piece {
+            append(messages[position].toolCalls[first], &list, to: &out)
+            list.close(marks.mark(at: .call(first, of: position)), to: &out)
             first += 1
         }
     }
 
     /// Returns the position of the turn's last text that is not blank; nil if there is none.
-    private func lastText(of turn: Turn) -> (place: Int, index: Int)? {
-        for place in turn.places.reversed() {
-            let index = messages[place].content.lastIndex { piece in
+    private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
+        for position in turn.positions.reversed() {
+            let index = messages[position].content.lastIndex { piece in
                 switch piece {
                 case .text(let text), .refusal(let text): !ClaudeBlocks.isBlank(text)
-                case .attachment, .thought: false
+                case .attachment, .reasoningBlock: false
                 }
             }
-            if let index { return (place, index) }
+            if let index { return (position, index) }
         }
         return nil
     }
@@ -176,7 +176,7 @@ struct ClaudeTurns: ~Copyable {
         let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
         let name = names.name(call.name)
         calledNames.append(name)
-        waiting.append(Waiting(key: key, id: id))
+        waiting.append(WaitingBlocks(key: key, id: id))
         list.open("tool_use", to: &out)
         out.append(#","id":"#)
         id.withUnsafeBytes { out.append(json: $0) }
@@ -199,28 +199,28 @@ struct ClaudeTurns: ~Copyable {
         var results: [[UInt8]: Int] = [:]
         var unasked: [Int] = []
         let asked = Set(waiting.map(\.key))
-        for place in turn.places where messages[place].isResult {
-            let key = Self.key(id: messages[place].toolCallID, name: messages[place].name ?? "")
-            if asked.contains(key), results[key] == nil { results[key] = place } else { unasked.append(place) }
+        for position in turn.positions where messages[position].isResult {
+            let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
+            if asked.contains(key), results[key] == nil { results[key] = position } else { unasked.append(position) }
         }
         for call in waiting {
             list.open("tool_result", to: &out)
             out.append(#","tool_use_id":"#)
             call.id.withUnsafeBytes { out.append(json: $0) }
-            let place = results.removeValue(forKey: call.key)
-            if let place {
-                appendResult(messages[place], to: &out)
+            let position = results.removeValue(forKey: call.key)
+            if let position {
+                appendResult(messages[position], to: &out)
             } else {
                 out.append(#","content":"No result.","is_error":true"#)
             }
             out.append("}")
-            if let place { list.close(marks.mark(at: .result(of: place)), to: &out) }
+            if let position { list.close(marks.mark(at: .result(of: position)), to: &out) }
         }
         waiting = []
         var next = unasked[...]
-        for place in turn.places where !messages[place].isResult || next.first == place {
-            if next.first == place { next.removeFirst() }
-            append(place, &list, to: &out)
+        for position in turn.positions where !messages[position].isResult || next.first == position {
+            if next.first == position { next.removeFirst() }
+            append(position, &list, to: &out)
         }
     }
 

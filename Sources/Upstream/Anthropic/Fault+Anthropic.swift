@@ -5,7 +5,7 @@ import Shared
 
 extension Fault {
     /// Finds the failures of Anthropic that the HTTP status alone does not identify.
-    static let anthropic: FaultTable = { $0.ofAnthropic }
+    static let anthropic: VendorErrorTable = { $0.ofAnthropic }
 
     var ofAnthropic: UpstreamError? {
         if status >= 400, isOfSpending {
@@ -44,10 +44,10 @@ extension Fault {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)
         guard scan.find("regain access on ") else { return nil }
-        let told = text.bytes[part: scan.place..<text.bytes.count]
-        func number(_ place: Int, _ digits: Int) -> Int32? {
-            guard place + digits <= told.count else { return nil }
-            return Int32(told[part: place..<(place + digits)].text)
+        let reported = text.bytes[part: scan.position..<text.bytes.count]
+        func number(_ position: Int, _ digits: Int) -> Int32? {
+            guard position + digits <= reported.count else { return nil }
+            return Int32(reported[part: position..<(position + digits)].text)
         }
         guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2) else { return nil }
         var parts = tm()
@@ -60,6 +60,6 @@ extension Fault {
     private static let spending = "_spend_limit_reached"
 
     private var isPromptTooLong: Bool {
-        words.sayOne(of: ["prompt is too long", "exceed context limit", "exceeds context limit"])
+        words.containsAny(of: ["prompt is too long", "exceed context limit", "exceeds context limit"])
     }
 }

@@ -7,15 +7,15 @@ struct MessageUsage {
     private var output: Int?
     private var read = 0
     private var written = 0
-    private var thought = 0
+    private var reasoningBlock = 0
 
-    mutating func take(_ told: JSONValue?) {
-        guard let told, told.kind == .object else { return }
-        input = told["input_tokens"]?.reportedTokens ?? input
-        output = told["output_tokens"]?.reportedTokens ?? output
-        read = told["cache_read_input_tokens"]?.tokens ?? read
-        written = told["cache_creation_input_tokens"]?.tokens ?? written
-        thought = told["output_tokens_details"]?["thinking_tokens"]?.tokens ?? thought
+    mutating func read(_ reported: JSONValue?) {
+        guard let reported, reported.kind == .object else { return }
+        input = reported["input_tokens"]?.reportedTokens ?? input
+        output = reported["output_tokens"]?.reportedTokens ?? output
+        read = reported["cache_read_input_tokens"]?.tokens ?? read
+        written = reported["cache_creation_input_tokens"]?.tokens ?? written
+        reasoningBlock = reported["output_tokens_details"]?["thinking_tokens"]?.tokens ?? reasoningBlock
     }
 
     var usage: Usage? {
@@ -23,7 +23,7 @@ struct MessageUsage {
         var usage = Usage(promptTokens: input + written + read, completionTokens: output)
         usage.cachedTokens = read
         usage.cacheWriteTokens = written
-        usage.reasoningTokens = min(output, thought)
+        usage.reasoningTokens = min(output, reasoningBlock)
         return usage
     }
 }

@@ -16,27 +16,27 @@ struct ThinkingPlan {
     private(set) var kind = Kind.unsaid
     private(set) var effort: StaticString?
     /// The form in which the response shows the reasoning; nil for the model's default.
-    private(set) var display: Wishes.Reasoning.Display?
+    private(set) var display: ChatOptions.Reasoning.Display?
     /// Whether the reasoning budget is added to the request's token limit.
     private(set) var isOnTop = false
 
-    private static let leastBudget = 1_024
+    private static let minBudget = 1_024
     private static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
     /// - Parameters:
     ///   - canThink: whether reasoning is possible; false if a tool call is forced.
-    ///   - hasThoughts: whether the earlier tool calls of the turn have their reasoning.
-    init(_ wish: Wishes.Reasoning, _ model: ClaudeModel, canThink: Bool, hasThoughts: Bool) {
-        let place = wish.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) } }
+    ///   - hasReasoning: whether the earlier tool calls of the turn have their reasoning.
+    init(_ wish: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
+        let position = wish.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) } }
         switch model.thinking {
         case .none: break
-        case .budget: planBudget(wish, place)
-        case .adaptive(let off, let takesBudget): planAdaptive(wish, place, off, takesBudget: takesBudget)
+        case .budget: planBudget(wish, position)
+        case .adaptive(let off, let takesBudget): planAdaptive(wish, position, off, takesBudget: takesBudget)
         }
-        if let place, place > 0 || wish.thinking != nil { effort = effort ?? Self.effort(place, model) }
+        if let position, position > 0 || wish.thinking != nil { effort = effort ?? Self.effort(position, model) }
         if model.effort == .none { effort = nil }
-        if case .budget = kind, !hasThoughts || !canThink { kind = .unsaid }
+        if case .budget = kind, !hasReasoning || !canThink { kind = .unsaid }
         if case .adaptive = kind, !canThink { kind = .unsaid }
     }
 
@@ -47,20 +47,20 @@ struct ThinkingPlan {
         }
     }
 
-    private mutating func planBudget(_ wish: Wishes.Reasoning, _ place: Int?) {
+    private mutating func planBudget(_ wish: ChatOptions.Reasoning, _ position: Int?) {
         switch wish.thinking {
         case .disabled, .unsaid: return
-        case nil where place == nil && wish.budgetTokens == nil: return
+        case nil where position == nil && wish.budgetTokens == nil: return
         default: break
         }
-        if place == 0, wish.budgetTokens == nil { return }
+        if position == 0, wish.budgetTokens == nil { return }
         isOnTop = wish.budgetTokens == nil
-        kind = .budget(max(Self.leastBudget, wish.budgetTokens ?? Self.budgets[place ?? 3]))
+        kind = .budget(max(Self.minBudget, wish.budgetTokens ?? Self.budgets[position ?? 3]))
     }
 
     private mutating func planAdaptive(
-        _ wish: Wishes.Reasoning,
-        _ place: Int?,
+        _ wish: ChatOptions.Reasoning,
+        _ position: Int?,
         _ off: ClaudeModel.Off,
         takesBudget: Bool
     ) {
@@ -68,11 +68,11 @@ struct ThinkingPlan {
         case .unsaid: return
         case .adaptive: (kind, display) = (.adaptive, wish.display)
         case .budget:
-            let budget = max(Self.leastBudget, wish.budgetTokens ?? 0)
+            let budget = max(Self.minBudget, wish.budgetTokens ?? 0)
             (kind, display) = (takesBudget ? .budget(budget) : .adaptive, wish.display ?? .summarized)
         case .disabled: turnOff(off)
-        case nil where place == 0: turnOff(off)
-        case nil where place != nil || wish.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
+        case nil where position == 0: turnOff(off)
+        case nil where position != nil || wish.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
         case nil: return
         }
     }
@@ -86,13 +86,13 @@ struct ThinkingPlan {
     }
 
     /// Returns the nearest effort that the model supports; nil if it supports none.
-    private static func effort(_ place: Int, _ model: ClaudeModel) -> StaticString? {
-        let name = efforts[max(2, place)]
+    private static func effort(_ position: Int, _ model: ClaudeModel) -> StaticString? {
+        let name = efforts[max(2, position)]
         switch model.effort {
         case .none: return nil
         case .all: return name
-        case .max: return place == 5 ? "high" : name
-        case .high: return place > 4 ? "high" : name
+        case .max: return position == 5 ? "high" : name
+        case .high: return position > 4 ? "high" : name
         }
     }
 
@@ -106,6 +106,6 @@ struct ThinkingPlan {
         // The response needs room besides its reasoning.
         let room = min(bound, most / 2)
         bound = min(most, bound + min(budget, most))
-        return (bound, max(Self.leastBudget, min(budget, bound - room)))
+        return (bound, max(Self.minBudget, min(budget, bound - room)))
     }
 }

@@ -9,8 +9,8 @@ extension WireVendor {
             .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
         ]
         let claude = ClaudeModel(model.id)
-        let mends = self.mends.mends(of: name, model.id)
-        if !claude.takesFormat || mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        let quirks = self.quirks.quirks(of: name, model.id)
+        if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         let lacking = call.needs.subtracting(abilities)
         // Tools and formats are emulated together, as text.
         if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
@@ -30,7 +30,14 @@ extension WireVendor {
         // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
-        return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
+        return WireChat(
+            self,
+            form,
+            call: call,
+            model: model,
+            vendorCall: vendorCall,
+            quirks: quirks.quirks(of: name, model.id)
+        )
     }
 }
 

@@ -9,11 +9,11 @@ package import Shared
 package final class Attempts: @unchecked Sendable {
     private let list: CandidateList
     private let balance: Balance?
-    private let sheet: CallSheet
+    private let sheet: CallLedger
     private let loop: EventLoop
     /// The time by which a response has to begin; `distantFuture` if there is only one candidate, with one key.
     package private(set) var endsAt: LoopTime
-    private var open: OpenCandidates
+    private var open: RemainingCandidates
     /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
     /// The key for repeating the call to the current candidate; nil if the call is not repeated.
@@ -42,15 +42,15 @@ package final class Attempts: @unchecked Sendable {
     init(
         _ list: CandidateList,
         _ balance: Balance?,
-        _ order: Candidates.Order,
-        _ caller: Identity?,
-        _ sheet: CallSheet,
-        _ affinity: UInt64?
+        order: Candidates.Order,
+        caller: Identity?,
+        sheet: CallLedger,
+        affinity: UInt64?
     ) {
         self.list = list
         self.balance = balance
         self.sheet = sheet
-        open = OpenCandidates(list, balance, order, caller, affinity)
+        open = RemainingCandidates(list, balance, order: order, caller: caller, affinity: affinity)
         let first = list.all[0]
         loop = first.loop
         let isAlone = list.all.count == 1 && first.hasOneKey
@@ -61,7 +61,7 @@ package final class Attempts: @unchecked Sendable {
     }
 
     /// Removes the candidates at these positions from the choice. Call it before the first call of `next()`.
-    func leaveOut(_ places: Set<Int>) { open.leaveOut(places) }
+    func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
@@ -77,25 +77,25 @@ package final class Attempts: @unchecked Sendable {
     /// Chooses the candidate to call, waiting for capacity if all that are left are full. Returns its position; nil if
     /// none is left.
     package func next() async -> Int? {
-        if let place = nextAtOnce() { return place }
-        guard !open.full.isEmpty, let place = await waited() else { return nil }
-        turnTo(place)
-        return place
+        if let position = nextAtOnce() { return position }
+        guard !open.full.isEmpty, let position = await waited() else { return nil }
+        turnTo(position)
+        return position
     }
 
     /// Chooses the candidate to call without waiting. Returns its position; nil if none is left or all that are left
     /// are full.
     package func nextAtOnce() -> Int? {
         if repeating != nil || takesNextKey { return current }
-        guard let place = open.chosen() else { return nil }
-        turnTo(place)
-        return place
+        guard let position = open.chosen() else { return nil }
+        turnTo(position)
+        return position
     }
 
-    private func turnTo(_ place: Int) {
-        current = place
+    private func turnTo(_ position: Int) {
+        current = position
         guard let balance, balance.hasFailures else { return }
-        balance.begins(open.breakerKey(place), at: loop.now)
+        balance.begins(open.breakerKey(position), at: loop.now)
     }
 
     /// Waits until a full candidate has capacity. Returns its position; nil if the time is up or capacity cannot be
@@ -105,35 +105,35 @@ package final class Attempts: @unchecked Sendable {
             refusal = refusal ?? open.shortage
             return nil
         }
-        let places = open.sortedFull
+        let positions = open.sortedFull
         let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
-        let providers = Set(places.map { list.all[$0].offeredBy })
+        let providers = Set(positions.map { list.all[$0].offeredBy })
         sheet.beginCapacityWait(at: loop.now)
         defer { sheet.endCapacityWait(at: loop.now) }
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
-            for place in places {
-                let (candidate, tried) = (list.all[place], tried[place] ?? [])
-                guard let taken = await candidate.takenKey(besides: tried, open.choice(place), isTurn: true) else {
+            for position in positions {
+                let (candidate, tried) = (list.all[position], tried[position] ?? [])
+                guard let taken = await candidate.takenKey(besides: tried, open.choice(position), isTurn: true) else {
                     continue
                 }
-                return (place, taken)
+                return (position, taken)
             }
             return nil
         }
-        guard let (place, key) = taken else {
+        guard let (position, key) = taken else {
             refusal = refusal ?? open.shortage
             return nil
         }
         waitedFor = key
-        open.takeBack(place)
-        return place
+        open.putBack(position)
+        return position
     }
 
     /// Skips the current candidate, which cannot serve this call. The first such refusal is reported if no call failed.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
-        if let current { balance?.gaveUp(open.breakerKey(current)) }
+        if let current { balance?.endTrial(open.breakerKey(current)) }
         giveUp()
     }
 
@@ -208,14 +208,14 @@ package final class Attempts: @unchecked Sendable {
     /// neither a success nor a failure, since the response may still break off.
     package func begun() {
         call?.served()
-        if let current { balance?.gaveUp(open.breakerKey(current)) }
+        if let current { balance?.endTrial(open.breakerKey(current)) }
     }
 
     /// Records that a response broke off after it had begun. Returns the failure with the key of its call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         sheet.freeCapacity()
-        let error = failedForGood(failure)
-        sheet.note(error)
+        let error = recordFinalFailure(failure)
+        sheet.record(error)
         return error
     }
 
@@ -231,22 +231,22 @@ package final class Attempts: @unchecked Sendable {
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         sheet.freeCapacity()
-        sheet.forgetRefusal()
+        sheet.clearRefusal()
         let error = call.failure(failure)
-        let isOfKey = error.remedy.contains(.nextKey)
+        let isOfKey = error.recovery.contains(.nextKey)
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
-        if error.kind == .badRequest, let refusal = error.refusal, error.remedy.contains(.elsewhere) {
+        if error.kind == .badRequest, let refusal = error.refusal, error.recovery.contains(.elsewhere) {
             // A key whose capacity did not suffice for the whole call counts as tried.
-            if isOfKey, !isLast, takeNextKey(current, after: call) { return }
+            if isOfKey, !isLast, selectNextKey(current, after: call) { return }
             skip(refusal)
-            guard !(isOfKey && isLast), rules.fallsBack, open.othersAreLeft() else { throw self.failure }
+            guard !(isOfKey && isLast), rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
             return
         }
-        sheet.note(error)
+        sheet.record(error)
         // If the vendor refuses a caller's own key, no other key may replace it: the failure is reported.
         let isCallers = call.credential.label == nil && isOfKey
-        guard !isCallers, !error.remedy.isDisjoint(with: [.nextKey, .elsewhere]) else {
-            balance?.gaveUp(open.breakerKey(current))
+        guard !isCallers, !error.recovery.isDisjoint(with: [.nextKey, .elsewhere]) else {
+            balance?.endTrial(open.breakerKey(current))
             throw error
         }
         failures.append((current, error))
@@ -254,8 +254,8 @@ package final class Attempts: @unchecked Sendable {
             concluded(current, error)
             throw self.failure
         }
-        if !isLast, isOfKey, takeNextKey(current, after: call) { return }
-        let mayRepeat = error.rest == nil && error.modelRestSeconds == nil && error.kind.mayPass
+        if !isLast, isOfKey, selectNextKey(current, after: call) { return }
+        let mayRepeat = error.cooldown == nil && error.modelCooldownSeconds == nil && error.kind.mayPass
         if !isLast, mayRepeat, repeats[current, default: 0] < list.all[current].rank.retries {
             repeats[current, default: 0] += 1
             repeating = call.credential
@@ -263,13 +263,13 @@ package final class Attempts: @unchecked Sendable {
         }
         concluded(current, error)
         giveUp()
-        guard !isLast, rules.fallsBack, open.othersAreLeft() else { throw self.failure }
+        guard !isLast, rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
     }
 
     /// Records the failure of a call that must not be repeated.
     ///
     /// - Returns: the failure, with the credential of its call.
-    func failedForGood(_ failure: UpstreamError) -> UpstreamError {
+    func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
         concluded(current, error.isOfProvider ? error : nil)
@@ -277,25 +277,25 @@ package final class Attempts: @unchecked Sendable {
     }
 
     /// Ends the breaker's trial of the current candidate: the call ended without a success or a failure.
-    func gaveUp() { if let current { concluded(current, nil) } }
+    func endTrial() { if let current { concluded(current, nil) } }
 
     /// Reports the outcome of a candidate to its circuit breaker.
     ///
     /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
-    private func concluded(_ place: Int, _ error: UpstreamError?) {
-        balance?.conclude(open.breakerKey(place), error, at: loop.now)
+    private func concluded(_ position: Int, _ error: UpstreamError?) {
+        balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
 
-    private func takeNextKey(_ place: Int, after call: VendorCall) -> Bool {
-        guard !isBound, let keys = list.all[place].keys, let label = call.credential.label else { return false }
-        tried[place, default: []].insert(label)
-        let tried = tried[place] ?? []
+    private func selectNextKey(_ position: Int, after call: VendorCall) -> Bool {
+        guard !isBound, let keys = list.all[position].keys, let label = call.credential.label else { return false }
+        tried[position, default: []].insert(label)
+        let tried = tried[position] ?? []
         let now = loop.now
-        if list.all[place].capacity != nil {
+        if list.all[position].capacity != nil {
             takesNextKey = !keys.order(at: now, besides: tried).isEmpty
             return takesNextKey
         }
-        repeating = keys.next(at: now, besides: tried, open.choice(place))
+        repeating = keys.next(at: now, besides: tried, open.choice(position))
         return repeating != nil
     }
 
@@ -321,10 +321,12 @@ package final class Attempts: @unchecked Sendable {
 
     /// The last failure of each candidate, in the order in which the candidates were called, for the log.
     private var summary: String {
-        var places: [Int] = []
-        for failure in failures where !places.contains(failure.candidate) { places.append(failure.candidate) }
-        return places.compactMap { place in
-            failures.last { $0.candidate == place }.map { "\(list.all[place].provider.name): \($0.error.shortly)" }
+        var positions: [Int] = []
+        for failure in failures where !positions.contains(failure.candidate) { positions.append(failure.candidate) }
+        return positions.compactMap { position in
+            failures.last { $0.candidate == position }.map {
+                "\(list.all[position].provider.name): \($0.error.shortly)"
+            }
         }.joined(separator: "; ")
     }
 }

@@ -74,27 +74,27 @@ package final class Balance: Sendable {
     }
 
     /// Returns the provider's record of responses that contain their usage. All loops share it.
-    func reports(ofProvider place: Int) -> UsageReports {
+    func reports(ofProvider position: Int) -> UsageReports {
         reports.withLock { reports in
-            if let known = reports[place] { return known }
+            if let known = reports[position] { return known }
             let new = UsageReports()
-            reports[place] = new
+            reports[position] = new
             return new
         }
     }
 
     /// Returns the calls for which a provider without keys of its own would have been chosen after one more.
-    func nextTurn(ofProvider place: Int) -> Double { chosen.withLock { $0[place, default: 0] } + 1 }
+    func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
-    func took(provider place: Int) {
+    func took(provider position: Int) {
         guard rules.order == .leastLoad else { return }
-        chosen.withLock { $0[place, default: 0] += 1 }
+        chosen.withLock { $0[position, default: 0] += 1 }
     }
 
     /// Undoes `took(provider:)` for a provider that was chosen and not called.
-    func tookNot(provider place: Int) {
+    func undoSelection(ofProvider position: Int) {
         guard rules.order == .leastLoad else { return }
-        chosen.withLock { $0[place, default: 0] -= 1 }
+        chosen.withLock { $0[position, default: 0] -= 1 }
     }
 
     /// Takes the next turn among providers of one priority.
@@ -146,15 +146,15 @@ package final class Balance: Sendable {
     }
 
     /// Closes the breakers of all models of a provider.
-    func closeBreakers(ofProvider place: Int) {
+    func closeBreakers(ofProvider position: Int) {
         let closed = breakers.withLock { breakers in
-            let closed = breakers.keys.filter { $0.provider == place }
+            let closed = breakers.keys.filter { $0.provider == position }
             for key in closed { breakers[key] = nil }
             failed.store(!breakers.isEmpty, ordering: .relaxed)
             return closed
         }
         for key in closed { tellClosed(key) }
-        if let provider = provider(at: place) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
+        if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
     /// Returns the models of providers whose circuit breakers are open or half-open.
@@ -163,8 +163,8 @@ package final class Balance: Sendable {
         return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }
     }
 
-    private func provider(at place: Int) -> String? {
-        notices.flatMap { $0.providers.indices.contains(place) ? $0.providers[place] : nil }
+    private func provider(at position: Int) -> String? {
+        notices.flatMap { $0.providers.indices.contains(position) ? $0.providers[position] : nil }
     }
 
     private func tellClosed(_ key: BreakerKey) {
@@ -173,7 +173,7 @@ package final class Balance: Sendable {
     }
 
     /// Logs the states that a failure of a candidate begins.
-    private func tell(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
+    private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
         if error.fault.isOfConnecting {
@@ -214,24 +214,26 @@ package final class Balance: Sendable {
             failed.store(true, ordering: .relaxed)
             return breaker.isTripped(at: now)
         }
-        tell(key, error, isTripped: isTripped, at: now)
+        report(key, error, isTripped: isTripped, at: now)
     }
 
     /// Reports the outcome of a candidate to its circuit breaker.
     ///
     /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
-        guard let error, !error.remedy.contains(.nextKey), !error.isOfPath, !isUntold(error) else { return gaveUp(key) }
-        if let seconds = error.modelRestSeconds {
-            rests(key, error, seconds: seconds, at: now)
+        guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {
+            return endTrial(key)
+        }
+        if let seconds = error.modelCooldownSeconds {
+            startCooldown(key, error, seconds: seconds, at: now)
         } else {
             failed(key, error, at: now)
         }
     }
 
-    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or the
-    /// vendor judged the account of a caller's own key.
-    private func isUntold(_ error: UpstreamError) -> Bool {
+    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or
+    /// the vendor judged the account of a caller's own key.
+    private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {
         case .unknownModel: isCallers || error.isOfModel
@@ -241,16 +243,16 @@ package final class Balance: Sendable {
     }
 
     /// Opens the breaker for the time in which the vendor says that the model cannot serve any call.
-    func rests(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
+    func startCooldown(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
             failed.store(true, ordering: .relaxed)
         }
-        tell(key, error, isTripped: true, at: now)
+        report(key, error, isTripped: true, at: now)
     }
 
     /// Ends the candidate's trial, if one runs, without counting a success or a failure.
-    func gaveUp(_ key: BreakerKey) {
+    func endTrial(_ key: BreakerKey) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }
     }
@@ -258,7 +260,7 @@ package final class Balance: Sendable {
 
 extension UpstreamError {
     /// Whether another provider might have served the call that failed for good.
-    var isOfProvider: Bool { kind != .badRequest && self.remedy.contains(.elsewhere) }
+    var isOfProvider: Bool { kind != .badRequest && self.recovery.contains(.elsewhere) }
 }
 
 extension UpstreamFault {

@@ -10,26 +10,26 @@ struct Breaker {
     /// The time until which a trial keeps other requests from the candidate.
     private var trialEndsAt = LoopTime.distantPast
     /// The time until which the vendor says that the model cannot serve any call.
-    private var restsUntil = LoopTime.distantPast
+    private var cooldownUntil = LoopTime.distantPast
 
     /// The longest time for which a trial without an outcome keeps other requests from the candidate.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     func isOpen(at now: LoopTime) -> Bool {
-        openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < restsUntil
+        openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < cooldownUntil
     }
 
     /// Whether the breaker has opened and no request was served since: it is open or half-open.
-    func isTripped(at now: LoopTime) -> Bool { openUntil != nil || now < restsUntil }
+    func isTripped(at now: LoopTime) -> Bool { openUntil != nil || now < cooldownUntil }
 
     /// Returns the time at which a request may try the candidate again; nil if the breaker is closed.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }
-        return max(openUntil ?? .distantPast, restsUntil)
+        return max(openUntil ?? .distantPast, cooldownUntil)
     }
 
     mutating func rest(at now: LoopTime, seconds: Int) {
-        restsUntil = now.adding(seconds: seconds)
+        cooldownUntil = now.adding(seconds: seconds)
         trialEndsAt = .distantPast
     }
 

@@ -6,7 +6,7 @@ package import Shared
 /// the call.
 package final class Candidate: Sendable {
     /// The provider and model as usage records, billing and the response name them.
-    package let server: CallSheet.Server
+    package let server: CallLedger.Server
     package let provider: any ChatVendor
     package let model: Model
     /// The provider's own keys; nil if callers' keys are forwarded or the provider needs none.
@@ -19,15 +19,15 @@ package final class Candidate: Sendable {
     /// The keys and the circuit breaker, for calls that no `Attempts` makes; nil if the breaker is not used.
     private let lone: LoneCandidate?
     let offeredBy: Int
-    let rank: Offers.Rank
+    let rank: ModelCatalog.Rank
     /// All candidates that may serve the call, if they are listed under different names; else empty.
-    let rivals: [CallSheet.Server]
+    let rivals: [CallLedger.Server]
     /// The provider's record of responses that contain their usage.
     package let reports: UsageReports
     let loop: EventLoop
 
     init(
-        server: CallSheet.Server,
+        server: CallLedger.Server,
         provider: any ChatVendor,
         model: Model,
         keys: KeyRing?,
@@ -35,8 +35,8 @@ package final class Candidate: Sendable {
         capacity: Capacity? = nil,
         spared: Traits = [],
         offeredBy: Int,
-        rank: Offers.Rank,
-        rivals: [CallSheet.Server] = [],
+        rank: ModelCatalog.Rank,
+        rivals: [CallLedger.Server] = [],
         reports: UsageReports = UsageReports(),
         lone: LoneCandidate? = nil,
         loop: EventLoop
@@ -70,13 +70,13 @@ package final class Candidate: Sendable {
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
         package static let tools = Traits(rawValue: 1)
-        package static let pictures = Traits(rawValue: 2)
+        package static let images = Traits(rawValue: 2)
 
         /// Makes the traits that the provider's settings exclude from it.
         package init(sparing provider: ProviderSettings) {
             self = []
             if !provider.takesTools { insert(.tools) }
-            if !provider.takesPictures { insert(.pictures) }
+            if !provider.acceptsImages { insert(.images) }
         }
     }
 
@@ -89,15 +89,15 @@ package final class Candidate: Sendable {
     /// Throws if the settings exclude such calls from the provider. Throws also if the call contains words that only
     /// OpenAI-compatible servers may understand, and the provider does not get the original request.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
-        if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkWords() }
+        if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkOptionValues() }
         if spared.isEmpty { return }
         if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
             throw .unsupported("tools", "The provider of this model does not support tools.")
         }
-        guard spared.contains(.pictures), let picture = call.attachments.first(where: { $0.kind == .picture }) else {
+        guard spared.contains(.images), let image = call.attachments.first(where: { $0.kind == .image }) else {
             return
         }
-        throw .value(picture.param, "the provider of this model does not support images", code: "unsupported_value")
+        throw .value(image.param, "the provider of this model does not support images", code: "unsupported_value")
     }
 
     /// Whether the call uses a key of the relay, or no key, rather than the caller's own.
@@ -109,25 +109,25 @@ package final class Candidate: Sendable {
     var breakerKey: Balance.BreakerKey { Balance.BreakerKey(provider: offeredBy, model: model.id) }
 
     /// Whether some key is not in cooldown.
-    var hasSoundKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
+    var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
     /// Takes the next key, waiting for its capacity if the provider has a limit, and returns the call.
-    package func call(billing sheet: CallSheet) async throws(UpstreamError) -> VendorCall {
+    package func call(billing sheet: CallLedger) async throws(UpstreamError) -> VendorCall {
         guard let capacity else { return unboundedCall(billing: sheet) }
-        let (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
+        let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
         sheet.hold(held)
         return call(with: credential, billing: sheet)
     }
 
     /// Takes the next key and returns the call, without acquiring capacity: for a candidate without a limit.
-    package func unboundedCall(billing sheet: CallSheet) -> VendorCall {
+    package func unboundedCall(billing sheet: CallLedger) -> VendorCall {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
         guard let lone else { return call(with: credential, billing: sheet) }
         sheet.server = server
         return VendorCall(credential, billing: sheet, on: loop, with: lone, within: capacity)
     }
 
-    func call(with credential: Credential, billing sheet: CallSheet) -> VendorCall {
+    func call(with credential: Credential, billing sheet: CallLedger) -> VendorCall {
         sheet.server = server
         return VendorCall(credential, billing: sheet, on: loop, with: keys, within: capacity)
     }
@@ -141,7 +141,7 @@ package final class Candidate: Sendable {
         _ choice: KeyChoice = KeyChoice(),
         isTurn: Bool = false
     ) async -> (Credential, HeldCapacity)? {
-        await capacity?.takeNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
+        await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
     /// Returns whether the keys have no capacity, as far as this instance knows.
@@ -158,7 +158,7 @@ package final class Candidate: Sendable {
     package var transcription: (any TranscriptionProvider)? { provider as? any TranscriptionProvider }
     package var forwarder: (any Forwarder)? { provider as? any Forwarder }
     package var files: (any FileProvider)? { provider as? any FileProvider }
-    package var assetKeeper: (any AssetKeeper)? { provider as? any AssetKeeper }
+    package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 
     /// Returns the candidate bound to the key that a file was uploaded with; nil if the provider has no such key for
     /// this caller.
@@ -177,9 +177,9 @@ package final class Candidate: Sendable {
     }
 
     /// Returns the candidate with all candidates for its call, which have different names.
-    func with(rivals: [CallSheet.Server]) -> Candidate { with(fixed, rank, rivals) }
+    func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
-    private func with(_ fixed: Credential?, _ rank: Offers.Rank, _ rivals: [CallSheet.Server]) -> Candidate {
+    private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
         Candidate(
             server: server,
             provider: provider,
@@ -201,7 +201,7 @@ package final class Candidate: Sendable {
 /// The keys and the circuit breaker of a candidate without others, whose calls are not made by `Attempts`.
 ///
 /// The breaker keeps no call back, but an operator sees it.
-final class LoneCandidate: KeyRests {
+final class LoneCandidate: KeyCooldowns {
     private let keys: KeyRing?
     private let balance: Balance
     private let breakerKey: Balance.BreakerKey

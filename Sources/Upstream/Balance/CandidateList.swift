@@ -15,15 +15,15 @@ final class CandidateList: @unchecked Sendable {
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     let isSingle: Bool
     /// Whether some candidate has a capacity limit.
-    let areBounded: Bool
+    let hasCapacityLimits: Bool
     /// Whether the settings exclude some calls from some candidate.
-    let areSpared: Bool
+    let excludesSomeCalls: Bool
     /// The different prices of the candidates.
     let prices: [Price]
     /// The different credit prices of the candidates that charge credits.
     let creditPrices: [CreditPrices]
     /// The positions of all candidates.
-    let places: [Int]
+    let positions: [Int]
     let priorities: [Int]
     /// Whether all candidates have the same priority.
     let areEqual: Bool
@@ -32,7 +32,7 @@ final class CandidateList: @unchecked Sendable {
     /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
     /// The different cooldown counts of the rings; usually one that all rings share.
-    private let restCounts: [RestCount]
+    private let cooldownRingCounts: [CooldownRingCount]
     /// The key of the last turn, shared with the lists that have callers' keys.
     private let lastTurn: LastTurn
     /// The list with the key of the last caller; nil if no caller's key was used.
@@ -49,21 +49,21 @@ final class CandidateList: @unchecked Sendable {
         features = all.reduce(all[0].model.features) { $0.intersection($1.model.features) }
         let only = all[0]
         isSingle = all.count == 1 && only.hasOneKey && only.capacity == nil && only.rank.retries == 0
-        areBounded = all.contains { $0.capacity != nil }
-        areSpared = all.contains(where: \.isSpared)
+        hasCapacityLimits = all.contains { $0.capacity != nil }
+        excludesSomeCalls = all.contains(where: \.isSpared)
         prices = all.reduce(into: []) { prices, candidate in
             if let price = candidate.price, !prices.contains(price) { prices.append(price) }
         }
         creditPrices = all.reduce(into: []) { prices, candidate in
             if let price = candidate.server.credits, !prices.contains(price) { prices.append(price) }
         }
-        places = Array(all.indices)
+        positions = Array(all.indices)
         priorities = all.map(\.rank.priority)
         areEqual = all.allSatisfy { $0.rank.priority == all[0].rank.priority }
-        members = all.enumerated().map { TurnState.Member(place: $0, weight: $1.rank.weight) }
+        members = all.enumerated().map { TurnState.Member(position: $0, weight: $1.rank.weight) }
         rings = all.compactMap { $0.fixed == nil ? $0.keys : nil }
-        restCounts = rings.reduce(into: []) { counts, ring in
-            if !counts.contains(where: { $0 === ring.restCount }) { counts.append(ring.restCount) }
+        cooldownRingCounts = rings.reduce(into: []) { counts, ring in
+            if !counts.contains(where: { $0 === ring.cooldownRingCount }) { counts.append(ring.cooldownRingCount) }
         }
     }
 
@@ -73,16 +73,16 @@ final class CandidateList: @unchecked Sendable {
         passOnKeys = list.passOnKeys
         features = list.features
         isSingle = list.isSingle
-        areBounded = list.areBounded
-        areSpared = list.areSpared
+        hasCapacityLimits = list.hasCapacityLimits
+        excludesSomeCalls = list.excludesSomeCalls
         prices = list.prices
         creditPrices = list.creditPrices
-        places = list.places
+        positions = list.positions
         priorities = list.priorities
         areEqual = list.areEqual
         members = list.members
         rings = []
-        restCounts = []
+        cooldownRingCounts = []
     }
 
     /// Returns the list with a caller's own key, for a list whose candidates all get it. Remembers the last one, as the
@@ -95,7 +95,7 @@ final class CandidateList: @unchecked Sendable {
     }
 
     /// Whether no key of the candidates is in cooldown.
-    var haveNoRests: Bool { restCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasRests } }
+    var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
     /// The turn key for the last requested priority. It is an object of its own: a reference from a caller's list to
     /// the list that caches it would be a retain cycle.
@@ -112,8 +112,8 @@ final class CandidateList: @unchecked Sendable {
     }
 
     /// Returns whether other candidates have the same priority.
-    func hasPeers(_ place: Int) -> Bool {
-        place > 0 && priorities[place - 1] == priorities[place]
-            || place + 1 < priorities.count && priorities[place + 1] == priorities[place]
+    func hasPeers(_ position: Int) -> Bool {
+        position > 0 && priorities[position - 1] == priorities[position]
+            || position + 1 < priorities.count && priorities[position + 1] == priorities[position]
     }
 }

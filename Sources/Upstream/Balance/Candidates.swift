@@ -45,16 +45,16 @@ package struct Candidates: Sendable {
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
     /// The first candidate that has a key outside cooldown and a closed breaker; else the first one.
-    package var firstSound: Candidate { list.all.first(where: isSound) ?? leading }
+    package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
 
-    private func isSound(_ candidate: Candidate) -> Bool {
-        guard candidate.hasSoundKey else { return false }
+    private func isHealthy(_ candidate: Candidate) -> Bool {
+        guard candidate.hasAvailableKey else { return false }
         guard let balance, balance.hasFailures else { return true }
         return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
     /// Whether some providers forward requests unchanged and others do not.
-    package var areMixed: Bool {
+    package var isForwardingMixed: Bool {
         let forwards = leading.forwarder != nil
         return list.all.contains { ($0.forwarder != nil) != forwards }
     }
@@ -62,7 +62,7 @@ package struct Candidates: Sendable {
     /// The candidates whose providers forward requests unchanged; nil unless the first healthy candidate, preferably
     /// one with free capacity, is one of them.
     package var forwarding: Candidates? {
-        let first = list.all.first { isSound($0) && !$0.isKnownFull() } ?? firstSound
+        let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }
         return replaced { $0.forwarder != nil ? $0 : nil }
     }
@@ -91,21 +91,21 @@ package struct Candidates: Sendable {
     ///   - affinity: the hash of a value whose calls keep to one provider and key; nil if there is no such value.
     ///   - spared: the positions of candidates that must not get the call and take no turn; never all positions.
     package func attempts(
-        billing sheet: CallSheet,
+        billing sheet: CallLedger,
         affinity: UInt64? = nil,
         besides spared: Set<Int> = []
     ) -> Attempts {
-        let attempts = Attempts(list, balance, order, caller, sheet, affinity)
+        let attempts = Attempts(list, balance, order: order, caller: caller, sheet: sheet, affinity: affinity)
         if !spared.isEmpty { attempts.leaveOut(spared) }
         return attempts
     }
 
     /// Returns the positions of candidates that the settings exclude from the call; empty if they exclude none, or all.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {
-        guard list.areSpared else { return [] }
+        guard list.excludesSomeCalls else { return [] }
         var spared: Set<Int> = []
-        for place in list.places {
-            do throws(APIError) { try list.all[place].check(call) } catch { spared.insert(place) }
+        for position in list.positions {
+            do throws(APIError) { try list.all[position].check(call) } catch { spared.insert(position) }
         }
         return spared.count == list.all.count ? [] : spared
     }
@@ -126,7 +126,7 @@ package struct Candidates: Sendable {
     ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They do not count.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
-        billing sheet: CallSheet,
+        billing sheet: CallLedger,
         affinity: UInt64? = nil,
         besides spared: Set<Int> = [],
         unless isBegun: @escaping () -> Bool = { false },

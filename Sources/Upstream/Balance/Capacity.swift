@@ -8,7 +8,7 @@ import Synchronization
 /// counts them over all instances.
 package final class Capacity: CallCapacity {
     private let provider: String
-    private let place: Int
+    private let position: Int
     private let starts: Limit?
     private let calls: Limit?
     private let limiter: Limiter
@@ -23,7 +23,7 @@ package final class Capacity: CallCapacity {
     /// Creates the limits of a provider; nil if its settings have none.
     package init?(
         _ provider: ProviderSettings,
-        at place: Int,
+        at position: Int,
         _ rules: BalanceSettings,
         _ limiter: Limiter,
         _ queue: CapacityQueue
@@ -31,7 +31,7 @@ package final class Capacity: CallCapacity {
         let settings = provider.capacity
         guard settings.starts != nil || settings.calls != nil else { return nil }
         self.provider = provider.name
-        self.place = place
+        self.position = position
         starts = settings.starts.map { Limit(.provider, $0) }
         calls = settings.calls.map { Limit(.provider, $0) }
         self.limiter = limiter
@@ -40,18 +40,18 @@ package final class Capacity: CallCapacity {
         ownNanoseconds = starts.map { UInt64($0.quota.windowSeconds + 1) * 1_000_000_000 } ?? 0
     }
 
-    private func claims(for credential: Credential, isAfterAnother: Bool = false) -> [Claim] {
+    private func charges(for credential: Credential, isAfterAnother: Bool = false) -> [LimitCharge] {
         let identity = identity(credential)
-        return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { Claim($0, identity) } }
+        return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { LimitCharge($0, identity) } }
     }
 
     /// Returns the part of a key's capacity that is in use, as far as this instance knows.
-    func share(of credential: Credential) -> Double { limiter.knownShare(claims(for: credential)) }
+    func share(of credential: Credential) -> Double { limiter.knownShare(charges(for: credential)) }
 
     /// Returns whether a key has no free capacity, as far as this instance knows, or a request is already waiting for
     /// this key.
     func isKnownFull(_ credential: Credential) -> Bool {
-        limiter.isKnownFull(claims(for: credential)) || queue.isAwaited(place, by: credential)
+        limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
 
     /// The use of one key over all instances, in calls or in calls that begin per second.
@@ -74,10 +74,10 @@ package final class Capacity: CallCapacity {
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
-        let claims = limits.map { limit in credentials.map { Claim(limit, identity($0)) } }
-        let used = await limiter.used(claims.flatMap(\.self), on: loop)
-        let loads = limits.enumerated().map { place, limit in
-            used[place * credentials.count..<(place + 1) * credentials.count].map { Load($0, of: limit.quota) }
+        let charges = limits.map { limit in credentials.map { LimitCharge(limit, identity($0)) } }
+        let used = await limiter.used(charges.flatMap(\.self), on: loop)
+        let loads = limits.enumerated().map { position, limit in
+            used[position * credentials.count..<(position + 1) * credentials.count].map { Load($0, of: limit.quota) }
         }
         return loads.max { $0.share < $1.share } ?? []
     }
@@ -90,28 +90,28 @@ package final class Capacity: CallCapacity {
     var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
 
     /// Whether requests wait for any key of the provider. They are served first.
-    var isAwaited: Bool { queue.isAwaited(place) }
+    var isAwaited: Bool { queue.isAwaited(position) }
 
     /// Acquires capacity of one key without waiting for other calls to end; nil if there is none.
     ///
     /// - Parameter isAfterAnother: whether the call follows one of the same request, whose concurrent slot it uses.
-    func takeNow(
+    func acquireNow(
         for credential: Credential,
         isAfterAnother: Bool = false,
         on loop: EventLoop
     ) async -> HeldCapacity? {
-        let claims = claims(for: credential, isAfterAnother: isAfterAnother)
-        let hold: Hold
-        if let atOnce = limiter.reserveInMemory(claims) {
-            hold = atOnce
+        let charges = charges(for: credential, isAfterAnother: isAfterAnother)
+        let reservation: Reservation
+        if let atOnce = limiter.reserveInMemory(charges) {
+            reservation = atOnce
         } else {
-            hold = await limiter.reserve(claims, on: loop)
+            reservation = await limiter.reserve(charges, on: loop)
         }
-        let isUncounted = if case .storeDown = hold.decision.outcome { true } else { false }
+        let isUncounted = if case .storeDown = reservation.decision.outcome { true } else { false }
         if isUncounted != lacksStore { self.isUncounted.store(isUncounted, ordering: .relaxed) }
-        guard hold.decision.isAdmitted else { return nil }
-        let (queue, place) = (queue, place)
-        return HeldCapacity(hold) { queue.freed(place) }
+        guard reservation.decision.isAdmitted else { return nil }
+        let (queue, position) = (queue, position)
+        return HeldCapacity(reservation) { queue.freed(position) }
     }
 
     /// Acquires capacity of the first of a provider's keys that has some. Returns nil if no key has capacity or other
@@ -122,7 +122,7 @@ package final class Capacity: CallCapacity {
     ///   - fixed: the only key that the call can be made with; nil if `keys` chooses one.
     ///   - tried: the labels of keys that are not tried again.
     ///   - isTurn: whether all requests that waited before have been served, so that the queue is not checked.
-    func takeNow(
+    func acquireNow(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
         besides tried: Set<String> = [],
@@ -139,9 +139,9 @@ package final class Capacity: CallCapacity {
         let allRest = all.isEmpty && tried.isEmpty
         if allRest, let keys { all = [keys.soonest] }
         for credential in all
-        where !queue.isAwaited(place, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true) {
-            guard let held = await takeNow(for: credential, on: loop) else {
-                keys?.gaveUp(credential)
+        where !queue.isAwaited(position, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true) {
+            guard let held = await acquireNow(for: credential, on: loop) else {
+                keys?.endTrial(credential)
                 continue
             }
             keys?.took(credential, at: now)
@@ -151,25 +151,25 @@ package final class Capacity: CallCapacity {
     }
 
     /// Acquires capacity of the first key that has some. If no key has any, waits for the key whose turn it is.
-    func take(
+    func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
         on loop: EventLoop
     ) async throws(UpstreamError) -> (Credential, HeldCapacity) {
-        if let taken = await takeNow(ofKeys: keys, or: fixed, on: loop) { return taken }
+        if let taken = await acquireNow(ofKeys: keys, or: fixed, on: loop) { return taken }
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
-        return (credential, try await take(for: credential, isAfterAnother: false, on: loop))
+        return (credential, try await acquire(for: credential, isAfterAnother: false, on: loop))
     }
 
-    package func take(
+    package func acquire(
         for credential: Credential,
         isAfterAnother: Bool,
-        _ patience: CapacityPatience = .none,
+        _ patience: CapacityWait = .none,
         by end: LoopTime = .distantFuture,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity {
-        if isAfterAnother || !isAwaited && !queue.isAwaited(place, by: credential),
-            let held = await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
+        if isAfterAnother || !isAwaited && !queue.isAwaited(position, by: credential),
+            let held = await acquireNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         {
             return held
         }
@@ -181,9 +181,9 @@ package final class Capacity: CallCapacity {
             }
         let end = lacksStore ? .distantPast : min(end, loop.now + max(queueNanoseconds, least))
         let own = isAfterAnother ? credential : nil
-        let held = await queue.wait(for: [place], with: own, until: end, on: loop) { () -> HeldCapacity? in
-            guard isAfterAnother || !queue.isAwaited(place, by: credential) else { return nil }
-            return await takeNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
+        let held = await queue.wait(for: [position], with: own, until: end, on: loop) { () -> HeldCapacity? in
+            guard isAfterAnother || !queue.isAwaited(position, by: credential) else { return nil }
+            return await acquireNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
         guard let held else { throw UpstreamError(refusing: lacksStore ? .uncounted : .capacityReached) }
         return held
@@ -212,7 +212,7 @@ extension APIError {
             code: "rate_limit_exceeded"
         )
         error.retryAfterSeconds = 1
-        error.isOfCapacity = true
+        error.isCapacityShortage = true
         return error
     }
 }

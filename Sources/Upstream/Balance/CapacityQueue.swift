@@ -31,7 +31,7 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits until `take` returns a value. `take` is called only when it is this call's turn. Returns nil if the time
+    /// Waits until `emit` returns a value. `emit` is called only when it is this call's turn. Returns nil if the time
     /// is up, too many calls wait, or the task is cancelled.
     ///
     /// - Parameters:
@@ -42,13 +42,13 @@ package final class CapacityQueue: Sendable {
         with credential: Credential? = nil,
         until end: LoopTime,
         on loop: EventLoop,
-        _ take: () async -> Value?
+        _ emit: () async -> Value?
     ) async -> Value? {
         guard loop.now < end, let ticket = join(providers, credential?.account, loop) else { return nil }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
-            if isFirst(ticket), let value = await take() { return value }
+            if isFirst(ticket), let value = await emit() { return value }
             await ticket.wait(until: min(end, loop.now + Self.lookNanoseconds))
         }
         return nil
@@ -84,7 +84,7 @@ package final class CapacityQueue: Sendable {
         tickets.withLock { tickets in
             for other in tickets {
                 if other === ticket { return true }
-                // A call without a slot is not stopped by one that waits for a single key: `take` checks this itself.
+                // A call without a slot is not stopped by one that waits for a single key: `emit` checks this itself.
                 guard other.account == ticket.account else { continue }
                 if !other.providers.isDisjoint(with: ticket.providers) { return false }
             }

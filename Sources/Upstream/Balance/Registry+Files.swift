@@ -3,7 +3,7 @@ import Engine
 package import Shared
 
 /// The provider that stores a caller's new file or has stored one, with the call that reads or writes it.
-package struct FileKeeper: Sendable {
+package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
     /// The name of the model that the file is for; empty if it is for no model.
@@ -58,31 +58,31 @@ package struct FileCandidate: Sendable {
 
     /// Takes the next key that was not tried, with its capacity if the provider has a limit. Returns nil if there is
     /// none.
-    package func nextKeeper(besides tried: Set<String>, billing sheet: CallSheet) async -> FileKeeper? {
+    package func nextFileCall(besides tried: Set<String>, billing sheet: CallLedger) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
         if let capacity {
-            found = await capacity.takeNow(ofKeys: keys, or: nil, besides: tried, on: loop).map { ($0, $1) }
+            found = await capacity.acquireNow(ofKeys: keys, or: nil, besides: tried, on: loop).map { ($0, $1) }
         } else {
             found = keys.next(at: loop.now, besides: tried).map { ($0, nil) }
         }
-        return found.map { keeper(with: $0, $1, billing: sheet) }
+        return found.map { fileCall(with: $0, $1, billing: sheet) }
     }
 
     /// Takes the next key, waiting for its capacity if the provider has a limit.
-    package func keeper(billing sheet: CallSheet) async throws(UpstreamError) -> FileKeeper {
-        sheet.server = CallSheet.Server(name)
+    package func fileCall(billing sheet: CallLedger) async throws(UpstreamError) -> FileCall {
+        sheet.server = CallLedger.Server(name)
         guard let capacity else {
-            return keeper(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: sheet)
+            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: sheet)
         }
-        let (credential, held) = try await capacity.take(ofKeys: keys, or: fixed, on: loop)
-        return keeper(with: credential, held, billing: sheet)
+        let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
+        return fileCall(with: credential, held, billing: sheet)
     }
 
-    private func keeper(with credential: Credential, _ held: HeldCapacity?, billing sheet: CallSheet) -> FileKeeper {
-        let server = CallSheet.Server(name)
+    private func fileCall(with credential: Credential, _ held: HeldCapacity?, billing sheet: CallLedger) -> FileCall {
+        let server = CallLedger.Server(name)
         sheet.server = server
-        return FileKeeper(
+        return FileCall(
             provider,
             VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity),
             held
@@ -106,7 +106,7 @@ extension Registry {
                 capacity: entry.capacity,
                 loop: loop
             )
-            if provider is any AssetKeeper { return candidate }
+            if provider is any AssetUploader { return candidate }
             other = other ?? candidate
         }
         return other
@@ -114,19 +114,19 @@ extension Registry {
 
     /// Returns the provider of a stored file, with the key of its upload and capacity. No key is used if the provider
     /// needs none. Returns nil if the provider or the key is no longer configured, or the caller may not use it.
-    package func fileKeeper(
+    package func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing sheet: CallSheet
-    ) async throws(UpstreamError) -> FileKeeper? {
+        billing sheet: CallLedger
+    ) async throws(UpstreamError) -> FileCall? {
         guard let index = entries.firstIndex(where: { $0.provider.name == file.provider }),
             let provider = entries[index].provider as? any FileProvider
         else { return nil }
         let entry = entries[index]
-        let server = CallSheet.Server(file.provider)
+        let server = CallLedger.Server(file.provider)
         if provider.opensWithoutKey {
             sheet.server = server
-            return FileKeeper(provider, VendorCall(.none, of: server, billing: sheet, on: loop))
+            return FileCall(provider, VendorCall(.none, of: server, billing: sheet, on: loop))
         }
         guard entry.isPassthrough == (caller.kind == .passThrough), offers.serve(caller, at: index),
             let credential = file.credential(
@@ -135,8 +135,8 @@ extension Registry {
             )
         else { return nil }
         sheet.server = server
-        let held = try await entry.capacity?.take(for: credential, isAfterAnother: false, on: loop)
-        return FileKeeper(
+        let held = try await entry.capacity?.acquire(for: credential, isAfterAnother: false, on: loop)
+        return FileCall(
             provider,
             VendorCall(credential, of: server, billing: sheet, on: loop, with: entry.keys, within: entry.capacity),
             held

@@ -31,7 +31,7 @@ extension Registry {
     }
 
     private func usable(
-        _ offers: [Offers.Offer],
+        _ offers: [ModelCatalog.ServedModel],
         as own: String,
         asked name: String,
         _ caller: Caller,
@@ -39,7 +39,7 @@ extension Registry {
     ) -> [Candidate] {
         offers.indices.compactMap { index in
             guard mayUse(offers[index], name, caller) else { return nil }
-            let candidate = candidate(Found(name: own, offers: offers, index: index), caller)
+            let candidate = candidate(FoundModel(name: own, offers: offers, index: index), caller)
             return candidate.forwarder != nil || serves(offers[index], features) ? candidate : nil
         }
     }

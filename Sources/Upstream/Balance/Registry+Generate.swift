@@ -23,11 +23,11 @@ extension Registry {
     }
 
     private func generated(for caller: Caller, _ isWanted: (Entry) -> Bool) -> [Candidate] {
-        entries.indices.compactMap { place in
-            guard isWanted(entries[place]), let found = offers.generating(at: place),
-                serves(found.offer, [.chat, .code]), mayUse(found.offer, found.asked, caller)
+        entries.indices.compactMap { position in
+            guard isWanted(entries[position]), let found = offers.generating(at: position),
+                serves(found.servedModel, [.chat, .code]), mayUse(found.servedModel, found.asked, caller)
             else { return nil }
-            return candidate(Found(name: found.name, offers: [found.offer], index: 0), caller)
+            return candidate(FoundModel(name: found.name, offers: [found.servedModel], index: 0), caller)
         }
     }
 

@@ -52,11 +52,11 @@ package final class Registry: @unchecked Sendable {
     /// Whether some vendor can receive requests of other endpoints unchanged.
     package let forwards: Bool
     let loop: EventLoop
-    package let offers: Offers
+    package let offers: ModelCatalog
     /// Whether a call may be served under another name than the requested one: there is a fallback or a replacement.
     package let haveSubstitutes: Bool
     /// The progress lines of all panels.
-    package let marks: PanelMarks
+    package let marks: PanelProgressLines
     let balance: Balance
     /// Whether all providers of the model with a given name can receive OpenAI chat requests unchanged. Any thread may
     /// call it.
@@ -65,14 +65,14 @@ package final class Registry: @unchecked Sendable {
     private var lists: [CandidateList?]
 
     /// - Parameter entries: one for each provider in the settings, in their order.
-    package init(_ entries: [Entry], _ offers: Offers, _ balance: Balance, on loop: EventLoop) {
+    package init(_ entries: [Entry], _ offers: ModelCatalog, _ balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         forwards = entries.contains { $0.provider is any Forwarder }
         self.offers = offers
         haveSubstitutes = offers.haveSubstitutes
-        marks = PanelMarks(of: offers.panels.all)
+        marks = PanelProgressLines(of: offers.panels.all)
         self.balance = balance
         let takeChats = entries.map { $0.provider.wires.contains(.chat) }
         isPassedOn = { name in
@@ -83,7 +83,7 @@ package final class Registry: @unchecked Sendable {
     }
 
     /// Returns a registry of the same providers with other models.
-    package func offering(_ offers: Offers) -> Registry { Registry(entries, offers, balance, on: loop) }
+    package func offering(_ offers: ModelCatalog) -> Registry { Registry(entries, offers, balance, on: loop) }
 
     /// Returns the candidates for a chat with a model, or the panel of that name. The models may also make images or
     /// speech.
@@ -94,7 +94,7 @@ package final class Registry: @unchecked Sendable {
             return .candidates(Candidates(list, balance, for: caller))
         }
         return switch try resolve(name, caller, .chatting) {
-        case .offer(let found): .candidates(candidates(found, name, caller, .chatting))
+        case .servedModel(let found): .candidates(candidates(found, name, caller, .chatting))
         case .panel(let panel): .panel(panel)
         }
     }
@@ -105,11 +105,11 @@ package final class Registry: @unchecked Sendable {
         switch offers.member(name) {
         case nil: throw offers.isAwaitingList ? .listAwaited : .modelNotFound(name)
         case .panel(let panel): return .panel(panel)
-        case .model(let model, let place):
-            let all = offers.offers(of: model, at: place)
+        case .model(let model, let position):
+            let all = offers.offers(of: model, at: position)
             guard let first = all.indices.first(where: { serves(all[$0], .chatting) && mayUse(all[$0], model, caller) })
             else { throw .modelNotFound(name) }
-            let found = Found(name: model, offers: all, index: first)
+            let found = FoundModel(name: model, offers: all, index: first)
             return .candidates(candidates(found, model, caller, .chatting))
         }
     }
@@ -119,7 +119,7 @@ package final class Registry: @unchecked Sendable {
         var target = try target(name, for: caller)
         var caller = caller
         while case .panel(let panel) = target {
-            caller = caller.mayingAll(ifMaying: name)
+            caller = caller.allowingAllModels(ifAllowed: name)
             target = try self.target(ofMember: panel.text.summary, for: caller)
         }
         guard case .candidates(let candidates) = target else { throw .modelNotFound(name) }
@@ -149,36 +149,36 @@ package final class Registry: @unchecked Sendable {
     /// Returns the cached list of all candidates of a name; nil if the caller may not use each of them under the
     /// requested name.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
-        guard let place = offers.place(of: served) else { return nil }
-        let list = lists[place] ?? madeList(place)
+        guard let position = offers.position(of: served) else { return nil }
+        let list = lists[position] ?? madeList(position)
         guard let isPassthrough = list.passOnKeys, offers.mayUse(name, caller, ofPassthrough: isPassthrough)
         else { return nil }
         return list
     }
 
     @inline(never)
-    private func madeList(_ place: Int) -> CandidateList {
-        let named = offers.all[place]
+    private func madeList(_ position: Int) -> CandidateList {
+        let named = offers.all[position]
         let passed = named.offers.count { entries[$0.provider].isPassthrough }
         let list = CandidateList(
             named.offers.map { candidate(named.name, $0, fixed: nil) },
             passOnKeys: passed == 0 ? false : passed == named.offers.count ? true : nil
         )
-        lists[place] = list
+        lists[position] = list
         return list
     }
 
     private func candidates(
-        _ found: Found,
+        _ found: FoundModel,
         _ name: String,
         _ caller: Caller,
         _ features: Model.Features
     ) -> Candidates {
         var all = [candidate(found, caller)]
         for index in found.index + 1..<max(found.index + 1, found.offers.count) {
-            let offer = found.offers[index]
-            guard serves(offer, features), mayUse(offer, name, caller) else { continue }
-            all.append(candidate(Found(name: found.name, offers: found.offers, index: index), caller))
+            let servedModel = found.offers[index]
+            guard serves(servedModel, features), mayUse(servedModel, name, caller) else { continue }
+            all.append(candidate(FoundModel(name: found.name, offers: found.offers, index: index), caller))
         }
         return Candidates(CandidateList(all), balance, for: caller)
     }
@@ -190,7 +190,7 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller,
         able features: Model.Features
     ) throws(APIError) -> Candidate {
-        try candidates(name, for: caller, able: features).firstSound
+        try candidates(name, for: caller, able: features).firstHealthy
     }
 
     /// Returns the only candidate for a file whose model is not known yet: the first one with one of `features`; nil if
@@ -220,16 +220,16 @@ package final class Registry: @unchecked Sendable {
     }
 
     /// An offer and its position among all offers of its name.
-    struct Found {
+    struct FoundModel {
         let name: String
-        let offers: [Offers.Offer]
+        let offers: [ModelCatalog.ServedModel]
         let index: Int
 
-        var offer: Offers.Offer { offers[index] }
+        var servedModel: ModelCatalog.ServedModel { offers[index] }
     }
 
-    private enum Resolved {
-        case offer(Found)
+    private enum Resolution {
+        case servedModel(FoundModel)
         indirect case panel(Panel)
     }
 
@@ -246,9 +246,9 @@ package final class Registry: @unchecked Sendable {
         _ caller: Caller,
         _ features: Model.Features,
         at provider: (any ChatVendor)? = nil
-    ) throws(APIError) -> Found {
+    ) throws(APIError) -> FoundModel {
         switch try resolve(name, caller, features, at: provider) {
-        case .offer(let found): return found
+        case .servedModel(let found): return found
         case .panel: throw offers.notFound(name, for: caller, able: features)
         }
     }
@@ -258,15 +258,15 @@ package final class Registry: @unchecked Sendable {
         _ caller: Caller,
         _ features: Model.Features,
         at provider: (any ChatVendor)? = nil
-    ) throws(APIError) -> Resolved {
-        func fits(_ offer: Offers.Offer) -> Bool {
-            serves(offer, features) && (provider == nil || provider === entries[offer.provider].provider)
+    ) throws(APIError) -> Resolution {
+        func fits(_ servedModel: ModelCatalog.ServedModel) -> Bool {
+            serves(servedModel, features) && (provider == nil || provider === entries[servedModel.provider].provider)
         }
         var known: Model?
         let served = offers.replacement(of: name) ?? name
         let all = offers[served]
         for index in all.indices where mayUse(all[index], name, caller) {
-            if fits(all[index]) { return .offer(Found(name: served, offers: all, index: index)) }
+            if fits(all[index]) { return .servedModel(FoundModel(name: served, offers: all, index: index)) }
             known = known ?? all[index].model
         }
         if let known { throw offers.unable(name, known.features, for: caller, able: features) }
@@ -274,7 +274,7 @@ package final class Registry: @unchecked Sendable {
             caller.mayUse(offers.knownName(name), ofPassthrough: false)
                 || caller.mayUse(offers.knownName(name), ofPassthrough: true)
         {
-            throw .value("model", "\(Offers.online) requests a web search, which this model does not support")
+            throw .value("model", "\(ModelCatalog.online) requests a web search, which this model does not support")
         }
         // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
         if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }
@@ -282,7 +282,7 @@ package final class Registry: @unchecked Sendable {
         // The caller needs the permission for the requested name, not for the fallback's.
         let others = offers.substitutes(for: name)
         for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {
-            return .offer(Found(name: offers.fallback ?? name, offers: others, index: index))
+            return .servedModel(FoundModel(name: offers.fallback ?? name, offers: others, index: index))
         }
         if let panel = offers.substitutePanel(for: name), offers.mayUse(panel, asked: name, caller) {
             return .panel(panel)
@@ -298,13 +298,13 @@ package final class Registry: @unchecked Sendable {
         return offers.replacement(of: name) == served ? name : offers.limitedName(ofFallback: served) ?? served
     }
 
-    func serves(_ offer: Offers.Offer, _ features: Model.Features) -> Bool {
-        !offer.model.features.isDisjoint(with: features)
+    func serves(_ servedModel: ModelCatalog.ServedModel, _ features: Model.Features) -> Bool {
+        !servedModel.model.features.isDisjoint(with: features)
     }
 
-    func mayUse(_ offer: Offers.Offer, _ name: String, _ caller: Caller) -> Bool {
-        let name = offer.model.searchesWeb ? offers.knownName(name) : name
-        return offers.mayUse(name, caller, ofPassthrough: entries[offer.provider].isPassthrough)
+    func mayUse(_ servedModel: ModelCatalog.ServedModel, _ name: String, _ caller: Caller) -> Bool {
+        let name = servedModel.model.searchesWeb ? offers.knownName(name) : name
+        return offers.mayUse(name, caller, ofPassthrough: entries[servedModel.provider].isPassthrough)
     }
 
     /// Returns the prices of all candidates that could serve the call of a candidate.
@@ -328,36 +328,40 @@ package final class Registry: @unchecked Sendable {
         return (candidate.server.credits.map { [$0] } ?? []) + others.map(\.model.creditPrices)
     }
 
-    func candidate(_ found: Found, _ caller: Caller) -> Candidate {
-        let isPassthrough = entries[found.offer.provider].isPassthrough
-        return candidate(found.name, found.offer, fixed: isPassthrough ? Credential(passedOn: caller.passedKey) : nil)
+    func candidate(_ found: FoundModel, _ caller: Caller) -> Candidate {
+        let isPassthrough = entries[found.servedModel.provider].isPassthrough
+        return candidate(
+            found.name,
+            found.servedModel,
+            fixed: isPassthrough ? Credential(passedOn: caller.passedKey) : nil
+        )
     }
 
-    private func candidate(_ name: String, _ offer: Offers.Offer, fixed: Credential?) -> Candidate {
-        let entry = entries[offer.provider]
-        let server = CallSheet.Server(
+    private func candidate(_ name: String, _ servedModel: ModelCatalog.ServedModel, fixed: Credential?) -> Candidate {
+        let entry = entries[servedModel.provider]
+        let server = CallLedger.Server(
             entry.provider.name,
-            name: offer.model.searchesWeb ? offers.knownName(name) : name,
-            model: offer.model.id,
-            price: offer.price,
-            credits: entry.takesCredits ? offer.model.creditPrices : nil,
-            shutdownDate: offer.model.shutdownDate
+            name: servedModel.model.searchesWeb ? offers.knownName(name) : name,
+            model: servedModel.model.id,
+            price: servedModel.price,
+            credits: entry.takesCredits ? servedModel.model.creditPrices : nil,
+            shutdownDate: servedModel.model.shutdownDate
         )
         return Candidate(
             server: server,
             provider: entry.provider,
-            model: offer.model,
+            model: servedModel.model,
             keys: entry.keys,
             fixed: fixed,
             capacity: entry.capacity,
             spared: entry.spared,
-            offeredBy: offer.provider,
-            rank: offer.rank,
-            reports: balance.reports(ofProvider: offer.provider),
+            offeredBy: servedModel.provider,
+            rank: servedModel.rank,
+            reports: balance.reports(ofProvider: servedModel.provider),
             lone: LoneCandidate(
                 entry.keys,
                 balance,
-                Balance.BreakerKey(provider: offer.provider, model: offer.model.id)
+                Balance.BreakerKey(provider: servedModel.provider, model: servedModel.model.id)
             ),
             loop: loop
         )

@@ -26,11 +26,11 @@ package final class SingleAttempt: @unchecked Sendable {
     /// - Returns: the failure, with the credential of its call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         isOver = true
-        return attempts.failedForGood(error)
+        return attempts.recordFinalFailure(error)
     }
 
     deinit {
-        if !isOver { attempts.gaveUp() }
+        if !isOver { attempts.endTrial() }
     }
 }
 
@@ -38,7 +38,7 @@ extension Candidates {
     /// Takes the next candidate that has capacity, with a key, for a call that cannot be retried.
     ///
     /// - Throws: the failure if no candidate is left.
-    package func single(billing sheet: CallSheet) async throws(UpstreamError) -> SingleAttempt {
+    package func single(billing sheet: CallLedger) async throws(UpstreamError) -> SingleAttempt {
         let attempts = attempts(billing: sheet)
         while let index = await attempts.next() {
             let candidate = self[index]

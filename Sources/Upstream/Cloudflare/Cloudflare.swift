@@ -13,19 +13,27 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
     private let models: Endpoint
     private var runs: [String: Endpoint] = [:]
 
-    private static let mostRuns = 1_000
+    private static let maxRuns = 1_000
 
     /// Returns nil if the URL of the site is invalid.
     package init?(
         _ site: VendorSite,
         account: String,
         _ transport: any Transport,
-        _ mends: MendMemory,
+        _ quirks: QuirkMemory,
         _ tools: LoopTools
     ) {
         let root = Self.path(account)
         let openAI = site.below("\(root)/v1")
-        guard let inner = OpenAILike(openAI, transport, mends, nil, tools, faults: Fault.cloudflare),
+        guard
+            let inner = OpenAILike(
+                openAI,
+                transport,
+                quirks: quirks,
+                reasoningBlocks: nil,
+                tools: tools,
+                faults: Fault.cloudflare
+            ),
             let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options.forChecks)
         else { return nil }
         self.inner = inner
@@ -59,8 +67,8 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
             return live
         }
         form.next = { root in
-            let told = root["result_info"]
-            guard let page = told?["page"]?.integer, let total = told?["total_count"]?.integer,
+            let reported = root["result_info"]
+            guard let page = reported?["page"]?.integer, let total = reported?["total_count"]?.integer,
                 (1...100).contains(page), page * Int64(pageSize) < total
             else { return nil }
             return ("page", "\(page + 1)")
@@ -81,7 +89,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         if let known = runs[model] { return known }
         let path = "\(site.baseURL)\(Self.path(account))/run/\(model.escapedInPath)"
         guard let endpoint = Endpoint(path, site.options) else { return nil }
-        if runs.count >= Self.mostRuns { runs = [:] }
+        if runs.count >= Self.maxRuns { runs = [:] }
         runs[model] = endpoint
         return endpoint
     }
@@ -98,14 +106,14 @@ extension Cloudflare: ChatVendor {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
         ]
-        let mends = inner.wire.mends.mends(of: name, model.id)
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        let quirks = inner.wire.quirks.quirks(of: name, model.id)
+        if quirks.contains(.noObjects) { abilities.remove(.objects) }
+        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         // Models may ignore `required`. That a model ignores a named tool, too, is learned from its responses.
-        if call.needs.contains(.toolChoice), mends.contains(.noForcing) || call.wishes.toolChoice == .required {
+        if call.needs.contains(.toolChoice), quirks.contains(.noForcing) || call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
-        if mends.contains(.noTools) { abilities.subtract([.tools, .toolChoice]) }
+        if quirks.contains(.noTools) { abilities.subtract([.tools, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .toolChoice])
@@ -114,7 +122,7 @@ extension Cloudflare: ChatVendor {
     }
 
     package func learn(lacking ability: Abilities, of model: Model) {
-        if ability == .toolChoice { inner.wire.mends.learn(.noForcing, of: name, model.id) }
+        if ability == .toolChoice { inner.wire.quirks.learn(.noForcing, of: name, model.id) }
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
@@ -123,8 +131,8 @@ extension Cloudflare: ChatVendor {
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
-        let mends = inner.wire.mends.mends(of: name, model.id)
-        return WireChat(inner.wire, form, call, model, vendorCall, mends: mends)
+        let quirks = inner.wire.quirks.quirks(of: name, model.id)
+        return WireChat(inner.wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }
 }
 
@@ -134,7 +142,7 @@ extension Cloudflare: Forwarder {
         _ request: ForwardedRequest,
         for model: Model,
         by vendorCall: VendorCall
-    ) async throws(UpstreamError) -> any ForwardedAnswer {
+    ) async throws(UpstreamError) -> any ForwardedResponse {
         guard request.endpoint == .embeddings else {
             let why = "The provider of this model does not support /v1\(request.endpoint.path)."
             throw UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))

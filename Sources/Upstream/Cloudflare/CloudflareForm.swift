@@ -10,7 +10,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     /// The model's endpoint in Cloudflare's own API; nil if its name does not give a URL.
     private let run: Endpoint?
     private let model: String
-    private let terms: AnswerTerms
+    private let terms: ResponseOptions
     private var isRun = false
     /// Whether the client requests a stream.
     private let isStreamed: Bool
@@ -25,39 +25,41 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         self.run = run
         self.model = model.id
         isStreamed = call.isStreamed
-        terms = AnswerTerms(
+        terms = ResponseOptions(
             model: call.model,
             choices: 1,
             includesUsage: false,
             isNative: false,
-            mostCalls: call.mostCalls
+            maxCalls: call.maxCalls
         )
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = call.attachments.refusalBesidesPicturesAndText
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        refusal = call.attachments.refusalUnlessImagesOrText
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
-        return mended(CloudflareRequest.written(call, model), with: mends)
+        return rewritten(CloudflareRequest.written(call, model), with: quirks)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { isRun ? run ?? completions : completions }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = CloudflareReader(AnswerReader(terms, parser, ids), parser, bound: bound)
+        let reader = CloudflareReader(ChatCompletionReader(terms, parser, ids), parser, bound: bound)
         self.reader = reader
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.cloudflare, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, Fault.cloudflare, namesFields: false)
+    }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
         let isMissing =
             head.status == 404 || head.status == 405 || faults.error(head, refusal).kind == .unknownModel
         if isMissing, run != nil, !known.contains(.ownWire) { return .ownWire }
@@ -66,18 +68,18 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         {
             return .lowBound
         }
-        return faults.mend(head, refusal, of: request, known: known)
+        return faults.quirk(head, refusal, of: request, known: known)
     }
 
-    var mendOfAnswer: Mends? {
+    var quirkOfResponse: LearnedQuirks? {
         guard let reader, reader.isEmpty, isStreamed else { return nil }
         return .notStreamed
     }
 
-    func mended(_ request: Body, with mends: Mends) -> Body {
-        if mends.contains(.ownWire) { isRun = true }
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        if quirks.contains(.ownWire) { isRun = true }
         // A limit that the caller gave is not lowered.
-        if mends.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
-        return CloudflareRequest.mended(request, with: isOwnBound ? mends : mends.subtracting(.lowBound))
+        if quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
+        return CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting(.lowBound))
     }
 }

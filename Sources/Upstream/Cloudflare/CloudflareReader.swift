@@ -7,7 +7,7 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class CloudflareReader: WireReader, @unchecked Sendable {
-    private let inner: AnswerReader
+    private let inner: ChatCompletionReader
     private let parser: JSONParser
     private let bound: Int
     /// The number of tool calls that were read in Cloudflare's own format.
@@ -16,7 +16,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// Whether a whole response arrived instead of a stream and contained nothing.
     private(set) var isEmpty = false
 
-    init(_ inner: AnswerReader, _ parser: JSONParser, bound: Int) {
+    init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {
         self.inner = inner
         self.parser = parser
         self.bound = bound
@@ -29,33 +29,33 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func take(
+    func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") { throw faults.error(ofEvent: data) }
         let written = try normal(data, .delta)
-        return try inner.take(event: written.bytes, named: Self.noName, take)
+        return try inner.consume(event: written.bytes, named: Self.noName, emit)
     }
 
     private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    private var faults: FaultReader { FaultReader(parser, Fault.cloudflare, tellsFields: false) }
+    private var faults: ErrorResponseReader { ErrorResponseReader(parser, Fault.cloudflare, namesFields: false) }
 
-    func end(_ take: Take) throws(UpstreamError) {
+    func end(_ emit: Emit) throws(UpstreamError) {
         // Cloudflare's own API does not report why a response ends.
         if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
             let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
-            _ = try inner.take(event: last.bytes, named: Self.noName, take)
+            _ = try inner.consume(event: last.bytes, named: Self.noName, emit)
         }
-        try inner.end(take)
+        try inner.end(emit)
     }
 
     // MARK: Whole answers
 
-    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         guard body.contains(where: { $0 > 32 }) else {
             isEmpty = true
             throw .brokenAnswer("the vendor's response is empty")
@@ -65,13 +65,13 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             isEmpty = true
             throw .brokenAnswer("the vendor's response has no choice")
         }
-        try inner.take(whole: written.bytes, take)
+        try inner.consume(whole: written.bytes, emit)
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = GatheredAnswer()
-        try take(whole: body.bytes) { answer.take($1) }
-        try end { answer.take($1) }
+        var answer = ChoiceAccumulator()
+        try consume(whole: body.bytes) { answer.append($1) }
+        try end { answer.append($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }
 
@@ -91,7 +91,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         let root = try parser.answer(data)
         let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
         if root["success"]?.flag == false || hasErrors || root["error"] != nil {
-            throw FaultReader.error(in: root, Fault.cloudflare)
+            throw ErrorResponseReader.error(in: root, Fault.cloudflare)
         }
         let result = root["result"].flatMap { $0.kind == .object ? $0 : nil } ?? root
         var out = ByteBuffer()

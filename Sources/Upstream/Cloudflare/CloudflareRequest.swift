@@ -3,15 +3,15 @@ import Engine
 import Shared
 
 /// Quirks of Cloudflare's models, besides those of OpenAI-compatible servers.
-extension Mends {
+extension LearnedQuirks {
     /// The model is called by Cloudflare's own API, which serves all models.
-    static let ownWire = Mends(rawValue: 1 << 35)
+    static let ownWire = LearnedQuirks(rawValue: 1 << 35)
     /// The token limit is lower than the default.
-    static let lowBound = Mends(rawValue: 1 << 36)
+    static let lowBound = LearnedQuirks(rawValue: 1 << 36)
     /// A stream is requested as a whole response.
-    static let notStreamed = Mends(rawValue: 1 << 37)
+    static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
 
-    fileprivate static let ofCloudflare: Mends = [.ownWire, .lowBound, .notStreamed]
+    fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
 /// Writes a neutral call as a request to Cloudflare: in OpenAI's format, without the fields that only OpenAI has, and
@@ -24,36 +24,36 @@ enum CloudflareRequest {
     static func written(_ call: ChatCall, _ model: String) -> Body {
         var call = call
         call.maxTokens = call.maxTokens ?? standardTokens
-        var wishes = call.wishes
-        wishes.bookkeeping = Wishes.Bookkeeping()
-        wishes.reasoning.verbosity = nil
-        wishes.sampling.logitBias = nil
-        wishes.parallelToolCalls = nil
-        call.wishes = wishes
-        for place in call.attachments.indices { call.attachments[place].writeOut() }
-        return MendedRequest.written(
+        var chatOptions = call.chatOptions
+        chatOptions.bookkeeping = ChatOptions.Bookkeeping()
+        chatOptions.reasoning.verbosity = nil
+        chatOptions.sampling.logitBias = nil
+        chatOptions.parallelToolCalls = nil
+        call.chatOptions = chatOptions
+        for position in call.attachments.indices { call.attachments[position].writeOut() }
+        return RequestRewriter.written(
             OpenAILikeRequest(call, model: model, isOpenAI: false).written(),
             with: .emptyContent
         )
     }
 
-    static func mended(_ request: Body, with mends: Mends) -> Body {
-        let mended = MendedRequest.written(request, with: mends.subtracting(.ofCloudflare))
-        guard !mends.isDisjoint(with: .ofCloudflare) else { return mended }
+    static func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        let rewritten = RequestRewriter.written(request, with: quirks.subtracting(.ofCloudflare))
+        guard !quirks.isDisjoint(with: .ofCloudflare) else { return rewritten }
         var out = ByteBuffer()
-        _ = out.reserve(mended.bytes.count)
-        append(RawJSON(mended.bytes), mends, to: &out)
+        _ = out.reserve(rewritten.bytes.count)
+        append(RawJSON(rewritten.bytes), quirks, to: &out)
         return Body(out)
     }
 
-    private static func append(_ root: RawJSON, _ mends: Mends, to out: inout ByteBuffer) {
+    private static func append(_ root: RawJSON, _ quirks: LearnedQuirks, to out: inout ByteBuffer) {
         out.append("{")
         var isFirst = true
         for member in root.members {
             switch member.name {
-            case "model": if mends.contains(.ownWire) { continue }
-            case "stream_options": if !mends.isDisjoint(with: [.ownWire, .notStreamed]) { continue }
-            case "stream": if mends.contains(.notStreamed) { continue }
+            case "model": if quirks.contains(.ownWire) { continue }
+            case "stream_options": if !quirks.isDisjoint(with: [.ownWire, .notStreamed]) { continue }
+            case "stream": if quirks.contains(.notStreamed) { continue }
             default: break
             }
             if !isFirst { out.append(",") }
@@ -62,9 +62,9 @@ enum CloudflareRequest {
             out.append(member.name)
             out.append("\":")
             switch member.name {
-            case "max_tokens" where mends.contains(.lowBound) && member.value.bytes.equals("4096"):
+            case "max_tokens" where quirks.contains(.lowBound) && member.value.bytes.equals("4096"):
                 out.append(decimal: lowTokens)
-            case "response_format" where mends.contains(.ownWire): append(format: member.value, to: &out)
+            case "response_format" where quirks.contains(.ownWire): append(format: member.value, to: &out)
             default: out.append(member.value.bytes)
             }
         }

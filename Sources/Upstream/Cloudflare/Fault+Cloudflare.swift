@@ -3,7 +3,7 @@ import Glibc
 
 extension Fault {
     /// The errors that Cloudflare reports by its own numbers, and those of OpenAI.
-    static let cloudflare: FaultTable = { $0.ofCloudflare ?? $0.ofOpenAI }
+    static let cloudflare: VendorErrorTable = { $0.ofCloudflare ?? $0.ofOpenAI }
 
     private var ofCloudflare: UpstreamError? {
         switch code {
@@ -12,7 +12,7 @@ extension Fault {
             // Responses with a successful status may contain this code, too.
             return status == 400 ? nil : of(400).ofOpenAI ?? of(400).error
         case "5016", "5018", "3041":
-            var error = new(.forbidden, remedy: .elsewhere)
+            var error = new(.forbidden, recovery: .elsewhere)
             error.isOfModel = true
             return error
         case "3023", "10000": return new(.badKey)

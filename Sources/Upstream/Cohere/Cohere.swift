@@ -11,14 +11,14 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
     let chat: Endpoint
     private let models: Endpoint
 
-    static let mostStops = 5
+    static let maxStops = 5
 
     /// Creates the vendor; nil if the URL of the site is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, _ mends: MendMemory, _ tools: LoopTools) {
+    package init?(_ site: VendorSite, _ transport: any Transport, _ quirks: QuirkMemory, _ tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
         else { return nil }
-        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
+        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.chat = chat
         self.models = models
     }
@@ -58,18 +58,20 @@ extension Cohere: ChatVendor {
             .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
             .functions,
         ]
-        let mends = wire.mends.mends(of: name, model.id)
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        if mends.contains(.noForcing) { abilities.remove(.toolChoice) }
+        let quirks = wire.quirks.quirks(of: name, model.id)
+        if quirks.contains(.noObjects) { abilities.remove(.objects) }
+        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
         if !call.needs.isDisjoint(with: [.objects, .schemas]) {
-            if call.bringsTools || !CohereSchema.takes(call.wishes.format) { abilities.subtract([.objects, .schemas]) }
+            if call.usesTools || !CohereSchema.takes(call.chatOptions.format) {
+                abilities.subtract([.objects, .schemas])
+            }
         }
         // Tools and formats are emulated together, as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
-        if call.stops.count > Self.mostStops { abilities.remove(.stops) }
+        if call.stops.count > Self.maxStops { abilities.remove(.stops) }
         return abilities
     }
 
@@ -77,8 +79,8 @@ extension Cohere: ChatVendor {
         var call = call
         // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
-        if call.stops.count > Self.mostStops { call.stops = [] }
-        let mends = wire.mends.mends(of: name, model.id)
-        return WireChat(wire, CohereForm(chat, model), call, model, vendorCall, mends: mends)
+        if call.stops.count > Self.maxStops { call.stops = [] }
+        let quirks = wire.quirks.quirks(of: name, model.id)
+        return WireChat(wire, CohereForm(chat, model), call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }
 }

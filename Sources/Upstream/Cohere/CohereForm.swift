@@ -8,9 +8,9 @@ import Shared
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String
-    private var names = SentNames()
+    private var names = VendorNameMap()
     private var isLegacy = false
-    private var mostCalls = Int.max
+    private var maxCalls = Int.max
     /// The request's only stop sequence; nil if it has none or several. The response does not say which sequence was
     /// found.
     private var onlyStop: String?
@@ -21,35 +21,39 @@ final class CohereForm: WireForm, @unchecked Sendable {
         self.model = model.id
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
-        refusal = call.attachments.refusalBesidesPicturesAndText
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        refusal = call.attachments.refusalUnlessImagesOrText
         isLegacy = call.needs.contains(.functions)
-        mostCalls = call.mostCalls
+        maxCalls = call.maxCalls
         if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names
-        return MendedCohereRequest.written(body, with: mends)
+        return CohereRequestRewriter.written(body, with: quirks)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { chat }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = CohereReader(parser, ids, names, mostCalls: mostCalls, isLegacy: isLegacy)
+        let reader = CohereReader(parser, ids, names, maxCalls: maxCalls, isLegacy: isLegacy)
         reader.onlyStop = onlyStop
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.cohere, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, Fault.cohere, namesFields: false)
+    }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
-        faults.cohereMend(head, refusal, of: request, known: known)
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
+        faults.cohereQuirk(head, refusal, of: request, known: known)
     }
 
-    func mended(_ request: Body, with mend: Mends) -> Body { MendedCohereRequest.written(request, with: mend) }
+    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
+        CohereRequestRewriter.written(request, with: quirk)
+    }
 }

@@ -6,18 +6,18 @@ import Shared
 struct CohereMessages: ~Copyable {
     private let messages: [ChatMessage]
     private let attachments: [Attachment]
-    private(set) var names: SentNames
-    private var ids = SentNames()
+    private(set) var names: VendorNameMap
+    private var ids = VendorNameMap()
     /// Indices of result messages, by the numbers of their tool calls.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
     private let parser = JSONParser()
 
-    init(_ call: borrowing ChatCall, _ names: SentNames) {
+    init(_ call: borrowing ChatCall, _ names: VendorNameMap) {
         var messages = call.messages
-        for place in messages.indices where messages[place].role == .failedTool {
-            messages[place].content.tellFailure()
+        for position in messages.indices where messages[position].role == .failedTool {
+            messages[position].content.markAsFailed()
         }
         self.messages = messages
         attachments = call.attachments
@@ -27,19 +27,19 @@ struct CohereMessages: ~Copyable {
 
     /// Assigns each result message to a tool call of the last message before it that has a call with this id.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
-        var waiting: [[UInt8]: (place: Int, calls: ArraySlice<Int>)] = [:]
+        var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
         var calls = 0
-        for (place, message) in messages.enumerated() {
+        for (position, message) in messages.enumerated() {
             for call in message.toolCalls {
                 let key = key(id: call.id, name: call.name)
-                if waiting[key]?.place != place { waiting[key] = (place, []) }
+                if waiting[key]?.position != position { waiting[key] = (position, []) }
                 waiting[key]?.calls.append(calls)
                 calls += 1
             }
             guard message.isResult else { continue }
             let key = key(id: message.toolCallID, name: message.name ?? "")
-            if let call = waiting[key]?.calls.popFirst() { results[call] = place }
+            if let call = waiting[key]?.calls.popFirst() { results[call] = position }
         }
         return results
     }
@@ -53,7 +53,7 @@ struct CohereMessages: ~Copyable {
     /// Appends all messages. Results are moved to their tool calls.
     mutating func append(to out: inout ByteBuffer) {
         let answers = Set(results.values)
-        for place in messages.indices where !answers.contains(place) { append(messages[place], to: &out) }
+        for position in messages.indices where !answers.contains(position) { append(messages[position], to: &out) }
     }
 
     private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {
@@ -93,8 +93,8 @@ struct CohereMessages: ~Copyable {
         for piece in content {
             switch piece {
             case .text(let text), .refusal(let text): append(text: text, to: &parts)
-            case .attachment(let place): append(attachments[place], to: &parts)
-            case .thought: break
+            case .attachment(let position): append(attachments[position], to: &parts)
+            case .reasoningBlock: break
             }
         }
         out.append(member: "content")
@@ -154,22 +154,22 @@ struct CohereMessages: ~Copyable {
 
     /// Appends one result for each tool call. Images in results are written as a user message after them.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
-        var pictures: [ChatMessage.Piece] = []
+        var images: [ChatMessage.Piece] = []
         for id in ids {
-            let place = results[calls]
+            let position = results[calls]
             calls += 1
             open("tool", to: &out)
             out.append(member: "tool_call_id")
             id.withUnsafeBytes { out.append(json: $0) }
-            let text = place.map { messages[$0].text } ?? "No result."
+            let text = position.map { messages[$0].text } ?? "No result."
             out.append("content", text.isEmpty ? "." : text)
             out.append("}")
-            guard let place else { continue }
-            pictures += messages[place].content.filter { if case .attachment = $0 { true } else { false } }
+            guard let position else { continue }
+            images += messages[position].content.filter { if case .attachment = $0 { true } else { false } }
         }
-        guard !pictures.isEmpty else { return }
+        guard !images.isEmpty else { return }
         open("user", to: &out)
-        appendContent(pictures, to: &out)
+        appendContent(images, to: &out)
         out.append("}")
     }
 
@@ -177,7 +177,7 @@ struct CohereMessages: ~Copyable {
 
     private func append(_ part: Attachment, to parts: inout ByteBuffer) {
         switch (part.kind, part.source) {
-        case (.picture, .data(let text)):
+        case (.image, .data(let text)):
             if !parts.isEmpty { parts.append(",") }
             parts.append(#"{"type":"image_url","image_url":{"url":"data:"#)
             parts.append(text.contentType?.rawValue ?? "image/png")

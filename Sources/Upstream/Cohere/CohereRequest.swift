@@ -5,9 +5,9 @@ import Shared
 /// Writes a neutral call as a request for Cohere's Chat API. Fields that the caller did not set are left out.
 struct CohereRequest: ~Copyable {
     private let call: ChatCall
-    private let wishes: Wishes
+    private let chatOptions: ChatOptions
     private let model: String
-    private var names: SentNames
+    private var names: VendorNameMap
     private var out = ByteBuffer()
 
     /// The instruction that goes with a JSON format. Without it a model may generate without end.
@@ -15,21 +15,21 @@ struct CohereRequest: ~Copyable {
 
     init(_ call: ChatCall, _ model: String) {
         self.call = call
-        wishes = call.wishes
+        chatOptions = call.chatOptions
         self.model = model
-        var names = SentNames(marks: "_", beginsWithLetter: true)
-        for tool in call.wishes.tools { _ = names.name(tool.name) }
+        var names = VendorNameMap(marks: "_", beginsWithLetter: true)
+        for tool in call.chatOptions.tools { _ = names.name(tool.name) }
         self.names = names
     }
 
     /// Returns the request, and the names that tools have in it.
-    consuming func written() -> (Body, SentNames) {
+    consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","messages":["#)
         var messages = CohereMessages(call, names)
-        if case .object = wishes.format { messages.append(instruction: Self.askingForJSON, to: &out) }
+        if case .object = chatOptions.format { messages.append(instruction: Self.askingForJSON, to: &out) }
         messages.append(to: &out)
         names = messages.names
         out.append("]")
@@ -55,12 +55,12 @@ struct CohereRequest: ~Copyable {
 
     /// Appends the tools. If the request demands one tool, only that tool is sent.
     private mutating func appendTools() {
-        var tools = wishes.tools
+        var tools = chatOptions.tools
         // Cohere refuses tools beside a response format. The tools of such a request must not be called, so they are
         // left out.
-        guard case .text = wishes.format else { return }
+        guard case .text = chatOptions.format else { return }
         guard !tools.isEmpty else { return }
-        if case .named(let name) = wishes.toolChoice {
+        if case .named(let name) = chatOptions.toolChoice {
             let only = tools.filter { $0.name.hasSameBytes(as: name) }
             if !only.isEmpty { tools = only }
         }
@@ -84,7 +84,7 @@ struct CohereRequest: ~Copyable {
         }
         out.append("]")
         if areStrict { out.append("strict_tools", true) }
-        switch wishes.toolChoice {
+        switch chatOptions.toolChoice {
         case .auto: break
         case .none: out.append(#","tool_choice":"NONE""#)
         case .required, .named: out.append(#","tool_choice":"REQUIRED""#)
@@ -92,7 +92,7 @@ struct CohereRequest: ~Copyable {
     }
 
     private mutating func appendFormat() {
-        switch wishes.format {
+        switch chatOptions.format {
         case .text: break
         case .object: out.append(#","response_format":{"type":"json_object"}"#)
         case .schema(_, let schema, _):
@@ -105,7 +105,7 @@ struct CohereRequest: ~Copyable {
     // MARK: Other fields
 
     private mutating func appendSampling() {
-        let sampling = wishes.sampling
+        let sampling = chatOptions.sampling
         if let temperature = sampling.temperature { out.append("temperature", min(1, temperature)) }
         if let topP = sampling.topP { out.append("p", min(0.99, max(0.01, topP))) }
         if let topK = sampling.topK { out.append("k", min(500, max(0, topK))) }
@@ -122,10 +122,10 @@ struct CohereRequest: ~Copyable {
 
     /// Appends the reasoning options. Models that reason do so by default.
     private mutating func appendThinking() {
-        guard PlainWords(model).say("reasoning") else { return }
-        let wish = wishes.reasoning
+        guard PhraseMatcher(model).say("reasoning") else { return }
+        let wish = chatOptions.reasoning
         var budget = wish.budgetTokens
-        switch wish.plainEffort.map({ PlainWords(String($0.utf8.prefix(16)) ?? "") }) {
+        switch wish.plainEffort.map({ PhraseMatcher(String($0.utf8.prefix(16)) ?? "") }) {
         case nil: return
         case let effort?:
             if effort.name("none") { return out.append(#","thinking":{"type":"disabled"}"#) }

@@ -7,7 +7,7 @@ struct CohereSchema {
     private static let limitBytes = 65_536
 
     /// Whether Cohere accepts the response format.
-    static func takes(_ format: Wishes.Format) -> Bool {
+    static func takes(_ format: ChatOptions.Format) -> Bool {
         guard case .schema(_, let schema?, _) = format else { return true }
         return read(schema) { $0["type"]?.text == "object" && isTaken($0) } ?? false
     }

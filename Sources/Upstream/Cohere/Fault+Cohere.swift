@@ -4,7 +4,7 @@ import Shared
 
 extension Fault {
     /// Finds the failures of Cohere that the HTTP status alone does not identify.
-    static let cohere: FaultTable = { $0.ofCohere }
+    static let cohere: VendorErrorTable = { $0.ofCohere }
     fileprivate static let highBound: StaticString = "max tokens must be less than"
 
     private var ofCohere: UpstreamError? {
@@ -14,7 +14,7 @@ extension Fault {
             if words.say("too many tokens"), !words.say(Self.highBound) {
                 return refused("context_length_exceeded", param: "messages")
             }
-            let isMissing = words.say("model") && words.sayOne(of: ["not found", "does not exist"])
+            let isMissing = words.say("model") && words.containsAny(of: ["not found", "does not exist"])
             return isMissing ? new(.unknownModel) : nil
         case 498: return new(.badKey)
         case 429 where words.say("month"): return new(.outOfCredit)
@@ -28,18 +28,18 @@ extension Fault {
 }
 
 /// Changes for Cohere's models.
-extension Mends {
-    static let noThinkingOfCohere = Mends(rawValue: 1)
-    static let noStrictOfCohere = Mends(rawValue: 2)
-    static let noPenaltiesOfCohere = Mends(rawValue: 4)
-    static let noSeedOfCohere = Mends(rawValue: 8)
+extension LearnedQuirks {
+    static let noThinkingOfCohere = LearnedQuirks(rawValue: 1)
+    static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
+    static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
+    static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
     /// The lowest bit of the learned `max_tokens` bound.
     private static let firstBound: UInt64 = 40
-    private static let mostTokens: UInt64 = 0x7f_ffff
-    private static let anyBound = Mends(rawValue: mostTokens << firstBound)
+    private static let maxTokens: UInt64 = 0x7f_ffff
+    private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)
 
-    static func bound(_ tokens: Int) -> Mends? {
-        tokens < 1 ? nil : Mends(rawValue: min(mostTokens, UInt64(tokens)) << firstBound)
+    static func bound(_ tokens: Int) -> LearnedQuirks? {
+        tokens < 1 ? nil : LearnedQuirks(rawValue: min(maxTokens, UInt64(tokens)) << firstBound)
     }
 
     /// The highest `max_tokens` that the model accepts; nil if none was learned.
@@ -49,11 +49,16 @@ extension Mends {
     }
 }
 
-extension FaultReader {
+extension ErrorResponseReader {
     /// Returns the change of a request after which the server may accept it; nil if none is known.
     ///
     /// - Parameter known: the changes that were already made.
-    func cohereMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
+    func cohereQuirk(
+        _ head: UpstreamHead,
+        _ body: UnsafeRawBufferPointer,
+        of request: Body,
+        known: LearnedQuirks
+    ) -> LearnedQuirks? {
         guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
             return nil
         }
@@ -63,11 +68,11 @@ extension FaultReader {
             return .bound(most)
         }
         // A change that was already made does not help.
-        return mend(words, request).flatMap { known.isSuperset(of: $0) ? nil : $0 }
+        return quirk(words, request).flatMap { known.isSuperset(of: $0) ? nil : $0 }
     }
 
-    private func mend(_ words: PlainWords, _ request: RawJSON) -> Mends? {
-        let isLacking = words.sayOne(of: [
+    private func quirk(_ words: PhraseMatcher, _ request: RawJSON) -> LearnedQuirks? {
+        let isLacking = words.containsAny(of: [
             "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
             "not compatible",
             "unknown field", "unknown parameter",
@@ -85,16 +90,16 @@ extension FaultReader {
 }
 
 /// Rewrites a request for Cohere's Chat API with the changes that its server needs. Everything else stays unchanged.
-struct MendedCohereRequest {
-    static func written(_ body: Body, with mends: Mends) -> Body {
-        let own: Mends = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]
-        if mends.isDisjoint(with: own), mends.bound == nil { return body }
+struct CohereRequestRewriter {
+    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
+        let own: LearnedQuirks = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]
+        if quirks.isDisjoint(with: own), quirks.bound == nil { return body }
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count)
-        for member in RawJSON(body.bytes).members where !isLeftOut(member.name, mends) {
+        for member in RawJSON(body.bytes).members where !isLeftOut(member.name, quirks) {
             out.append(out.isEmpty ? "{" : ",")
             let given = Int(member.value.bytes[part: 0..<min(18, member.value.bytes.count)].text)
-            if member.name.equals("max_tokens"), let most = mends.bound, let given {
+            if member.name.equals("max_tokens"), let most = quirks.bound, let given {
                 out.append(#""max_tokens":"#)
                 out.append(decimal: min(most, given))
             } else {
@@ -105,12 +110,12 @@ struct MendedCohereRequest {
         return Body(out)
     }
 
-    private static func isLeftOut(_ name: UnsafeRawBufferPointer, _ mends: Mends) -> Bool {
+    private static func isLeftOut(_ name: UnsafeRawBufferPointer, _ quirks: LearnedQuirks) -> Bool {
         switch name {
-        case "thinking": mends.contains(.noThinkingOfCohere)
-        case "strict_tools": mends.contains(.noStrictOfCohere)
-        case "presence_penalty", "frequency_penalty": mends.contains(.noPenaltiesOfCohere)
-        case "seed": mends.contains(.noSeedOfCohere)
+        case "thinking": quirks.contains(.noThinkingOfCohere)
+        case "strict_tools": quirks.contains(.noStrictOfCohere)
+        case "presence_penalty", "frequency_penalty": quirks.contains(.noPenaltiesOfCohere)
+        case "seed": quirks.contains(.noSeedOfCohere)
         default: false
         }
     }

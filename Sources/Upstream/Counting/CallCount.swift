@@ -82,7 +82,7 @@ package final class CallCount: @unchecked Sendable {
 
     /// Accepts a short call without counting it. Returns false, and does nothing, if the call is long, may not fit the
     /// window, has attachments or has separate prompts.
-    package func takeShort(_ call: borrowing ChatCall) -> Bool {
+    package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
         else { return false }
@@ -93,8 +93,8 @@ package final class CallCount: @unchecked Sendable {
     /// Accepts a call whose prompt consists of its texts, and checks that it fits the model's context window.
     ///
     /// - Parameter known: the tokens of the call, if they have been counted.
-    package func take(_ call: ChatCall, known: Int?) async throws(APIError) {
-        if !call.attachments.isEmpty { moreTokens = call.pictureTokens }
+    package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
+        if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
         let hasSounds = call.attachments.contains { $0.kind == .sound }
         if counter.isExact, !hasSounds { try await count(call, known) }
@@ -236,9 +236,9 @@ package final class CallCount: @unchecked Sendable {
         return counted
     }
 
-    /// Counts a text that took `TokenTally` too long. Returns nil if the relay has no time for it.
+    /// Counts a text that took `TokenCountAccumulator` too long. Returns nil if the relay has no time for it.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
-        await counted(text.bytes.count) { [counter] in TokenTally.counted(text, by: counter) } ?? nil
+        await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil
     }
 
     /// Returns the result of counting a text of this many bytes; nil if the relay has no time for it or the client
@@ -259,7 +259,7 @@ extension ChatAnswer {
             for text in [choice.text, choice.reasoning, choice.refusal] {
                 if let text { tokens += counter.count(text.bytes) }
             }
-            for thought in choice.thoughts { tokens += counter.count(thought.text) }
+            for reasoningBlock in choice.reasoningBlocks { tokens += counter.count(reasoningBlock.text) }
             for call in choice.toolCalls { tokens += counter.count(call.name) + counter.count(call.arguments) }
         }
         return tokens

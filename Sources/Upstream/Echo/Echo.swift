@@ -43,7 +43,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     private var failure: Int?
     private var cutAfter: Int?
     /// The number of words at the start that are sent as reasoning.
-    private var thoughtWords = 0
+    private var reasoningWords = 0
 
     init(_ messages: [ChatMessage], _ loop: EventLoop) {
         self.messages = messages
@@ -57,7 +57,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         for message in messages { message.forEachText { prompt.add($0) } }
         countedTokens = max(1, prompt.tokens)
         message = Body(ByteBuffer(messages.last { $0.role == .user }?.text ?? ""))
-        while takeOrder() {}
+        while readOrder() {}
     }
 
     var promptTokens: Int {
@@ -65,7 +65,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         return countedTokens
     }
 
-    private func takeOrder() -> Bool {
+    private func readOrder() -> Bool {
         let rest = message.bytes[part: start..<message.bytes.count]
         guard rest.first == UInt8(ascii: "!") else { return false }
         let order = rest[part: 1..<(rest.prefix(Self.orderLimitBytes).firstIndex(of: 32) ?? rest.count)]
@@ -76,7 +76,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         case "delay": delayNanoseconds = UInt64(min(value, 600_000)) * 1_000_000
         case "fail": failure = value
         case "cut": cutAfter = value
-        case "think": thoughtWords = value
+        case "think": reasoningWords = value
         default: return false
         }
         start = min(start + order.count + 2, message.bytes.count)
@@ -92,11 +92,11 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
         try await begin()
         if cutAfter != nil { throw EchoChat.cut }
         var copy = ByteBuffer()
-        let split = thoughtWords == 0 ? 0 : text.endOfWords(thoughtWords)
+        let split = reasoningWords == 0 ? 0 : text.endOfWords(reasoningWords)
         copy.append(text[part: split..<text.count])
         var choice = ChatAnswer.Choice(text: Body(copy))
-        if let thought = Thought(text[part: 0..<split].text, signature: EchoChat.signature), split > 0 {
-            choice.thoughts = [thought]
+        if let reasoningBlock = ReasoningBlock(text[part: 0..<split].text, signature: EchoChat.signature), split > 0 {
+            choice.reasoningBlocks = [reasoningBlock]
         }
         return ChatAnswer([choice], usage: nil)
     }
@@ -106,7 +106,11 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         write()
         try await begin()
-        let pace = EchoStream.Pace(delayNanoseconds: delayNanoseconds, cutAfter: cutAfter, thoughtWords: thoughtWords)
+        let pace = EchoStream.Pace(
+            delayNanoseconds: delayNanoseconds,
+            cutAfter: cutAfter,
+            reasoningWords: reasoningWords
+        )
         return EchoStream(message, from: start, pace, loop)
     }
 
@@ -139,13 +143,13 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 /// `@unchecked`: used on its loop only.
 private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     private var message: Body?
-    private var place: Int
+    private var position: Int
     /// The number of chunks sent so far.
     private var sent = 0
     private var ready = 0
     private let delayNanoseconds: UInt64
     private let cutAfter: Int?
-    private let thoughtWords: Int
+    private let reasoningWords: Int
     private let loop: EventLoop
     let usage: Usage? = nil
     let credits: Int? = nil
@@ -153,19 +157,19 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
     struct Pace {
         let delayNanoseconds: UInt64
         let cutAfter: Int?
-        let thoughtWords: Int
+        let reasoningWords: Int
     }
 
-    init(_ message: Body, from place: Int, _ pace: Pace, _ loop: EventLoop) {
+    init(_ message: Body, from position: Int, _ pace: Pace, _ loop: EventLoop) {
         self.message = message
-        self.place = place
+        self.position = position
         delayNanoseconds = pace.delayNanoseconds
         cutAfter = pace.cutAfter
-        thoughtWords = pace.thoughtWords
+        reasoningWords = pace.reasoningWords
         self.loop = loop
     }
 
-    private var isAtEnd: Bool { place >= message?.bytes.count ?? 0 }
+    private var isAtEnd: Bool { position >= message?.bytes.count ?? 0 }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
@@ -178,16 +182,16 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
         return .bytes
     }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
-        let start = place
-        place += bytes[part: place..<bytes.count].endOfWords(1)
+        let start = position
+        position += bytes[part: position..<bytes.count].endOfWords(1)
         sent += 1
-        StepCount.add(place - start)
-        let word = bytes[part: start..<place]
-        take(0, sent <= thoughtWords ? .reasoning(word) : .text(word))
-        if sent == thoughtWords { EchoChat.signature.withBytes { take(0, .signature(call: nil, $0)) } }
-        if isAtEnd { take(0, .finish(.stop, stop: nil)) }
+        StepCount.add(position - start)
+        let word = bytes[part: start..<position]
+        emit(0, sent <= reasoningWords ? .reasoning(word) : .text(word))
+        if sent == reasoningWords { EchoChat.signature.withBytes { emit(0, .signature(call: nil, $0)) } }
+        if isAtEnd { emit(0, .finish(.stop, stop: nil)) }
         return true
     }
 
@@ -197,12 +201,12 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
 extension UnsafeRawBufferPointer {
     /// Returns the position after `count` words, each with the spaces before it.
     fileprivate func endOfWords(_ count: Int) -> Int {
-        var place = 0
+        var position = 0
         for _ in 0..<count {
-            guard place < self.count else { break }
-            while place < self.count, self[place] == 32 { place += 1 }
-            while place < self.count, self[place] != 32 { place += 1 }
+            guard position < self.count else { break }
+            while position < self.count, self[position] == 32 { position += 1 }
+            while position < self.count, self[position] != 32 { position += 1 }
         }
-        return place
+        return position
     }
 }

@@ -43,16 +43,16 @@ final class AttachmentLoader: @unchecked Sendable {
             try await self.load(groups[index])
         }
         for (group, result) in zip(groups, results) {
-            for place in group.places { loaded[place] = result }
+            for position in group.positions { loaded[position] = result }
         }
         return loaded.compactMap { $0 }
     }
 
     /// Uploads the attachments again that the vendor was believed to keep.
     func loadAgain() async throws(APIError) -> [Attachment] {
-        for (place, key) in remembered {
+        for (position, key) in remembered {
             access.assets.forget(key)
-            loaded[place] = nil
+            loaded[position] = nil
         }
         remembered = [:]
         return try await load()
@@ -62,12 +62,12 @@ final class AttachmentLoader: @unchecked Sendable {
 
     private struct Group: Sendable {
         let content: Digest
-        var places: [Int]
+        var positions: [Int]
     }
 
     private func groups() async throws(APIError) -> [Group] {
         var groups: [Group] = []
-        for (place, part) in parts.enumerated() where loaded[place] == nil {
+        for (position, part) in parts.enumerated() where loaded[position] == nil {
             let digest: Digest
             switch part.source {
             case .data(let text): digest = try await text.digest(on: access.loop, by: access.worker)
@@ -77,9 +77,9 @@ final class AttachmentLoader: @unchecked Sendable {
             }
             let content = Digest(of: "\(part.kind) \(part.name ?? "") \(digest.base64url(characters: 43))")
             if let same = groups.firstIndex(where: { $0.content == content }) {
-                groups[same].places.append(place)
+                groups[same].positions.append(position)
             } else {
-                groups.append(Group(content: content, places: [place]))
+                groups.append(Group(content: content, positions: [position]))
             }
         }
         return groups
@@ -89,64 +89,64 @@ final class AttachmentLoader: @unchecked Sendable {
 
     private func load(_ group: Group) async throws(APIError) -> Attachment {
         if Task.isCancelled { throw .clientLeft }
-        let part = parts[group.places[0]]
+        let part = parts[group.positions[0]]
         switch (part.source, part.kind) {
-        case (.file, _): return stored(part, group.places[0])
+        case (.file, _): return stored(part, group.positions[0])
         case (.address(let address), .file): return try await fetchedFile(address, group)
         case (.address(let address), _): return try await fetched(address, group)
-        case (.data(let text), .picture): return try await picture(text, group)
+        case (.data(let text), .image): return try await image(text, group)
         case (.data(let text), .file): return try await file(text, group)
         case (.data(let text), .sound): return try await words(text, group)
         case (.kept, _), (.words, _): return part
         }
     }
 
-    private func stored(_ part: Attachment, _ place: Int) -> Attachment {
-        guard let file = plan.files[place] else { preconditionFailure("a file that was not opened") }
-        return file.isPicture
-            ? part.kept(.picture, file.path) : part.kept(.file, file.vendorID, name: Self.shown(file.name))
+    private func stored(_ part: Attachment, _ position: Int) -> Attachment {
+        guard let file = plan.files[position] else { preconditionFailure("a file that was not opened") }
+        return file.isImage
+            ? part.kept(.image, file.path) : part.kept(.file, file.vendorID, name: Self.shown(file.name))
     }
 
     private func fetched(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.places[0]].param
-        let picture = try await Picture.fetch(address, by: access.fetcher, param: param)
-        let content = try await Digest(of: picture.bytes, on: access.loop, by: access.worker)
-        let asset = try await keep(group, content) { () throws(APIError) in try Self.named(picture, param) }
-        return parts[group.places[0]].kept(.picture, asset.path)
+        let param = parts[group.positions[0]].param
+        let image = try await Image.fetch(address, by: access.fetcher, param: param)
+        let content = try await Digest(of: image.bytes, on: access.loop, by: access.worker)
+        let asset = try await keep(group, content) { () throws(APIError) in try Self.named(image, param) }
+        return parts[group.positions[0]].kept(.image, asset.path)
     }
 
-    private func picture(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.places[0]].param
+    private func image(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
+        let param = parts[group.positions[0]].param
         let asset = try await keep(group, group.content) { () async throws(APIError) in
             guard let bytes = try await text.decoded(on: self.access.loop, by: self.access.worker) else {
                 throw .notBase64(param)
             }
             if !access.mayRepeat { text.release() }
-            return try Self.named(try Picture(bytes, param: param), param)
+            return try Self.named(try Image(bytes, param: param), param)
         }
-        return parts[group.places[0]].kept(.picture, asset.path)
+        return parts[group.positions[0]].kept(.image, asset.path)
     }
 
-    private static func named(_ picture: Picture, _ param: String) throws(APIError) -> NewAsset {
-        guard picture.type != .svg else {
-            throw .picture(param, "is an SVG, which models do not support", code: "invalid_image_format")
+    private static func named(_ image: Image, _ param: String) throws(APIError) -> NewAsset {
+        guard image.type != .svg else {
+            throw .image(param, "is an SVG, which models do not support", code: "invalid_image_format")
         }
         return NewAsset(
-            bytes: picture.bytes,
-            filename: "image.\(picture.type.fileExtension)",
-            mediaType: picture.type.rawValue
+            bytes: image.bytes,
+            filename: "image.\(image.type.fileExtension)",
+            mediaType: image.type.rawValue
         )
     }
 
     private func file(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let part = parts[group.places[0]]
+        let part = parts[group.positions[0]]
         return try await file(group, group.content) { () async throws(APIError) in
             try await self.decoded(text, part.param)
         }
     }
 
     private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.places[0]].param
+        let param = parts[group.positions[0]].param
         guard let fetcher = access.fetcher else {
             throw .value(param, "this relay does not download documents; send the data")
         }
@@ -165,7 +165,7 @@ final class AttachmentLoader: @unchecked Sendable {
         _ content: Digest,
         _ load: () async throws(APIError) -> Body
     ) async throws(APIError) -> Attachment {
-        let part = parts[group.places[0]]
+        let part = parts[group.positions[0]]
         let name = Self.shown(part.name ?? "file")
         let asset = try await keep(group, content) { () async throws(APIError) in
             let bytes = try await load()
@@ -188,7 +188,7 @@ final class AttachmentLoader: @unchecked Sendable {
     }
 
     private func words(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.places[0]].param
+        let param = parts[group.positions[0]].param
         guard let transcriber = plan.transcriber, let vendor = transcriber.transcription
         else { preconditionFailure("a sound that nobody writes down") }
         let bytes = try await decoded(text, param)
@@ -203,7 +203,7 @@ final class AttachmentLoader: @unchecked Sendable {
         do throws(UpstreamError) {
             call.sheet.server = transcriber.server
             let own = isSame ? call : try await transcriber.call(billing: call.sheet)
-            help = own.helping()
+            help = own.makeHelperCall()
         } catch {
             throw failure(error, param)
         }
@@ -220,7 +220,7 @@ final class AttachmentLoader: @unchecked Sendable {
                 let transcript = try await wanted.transcript(of: sound, by: help)
                 help.ended()
                 call.sheet.helped(by: transcriber.model.id, credits: transcript.credits)
-                var part = parts[group.places[0]]
+                var part = parts[group.positions[0]]
                 part.source = .words(transcript.text)
                 return part
             } catch {
@@ -228,7 +228,7 @@ final class AttachmentLoader: @unchecked Sendable {
                 throw error
             }
         } catch {
-            throw failure(help.failure(error), param, isSame && error.isOfCapacity ? nil : help.credential)
+            throw failure(help.failure(error), param, isSame && error.isCapacityShortage ? nil : help.credential)
         }
     }
 
@@ -253,16 +253,16 @@ final class AttachmentLoader: @unchecked Sendable {
         _ group: Group,
         _ content: Digest,
         _ make: () async throws(APIError) -> NewAsset
-    ) async throws(APIError) -> KeptAsset {
+    ) async throws(APIError) -> UploadedAsset {
         let credential = call.credential
         let key = AssetCache.Key(content, of: access.caller, account: credential.account)
         if let known = access.assets.asset(key, at: access.loop.now) {
-            for place in group.places { remembered[place] = key }
+            for position in group.positions { remembered[position] = key }
             return known
         }
         let new = try await make()
         do throws(UpstreamError) {
-            let kept = try await plan.keeper.keep(
+            let kept = try await plan.uploader.keep(
                 new.bytes,
                 filename: new.filename,
                 mediaType: new.mediaType,
@@ -271,7 +271,7 @@ final class AttachmentLoader: @unchecked Sendable {
             access.assets.add(kept, key, at: access.loop.now)
             return kept
         } catch {
-            throw failure(error, parts[group.places[0]].param)
+            throw failure(error, parts[group.positions[0]].param)
         }
     }
 
@@ -286,7 +286,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private func failure(_ error: UpstreamError, _ param: String, _ credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
-        if error.kind == .badRequest, !error.isOfCapacity { said.param = param }
+        if error.kind == .badRequest, !error.isCapacityShortage { said.param = param }
         return said
     }
 

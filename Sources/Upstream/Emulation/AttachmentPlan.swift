@@ -6,7 +6,7 @@ package import Shared
 package final class AttachmentPlan: Sendable {
     /// The candidate for the chat, with the key that uploaded the call's files, if it has some.
     package let candidate: Candidate
-    let keeper: any AssetKeeper
+    let uploader: any AssetUploader
     /// The candidate that transcribes audio; nil if the call has no audio.
     package let transcriber: Candidate?
     /// The stored files that the call names, by the index of their attachments.
@@ -22,23 +22,23 @@ package final class AttachmentPlan: Sendable {
         _ candidate: Candidate,
         _ access: MediaAccess
     ) async throws(APIError) {
-        guard candidate.model.features.contains(.chat), let keeper = candidate.assetKeeper else {
+        guard candidate.model.features.contains(.chat), let uploader = candidate.assetUploader else {
             throw .value("messages", "this model supports only text", code: "unsupported_value")
         }
-        self.keeper = keeper
+        self.uploader = uploader
         var chosen: Candidate?
         var files: [Int: StoredFile] = [:]
-        for (place, part) in call.attachments.enumerated() {
-            var isPicture = part.kind == .picture
+        for (position, part) in call.attachments.enumerated() {
+            var isImage = part.kind == .image
             switch part.source {
             case .file(let id):
                 let (file, reader) = try await access.file(of: part, id, by: chosen ?? candidate)
-                guard file.isPicture || !isPicture else {
-                    throw .picture(part.param, "is not an image", code: "invalid_image_format")
+                guard file.isImage || !isImage else {
+                    throw .image(part.param, "is not an image", code: "invalid_image_format")
                 }
                 chosen = reader
-                files[place] = file
-                isPicture = file.isPicture
+                files[position] = file
+                isImage = file.isImage
             case .address where access.fetcher == nil && part.kind == .file:
                 throw .value(
                     part.param,
@@ -46,15 +46,15 @@ package final class AttachmentPlan: Sendable {
                     code: "unsupported_value"
                 )
             case .address where access.fetcher == nil:
-                throw .picture(
+                throw .image(
                     part.param,
                     "must be a data: URL, because this relay does not download images",
                     code: "invalid_image_url"
                 )
             case .address, .data, .kept, .words: break
             }
-            if isPicture, !candidate.model.hasVision {
-                throw Self.pictureRefusal(part, access)
+            if isImage, !candidate.model.hasVision {
+                throw Self.imageRefusal(part, access)
             }
         }
         self.candidate = chosen ?? candidate
@@ -64,7 +64,7 @@ package final class AttachmentPlan: Sendable {
 
     /// Returns the error for an image that the model does not accept. It names the image, and models that accept
     /// images.
-    private static func pictureRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
+    private static func imageRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
         let others = access.registry.offers.names(for: access.caller) { $0.features.contains(.chat) && $0.hasVision }
         let hint = others.isEmpty ? "" : "; models that take them: \(others.joined(separator: ", "))"
         return .value(
@@ -93,10 +93,10 @@ package final class AttachmentPlan: Sendable {
 }
 
 extension StoredFile {
-    private static let pictureEndings: Set<String> = ["png", "jpg", "jpeg", "webp", "gif"]
+    private static let imageEndings: Set<String> = ["png", "jpg", "jpeg", "webp", "gif"]
 
-    package var isPicture: Bool {
+    package var isImage: Bool {
         guard let dot = path.lastIndex(of: ".") else { return false }
-        return Self.pictureEndings.contains(path[path.index(after: dot)...].lowercased())
+        return Self.imageEndings.contains(path[path.index(after: dot)...].lowercased())
     }
 }

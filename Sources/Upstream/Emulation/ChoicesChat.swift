@@ -21,9 +21,9 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ chats: [any PreparedChat],
         _ choices: Int,
         after first: ChatAnswer? = nil,
-        _ call: VendorCall,
-        _ count: CallCount,
-        _ loop: EventLoop
+        call: VendorCall,
+        count: CallCount,
+        loop: EventLoop
     ) {
         self.first = first
         self.chats = chats
@@ -44,15 +44,15 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func chat(ofChoice index: Int) -> any PreparedChat { chats[index * chats.count / choices] }
 
-    private var use: ChoicesUse { ChoicesUse(chats.map(\.promptTokens), choices, call, count) }
+    private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call, count) }
 
     func answer() async throws(UpstreamError) -> ChatAnswer {
-        let (use, places) = (use, ChoicePlaces(call))
+        let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
             let kept = try await kept(use)
             let answers = try await allChoices(choices - kept.count, atOnce: Self.atOnce) {
                 [self] (index) async throws(UpstreamError) in
-                try await answer(ofChoice: kept.count + index, use, places)
+                try await answer(ofChoice: kept.count + index, use, choiceCapacity)
             }
             return ChatAnswer(kept + answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
         } catch {
@@ -61,7 +61,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 
     /// Returns the choices of the earlier call and counts its usage, which is already billed.
-    private func kept(_ use: ChoicesUse) async throws(UpstreamError) -> [ChatAnswer.Choice] {
+    private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatAnswer.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)
         if let usage = counted.usage { use.keep(usage) }
@@ -70,17 +70,17 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func answer(
         ofChoice index: Int,
-        _ use: ChoicesUse,
-        _ places: ChoicePlaces
+        _ use: ChoicesUsage,
+        _ choiceCapacity: ChoiceCapacity
     ) async throws(UpstreamError) -> ChatAnswer {
         // A call that waited in vain for capacity used nothing.
-        try await places.take()
+        try await choiceCapacity.acquire()
         do throws(UpstreamError) {
             let answered = try await chat(ofChoice: index).answer()
             let answer = try await count.counted(answered, of: self)
             let tokens = answer.usage?.completionTokens ?? 0
             use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
-            places.leave()
+            choiceCapacity.leave()
             return answer
         } catch {
             use.failed(index, error)
@@ -90,12 +90,12 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     func stream() async throws(UpstreamError) -> any ChatAnswerStream {
         let streams = OpenStreams()
-        let (use, places) = (use, ChoicePlaces(call))
+        let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) {
                 [self] (index) async throws(UpstreamError) -> any ChatAnswerStream in
                 do throws(UpstreamError) {
-                    guard await places.takeNow() else { return late(index, places) }
+                    guard await choiceCapacity.acquireNow() else { return late(index, choiceCapacity) }
                     let stream = try await chat(ofChoice: index).stream()
                     streams.list.append((index, stream))
                     return stream
@@ -104,7 +104,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                     throw error
                 }
             }
-            return ChoicesStream(opened, use, places, count, loop)
+            return ChoicesStream(opened, use, choiceCapacity, count: count, loop: loop)
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
             for (index, stream) in streams.list {
@@ -115,8 +115,10 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    private func late(_ index: Int, _ places: ChoicePlaces) -> LateStream {
-        LateStream(places) { [self] () async throws(UpstreamError) in try await chat(ofChoice: index).stream() }
+    private func late(_ index: Int, _ choiceCapacity: ChoiceCapacity) -> DeferredStream {
+        DeferredStream(choiceCapacity) { [self] () async throws(UpstreamError) in
+            try await chat(ofChoice: index).stream()
+        }
     }
 }
 
@@ -134,11 +136,11 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     private final class Part {
         let index: Int
         let stream: any ChatAnswerStream
-        var delivered: TokenTally
+        var delivered: TokenCountAccumulator
         var isReady = false
         var isOver = false
         /// Whether the vendor was called; false while the stream waits for capacity.
-        var isAsked: Bool { (stream as? LateStream)?.isAsked ?? true }
+        var isAsked: Bool { (stream as? DeferredStream)?.isAsked ?? true }
         /// Wakes the task of this stream when its data has been read.
         let read = Waiter()
         var task: Task<Void, Never>?
@@ -146,13 +148,13 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         init(_ index: Int, _ stream: any ChatAnswerStream, _ counter: TokenCounter) {
             self.index = index
             self.stream = stream
-            delivered = TokenTally(counter)
+            delivered = TokenCountAccumulator(counter)
         }
     }
 
     private let parts: [Part]
-    private let use: ChoicesUse
-    private let places: ChoicePlaces
+    private let use: ChoicesUsage
+    private let choiceCapacity: ChoiceCapacity
     private let count: CallCount
     private let loop: EventLoop
     private let changed = Waiter()
@@ -163,16 +165,16 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
 
     init(
         _ streams: [any ChatAnswerStream],
-        _ use: ChoicesUse,
-        _ places: ChoicePlaces,
-        _ count: CallCount,
-        _ loop: EventLoop
+        _ use: ChoicesUsage,
+        _ choiceCapacity: ChoiceCapacity,
+        count: CallCount,
+        loop: EventLoop
     ) {
         parts = streams.enumerated().map {
             Part($0, $1, $1.countsItself ? .estimating : count.counter)
         }
         self.use = use
-        self.places = places
+        self.choiceCapacity = choiceCapacity
         self.count = count
         self.loop = loop
     }
@@ -224,12 +226,12 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         for part in parts where part.isReady {
             do throws(UpstreamError) {
                 let hasMore = try part.stream.next { _, event in
                     if case .text(let text, _) = event { part.delivered.add(text) }
-                    take(part.index, event)
+                    emit(part.index, event)
                 }
                 if hasMore { return true }
             } catch {
@@ -251,7 +253,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
             credits: part.stream.credits
         )
         part.stream.stop()
-        places.leave()
+        choiceCapacity.leave()
     }
 
     private func fail(_ part: Part, _ error: UpstreamError) {

@@ -14,7 +14,7 @@ extension ImageCall {
         {
             self.init(.variation)
             self.model = chat.model
-            picture = .address(address)
+            image = .address(address)
         } else {
             self.init(.generation)
             self.model = chat.model
@@ -57,7 +57,7 @@ private enum Wish {
         var scan = ByteScan(text)
         var lowest: UInt8?
         while scan.find("[_V") {
-            let rest = text[part: scan.place..<text.count]
+            let rest = text[part: scan.position..<text.count]
             guard let number = rest.first, numbers.contains(number), rest[part: 1..<rest.count].hasPrefix("_]") else {
                 continue
             }
@@ -84,7 +84,7 @@ private enum Wish {
             let addresses = text.withUTF8 { text in
                 let searched = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(text).prefix(left))
                 left -= searched.count
-                return Self.pictures(in: searched, most: number)
+                return Self.images(in: searched, most: number)
             }
             if addresses.isEmpty { continue }
             guard number <= addresses.count else { break }
@@ -94,7 +94,7 @@ private enum Wish {
     }
 
     /// Returns the first addresses of Markdown images (`![...](ADDRESS)`).
-    private static func pictures(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
+    private static func images(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
         var addresses: [String] = []
         var scan = ByteScan(text)
         while addresses.count < most, scan.find("!["), scan.find("](") {

@@ -19,7 +19,7 @@ package struct ImageMemory: Sendable {
     }
 
     /// Stores the shape and mode of new images. A call that sets neither is not stored.
-    package func remember(_ files: [ResultFile], madeBy call: ImageCall) {
+    package func remember(_ files: [GeneratedImage], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
@@ -27,7 +27,7 @@ package struct ImageMemory: Sendable {
 
     /// Returns the call, for a variation with the shape and mode of the image that it names.
     package func recalled(_ call: ImageCall) async -> ImageCall {
-        guard call.purpose == .variation, case .address(let address) = call.picture,
+        guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)
         else { return call }
         return Self.decoded(value, call)

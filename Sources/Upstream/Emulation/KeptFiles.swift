@@ -18,16 +18,16 @@ package struct KeptFiles: Sendable {
     package init(_ call: ChatCall, _ candidate: Candidate, _ access: MediaAccess) async throws(APIError) {
         self.candidate = candidate
         parts = call.attachments
-        for (place, part) in parts.enumerated() {
+        for (position, part) in parts.enumerated() {
             guard case .file(let id) = part.source else { continue }
             // A caller with a passthrough key may name files that it uploaded to the vendor directly.
             if access.caller.kind == .passThrough, try await access.file(id) == nil {
-                parts[place].source = .kept(id)
+                parts[position].source = .kept(id)
                 continue
             }
             let (file, reader) = try await access.file(of: part, id, by: self.candidate)
             self.candidate = reader
-            parts[place].source = .kept(file.vendorID)
+            parts[position].source = .kept(file.vendorID)
             if !part.isOfWhole { names.append((id, file.vendorID)) }
         }
     }

@@ -126,11 +126,11 @@ private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendabl
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { text == nil ? .end : .bytes }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard var text else { return false }
         self.text = nil
-        text.withUTF8 { take(0, .text(UnsafeRawBufferPointer($0))) }
-        take(0, .finish(.stop, stop: nil))
+        text.withUTF8 { emit(0, .text(UnsafeRawBufferPointer($0))) }
+        emit(0, .finish(.stop, stop: nil))
         return true
     }
 

@@ -17,7 +17,7 @@ package struct MediaFetch: Sendable {
         if part.kind == .file {
             throw .value(part.param, "this relay does not download documents; send the data", code: "unsupported_value")
         }
-        throw .picture(
+        throw .image(
             part.param,
             "must be a data: URL, because this relay does not download images",
             code: "invalid_image_url"
@@ -26,16 +26,17 @@ package struct MediaFetch: Sendable {
 
     /// Returns the attachments, with the downloaded content in place of addresses.
     package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
-        let places = parts.indices.filter { parts[$0].isAddress }
+        let positions = parts.indices.filter { parts[$0].isAddress }
         do throws(APIError) {
-            let contents = try await allChoices(places.count, atOnce: Self.atOnce) { (index) async throws(APIError) in
-                try await content(of: parts[places[index]])
+            let contents = try await allChoices(positions.count, atOnce: Self.atOnce) {
+                (index) async throws(APIError) in
+                try await content(of: parts[positions[index]])
             }
             var fetched = parts
             var bytes = 0
-            for (place, content) in zip(places, contents) {
+            for (position, content) in zip(positions, contents) {
                 bytes += content.base64.bytes.count
-                fetched[place].source = .data(content)
+                fetched[position].source = .data(content)
             }
             guard bytes <= Self.limitBytes else {
                 throw .value("messages", "the total size of the images and documents is too large")
@@ -49,8 +50,8 @@ package struct MediaFetch: Sendable {
     private func content(of part: Attachment) async throws(APIError) -> Base64Text {
         guard case .address(let address) = part.source else { preconditionFailure("a part that is not fetched") }
         let bytes: Body
-        if part.kind == .picture {
-            bytes = try await Picture.fetch(address, by: access.fetcher, param: part.param).bytes
+        if part.kind == .image {
+            bytes = try await Image.fetch(address, by: access.fetcher, param: part.param).bytes
         } else {
             guard let fetcher = access.fetcher else {
                 throw .value(part.param, "this relay does not download documents; send the data")

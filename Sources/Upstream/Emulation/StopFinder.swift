@@ -41,7 +41,7 @@ package struct StopFinder: Sendable {
     var heldBytes: Int { Int(states[current].depth) }
 
     /// Consumes a byte. Returns the length of the longest sequence that ends with it; 0 if none does.
-    mutating func take(_ byte: UInt8) -> Int {
+    mutating func consume(_ byte: UInt8) -> Int {
         var steps = 0
         current = next(current, byte, &steps)
         StepCount.add(steps)

@@ -11,21 +11,21 @@ struct AccountSignatures: Sendable {
         let hasOwnID: Bool
     }
 
-    private let memory: CallMemory
+    private let memory: ToolCallMemory
     private let account: Digest
 
-    init(_ memory: CallMemory, of credential: Credential) {
+    init(_ memory: ToolCallMemory, of credential: Credential) {
         self.memory = memory
         account = credential.account
     }
 
     func signature(ofCall id: String) -> Signature? {
-        guard let key = CallMemory.key(ofCall: id, of: account), let kept = memory.text(key) else { return nil }
+        guard let key = ToolCallMemory.key(ofCall: id, of: account), let kept = memory.text(key) else { return nil }
         return Signature(kept)
     }
 
     func remember(_ text: String, ofCall id: String, hasOwnID: Bool) {
-        guard let key = CallMemory.key(ofCall: id, of: account) else { return }
+        guard let key = ToolCallMemory.key(ofCall: id, of: account) else { return }
         keep(Signature(text: text, hasOwnID: hasOwnID), key)
     }
 
@@ -51,17 +51,17 @@ struct AccountSignatures: Sendable {
         var keys: [Digest] = []
         for message in messages.reversed() where message.role == .assistant {
             for call in message.toolCalls where call.signature == nil {
-                if let key = call.id.flatMap({ CallMemory.key(ofCall: $0, of: account) }) { keys.append(key) }
+                if let key = call.id.flatMap({ ToolCallMemory.key(ofCall: $0, of: account) }) { keys.append(key) }
             }
-            for case .thought(let thought) in message.content {
-                if let bare = thought.signature.map(TextSignature.bare) { keys.append(key(ofText: bare)) }
+            for case .reasoningBlock(let reasoningBlock) in message.content {
+                if let bare = reasoningBlock.signature.map(TextSignature.bare) { keys.append(key(ofText: bare)) }
             }
-            if keys.count >= CallMemory.mostRecalled { break }
+            if keys.count >= ToolCallMemory.maxRecalledTexts { break }
         }
         return memory.unknown(keys)
     }
 
-    private func key(ofText signature: String) -> Digest { CallMemory.key("text", signature, of: account) }
+    private func key(ofText signature: String) -> Digest { ToolCallMemory.key("text", signature, of: account) }
 }
 
 extension AccountSignatures.Signature {
@@ -81,7 +81,7 @@ extension AccountSignatures.Signature {
 
 /// The signature of a text in the form that callers get. It has a mark, so that other vendors recognise it as foreign.
 enum TextSignature {
-    static let mark = Thought.markOfGemini
+    static let mark = ReasoningBlock.markOfGemini
 
     /// Returns the signature without the mark, as the vendor made it.
     static func bare(_ signature: String) -> String {

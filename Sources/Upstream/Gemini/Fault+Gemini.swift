@@ -5,7 +5,7 @@ import Shared
 
 extension Fault {
     /// Finds the failures of Google's servers that the HTTP status alone does not identify.
-    static let gemini: FaultTable = { $0.ofGemini }
+    static let gemini: VendorErrorTable = { $0.ofGemini }
 
     var ofGemini: UpstreamError? {
         switch status {
@@ -30,7 +30,7 @@ extension Fault {
 
     private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
 
-    private var isOfDay: Bool { PlainWords(quota).say("perday") || words.say("limit: 0") }
+    private var isOfDay: Bool { PhraseMatcher(quota).say("perday") || words.say("limit: 0") }
 
     /// Returns the seconds until midnight in California, when daily quotas are reset.
     ///
@@ -58,28 +58,33 @@ extension Fault {
     }
 }
 
-extension FaultReader {
+extension ErrorResponseReader {
     /// Returns the change of a request after which the server may accept it; nil if none is known.
     ///
     /// - Parameter known: the changes that were already made.
-    func geminiMend(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body, known: Mends) -> Mends? {
+    func geminiQuirk(
+        _ head: UpstreamHead,
+        _ body: UnsafeRawBufferPointer,
+        of request: Body,
+        known: LearnedQuirks
+    ) -> LearnedQuirks? {
         guard head.status == 400, case let fault = fault(head, body), !isSpecial(fault) else { return nil }
-        let mend = mend(fault.words, RawJSON(request.bytes))
+        let quirk = quirk(fault.words, RawJSON(request.bytes))
         // A change that was already made does not help.
-        return mend.flatMap { known.isSuperset(of: $0) ? nil : $0 }
+        return quirk.flatMap { known.isSuperset(of: $0) ? nil : $0 }
     }
 
-    private func mend(_ words: PlainWords, _ request: RawJSON) -> Mends? {
+    private func quirk(_ words: PhraseMatcher, _ request: RawJSON) -> LearnedQuirks? {
         if words.say("thought_signature") || words.say("thought signature") { return .anySignature }
         if words.say("penalty is not enabled") { return .noPenalties }
         if words.say("developer instruction is not enabled") { return .noInstructions }
         let settings = request["generationConfig"]
         if words.say("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
-        let isLacking = words.sayOne(of: [
+        let isLacking = words.containsAny(of: [
             "not enabled", "unsupported", "not supported", "unknown name", "cannot find field", "too many states",
         ])
         guard isLacking, settings?["responseMimeType"] != nil else { return nil }
-        let isForm = words.sayOne(of: [
+        let isForm = words.containsAny(of: [
             "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",
             "response_json_schema", "response_schema", "responseschema", "too many states",
         ])

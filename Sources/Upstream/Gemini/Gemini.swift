@@ -10,23 +10,23 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let site: VendorSite
     private let models: Endpoint
-    private let signatures: CallMemory
+    private let signatures: ToolCallMemory
     private var addresses: [String: ModelAddress] = [:]
 
-    private static let mostAddresses = 1_000
+    private static let maxAddresses = 1_000
 
     /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(
         _ site: VendorSite,
         _ transport: any Transport,
-        _ mends: MendMemory,
-        _ signatures: CallMemory,
-        _ tools: LoopTools
+        quirks: QuirkMemory,
+        signatures: ToolCallMemory,
+        tools: LoopTools
     ) {
         guard let models = Endpoint(site.baseURL + "/v1beta/models?pageSize=1", site.options.forChecks) else {
             return nil
         }
-        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
+        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.site = site
         self.models = models
         self.signatures = signatures
@@ -70,7 +70,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
         guard let whole = Endpoint(path + ":generateContent", site.options),
             let stream = Endpoint(path + ":streamGenerateContent?alt=sse", site.options)
         else { return nil }
-        if addresses.count >= Self.mostAddresses { addresses = [:] }
+        if addresses.count >= Self.maxAddresses { addresses = [:] }
         let address = ModelAddress(whole: whole, stream: stream)
         addresses[model] = address
         return address

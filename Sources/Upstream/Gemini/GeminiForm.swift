@@ -7,12 +7,12 @@ import Shared
 /// `@unchecked`: used on its loop only, except for `written`.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
-    private let place: GeminiPlace
+    private let location: GeminiPlace
     let route: (any WireRoute)?
     private let memory: AccountSignatures
     private let model: GeminiModel
-    private var names = SentNames()
-    private var mostCalls = Int.max
+    private var names = VendorNameMap()
+    private var maxCalls = Int.max
     private var isLegacy = false
     private var hasCalls = false
     private var reader: GeminiReader?
@@ -25,11 +25,11 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         _ address: ModelAddress?,
         _ memory: AccountSignatures,
         _ model: Model,
-        at place: GeminiPlace = .own,
+        at location: GeminiPlace = .own,
         by route: (any WireRoute)? = nil
     ) {
         self.address = address
-        self.place = place
+        self.location = location
         self.route = route
         self.memory = memory
         self.model = GeminiModel(model.id)
@@ -38,14 +38,14 @@ final class GeminiForm: WireForm, @unchecked Sendable {
 
     var refusal: APIError? { mayFail }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
         isLegacy = call.needs.contains(.functions)
-        mostCalls = call.mostCalls
+        maxCalls = call.maxCalls
         hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }
-        let (body, names) = GeminiRequest(call, model, memory, place).written()
+        let (body, names) = GeminiRequest(call, model, memory, location).written()
         self.names = names
-        return MendedGeminiRequest.written(body, with: mends)
+        return GeminiRequestRewriter.written(body, with: quirks)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
@@ -54,24 +54,28 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = GeminiReader(parser, ids, names, memory, mostCalls: mostCalls, isLegacy: isLegacy)
+        let reader = GeminiReader(parser, ids, names, memory, maxCalls: maxCalls, isLegacy: isLegacy)
         self.reader = reader
         return reader
     }
 
-    var mendOfAnswer: Mends? { hasCalls && reader?.missesSignature == true ? .anySignature : nil }
+    var quirkOfResponse: LearnedQuirks? { hasCalls && reader?.missesSignature == true ? .anySignature : nil }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, place.faults, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, location.faults, namesFields: false)
+    }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
-        faults.geminiMend(head, refusal, of: request, known: known)
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
+        faults.geminiQuirk(head, refusal, of: request, known: known)
     }
 
-    func mended(_ request: Body, with mend: Mends) -> Body { MendedGeminiRequest.written(request, with: mend) }
+    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
+        GeminiRequestRewriter.written(request, with: quirk)
+    }
 }

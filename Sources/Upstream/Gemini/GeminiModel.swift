@@ -28,14 +28,14 @@ struct GeminiModel: Sendable {
     private static func version(_ word: [UInt8]) -> Int {
         guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
         var numbers: [Int] = [0, 0]
-        var place = 0
+        var position = 0
         var hasNumber = false
         for byte in word[(dash + 1)...] {
             if (48...57).contains(byte) {
                 hasNumber = true
-                numbers[place] = min(99, numbers[place] * 10 + Int(byte) - 48)
-            } else if byte == UInt8(ascii: "."), place == 0, hasNumber {
-                place = 1
+                numbers[position] = min(99, numbers[position] * 10 + Int(byte) - 48)
+            } else if byte == UInt8(ascii: "."), position == 0, hasNumber {
+                position = 1
             } else {
                 break
             }
@@ -58,7 +58,7 @@ struct GeminiModel: Sendable {
     }
 
     /// Returns the thinking setting for the request's options; `.none` leaves the model's default.
-    func thinking(_ wish: Wishes.Reasoning) -> Thinking {
+    func thinking(_ wish: ChatOptions.Reasoning) -> Thinking {
         if isGemma || version < 205 { return .none }
         if version < 300 { return budget(wish).map { .budget($0) } ?? .none }
         switch Effort(wish.plainEffort) {
@@ -70,7 +70,7 @@ struct GeminiModel: Sendable {
         }
     }
 
-    private func budget(_ wish: Wishes.Reasoning) -> Int? {
+    private func budget(_ wish: ChatOptions.Reasoning) -> Int? {
         let most = isPro ? 32_768 : 24_576
         let least = isPro ? 128 : isLite ? 512 : 1
         let effort = Effort(wish.plainEffort)

@@ -63,7 +63,7 @@ struct GeminiParts {
         case "mp4": return "video/mp4"
         default:
             guard address.hasPrefix(Attachment.cloudScheme) else { return nil }
-            return kind == .picture ? "image/jpeg" : "application/pdf"
+            return kind == .image ? "image/jpeg" : "application/pdf"
         }
     }
 
@@ -72,7 +72,7 @@ struct GeminiParts {
         case .json, .xml, .text: "text/plain"
         case .mp3: "audio/mp3"
         case let type?: type.rawValue
-        case nil: kind == .picture ? "image/png" : kind == .sound ? "audio/wav" : "application/pdf"
+        case nil: kind == .image ? "image/png" : kind == .sound ? "audio/wav" : "application/pdf"
         }
     }
 
@@ -81,9 +81,9 @@ struct GeminiParts {
         for part in attachments {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
-            case (.picture, .data(let text)):
+            case (.image, .data(let text)):
                 if text.contentType == .svg {
-                    return .picture(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
+                    return .image(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {

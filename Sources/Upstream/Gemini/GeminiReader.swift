@@ -8,73 +8,75 @@ import Shared
 final class GeminiReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
-    private let names: SentNames
+    private let names: VendorNameMap
     private let memory: AccountSignatures
     /// The most tool calls that are emitted; further calls are left out.
-    private let mostCalls: Int
+    private let maxCalls: Int
     /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var calls = 0
-    private var pictures = 0
+    private var images = 0
     private var finish: FinishReason?
     private var hasParts = false
     /// Whether the vendor ended the response because a tool call in the request has no valid thought signature.
     private(set) var missesSignature = false
-    private var tally = GeminiUsage()
+    private var accumulator = GeminiUsage()
 
     /// The largest event that is accepted, in bytes; enough for an image. A whole response has the same limit.
     let eventLimitBytes = 16_777_216
-    private static let limitOfCalls = 128
+    private static let maxToolCalls = 128
     private static let nameLimitBytes = 4_096
 
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
-        _ names: SentNames,
+        _ names: VendorNameMap,
         _ memory: AccountSignatures,
-        mostCalls: Int,
+        maxCalls: Int,
         isLegacy: Bool
     ) {
         self.parser = parser
         self.ids = ids
         self.names = names
         self.memory = memory
-        self.mostCalls = mostCalls
+        self.maxCalls = maxCalls
         self.isLegacy = isLegacy
     }
 
-    var usage: Usage? { tally.usage }
+    var usage: Usage? { accumulator.usage }
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
     var isWhole: Bool { finish != nil }
 
     // MARK: Events
 
-    func take(
+    func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
-        if name.equals("error") { throw FaultReader(parser, Fault.gemini, tellsFields: false).error(ofEvent: data) }
-        try read(try parser.value(ofAnswer: data), take)
+        if name.equals("error") {
+            throw ErrorResponseReader(parser, Fault.gemini, namesFields: false).error(ofEvent: data)
+        }
+        try read(try parser.value(ofAnswer: data), emit)
         return false
     }
 
-    private func read(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func read(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try root.checkAnswer()
-        if root.tellsError { throw FaultReader.error(in: root, Fault.gemini) }
-        if let told = root["usageMetadata"] { tally.take(told) }
-        do throws(UpstreamError) { try tell(root, take) } catch { throw error.after(usage) }
+        if root.containsError { throw ErrorResponseReader.error(in: root, Fault.gemini) }
+        if let reported = root["usageMetadata"] { accumulator.read(reported) }
+        do throws(UpstreamError) { try emitResponse(root, emit) } catch { throw error.after(usage) }
     }
 
-    private func tell(_ root: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func emitResponse(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         guard let candidate = root["candidates"]?.elements?.first(where: { ($0["index"]?.integer ?? 0) == 0 }) else {
             if let reason = root["promptFeedback"]?["blockReason"]?.text, !hasBegun { throw Self.blocked(reason) }
             return
         }
-        for part in candidate["content"]?["parts"]?.elements ?? JSONElements() { try tell(part: part, take) }
-        if let word = candidate["finishReason"]?.text, !word.isEmpty { try noteFinish(word) }
+        for part in candidate["content"]?["parts"]?.elements ?? JSONElements() { try emitPart(part, emit) }
+        if let word = candidate["finishReason"]?.text, !word.isEmpty { try recordFinish(word) }
     }
 
     private static func blocked(_ reason: UnsafeRawBufferPointer) -> UpstreamError {
@@ -89,84 +91,84 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: Parts
 
-    private func tell(part: JSONValue, _ take: Take) throws(UpstreamError) {
+    private func emitPart(_ part: JSONValue, _ emit: Emit) throws(UpstreamError) {
         let signature = part["thoughtSignature"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         if let text = part["text"]?.text {
             if !text.isEmpty {
                 hasParts = true
-                take(0, part["thought"]?.flag == true ? .reasoning(text) : .text(text))
+                emit(0, part["thought"]?.flag == true ? .reasoning(text) : .text(text))
             }
-            if let signature { tell(signature, take) }
+            if let signature { emitSignature(signature, emit) }
         } else if let call = part["functionCall"], call.kind == .object {
-            try tell(call, signature, take)
+            try emitCall(call, signature, emit)
         } else if let data = part["inlineData"], part["thought"]?.flag != true {
-            tell(picture: data, take)
+            emitImage(data, emit)
         } else if let signature {
-            tell(signature, take)
+            emitSignature(signature, emit)
         }
     }
 
-    private func tell(_ signature: UnsafeRawBufferPointer, _ take: Take) {
+    private func emitSignature(_ signature: UnsafeRawBufferPointer, _ emit: Emit) {
         hasParts = true
         memory.remember(signature)
         var marked = ByteBuffer(TextSignature.mark)
         marked.append(signature)
-        take(0, .signature(call: nil, marked.bytes))
+        emit(0, .signature(call: nil, marked.bytes))
     }
 
-    private func tell(
+    private func emitCall(
         _ call: JSONValue,
         _ signature: UnsafeRawBufferPointer?,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
         else {
             throw .brokenAnswer("a tool call has no valid name")
         }
-        if calls >= mostCalls { return }
-        guard calls < Self.limitOfCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        if calls >= maxCalls { return }
+        guard calls < Self.maxToolCalls else { throw .brokenAnswer("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasParts = true
         let id = isLegacy ? "" : given?.text ?? ids.id("call_")
-        let told = names.original(of: name) ?? Array(name)
+        let reported = names.original(of: name) ?? Array(name)
         Array(id.utf8).withUnsafeBytes { id in
-            told.withUnsafeBytes { take(0, .toolCall(index: index, id: id, name: $0)) }
+            reported.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
         }
         var arguments = ByteBuffer()
         if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
-        take(0, .toolArguments(index: index, arguments.bytes))
+        emit(0, .toolArguments(index: index, arguments.bytes))
         guard !isLegacy, signature != nil || given != nil else { return }
         memory.remember(signature?.text ?? "", ofCall: id, hasOwnID: given != nil)
-        if let signature { take(0, .signature(call: index, signature)) }
+        if let signature { emit(0, .signature(call: index, signature)) }
     }
 
     /// Emits an image as a Markdown image with a data URL.
-    private func tell(picture data: JSONValue, _ take: Take) {
+    private func emitImage(_ data: JSONValue, _ emit: Emit) {
         guard let type = data["mimeType"]?.text, type.hasPrefix("image/"), type.count <= 64,
             let base64 = data["data"]?.text
         else { return }
-        pictures += 1
+        images += 1
         hasParts = true
         var around = ByteBuffer()
-        around.append(pictures == 1 ? "![Image " : "\n![Image ")
-        around.append(decimal: pictures)
+        around.append(images == 1 ? "![Image " : "\n![Image ")
+        around.append(decimal: images)
         around.append("](data:")
         around.append(type)
         around.append(";base64,")
-        take(0, .text(around.bytes))
+        emit(0, .text(around.bytes))
         // The data may be long, so it is emitted without a copy.
-        if !base64.isEmpty { take(0, .text(base64)) }
+        if !base64.isEmpty { emit(0, .text(base64)) }
         around.removeAll()
         around.append(")")
-        take(0, .text(around.bytes))
+        emit(0, .text(around.bytes))
     }
 
     // MARK: The end
 
     /// Records the finish reason, which `end` emits. Some servers send a finish reason before the last parts.
-    private func noteFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
+    private func recordFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
         switch word {
         case "STOP": finish = calls > 0 ? .toolCalls : .stop
         case "MAX_TOKENS", "CONTINUATION": finish = .length
@@ -194,15 +196,15 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         var error = UpstreamError.brokenAnswer(
             "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
         )
-        error.remedy = [.again, .elsewhere]
+        error.recovery = [.again, .elsewhere]
         return error
     }
 
-    func end(_ take: Take) throws(UpstreamError) {
+    func end(_ emit: Emit) throws(UpstreamError) {
         guard let finish else { throw .brokenAnswer("the vendor's response has no end") }
         // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
-        take(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
+        emit(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
     }
 
     private static var nothing: UnsafeRawBufferPointer {
@@ -213,17 +215,17 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     // MARK: Whole responses
 
     /// Reads a whole response. Some servers send it as a list of events.
-    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parser.value(ofAnswer: body)
-        guard let events = root.elements else { return try read(root, take) }
-        for event in events { try read(event, take) }
+        guard let events = root.elements else { return try read(root, emit) }
+        for event in events { try read(event, emit) }
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = GatheredAnswer()
-        try take(whole: body.bytes) { answer.take($1) }
+        var answer = ChoiceAccumulator()
+        try consume(whole: body.bytes) { answer.append($1) }
         guard hasBegun else { throw .brokenAnswer("the vendor's response has no candidate") }
-        try end { answer.take($1) }
+        try end { answer.append($1) }
         return ChatAnswer([answer.finished()], usage: usage)
     }
 }
@@ -234,22 +236,22 @@ private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0
     private var candidates = 0
-    private var thoughts = 0
+    private var reasoningBlocks = 0
     private var cached = 0
 
-    mutating func take(_ told: JSONValue) {
-        prompt = told["promptTokenCount"]?.reportedTokens ?? prompt
-        toolPrompt = told["toolUsePromptTokenCount"]?.tokens ?? toolPrompt
-        candidates = told["candidatesTokenCount"]?.reportedTokens ?? candidates
-        thoughts = told["thoughtsTokenCount"]?.reportedTokens ?? thoughts
-        cached = told["cachedContentTokenCount"]?.tokens ?? cached
+    mutating func read(_ reported: JSONValue) {
+        prompt = reported["promptTokenCount"]?.reportedTokens ?? prompt
+        toolPrompt = reported["toolUsePromptTokenCount"]?.tokens ?? toolPrompt
+        candidates = reported["candidatesTokenCount"]?.reportedTokens ?? candidates
+        reasoningBlocks = reported["thoughtsTokenCount"]?.reportedTokens ?? reasoningBlocks
+        cached = reported["cachedContentTokenCount"]?.tokens ?? cached
     }
 
     /// The usage so far; nil if the vendor has not reported it.
     var usage: Usage? {
         guard let prompt else { return nil }
-        var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + thoughts)
-        usage.reasoningTokens = thoughts
+        var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + reasoningBlocks)
+        usage.reasoningTokens = reasoningBlocks
         usage.cachedTokens = min(usage.promptTokens, cached)
         return usage
     }

@@ -5,29 +5,29 @@ import Shared
 /// Writes a neutral call as a request to generate content. Fields that the caller did not set are left out.
 struct GeminiRequest: ~Copyable {
     private let call: ChatCall
-    private let wishes: Wishes
+    private let chatOptions: ChatOptions
     private let model: GeminiModel
-    private let place: GeminiPlace
+    private let location: GeminiPlace
     private var turns: GeminiTurns
-    private var names: SentNames
+    private var names: VendorNameMap
     private var out = ByteBuffer()
 
-    static let mostStops = 5
+    static let maxStops = 5
     static let marks: StaticString = "_.:-"
 
-    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures, _ place: GeminiPlace) {
+    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures, _ location: GeminiPlace) {
         self.call = call
-        self.place = place
-        wishes = call.wishes
+        self.location = location
+        chatOptions = call.chatOptions
         self.model = model
-        var names = SentNames(marks: Self.marks, beginsWithLetter: true)
-        for tool in call.wishes.tools { _ = names.name(tool.name) }
+        var names = VendorNameMap(marks: Self.marks, beginsWithLetter: true)
+        for tool in call.chatOptions.tools { _ = names.name(tool.name) }
         self.names = names
         turns = GeminiTurns(call, names, memory, wantsSignatures: model.wantsSignatures)
     }
 
     /// Returns the request, and the names that tools have in it.
-    consuming func written() -> (Body, SentNames) {
+    consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()
         let isInstructed = turns.appendInstructions(to: &instructions)
@@ -49,27 +49,27 @@ struct GeminiRequest: ~Copyable {
     // MARK: Tools
 
     private mutating func appendTools() {
-        guard !wishes.tools.isEmpty else { return }
+        guard !chatOptions.tools.isEmpty else { return }
         // Older models refuse tools beside a response format. The tools of such a request must not be called, so they
         // are left out.
-        if case .text = wishes.format {} else if !model.takesToolsWithFormat { return }
+        if case .text = chatOptions.format {} else if !model.takesToolsWithFormat { return }
         out.append(#","tools":[{"functionDeclarations":["#)
-        for (index, tool) in wishes.tools.enumerated() {
+        for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #"{"name":"# : #",{"name":"#)
             append(name: tool.name)
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema {
                 var cleaned = ByteBuffer()
-                if place.append(schema, to: &cleaned), cleaned.count > 2 {
-                    out.append(member: place.hasOpenSchemas ? "parameters" : "parametersJsonSchema")
+                if location.append(schema, to: &cleaned), cleaned.count > 2 {
+                    out.append(member: location.hasOpenSchemas ? "parameters" : "parametersJsonSchema")
                     out.append(cleaned.bytes)
                 }
             }
             out.append("}")
         }
         out.append("]}]")
-        switch wishes.toolChoice {
-        case .auto: if wishes.tools.contains(where: { $0.isStrict == true }) { append(mode: "VALIDATED") }
+        switch chatOptions.toolChoice {
+        case .auto: if chatOptions.tools.contains(where: { $0.isStrict == true }) { append(mode: "VALIDATED") }
         case .none: append(mode: "NONE")
         case .required: append(mode: "ANY")
         case .named(let name): append(mode: "ANY", name: name)
@@ -117,7 +117,7 @@ struct GeminiRequest: ~Copyable {
     }
 
     private mutating func appendSampling() {
-        let sampling = wishes.sampling
+        let sampling = chatOptions.sampling
         if let temperature = sampling.temperature { out.append("temperature", temperature) }
         if let topP = sampling.topP { out.append("topP", topP) }
         if let topK = sampling.topK { out.append("topK", topK) }
@@ -127,21 +127,21 @@ struct GeminiRequest: ~Copyable {
     }
 
     private mutating func appendFormat() {
-        switch wishes.format {
+        switch chatOptions.format {
         case .text: break
         case .object: out.append("responseMimeType", "application/json")
         case .schema(_, let schema, _):
             out.append("responseMimeType", "application/json")
             var cleaned = ByteBuffer()
-            guard let schema, place.append(schema, to: &cleaned), cleaned.count > 2 else { return }
-            out.append(member: place.hasOpenSchemas ? "responseSchema" : "responseJsonSchema")
+            guard let schema, location.append(schema, to: &cleaned), cleaned.count > 2 else { return }
+            out.append(member: location.hasOpenSchemas ? "responseSchema" : "responseJsonSchema")
             out.append(cleaned.bytes)
         }
     }
 
     /// Appends the thinking options. If the model reasons, the response includes its reasoning.
     private mutating func appendThinking() {
-        switch model.thinking(wishes.reasoning) {
+        switch model.thinking(chatOptions.reasoning) {
         case .none: break
         case .level(let level):
             out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingLevel":""#)
@@ -160,7 +160,7 @@ struct GeminiRequest: ~Copyable {
 struct GeminiPlace: Sendable {
     /// Whether schemas must have OpenAPI's form.
     let hasOpenSchemas: Bool
-    let faults: FaultTable
+    let faults: VendorErrorTable
 
     /// The Gemini API.
     static let own = GeminiPlace(hasOpenSchemas: false, faults: Fault.gemini)

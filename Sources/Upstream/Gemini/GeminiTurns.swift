@@ -8,11 +8,11 @@ struct GeminiTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
         /// The indices of the turn's messages.
-        var places: [Int] = []
+        var positions: [Int] = []
     }
 
     /// A tool call of the model's last turn that waits for its result.
-    private struct Waiting {
+    private struct WaitingParts {
         let key: [UInt8]
         let name: [UInt8]
         /// The vendor's id of the call; nil if the vendor assigned none.
@@ -23,11 +23,11 @@ struct GeminiTurns: ~Copyable {
     private let attachments: [Attachment]
     private let memory: AccountSignatures
     private let wantsSignatures: Bool
-    private(set) var names: SentNames
-    private var waiting: [Waiting] = []
+    private(set) var names: VendorNameMap
+    private var waiting: [WaitingParts] = []
     private let parser = JSONParser()
 
-    init(_ call: borrowing ChatCall, _ names: SentNames, _ memory: AccountSignatures, wantsSignatures: Bool) {
+    init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ memory: AccountSignatures, wantsSignatures: Bool) {
         messages = call.messages
         attachments = call.attachments
         self.names = names
@@ -74,10 +74,10 @@ struct GeminiTurns: ~Copyable {
 
     private var turns: [Turn] {
         var turns: [Turn] = []
-        for place in messages.indices where !messages[place].isInstruction {
-            let isUser = messages[place].role != .assistant
+        for position in messages.indices where !messages[position].isInstruction {
+            let isUser = messages[position].role != .assistant
             if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
-            turns[turns.count - 1].places.append(place)
+            turns[turns.count - 1].positions.append(position)
         }
         return turns
     }
@@ -86,11 +86,11 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends a model turn: its texts, then its tool calls. Reasoning is left out, except for its signatures.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
-        for place in turn.places {
-            let content = messages[place].content
+        for position in turn.positions {
+            let content = messages[position].content
             var signature: String?
-            for case .thought(let thought) in content {
-                signature = thought.signature.map(TextSignature.bare) ?? signature
+            for case .reasoningBlock(let reasoningBlock) in content {
+                signature = reasoningBlock.signature.map(TextSignature.bare) ?? signature
             }
             if let known = signature, !memory.isKnown(known) { signature = nil }
             let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
@@ -101,14 +101,14 @@ struct GeminiTurns: ~Copyable {
                     parts.append(text: text, signature: isSigned ? signature : nil, to: &out)
                     if isSigned { signature = nil }
                 case .refusal(let text): parts.append(text: text, to: &out)
-                case .attachment, .thought: break
+                case .attachment, .reasoningBlock: break
                 }
             }
             if let signature { parts.append(text: "", signature: signature, to: &out) }
         }
         waiting = []
-        for place in turn.places {
-            for call in messages[place].toolCalls { append(call, &parts, to: &out) }
+        for position in turn.positions {
+            for call in messages[position].toolCalls { append(call, &parts, to: &out) }
         }
     }
 
@@ -117,7 +117,7 @@ struct GeminiTurns: ~Copyable {
         let id = known?.hasOwnID == true ? call.id : nil
         let name = names.name(call.name)
         let isFirst = waiting.isEmpty
-        waiting.append(Waiting(key: Self.key(id: call.id, name: call.name), name: name, id: id))
+        waiting.append(WaitingParts(key: Self.key(id: call.id, name: call.name), name: name, id: id))
         parts.open(to: &out)
         out.append(#"{"functionCall":{"#)
         append(id, name, to: &out)
@@ -166,9 +166,9 @@ struct GeminiTurns: ~Copyable {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []
         let asked = Set(waiting.map(\.key))
-        for place in turn.places where messages[place].isResult {
-            let key = Self.key(id: messages[place].toolCallID, name: messages[place].name ?? "")
-            if asked.contains(key), results[key] == nil { results[key] = place } else { unasked.insert(place) }
+        for position in turn.positions where messages[position].isResult {
+            let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
+            if asked.contains(key), results[key] == nil { results[key] = position } else { unasked.insert(position) }
         }
         var moved: [Int] = []
         for call in waiting {
@@ -176,23 +176,23 @@ struct GeminiTurns: ~Copyable {
             out.append(#"{"functionResponse":{"#)
             append(call.id, call.name, to: &out)
             out.append(#","response":"#)
-            if let place = results.removeValue(forKey: call.key) {
-                let message = messages[place]
+            if let position = results.removeValue(forKey: call.key) {
+                let message = messages[position]
                 append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
-                for case .attachment(let place) in message.content { moved.append(place) }
+                for case .attachment(let position) in message.content { moved.append(position) }
             } else {
                 out.append(#"{"error":"no result"}"#)
             }
             out.append("}}")
         }
         waiting = []
-        for place in moved { parts.append(attachments[place], to: &out) }
-        for place in turn.places where !messages[place].isResult || unasked.contains(place) {
-            for piece in messages[place].content {
+        for position in moved { parts.append(attachments[position], to: &out) }
+        for position in turn.positions where !messages[position].isResult || unasked.contains(position) {
+            for piece in messages[position].content {
                 switch piece {
                 case .text(let text), .refusal(let text): parts.append(text: text, to: &out)
-                case .attachment(let place): parts.append(attachments[place], to: &out)
-                case .thought: break
+                case .attachment(let position): parts.append(attachments[position], to: &out)
+                case .reasoningBlock: break
                 }
             }
         }

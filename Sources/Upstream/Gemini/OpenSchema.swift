@@ -13,7 +13,7 @@ struct OpenSchema {
     private var bytesLeft: Int
 
     // References can make a short schema endless. Schemas beyond the limits are written as `{}`.
-    private static let mostDepth = 64
+    private static let maxDepth = 64
     private static let moreBytes = 262_144
     private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
 
@@ -58,14 +58,14 @@ struct OpenSchema {
         to out: inout ByteBuffer
     ) {
         schemasLeft -= 1
-        guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.mostDepth else { return }
+        guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.maxDepth else { return }
         let description = description ?? schema["description"].flatMap { $0.kind == .string ? $0 : nil }
         if let reference = schema["$ref"]?.text {
-            guard let target = target(of: reference), !open.contains(target.place) else {
+            guard let target = target(of: reference), !open.contains(target.position) else {
                 if isNullable { member("nullable", "true", &out) }
                 return
             }
-            open.append(target.place)
+            open.append(target.position)
             appendMembers(of: target, isNullable: isNullable, description: description, depth: depth + 1, to: &out)
             open.removeLast()
             return
@@ -173,13 +173,13 @@ struct OpenSchema {
         let values = Self.values(of: schema)
         let start = out.count
         defer { bytesLeft -= out.count - start + values.count }
-        let told = values.filter { $0.kind != .null }
-        if told.count < values.count { isNullable = true }
-        if Self.areTexts(told) {
+        let reported = values.filter { $0.kind != .null }
+        if reported.count < values.count { isNullable = true }
+        if Self.areTexts(reported) {
             member("type", #""STRING""#, &out)
             member("format", #""enum""#, &out)
             open(member: "enum", &out)
-            for (index, value) in told.enumerated() {
+            for (index, value) in reported.enumerated() {
                 out.append(index == 0 ? "[" : ",")
                 value.append(to: &out)
             }
@@ -189,7 +189,7 @@ struct OpenSchema {
         let single = schema["type"]?.elements?.first { !($0.text?.equals("null") ?? true) } ?? schema["type"]
         guard let single, single.text != nil else {
             if schema["properties"] != nil { member("type", #""OBJECT""#, &out) }
-            if let type = Self.type(of: told) { member("type", type, &out) }
+            if let type = Self.type(of: reported) { member("type", type, &out) }
             return
         }
         open(member: "type", &out)
@@ -247,9 +247,9 @@ struct OpenSchema {
         }
         for (index, value) in values.enumerated() {
             out.append(index == 0 ? "One of: " : ", ")
-            var told = ByteBuffer()
-            value.append(to: &told)
-            out.append(jsonContent: told.bytes)
+            var reported = ByteBuffer()
+            value.append(to: &reported)
+            out.append(jsonContent: reported.bytes)
         }
         out.append("\"")
     }

@@ -10,17 +10,17 @@ extension WireVendor {
             .functions,
         ]
         let gemini = GeminiModel(model.id)
-        let mends = self.mends.mends(of: name, model.id)
+        let quirks = self.quirks.quirks(of: name, model.id)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if quirks.contains(.noObjects) { abilities.remove(.objects) }
+        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
-        if isFormed, !gemini.takesToolsWithFormat, call.bringsTools { abilities.subtract([.objects, .schemas]) }
+        if isFormed, !gemini.takesToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
         // Tools and formats are emulated together, as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
-        if call.stops.count > GeminiRequest.mostStops { abilities.remove(.stops) }
+        if call.stops.count > GeminiRequest.maxStops { abilities.remove(.stops) }
         return abilities
     }
 
@@ -33,7 +33,14 @@ extension WireVendor {
         var call = call
         // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
-        if call.stops.count > GeminiRequest.mostStops { call.stops = [] }
-        return WireChat(self, form, call, model, vendorCall, mends: mends.mends(of: name, model.id))
+        if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
+        return WireChat(
+            self,
+            form,
+            call: call,
+            model: model,
+            vendorCall: vendorCall,
+            quirks: quirks.quirks(of: name, model.id)
+        )
     }
 }

@@ -70,7 +70,7 @@ extension OneMin {
             guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else {
                 throw error
             }
-            try await vendorCall.beginAgain(after: error.status ?? 400)
+            try await vendorCall.prepareRepeat(after: error.status ?? 400)
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: filled))
         }
     }

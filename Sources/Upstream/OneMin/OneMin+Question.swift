@@ -2,17 +2,17 @@ package import Engine
 
 extension OneMin {
     /// Tests a key: requests a result that does not exist, so that nothing of the key's account is read.
-    package static func verdict(
+    package static func checkResult(
         on key: String,
         at baseURL: String,
         _ options: EndpointOptions,
         by transport: any Transport
-    ) async -> KeyVerdict {
+    ) async -> KeyCheckResult {
         let url = "\(baseURL)/api/results/\(RandomBytes().uuid)"
         let headers = UpstreamHeaders(["API-KEY: \(key)", "Content-Type: application/json", "User-Agent: relay"])
         switch await KeyQuestion(url, options, headers).ask(by: transport) {
         case .page: return .accepted(models: nil)
-        case .verdict(let verdict): return verdict
+        case .checkResult(let checkResult): return checkResult
         }
     }
 }

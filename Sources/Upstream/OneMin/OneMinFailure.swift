@@ -55,7 +55,7 @@ struct OneMinFailure {
     }
 
     /// Whether the body has a code or a message.
-    var isTold: Bool { !code.isEmpty || !said.isEmpty }
+    var isReported: Bool { !code.isEmpty || !said.isEmpty }
 
     private mutating func read(details: JSONValue, _ parser: JSONParser, depth: Int) {
         if let text = details.text {

@@ -26,7 +26,7 @@ package final class UnsupportedModels: Sendable {
     package init() {}
 
     /// Sets the function that is called when a call with one of the relay's own keys was refused.
-    package func whenLearned(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
+    package func setRefusalHandler(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
 
     func refuses(_ use: OneMinUse, of provider: String, _ credential: Credential, at now: LoopTime) -> Bool {
         guard areKnown.load(ordering: .relaxed) else { return false }

@@ -14,7 +14,7 @@ package final class UploadTurns: Sendable {
     package init() {}
 
     /// Waits until an upload may begin. Returns false if the task was cancelled; after true, call `give`.
-    func take(_ key: String, on loop: EventLoop) async -> Bool {
+    func acquire(_ key: String, on loop: EventLoop) async -> Bool {
         let turn = Turn(loop)
         let isFree = queues.withLock { queues in
             guard queues[key, default: Queue()].running >= Self.atOnce else {
@@ -28,8 +28,8 @@ package final class UploadTurns: Sendable {
         while !turn.hasCome, !Task.isCancelled { await turn.waiter.wait() }
         if turn.hasCome { return true }
         let isWaiting = queues.withLock { queues in
-            guard let place = queues[key]?.waiting.firstIndex(where: { $0 === turn }) else { return false }
-            queues[key]?.waiting.remove(at: place)
+            guard let position = queues[key]?.waiting.firstIndex(where: { $0 === turn }) else { return false }
+            queues[key]?.waiting.remove(at: position)
             return true
         }
         // The turn has come, but its message to this loop has not arrived.

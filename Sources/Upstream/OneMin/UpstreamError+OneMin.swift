@@ -17,13 +17,15 @@ extension UpstreamError {
         }
         self.status = head.status
         self.retryAfterSeconds = head.retryAfterSeconds ?? self.retryAfterSeconds
-        if self.modelRestSeconds != nil, let seconds = self.retryAfterSeconds { self.modelRestSeconds = seconds }
+        if self.modelCooldownSeconds != nil, let seconds = self.retryAfterSeconds {
+            self.modelCooldownSeconds = seconds
+        }
     }
 
     /// Reads a failure from a body with a good status.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
         let failure = OneMinFailure(root, status: nil, parser)
-        if failure.isTold { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
+        if failure.isReported { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
     }
 
     /// Reads a failure from an event of the stream.
@@ -51,15 +53,15 @@ extension UpstreamError {
             self.init(.forbidden, cause: cause)
             if text.contains("model") || text.contains("Model") {
                 self.isOfModel = true
-                self.remedy = .elsewhere
+                self.recovery = .elsewhere
             }
         case 404, 410:
             self.init(.failed, cause: cause)
-            self.remedy.insert(.reload)
+            self.recovery.insert(.reload)
         case 408: self.init(.timedOut, cause: cause)
         case 409, 425:
             self.init(.failed, cause: cause)
-            self.remedy.insert(.again)
+            self.recovery.insert(.again)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
@@ -68,12 +70,12 @@ extension UpstreamError {
             self.isOfModel = failure.code == Code.unsupportedModel
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
-            self.remedy.insert(.again)
+            self.recovery.insert(.again)
         case 400, 413, 415, 422,
             400..<500 where failure.code == Code.refusedFile:
             self.init(.badRequest, message: Self.cleaned(failure.said), cause: cause)
-            self.remedy.insert(.reload)
-            tell(of: failure, fields)
+            self.recovery.insert(.reload)
+            describe(failure, fields)
         default: self.init(.failed, cause: cause)
         }
     }
@@ -85,33 +87,33 @@ extension UpstreamError {
         switch status {
         case 400, 413, 415, 422:
             self.init(.badRequest, message: Self.cleaned(failure.externalSaid ?? ""), cause: cause)
-            tell(of: failure, fields)
+            describe(failure, fields)
         case nil where !failure.fields.isEmpty:
             self.init(.badRequest, cause: cause)
-            tell(of: failure, fields)
+            describe(failure, fields)
         case 429:
             // This is the limit of the vendor's account at the provider, whichever of our keys is used.
             self.init(.rateLimited, cause: cause)
             self.isOfModel = true
-            self.remedy = .elsewhere
+            self.recovery = .elsewhere
             self.retryAfterSeconds = failure.externalRetrySeconds
-            self.modelRestSeconds = failure.externalRetrySeconds ?? Self.usualModelRestSeconds
+            self.modelCooldownSeconds = failure.externalRetrySeconds ?? Self.usualModelCooldownSeconds
         case 503:
             self.init(.unavailable, cause: cause)
-            self.remedy.insert(.again)
+            self.recovery.insert(.again)
         default:
             self.init(.failed, cause: cause)
-            self.remedy.insert(.again)
+            self.recovery.insert(.again)
         }
     }
 
-    private static let usualModelRestSeconds = 10
+    private static let usualModelCooldownSeconds = 10
 
     /// Sets the first of the refused fields and its message.
-    private mutating func tell(of failure: OneMinFailure, _ fields: OneMinFields) {
+    private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
-            self.remedy.remove(.reload)
+            self.recovery.remove(.reload)
         }
         guard let first = failure.fields.first else { return }
         self.param = fields.param(first.name)
@@ -127,14 +129,14 @@ extension UpstreamError {
     /// names.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
-            OneMinFailure.isJSON(text) ? "" : words(of: withoutIdentifiers(text), hiding: "1min.ai")
+            OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")
         }
         return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 
     /// Replaces runs of letters and digits that are longer than any word. It runs before the text is truncated, which
     /// could leave the beginning of an identifier.
-    private static func withoutIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
+    private static func replacingIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
         var out = ByteBuffer()
         var start = 0
         for index in 0...text.count {

@@ -4,7 +4,7 @@ extension [ChatMessage] {
     /// The messages with a result right after each tool call, as servers demand it. A missing result is replaced by a
     /// text that says so. A result without a call loses its id. Calls of the legacy form have no ids and need no
     /// results.
-    var withAnsweredCalls: [ChatMessage] {
+    var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = placesOfResults
         let asked = Set(results.values)
@@ -24,20 +24,20 @@ extension [ChatMessage] {
 
     /// The position of each call's result, by the number of the call.
     private var placesOfResults: [Int: Int] {
-        var places: [Int: Int] = [:]
+        var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.
         var newest: [[UInt8]: Int] = [:]
         var calls = 0
         for index in indices {
-            if let id = self[index].toolCallID, let call = newest[[UInt8](id.utf8)], places[call] == nil {
-                places[call] = index
+            if let id = self[index].toolCallID, let call = newest[[UInt8](id.utf8)], positions[call] == nil {
+                positions[call] = index
             }
             for id in self[index].toolCalls.lazy.compactMap(\.id) {
                 newest[[UInt8](id.utf8)] = calls
                 calls += 1
             }
         }
-        return places
+        return positions
     }
 }
 

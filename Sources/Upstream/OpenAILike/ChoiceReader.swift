@@ -3,12 +3,12 @@ import Engine
 import Shared
 
 /// One choice in a chunk or in a whole response. Its texts are valid until the parser parses again.
-struct ChoicePiece {
+struct ChoiceChunk {
     enum Role {
         /// No role arrived, and none was needed.
         case asIs
         /// The role arrived for the first time.
-        case told
+        case reported
         case added
         case left
     }
@@ -22,7 +22,7 @@ struct ChoicePiece {
     var text: UnsafeRawBufferPointer?
     var reasoning: UnsafeRawBufferPointer?
     var refusal: UnsafeRawBufferPointer?
-    var calls: [CallPiece] = []
+    var calls: [ToolCallChunk] = []
     /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
     var finish: FinishReason?
@@ -52,34 +52,34 @@ struct ChoicePiece {
 
 /// Reads one choice of a response, chunk by chunk, and corrects deviations from OpenAI's format.
 struct ChoiceReader {
-    private var calls = CallTable()
+    private var calls = ToolCallTable()
     /// The order in which the tool calls of the choice are emitted.
-    var order = CallOrder()
+    var order = ToolCallSequencer()
     private var hasRole = false
     private var hasFunction = false
     private(set) var finish: FinishReason?
     /// Whether a chunk of the choice has arrived.
-    private(set) var isTold = false
+    private(set) var isReported = false
     /// Whether the choice has a text, a call or other output.
     private(set) var isFilled = false
-    private let mostCalls: Int
+    private let maxCalls: Int
 
-    /// - Parameter mostCalls: the number of tool calls after which further ones are left out.
-    init(mostCalls: Int) { self.mostCalls = mostCalls }
+    /// - Parameter maxCalls: the number of tool calls after which further ones are left out.
+    init(maxCalls: Int) { self.maxCalls = maxCalls }
 
     /// Reads the choice in the next chunk or in a whole response.
     ///
     /// - Parameter name: the member with the content: `delta` or `message`.
-    mutating func take(
+    mutating func consume(
         _ choice: JSONValue,
         index: Int,
         message name: StaticString,
         isWhole: Bool,
         _ ids: RandomBytes
-    ) throws(UpstreamError) -> ChoicePiece {
-        var piece = ChoicePiece(index: index)
+    ) throws(UpstreamError) -> ChoiceChunk {
+        var piece = ChoiceChunk(index: index)
         if let error = choice["error"], error.kind == .object || error.kind == .string {
-            throw FaultReader.error(in: error, Fault.openAI)
+            throw ErrorResponseReader.error(in: error, Fault.openAI)
         }
         guard finish == nil else {
             piece.isDropped = true
@@ -97,15 +97,15 @@ struct ChoiceReader {
         }
         try readFinish(choice, &piece)
         if !isFilled { isFilled = piece.isFilled || choice[name]?["audio"]?.kind == .object }
-        isTold = true
+        isReported = true
         return piece
     }
 
     /// Whether no tool call has been emitted.
-    private var isWithoutCalls: Bool { mostCalls == 0 || calls.isEmpty }
+    private var isWithoutCalls: Bool { maxCalls == 0 || calls.isEmpty }
 
     /// Ends a choice whose finish reason the server did not send.
-    mutating func end(_ piece: inout ChoicePiece) throws(UpstreamError) {
+    mutating func end(_ piece: inout ChoiceChunk) throws(UpstreamError) {
         piece.isOdd = true
         piece.calls += try missingCalls(isCut: false)
         let reason: FinishReason = isWithoutCalls && !hasFunction ? .stop : .toolCalls
@@ -114,14 +114,14 @@ struct ChoiceReader {
         if hasFunction, calls.isEmpty, piece.function == nil { piece.function = (nil, nil) }
     }
 
-    private func missingCalls(isCut: Bool) throws(UpstreamError) -> [CallPiece] {
-        try calls.end(isCut: isCut).filter { $0.index < mostCalls }
+    private func missingCalls(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
+        try calls.end(isCut: isCut).filter { $0.index < maxCalls }
     }
 
-    private mutating func readRole(_ message: JSONValue, _ piece: inout ChoicePiece, _ isWhole: Bool) {
+    private mutating func readRole(_ message: JSONValue, _ piece: inout ChoiceChunk, _ isWhole: Bool) {
         let isSaid = message["role"]?.text?.isEmpty == false
         if isSaid {
-            piece.role = hasRole ? .left : .told
+            piece.role = hasRole ? .left : .reported
         } else if !hasRole {
             piece.role = .added
         }
@@ -131,7 +131,7 @@ struct ChoiceReader {
 
     // MARK: Texts
 
-    private func readTexts(_ message: JSONValue, _ piece: inout ChoicePiece) {
+    private func readTexts(_ message: JSONValue, _ piece: inout ChoiceChunk) {
         if let content = message["content"] {
             if let text = content.text {
                 piece.text = text.isEmpty ? nil : text
@@ -142,31 +142,31 @@ struct ChoiceReader {
                 piece.isOdd = true
             }
         }
-        let toldThought = message["reasoning_content"]
-        let named = toldThought?.text
-        if toldThought != nil, named == nil { piece.isOdd = true }
+        let reportedReasoning = message["reasoning_content"]
+        let named = reportedReasoning?.text
+        if reportedReasoning != nil, named == nil { piece.isOdd = true }
         let other = message["reasoning"]?.text ?? message["thinking"]?.text
-        if let thought = named ?? other, !thought.isEmpty {
-            piece.reasoning = thought
+        if let reasoningBlock = named ?? other, !reasoningBlock.isEmpty {
+            piece.reasoning = reasoningBlock
             if named == nil { piece.isOdd = true }
         }
-        if let told = message["refusal"] {
-            if let refusal = told.text, !refusal.isEmpty { piece.refusal = refusal }
-            if told.kind != .string { piece.isOdd = true }
+        if let reported = message["refusal"] {
+            if let refusal = reported.text, !refusal.isEmpty { piece.refusal = refusal }
+            if reported.kind != .string { piece.isOdd = true }
         }
     }
 
     /// Reads content that is a list of reasoning and text parts, as Mistral's models write it.
-    private func readParts(_ parts: JSONElements, _ piece: inout ChoicePiece) {
+    private func readParts(_ parts: JSONElements, _ piece: inout ChoiceChunk) {
         var text = ByteBuffer()
-        var thought = ByteBuffer()
+        var reasoningBlock = ByteBuffer()
         for part in parts {
             if let plain = part.text {
                 text.append(plain)
             } else if part["type"]?.text == "thinking" {
-                if let plain = part["thinking"]?.text { thought.append(plain) }
+                if let plain = part["thinking"]?.text { reasoningBlock.append(plain) }
                 for inner in part["thinking"]?.elements ?? JSONElements() {
-                    if let plain = inner["text"]?.text { thought.append(plain) }
+                    if let plain = inner["text"]?.text { reasoningBlock.append(plain) }
                 }
             } else if let plain = part["text"]?.text {
                 text.append(plain)
@@ -177,8 +177,8 @@ struct ChoiceReader {
             piece.joinedText = joined
             piece.text = joined.bytes
         }
-        if !thought.isEmpty {
-            let joined = Body(thought)
+        if !reasoningBlock.isEmpty {
+            let joined = Body(reasoningBlock)
             piece.joinedReasoning = joined
             piece.reasoning = joined.bytes
         }
@@ -188,20 +188,20 @@ struct ChoiceReader {
 
     private mutating func readCalls(
         _ message: JSONValue,
-        _ piece: inout ChoicePiece,
+        _ piece: inout ChoiceChunk,
         _ isWhole: Bool,
         _ ids: RandomBytes
     ) throws(UpstreamError) {
         if let list = message["tool_calls"] {
-            var place = 0
+            var position = 0
             for delta in list.elements ?? JSONElements() {
-                let read = try calls.take(delta, at: place, isWhole: isWhole, &piece.isOdd, ids)
-                if let read, read.index < mostCalls { piece.calls.append(read) } else { piece.isOdd = true }
-                place += 1
+                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd, ids)
+                if let read, read.index < maxCalls { piece.calls.append(read) } else { piece.isOdd = true }
+                position += 1
             }
-            if place == 0 { piece.isOdd = true }
+            if position == 0 { piece.isOdd = true }
         }
-        guard isWithoutCalls, mostCalls > 0, let function = message["function_call"] else { return }
+        guard isWithoutCalls, maxCalls > 0, let function = message["function_call"] else { return }
         guard function.kind == .object else {
             piece.isOdd = true
             return
@@ -213,12 +213,12 @@ struct ChoiceReader {
 
     // MARK: The end
 
-    private mutating func readFinish(_ choice: JSONValue, _ piece: inout ChoicePiece) throws(UpstreamError) {
-        guard let told = choice["finish_reason"] else {
+    private mutating func readFinish(_ choice: JSONValue, _ piece: inout ChoiceChunk) throws(UpstreamError) {
+        guard let reported = choice["finish_reason"] else {
             if !choice.has("finish_reason") { piece.isOdd = true }
             return
         }
-        guard let word = told.text, !word.isEmpty else {
+        guard let word = reported.text, !word.isEmpty else {
             piece.isOdd = true
             return
         }

@@ -2,21 +2,21 @@ import Calls
 
 extension Fault {
     /// The errors that OpenAI and compatible servers report by more than the status.
-    static let openAI: FaultTable = { $0.ofOpenAI }
+    static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {
         if isOfCredit { return new(.outOfCredit) }
-        if status == 503, words.sayOne(of: ["loading model", "is loading", "currently loading"]) {
+        if status == 503, words.containsAny(of: ["loading model", "is loading", "currently loading"]) {
             var error = self.error
-            error.modelRestSeconds = Self.loadingSeconds
+            error.modelCooldownSeconds = Self.loadingSeconds
             return error
         }
-        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, remedy: .elsewhere) }
+        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .elsewhere) }
         guard [400, 403, 413, 422].contains(status) else { return nil }
         if isTooLong { return refused("context_length_exceeded", param: "messages") }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
-        if names("tool_use_failed") { return new(.failed, remedy: [.again, .elsewhere]) }
+        if names("tool_use_failed") { return new(.failed, recovery: [.again, .elsewhere]) }
         return isModelMissing ? new(.unknownModel) : nil
     }
 
@@ -36,7 +36,7 @@ extension Fault {
 
     private var isTooLong: Bool {
         names("context_length_exceeded") || names("exceed_context_size_error")
-            || words.sayOne(of: [
+            || words.containsAny(of: [
                 "maximum context length", "context length exceeded", "exceeds the available context size",
                 "prompt is too long", "context window limit",
             ])
@@ -48,7 +48,7 @@ extension Fault {
     }
 
     private var isModelMissing: Bool {
-        names("model_not_found") || words.sayOne(of: ["no models loaded", "not a valid model id"])
-            || words.say("model") && words.sayOne(of: ["not found", "does not exist", "unknown model"])
+        names("model_not_found") || words.containsAny(of: ["no models loaded", "not a valid model id"])
+            || words.say("model") && words.containsAny(of: ["not found", "does not exist", "unknown model"])
     }
 }

@@ -5,22 +5,22 @@ import Shared
 /// Writes messages in OpenAI's format.
 struct MessageWriter {
     private let attachments: [Attachment]
-    private let wantsThoughts: Bool
+    private let wantsReasoning: Bool
     private var isFirst = true
     /// The positions of attachments in tool results. They are moved into a user message, since only that may have them.
     private var moved: [Int] = []
     /// Whether a message so far has tool calls. Without any, results are written as plain text.
     private var hasCalls = false
 
-    /// - Parameter wantsThoughts: whether messages with tool calls are written with the reasoning that led to the
+    /// - Parameter wantsReasoning: whether messages with tool calls are written with the reasoning that led to the
     ///   calls.
-    init(_ attachments: [Attachment], wantsThoughts: Bool) {
+    init(_ attachments: [Attachment], wantsReasoning: Bool) {
         self.attachments = attachments
-        self.wantsThoughts = wantsThoughts
+        self.wantsReasoning = wantsReasoning
     }
 
     mutating func append(_ messages: [ChatMessage], to out: inout ByteBuffer) {
-        for message in messages.withAnsweredCalls {
+        for message in messages.withResultForEachCall {
             if !message.isResult { appendMoved(to: &out) }
             append(message, to: &out)
         }
@@ -33,12 +33,12 @@ struct MessageWriter {
         moved = []
     }
 
-    private mutating func appendParts(of places: [Int], to out: inout ByteBuffer) {
+    private mutating func appendParts(of positions: [Int], to out: inout ByteBuffer) {
         open("user", to: &out)
         out.append(#","content":["#)
-        for (index, place) in places.enumerated() {
+        for (index, position) in positions.enumerated() {
             if index > 0 { out.append(",") }
-            append(attachments[place], to: &out)
+            append(attachments[position], to: &out)
         }
         out.append("]}")
     }
@@ -63,26 +63,26 @@ struct MessageWriter {
             out.append(json: id)
         }
         appendContent(of: message, to: &out)
-        if wantsThoughts, !message.toolCalls.isEmpty { append(thought: message.plainThought, to: &out) }
+        if wantsReasoning, !message.toolCalls.isEmpty { append(reasoningBlock: message.plainReasoning, to: &out) }
         append(message.toolCalls, to: &out)
         out.append("}")
     }
 
-    private func append(thought: String, to out: inout ByteBuffer) {
-        guard !thought.isEmpty else { return }
+    private func append(reasoningBlock: String, to out: inout ByteBuffer) {
+        guard !reasoningBlock.isEmpty else { return }
         out.append(#","reasoning_content":"#)
-        out.append(json: thought)
+        out.append(json: reasoningBlock)
     }
 
     private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
         // Reasoning is not content: the few servers that accept it have a field of its own.
-        var pieces = message.content.filter { if case .thought = $0 { false } else { true } }
+        var pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
         if message.role != .user {
             for piece in pieces {
-                if case .attachment(let place) = piece, message.isResult { moved.append(place) }
+                if case .attachment(let position) = piece, message.isResult { moved.append(position) }
             }
             pieces.removeAll { if case .attachment = $0 { true } else { false } }
-            if message.role == .failedTool { pieces.tellFailure() }
+            if message.role == .failedTool { pieces.markAsFailed() }
         }
         if pieces.isEmpty {
             // Content may be absent if there are tool calls.
@@ -102,8 +102,8 @@ struct MessageWriter {
                 out.append(#"{"type":"refusal","refusal":"#)
                 out.append(json: text)
                 out.append("}")
-            case .attachment(let place): append(attachments[place], to: &out)
-            case .thought: break
+            case .attachment(let position): append(attachments[position], to: &out)
+            case .reasoningBlock: break
             }
         }
         out.append("]")
@@ -144,12 +144,12 @@ struct MessageWriter {
             out.append(#"{"type":"file","file":{"file_id":"#)
             out.append(json: id)
             out.append("}")
-        case (.picture, .address(let address)):
+        case (.image, .address(let address)):
             out.append(#"{"type":"image_url","image_url":{"url":"#)
             out.append(json: address)
             appendDetail(of: part, to: &out)
             out.append("}")
-        case (.picture, .data(let text)):
+        case (.image, .data(let text)):
             out.append(#"{"type":"image_url","image_url":{"url":""#)
             out.append(dataURL: text, "image/png")
             out.append("\"")

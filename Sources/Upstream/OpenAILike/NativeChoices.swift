@@ -3,19 +3,19 @@ import Engine
 
 /// Writes corrected choices of a chunk, or of a whole response, for OpenAI's clients. Unknown members are kept.
 struct NativeChoices {
-    private let pieces: [ChoicePiece]
+    private let pieces: [ChoiceChunk]
     /// The name of the member with the content: `delta` or `message`.
     private let message: StaticString
     private let isWhole: Bool
 
-    init(_ pieces: [ChoicePiece], message: StaticString, isWhole: Bool) {
+    init(_ pieces: [ChoiceChunk], message: StaticString, isWhole: Bool) {
         self.pieces = pieces
         self.message = message
         self.isWhole = isWhole
     }
 
     /// Returns whether a choice of a whole response has no text, no call and no refusal.
-    static func isBare(_ pieces: [ChoicePiece], _ choices: RawJSON) -> Bool {
+    static func isBare(_ pieces: [ChoiceChunk], _ choices: RawJSON) -> Bool {
         let mayBeBare = pieces.contains {
             $0.text == nil && $0.calls.isEmpty && $0.function == nil && $0.refusal == nil
         }
@@ -37,7 +37,7 @@ struct NativeChoices {
         out.append("]")
     }
 
-    private func append(_ piece: ChoicePiece, _ choice: RawJSON, to out: inout ByteBuffer) {
+    private func append(_ piece: ChoiceChunk, _ choice: RawJSON, to out: inout ByteBuffer) {
         out.append(#"{"index":"#)
         out.append(decimal: piece.index)
         out.append(isWhole ? #","message":{"# : #","delta":{"#)
@@ -60,7 +60,7 @@ struct NativeChoices {
 
     // MARK: The message
 
-    private func append(_ piece: ChoicePiece, message: RawJSON?, to whole: inout ByteBuffer) {
+    private func append(_ piece: ChoiceChunk, message: RawJSON?, to whole: inout ByteBuffer) {
         var out = ByteBuffer()
         if piece.role == .added || isWhole { out.append(#","role":"assistant""#) }
         if let text = piece.text {
@@ -70,14 +70,14 @@ struct NativeChoices {
             let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
             out.append(isBare ? #","content":"""# : #","content":null"#)
         }
-        if let thought = piece.reasoning {
+        if let reasoningBlock = piece.reasoning {
             out.append(#","reasoning_content":"#)
-            out.append(json: thought)
+            out.append(json: reasoningBlock)
         }
         var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
         for member in message?.members ?? calls.members {
             switch member.name {
-            case "role" where isWhole || piece.role != .told: continue
+            case "role" where isWhole || piece.role != .reported: continue
             case "content" where isWhole || piece.text != nil || !member.value.mayBeText: continue
             case "reasoning_content" where piece.reasoning != nil || !member.value.mayBeText: continue
             case "refusal" where !member.value.mayBeText: if isWhole { out.append(#","refusal":null"#) }
@@ -92,11 +92,11 @@ struct NativeChoices {
     }
 
     /// Returns one chunk for each call, with all its arguments.
-    static func merged(_ pieces: [CallPiece]) -> [CallPiece] {
-        var calls: [CallPiece] = []
+    static func merged(_ pieces: [ToolCallChunk]) -> [ToolCallChunk] {
+        var calls: [ToolCallChunk] = []
         for piece in pieces {
-            if let place = calls.firstIndex(where: { $0.index == piece.index }) {
-                calls[place].arguments += piece.arguments
+            if let position = calls.firstIndex(where: { $0.index == piece.index }) {
+                calls[position].arguments += piece.arguments
             } else {
                 calls.append(piece)
             }
@@ -104,7 +104,7 @@ struct NativeChoices {
         return calls
     }
 
-    private func append(_ pieces: [CallPiece], _ calls: RawJSON, to out: inout ByteBuffer) {
+    private func append(_ pieces: [ToolCallChunk], _ calls: RawJSON, to out: inout ByteBuffer) {
         guard !pieces.isEmpty else { return }
         let originals = Array(calls.elements)
         out.append(#","tool_calls":["#)
@@ -119,8 +119,8 @@ struct NativeChoices {
             }
             append(function: piece, to: &out)
             // Other members of the call are kept, such as thought signatures.
-            if let place = piece.place, originals.indices.contains(place) {
-                for member in originals[place].members {
+            if let position = piece.position, originals.indices.contains(position) {
+                for member in originals[position].members {
                     switch member.name {
                     case "index", "id", "type", "function", "custom": continue
                     default: out.append(next: member)
@@ -132,7 +132,7 @@ struct NativeChoices {
         out.append("]")
     }
 
-    private func append(function piece: CallPiece, to out: inout ByteBuffer) {
+    private func append(function piece: ToolCallChunk, to out: inout ByteBuffer) {
         out.append(#","function":{"#)
         if piece.isFirst {
             out.append(#""name":"#)

@@ -2,8 +2,9 @@ import Calls
 package import Engine
 package import Shared
 
-/// A request in OpenAI's form that is passed on to a server with the same API. The model becomes the server's, the fields of the
-/// relay alone are removed, and a stream asks for its usage. Everything else stays as the caller wrote it.
+/// A request in OpenAI's form that is passed on to a server with the same API. The model becomes the server's, the
+/// fields of the relay alone are removed, and a stream asks for its usage. Everything else stays as the caller wrote
+/// it.
 ///
 /// The members of the request are found once, when the value is created.
 package struct NativeRequest {
@@ -19,12 +20,12 @@ package struct NativeRequest {
     }
 
     /// Returns why the request must not be passed on; nil if it may be.
-    func refusal(by fields: PassedFields) -> APIError? {
+    func refusal(by fields: ForwardedFieldCheck) -> APIError? {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: root) }
     }
 
-    /// Returns the chat request for the server. Returns nil if it has to be written anew: it has a field for the relay alone, or
-    /// not all JSON parsers read the same fields in it.
+    /// Returns the chat request for the server. Returns nil if it has to be written anew: it has a field for the relay
+    /// alone, or not all JSON parsers read the same fields in it.
     ///
     /// - Parameter isOpenAI: whether the server supports `max_completion_tokens`, which then replaces `max_tokens`.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
@@ -112,7 +113,7 @@ package struct NativeRequest {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    private static let mostMembers = 100
+    private static let maxMembers = 100
 
     /// Returns the members; nil if a name occurs twice or is written with escapes, so that another JSON parser may read
     /// another value than the one that was checked.
@@ -120,7 +121,7 @@ package struct NativeRequest {
         var members: [RawJSON.Member] = []
         members.reserveCapacity(8)
         for member in root.members {
-            guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < mostMembers,
+            guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < maxMembers,
                 !members.contains(where: { $0.name.equals(member.name) })
             else { return nil }
             members.append(member)

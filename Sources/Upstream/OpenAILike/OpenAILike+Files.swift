@@ -12,7 +12,7 @@ extension OpenAILike: FileProvider {
 
     package func upload(
         _ label: FileLabel,
-        _ terms: FileTerms,
+        _ terms: FileMetadata,
         totalBytes: Int?,
         by vendorCall: VendorCall
     ) throws(UpstreamError) -> any FileUpload {
@@ -23,7 +23,7 @@ extension OpenAILike: FileProvider {
             fields: terms.fields
         )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: file.contentType)
-        let reply = UploadReply(takesTerms: true) { [self] (head, body) in
+        let reply = UploadRules(takesTerms: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
             return isUnknown ? UpstreamError(refusing: .noFilesKept) : refusal(head, body)
         } asset: { [self] (body) throws(UpstreamError) in
@@ -32,13 +32,13 @@ extension OpenAILike: FileProvider {
         let endpoint = try fileEndpoint("files", site.options)
         vendorCall.endpoint = endpoint
         do throws(TransportError) {
-            return FormUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), reply)
+            return MultipartUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), reply)
         } catch {
             throw UpstreamError(error)
         }
     }
 
-    private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
+    private func asset(_ reply: Body) throws(UpstreamError) -> UploadedAsset {
         guard let root = try? wire.tools.parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
@@ -46,7 +46,7 @@ extension OpenAILike: FileProvider {
             if root["error"]?.kind == .object { throw failure(root) }
             throw UpstreamError(.failed, cause: "the vendor's response to an upload has no file")
         }
-        return KeptAsset(path: Self.folder + id, id: id)
+        return UploadedAsset(path: Self.folder + id, id: id)
     }
 
     package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
@@ -63,7 +63,7 @@ extension OpenAILike: FileProvider {
             } catch {
                 throw UpstreamError(error)
             }
-            if stream.head.status == 200 { return try await KeptContent(stream).begun() }
+            if stream.head.status == 200 { return try await StoredFileStream(stream).begun() }
             let error = try await refusal(stream)
             throw stream.head.status == 404 ? UpstreamError(refusing: .lostFile) : error
         }
@@ -128,7 +128,7 @@ extension OpenAILike: FileProvider {
 
     /// Returns the error that a response with a successful status contains.
     private func failure(_ root: JSONValue) -> UpstreamError {
-        wire.headers.hiding(FaultReader.error(in: root, faults))
+        wire.headers.hiding(ErrorResponseReader.error(in: root, faults))
     }
 }
 

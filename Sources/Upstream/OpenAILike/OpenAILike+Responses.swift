@@ -10,16 +10,16 @@ extension OpenAILike {
         case .responses: return true
         case .auto: break
         }
-        let mends = wire.mends.mends(of: name, model.id)
+        let quirks = wire.quirks.quirks(of: name, model.id)
         // The Responses API does not have these.
-        let foreign: Abilities = [.logProbabilities, .soundOutput, .customTools, .searchOptions, .spokenAnswers]
+        let foreign: Abilities = [.logProbabilities, .soundOutput, .customTools, .searchOptions, .audioReferences]
         guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .sound }) else {
             return false
         }
-        if mends.contains(.otherPath) { return true }
+        if quirks.contains(.otherPath) { return true }
         guard !call.needs.isDisjoint(with: [.tools, .functions]) else { return false }
-        if mends.contains(.otherPathWithTools) { return true }
-        guard isOpenAI, model.refusesToolsWithEffort, let effort = call.wishes.reasoning.plainEffort else {
+        if quirks.contains(.otherPathWithTools) { return true }
+        guard isOpenAI, model.refusesToolsWithEffort, let effort = call.chatOptions.reasoning.plainEffort else {
             return false
         }
         return !effort.hasSameBytes(as: "none")
@@ -30,10 +30,10 @@ extension OpenAILike {
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .mediaAddresses, .sampling,
             .reasoning, .functions,
         ]
-        if let most = call.maxTokens, most < ResponsesRequest.leastTokens { abilities.remove(.tokenBound) }
-        let mends = wire.mends.mends(of: name, model.id)
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
+        if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
+        let quirks = wire.quirks.quirks(of: name, model.id)
+        if quirks.contains(.noObjects) { abilities.remove(.objects) }
+        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         return abilities
     }
 }

@@ -15,10 +15,10 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
-    let faults: FaultTable
+    let faults: VendorErrorTable
     private let models: Endpoint
     /// The memory of reasoning; nil if none is remembered.
-    private let thoughts: CallMemory?
+    private let reasoningBlocks: ToolCallMemory?
     let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
@@ -26,31 +26,31 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     package convenience init?(
         _ site: VendorSite,
         _ transport: any Transport,
-        _ mends: MendMemory,
-        _ thoughts: CallMemory?,
-        _ tools: LoopTools
+        quirks: QuirkMemory,
+        reasoningBlocks: ToolCallMemory?,
+        tools: LoopTools
     ) {
-        self.init(site, transport, mends, thoughts, tools, faults: Fault.openAI)
+        self.init(site, transport, quirks: quirks, reasoningBlocks: reasoningBlocks, tools: tools, faults: Fault.openAI)
     }
 
     /// - Parameter faults: the error table for requests that are forwarded unchanged.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,
-        _ mends: MendMemory,
-        _ thoughts: CallMemory?,
-        _ tools: LoopTools,
-        faults: @escaping FaultTable
+        quirks: QuirkMemory,
+        reasoningBlocks: ToolCallMemory?,
+        tools: LoopTools,
+        faults: @escaping VendorErrorTable
     ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options.forChecks),
             let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
-        wire = WireVendor(site.name, transport, Self.headers(site), mends, tools)
+        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.completions = completions
         self.faults = faults
         self.models = models
-        self.thoughts = thoughts
+        self.reasoningBlocks = reasoningBlocks
         self.site = site
         self.responses = responses
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
@@ -111,23 +111,23 @@ extension OpenAILike: ChatVendor {
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
             .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
-        let mends = wire.mends.mends(of: name, model.id)
-        if mends.contains(.noObjects) { abilities.remove(.objects) }
-        if mends.contains(.noSchemas) { abilities.remove(.schemas) }
-        if mends.contains(.noChoices) { abilities.remove(.choices) }
-        if mends.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
-        if mends.contains(.noRequired), call.needs.contains(.toolChoice), call.wishes.toolChoice == .required {
+        let quirks = wire.quirks.quirks(of: name, model.id)
+        if quirks.contains(.noObjects) { abilities.remove(.objects) }
+        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if quirks.contains(.noChoices) { abilities.remove(.choices) }
+        if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
+        if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
-        if mends.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
+        if quirks.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
         }
         // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
         // them.
-        let native: Abilities = [.logProbabilities, .soundOutput, .customTools, .demands, .spokenAnswers]
-        let isFetched = mends.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
+        let native: Abilities = [.logProbabilities, .soundOutput, .customTools, .demands, .audioReferences]
+        let isFetched = quirks.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
         if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
             abilities.formUnion(native)
         }
@@ -135,33 +135,39 @@ extension OpenAILike: ChatVendor {
     }
 
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        guard let thoughts, thoughts.isShared, let model = vendorCall.sheet.server?.model,
-            isDeepSeek || wire.mends.mends(of: name, model).contains(.thoughtsBack)
+        guard let reasoningBlocks, reasoningBlocks.isShared, let model = vendorCall.sheet.server?.model,
+            isDeepSeek || wire.quirks.quirks(of: name, model).contains(.reasoningBack)
         else { return false }
-        return !(self.thoughts(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
+        return !(self.reasoningBlocks(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
     }
 
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await thoughts(of: vendorCall)?.recall(for: messages, on: wire.tools.loop)
+        await reasoningBlocks(of: vendorCall)?.recall(for: messages, on: wire.tools.loop)
     }
 
-    private func thoughts(of vendorCall: VendorCall) -> CallerThoughts? {
-        thoughts.flatMap { CallerThoughts($0, of: vendorCall.sheet.caller) }
+    private func reasoningBlocks(of vendorCall: VendorCall) -> CallerReasoning? {
+        reasoningBlocks.flatMap { CallerReasoning($0, of: vendorCall.sheet.caller) }
     }
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        var mends = wire.mends.mends(of: name, model.id)
+        var quirks = wire.quirks.quirks(of: name, model.id)
         // A call without long ids need not be rewritten for this quirk.
-        if mends.contains(.noLongIDs), !call.hasLongIDs { mends.remove(.noLongIDs) }
+        if quirks.contains(.noLongIDs), !call.hasLongIDs { quirks.remove(.noLongIDs) }
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(responses, call, model)
         } else {
             // The other choices are requested by further calls.
-            if mends.contains(.noChoices) { call.choices = 1 }
-            form = OpenAILikeForm(self, call, model, thoughts(of: vendorCall), isCallersKey: vendorCall.isCallersKey)
+            if quirks.contains(.noChoices) { call.choices = 1 }
+            form = OpenAILikeForm(
+                self,
+                call,
+                model,
+                reasoningBlocks(of: vendorCall),
+                isCallersKey: vendorCall.isCallersKey
+            )
         }
-        return WireChat(wire, form, call, model, vendorCall, mends: mends)
+        return WireChat(wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }
 }
 
@@ -173,9 +179,9 @@ extension VendorCall {
 extension ChatCall {
     /// Whether a tool call or a result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
-        messages.indices.contains { place in
-            messages[place].toolCallID.map(Mends.isLong) ?? false
-                || messages[place].toolCalls.contains { $0.id.map(Mends.isLong) ?? false }
+        messages.indices.contains { position in
+            messages[position].toolCallID.map(LearnedQuirks.isLong) ?? false
+                || messages[position].toolCalls.contains { $0.id.map(LearnedQuirks.isLong) ?? false }
         }
     }
 }

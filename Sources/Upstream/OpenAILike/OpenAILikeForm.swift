@@ -12,45 +12,45 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// Whether a model that refuses calls to this endpoint is called by the Responses API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
-    private let mostCalls: Int
-    private var terms: AnswerTerms
-    private let thoughts: CallerThoughts?
+    private let maxCalls: Int
+    private var terms: ResponseOptions
+    private let reasoningBlocks: CallerReasoning?
     /// Whether the server demands the reasoning that led to tool calls back.
-    private var remembersThoughts: Bool
+    private var remembersReasoning: Bool
     /// The reader of the response, if the response may lack choices; else nil.
-    private var reader: AnswerReader?
+    private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
-    private let passed: PassedFields
+    private let passed: ForwardedFieldCheck
 
     /// - Parameters:
-    ///   - thoughts: the caller's remembered reasoning; nil if none is remembered.
+    ///   - reasoningBlocks: the caller's remembered reasoning; nil if none is remembered.
     ///   - isCallersKey: whether the caller's own key is used. If so, nothing is learned about the model.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
         _ model: Model,
-        _ thoughts: CallerThoughts?,
+        _ reasoningBlocks: CallerReasoning?,
         isCallersKey: Bool
     ) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
-        mostCalls = call.mostCalls
+        maxCalls = call.maxCalls
         self.model = model.id
-        self.thoughts = thoughts
-        passed = PassedFields(
+        self.reasoningBlocks = reasoningBlocks
+        passed = ForwardedFieldCheck(
             allowing: vendor.site.allowedFields,
             isCallersKey: isCallersKey,
             choices: call.choices
         )
-        remembersThoughts = vendor.isDeepSeek
-        terms = AnswerTerms(
+        remembersReasoning = vendor.isDeepSeek
+        terms = ResponseOptions(
             model: call.model,
             choices: call.choices,
             includesUsage: call.includesUsage,
             isNative: call.original != nil,
-            mostCalls: call.original == nil ? mostCalls : .max,
+            maxCalls: call.original == nil ? maxCalls : .max,
             isLegacy: call.needs.contains(.functions),
             vendor: vendor.wire,
             learnsChoicesOf: !isCallersKey && call.choices > 1 ? model.id : nil,
@@ -58,12 +58,12 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
-        let isForeign = call.original != nil && call.hasSignedThought
-        return mended(written(call, mends), with: isForeign ? mends.union(.noForeignThoughts) : mends)
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        let isForeign = call.original != nil && call.hasSignedReasoning
+        return rewritten(written(call, quirks), with: isForeign ? quirks.union(.noForeignReasoning) : quirks)
     }
 
-    private func written(_ call: ChatCall, _ mends: Mends) -> Body {
+    private func written(_ call: ChatCall, _ quirks: LearnedQuirks) -> Body {
         if let original = call.original ?? call.changedOriginal {
             let request = NativeRequest(original)
             if let refusal = request.refusal(by: passed) {
@@ -74,69 +74,75 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
                 return written
             }
         }
-        refusal = call.refusalOfFiles(takesPictures: false)
-        let wantsThoughts = mends.contains(.thoughtsBack)
-        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI, wantsThoughts: wantsThoughts).written()
+        refusal = call.refusalOfFiles(acceptsImages: false)
+        let wantsReasoning = quirks.contains(.reasoningBack)
+        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI, wantsReasoning: wantsReasoning).written()
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { completions }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = AnswerReader(terms, parser, ids)
+        let reader = ChatCompletionReader(terms, parser, ids)
         if terms.learnsChoicesOf != nil { self.reader = reader }
-        guard remembersThoughts, hasTools, let thoughts else { return reader }
-        return ThoughtReader(reader, thoughts)
+        guard remembersReasoning, hasTools, let reasoningBlocks else { return reader }
+        return ReasoningRecorder(reader, reasoningBlocks)
     }
 
-    var mendOfAnswer: Mends? { reader?.lacksChoices ?? false ? .noChoices : nil }
+    var quirkOfResponse: LearnedQuirks? { reader?.lacksChoices ?? false ? .noChoices : nil }
 
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: terms.isNative) }
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, Fault.openAI, namesFields: terms.isNative)
+    }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
         if turnsToResponses, head.status == 400 || head.status == 404,
             faults.fault(head, refusal).words.say("/responses")
         {
-            let new = hasTools ? Mends.otherPathWithTools : .otherPath
+            let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
             return known.contains(new) ? nil : new
         }
-        let mend = faults.mend(head, refusal, of: request, known: known)
+        let quirk = faults.quirk(head, refusal, of: request, known: known)
         // At OpenAI this error is about the image itself.
-        return isOpenAI && mend == .noAddresses ? nil : mend
+        return isOpenAI && quirk == .noAddresses ? nil : quirk
     }
 
-    func mended(_ request: Body, with mend: Mends) -> Body {
-        if mend.contains(.noParallel) { terms.mostCalls = mostCalls }
-        if mend.contains(.thoughtsBack) { remembersThoughts = true }
-        return MendedRequest.written(request, with: mend, thoughts)
+    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
+        if quirk.contains(.noParallel) { terms.maxCalls = maxCalls }
+        if quirk.contains(.reasoningBack) { remembersReasoning = true }
+        return RequestRewriter.written(request, with: quirk, reasoningBlocks)
     }
 }
 
 extension ChatCall {
     /// Whether a message has reasoning, or a tool call, that some vendor has signed.
-    fileprivate var hasSignedThought: Bool {
-        messages.indices.contains { place in
-            messages[place].role == .assistant
-                && (messages[place].toolCalls.contains { $0.signature != nil }
-                    || messages[place].content.contains {
-                        if case .thought(let thought) = $0 { thought.signature != nil } else { false }
+    fileprivate var hasSignedReasoning: Bool {
+        messages.indices.contains { position in
+            messages[position].role == .assistant
+                && (messages[position].toolCalls.contains { $0.signature != nil }
+                    || messages[position].content.contains {
+                        if case .reasoningBlock(let reasoningBlock) = $0 {
+                            reasoningBlock.signature != nil
+                        } else {
+                            false
+                        }
                     })
         }
     }
 
     /// Returns the error for the first file that is not stored at the provider; nil if there is none.
     ///
-    /// - Parameter takesPictures: whether images may be referred to by file ids.
-    func refusalOfFiles(takesPictures: Bool) -> APIError? {
+    /// - Parameter acceptsImages: whether images may be referred to by file ids.
+    func refusalOfFiles(acceptsImages: Bool) -> APIError? {
         for part in attachments {
             switch part.source {
             case .file: return part.refusalAsAbsent
-            case .kept where part.kind == .picture && !takesPictures:
+            case .kept where part.kind == .image && !acceptsImages:
                 let why = "the provider of this model does not support file ids of images"
                 return .value(part.param, why, code: "unsupported_value")
             default: break
@@ -147,7 +153,7 @@ extension ChatCall {
 }
 
 /// The options of a request that reading its response depends on.
-struct AnswerTerms: Sendable {
+struct ResponseOptions: Sendable {
     /// The model as the client named it.
     let model: String
     let choices: Int
@@ -155,7 +161,7 @@ struct AnswerTerms: Sendable {
     /// Whether the response is forwarded in OpenAI's format.
     let isNative: Bool
     /// The number of tool calls after which further ones are left out.
-    var mostCalls = Int.max
+    var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     var isLegacy = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if this is not done.

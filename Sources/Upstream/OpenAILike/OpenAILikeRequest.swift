@@ -6,19 +6,19 @@ import Shared
 /// client did not request.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
-    private let wishes: Wishes
+    private let chatOptions: ChatOptions
     private let model: String
     private let isOpenAI: Bool
     /// Whether messages with tool calls are written with the reasoning that led to them.
-    private let wantsThoughts: Bool
+    private let wantsReasoning: Bool
     private var out = ByteBuffer()
 
-    init(_ call: ChatCall, model: String, isOpenAI: Bool, wantsThoughts: Bool = false) {
+    init(_ call: ChatCall, model: String, isOpenAI: Bool, wantsReasoning: Bool = false) {
         self.call = call
-        wishes = call.wishes
+        chatOptions = call.chatOptions
         self.model = model
         self.isOpenAI = isOpenAI
-        self.wantsThoughts = wantsThoughts
+        self.wantsReasoning = wantsReasoning
     }
 
     consuming func written() -> Body {
@@ -26,13 +26,13 @@ struct OpenAILikeRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","messages":["#)
-        var messages = MessageWriter(call.attachments, wantsThoughts: wantsThoughts)
+        var messages = MessageWriter(call.attachments, wantsReasoning: wantsReasoning)
         messages.append(call.messages, to: &out)
         out.append("]")
         appendTools()
         appendFormat()
         appendSampling()
-        appendWishes()
+        appendChatOptions()
         if call.choices > 1 { append("n", call.choices) }
         if !call.stops.isEmpty {
             out.append(#","stop":["#)
@@ -54,21 +54,21 @@ struct OpenAILikeRequest: ~Copyable {
     // MARK: Tools and formats
 
     private mutating func appendTools() {
-        let tools = wishes.tools
+        let tools = chatOptions.tools
         // Without tools no calls are made, also by servers that ignore `none`. If earlier messages have calls, some
         // servers need the tools.
-        if wishes.toolChoice == .none, !call.keepsTools { return }
+        if chatOptions.toolChoice == .none, !call.keepsTools { return }
         appendList("tools", tools.filter { !$0.isLegacy })
         appendList("functions", tools.filter(\.isLegacy))
         guard !tools.isEmpty else { return }
         let isLegacy = tools.allSatisfy(\.isLegacy)
-        switch wishes.toolChoice {
+        switch chatOptions.toolChoice {
         case .auto: break
         case .none: out.append(isLegacy ? #","function_call":"none""# : #","tool_choice":"none""#)
         case .required: if !isLegacy { out.append(#","tool_choice":"required""#) }
         case .named(let name): appendChoice(name, isLegacy)
         }
-        if let parallel = wishes.parallelToolCalls, !isLegacy { append("parallel_tool_calls", parallel) }
+        if let parallel = chatOptions.parallelToolCalls, !isLegacy { append("parallel_tool_calls", parallel) }
     }
 
     private mutating func appendChoice(_ name: String, _ isLegacy: Bool) {
@@ -77,14 +77,14 @@ struct OpenAILikeRequest: ~Copyable {
             out.append(json: name)
             return out.append("}")
         }
-        let isCustom = wishes.tools.contains { $0.kind == .custom && $0.name.hasSameBytes(as: name) }
+        let isCustom = chatOptions.tools.contains { $0.kind == .custom && $0.name.hasSameBytes(as: name) }
         out.append(#","tool_choice":{"type":""#)
         out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#)
         out.append(json: name)
         out.append("}}")
     }
 
-    private mutating func appendList(_ name: StaticString, _ tools: [Wishes.Tool]) {
+    private mutating func appendList(_ name: StaticString, _ tools: [ChatOptions.Tool]) {
         guard !tools.isEmpty else { return }
         open(name)
         for (index, tool) in tools.enumerated() {
@@ -104,7 +104,7 @@ struct OpenAILikeRequest: ~Copyable {
         out.append("]")
     }
 
-    private mutating func append(_ tool: Wishes.Tool, schema name: StaticString) {
+    private mutating func append(_ tool: ChatOptions.Tool, schema name: StaticString) {
         out.append(#"{"name":"#)
         out.append(json: tool.name)
         if let description = tool.description { append("description", description) }
@@ -114,7 +114,7 @@ struct OpenAILikeRequest: ~Copyable {
     }
 
     private mutating func appendFormat() {
-        switch wishes.format {
+        switch chatOptions.format {
         case .text: break
         case .object: out.append(#","response_format":{"type":"json_object"}"#)
         case .schema(let name, let schema, let isStrict):
@@ -129,7 +129,7 @@ struct OpenAILikeRequest: ~Copyable {
     // MARK: The rest
 
     private mutating func appendSampling() {
-        let sampling = wishes.sampling
+        let sampling = chatOptions.sampling
         if let temperature = sampling.temperature { append("temperature", temperature) }
         if let topP = sampling.topP { append("top_p", topP) }
         if let penalty = sampling.presencePenalty { append("presence_penalty", penalty) }
@@ -138,10 +138,10 @@ struct OpenAILikeRequest: ~Copyable {
         if let bias = sampling.logitBias { append("logit_bias", bias) }
     }
 
-    private mutating func appendWishes() {
-        if let effort = wishes.reasoning.plainEffort { append("reasoning_effort", effort) }
-        if let verbosity = wishes.reasoning.verbosity { append("verbosity", verbosity) }
-        let kept = wishes.bookkeeping
+    private mutating func appendChatOptions() {
+        if let effort = chatOptions.reasoning.plainEffort { append("reasoning_effort", effort) }
+        if let verbosity = chatOptions.reasoning.verbosity { append("verbosity", verbosity) }
+        let kept = chatOptions.bookkeeping
         out.append(userOf: kept)
         // Anthropic's service tiers are not known to other vendors.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {

@@ -2,7 +2,7 @@ import Engine
 
 extension RawJSON {
     /// Returns whether a chunk without text, calls and finish reasons contains nothing else either, known or unknown.
-    func isEmptyChunk(_ pieces: [ChoicePiece]) -> Bool {
+    func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {
             case "id", "object", "created", "model", "system_fingerprint", "service_tier", "usage": continue
@@ -17,7 +17,7 @@ extension RawJSON {
         return true
     }
 
-    private func isEmptyChoice(_ piece: ChoicePiece) -> Bool {
+    private func isEmptyChoice(_ piece: ChoiceChunk) -> Bool {
         for member in members {
             switch member.name {
             case "index": continue

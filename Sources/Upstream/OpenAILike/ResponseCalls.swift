@@ -10,14 +10,14 @@ struct ResponseCalls {
         let number: Int64
         let id: [UInt8]
         let name: [UInt8]
-        var isTold = false
+        var isReported = false
         var isClosed = false
         /// The arguments that arrived before the call was emitted.
         var held: [UInt8] = []
         var read = CallArguments()
         // The size and hash of the arguments that were emitted.
         var bytes = 0
-        var hash = CallTable.basis
+        var hash = ToolCallTable.basis
     }
 
     private var calls: [Call] = []
@@ -25,7 +25,7 @@ struct ResponseCalls {
     private var open = 0
     private var heldBytes = 0
 
-    private static let mostCalls = 128
+    private static let maxCalls = 128
     /// The longest arguments of one call, and of all calls that are held back, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
@@ -33,74 +33,77 @@ struct ResponseCalls {
     var isEmpty: Bool { calls.isEmpty }
     var count: Int { calls.count }
 
-    func has(_ number: Int64) -> Bool { place(of: number) != nil }
+    func has(_ number: Int64) -> Bool { position(of: number) != nil }
 
     /// Returns the number of the item with this id; nil if there is none.
     func number(of id: UnsafeRawBufferPointer) -> Int64? {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) }?.number
     }
 
-    private func place(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
+    private func position(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
 
     /// Adds a new call. Returns the chunks that can be emitted now.
     mutating func open(
         _ number: Int64,
         id: [UInt8],
         name: UnsafeRawBufferPointer
-    ) throws(UpstreamError) -> [CallPiece] {
+    ) throws(UpstreamError) -> [ToolCallChunk] {
         guard !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
             throw .brokenAnswer("a tool call has no valid name")
         }
-        guard calls.count < Self.mostCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls.count < Self.maxCalls else { throw .brokenAnswer("the response has too many tool calls") }
         calls.append(Call(number: number, id: id, name: Array(name)))
         return tellable()
     }
 
     /// Appends arguments to a known call; ignores those of other items. Returns the chunks that can be emitted now.
-    mutating func take(_ arguments: UnsafeRawBufferPointer, of number: Int64) throws(UpstreamError) -> [CallPiece] {
-        guard let place = place(of: number), !calls[place].isClosed else { return [] }
-        let arguments = calls[place].read.take(Array(arguments))
+    mutating func consume(
+        _ arguments: UnsafeRawBufferPointer,
+        of number: Int64
+    ) throws(UpstreamError) -> [ToolCallChunk] {
+        guard let position = position(of: number), !calls[position].isClosed else { return [] }
+        let arguments = calls[position].read.append(Array(arguments))
         guard !arguments.isEmpty else { return [] }
-        guard calls[place].isTold else {
+        guard calls[position].isReported else {
             heldBytes += arguments.count
             guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
-            calls[place].held += arguments
+            calls[position].held += arguments
             return []
         }
-        return [try told(arguments, of: place)]
+        return [try chunk(arguments, of: position)]
     }
 
     /// Closes a call. Returns the chunks that can be emitted now, with the arguments that have not been emitted yet.
     ///
     /// - Parameter whole: all arguments of the call.
-    mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [CallPiece] {
-        guard let place = place(of: number), !calls[place].isClosed else { return [] }
-        calls[place].isClosed = true
-        var pieces: [CallPiece] = []
+    mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
+        guard let position = position(of: number), !calls[position].isClosed else { return [] }
+        calls[position].isClosed = true
+        var pieces: [ToolCallChunk] = []
         if whole.equals("null") { return tellable() }
-        if !calls[place].isTold {
-            if whole.count > calls[place].held.count { try hold(whole, of: place) }
-        } else if let rest = rest(of: whole, at: place) {
-            pieces.append(try told(rest, of: place))
+        if !calls[position].isReported {
+            if whole.count > calls[position].held.count { try hold(whole, of: position) }
+        } else if let rest = rest(of: whole, at: position) {
+            pieces.append(try chunk(rest, of: position))
         }
         return pieces + tellable()
     }
 
     /// Closes all calls. Returns the chunks that can be emitted now.
-    mutating func end() -> [CallPiece] {
-        for place in calls.indices { calls[place].isClosed = true }
+    mutating func end() -> [ToolCallChunk] {
+        for position in calls.indices { calls[position].isClosed = true }
         return tellable()
     }
 
     // MARK: The order
 
-    private mutating func tellable() -> [CallPiece] {
-        var pieces: [CallPiece] = []
+    private mutating func tellable() -> [ToolCallChunk] {
+        var pieces: [ToolCallChunk] = []
         while calls.indices.contains(open) {
-            if !calls[open].isTold {
+            if !calls[open].isReported {
                 let held = calls[open].held
                 pieces.append(
-                    CallPiece(
+                    ToolCallChunk(
                         index: open,
                         isFirst: true,
                         id: calls[open].id,
@@ -108,42 +111,42 @@ struct ResponseCalls {
                         arguments: held
                     )
                 )
-                calls[open].isTold = true
+                calls[open].isReported = true
                 calls[open].held = []
                 heldBytes -= held.count
-                note(held, of: open)
+                record(held, of: open)
             }
             guard calls[open].isClosed else { break }
-            if calls[open].bytes == 0 { pieces.append(CallPiece(index: open, arguments: Array("{}".utf8))) }
+            if calls[open].bytes == 0 { pieces.append(ToolCallChunk(index: open, arguments: Array("{}".utf8))) }
             open += 1
         }
         return pieces
     }
 
     /// Replaces the arguments of a call that are held back.
-    private mutating func hold(_ whole: UnsafeRawBufferPointer, of place: Int) throws(UpstreamError) {
-        heldBytes += whole.count - calls[place].held.count
+    private mutating func hold(_ whole: UnsafeRawBufferPointer, of position: Int) throws(UpstreamError) {
+        heldBytes += whole.count - calls[position].held.count
         guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
-        calls[place].held = Array(whole)
+        calls[position].held = Array(whole)
     }
 
-    private mutating func told(_ arguments: [UInt8], of place: Int) throws(UpstreamError) -> CallPiece {
-        guard calls[place].bytes + arguments.count <= Self.argumentLimitBytes else { throw Self.tooLong }
-        note(arguments, of: place)
-        return CallPiece(index: place, arguments: arguments)
+    private mutating func chunk(_ arguments: [UInt8], of position: Int) throws(UpstreamError) -> ToolCallChunk {
+        guard calls[position].bytes + arguments.count <= Self.argumentLimitBytes else { throw Self.tooLong }
+        record(arguments, of: position)
+        return ToolCallChunk(index: position, arguments: arguments)
     }
 
-    private mutating func note(_ arguments: [UInt8], of place: Int) {
-        calls[place].bytes += arguments.count
-        calls[place].hash = CallTable.hash(arguments, from: calls[place].hash)
+    private mutating func record(_ arguments: [UInt8], of position: Int) {
+        calls[position].bytes += arguments.count
+        calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
     /// Returns the arguments that have not been emitted; nil if there are none or `whole` does not begin with the
     /// emitted ones.
-    private func rest(of whole: UnsafeRawBufferPointer, at place: Int) -> [UInt8]? {
-        let call = calls[place]
+    private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
+        let call = calls[position]
         guard whole.count > call.bytes,
-            CallTable.hash(whole[part: 0..<call.bytes], from: CallTable.basis) == call.hash
+            ToolCallTable.hash(whole[part: 0..<call.bytes], from: ToolCallTable.basis) == call.hash
         else { return nil }
         return Array(whole[part: call.bytes..<whole.count])
     }

@@ -9,56 +9,60 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let endpoint: Endpoint
     private let model: String
     private let isLegacy: Bool
-    private let mostCalls: Int
+    private let maxCalls: Int
     private(set) var refusal: APIError?
 
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, _ model: Model) {
         self.endpoint = endpoint
         self.model = model.id
         isLegacy = call.needs.contains(.functions)
-        mostCalls = call.mostCalls
+        maxCalls = call.maxCalls
     }
 
-    func written(_ call: ChatCall, with mends: Mends) -> Body {
+    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         let sound = call.attachments.first { $0.kind == .sound }
-        refusal = sound?.refusalAsSound ?? call.refusalOfFiles(takesPictures: true)
-        return mended(ResponsesRequest(call, model: model).written(), with: mends)
+        refusal = sound?.refusalAsSound ?? call.refusalOfFiles(acceptsImages: true)
+        return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = ResponsesReader(parser, ids, isLegacy: isLegacy)
-        reader.mostCalls = mostCalls
+        reader.maxCalls = maxCalls
         return reader
     }
 
     /// Returns the reader of error responses. It leaves out field names, because those of the client's request differ.
-    func faults(_ parser: JSONParser) -> FaultReader { FaultReader(parser, Fault.openAI, tellsFields: false) }
+    func faults(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, Fault.openAI, namesFields: false)
+    }
 
-    func mend(
+    func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
-        known: Mends,
-        _ faults: FaultReader
-    ) -> Mends? {
+        known: LearnedQuirks,
+        _ faults: ErrorResponseReader
+    ) -> LearnedQuirks? {
         guard head.status == 400 || head.status == 422 else { return nil }
         let words = faults.fault(head, refusal).words
-        if !known.contains(.noThoughts), words.sayOne(of: ["encrypted content", "encrypted_content", "summar"]) {
-            return .noThoughts
+        if !known.contains(.noReasoningFields),
+            words.containsAny(of: ["encrypted content", "encrypted_content", "summar"])
+        {
+            return .noReasoningFields
         }
-        let mend = faults.mend(head, refusal, of: request, known: known)
+        let quirk = faults.quirk(head, refusal, of: request, known: known)
         // Other quirks do not apply to this API.
-        return mend.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
+        return quirk.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
-    private static let ofFields = Mends([.noTemperature, .noTopP, .noParallel, .noStrict]).union(.ofEffort)
+    private static let ofFields = LearnedQuirks([.noTemperature, .noTopP, .noParallel, .noStrict]).union(.ofEffort)
         .union(.allSpare)
 
-    func mended(_ request: Body, with mends: Mends) -> Body {
-        let request = MendedRequest.written(request, with: mends.intersection(Self.ofFields))
-        guard mends.contains(.noThoughts) else { return request }
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))
+        guard quirks.contains(.noReasoningFields) else { return request }
         var out = ByteBuffer()
         _ = out.reserve(request.bytes.count)
         RawJSON(request.bytes).append(to: &out, without: "include")

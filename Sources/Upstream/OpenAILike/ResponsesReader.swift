@@ -19,21 +19,21 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     /// The number of tool calls after which further ones are left out.
-    var mostCalls = Int.max
+    var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
     private let isLegacy: Bool
     private var items: [Item] = []
     private var calls = ResponseCalls()
-    private var order = CallOrder()
+    private var order = ToolCallSequencer()
     private var hasWords = false
-    private var hasThoughts = false
-    private var pairs = SplitPairs()
+    private var hasReasoning = false
+    private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     private var signature = ByteBuffer()
     private(set) var usage: Usage?
     private(set) var hasBegun = false
 
-    private static let mostItems = 512
+    private static let maxItems = 512
 
     init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool) {
         self.parser = parser
@@ -46,35 +46,37 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func take(
+    func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return finish != nil }
-        if name.equals("error") { throw FaultReader(parser, Fault.openAI, tellsFields: false).error(ofEvent: data) }
+        if name.equals("error") {
+            throw ErrorResponseReader(parser, Fault.openAI, namesFields: false).error(ofEvent: data)
+        }
         let root: JSONValue
         do throws(UpstreamError) {
             root = try parsed(data)
         } catch {
-            guard let mended = pairs.mended(data) else { throw error }
-            root = try parsed(mended)
+            guard let rewritten = pairs.rewritten(data) else { throw error }
+            root = try parsed(rewritten)
         }
         guard finish == nil, let type = root["type"]?.text else { return false }
         switch type {
-        case "response.output_text.delta": try tell(root["delta"], of: root, take) { .text($0) }
-        case "response.refusal.delta": try tell(root["delta"], of: root, take) { .refusal($0) }
-        case "response.reasoning_text.delta": try tell(root["delta"], of: root, take) { .reasoning($0) }
-        case "response.reasoning_summary_text.delta": try tell(summary: root, take)
+        case "response.output_text.delta": try emitText(root["delta"], of: root, emit) { .text($0) }
+        case "response.refusal.delta": try emitText(root["delta"], of: root, emit) { .refusal($0) }
+        case "response.reasoning_text.delta": try emitText(root["delta"], of: root, emit) { .reasoning($0) }
+        case "response.reasoning_summary_text.delta": try emitSummary(root, emit)
         case "response.function_call_arguments.delta":
-            if let piece = root["delta"]?.text { try tell(calls.take(piece, of: number(of: root)), take) }
+            if let piece = root["delta"]?.text { try emitCalls(calls.consume(piece, of: number(of: root)), emit) }
         case "response.function_call_arguments.done":
-            if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), take) }
-        case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), take) }
-        case "response.output_item.done": if let item = root["item"] { try close(item, number(of: root), take) }
+            if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), emit) }
+        case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), emit) }
+        case "response.output_item.done": if let item = root["item"] { try close(item, number(of: root), emit) }
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
             guard let response = root["response"] else { break }
-            try end(response, take)
+            try end(response, emit)
             return true
         default: break
         }
@@ -85,57 +87,59 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try parser.answer(data)
-        if root["type"]?.text == "error" || root.tellsError { throw FaultReader.error(in: root, Fault.openAI) }
+        if root["type"]?.text == "error" || root.containsError {
+            throw ErrorResponseReader.error(in: root, Fault.openAI)
+        }
         return root
     }
 
     // MARK: Items
 
-    private func place(of number: Int64) throws(UpstreamError) -> Int {
-        if let place = items.lastIndex(where: { $0.number == number }) { return place }
-        guard items.count < Self.mostItems else { throw .brokenAnswer("the response has too many items") }
+    private func position(of number: Int64) throws(UpstreamError) -> Int {
+        if let position = items.lastIndex(where: { $0.number == number }) { return position }
+        guard items.count < Self.maxItems else { throw .brokenAnswer("the response has too many items") }
         items.append(Item(number: number))
         return items.count - 1
     }
 
-    private func tell(
+    private func emitText(
         _ piece: JSONValue?,
         of root: JSONValue,
-        _ take: Take,
+        _ emit: Emit,
         _ event: (UnsafeRawBufferPointer) -> AnswerEvent
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
-        items[try place(of: number(of: root))].bytes += text.count
-        try tell(event(text), take)
+        items[try position(of: number(of: root))].bytes += text.count
+        try emitEvent(event(text), emit)
     }
 
-    private func tell(_ event: AnswerEvent, _ take: Take) throws(UpstreamError) {
+    private func emitEvent(_ event: AnswerEvent, _ emit: Emit) throws(UpstreamError) {
         switch event {
         case .text, .refusal: hasWords = true
-        default: hasThoughts = true
+        default: hasReasoning = true
         }
         hasBegun = true
-        try order.tell(event) { take(0, $0) }
+        try order.emitEvent(event) { emit(0, $0) }
     }
 
     /// Emits a chunk of a reasoning summary, with a blank line between its parts.
-    private func tell(summary root: JSONValue, _ take: Take) throws(UpstreamError) {
-        let place = try place(of: number(of: root))
+    private func emitSummary(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
+        let position = try position(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
-        if let last = items[place].part, last != part { try tellParagraph(take) }
-        items[place].part = part
-        try tell(root["delta"], of: root, take) { .reasoning($0) }
+        if let last = items[position].part, last != part { try emitParagraph(emit) }
+        items[position].part = part
+        try emitText(root["delta"], of: root, emit) { .reasoning($0) }
     }
 
-    private func tellParagraph(_ take: Take) throws(UpstreamError) {
+    private func emitParagraph(_ emit: Emit) throws(UpstreamError) {
         let end: StaticString = "\n\n"
-        try tell(.reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)), take)
+        try emitEvent(.reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)), emit)
     }
 
     // MARK: Calls
 
-    private func open(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
-        guard item["type"]?.text == "function_call", !calls.has(number), calls.count < mostCalls else { return }
+    private func open(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        guard item["type"]?.text == "function_call", !calls.has(number), calls.count < maxCalls else { return }
         var id: [UInt8] = []
         if !isLegacy {
             id = item["call_id"]?.text.map { Array($0) } ?? []
@@ -144,60 +148,60 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
         let pieces = try calls.open(number, id: id, name: item["name"]?.text ?? none)
         hasBegun = true
-        try tell(pieces, take)
+        try emitCalls(pieces, emit)
     }
 
     /// Closes a tool call.
     ///
     /// - Parameter item: the item or event with all arguments of the call.
-    private func closeCall(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+    private func closeCall(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         let arguments = item["arguments"]
         if arguments?.kind == .object, let body = arguments?.body {
-            try tell(calls.close(number, body.bytes), take)
+            try emitCalls(calls.close(number, body.bytes), emit)
         } else {
-            try tell(calls.close(number, arguments?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)), take)
+            try emitCalls(calls.close(number, arguments?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)), emit)
         }
     }
 
-    private func tell(_ pieces: [CallPiece], _ take: Take) throws(UpstreamError) {
+    private func emitCalls(_ pieces: [ToolCallChunk], _ emit: Emit) throws(UpstreamError) {
         for piece in pieces {
-            if piece.isFirst { order.begin(piece.index, id: piece.id, name: piece.name) { take(0, $0) } }
-            if !piece.arguments.isEmpty { try order.add(piece.arguments, to: piece.index) { take(0, $0) } }
+            if piece.isFirst { order.begin(piece.index, id: piece.id, name: piece.name) { emit(0, $0) } }
+            if !piece.arguments.isEmpty { try order.add(piece.arguments, to: piece.index) { emit(0, $0) } }
         }
     }
 
     // MARK: Items as a whole
 
     /// Reads a complete item and emits what its events did not contain.
-    private func close(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
+    private func close(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         switch item["type"]?.text {
         case "function_call":
-            try open(item, number, take)
-            try closeCall(item, number, take)
-        case "reasoning": try closeThought(item, number, take)
+            try open(item, number, emit)
+            try closeCall(item, number, emit)
+        case "reasoning": try closeReasoning(item, number, emit)
         case "message":
-            guard items[try place(of: number)].bytes == 0 else { break }
+            guard items[try position(of: number)].bytes == 0 else { break }
             for part in item["content"]?.elements ?? JSONElements() {
                 if let text = part["text"]?.text, !text.isEmpty {
-                    try tell(.text(text), take)
+                    try emitEvent(.text(text), emit)
                 } else if let text = part["refusal"]?.text, !text.isEmpty {
-                    try tell(.refusal(text), take)
+                    try emitEvent(.refusal(text), emit)
                 }
-                items[try place(of: number)].bytes += 1
+                items[try position(of: number)].bytes += 1
             }
         default: break
         }
     }
 
-    private func closeThought(_ item: JSONValue, _ number: Int64, _ take: Take) throws(UpstreamError) {
-        let place = try place(of: number)
-        if items[place].bytes == 0 {
-            for name: StaticString in ["summary", "content"] where items[place].bytes == 0 {
+    private func closeReasoning(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        let position = try position(of: number)
+        if items[position].bytes == 0 {
+            for name: StaticString in ["summary", "content"] where items[position].bytes == 0 {
                 for part in item[name]?.elements ?? JSONElements() {
                     guard let text = part["text"]?.text, !text.isEmpty else { continue }
-                    if items[place].bytes > 0 { try tellParagraph(take) }
-                    items[place].bytes += text.count
-                    try tell(.reasoning(text), take)
+                    if items[position].bytes > 0 { try emitParagraph(emit) }
+                    items[position].bytes += text.count
+                    try emitEvent(.reasoning(text), emit)
                 }
             }
         }
@@ -206,20 +210,20 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         else { return }
         signature.removeAll()
         SealedReasoning.append(id, content, to: &signature)
-        let hasText = items[place].bytes > 0
-        try tell(hasText ? .signature(call: nil, signature.bytes) : .sealedThought(signature.bytes), take)
+        let hasText = items[position].bytes > 0
+        try emitEvent(hasText ? .signature(call: nil, signature.bytes) : .encryptedReasoning(signature.bytes), emit)
     }
 
     // MARK: The end
 
-    private func end(_ response: JSONValue, _ take: Take) throws(UpstreamError) {
-        if let told = response["usage"] { usage = Usage(ofResponse: told) ?? usage }
+    private func end(_ response: JSONValue, _ emit: Emit) throws(UpstreamError) {
+        if let reported = response["usage"] { usage = Usage(ofResponse: reported) ?? usage }
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
-            throw FaultReader.error(in: response, Fault.openAI)
+            throw ErrorResponseReader.error(in: response, Fault.openAI)
         }
         if response["status"]?.text == "cancelled" { throw .brokenAnswer("the vendor cancelled the response") }
-        try closeAll(response["output"], take)
+        try closeAll(response["output"], emit)
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {
         case nil: break
@@ -228,60 +232,61 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         }
         finish = reason
         hasBegun = true
-        take(0, .finish(reason, stop: nil))
+        emit(0, .finish(reason, stop: nil))
     }
 
     /// Emits all output that no event contained. Items are not matched by number only, as some servers number them
     /// differently in the events.
-    private func closeAll(_ output: JSONValue?, _ take: Take) throws(UpstreamError) {
-        let (hadWords, hadThoughts) = (hasWords, hasThoughts)
+    private func closeAll(_ output: JSONValue?, _ emit: Emit) throws(UpstreamError) {
+        let (hadWords, hadReasoning) = (hasWords, hasReasoning)
         var number: Int64 = 0
         for item in output?.elements ?? JSONElements() {
             switch item["type"]?.text {
-            case "message": if !hadWords { try close(item, number, take) }
-            case "reasoning": if !hadThoughts { try close(item, number, take) }
+            case "message": if !hadWords { try close(item, number, emit) }
+            case "reasoning": if !hadReasoning { try close(item, number, emit) }
             default:
                 let known = item["call_id"]?.text.flatMap { calls.number(of: $0) }
-                try close(item, known ?? number, take)
+                try close(item, known ?? number, emit)
             }
             number += 1
         }
-        try tell(calls.end(), take)
-        order.end { take(0, $0) }
+        try emitCalls(calls.end(), emit)
+        order.end { emit(0, $0) }
     }
 
-    func end(_ take: Take) {}
+    func end(_ emit: Emit) {}
 
     // MARK: Whole answers
 
-    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError) {
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
             throw .brokenAnswer("the vendor's response has no output")
         }
-        try end(root, take)
+        try end(root, emit)
     }
 
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var gathered = GatheredAnswer()
-        try take(whole: body.bytes) { (_, event) in gathered.take(event) }
+        var gathered = ChoiceAccumulator()
+        try consume(whole: body.bytes) { (_, event) in gathered.append(event) }
         return ChatAnswer([gathered.finished()], usage: usage)
     }
 }
 
 extension Usage {
     /// Creates the usage from a response; nil if the token counts are missing.
-    fileprivate init?(ofResponse told: JSONValue) {
-        guard let prompt = told["input_tokens"]?.reportedTokens, let completion = told["output_tokens"]?.reportedTokens
+    fileprivate init?(ofResponse reported: JSONValue) {
+        guard let prompt = reported["input_tokens"]?.reportedTokens,
+            let completion = reported["output_tokens"]?.reportedTokens
         else {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        let details = told["input_tokens_details"]
-        tellPrompt(
+        let details = reported["input_tokens_details"]
+        recordPrompt(
             cached: details?["cached_tokens"]?.tokens ?? 0,
             written: details?["cache_write_tokens"]?.tokens ?? 0
         )
-        reasoningTokens = told["output_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
+        reasoningTokens = reported["output_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
     }
 }

@@ -6,21 +6,21 @@ import Shared
 /// the client did not request, except that encrypted reasoning is included.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
-    private let wishes: Wishes
+    private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
     /// The reasoning of a turn that is sent together with what follows it. The API refuses reasoning alone.
-    private var waiting: [Thought] = []
+    private var waiting: [ReasoningBlock] = []
     /// The number of the last call that has no id of its own.
     private var madeID = 0
 
     /// The smallest token limit that the API accepts.
-    static let leastTokens = 16
+    static let minTokens = 16
 
     init(_ call: ChatCall, model: String) {
         self.call = call
-        wishes = call.wishes
+        chatOptions = call.chatOptions
         self.model = model
     }
 
@@ -29,14 +29,14 @@ struct ResponsesRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","input":["#)
-        for message in call.messages.withAnsweredCalls { append(message) }
+        for message in call.messages.withResultForEachCall { append(message) }
         out.append(#"],"store":false,"include":["reasoning.encrypted_content"]"#)
         appendTools()
         appendText()
         appendReasoning()
-        if let temperature = wishes.sampling.temperature { out.append("temperature", temperature) }
-        if let topP = wishes.sampling.topP { out.append("top_p", topP) }
-        if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.leastTokens)) }
+        if let temperature = chatOptions.sampling.temperature { out.append("temperature", temperature) }
+        if let topP = chatOptions.sampling.topP { out.append("top_p", topP) }
+        if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.minTokens)) }
         appendBookkeeping()
         if call.isStreamed { out.append("stream", true) }
         out.append("}")
@@ -59,9 +59,9 @@ struct ResponsesRequest: ~Copyable {
         case .assistant: appendTurn(message)
         case .tool, .function: appendResult(message)
         case .failedTool:
-            var told = message
-            told.content.tellFailure()
-            appendResult(told)
+            var reported = message
+            reported.content.markAsFailed()
+            appendResult(reported)
         }
     }
 
@@ -81,13 +81,13 @@ struct ResponsesRequest: ~Copyable {
         out.append("[")
         var isFirst = true
         for piece in message.content {
-            if case .thought = piece { continue }
+            if case .reasoningBlock = piece { continue }
             if !isFirst { out.append(",") }
             isFirst = false
             switch piece {
             case .text(let text), .refusal(let text): appendPart(text)
-            case .attachment(let place): append(call.attachments[place])
-            case .thought: break
+            case .attachment(let position): append(call.attachments[position])
+            case .reasoningBlock: break
             }
         }
         out.append("]")
@@ -104,9 +104,9 @@ struct ResponsesRequest: ~Copyable {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
         let end = isSilent ? 0 : message.placeBehindWords
-        for piece in message.content[..<end] { note(piece) }
+        for piece in message.content[..<end] { record(piece) }
         if !isSilent { appendWaiting() }
-        for piece in message.content[end...] { note(piece) }
+        for piece in message.content[end...] { record(piece) }
         if !text.isEmpty || isSilent && waiting.isEmpty {
             open()
             out.append(#"{"role":"assistant","content":"#)
@@ -124,27 +124,27 @@ struct ResponsesRequest: ~Copyable {
         }
     }
 
-    private mutating func note(_ piece: ChatMessage.Piece) {
-        if case .thought(let thought) = piece { waiting.append(thought) }
+    private mutating func record(_ piece: ChatMessage.Piece) {
+        if case .reasoningBlock(let reasoningBlock) = piece { waiting.append(reasoningBlock) }
     }
 
     private mutating func appendWaiting() {
-        for thought in waiting { append(thought) }
+        for reasoningBlock in waiting { append(reasoningBlock) }
         waiting.removeAll()
     }
 
     /// Appends reasoning that this API has signed. Reasoning with another vendor's signature is left out.
-    private mutating func append(_ thought: Thought) {
-        guard let signature = thought.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
+    private mutating func append(_ reasoningBlock: ReasoningBlock) {
+        guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return
         }
         open()
         out.append(#"{"type":"reasoning","id":"#)
         out.append(json: id)
         out.append(#","summary":["#)
-        if !thought.text.isEmpty {
+        if !reasoningBlock.text.isEmpty {
             out.append(#"{"type":"summary_text""#)
-            out.append("text", thought.text)
+            out.append("text", reasoningBlock.text)
             out.append("}")
         }
         out.append("]")
@@ -168,14 +168,14 @@ struct ResponsesRequest: ~Copyable {
         switch (part.kind, part.source) {
         case (_, .words(let text)), (_, .file(let text)): return appendPart(text)
         case (let kind, .kept(let id)):
-            out.append(kind == .picture ? #"{"type":"input_image""# : #"{"type":"input_file""#)
+            out.append(kind == .image ? #"{"type":"input_image""# : #"{"type":"input_file""#)
             out.append("file_id", id)
-            if kind == .picture { out.append("detail", part.detail?.rawValue ?? "auto") }
-        case (.picture, .address(let address)):
+            if kind == .image { out.append("detail", part.detail?.rawValue ?? "auto") }
+        case (.image, .address(let address)):
             out.append(#"{"type":"input_image""#)
             out.append("image_url", address)
             out.append("detail", part.detail?.rawValue ?? "auto")
-        case (.picture, .data(let text)):
+        case (.image, .data(let text)):
             out.append(#"{"type":"input_image","image_url":""#)
             out.append(dataURL: text, "image/png")
             out.append("\"")
@@ -196,8 +196,8 @@ struct ResponsesRequest: ~Copyable {
     // MARK: Tools and formats
 
     private mutating func appendTools() {
-        guard !wishes.tools.isEmpty else { return }
-        for (index, tool) in wishes.tools.enumerated() {
+        guard !chatOptions.tools.isEmpty else { return }
+        for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #","tools":[{"type":"function""# : #",{"type":"function""#)
             out.append("name", tool.name)
             if let description = tool.description { out.append("description", description) }
@@ -207,7 +207,7 @@ struct ResponsesRequest: ~Copyable {
             out.append("}")
         }
         out.append("]")
-        switch wishes.toolChoice {
+        switch chatOptions.toolChoice {
         case .auto: break
         case .none: out.append("tool_choice", "none")
         case .required: out.append("tool_choice", "required")
@@ -216,13 +216,15 @@ struct ResponsesRequest: ~Copyable {
             out.append("name", name)
             out.append("}")
         }
-        let isLegacy = wishes.tools.allSatisfy(\.isLegacy)
-        if let parallel = isLegacy ? false : wishes.parallelToolCalls { out.append("parallel_tool_calls", parallel) }
+        let isLegacy = chatOptions.tools.allSatisfy(\.isLegacy)
+        if let parallel = isLegacy ? false : chatOptions.parallelToolCalls {
+            out.append("parallel_tool_calls", parallel)
+        }
     }
 
     private mutating func appendText() {
         var text = ByteBuffer()
-        switch wishes.format {
+        switch chatOptions.format {
         case .text: break
         case .object: text.append(#","format":{"type":"json_object"}"#)
         case .schema(let name, let schema, let isStrict):
@@ -232,7 +234,7 @@ struct ResponsesRequest: ~Copyable {
             if let isStrict { text.append("strict", isStrict) }
             text.append("}")
         }
-        if let verbosity = wishes.reasoning.verbosity { text.append("verbosity", verbosity) }
+        if let verbosity = chatOptions.reasoning.verbosity { text.append("verbosity", verbosity) }
         guard !text.isEmpty else { return }
         out.append(member: "text")
         out.append("{")
@@ -244,15 +246,15 @@ struct ResponsesRequest: ~Copyable {
 
     /// Appends the reasoning options. A summary is requested unless the client does not want to see reasoning.
     private mutating func appendReasoning() {
-        guard let effort = wishes.reasoning.plainEffort else { return }
+        guard let effort = chatOptions.reasoning.plainEffort else { return }
         out.append(#","reasoning":{"effort":"#)
         out.append(json: effort)
-        if !effort.hasSameBytes(as: "none"), wishes.reasoning.display != .omitted { out.append("summary", "auto") }
+        if !effort.hasSameBytes(as: "none"), chatOptions.reasoning.display != .omitted { out.append("summary", "auto") }
         out.append("}")
     }
 
     private mutating func appendBookkeeping() {
-        let kept = wishes.bookkeeping
+        let kept = chatOptions.bookkeeping
         out.append(userOf: kept)
         // Anthropic's service tiers are not known to other vendors.
         if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
@@ -267,8 +269,8 @@ struct ResponsesRequest: ~Copyable {
 extension ChatMessage {
     /// The position after the last content that is not reasoning, or that a tool call follows.
     fileprivate var placeBehindWords: Int {
-        let words = content.lastIndex { if case .thought = $0 { false } else { true } }
-        let call = toolCalls.map(\.place).max() ?? 0
+        let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
+        let call = toolCalls.map(\.position).max() ?? 0
         return max(words.map { $0 + 1 } ?? 0, min(call, content.count))
     }
 }
@@ -277,7 +279,8 @@ extension ChatMessage {
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8
-        guard bytes.starts(with: Thought.markOfOpenAI.utf8), let dot = bytes.firstIndex(of: UInt8(ascii: ".")) else {
+        guard bytes.starts(with: ReasoningBlock.markOfOpenAI.utf8), let dot = bytes.firstIndex(of: UInt8(ascii: "."))
+        else {
             return nil
         }
         let content = bytes[bytes.index(after: dot)...]

@@ -3,7 +3,7 @@ package import Shared
 
 /// The calls that a panel makes from the client's call.
 extension Panel {
-    package func cast(for call: borrowing ChatCall) -> Cast { call.showsPicture ? vision : text }
+    package func cast(for call: borrowing ChatCall) -> Cast { call.showsImage ? vision : text }
 
     /// Returns the call for a member: the client's messages and attachments, with the panel's temperature and no other
     /// options.
@@ -13,7 +13,7 @@ extension Panel {
         asked.messages = call.messages
         asked.attachments = call.attachments
         if !asked.attachments.isEmpty { asked.needs.insert(.inlineMedia) }
-        asked.wishes.sampling.temperature = temperature
+        asked.chatOptions.sampling.temperature = temperature
         asked.countIfLong()
         return asked
     }
@@ -36,11 +36,11 @@ extension Panel {
         }
         asked.messages = messages + call.messages[start...]
         asked.dropUnusedAttachments()
-        var wishes = asked.wishes
-        if wishes.sampling.temperature == nil { wishes.sampling.temperature = summaryTemperature }
+        var chatOptions = asked.chatOptions
+        if chatOptions.sampling.temperature == nil { chatOptions.sampling.temperature = summaryTemperature }
         // The positions of cache marks refer to the client's messages.
-        wishes.cacheMarks = []
-        asked.wishes = wishes
+        chatOptions.cacheBreakpoints = []
+        asked.chatOptions = chatOptions
         asked.countIfLong()
         return asked
     }
@@ -48,40 +48,40 @@ extension Panel {
 
 extension ChatCall {
     /// Whether the user's last message, or the request as a whole, contains an image.
-    fileprivate var showsPicture: Bool {
+    fileprivate var showsImage: Bool {
         if attachments.isEmpty { return false }
-        if attachments.contains(where: { $0.kind == .picture && $0.isOfWhole }) { return true }
+        if attachments.contains(where: { $0.kind == .image && $0.isOfWhole }) { return true }
         guard let last = messages.last(where: { $0.role == .user }) else { return false }
         return last.content.contains { piece in
-            if case .attachment(let place) = piece { attachments[place].kind == .picture } else { false }
+            if case .attachment(let position) = piece { attachments[position].kind == .image } else { false }
         }
     }
 
     /// The position of the last message. If it is a tool result, the position of the message with the tool calls.
     fileprivate var lastTurn: Int {
-        var place = max(0, messages.count - 1)
-        guard !messages.isEmpty, messages[place].isResult else { return place }
-        while place > 0, messages[place].isResult { place -= 1 }
-        return place
+        var position = max(0, messages.count - 1)
+        guard !messages.isEmpty, messages[position].isResult else { return position }
+        while position > 0, messages[position].isResult { position -= 1 }
+        return position
     }
 
     /// Removes the attachments that no message refers to any more.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
-        var places: [Int: Int] = [:]
+        var positions: [Int: Int] = [:]
         var kept: [Attachment] = []
-        func keep(_ place: Int) -> Int {
-            if let known = places[place] { return known }
-            places[place] = kept.count
-            kept.append(attachments[place])
+        func keep(_ position: Int) -> Int {
+            if let known = positions[position] { return known }
+            positions[position] = kept.count
+            kept.append(attachments[position])
             return kept.count - 1
         }
-        for place in attachments.indices where attachments[place].isOfWhole { _ = keep(place) }
+        for position in attachments.indices where attachments[position].isOfWhole { _ = keep(position) }
         var changed = messages
         for index in changed.indices {
             for piece in changed[index].content.indices {
-                guard case .attachment(let place) = changed[index].content[piece] else { continue }
-                changed[index].content[piece] = .attachment(keep(place))
+                guard case .attachment(let position) = changed[index].content[piece] else { continue }
+                changed[index].content[piece] = .attachment(keep(position))
             }
         }
         messages = changed

@@ -3,7 +3,7 @@ package import Engine
 import Shared
 
 /// The outcome of a free request with which `relay check --ask` tests a key. Its texts may quote the vendor's response.
-package enum KeyVerdict: Sendable {
+package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
     ///
     /// - Parameter models: the ids of the vendor's list; nil if the response has no list.
@@ -21,7 +21,7 @@ extension EndpointOptions {
         options.firstByteMilliseconds = Self.questionMilliseconds
         options.idleMilliseconds = Self.questionMilliseconds
         options.totalMilliseconds = Self.questionMilliseconds
-        options.answerLimitBytes = Self.questionBytes
+        options.responseLimitBytes = Self.questionBytes
         return options
     }
 
@@ -30,14 +30,14 @@ extension EndpointOptions {
 }
 
 extension VendorList {
-    /// Requests the model list with a key, and returns whether the vendor accepts the key. Reads at most `mostPages`
+    /// Requests the model list with a key, and returns whether the vendor accepts the key. Reads at most `maxPages`
     /// pages.
     ///
     /// - Parameter key: the key; empty for a request without one.
-    package func verdict(on key: String) async -> KeyVerdict {
+    package func checkResult(on key: String) async -> KeyCheckResult {
         var models: Set<String> = []
         var path = form.path
-        for _ in 0..<Self.mostPages {
+        for _ in 0..<Self.maxPages {
             var question = KeyQuestion(site.baseURL + path, site.options, headers.headers(for: key))
             question.members = form.members
             question.next = form.next
@@ -46,7 +46,7 @@ extension VendorList {
                 models.formUnion(ids)
                 guard let next else { return .accepted(models: models) }
                 path = "\(form.path)&\(next.name)=\(next.value.escapedInQuery)"
-            case .verdict(let verdict): return verdict
+            case .checkResult(let checkResult): return checkResult
             }
         }
         return .accepted(models: models)
@@ -58,7 +58,7 @@ struct KeyQuestion {
     enum Outcome {
         /// The ids of a page, and the parameter of the next one.
         case page(Set<String>, next: (name: String, value: String)?)
-        case verdict(KeyVerdict)
+        case checkResult(KeyCheckResult)
     }
 
     private let url: String
@@ -76,7 +76,7 @@ struct KeyQuestion {
 
     func ask(by transport: any Transport) async -> Outcome {
         guard let endpoint = Endpoint(url, options.forQuestions) else {
-            return .verdict(.failed("\(url) is not a URL"))
+            return .checkResult(.failed("\(url) is not a URL"))
         }
         do throws(TransportError) {
             let stream = try await transport.open(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
@@ -84,7 +84,7 @@ struct KeyQuestion {
             let body = try await stream.collect(limitBytes: EndpointOptions.questionBytes)
             return outcome(stream.head, body)
         } catch {
-            return .verdict(.failed(error.cause))
+            return .checkResult(.failed(error.cause))
         }
     }
 
@@ -96,22 +96,22 @@ struct KeyQuestion {
             switch head.status {
             case 200:
                 guard let root, root.kind == .object else {
-                    return .verdict(.failed("the response is not JSON\(excerpt)"))
+                    return .checkResult(.failed("the response is not JSON\(excerpt)"))
                 }
                 guard let members else { return .page([], next: nil) }
                 guard let elements = root[members]?.elements else {
-                    return .verdict(.failed("the response is not a list of models\(excerpt)"))
+                    return .checkResult(.failed("the response is not a list of models\(excerpt)"))
                 }
                 return .page(Set(elements.flatMap(Self.ids)), next: next(root))
-            case 401, 403, 498: return .verdict(.refused("the vendor answered \(head.status)\(excerpt)"))
-            case 400 where isKeyInvalid(root): return .verdict(.refused("the vendor answered 400\(excerpt)"))
+            case 401, 403, 498: return .checkResult(.refused("the vendor answered \(head.status)\(excerpt)"))
+            case 400 where isKeyInvalid(root): return .checkResult(.refused("the vendor answered 400\(excerpt)"))
             case 300..<400:
                 let target = head.redirectURL.map { " to \($0)" } ?? ""
                 let advice = "redirects are not followed, so set the base URL to where it leads"
-                return .verdict(.failed("the vendor redirects\(target); \(advice)"))
+                return .checkResult(.failed("the vendor redirects\(target); \(advice)"))
             case 404, 405:
-                return .verdict(.failed("the vendor answered \(head.status) to GET \(url); check the base URL"))
-            default: return .verdict(.failed("the vendor answered \(head.status)\(excerpt)"))
+                return .checkResult(.failed("the vendor answered \(head.status) to GET \(url); check the base URL"))
+            default: return .checkResult(.failed("the vendor answered \(head.status)\(excerpt)"))
             }
         }
     }

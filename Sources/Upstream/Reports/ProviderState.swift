@@ -9,7 +9,7 @@ package struct ProviderState: Sendable {
         package let name: String
         package let weight: Double
         /// The end of the key's cooldown; nil if the key is not in cooldown.
-        package let restsUntil: LoopTime?
+        package let cooldownUntil: LoopTime?
         package let isFull: Bool
     }
 
@@ -21,8 +21,8 @@ package struct ProviderState: Sendable {
     package let isFull: Bool
 
     /// The end of the first cooldown if all keys are in cooldown, else nil.
-    package var restsUntil: LoopTime? {
-        let ends = keys.map(\.restsUntil)
+    package var cooldownUntil: LoopTime? {
+        let ends = keys.map(\.cooldownUntil)
         return ends.contains(nil) ? nil : ends.compactMap(\.self).min()
     }
 }
@@ -31,8 +31,8 @@ extension Registry {
     /// Returns the state of a provider's model.
     ///
     /// - Parameter place: the provider's index in the order of the settings.
-    package func state(of place: Int, model: String) -> ProviderState {
-        let (entry, now) = (entries[place], loop.now)
+    package func state(of position: Int, model: String) -> ProviderState {
+        let (entry, now) = (entries[position], loop.now)
         let keys = entry.keys?.states(at: now) ?? []
         let full = keys.map { entry.capacity?.isKnownFull($0.credential) ?? false }
         let isFull = keys.isEmpty ? entry.capacity?.isKnownFull(.none) ?? false : !full.contains(false)
@@ -41,11 +41,11 @@ extension Registry {
                 ProviderState.Key(
                     name: key.credential.label ?? "",
                     weight: key.weight,
-                    restsUntil: key.restsUntil,
+                    cooldownUntil: key.cooldownUntil,
                     isFull: isFull
                 )
             },
-            opensUntil: balance.openEnd(Balance.BreakerKey(provider: place, model: model), at: now),
+            opensUntil: balance.openEnd(Balance.BreakerKey(provider: position, model: model), at: now),
             isFull: isFull
         )
     }
@@ -54,10 +54,10 @@ extension Registry {
     ///
     /// - Parameter key: the key's name; nil for all keys.
     /// - Returns: false if the provider has no such key.
-    package func resume(_ place: Int, key: String?) -> Bool {
-        if let key { return entries[place].keys?.resume(key) ?? false }
-        entries[place].keys?.resumeAll()
-        balance.closeBreakers(ofProvider: place)
+    package func resume(_ position: Int, key: String?) -> Bool {
+        if let key { return entries[position].keys?.resume(key) ?? false }
+        entries[position].keys?.resumeAll()
+        balance.closeBreakers(ofProvider: position)
         return true
     }
 }

@@ -7,13 +7,13 @@ extension GoogleExchange {
     /// - Parameters:
     ///   - publisher: `google` or `anthropic`.
     ///   - site: the base URL of the first location, or of a server that replaces it.
-    package func verdict(
+    package func checkResult(
         on publisher: String,
         at site: String,
         project: String,
         _ options: EndpointOptions,
         by transport: any Transport
-    ) async -> KeyVerdict {
+    ) async -> KeyCheckResult {
         switch await token(for: refreshToken, by: transport) {
         case .refused(let cause): return .refused(cause)
         case .failed(let cause): return .failed(cause)
@@ -26,9 +26,9 @@ extension GoogleExchange {
             question.members = "publisherModels"
             switch await question.ask(by: transport) {
             case .page(let ids, _): return .accepted(models: ids)
-            case .verdict(.refused(let cause)): return .refused(cause.replacing(token.text, with: "..."))
-            case .verdict(.failed(let cause)): return .failed(cause.replacing(token.text, with: "..."))
-            case .verdict(let verdict): return verdict
+            case .checkResult(.refused(let cause)): return .refused(cause.replacing(token.text, with: "..."))
+            case .checkResult(.failed(let cause)): return .failed(cause.replacing(token.text, with: "..."))
+            case .checkResult(let checkResult): return checkResult
             }
         }
     }

@@ -37,7 +37,7 @@ package struct GoogleExchange: Sendable {
         options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
         options.firstByteMilliseconds = min(options.firstByteMilliseconds, Self.timeoutMilliseconds)
         options.totalMilliseconds = min(options.totalMilliseconds, Self.timeoutMilliseconds)
-        options.answerLimitBytes = Self.answerBytes
+        options.responseLimitBytes = Self.answerBytes
         guard let endpoint = Endpoint(account.tokenURL, options) else { return nil }
         self.endpoint = endpoint
         self.account = account
@@ -83,8 +83,8 @@ package struct GoogleExchange: Sendable {
     private static func failure(_ status: Int, _ root: JSONValue?) -> Outcome {
         let word = root?["error"]?.text.flatMap { isWord($0) ? $0.text : nil }
         let subtype = root?["error_subtype"]?.text.flatMap { isWord($0) ? $0.text : nil }
-        let told = [word, subtype].compactMap { $0 }.joined(separator: ", ")
-        let cause = "the token server answered \(status)\(told.isEmpty ? "" : " \(told)")"
+        let reported = [word, subtype].compactMap { $0 }.joined(separator: ", ")
+        let cause = "the token server answered \(status)\(reported.isEmpty ? "" : " \(reported)")"
         if status == 408 || status == 429 || status / 100 != 4 || word == "internal_failure" { return .failed(cause) }
         switch word {
         case "invalid_grant": return .refused("\(cause): the refresh token has ended or was revoked; make a new one")

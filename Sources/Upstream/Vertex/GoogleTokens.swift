@@ -20,12 +20,12 @@ package final class GoogleTokens: Sendable {
         /// The number of the latest token.
         var number = 0
         var isRenewing = false
-        var waits: [TokenWait] = []
+        var waits: [ExchangeWait] = []
         /// The failure of the last exchange; nil if it succeeded.
         var failure: UpstreamError?
         var failures = 0
         /// The time before which no exchange begins, after a failure.
-        var restsUntil = LoopTime.distantPast
+        var cooldownUntil = LoopTime.distantPast
         /// The time before which no further token is dropped, so that a vendor that refuses every token does not cause
         /// endless exchanges.
         var mayDropFrom = LoopTime.distantPast
@@ -34,7 +34,7 @@ package final class GoogleTokens: Sendable {
     private enum Step {
         case token(Token)
         case failure(UpstreamError)
-        case wait(TokenWait)
+        case wait(ExchangeWait)
     }
 
     private let exchange: GoogleExchange
@@ -46,7 +46,7 @@ package final class GoogleTokens: Sendable {
     private static let dropPauseNanoseconds: UInt64 = 60_000_000_000
     /// The pause after a refused exchange, as long as the cooldown of a refused key.
     private static let refusalSeconds = 300
-    private static let longestRestSeconds = 60
+    private static let maxCooldownSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
     /// - Parameter provider: the provider's name, for the log.
@@ -87,13 +87,13 @@ package final class GoogleTokens: Sendable {
     private static func step(_ state: inout State, at now: LoopTime, on loop: EventLoop) -> (Step, begins: Bool) {
         let isFree = !state.isRenewing
         if let token = state.current, now < token.endsAt {
-            let begins = isFree && now >= token.dueAt && now >= state.restsUntil
+            let begins = isFree && now >= token.dueAt && now >= state.cooldownUntil
             if begins { state.isRenewing = true }
             return (.token(token), begins)
         }
-        if isFree, now < state.restsUntil, let failure = state.failure { return (.failure(failure), false) }
+        if isFree, now < state.cooldownUntil, let failure = state.failure { return (.failure(failure), false) }
         state.isRenewing = true
-        let wait = TokenWait(loop)
+        let wait = ExchangeWait(loop)
         state.waits.append(wait)
         return (.wait(wait), isFree)
     }
@@ -123,7 +123,7 @@ package final class GoogleTokens: Sendable {
         }
         let now = loop.now
         let waits = state.withLock { state in
-            Self.take(outcome, &state, at: now)
+            Self.store(outcome, &state, at: now)
             state.isRenewing = false
             let waits = state.waits
             state.waits = []
@@ -140,7 +140,7 @@ package final class GoogleTokens: Sendable {
         }
     }
 
-    private static func take(_ outcome: GoogleExchange.Outcome, _ state: inout State, at now: LoopTime) {
+    private static func store(_ outcome: GoogleExchange.Outcome, _ state: inout State, at now: LoopTime) {
         switch outcome {
         case .token(let new):
             let life = UInt64(new.seconds) * 1_000_000_000
@@ -154,17 +154,17 @@ package final class GoogleTokens: Sendable {
             if let refreshToken = new.refreshToken { state.refreshToken = refreshToken }
             state.failure = nil
             state.failures = 0
-            state.restsUntil = .distantPast
+            state.cooldownUntil = .distantPast
         case .refused(let cause):
             state.failure = UpstreamError(.badKey, cause: cause)
-            state.restsUntil = now.adding(seconds: refusalSeconds)
+            state.cooldownUntil = now.adding(seconds: refusalSeconds)
         case .failed(let cause):
-            let seconds = min(1 << min(state.failures, 6), longestRestSeconds)
+            let seconds = min(1 << min(state.failures, 6), maxCooldownSeconds)
             state.failures += 1
             var error = UpstreamError(.unavailable, cause: cause)
             error.retryAfterSeconds = seconds
             state.failure = error
-            state.restsUntil = now.adding(seconds: seconds)
+            state.cooldownUntil = now.adding(seconds: seconds)
         }
     }
 }
@@ -172,7 +172,7 @@ package final class GoogleTokens: Sendable {
 /// A task's wait for an exchange, which may run on another loop.
 ///
 /// `@unchecked`: used on its loop only.
-private final class TokenWait: TimerTarget, @unchecked Sendable {
+private final class ExchangeWait: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
     private lazy var timer = Timer(self)

@@ -17,27 +17,34 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     let countedHeaders: KeyHeaders
     let site: VertexSite
     private let publisher: Publisher
-    private let signatures: CallMemory
+    private let signatures: ToolCallMemory
     private let projects: Endpoint
     private var addresses: [String: [ModelAddress]] = [:]
 
-    private static let mostAddresses = 1_000
+    private static let maxAddresses = 1_000
 
     /// Creates the vendor; nil if the URL of the site is invalid.
     package init?(
         _ publisher: Publisher,
         _ site: VertexSite,
-        _ transport: any Transport,
-        _ mends: MendMemory,
-        _ signatures: CallMemory,
-        _ tools: LoopTools
+        transport: any Transport,
+        quirks: QuirkMemory,
+        signatures: ToolCallMemory,
+        tools: LoopTools
     ) {
-        guard let place = site.places.first, let projects = Endpoint(place, site.vendor.options.forChecks) else {
+        guard let location = site.locationURLs.first, let projects = Endpoint(location, site.vendor.options.forChecks)
+        else {
             return nil
         }
         let own = site.vendor.headers
         let project = site.project
-        wire = WireVendor(site.vendor.name, transport, KeyHeaders(own: own, Self.lines), mends, tools)
+        wire = WireVendor(
+            site.vendor.name,
+            transport,
+            headers: KeyHeaders(own: own, Self.lines),
+            quirks: quirks,
+            tools: tools
+        )
         countedHeaders = KeyHeaders(own: own) { Self.lines($0) + ["x-goog-user-project: \(project)"] }
         self.site = site
         self.publisher = publisher
@@ -63,14 +70,14 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
             case .anthropic: ("rawPredict", "streamRawPredict")
             }
         var all: [ModelAddress] = []
-        for place in site.places {
-            let path = "\(place)/publishers/\(publisher.rawValue)/models/\(model.escapedInPath)"
+        for location in site.locationURLs {
+            let path = "\(location)/publishers/\(publisher.rawValue)/models/\(model.escapedInPath)"
             guard let whole = Endpoint("\(path):\(methods.whole)", site.vendor.options),
                 let stream = Endpoint("\(path):\(methods.stream)", site.vendor.options)
             else { return [] }
             all.append(ModelAddress(whole: whole, stream: stream))
         }
-        if addresses.count >= Self.mostAddresses { addresses = [:] }
+        if addresses.count >= Self.maxAddresses { addresses = [:] }
         addresses[model] = all
         return all
     }
@@ -118,5 +125,5 @@ extension GeminiPlace {
 }
 
 extension AnthropicPlace {
-    fileprivate static let vertex = AnthropicPlace(takesSampling: true, isVertex: true, faults: Fault.vertexClaude)
+    fileprivate static let vertex = AnthropicPlace(supportsSampling: true, isVertex: true, faults: Fault.vertexClaude)
 }

@@ -50,7 +50,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
 
     func endpoint(isStreamed: Bool) -> Endpoint { addresses[left.first ?? 0][isStreamed: isStreamed] }
 
-    func served() { if let place = left.first { vertex.site.locations.served(place) } }
+    func served() { if let position = left.first { vertex.site.locations.served(position) } }
 
     func failure(after error: UpstreamError) -> UpstreamError? {
         if error.isOfRelay { return error }
@@ -59,7 +59,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
             guard !isRenewed, let tokens = vertex.site.tokens, let access else { return error }
             isRenewed = true
             return tokens.drop(access, at: loop.now) ? nil : error
-        case .forbidden where !isCounted && error.code == Fault.wantsProject:
+        case .forbidden where !isCounted && error.code == Fault.billingProjectRequired:
             isCounted = true
             return nil
         case .unknownModel, .rateLimited, .outOfCredit, .failed, .unavailable, .timedOut: return next(after: error)
@@ -73,10 +73,10 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     /// A failure that should be retried stays at the same location. After a time-out there is no time for another
     /// location.
     private func next(after error: UpstreamError) -> UpstreamError? {
-        guard let place = left.first else { return error }
-        vertex.site.locations.failed(place, model, error, at: loop.now)
+        guard let position = left.first else { return error }
+        vertex.site.locations.failed(position, model, error, at: loop.now)
         let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout].contains(error.fault)
-        guard error.remedy.contains(.elsewhere), !error.remedy.contains(.again), !isLate, !error.isCut else {
+        guard error.recovery.contains(.elsewhere), !error.recovery.contains(.again), !isLate, !error.isCut else {
             return error
         }
         // "Unknown model" says less than the failure of a location that has the model.

@@ -4,19 +4,20 @@ package import Shared
 package struct VertexSite: Sendable {
     let vendor: VendorSite
     let project: String
-    let locations: LocationRests
+    let locations: LocationCooldowns
     /// The access tokens of the project's account; nil if callers bring access tokens of their own.
     let tokens: GoogleTokens?
     /// The URLs of the project, one for each location.
-    let places: [String]
+    let locationURLs: [String]
 
     /// - Parameter vendor: the site; if its base URL is empty, each location has a host of its own.
-    package init(_ vendor: VendorSite, _ cloud: CloudSettings, _ locations: LocationRests, _ tokens: GoogleTokens?) {
+    package init(_ vendor: VendorSite, _ cloud: CloudSettings, _ locations: LocationCooldowns, _ tokens: GoogleTokens?)
+    {
         self.vendor = vendor
         project = cloud.projectID
         self.locations = locations
         self.tokens = tokens
-        places = cloud.locations.map { location in
+        locationURLs = cloud.locations.map { location in
             let host = vendor.baseURL.isEmpty ? "https://\(Self.host(location))" : vendor.baseURL
             return "\(host)/v1/projects/\(cloud.projectID)/locations/\(location)"
         }

@@ -36,7 +36,7 @@ extension ByteBuffer {
 
     /// Appends the `user` field of OpenAI requests; nothing if there is no user. A private user is sent as the digits
     /// of its SHA-256.
-    mutating func append(userOf kept: Wishes.Bookkeeping) {
+    mutating func append(userOf kept: ChatOptions.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }
         append(member: "user")

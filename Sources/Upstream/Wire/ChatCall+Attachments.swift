@@ -5,14 +5,14 @@ import Shared
 /// Rules for vendors that accept images, and text files as a part of the prompt.
 extension [Attachment] {
     /// The error for the first attachment that cannot be sent; nil if all can be sent.
-    var refusalBesidesPicturesAndText: APIError? {
+    var refusalUnlessImagesOrText: APIError? {
         for part in self {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
             case (.sound, .data), (.sound, .address): return part.refusalAsSound
-            case (.picture, .data(let text)):
+            case (.image, .data(let text)):
                 guard text.contentType != .svg else {
-                    return .picture(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
+                    return .image(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
@@ -37,14 +37,14 @@ extension ChatCall {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
         var waiting: [ChatMessage.Piece] = []
-        var places: [Int] = []
+        var positions: [Int] = []
         messages = []
         for message in old {
             if !message.isResult, !waiting.isEmpty {
                 messages.append(ChatMessage(role: .user, content: waiting))
                 waiting = []
             }
-            places.append(messages.count)
+            positions.append(messages.count)
             messages.append(message)
             guard message.movedParts > 0 else { continue }
             waiting += message.content.filter(\.isAttachment)
@@ -53,24 +53,24 @@ extension ChatCall {
         if !waiting.isEmpty {
             let isOpen = messages.last?.role == .assistant
             messages.insert(ChatMessage(role: .user, content: waiting), at: messages.count - (isOpen ? 1 : 0))
-            if isOpen { places[places.count - 1] += 1 }
+            if isOpen { positions[positions.count - 1] += 1 }
         }
-        guard !wishes.cacheMarks.isEmpty else { return }
-        wishes.cacheMarks = wishes.cacheMarks.compactMap { $0.moved(to: places, of: old) }
+        guard !chatOptions.cacheBreakpoints.isEmpty else { return }
+        chatOptions.cacheBreakpoints = chatOptions.cacheBreakpoints.compactMap { $0.moved(to: positions, of: old) }
     }
 }
 
-extension Wishes.CacheMark {
+extension ChatOptions.CacheBreakpoint {
     /// Returns the cache mark at its new position; nil if nothing is left before it in its message.
-    fileprivate func moved(to places: [Int], of messages: [ChatMessage]) -> Self? {
-        switch place {
+    fileprivate func moved(to positions: [Int], of messages: [ChatMessage]) -> Self? {
+        switch position {
         case .anywhere, .tool: return self
-        case .call(let index, let place): return Self(.call(index, of: places[place]), isLong: isLong)
-        case .result(let place): return Self(.result(of: places[place]), isLong: isLong)
-        case .piece(let index, let place):
-            let message = messages[place]
+        case .call(let index, let position): return Self(.call(index, of: positions[position]), isLong: isLong)
+        case .result(let position): return Self(.result(of: positions[position]), isLong: isLong)
+        case .piece(let index, let position):
+            let message = messages[position]
             let before = message.movedParts > 0 ? message.content[...index].count(where: \.isAttachment) : 0
-            return before > index ? nil : Self(.piece(index - before, of: places[place]), isLong: isLong)
+            return before > index ? nil : Self(.piece(index - before, of: positions[position]), isLong: isLong)
         }
     }
 }

@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 /// Returns the error for failures that a vendor reports by more than their status; nil if the status is enough.
-typealias FaultTable = @Sendable (Fault) -> UpstreamError?
+typealias VendorErrorTable = @Sendable (Fault) -> UpstreamError?
 
 /// A vendor's error response, read into one form.
 struct Fault {
@@ -19,7 +19,7 @@ struct Fault {
     var reason = ""
     var quota = ""
 
-    var words: PlainWords { PlainWords(said) }
+    var words: PhraseMatcher { PhraseMatcher(said) }
 
     init(status: Int) { self.status = status }
 
@@ -33,13 +33,13 @@ struct Fault {
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let details = Self.details(root)?.elements
-        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.place))
-        otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.place($0)) }
-        for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { take(detail) }
+        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.position))
+        otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.position($0)) }
+        for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
     }
 
     /// Takes the reason, delay and quota from one detail of Google's `google.rpc` format.
-    private mutating func take(_ detail: JSONValue) {
+    private mutating func read(_ detail: JSONValue) {
         if let word = Self.word(detail["reason"]) { reason = word }
         // The delay is written as `34.4s`.
         let delay = detail["retryDelay"]?.text.map { $0[part: 0..<max(0, min(20, $0.count) - 1)].text }
@@ -51,7 +51,7 @@ struct Fault {
         }
     }
 
-    private static func place(_ detail: JSONValue) -> JSONValue? {
+    private static func position(_ detail: JSONValue) -> JSONValue? {
         detail["loc"]?.elements?.dropFirst().suffix(1).first
     }
 
@@ -109,16 +109,16 @@ struct Fault {
         case 401: return new(.badKey)
         case 402: return new(.outOfCredit)
         case 403:
-            var error = isOfModel ? new(.forbidden, remedy: .elsewhere) : new(.forbidden)
+            var error = isOfModel ? new(.forbidden, recovery: .elsewhere) : new(.forbidden)
             error.isOfModel = isOfModel
             return error
         case 404 where isOfModel: return new(.unknownModel)
-        case 408, 504: return new(.timedOut, remedy: .elsewhere)
-        case 409, 425: return new(.failed, remedy: [.again, .elsewhere])
+        case 408, 504: return new(.timedOut, recovery: .elsewhere)
+        case 409, 425: return new(.failed, recovery: [.again, .elsewhere])
         case 413: return tooLarge
         case 429: return new(.rateLimited)
         case 503, 529: return new(.unavailable)
-        case 406: return new(.failed, remedy: .elsewhere)
+        case 406: return new(.failed, recovery: .elsewhere)
         case 415, 431: return refusal
         default: return new(.failed)
         }
@@ -133,8 +133,8 @@ struct Fault {
     // MARK: The error
 
     private var cause: String {
-        let told = [code, type].first { Self.isPlain($0) }
-        return "the vendor answered \(status)\(told.map { " \($0)" } ?? "")"
+        let reported = [code, type].first { Self.isPlain($0) }
+        return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
     /// Returns whether a code contains only lower-case letters and `_`, so that it may be shown.
@@ -143,9 +143,9 @@ struct Fault {
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
     }
 
-    func new(_ kind: UpstreamError.Kind, remedy: UpstreamError.Remedy? = nil) -> UpstreamError {
+    func new(_ kind: UpstreamError.Kind, recovery: UpstreamError.RecoveryOptions? = nil) -> UpstreamError {
         var error = UpstreamError(kind, cause: cause)
-        if let remedy { error.remedy = remedy }
+        if let recovery { error.recovery = recovery }
         error.retryAfterSeconds = retryAfterSeconds
         return error
     }

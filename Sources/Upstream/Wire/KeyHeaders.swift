@@ -32,22 +32,22 @@ final class KeyHeaders: @unchecked Sendable {
     /// the call.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
-        guard areTold(in: error.message) || token.map(error.message.contains) ?? false else { return error }
+        guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
         var error = error
         error.message = ""
         return error
     }
 
-    private func areTold(in text: String) -> Bool {
+    private func areReported(in text: String) -> Bool {
         own.contains { line in
             line.split { $0.isWhitespace || $0 == ":" || $0 == "," }.dropFirst().contains { word in
-                word.utf8.count >= Self.leastSecretBytes && text.contains(word)
+                word.utf8.count >= Self.minSecretBytes && text.contains(word)
             }
         }
     }
 
     /// The shortest value of a header line that is treated as secret, in bytes.
-    private static let leastSecretBytes = 8
+    private static let minSecretBytes = 8
 
     /// Returns the header lines of one call with another content type.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {

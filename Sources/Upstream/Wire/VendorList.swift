@@ -27,8 +27,8 @@ package final class VendorList: ModelList, @unchecked Sendable {
     let headers: KeyHeaders
 
     private static let limitBytes = 4 << 20
-    private static let mostModels = 2_000
-    static let mostPages = 20
+    private static let maxModels = 2_000
+    static let maxPages = 20
 
     /// - Parameter keys: the keys to try in turn; empty if the vendor needs none.
     init(_ site: VendorSite, _ form: Form, _ transport: any Transport, keys: [String]) {
@@ -55,11 +55,11 @@ package final class VendorList: ModelList, @unchecked Sendable {
         var models: [LiveModel] = []
         var seen: Set<String> = []
         var path = form.path
-        for _ in 0..<Self.mostPages {
+        for _ in 0..<Self.maxPages {
             let (page, next) = try await page(path, key)
             models += page.filter { seen.insert($0.id).inserted }
-            guard models.count <= Self.mostModels else {
-                throw UpstreamError(.failed, cause: "more than \(Self.mostModels) models")
+            guard models.count <= Self.maxModels else {
+                throw UpstreamError(.failed, cause: "more than \(Self.maxModels) models")
             }
             guard let next else { break }
             path = "\(form.path)&\(next.name)=\(next.value.escapedInQuery)"

@@ -17,21 +17,21 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The messages of a short prompt, to count its tokens when they are needed.
     private var texts: [ChatMessage] = []
     /// The quirks that the request is written with.
-    private var mends: Mends
+    private var quirks: LearnedQuirks
     /// The number of quirks that were learned during this call.
     private var learned = 0
     private var bounds: UsageBounds
 
-    private static let mostMends = 3
+    private static let maxQuirks = 3
 
-    /// - Parameter mends: the quirks that are known for the model.
+    /// - Parameter quirks: the quirks that are known for the model.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,
-        _ call: consuming ChatCall,
-        _ model: Model,
-        _ vendorCall: VendorCall,
-        mends: Mends
+        call: consuming ChatCall,
+        model: Model,
+        vendorCall: VendorCall,
+        quirks: LearnedQuirks
     ) {
         self.vendor = vendor
         self.form = form
@@ -39,13 +39,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         self.call = call
         self.model = model
         self.vendorCall = vendorCall
-        self.mends = mends
+        self.quirks = quirks
     }
 
     func write() {
         guard var call = call.take() else { return }
         call.moveAttachmentsToUser()
-        body = form.written(call, with: mends)
+        body = form.written(call, with: quirks)
         if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
@@ -55,27 +55,28 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Changes the request as its error response demands. Returns false if no change is known to help.
-    private func isMended(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
-        guard learned < Self.mostMends, let request = body,
-            let mend = form.mend(head, refusal, of: request, known: mends, faults), mend.isDisjoint(with: .ofAbilities)
+    private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
+        guard learned < Self.maxQuirks, let request = body,
+            let quirk = form.quirk(head, refusal, of: request, known: quirks, faults),
+            quirk.isDisjoint(with: .ofAbilities)
         else { return false }
-        take(mend, of: request)
+        learn(quirk, of: request)
         return true
     }
 
     /// Changes the request as the response that was just read demands. Returns false if no change is known to help.
-    private func isMended(afterAnswer error: UpstreamError) -> Bool {
-        guard !error.remedy.contains(.emulation), learned < Self.mostMends, let request = body,
-            let mend = form.mendOfAnswer, !mends.isSuperset(of: mend)
+    private func isRewritten(afterAnswer error: UpstreamError) -> Bool {
+        guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
+            let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
         else { return false }
-        take(mend, of: request)
+        learn(quirk, of: request)
         return true
     }
 
-    private func take(_ mend: Mends, of request: Body) {
+    private func learn(_ quirk: LearnedQuirks, of request: Body) {
         learned += 1
-        mends.formUnion(mend)
-        body = form.mended(request, with: mend)
+        quirks.formUnion(quirk)
+        body = form.rewritten(request, with: quirk)
     }
 
     /// Sends the changed request. If that fails for lack of capacity, the quirks are kept all the same, as later calls
@@ -84,7 +85,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             try await begin()
         } catch {
-            keepMends()
+            keepQuirks()
             throw error
         }
     }
@@ -94,27 +95,28 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(faults.error(head, refusal))
         guard !isCallersKey, let request = body,
-            let mend = form.mend(head, refusal, of: request, known: mends, faults), !mend.isDisjoint(with: .ofAbilities)
+            let quirk = form.quirk(head, refusal, of: request, known: quirks, faults),
+            !quirk.isDisjoint(with: .ofAbilities)
         else { return error }
-        vendor.mends.learn(mend, of: vendor.name, model.id)
-        error.remedy.insert(.emulation)
+        vendor.quirks.learn(quirk, of: vendor.name, model.id)
+        error.recovery.insert(.emulation)
         return error
     }
 
     /// Returns the error of an unusable response. If it shows that the vendor lacks an ability, this is remembered, and
     /// the call must be prepared again.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
-        guard let mend = form.mendOfAnswer, !mend.isDisjoint(with: .ofAbilities) else { return error }
-        vendor.mends.learn(mend, of: vendor.name, model.id)
+        guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
+        vendor.quirks.learn(quirk, of: vendor.name, model.id)
         var error = error
-        error.remedy.insert(.emulation)
+        error.recovery.insert(.emulation)
         return error
     }
 
     /// Remembers the quirks that were learned during this call, after the vendor accepted the changed request.
-    private func keepMends() {
+    private func keepQuirks() {
         guard learned > 0, !isCallersKey else { return }
-        vendor.mends.learn(mends.intersection(form.keptMends), of: vendor.name, model.id)
+        vendor.quirks.learn(quirks.intersection(form.keptQuirks), of: vendor.name, model.id)
     }
 
     var promptTokens: Int {
@@ -172,7 +174,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 return value
             } catch {
                 guard let failure = route.failure(after: error) else {
-                    try await vendorCall.beginAgain(after: error)
+                    try await vendorCall.prepareRepeat(after: error)
                     continue
                 }
                 guard !isRepeated else { throw failure }
@@ -223,22 +225,22 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if form.gathersStream { return try await gathered() }
         let reply = try await reply()
         guard reply.head.status / 100 == 2 else {
-            if isMended(reply.head, reply.body.bytes) {
+            if isRewritten(reply.head, reply.body.bytes) {
                 try await remake { () async throws(UpstreamError) in
-                    try await vendorCall.beginAgain(after: reply.head.status)
+                    try await vendorCall.prepareRepeat(after: reply.head.status)
                 }
                 return try await answerOnce()
             }
             throw refused(reply.head, reply.body.bytes)
         }
-        let read: (answer: ChatAnswer, pause: PausedAnswer?)
+        let read: (answer: ChatAnswer, pause: PausedResponse?)
         do throws(UpstreamError) {
             read = try await self.read(reply.body)
-            keepMends()
+            keepQuirks()
         } catch {
             let error = unserved(error)
-            guard isMended(afterAnswer: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await vendorCall.beginAgain(after: error) }
+            guard isRewritten(afterAnswer: error) else { throw judged(error) }
+            try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
             return try await answerOnce()
         }
         guard let pause = read.pause else { return read.answer }
@@ -261,9 +263,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let stream = try await streamOnce()
         defer { stream.stop() }
         do throws(UpstreamError) {
-            var answer = GatheredAnswer()
+            var answer = ChoiceAccumulator()
             while try await stream.more(patienceNanoseconds: .max / 2) != .end {
-                while try stream.next({ answer.take($1) }) { try answer.charge(stream.budget) }
+                while try stream.next({ answer.append($1) }) { try answer.charge(stream.budget) }
             }
             return ChatAnswer([answer.finished()], usage: stream.usage)
         } catch {
@@ -272,7 +274,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Reads a whole response, on a worker thread if it is long.
-    private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
+    private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedResponse?) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
@@ -288,7 +290,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ body: Body,
         by reader: any WireReader,
         _ bounds: UsageBounds
-    ) throws(UpstreamError) -> (ChatAnswer, PausedAnswer?) {
+    ) throws(UpstreamError) -> (ChatAnswer, PausedResponse?) {
         do throws(UpstreamError) {
             var answer = try reader.answer(body)
             answer.usage = bounds.checked(answer.usage)
@@ -317,13 +319,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
-            keepMends()
+            keepQuirks()
             return stream
         } catch {
             stream.stop()
             let error = unserved(error)
-            guard isMended(afterAnswer: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await vendorCall.beginAgain(after: error) }
+            guard isRewritten(afterAnswer: error) else { throw judged(error) }
+            try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
             return try await streamOnce()
         }
     }
@@ -340,9 +342,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             }
             if opened.head.status / 100 == 2 { return opened }
             let refusal = try await self.refusal(opened)
-            guard isMended(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
+            guard isRewritten(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
             try await remake { () async throws(UpstreamError) in
-                try await vendorCall.beginAgain(after: opened.head.status)
+                try await vendorCall.prepareRepeat(after: opened.head.status)
             }
         }
     }
@@ -350,7 +352,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // MARK: Further parts
 
     @inline(never)
-    private func prepareToGoOn(after pause: PausedAnswer) async throws(UpstreamError) {
+    private func prepareToGoOn(after pause: PausedResponse) async throws(UpstreamError) {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
         try await vendorCall.goOn()
@@ -359,7 +361,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Returns the stream of the next part of a paused response.
     @inline(never)
-    private func goOn(after pause: PausedAnswer) async throws(UpstreamError) -> any UpstreamStream {
+    private func goOn(after pause: PausedResponse) async throws(UpstreamError) -> any UpstreamStream {
         try await prepareToGoOn(after: pause)
         return try await opened()
     }
@@ -380,7 +382,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }
 
-    private var faults: FaultReader { form.faults(vendor.tools.parser) }
+    private var faults: ErrorResponseReader { form.faults(vendor.tools.parser) }
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
@@ -390,7 +392,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         var error = vendor.headers.hiding(error, form.route?.token)
         guard isCallersKey else { return error }
         switch error.kind {
-        case .badKey, .outOfCredit, .forbidden, .rateLimited: error.remedy = []
+        case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []
         default: break
         }
         return error

@@ -4,7 +4,7 @@ import Shared
 
 /// Reads the answer of one call, whole or event by event, in a vendor's form.
 protocol WireReader: AnyObject, Sendable {
-    typealias Take = (_ choice: Int, AnswerEvent) -> Void
+    typealias Emit = (_ choice: Int, AnswerEvent) -> Void
 
     /// The usage that the vendor reported last; nil if none was reported.
     var usage: Usage? { get }
@@ -18,31 +18,31 @@ protocol WireReader: AnyObject, Sendable {
     var eventLimitBytes: Int { get }
     /// Emits the next event if it contains text only, in a form that needs no parsing. Else leaves it and returns
     /// false.
-    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Consumes one event and emits its content.
     ///
     /// - Parameter data: bytes of a `ByteBuffer`; never empty.
     /// - Returns: whether the event is the end mark.
-    func take(
+    func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
-        _ take: Take
+        _ emit: Emit
     ) throws(UpstreamError) -> Bool
     /// Consumes a whole response that the vendor sent instead of a stream.
     ///
     /// - Parameter body: bytes of a `ByteBuffer`.
-    func take(whole body: UnsafeRawBufferPointer, _ take: Take) throws(UpstreamError)
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends a stream that has begun.
-    func end(_ take: Take) throws(UpstreamError)
+    func end(_ emit: Emit) throws(UpstreamError)
     func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
     /// The last part of the response, if the vendor paused it; nil if it did not. Known at the end of the part.
-    var pause: PausedAnswer? { get }
+    var pause: PausedResponse? { get }
     /// Continues with one more part instead of the end.
     func goOn()
 }
 
 /// A part of a response after which the vendor paused and must be called again.
-final class PausedAnswer: Sendable {
+final class PausedResponse: Sendable {
     /// The content of the part, in the form in which the vendor accepts it back.
     let content: Body
     /// The usage of this part and those before it; nil if unknown.
@@ -56,9 +56,9 @@ final class PausedAnswer: Sendable {
 
 extension WireReader {
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
-    var pause: PausedAnswer? { nil }
+    var pause: PausedResponse? { nil }
     func goOn() {}
-    func takeText(from events: inout EventStreamParser, _ take: Take) -> Bool { false }
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool { false }
 }
 
 extension UpstreamError {
@@ -107,7 +107,7 @@ extension JSONValue {
     }
 
     /// Whether the object contains an error instead of a response.
-    var tellsError: Bool {
+    var containsError: Bool {
         guard let error = self["error"] else { return false }
         return error.kind == .object || error.text?.isEmpty == false
     }

@@ -15,15 +15,15 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     var route: (any WireRoute)?
     private var isEventStream: Bool
     /// Requests the next part of a response that the vendor paused; nil if the response ends there.
-    var goOn: ((PausedAnswer) async throws(UpstreamError) -> any UpstreamStream)?
-    private var pause: PausedAnswer?
+    var goOn: ((PausedResponse) async throws(UpstreamError) -> any UpstreamStream)?
+    private var pause: PausedResponse?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
     /// A whole response that the vendor sent instead of a stream.
     private var whole = ByteBuffer()
-    private var lines = LineEnds()
+    private var lines = LineEndConverter()
     /// The events that arrived in `begin()`, before they were requested.
-    private var early: [EarlyEvent] = []
+    private var early: [BufferedEvent] = []
     private var isBeginning = false
     /// Whether no more bytes arrive.
     private var isOver = false
@@ -34,7 +34,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     /// Whether the vendor's stream has been stopped.
     private var isClosed = false
     /// The memory of events that are larger than most.
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
 
     /// The largest event of most vendors, and the largest whole response instead of a stream, in bytes.
     static let eventLimitBytes = 4_194_304
@@ -65,7 +65,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         isBeginning = true
         defer { isBeginning = false }
         while !isBegun, try await more(patienceNanoseconds: .max / 2) != .end {
-            while !isBegun, try next({ early.append(EarlyEvent($0, $1)) }) {}
+            while !isBegun, try next({ early.append(BufferedEvent($0, $1)) }) {}
         }
     }
 
@@ -97,7 +97,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         case .silence:
             guard isTail else { return .silence }
             isOver = true
-        case .bytes: try takeBytes()
+        case .bytes: try receiveBytes()
         case .end:
             // The last event counts even without an empty line after it.
             if isEventStream {
@@ -117,8 +117,8 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         return ends.nanoseconds(since: now)
     }
 
-    private func takeBytes() throws(UpstreamError) {
-        stream.take(into: &incoming)
+    private func receiveBytes() throws(UpstreamError) {
+        stream.receive(into: &incoming)
         if isEventStream {
             lines.unify(&incoming)
             let bytes = events.waitingBytes + incoming.count
@@ -136,25 +136,25 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
-        guard budget?.covers(4 * bytes, &hold) ?? true, events.canReserve(incoming.count) else {
+        guard budget?.covers(4 * bytes, &reservation) ?? true, events.canReserve(incoming.count) else {
             throw UpstreamError(TransportError(.overloaded))
         }
     }
 
     private static var tooLarge: UpstreamError { .brokenAnswer("an event of the vendor is too large") }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         if !early.isEmpty, !isBeginning {
             let events = early
             early = []
-            for event in events { event.replay(take) }
+            for event in events { event.replay(emit) }
             return true
         }
         if isDone { return false }
-        guard isEventStream else { return try nextOfWhole(take) }
-        if reader.takeText(from: &events, take) { return true }
+        guard isEventStream else { return try nextOfWhole(emit) }
+        if reader.consumeText(from: &events, emit) { return true }
         if let event = events.next() {
-            if !event.data.isEmpty, try isEnd(event, take) { try end(take) }
+            if !event.data.isEmpty, try isEnd(event, emit) { try end(emit) }
             return true
         }
         guard isOver else { return false }
@@ -163,16 +163,16 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
             error.isCut = reader.hasBegun
             throw error
         }
-        try end(take)
+        try end(emit)
         return true
     }
 
     private func isEnd(
         _ event: EventStreamParser.Event,
-        _ take: (Int, AnswerEvent) -> Void
+        _ emit: (Int, AnswerEvent) -> Void
     ) throws(UpstreamError) -> Bool {
         do throws(UpstreamError) {
-            return try reader.take(event: event.data, named: event.name, take)
+            return try reader.consume(event: event.data, named: event.name, emit)
         } catch {
             // All output that was requested has arrived.
             guard reader.hasBegun, reader.isFinished else { throw headers?.hiding(error, route?.token) ?? error }
@@ -180,19 +180,19 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private func nextOfWhole(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfWhole(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isOver else { return false }
-        try reader.take(whole: whole.bytes, take)
+        try reader.consume(whole: whole.bytes, emit)
         whole.release()
-        try end(take)
+        try end(emit)
         return true
     }
 
-    private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
+    private func end(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
         do throws(UpstreamError) {
             guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
             if goOn != nil { pause = reader.pause }
-            if pause == nil { try reader.end(take) }
+            if pause == nil { try reader.end(emit) }
         } catch {
             throw error.after(usage)
         }
@@ -200,7 +200,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     @inline(never)
-    private func goOn(after pause: PausedAnswer) async throws(UpstreamError) {
+    private func goOn(after pause: PausedResponse) async throws(UpstreamError) {
         guard let goOn else { return }
         self.pause = nil
         bounds.addCall()
@@ -217,7 +217,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         reader.goOn()
         isEventStream = stream.head.isEventStream
         events = EventStreamParser()
-        lines = LineEnds()
+        lines = LineEndConverter()
         incoming.removeAll()
         (isOver, isDone, tailEnds) = (false, false, nil)
     }

@@ -9,14 +9,14 @@ final class WireVendor: @unchecked Sendable {
     let name: String
     let transport: any Transport
     let tools: LoopTools
-    let mends: MendMemory
+    let quirks: QuirkMemory
     let headers: KeyHeaders
 
-    init(_ name: String, _ transport: any Transport, _ headers: KeyHeaders, _ mends: MendMemory, _ tools: LoopTools) {
+    init(_ name: String, _ transport: any Transport, headers: KeyHeaders, quirks: QuirkMemory, tools: LoopTools) {
         self.name = name
         self.transport = transport
         self.headers = headers
-        self.mends = mends
+        self.quirks = quirks
         self.tools = tools
     }
 }

@@ -87,7 +87,7 @@ import Testing
     func noMemory() async {
         let vendor = CountingVendor()
         let budget = MemoryBudget(bytes: 8 * 65_536)
-        #expect(budget.take(8 * 65_536 - 1, isLarge: false))
+        #expect(budget.reserve(8 * 65_536 - 1, isLarge: false))
         let open = await withClient { _, loop in
             let client = CurlClient(loop: loop, budget: budget)
             _ = Unmanaged.passRetained(client)

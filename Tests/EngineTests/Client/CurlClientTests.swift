@@ -140,7 +140,7 @@ import Testing
 
     @Test("a whole answer may have 16 MB and no more", arguments: [0, 1])
     func boundsWhole(over: Int) async {
-        let size = EndpointOptions().answerLimitBytes + over
+        let size = EndpointOptions().responseLimitBytes + over
         let vendor = RawServer { peer, _ in
             guard peer.receiveRequest() != nil else { return }
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")

@@ -144,7 +144,7 @@ import Testing
     }
 }
 
-private final class Deadline: AnswerDeadline, Sendable {
+private final class Deadline: ResponseDeadline, Sendable {
     private let end = Atomic(LoopTime.distantFuture)
 
     var endsAt: LoopTime { end.load(ordering: .relaxed) }

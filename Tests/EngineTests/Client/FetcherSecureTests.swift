@@ -20,7 +20,7 @@ import Testing
         await withClient { _, loop in
             let rule = AddressRule(adding: ["127.0.0.0/8"].compactMap { Network($0) })
             let fetcher = Fetcher(
-                Fetcher.Terms(schemes: ["https"], agent: "test", certificateFile: file),
+                Fetcher.FetchConditions(schemes: ["https"], agent: "test", certificateFile: file),
                 CurlClient(loop: loop, rule: rule)
             )
             _ = Unmanaged.passRetained(fetcher)

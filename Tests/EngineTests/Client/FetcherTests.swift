@@ -22,7 +22,7 @@ import Testing
     ) async -> [Outcome] {
         await withClient { _, loop in
             let fetcher = Fetcher(
-                Fetcher.Terms(schemes: schemes, agent: "test", limitMilliseconds: limitMilliseconds),
+                Fetcher.FetchConditions(schemes: schemes, agent: "test", limitMilliseconds: limitMilliseconds),
                 CurlClient(loop: loop, rule: AddressRule(adding: networks))
             )
             _ = Unmanaged.passRetained(fetcher)
@@ -170,7 +170,7 @@ import Testing
             let rule = AddressRule(adding: Self.loopback)
             let fetchers = [300, 10_000].map {
                 Fetcher(
-                    Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: $0),
+                    Fetcher.FetchConditions(schemes: ["http"], agent: "test", limitMilliseconds: $0),
                     CurlClient(loop: loop, rule: rule)
                 )
             }
@@ -266,7 +266,7 @@ import Testing
         let silent = FullListener()
         let outcomes = await withClient { _, loop in
             let fetcher = Fetcher(
-                Fetcher.Terms(schemes: ["http"], agent: "test", limitMilliseconds: 500),
+                Fetcher.FetchConditions(schemes: ["http"], agent: "test", limitMilliseconds: 500),
                 CurlClient(loop: loop, rule: AddressRule(adding: Self.loopback))
             )
             _ = Unmanaged.passRetained(fetcher)

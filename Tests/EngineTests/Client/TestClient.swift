@@ -38,7 +38,7 @@ extension UpstreamCall {
     init(
         _ url: String,
         _ text: String? = "{}",
-        by deadline: (any AnswerDeadline)? = nil,
+        by deadline: (any ResponseDeadline)? = nil,
         _ change: (inout EndpointOptions) -> Void = { _ in }
     ) {
         var options = EndpointOptions()
@@ -102,7 +102,7 @@ extension UpstreamStream {
             case .end: return nil
             case .bytes:
                 var buffer = ByteBuffer()
-                take(into: &buffer)
+                receive(into: &buffer)
                 return Array(buffer.bytes)
             }
         }

@@ -77,7 +77,7 @@ private func decode(_ pieces: [[UInt8]]) -> Decoded {
     var result = Decoded()
     for piece in pieces where !result.isRefused {
         waiting += piece
-        let taken = waiting.withUnsafeBytes { try? decoder.take($0, into: &body) }
+        let taken = waiting.withUnsafeBytes { try? decoder.consume($0, into: &body) }
         result.isRefused = taken == nil
         waiting.removeFirst(taken ?? 0)
         result.taken += taken ?? 0

@@ -56,7 +56,7 @@ import Testing
     @Test("texts are told where a reading of all finds them, and no others", arguments: 0..<20 as Range<UInt64>)
     func tellsTexts(seed: UInt64) {
         var random = Seeded(seed)
-        var told = 0
+        var reported = 0
         for _ in 0..<40 {
             let text = (0..<(1 + random.below(20))).map { _ in almostPlain(&random) }.joined()
             let pieces = pieces(of: Array(text.utf8), most: 1 + random.below(random.pick([20, 9_000])), &random)
@@ -64,14 +64,14 @@ import Testing
             let (events, waitingBesideTexts) = read(pieces, readsAlways: true, &random) { parser in
                 guard let text = parser.text(between: UnsafeRawBufferPointer(opening), UnsafeRawBufferPointer(closing))
                 else { return nil }
-                told += 1
+                reported += 1
                 if text.isEmpty || !text.isPlain { Issue.record("\(text.text)") }
                 return Event("content", #"{"content":""# + text.text + #""}"#)
             }
             #expect(events == expected)
             #expect(waiting == waitingBesideTexts)
         }
-        #expect(told > 20)
+        #expect(reported > 20)
     }
 
     @Test("a long text is left to a reading of all", arguments: [1_023, 1_024, 1_025, 5_000])
@@ -107,8 +107,8 @@ import Testing
             .joined()
         if random.below(4) == 0 {
             let odd = random.pick(["\"", "\\", "\\n", "\\u0041", "\u{e4}", "\u{1f310}", "\n", "\u{1}", #"","x":"y"#])
-            let place = text.index(text.startIndex, offsetBy: random.below(text.count + 1))
-            text.insert(contentsOf: odd, at: place)
+            let position = text.index(text.startIndex, offsetBy: random.below(text.count + 1))
+            text.insert(contentsOf: odd, at: position)
         }
         let begin =
             random.below(4) > 0 ? "\(opening)" : random.pick(["data: ", "event: contenT\ndata: ", "\r\n", ": \n"])

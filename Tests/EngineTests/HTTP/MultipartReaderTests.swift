@@ -202,7 +202,7 @@ import Testing
             body.append(form.tail.bytes)
             #expect(form.totalBytes(fileBytes: 4) == body.count)
             var read = Form()
-            read.take(&body, &reader)
+            read.consume(&body, &reader)
             #expect(read.texts == ["x\r\ny", "", "data"] && read.ended == 3)
             #expect(read.parts.map { $0.filename != nil } == [false, false, true])
             #expect(read.parts.last?.contentType == "audio/mpeg")
@@ -227,7 +227,7 @@ private struct Form {
     var endFailure: RequestError?
     var texts: [String] { data.map { String(decoding: $0, as: UTF8.self) } }
 
-    mutating func take(_ piece: inout ByteBuffer, _ reader: inout MultipartReader) {
+    mutating func consume(_ piece: inout ByteBuffer, _ reader: inout MultipartReader) {
         reader.append(&piece)
         do throws(RequestError) {
             while let event = try reader.next() {
@@ -257,7 +257,7 @@ private func read(_ pieces: [[UInt8]]) -> Form {
     for piece in pieces where form.failure == nil {
         var bytes = ByteBuffer()
         piece.withUnsafeBytes { bytes.append($0) }
-        form.take(&bytes, &reader)
+        form.consume(&bytes, &reader)
     }
     do throws(RequestError) { try reader.checkEnd() } catch { form.endFailure = error }
     if form.endFailure != nil { #expect(!form.isWhole) }

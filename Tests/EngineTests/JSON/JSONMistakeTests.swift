@@ -28,10 +28,10 @@ import Testing
             ("\u{feff}{", 4, "a name in double quotes"), ("", 0, "a value"),
         ]
     )
-    func places(text: String, place: Int, expected: String) {
+    func positions(text: String, position: Int, expected: String) {
         let found = mistake(text)
         #expect(
-            found?.place == place && found.map { "\($0.expected)" } == expected,
+            found?.position == position && found.map { "\($0.expected)" } == expected,
             "\(text): \(String(describing: found))"
         )
     }
@@ -41,17 +41,17 @@ import Testing
         let text = Array(#" {"a":[1,-2.5e+3,{"b":"c\u00e4\n"},[],{}],"d":true,"e":null,"f":"","g":[[false]]} "#.utf8)
         #expect(isParsed(text))
         let bytes = Array(#"{}[],:"\-+.019eE tfnu"#.utf8)
-        for place in 0...text.count {
-            var changed = [Array(text[..<place])]
-            if place < text.count {
-                changed.append(Array(text[..<place] + text[(place + 1)...]))
-                for byte in bytes { changed.append(text[..<place] + [byte] + text[(place + 1)...]) }
+        for position in 0...text.count {
+            var changed = [Array(text[..<position])]
+            if position < text.count {
+                changed.append(Array(text[..<position] + text[(position + 1)...]))
+                for byte in bytes { changed.append(text[..<position] + [byte] + text[(position + 1)...]) }
             }
             for text in changed {
                 let found = text.withUnsafeBytes { JSONMistake(in: $0) }
                 let shown = String(decoding: text, as: UTF8.self)
                 #expect((found == nil) == isParsed(text), "\(shown): \(String(describing: found))")
-                #expect(found.map { $0.place <= text.count } ?? true)
+                #expect(found.map { $0.position <= text.count } ?? true)
             }
         }
     }
@@ -59,6 +59,6 @@ import Testing
     @Test("a text that is nested very deeply is read no further")
     func deep() {
         #expect(mistake(String(repeating: "[", count: 100_000)) == nil)
-        #expect(mistake(String(repeating: "[", count: 1_000))?.place == 1_000)
+        #expect(mistake(String(repeating: "[", count: 1_000))?.position == 1_000)
     }
 }

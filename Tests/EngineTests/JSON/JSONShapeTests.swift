@@ -22,7 +22,7 @@ import Testing
     )
     func counts(text: String, values: Int, elements: Int, depth: Int) {
         let shape = shape(text)
-        #expect(shape.values == values && shape.mostElements == elements && shape.depth == depth, "\(shape)")
+        #expect(shape.values == values && shape.maxElements == elements && shape.depth == depth, "\(shape)")
     }
 
     @Test("a string ends at the first quote that no backslash escapes", arguments: 0..<20 as Range<UInt64>)
@@ -52,7 +52,7 @@ import Testing
     func ends() {
         let few = JSONShape.Bound(values: 10, elements: 5, depth: 3)
         #expect(shape("[" + String(repeating: "0,", count: 1_000) + "0]", few).values == 11)
-        #expect(shape(#"{"a":["# + String(repeating: "0,", count: 1_000) + "0]}", few).mostElements == 6)
+        #expect(shape(#"{"a":["# + String(repeating: "0,", count: 1_000) + "0]}", few).maxElements == 6)
         #expect(shape(String(repeating: "[", count: 5_000), few).depth == 4)
         #expect(shape(String(repeating: "[", count: 5_000)).depth == 1_025)
         for text in ["", "\"", "\"abc", "\"abc\\", "]", "}}}}", "{\"a\"", "[,,,]", ":::", "{\"a\":"] {

@@ -11,11 +11,11 @@ import Testing
     func eachByte(length: Int) throws {
         let parser = JSONParser()
         for byte in 0..<128 as Range<UInt8> {
-            for place in 0..<length {
+            for position in 0..<length {
                 var text = [UInt8](repeating: 97, count: length)
-                text[place] = byte
+                text[position] = byte
                 let back = try readBack(text, parser)
-                if back != text { Issue.record("byte \(byte) at \(place) of \(length): \(back)") }
+                if back != text { Issue.record("byte \(byte) at \(position) of \(length): \(back)") }
             }
         }
     }
@@ -69,9 +69,9 @@ import Testing
     )
     func longTexts(length: Int) throws {
         let parser = JSONParser()
-        for place in [0, 1, 247, 248, 254, 255, 256, 257, length - 1] where place < length {
+        for position in [0, 1, 247, 248, 254, 255, 256, 257, length - 1] where position < length {
             var text = [UInt8](repeating: 97, count: length)
-            text[place] = 34
+            text[position] = 34
             let back = try readBack(text, parser)
             #expect(back == text)
             var buffer = ByteBuffer()

@@ -9,10 +9,10 @@ import Testing
         for length in 0..<34 {
             var bytes = [UInt8](repeating: 0x7f, count: length)
             #expect(bytes.withUnsafeBytes { $0.isASCII })
-            for place in 0..<length {
-                bytes[place] = 0x80
-                if bytes.withUnsafeBytes({ $0.isASCII }) { Issue.record("\(place) of \(length)") }
-                bytes[place] = 0
+            for position in 0..<length {
+                bytes[position] = 0x80
+                if bytes.withUnsafeBytes({ $0.isASCII }) { Issue.record("\(position) of \(length)") }
+                bytes[position] = 0
             }
         }
     }
@@ -22,10 +22,10 @@ import Testing
         for length in 0..<34 {
             var bytes = [UInt8](repeating: 0x7f, count: length)
             #expect(bytes.withUnsafeBytes { $0.isPlain })
-            for place in 0..<length {
-                bytes[place] = odd
-                if bytes.withUnsafeBytes({ $0.isPlain }) { Issue.record("\(odd) at \(place) of \(length)") }
-                bytes[place] = 32
+            for position in 0..<length {
+                bytes[position] = odd
+                if bytes.withUnsafeBytes({ $0.isPlain }) { Issue.record("\(odd) at \(position) of \(length)") }
+                bytes[position] = 32
             }
         }
     }

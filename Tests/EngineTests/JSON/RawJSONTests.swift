@@ -39,12 +39,12 @@ import Testing
         for count in 0..<40 {
             let plain = [UInt8](repeating: 95, count: count)
             plain.withUnsafeBytes { #expect(!RawJSON($0).has("_i", or: #"\u"#), "\(count)") }
-            for place in 0..<max(0, count - 1) {
+            for position in 0..<max(0, count - 1) {
                 for pair in ["_i", #"\u"#] {
                     var text = plain
-                    text.replaceSubrange(place..<place + 2, with: pair.utf8)
+                    text.replaceSubrange(position..<position + 2, with: pair.utf8)
                     text.withUnsafeBytes {
-                        #expect(RawJSON($0).has("_i", or: #"\u"#), "\(pair) at \(place) of \(count)")
+                        #expect(RawJSON($0).has("_i", or: #"\u"#), "\(pair) at \(position) of \(count)")
                     }
                 }
             }
@@ -75,7 +75,7 @@ import Testing
 /// Returns the end of a nested value, found byte by byte.
 private func endOfNest(_ text: [UInt8]) -> Int {
     var (depth, isString, isEscaped) = (0, false, false)
-    for (place, byte) in text.enumerated() {
+    for (position, byte) in text.enumerated() {
         if isString {
             if isEscaped {
                 isEscaped = false
@@ -90,7 +90,7 @@ private func endOfNest(_ text: [UInt8]) -> Int {
             depth += 1
         } else if byte == 125 || byte == 93 {
             depth -= 1
-            if depth == 0 { return place + 1 }
+            if depth == 0 { return position + 1 }
         }
     }
     return text.count

@@ -132,12 +132,12 @@ import Testing
 
     @Test("an event of a descriptor that was forgotten in the same turn is dropped, also if its number has a new owner")
     func dropsStaleEvents() async {
-        let told = await onLoop { loop in
+        let reported = await onLoop { loop in
             let pair = [Readable(), Readable()]
             let heir = Readable()
             for (one, other) in [(pair[0], pair[1]), (pair[1], pair[0])] {
                 loop.watch(one.descriptor, one, for: 1)
-                one.whenTold = {
+                one.whenReported = {
                     loop.forget(one.descriptor)
                     loop.forget(other.descriptor)
                     heir.takeNumber(of: other)
@@ -146,13 +146,13 @@ import Testing
                 one.makeReady()
             }
             await loop.sleep(nanoseconds: 1_000_000)
-            for one in pair { one.whenTold = nil }
-            let before = [pair[0].told + pair[1].told, heir.told]
+            for one in pair { one.whenReported = nil }
+            let before = [pair[0].reported + pair[1].reported, heir.reported]
             heir.makeReady()
             await loop.sleep(nanoseconds: 1_000_000)
-            return before + [min(1, heir.told)]
+            return before + [min(1, heir.reported)]
         }
-        #expect(told == [1, 0, 1])
+        #expect(reported == [1, 0, 1])
     }
 
     @Test("a turn's end comes once, when its jobs are done")
@@ -189,8 +189,8 @@ private final class End: TurnEnd {
 /// The reading end of a pipe.
 private final class Readable: Watcher {
     private var ends: [Int32] = [0, 0]
-    var whenTold: (() -> Void)?
-    private(set) var told = 0
+    var whenReported: (() -> Void)?
+    private(set) var reported = 0
 
     init() { pipe(&ends) }
 
@@ -204,8 +204,8 @@ private final class Readable: Watcher {
     func makeReady() { _ = write(ends[1], "x", 1) }
 
     func ready(_ events: UInt32) {
-        told += 1
-        whenTold?()
+        reported += 1
+        whenReported?()
     }
 }
 

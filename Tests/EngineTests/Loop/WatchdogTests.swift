@@ -10,7 +10,7 @@ import Testing
 
     @Test("a loop that answers no tick of thirty in a row hangs, and no other does")
     func hangs() {
-        var watch = LoopWatch()
+        var watch = LoopHangDetector()
         for tick in 0..<30 as Range<UInt64> {
             #expect(watch.tick(at: .seconds(tick), turns: [tick, 7, 2 * tick]) == nil)
         }
@@ -19,7 +19,7 @@ import Testing
 
     @Test("an answer begins the count anew")
     func answers() {
-        var watch = LoopWatch()
+        var watch = LoopHangDetector()
         for tick in 0..<200 as Range<UInt64> {
             #expect(watch.tick(at: .seconds(tick), turns: [tick / 30]) == nil)
         }
@@ -27,7 +27,7 @@ import Testing
 
     @Test("a tick that is late begins the count anew", arguments: [(500, true), (501, false)])
     func isLate(_ milliseconds: UInt64, _ isCounted: Bool) {
-        var watch = LoopWatch()
+        var watch = LoopHangDetector()
         for tick in 0..<30 as Range<UInt64> { _ = watch.tick(at: .seconds(tick), turns: [7]) }
         let late = LoopTime.seconds(30) + milliseconds * 1_000_000
         #expect(watch.tick(at: late, turns: [7]) == (isCounted ? 0 : nil))
@@ -49,7 +49,7 @@ import Testing
         while !isStuck.load(ordering: .relaxed) { usleep(100) }
         let clock = ManualClock()
         let ticks = Atomic(0)
-        let told = Lock<[Int]>([])
+        let reported = Lock<[Int]>([])
         let watchdog = Watchdog(
             loops.map(\.loop),
             clock: { clock.now },
@@ -58,16 +58,16 @@ import Testing
                 // Each tick wakes the other loop, which turns once more.
                 let turns = idle.pace.turns
                 let isFirst = ticks.add(1, ordering: .relaxed).oldValue == 0
-                while !isFirst, idle.pace.turns == turns, told.withLock({ $0.isEmpty }) {
+                while !isFirst, idle.pace.turns == turns, reported.withLock({ $0.isEmpty }) {
                     idle.wakeUp()
                     usleep(100)
                 }
-                return told.withLock { $0.isEmpty } && ticks.load(ordering: .relaxed) < 100
+                return reported.withLock { $0.isEmpty } && ticks.load(ordering: .relaxed) < 100
             },
-            onHang: { loop in told.withLock { $0.append(loop) } }
+            onHang: { loop in reported.withLock { $0.append(loop) } }
         )
         watchdog.run()
-        #expect(told.withLock { $0 } == [1])
+        #expect(reported.withLock { $0 } == [1])
         #expect(ticks.load(ordering: .relaxed) == 32)
         isFree.store(true, ordering: .relaxed)
         for thread in loops {

@@ -8,60 +8,60 @@ import Testing
     private let one = MemoryHolder.Key((1, 1))
     private let other = MemoryHolder.Key((2, 2))
 
-    private func hold(_ budget: MemoryBudget, _ key: MemoryHolder.Key) -> MemoryHold {
-        MemoryHold(budget.holder(key), budget)
+    private func hold(_ budget: MemoryBudget, _ key: MemoryHolder.Key) -> MemoryReservation {
+        MemoryReservation(budget.holder(key), budget)
     }
 
     @Test("large requests leave a quarter to small ones, whoever makes them")
     func quarterForSmall() {
         let budget = MemoryBudget(bytes: 16 * megabyte, setAside: 2 * megabyte)
         let holds = (0..<20).map { hold(budget, MemoryHolder.Key(($0, 7))) }
-        for hold in holds { while hold.take(megabyte) == nil {} }
+        for reservation in holds { while reservation.reserve(megabyte) == nil {} }
         #expect(budget.largeUsedBytes == 10 * megabyte && budget.usedBytes == 12 * megabyte)
-        let desk = MemoryDesk(budget, EventLoop())
-        let share = desk.share(of: other)
+        let memoryPool = LoopMemoryPool(budget, EventLoop())
+        let share = memoryPool.share(of: other)
         var taken = 0
-        while share.take(16_384) == nil { taken += 16_384 }
+        while share.reserve(16_384) == nil { taken += 16_384 }
         #expect(taken == 4 * megabyte, "all of the quarter, and no more")
-        #expect(share.take(1) != nil)
+        #expect(share.reserve(1) != nil)
     }
 
     @Test("one holder has a quarter at most, large and small together, on all loops")
     func quarterOfHolder() {
         let budget = MemoryBudget(bytes: 16 * megabyte)
         let large = hold(budget, one)
-        #expect(large.take(3 * megabyte) == nil)
-        #expect(large.take(2 * megabyte) === large.holder?.queue, "what is short is the holder's own")
-        let shares = [EventLoop(), EventLoop()].map { MemoryDesk(budget, $0).share(of: one) }
+        #expect(large.reserve(3 * megabyte) == nil)
+        #expect(large.reserve(2 * megabyte) === large.holder?.queue, "what is short is the holder's own")
+        let shares = [EventLoop(), EventLoop()].map { LoopMemoryPool(budget, $0).share(of: one) }
         var taken = 0
-        for share in shares { while share.take(4_096) == nil { taken += 4_096 } }
+        for share in shares { while share.reserve(4_096) == nil { taken += 4_096 } }
         #expect(taken == megabyte)
-        #expect(hold(budget, other).take(4 * megabyte) == nil, "another is not concerned")
+        #expect(hold(budget, other).reserve(4 * megabyte) == nil, "another is not concerned")
     }
 
     @Test("a holder's large requests leave a quarter of its part to its small ones")
     func smallBesideLarge() {
         let budget = MemoryBudget(bytes: 16 * megabyte)
         let large = hold(budget, one)
-        #expect(large.take(4 * megabyte) == nil)
-        let share = MemoryDesk(budget, EventLoop()).share(of: one)
+        #expect(large.reserve(4 * megabyte) == nil)
+        let share = LoopMemoryPool(budget, EventLoop()).share(of: one)
         var taken = 0
-        while share.take(4_096) == nil { taken += 4_096 }
+        while share.reserve(4_096) == nil { taken += 4_096 }
         #expect(taken == megabyte)
-        #expect(large.take(1) === large.holder?.queue)
+        #expect(large.reserve(1) === large.holder?.queue)
     }
 
     @Test("what is given back, or dropped, is there again, and a holder without requests is forgotten")
     func givenBack() {
         let budget = MemoryBudget(bytes: 16 * megabyte)
         let holder = budget.holder(one)
-        var holds = [MemoryHold(holder, budget)]
-        #expect(holds[0].take(2 * megabyte) == nil)
+        var holds = [MemoryReservation(holder, budget)]
+        #expect(holds[0].reserve(2 * megabyte) == nil)
         holds[0].give(megabyte)
         #expect(budget.largeUsedBytes == megabyte && holder.usedBytes == megabyte)
         holds[0].give(5 * megabyte)
         #expect(budget.largeUsedBytes == 0, "never more than is held")
-        #expect(holds[0].take(megabyte) == nil)
+        #expect(holds[0].reserve(megabyte) == nil)
         holds = []
         #expect(budget.usedBytes == 0 && holder.usedBytes == 0)
         #expect(budget.holderCount == 1)
@@ -72,16 +72,16 @@ import Testing
     @Test("small amounts are taken ahead: requests that come and go leave the budget alone")
     func ahead() {
         let budget = MemoryBudget(bytes: 64 * megabyte)
-        let desk = MemoryDesk(budget, EventLoop())
-        let share = desk.share(of: one)
-        #expect(share.take(16_384) == nil)
+        let memoryPool = LoopMemoryPool(budget, EventLoop())
+        let share = memoryPool.share(of: one)
+        #expect(share.reserve(16_384) == nil)
         let (used, held) = (budget.usedBytes, share.holder.usedBytes)
         for _ in 0..<1_000 {
-            #expect(share.take(16_384) == nil)
+            #expect(share.reserve(16_384) == nil)
             share.give(16_384)
         }
         #expect(budget.usedBytes == used && share.holder.usedBytes == held)
-        for _ in 0..<1_000 { _ = share.take(16_384) }
+        for _ in 0..<1_000 { _ = share.reserve(16_384) }
         for _ in 0..<1_000 { share.give(16_384) }
         #expect(budget.usedBytes <= 3 * budget.chunkBytes, "a rush is given back")
         #expect(share.holder.usedBytes <= 3 * budget.shareChunkBytes)
@@ -90,16 +90,16 @@ import Testing
     @Test("of many holders only some that rest are kept")
     func sweeps() {
         let budget = MemoryBudget(bytes: 1024 * megabyte)
-        let desk = MemoryDesk(budget, EventLoop())
-        let kept = desk.share(of: one)
+        let memoryPool = LoopMemoryPool(budget, EventLoop())
+        let kept = memoryPool.share(of: one)
         for number in 0..<10_000 {
-            let share = desk.share(of: MemoryHolder.Key((UInt64(number), 3)))
-            #expect(share.take(100) == nil)
+            let share = memoryPool.share(of: MemoryHolder.Key((UInt64(number), 3)))
+            #expect(share.reserve(100) == nil)
             share.give(100)
-            desk.leave(share)
+            memoryPool.leave(share)
         }
         #expect(budget.holderCount <= 1_100)
-        #expect(desk.share(of: one) === kept, "who has requests is not forgotten")
+        #expect(memoryPool.share(of: one) === kept, "who has requests is not forgotten")
     }
 
     @Test("addresses of one /64 are one holder, those of version 4 each one")
@@ -126,7 +126,7 @@ import Testing
 
     @Test("what came in five seconds is known after five in which the body was read")
     func pace() {
-        var pace = SlowBodyPace()
+        var pace = SlowBodyRate()
         for _ in 0..<4 {
             pace.count(100)
             pace.secondIsOver(isRead: true)

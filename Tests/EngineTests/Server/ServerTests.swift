@@ -8,7 +8,7 @@ import Testing
 
     @Test("draining ends idle connections after half a second, and others with their answer")
     func drains() throws {
-        let held = Held()
+        let held = HeldConnection()
         let server = try TestServer { request, writer in
             if request.path.equals("/held") { await held.wait() }
             writer.answer("hello")
@@ -112,7 +112,7 @@ import Testing
 }
 
 /// A handler's wait, on the loop.
-private final class Held: Sendable {
+private final class HeldConnection: Sendable {
     private let waiter = Waiter()
     func wait() async { await waiter.wait() }
     func release() { waiter.wake() }

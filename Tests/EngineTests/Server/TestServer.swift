@@ -29,7 +29,7 @@ final class TestServer: Sendable {
             loop: self.loop,
             handler: ClosureHandler(handle),
             bounds: bounds,
-            memory: MemoryDesk(budget, self.loop)
+            memory: LoopMemoryPool(budget, self.loop)
         )
         server.listen()
         thread = Lock(LoopThread(self.loop))

@@ -42,7 +42,7 @@ import Testing
         sender.join()
         #expect(answer?.contains("HTTP/1.1 200 ") == true)
         #expect(sink.seen == .whole)
-        return sink.mostResidentBytes
+        return sink.maxResidentBytes
     }
 
     @Test("a vendor that does not read slows the client", arguments: [Coding.length, .form])
@@ -178,19 +178,19 @@ private struct Pipe {
 
 /// The vendor, which checks the body and reports how it ended.
 private final class Sink: Sendable {
-    enum Seen { case nothing, whole, wrong, cut }
+    enum SeenBytes { case nothing, whole, wrong, cut }
     let vendor: RawServer
     let ended: Gate
     private let state: Lock<State>
 
     private struct State {
-        var seen = Seen.nothing
+        var seen = SeenBytes.nothing
         var blocks = 0
         var most = 0
     }
 
-    var seen: Seen { state.withLock { $0.seen } }
-    var mostResidentBytes: Int { state.withLock { $0.most } }
+    var seen: SeenBytes { state.withLock { $0.seen } }
+    var maxResidentBytes: Int { state.withLock { $0.most } }
 
     init(blocks: Int, after go: Gate? = nil) {
         let state = Lock(State())
@@ -207,10 +207,10 @@ private final class Sink: Sendable {
                 if isForm {
                     reader?.append(&piece)
                     while case .some(let event) = (try? reader?.next()) ?? nil {
-                        if case .data(let bytes) = event { checker.take(bytes) }
+                        if case .data(let bytes) = event { checker.check(bytes) }
                     }
                 } else {
-                    checker.take(piece.bytes)
+                    checker.check(piece.bytes)
                     piece.removeAll()
                 }
                 let (isRight, count) = (checker.isRight, checker.blocks)
@@ -265,7 +265,7 @@ private struct BlockChecker {
     private(set) var blocks = 0
     private(set) var isRight = true
 
-    mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    mutating func check(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while !rest.isEmpty, isRight {
             let count = min(rest.count, Block.size - position)
@@ -311,7 +311,7 @@ extension Socket {
     }
 
     /// Passes on a request's body as it arrives. Returns false if it was cut off.
-    fileprivate func receiveBody(_ head: String, _ take: (inout ByteBuffer) -> Void) -> Bool {
+    fileprivate func receiveBody(_ head: String, _ body: (inout ByteBuffer) -> Void) -> Bool {
         let length = head.split(separator: "\r\n").first { $0.hasPrefix("Content-Length: ") }
             .flatMap { Int($0.dropFirst(16)) }
         var chunks = ChunkedBody()
@@ -325,10 +325,10 @@ extension Socket {
                 count += waiting.count
                 swap(&piece, &waiting)
             } else {
-                guard let taken = try? chunks.take(waiting.bytes, into: &piece) else { return false }
+                guard let taken = try? chunks.consume(waiting.bytes, into: &piece) else { return false }
                 waiting.removeFirst(taken)
             }
-            take(&piece)
+            body(&piece)
         }
         return true
     }

@@ -13,7 +13,7 @@ public func fuzzToolAnswer(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
     let steering = (Int(input[0]), Int(input[1]))
     var answer = ByteBuffer()
     answer.append(input[part: 2..<count])
-    var found = Found()
+    var found = ParsedToolCall()
     let steps = StepCount.of { found = read(answer.bytes, span: answer.count + 1, seed: 0) }
     demand(steps <= stepsPerByte * answer.count + fewSteps, "\(steps) steps for \(answer.count) bytes")
     let cut = read(answer.bytes, span: 1 + steering.0 % 32, seed: steering.1)
@@ -28,7 +28,7 @@ private let stepsPerByte = 8
 /// The number of steps that is allowed for any length.
 private let fewSteps = 2_000
 
-private struct Found: Equatable {
+private struct ParsedToolCall: Equatable {
     var calls: [String] = []
     /// The text, including broken calls.
     var text: [UInt8] = []
@@ -42,8 +42,8 @@ private let instructions: ToolProtocol = {
     let parser = JSONParser()
     let schema = (try? parser.parse(text.bytes)).flatMap { try? JSONSchema($0) }
     return ToolProtocol([
-        ToolOffer(name: "search", description: nil, parameters: schemaText, schema: schema),
-        ToolOffer(name: "noop", description: nil, parameters: nil, schema: nil),
+        ToolDefinition(name: "search", description: nil, parameters: schemaText, schema: schema),
+        ToolDefinition(name: "noop", description: nil, parameters: nil, schema: nil),
     ])
 }()
 
@@ -51,24 +51,24 @@ private func forEachPiece(
     _ answer: UnsafeRawBufferPointer,
     span: Int,
     seed: Int,
-    _ take: (UnsafeRawBufferPointer) -> Void
+    _ body: (UnsafeRawBufferPointer) -> Void
 ) {
-    var (place, state) = (0, UInt32(seed))
-    while place < answer.count {
+    var (position, state) = (0, UInt32(seed))
+    while position < answer.count {
         state = state &* 1_664_525 &+ 1_013_904_223
-        let end = min(answer.count, place + 1 + (span > answer.count ? answer.count : Int(state >> 16) % span))
+        let end = min(answer.count, position + 1 + (span > answer.count ? answer.count : Int(state >> 16) % span))
         // The block has exactly the size of the bytes, so that the sanitizer detects each read past its end.
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: end - place, alignment: 1)
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: end - position, alignment: 1)
         defer { copy.deallocate() }
-        copy.copyMemory(from: answer[part: place..<end])
-        take(UnsafeRawBufferPointer(copy))
-        place = end
+        copy.copyMemory(from: answer[part: position..<end])
+        body(UnsafeRawBufferPointer(copy))
+        position = end
     }
 }
 
-private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> Found {
+private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> ParsedToolCall {
     var parser = ToolCallParser(instructions, ids: RandomBytes())
-    var found = Found()
+    var found = ParsedToolCall()
     func pass(_ event: ToolEvent) {
         switch event {
         case .text(let bytes): found.text += bytes
@@ -83,21 +83,21 @@ private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> Fou
             found.text += raw
         }
     }
-    forEachPiece(answer, span: span, seed: seed) { parser.take($0, pass) }
+    forEachPiece(answer, span: span, seed: seed) { parser.consume($0, pass) }
     parser.finish(pass)
     return found
 }
 
-private func structured(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredAnswer.Verdict {
-    var machine = StructuredAnswer(FormatProtocol(.object))
-    forEachPiece(answer, span: span, seed: seed) { machine.take($0) }
-    let verdict = machine.finish()
-    if case .document(let document) = verdict {
+private func structured(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredOutputParser.Validation {
+    var machine = StructuredOutputParser(FormatProtocol(.object))
+    forEachPiece(answer, span: span, seed: seed) { machine.consume($0) }
+    let validation = machine.finish()
+    if case .document(let document) = validation {
         let text = ByteBuffer(document)
         let json = JSONParser()
         demand((try? json.parse(text.bytes))?.kind == .object, "a document \(document)")
     }
-    return verdict
+    return validation
 }
 
 private func demand(_ isSo: Bool, _ text: @autoclosure () -> String) {

@@ -67,18 +67,18 @@ private let variationModel = Catalogue.oneMin.models.first { $0.features.contain
 
 /// Passes the messages through the output bounds as a vendor's output, cut in two ways.
 private func bound(_ call: ChatCall) {
-    var whole = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
-    var cut = OutputBound(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
+    var whole = OutputLimiter(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
+    var cut = OutputLimiter(stops: StopFinder(call.stops), maxTokens: call.maxTokens)
     var one = ByteBuffer()
     var two = ByteBuffer()
     for message in call.messages {
         let text = ByteBuffer(message.text)
-        whole.take(text.bytes) { one.append($0) }
-        var place = 0
+        whole.consume(text.bytes) { one.append($0) }
+        var position = 0
         for scalar in message.text.unicodeScalars {
-            let end = place + UTF8.width(scalar)
-            cut.take(text.bytes[part: place..<end]) { two.append($0) }
-            place = end
+            let end = position + UTF8.width(scalar)
+            cut.consume(text.bytes[part: position..<end]) { two.append($0) }
+            position = end
         }
     }
     whole.finish { one.append($0) }

@@ -9,7 +9,7 @@ import Testing
     private let clock = TestClock()
 
     private func used(_ limiter: Limiter, _ limit: Limit, _ identity: Identity, units: Int = 1) -> Bool {
-        limiter.reserveInMemory([Claim(limit, identity, units: units)])?.decision.isAdmitted ?? false
+        limiter.reserveInMemory([LimitCharge(limit, identity, units: units)])?.decision.isAdmitted ?? false
     }
 
     private func digest(_ text: String) -> Digest { Digest(of: text) }

@@ -22,18 +22,18 @@ private func seconds(_ count: Double) -> Int { Int(count * 1_000_000) }
         }
 
         /// Reads the clock. Returns whether the wall clock was found to be set.
-        @discardableResult mutating func look() -> Bool { watch.read(Moment(wall: wall, steady: steady)).isSet }
+        @discardableResult mutating func look() -> Bool { watch.read(ClockReading(wall: wall, steady: steady)).isSet }
 
-        mutating func time() -> Int { watch.read(Moment(wall: wall, steady: steady)).moment.wall }
+        mutating func time() -> Int { watch.read(ClockReading(wall: wall, steady: steady)).reading.wall }
 
         mutating func measure(took: Double = 0) {
-            let now = watch.read(Moment(wall: wall, steady: steady)).moment
+            let now = watch.read(ClockReading(wall: wall, steady: steady)).reading
             // memcached's seconds are late by three quarters on average.
             watch.measured(storeSeconds: (store - 750_000) / 1_000_000, took: seconds(took), at: now)
         }
 
         mutating func judge(_ others: [Double], isAlone: Bool = false) {
-            let now = watch.read(Moment(wall: wall, steady: steady)).moment
+            let now = watch.read(ClockReading(wall: wall, steady: steady)).reading
             watch.judge(others.map(seconds), isAlone: isAlone, at: now)
         }
 

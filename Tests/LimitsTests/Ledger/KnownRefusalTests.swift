@@ -10,19 +10,19 @@ import Testing
     func inMemory() async throws {
         let clock = TestClock()
         let limiter = Limiter(store: nil, clock: clock.clock)
-        let claim = Claim(limit, .passedKey(Digest(of: "one")))
-        #expect(limiter.knownRefusal([claim]) == nil, "nothing is known of him")
-        _ = await loops.run { await limiter.reserve([claim], on: $0).decision }
-        #expect(limiter.knownRefusal([claim]) == nil, "one is left")
-        _ = await loops.run { await limiter.reserve([claim], on: $0).decision }
+        let charge = LimitCharge(limit, .passedKey(Digest(of: "one")))
+        #expect(limiter.knownRefusal([charge]) == nil, "nothing is known of him")
+        _ = await loops.run { await limiter.reserve([charge], on: $0).decision }
+        #expect(limiter.knownRefusal([charge]) == nil, "one is left")
+        _ = await loops.run { await limiter.reserve([charge], on: $0).decision }
         for _ in 0..<10 {
-            let refusal = try #require(limiter.knownRefusal([claim]))
+            let refusal = try #require(limiter.knownRefusal([charge]))
             #expect(refusal.refusal?.limit == limit && refusal.requests?.remaining == 0)
         }
-        #expect(limiter.knownRefusal([Claim(limit, .passedKey(Digest(of: "other")))]) == nil)
+        #expect(limiter.knownRefusal([LimitCharge(limit, .passedKey(Digest(of: "other")))]) == nil)
         clock.advance(microseconds: 61_000_000)
-        #expect(limiter.knownRefusal([claim]) == nil)
-        let next = await loops.run { await limiter.reserve([claim], on: $0).decision }
+        #expect(limiter.knownRefusal([charge]) == nil)
+        let next = await loops.run { await limiter.reserve([charge], on: $0).decision }
         #expect(next.requests?.remaining == 1, "none of those refusals was counted")
     }
 
@@ -32,16 +32,16 @@ import Testing
         let store = MemoryCounters { 1_800_000_000 }
         let limiter = Limiter(store: store, on: TestLoops.ofStores, clock: clock.clock)
         defer { limiter.stop() }
-        let claim = Claim(limit, .passedKey(Digest(of: "one")))
+        let charge = LimitCharge(limit, .passedKey(Digest(of: "one")))
         for _ in 0..<2 {
-            let decision = await loops.run { await limiter.reserve([claim], on: $0).decision }
+            let decision = await loops.run { await limiter.reserve([charge], on: $0).decision }
             #expect(decision.isAdmitted)
         }
-        #expect(limiter.knownRefusal([claim]) == nil, "others may have given something back")
-        let refused = await loops.run { await limiter.reserve([claim], on: $0).decision }
+        #expect(limiter.knownRefusal([charge]) == nil, "others may have given something back")
+        let refused = await loops.run { await limiter.reserve([charge], on: $0).decision }
         #expect(!refused.isAdmitted)
         let reads = limiter.metrics().reads
-        #expect(limiter.knownRefusal([claim]) != nil)
+        #expect(limiter.knownRefusal([charge]) != nil)
         #expect(limiter.metrics().reads == reads)
     }
 }

@@ -5,8 +5,8 @@ import Testing
 /// Tests of the parts of limits that instances admit under the rule `share`.
 @Suite struct PartsTests {
     @Test("a new instance takes what the claims of the others leave")
-    func claims() {
-        var shares = Ledger.Shares()
+    func charges() {
+        var shares = Ledger.InstanceShare()
         shares.cap = .nothing
         #expect(shares.fraction == .nothing)
         shares.lower(to: 3)
@@ -20,7 +20,7 @@ import Testing
 
     @Test("a part is lowered at once, and raised by what was written only")
     func lowered() {
-        var shares = Ledger.Shares()
+        var shares = Ledger.InstanceShare()
         shares.lower(to: 4)
         #expect(shares.fraction == Fraction(oneOf: 4))
         shares.lower(to: 2)
@@ -33,7 +33,7 @@ import Testing
 
     @Test("claims of the store may be any numbers")
     func anyClaims() {
-        var shares = Ledger.Shares()
+        var shares = Ledger.InstanceShare()
         shares.wrote(1, besides: [0, Record.countBound, 1])
         shares.wrote(Record.countBound, besides: [Int](repeating: 1, count: 1_024))
         #expect(shares.fraction.part(of: .max) >= 0 && Fraction(oneOf: 1).part(of: .max) == .max)

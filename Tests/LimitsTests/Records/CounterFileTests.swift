@@ -4,14 +4,19 @@ import Testing
 @testable import Limits
 
 @Suite struct CounterFileTests {
-    private static let minute = Grid(windowSeconds: 60)
+    private static let minute = BucketLayout(windowSeconds: 60)
 
-    private static func counter(_ number: UInt64, _ units: Int, at time: Int, _ grid: Grid = minute) -> SavedCounter {
-        var record = Record(grid, at: time)
+    private static func counter(
+        _ number: UInt64,
+        _ units: Int,
+        at time: Int,
+        _ layout: BucketLayout = minute
+    ) -> SavedCounter {
+        var record = Record(layout, at: time)
         record.charge(units)
         return SavedCounter(
             key: RecordKey(number, number &* 7),
-            windowSeconds: grid.windowMicroseconds / 1_000_000,
+            windowSeconds: layout.windowMicroseconds / 1_000_000,
             record: record.encoded()
         )
     }
@@ -38,9 +43,9 @@ import Testing
         for length in file.indices {
             #expect(throws: CounterFile.Flaw.self) { try CounterFile(Array(file[..<length])) }
         }
-        for place in file.indices {
+        for position in file.indices {
             var other = file
-            other[place] ^= 0x20
+            other[position] ^= 0x20
             #expect(throws: CounterFile.Flaw.self) { try CounterFile(other) }
         }
         #expect(throws: CounterFile.Flaw.length) { try CounterFile(file + [0]) }
@@ -76,7 +81,7 @@ import Testing
 
     @Test("counters older than their window are dropped, those ahead of the clock are moved back")
     func clocks() throws {
-        let hour = Grid(windowSeconds: 3_600)
+        let hour = BucketLayout(windowSeconds: 3_600)
         let counters = [
             Self.counter(1, 1, at: epoch - 70_000_000), Self.counter(2, 2, at: epoch - 70_000_000, hour),
             Self.counter(3, 3, at: epoch + 3_600_000_000, hour),
@@ -92,10 +97,10 @@ import Testing
     func behind() throws {
         let file = CounterFile(
             behindMicroseconds: 1_800_000_000,
-            [Self.counter(1, 3, at: epoch, Grid(windowSeconds: 3_600))]
+            [Self.counter(1, 3, at: epoch, BucketLayout(windowSeconds: 3_600))]
         )
         var saved = try SavedCounters(file, at: epoch + 1_800_000_000)
-        let record = saved.take(RecordKey(1, 7), Grid(windowSeconds: 3_600))
+        let record = saved.take(RecordKey(1, 7), BucketLayout(windowSeconds: 3_600))
         #expect(record?.reset(at: epoch + 1_800_000_000) ?? 0 > 3_570_000_000)
         // Two readings of clocks that agree differ a little.
         #expect(CounterFile(behindMicroseconds: 99_999, []).behindMicroseconds == 0)

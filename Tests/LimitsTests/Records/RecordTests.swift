@@ -6,17 +6,17 @@ import Testing
 
     @Test("never more than N in any window, on clocks up to a bucket apart", arguments: windows)
     func neverOver(window: Int) {
-        let grid = Grid(windowSeconds: window)
-        let bucket = grid.windowMicroseconds / grid.perWindow
+        let layout = BucketLayout(windowSeconds: window)
+        let bucket = layout.windowMicroseconds / layout.perWindow
         for seed in 0..<10 {
             var dice = Dice(seed: seed)
             let bound = 1 + dice.below(60)
             let offsets = [0, dice.below(bucket), bucket]
-            var record = Record(grid, at: epoch)
+            var record = Record(layout, at: epoch)
             var admitted: [(time: Int, units: Int)] = []
             var time = epoch
             for _ in 0..<2_000 {
-                time += dice.below([bucket / 4, bucket, 6 * bucket, grid.windowMicroseconds / bound][dice.below(4)])
+                time += dice.below([bucket / 4, bucket, 6 * bucket, layout.windowMicroseconds / bound][dice.below(4)])
                 let local = time + offsets[dice.below(3)]
                 let units = 1 + dice.below(min(bound, 4))
                 record.roll(to: local)
@@ -24,20 +24,20 @@ import Testing
                 if record.admit(units, of: bound) { admitted.append((time, units)) }
             }
             #expect(!admitted.isEmpty)
-            #expect(mostInAnyWindow(admitted, grid.windowMicroseconds) <= bound, "seed \(seed)")
+            #expect(mostInAnyWindow(admitted, layout.windowMicroseconds) <= bound, "seed \(seed)")
         }
     }
 
     @Test("the last bucket kept is needed: a slow clock at a bucket's end, a fast one a window later")
     func lastBucketIsNeeded() {
-        let grid = Grid(windowSeconds: 60)
-        let bucket = grid.windowMicroseconds / grid.perWindow
-        var record = Record(grid, at: epoch)
-        let first = grid.end(of: record.newest) - 1
+        let layout = BucketLayout(windowSeconds: 60)
+        let bucket = layout.windowMicroseconds / layout.perWindow
+        var record = Record(layout, at: epoch)
+        let first = layout.end(of: record.newest) - 1
         record.roll(to: first)
         let answer1 = record.admit(1, of: 1)
         #expect(answer1)
-        let second = first + grid.windowMicroseconds - 1
+        let second = first + layout.windowMicroseconds - 1
         record.roll(to: second + bucket)
         let answer2 = record.admit(1, of: 1)
         #expect(!answer2)
@@ -48,15 +48,15 @@ import Testing
 
     @Test("a caller that always asks gets nearly all of N per window", arguments: windows)
     func hardlyUnder(window: Int) {
-        let grid = Grid(windowSeconds: window)
+        let layout = BucketLayout(windowSeconds: window)
         let share = window < 60 ? 0.96 : 0.98
         for bound in [1, 7, 60, 1_000] {
             var dice = Dice(seed: bound)
-            var record = Record(grid, at: epoch)
-            let first = epoch + dice.below(grid.windowMicroseconds)
+            var record = Record(layout, at: epoch)
+            let first = epoch + dice.below(layout.windowMicroseconds)
             var admitted = 0
-            let step = max(1, grid.windowMicroseconds / 500)
-            for time in stride(from: first, to: first + 8 * grid.windowMicroseconds, by: step) {
+            let step = max(1, layout.windowMicroseconds / 500)
+            for time in stride(from: first, to: first + 8 * layout.windowMicroseconds, by: step) {
                 record.roll(to: time)
                 while record.admit(1, of: bound) { admitted += 1 }
             }
@@ -66,14 +66,14 @@ import Testing
 
     @Test("retryAfter is the first moment at which the units fit", arguments: windows)
     func retryAfterIsTrue(window: Int) throws {
-        let grid = Grid(windowSeconds: window)
+        let layout = BucketLayout(windowSeconds: window)
         for seed in 0..<20 {
             var dice = Dice(seed: seed)
             let bound = 1 + dice.below(100)
-            var record = Record(grid, at: epoch)
+            var record = Record(layout, at: epoch)
             var time = epoch
             for _ in 0..<300 {
-                time += dice.below(grid.windowMicroseconds / 50)
+                time += dice.below(layout.windowMicroseconds / 50)
                 record.roll(to: time)
                 let units = 1 + dice.below(bound)
                 if record.admit(units, of: bound) { continue }
@@ -91,11 +91,11 @@ import Testing
 
     @Test("after reset all is free, before it not")
     func resetIsTrue() {
-        let grid = Grid(windowSeconds: 60)
+        let layout = BucketLayout(windowSeconds: 60)
         for seed in 0..<200 {
             var dice = Dice(seed: seed)
-            var record = Record(random: &dice, grid, near: epoch)
-            let time = grid.start(of: record.newest) + dice.below(500_000)
+            var record = Record(random: &dice, layout, near: epoch)
+            let time = layout.start(of: record.newest) + dice.below(500_000)
             let reset = record.reset(at: time)
             #expect((reset == 0) == (record.total == 0))
             guard reset > 0 else { continue }
@@ -109,8 +109,8 @@ import Testing
 
     @Test("what is given back leaves its bucket, and never more than was there")
     func givesBack() {
-        let grid = Grid(windowSeconds: 60)
-        var record = Record(grid, at: epoch)
+        let layout = BucketLayout(windowSeconds: 60)
+        var record = Record(layout, at: epoch)
         let bucket = record.newest
         let answer4 = record.admit(5, of: 10)
         #expect(answer4)
@@ -135,8 +135,8 @@ import Testing
 
     @Test("time in a record never runs back")
     func neverBack() {
-        let grid = Grid(windowSeconds: 60)
-        var record = Record(grid, at: epoch)
+        let layout = BucketLayout(windowSeconds: 60)
+        var record = Record(layout, at: epoch)
         let answer7 = record.admit(1, of: 9)
         #expect(answer7)
         let newest = record.newest
@@ -147,9 +147,9 @@ import Testing
 
     @Test("leases count in their bucket and until their end")
     func leases() {
-        let grid = Grid(windowSeconds: 86_400)
-        var record = Record(grid, at: epoch)
-        let start = grid.start(of: record.newest)
+        let layout = BucketLayout(windowSeconds: 86_400)
+        var record = Record(layout, at: epoch)
+        let start = layout.start(of: record.newest)
         record.charge(10)
         record.addLease(4, until: start + 1_000_000, at: start)
         record.addLease(6, until: start + 500_000, at: start)
@@ -162,21 +162,21 @@ import Testing
         #expect(record.leased(at: start) == 6)
         record.addLease(3, until: start + 3_000_000, at: start + 1_000_000)
         #expect(record.leased(at: start + 1_000_000) == 3)
-        record.roll(to: grid.end(of: record.newest))
+        record.roll(to: layout.end(of: record.newest))
         #expect(record.leased(at: start) == 0)
     }
 
     @Test("join is commutative, associative and idempotent", arguments: [1, 60, 86_400])
     func joins(window: Int) {
-        let grid = Grid(windowSeconds: window)
+        let layout = BucketLayout(windowSeconds: window)
         for seed in 0..<50 {
             var dice = Dice(seed: seed)
             let records = (0..<3)
                 .map { _ in
                     var record = Record(
                         random: &dice,
-                        grid,
-                        near: epoch + dice.below(2 * grid.windowMicroseconds)
+                        layout,
+                        near: epoch + dice.below(2 * layout.windowMicroseconds)
                     )
                     record.birth = 1
                     return record
@@ -194,11 +194,11 @@ import Testing
 
     @Test("units of an outage are added, each in its bucket")
     func adds() {
-        let grid = Grid(windowSeconds: 60)
+        let layout = BucketLayout(windowSeconds: 60)
         for seed in 0..<100 {
             var dice = Dice(seed: seed)
-            let one = Record(random: &dice, grid, near: epoch)
-            let other = Record(random: &dice, grid, near: epoch + dice.below(60_000_000))
+            let one = Record(random: &dice, layout, near: epoch)
+            let other = Record(random: &dice, layout, near: epoch + dice.below(60_000_000))
             var sum = one
             sum.add(other)
             #expect(sum.newest == max(one.newest, other.newest))
@@ -213,7 +213,7 @@ import Testing
 
     @Test("only a record beyond a window and five seconds counts as broken")
     func tooFarAhead() {
-        let record = Record(Grid(windowSeconds: 60), at: epoch)
+        let record = Record(BucketLayout(windowSeconds: 60), at: epoch)
         #expect(!record.isTooFarAhead(of: epoch - 64_000_000))
         #expect(record.isTooFarAhead(of: epoch - 66_000_000))
     }

@@ -21,7 +21,7 @@ import Testing
             clock: LimitClock(
                 now: {
                     let now = clock.now()
-                    return Moment(wall: now.wall + ahead * 1_000, steady: now.steady)
+                    return ClockReading(wall: now.wall + ahead * 1_000, steady: now.steady)
                 },
                 alarm: clock.alarm
             ),

@@ -10,26 +10,26 @@ private final class Relays {
     final class Running {
         let limiter: Limiter
         let keeper: CounterKeeper
-        private let told: Lock<[CounterKeeperEvent]>
+        private let reported: Lock<[CounterKeeperEvent]>
 
-        var events: [CounterKeeperEvent] { told.withLock { $0 } }
+        var events: [CounterKeeperEvent] { reported.withLock { $0 } }
 
         init(_ folder: String, _ clock: TestClock, limitBytes: Int, machineAhead: Int) {
-            let (told, time) = (Lock<[CounterKeeperEvent]>([]), clock.clock)
-            self.told = told
+            let (reported, time) = (Lock<[CounterKeeperEvent]>([]), clock.clock)
+            self.reported = reported
             limiter = Limiter(store: nil, clock: time)
             keeper = CounterKeeper(
                 of: limiter,
                 in: folder,
                 limitBytes,
                 machineWall: { time.now().wall + machineAhead },
-                onEvent: { event in told.withLock { $0.append(event) } }
+                onEvent: { event in reported.withLock { $0.append(event) } }
             )
             keeper.start(waitingUntil: .distantPast) { false }
         }
 
         func admits(_ limit: Limit, _ identity: Identity = .everybody, units: Int = 1) -> Bool {
-            limiter.reserveInMemory([Claim(limit, identity, units: units)])?.decision.isAdmitted ?? false
+            limiter.reserveInMemory([LimitCharge(limit, identity, units: units)])?.decision.isAdmitted ?? false
         }
     }
 
@@ -73,7 +73,7 @@ private final class Relays {
         #expect(second.admits(day, .knownKey(named: "A")) && second.admits(day, .knownKey(named: "A")))
         second.keeper.stop()
         let third = relays.start()
-        #expect(third.limiter.knownUses([Claim(day, .everybody)])[0].used == 3)
+        #expect(third.limiter.knownUses([LimitCharge(day, .everybody)])[0].used == 3)
         #expect(!third.admits(day) && !third.admits(day, .knownKey(named: "A")))
         third.keeper.stop()
         relays.clock.advance(microseconds: 86_400_000_000 + 1_440_000_000)
@@ -87,12 +87,12 @@ private final class Relays {
     func settled() {
         let tokens = Limit(.total, Quota(100, .tokens, per: .day))
         let first = relays.start()
-        first.limiter.reserveInMemory([Claim(tokens, .everybody, units: 90)])?.settle(used: Amounts(tokens: 10))
+        first.limiter.reserveInMemory([LimitCharge(tokens, .everybody, units: 90)])?.settle(used: Amounts(tokens: 10))
         #expect(first.admits(day, units: 3))
         first.keeper.stop()
         let second = relays.start()
         #expect(!second.admits(tokens, units: 91) && second.admits(tokens, units: 90))
-        second.limiter.resetHere(Claim(day, .everybody))
+        second.limiter.resetHere(LimitCharge(day, .everybody))
         second.keeper.stop()
         let third = relays.start()
         #expect(third.admits(day, units: 3) && !third.admits(tokens))
@@ -209,9 +209,9 @@ private final class Relays {
 
 extension Limiter {
     /// Resets the counters of a claim, as an operator's reset does without a store.
-    fileprivate func resetHere(_ claim: Claim) {
-        tell { ledger, now in
-            if let account = ledger.account(of: claim, at: now) { ledger.forget(account, at: now) }
+    fileprivate func resetHere(_ charge: LimitCharge) {
+        update { ledger, now in
+            if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
         }
     }
 }

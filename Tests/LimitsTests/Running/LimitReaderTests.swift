@@ -13,14 +13,14 @@ import Testing
     }
 
     private func use(_ limit: Limit, after seconds: Int = 0) throws -> LimitUse {
-        let moment = Moment(wall: epoch + seconds * 1_000_000, steady: 0)
-        let uses = try LimitReader(store, slotSeconds: 30, at: moment).read([Claim(limit, who)])
+        let reading = ClockReading(wall: epoch + seconds * 1_000_000, steady: 0)
+        let uses = try LimitReader(store, slotSeconds: 30, at: reading).read([LimitCharge(limit, who)])
         return try #require(uses.first)
     }
 
     @Test("units are those of the window up to now, with what is leased")
     func window() throws {
-        var record = Record(minute.grid, at: epoch)
+        var record = Record(minute.layout, at: epoch)
         record.charge(10)
         record.addLease(4, until: epoch + 400_000, at: epoch)
         put(minute, record.encoded())
@@ -34,7 +34,7 @@ import Testing
     @Test("where more than the limit was used, nothing is left")
     func beyond() throws {
         let tokens = Limit(.key(nil), Quota(100, .tokens, per: .day))
-        var record = Record(tokens.grid, at: epoch)
+        var record = Record(tokens.layout, at: epoch)
         record.charge(170)
         put(tokens, record.encoded())
         let now = try use(tokens)
@@ -66,7 +66,7 @@ import Testing
 
     @Test("a record that is far ahead of the clock is read as of now")
     func ahead() throws {
-        var record = Record(minute.grid, at: epoch + 3_600_000_000)
+        var record = Record(minute.layout, at: epoch + 3_600_000_000)
         record.charge(7)
         put(minute, record.encoded())
         #expect(try use(minute).used == 7)
@@ -76,12 +76,12 @@ import Testing
     func many() throws {
         let limits = (1...250).map { Limit(.caller(.chat), Quota($0, per: .minute)) }
         for limit in limits where limit.quota.count % 3 == 0 {
-            var record = Record(limit.grid, at: epoch)
+            var record = Record(limit.layout, at: epoch)
             record.charge(limit.quota.count / 3)
             put(limit, record.encoded())
         }
-        let moment = Moment(wall: epoch, steady: 0)
-        let uses = try LimitReader(store, slotSeconds: 30, at: moment).read(limits.map { Claim($0, who) })
+        let reading = ClockReading(wall: epoch, steady: 0)
+        let uses = try LimitReader(store, slotSeconds: 30, at: reading).read(limits.map { LimitCharge($0, who) })
         #expect(uses.map(\.used) == limits.map { $0.quota.count % 3 == 0 ? $0.quota.count / 3 : 0 })
     }
 }

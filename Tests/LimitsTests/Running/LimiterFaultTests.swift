@@ -23,7 +23,7 @@ import Testing
 
     private func ask(_ limiter: Limiter, _ limits: [Limit], units: Int = 1) async -> Decision {
         await loops.run { loop in
-            await limiter.reserve(limits.map { Claim($0, .everybody, units: units) }, on: loop).decision
+            await limiter.reserve(limits.map { LimitCharge($0, .everybody, units: units) }, on: loop).decision
         }
     }
 
@@ -31,7 +31,7 @@ import Testing
     private func counted(_ limit: Limit) throws -> [Int] {
         let key = try #require(store.writes.first { $0.contains(limit.id) })
         let value = try #require(store.inner.read([key])[0])
-        let record = try Record(value.bytes, limit.grid)
+        let record = try Record(value.bytes, limit.layout)
         return (record.oldest...record.newest).map { record.count(in: $0) }.filter { $0 > 0 }
     }
 
@@ -105,7 +105,7 @@ import Testing
             .thenCall {
                 let done = Lock(false)
                 Task {
-                    _ = await otherLoops.run { await other.reserve([Claim(day, .everybody)], on: $0).decision }
+                    _ = await otherLoops.run { await other.reserve([LimitCharge(day, .everybody)], on: $0).decision }
                     done.withLock { $0 = true }
                 }
                 while !done.withLock({ $0 }) { usleepBriefly() }
@@ -202,8 +202,11 @@ import Testing
                 }
                 let decisions = await loops.run(40) { index, loop in
                     let caller = callers[index % 5]
-                    let claims = [Claim(total, .everybody), Claim(own, caller), Claim(tokens, caller, units: 10)]
-                    return await limiters[index % 2].reserve(claims, on: loop).decision
+                    let charges = [
+                        LimitCharge(total, .everybody), LimitCharge(own, caller),
+                        LimitCharge(tokens, caller, units: 10),
+                    ]
+                    return await limiters[index % 2].reserve(charges, on: loop).decision
                 }
                 for (index, decision) in decisions.enumerated() where decision.isAdmitted { admitted[index % 5] += 1 }
                 store.forget()

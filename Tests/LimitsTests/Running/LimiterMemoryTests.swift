@@ -13,7 +13,7 @@ import Testing
         let who = Identity.passedKey(Digest(of: "key"))
         let minute = minute
         let ask: @Sendable (EventLoop) async -> Decision = {
-            await limiter.reserve([Claim(minute, who)], on: $0).decision
+            await limiter.reserve([LimitCharge(minute, who)], on: $0).decision
         }
         for count in 1...60 {
             let decision = await loops.run(ask)
@@ -28,7 +28,9 @@ import Testing
         #expect(await loops.run(ask).isAdmitted == false)
         clock.advance(microseconds: 1)
         #expect(await loops.run(ask).isAdmitted)
-        let other = await loops.run { await limiter.reserve([Claim(minute, .address("192.0.2.1"))], on: $0).decision }
+        let other = await loops.run {
+            await limiter.reserve([LimitCharge(minute, .address("192.0.2.1"))], on: $0).decision
+        }
         #expect(other.requests?.remaining == 59)
         #expect(limiter.metrics().decisions(.caller(.chat), .admitted) == 62)
         #expect(limiter.metrics().decisions(.caller(.chat), .refused) == 2)
@@ -40,7 +42,7 @@ import Testing
         let limiter = Limiter(store: nil, clock: clock.clock)
         let limits = [(5, Quota.Span.minute), (100, .hour), (3, .day)].map { Limit(.total, Quota($0, per: $1)) }
         let ask: @Sendable (EventLoop) async -> Decision = { loop in
-            await limiter.reserve(limits.map { Claim($0, .everybody) }, on: loop).decision
+            await limiter.reserve(limits.map { LimitCharge($0, .everybody) }, on: loop).decision
         }
         for _ in 0..<3 { #expect(await loops.run(ask).isAdmitted) }
         for _ in 0..<10 {
@@ -50,7 +52,7 @@ import Testing
             #expect(try #require(refusal.retryAfterMicroseconds) > 86_400_000_000)
             #expect(decision.requests?.limit == limits[2] && decision.requests?.remaining == 0)
         }
-        let hour = await loops.run { await limiter.reserve([Claim(limits[1], .everybody)], on: $0).decision }
+        let hour = await loops.run { await limiter.reserve([LimitCharge(limits[1], .everybody)], on: $0).decision }
         #expect(hour.requests?.remaining == 96)
     }
 
@@ -59,11 +61,13 @@ import Testing
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let limit = Limit(.total, Quota(1_000, .tokens, per: .minute))
         let refused = await loops.run {
-            await limiter.reserve([Claim(limit, .everybody, units: 1_001)], on: $0).decision
+            await limiter.reserve([LimitCharge(limit, .everybody, units: 1_001)], on: $0).decision
         }
         #expect(try #require(refused.refusal).retryAfterMicroseconds == nil)
         #expect(refused.tokens?.remaining == 1_000 && refused.requests == nil)
-        let whole = await loops.run { await limiter.reserve([Claim(limit, .everybody, units: 1_000)], on: $0).decision }
+        let whole = await loops.run {
+            await limiter.reserve([LimitCharge(limit, .everybody, units: 1_000)], on: $0).decision
+        }
         #expect(whole.isAdmitted)
     }
 
@@ -72,7 +76,9 @@ import Testing
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let loops = TestLoops(4)
         let minute = minute
-        let decisions = await loops.run(400) { await limiter.reserve([Claim(minute, .everybody)], on: $1).decision }
+        let decisions = await loops.run(400) {
+            await limiter.reserve([LimitCharge(minute, .everybody)], on: $1).decision
+        }
         #expect(decisions.count { $0.isAdmitted } == 60)
     }
 
@@ -82,8 +88,8 @@ import Testing
         let minute = minute
         await loops.run { loop in
             for index in 0..<1_000 {
-                _ = await limiter.reserve([Claim(minute, .address("\(index)"))], on: loop).decision
-                let kept = await limiter.reserve([Claim(minute, .address("0"))], on: loop).decision
+                _ = await limiter.reserve([LimitCharge(minute, .address("\(index)"))], on: loop).decision
+                let kept = await limiter.reserve([LimitCharge(minute, .address("0"))], on: loop).decision
                 #expect(kept.isAdmitted == (index < 59))
             }
         }
@@ -98,7 +104,7 @@ import Testing
         for round in 0..<5 {
             await loops.run { loop in
                 for index in 0..<100 {
-                    _ = await limiter.reserve([Claim(minute, .address("\(round) \(index)"))], on: loop).decision
+                    _ = await limiter.reserve([LimitCharge(minute, .address("\(round) \(index)"))], on: loop).decision
                 }
             }
             clock.advance(microseconds: 70_000_000)
@@ -112,7 +118,7 @@ import Testing
         let limiter = Limiter(store: nil, clock: clock.clock)
         let minute = minute
         let ask: @Sendable (EventLoop) async -> Decision = {
-            await limiter.reserve([Claim(minute, .everybody, units: 60)], on: $0).decision
+            await limiter.reserve([LimitCharge(minute, .everybody, units: 60)], on: $0).decision
         }
         #expect(await loops.run(ask).isAdmitted)
         clock.advance(microseconds: -50_000_000)

@@ -9,10 +9,10 @@ import Testing
     private let who = Identity.knownKey(named: "TEAM")
 
     private func ask(_ limiter: Limiter, _ loops: TestLoops, count: Int = 1) async -> Int {
-        let claim = Claim(limit, who)
+        let charge = LimitCharge(limit, who)
         var admitted = 0
         for _ in 0..<count {
-            let isAdmitted = await loops.run { await limiter.reserve([claim], on: $0).decision.isAdmitted }
+            let isAdmitted = await loops.run { await limiter.reserve([charge], on: $0).decision.isAdmitted }
             admitted += isAdmitted ? 1 : 0
         }
         return admitted
@@ -23,29 +23,29 @@ import Testing
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let loops = TestLoops()
         #expect(await ask(limiter, loops, count: 8) == 5)
-        let claim = Claim(limit, who)
-        let key = await loops.run { try? await limiter.reset(claim, in: nil, on: $0) }
+        let charge = LimitCharge(limit, who)
+        let key = await loops.run { try? await limiter.reset(charge, in: nil, on: $0) }
         #expect(key == nil)
-        #expect(limiter.knownUses([claim])[0].used == 0)
+        #expect(limiter.knownUses([charge])[0].used == 0)
         #expect(await ask(limiter, loops, count: 8) == 5)
-        #expect(limiter.knownUses([claim])[0].left == 0)
+        #expect(limiter.knownUses([charge])[0].left == 0)
     }
 
     @Test("units that were counted before a reset are given back to nobody")
     func giveBacks() async throws {
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let tokens = Limit(.key(nil), Quota(100, .tokens, per: .hour))
-        let claim = Claim(tokens, who, units: 80)
+        let charge = LimitCharge(tokens, who, units: 80)
         let loops = TestLoops()
         let used = await loops.run { loop in
-            let before = await limiter.reserve([claim], on: loop)
-            _ = try? await limiter.reset(claim, in: nil, on: loop)
-            let after = await limiter.reserve([claim], on: loop)
+            let before = await limiter.reserve([charge], on: loop)
+            _ = try? await limiter.reset(charge, in: nil, on: loop)
+            let after = await limiter.reserve([charge], on: loop)
             let isAdmitted = after.decision.isAdmitted
             before.settle(used: Amounts(tokens: 0))
-            let used = limiter.knownUses([claim])[0].used
+            let used = limiter.knownUses([charge])[0].used
             after.settle(used: Amounts(tokens: 10))
-            return isAdmitted ? [used, limiter.knownUses([claim])[0].used] : []
+            return isAdmitted ? [used, limiter.knownUses([charge])[0].used] : []
         }
         #expect(used == [80, 10])
     }
@@ -65,8 +65,8 @@ import Testing
         let loops = TestLoops.lasting
         #expect(await ask(limiters[0], loops, count: 5) == 5)
         for limiter in limiters { #expect(await ask(limiter, loops, count: 3) == 0) }
-        let claim = Claim(limit, who)
-        let key = await loops.run { try? await limiters[0].reset(claim, in: shared, on: $0) }
+        let charge = LimitCharge(limit, who)
+        let key = await loops.run { try? await limiters[0].reset(charge, in: shared, on: $0) }
         #expect(key == who.storeKey(limit))
         #expect(await ask(limiters[0], loops, count: 2) == 2)
         // The other instance remembers its refusal until it is asked to forget it.
@@ -80,12 +80,12 @@ import Testing
     func slots() async throws {
         let limiter = Limiter(store: nil, clock: TestClock().clock)
         let slots = Limit(.caller(.chat), Quota(1, .concurrent, per: .second))
-        let claim = Claim(slots, who)
+        let charge = LimitCharge(slots, who)
         let loops = TestLoops()
         let isAdmitted = await loops.run { loop in
-            let held = await limiter.reserve([claim], on: loop)
-            _ = try? await limiter.reset(claim, in: nil, on: loop)
-            let isAdmitted = await limiter.reserve([claim], on: loop).decision.isAdmitted
+            let held = await limiter.reserve([charge], on: loop)
+            _ = try? await limiter.reset(charge, in: nil, on: loop)
+            let isAdmitted = await limiter.reserve([charge], on: loop).decision.isAdmitted
             held.settle(used: Amounts())
             return isAdmitted
         }
@@ -94,13 +94,13 @@ import Testing
 
     @Test("a record that is reset again and again does not run away from the clock")
     func manyResets() {
-        let grid = limit.grid
-        var record = Record(grid, at: epoch, birth: 7)
+        let layout = limit.layout
+        var record = Record(layout, at: epoch, birth: 7)
         for _ in 0..<1_000 {
             record.charge(5)
             record.empty(at: epoch)
             #expect(record.total == 0 && record.birth == 7)
         }
-        #expect(record.newest <= grid.bucket(at: epoch) + 2 && !record.isTooFarAhead(of: epoch))
+        #expect(record.newest <= layout.bucket(at: epoch) + 2 && !record.isTooFarAhead(of: epoch))
     }
 }

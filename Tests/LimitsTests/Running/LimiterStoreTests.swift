@@ -28,7 +28,7 @@ import Testing
         let limit = Limit(.caller(.chat), Quota(70, per: .hour))
         let who = Identity.passedKey(Digest(of: "secret-key-of-a-caller"))
         let decisions = await loops.run(600) { index, loop in
-            await limiters[index % 2].reserve([Claim(limit, who)], on: loop).decision
+            await limiters[index % 2].reserve([LimitCharge(limit, who)], on: loop).decision
         }
         #expect(decisions.count { $0.isAdmitted } == 70)
         #expect(decisions.allSatisfy { $0.isAdmitted || $0.refusal != nil })
@@ -36,7 +36,7 @@ import Testing
             #expect(limiter.metrics().byRule == 0 && limiter.metrics().failures == 0)
             let before = limiter.metrics()
             for _ in 0..<20 {
-                let again = await loops.run { await limiter.reserve([Claim(limit, who)], on: $0).decision }
+                let again = await loops.run { await limiter.reserve([LimitCharge(limit, who)], on: $0).decision }
                 #expect(again.isAdmitted == false && again.requests?.remaining == 0)
             }
             // The instance's own entry is read when its time has come, however long the test takes.
@@ -55,9 +55,9 @@ import Testing
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops()
         let limit = Limit(.key(nil), Quota(100, .tokens, per: .hour))  // never leased
-        let remaining: (Int) async -> Int? = { place in
-            let claims = [Claim(limit, .everybody)]
-            let decision = await loops.run { await limiters[place].reserve(claims, on: $0).decision }
+        let remaining: (Int) async -> Int? = { position in
+            let charges = [LimitCharge(limit, .everybody)]
+            let decision = await loops.run { await limiters[position].reserve(charges, on: $0).decision }
             return decision.isAdmitted ? decision.tokens?.remaining : nil
         }
         for left in [99, 98] { #expect(await remaining(0) == left) }
@@ -73,7 +73,7 @@ import Testing
         for left in [76, 75] { #expect(await remaining(0) == left) }
         // A request that only looks sees what others have used.
         #expect(await remaining(1) == 74)
-        #expect(await loops.run { await limiters[0].used([Claim(limit, .everybody)], on: $0) } == [26])
+        #expect(await loops.run { await limiters[0].used([LimitCharge(limit, .everybody)], on: $0) } == [26])
         // The instances take turns, so what each knows is outdated every time.
         for left in (65..<74).reversed() { #expect(await remaining(1 - left % 2) == left) }
         #expect(limiters.allSatisfy { $0.metrics().failures == 0 })
@@ -97,8 +97,8 @@ import Testing
             await limiters[index % 2]
                 .reserve(
                     [
-                        Claim(day, callers[index % 4]), Claim(total, .everybody),
-                        Claim(key, callers[index % 4], units: 2),
+                        LimitCharge(day, callers[index % 4]), LimitCharge(total, .everybody),
+                        LimitCharge(key, callers[index % 4], units: 2),
                     ],
                     on: loop
                 ).decision
@@ -113,7 +113,9 @@ import Testing
         // Each limit counts the admitted requests, and nothing of the refused ones.
         var counted = 0
         for caller in callers {
-            let now = await loops.run { await limiters[0].reserve([Claim(key, caller, units: 0)], on: $0).decision }
+            let now = await loops.run {
+                await limiters[0].reserve([LimitCharge(key, caller, units: 0)], on: $0).decision
+            }
             counted += 200 - (now.tokens?.remaining ?? 0)
         }
         #expect(counted == 2 * admitted)
@@ -128,7 +130,7 @@ import Testing
         let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
-            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+            await limiter.reserve([LimitCharge(limit, .everybody)], on: loop).decision
         }
         #expect(await loops.run(20, ask).allSatisfy { $0.isAdmitted })
         memcached.pause()
@@ -154,7 +156,7 @@ import Testing
         let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let first: @Sendable (Int, EventLoop) async -> Decision = {
-            await limiters[0].reserve([Claim(limit, .everybody)], on: $1).decision
+            await limiters[0].reserve([LimitCharge(limit, .everybody)], on: $1).decision
         }
         #expect(await loops.run(30, first).allSatisfy { $0.isAdmitted })
         memcached.kill()
@@ -166,7 +168,7 @@ import Testing
         // are back in the store.
         #expect(await loops.run(1, first)[0].isAdmitted)
         #expect(await limiters[1].isUp())
-        let other = await loops.run(50) { await limiters[1].reserve([Claim(limit, .everybody)], on: $1).decision }
+        let other = await loops.run(50) { await limiters[1].reserve([LimitCharge(limit, .everybody)], on: $1).decision }
         #expect(other.count { $0.isAdmitted } == 14)
     }
 
@@ -178,7 +180,7 @@ import Testing
         let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = {
-            await limiters[$0 % 2].reserve([Claim(limit, .everybody)], on: $1).decision
+            await limiters[$0 % 2].reserve([LimitCharge(limit, .everybody)], on: $1).decision
         }
         #expect(await loops.run(30, ask).allSatisfy { $0.isAdmitted })
         #expect(await loops.run(2, ask).allSatisfy { $0.isAdmitted })  // both have seen at least 31
@@ -196,7 +198,7 @@ import Testing
         let loops = TestLoops()
         let limit = Limit(.total, Quota(2, per: .hour))
         let ask: @Sendable (Int, EventLoop) async -> Decision = { _, loop in
-            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+            await limiter.reserve([LimitCharge(limit, .everybody)], on: loop).decision
         }
         #expect(await loops.run(1, ask)[0].isAdmitted)
         let key = try #require(
@@ -219,7 +221,7 @@ import Testing
         let loops = TestLoops()
         let limit = Limit(.total, Quota(3, per: .hour))
         let decisions = await loops.run(5) { _, loop in
-            await limiter.reserve([Claim(limit, .everybody)], on: loop).decision
+            await limiter.reserve([LimitCharge(limit, .everybody)], on: loop).decision
         }
         #expect(limiter.metrics().expired == 0 && limiter.metrics().byRule == 5)
         switch rule {

@@ -29,10 +29,10 @@ import Testing
         _ limiter: Limiter,
         then body: @escaping @Sendable (_ admitted: Int, Decision?) async -> Result
     ) async -> Result {
-        await loops.run { loop in await Self.take(count, limiter, loop, admitted: 0, last: nil, then: body) }
+        await loops.run { loop in await Self.acquire(count, limiter, loop, admitted: 0, last: nil, then: body) }
     }
 
-    private static func take<Result: Sendable>(
+    private static func acquire<Result: Sendable>(
         _ count: Int,
         _ limiter: Limiter,
         _ loop: EventLoop,
@@ -41,10 +41,10 @@ import Testing
         then body: @escaping @Sendable (_ admitted: Int, Decision?) async -> Result
     ) async -> Result {
         guard count > 0 else { return await body(admitted, last) }
-        let hold = await limiter.reserve([Claim(five, .everybody)], on: loop)
-        let now = admitted + (hold.decision.isAdmitted ? 1 : 0)
-        let result = await take(count - 1, limiter, loop, admitted: now, last: hold.decision, then: body)
-        _ = consume hold
+        let reservation = await limiter.reserve([LimitCharge(five, .everybody)], on: loop)
+        let now = admitted + (reservation.decision.isAdmitted ? 1 : 0)
+        let result = await acquire(count - 1, limiter, loop, admitted: now, last: reservation.decision, then: body)
+        _ = consume reservation
         return result
     }
 

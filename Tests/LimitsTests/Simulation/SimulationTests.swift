@@ -41,7 +41,7 @@ import Testing
             (.steps, .stepFollowed), (.thirdJoins, .partTooLarge), (.resets, .resetNewBirth), (.resets, .resetUnheard),
         ]
     )
-    func mends(_ drill: Drill, _ plant: Plant) async {
+    func quirks(_ drill: Drill, _ plant: Plant) async {
         let found = await aside { (0..<10).first { !Simulation.drill(drill, seed: $0, plant: plant).breaches.isEmpty } }
         #expect(found != nil)
     }

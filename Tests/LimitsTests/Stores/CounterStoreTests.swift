@@ -10,7 +10,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
 }
 
 @Suite struct CounterStoreTests {
-    private final class Opened {
+    private final class OpenStore {
         let connect: () throws -> any CounterConnection
         private let process: MemcachedProcess?
 
@@ -31,7 +31,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
 
     @Test("adds once, reads with versions, swaps only what was read", arguments: StoreUnderTest.allCases)
     func threeCalls(kind: StoreUnderTest) throws {
-        let store = try Opened(kind)
+        let store = try OpenStore(kind)
         let (one, other) = (try store.connect(), try store.connect())
         #expect(try one.read(["a", "b"]).allSatisfy { $0 == nil })
         #expect(try one.add("b", [1, 0, 255], expirySeconds: 60).isWritten)
@@ -48,7 +48,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
 
     @Test("reads hundreds at once, in order", arguments: StoreUnderTest.allCases)
     func manyKeys(kind: StoreUnderTest) throws {
-        let connection = try Opened(kind)
+        let connection = try OpenStore(kind)
         let store = try connection.connect()
         let keys = (0..<500).map { "relay:1:many.\($0)" }
         for (index, key) in keys.enumerated() where index % 3 != 0 {
@@ -65,7 +65,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
 
     @Test("an expiry beyond thirty days keeps the value", arguments: StoreUnderTest.allCases)
     func longExpiry(kind: StoreUnderTest) throws {
-        let store = try Opened(kind)
+        let store = try OpenStore(kind)
         let connection = try store.connect()
         for days in [29, 30, 31, 732] {
             #expect(try connection.add("days.\(days)", [1], expirySeconds: days * 86_400).isWritten)
@@ -75,7 +75,7 @@ enum StoreUnderTest: CaseIterable, Sendable {
 
     @Test("a value that is too large is refused alone", arguments: StoreUnderTest.allCases)
     func tooLarge(kind: StoreUnderTest) throws {
-        let store = try Opened(kind)
+        let store = try OpenStore(kind)
         let connection = try store.connect()
         let result = try connection.add("large", [UInt8](repeating: 1, count: 100 << 20), expirySeconds: 60)
         guard case .refused = result else {

@@ -85,8 +85,8 @@ private struct PlainCache {
     let bounds: (entries: Int, bytes: Int)
 
     mutating func answer(_ key: String, at now: LoopTime) -> String? {
-        guard let place = entries.firstIndex(where: { $0.key == key }) else { return nil }
-        let found = entries.remove(at: place)
+        guard let position = entries.firstIndex(where: { $0.key == key }) else { return nil }
+        let found = entries.remove(at: position)
         if found.end <= now { return nil }
         entries.append(found)
         return found.answer
@@ -98,7 +98,7 @@ private struct PlainCache {
         while entries.count > bounds.entries || bytes > bounds.bytes { entries.removeFirst() }
     }
 
-    var bytes: Int { entries.reduce(0) { $0 + $1.answer.utf8.count + MemoryAnswers.overheadBytes } }
+    var bytes: Int { entries.reduce(0) { $0 + $1.answer.utf8.count + MemoryCache.overheadBytes } }
 }
 
 @Suite struct RequestDigestTests {
@@ -111,9 +111,9 @@ private struct PlainCache {
     @Test("10,000 requests in any spelling find what a plain cache finds", arguments: [1, 2, 3])
     func model(seed: UInt64) throws {
         var dice = Seeded(seed)
-        let cache = MemoryAnswers(.unbounded())
+        let cache = MemoryCache(.unbounded())
         var plain = PlainCache(bounds: (60, 24_000))
-        let bounds = MemoryAnswers.Bounds(entries: plain.bounds.entries, bytes: plain.bounds.bytes)
+        let bounds = MemoryCache.Bounds(entries: plain.bounds.entries, bytes: plain.bounds.bytes)
         let values = (0..<120).map { _ in Value.random(&dice) }
         var now: LoopTime = 0
         var hits = 0

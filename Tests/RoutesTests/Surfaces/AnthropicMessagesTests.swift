@@ -41,7 +41,7 @@ import Testing
         let said = asked.dropLast() + "," + turn + #",{"role":"user","content":"go on"}]"#
         let answer = await answer(String(said), by: vendor)
         #expect(answer.status == 200, "\(answer)")
-        #expect(vendor.heard.count == 3 && thoughts(vendor.heard) == ["why/s1", "*/s2", "more/-"])
+        #expect(vendor.heard.count == 3 && reasoningBlocks(vendor.heard) == ["why/s1", "*/s2", "more/-"])
         #expect(vendor.heard.dropFirst().first?.text == "so")
         let wrong = await self.answer(said.replacing(#""signature":"s1""#, with: #""signature":1"#))
         #expect(wrong.status == 400 && wrong.body.contains("messages[1].content[0].signature"), "\(wrong)")
@@ -52,10 +52,10 @@ import Testing
         let events = await answer(asked + tool + #","stream":true"#).body.split(separator: "\n\n").map(String.init)
         let names = events.map { $0.dropFirst("event: ".count).prefix { $0 != "\n" } }
         let block = ["content_block_start", "content_block_delta", "content_block_stop"]
-        let thought = [block[0], block[1], block[1], block[2]]
+        let reasoningBlock = [block[0], block[1], block[1], block[2]]
         let sealed = [block[0], block[2]]
         #expect(
-            names.map(String.init) == ["message_start"] + thought + sealed + block + block + [
+            names.map(String.init) == ["message_start"] + reasoningBlock + sealed + block + block + [
                 "message_delta", "message_stop",
             ]
         )
@@ -89,9 +89,9 @@ import Testing
 }
 
 /// Returns the reasoning of all messages as text and signature, with `*` in place of sealed text.
-func thoughts(_ messages: [ChatMessage]) -> [String] {
+func reasoningBlocks(_ messages: [ChatMessage]) -> [String] {
     messages.flatMap(\.content).compactMap { piece in
-        guard case .thought(let thought) = piece else { return nil }
-        return "\(thought.isSealed ? "*" : thought.text)/\(thought.signature ?? "-")"
+        guard case .reasoningBlock(let reasoningBlock) = piece else { return nil }
+        return "\(reasoningBlock.isSealed ? "*" : reasoningBlock.text)/\(reasoningBlock.signature ?? "-")"
     }
 }

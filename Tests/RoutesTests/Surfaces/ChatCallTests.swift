@@ -133,16 +133,16 @@ import Testing
                 + #"{"type":"function","name":"\#(longest)","parameters":{"type":"object"}}],"#
                 + #""tool_choice":{"type":"function","function":{"name":"\#(longest)"}}"#
         )
-        let wishes = tools.wishes
-        #expect(wishes.tools.map(\.name) == ["f-_9", longest] && wishes.tools[0].isStrict == true)
-        #expect(wishes.tools[1].schema?.bytes.text == #"{"type":"object"}"#)
-        #expect(wishes.toolChoice == .named(longest) && tools.needs.isSuperset(of: [.tools, .toolChoice]))
+        let chatOptions = tools.chatOptions
+        #expect(chatOptions.tools.map(\.name) == ["f-_9", longest] && chatOptions.tools[0].isStrict == true)
+        #expect(chatOptions.tools[1].schema?.bytes.text == #"{"type":"object"}"#)
+        #expect(chatOptions.toolChoice == .named(longest) && tools.needs.isSuperset(of: [.tools, .toolChoice]))
         let legacy = try call(#""model":"m",\#(messages),"functions":[{"name":"f"}],"function_call":{"name":"f"}"#)
-        #expect(legacy.wishes.toolChoice == .named("f") && legacy.wishes.tools.first?.isLegacy == true)
+        #expect(legacy.chatOptions.toolChoice == .named("f") && legacy.chatOptions.tools.first?.isLegacy == true)
         let format = try call(
             #""model":"m",\#(messages),"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{}}}"#
         )
-        guard case .schema("a", let schema?, nil) = format.wishes.format else {
+        guard case .schema("a", let schema?, nil) = format.chatOptions.format else {
             Issue.record("no schema")
             return
         }

@@ -32,7 +32,7 @@ struct LinesSurface: ChatSurface, ChatReply {
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
         for (index, choice) in answer.choices.enumerated() {
-            if let thought = choice.reasoning { body.append("\(index) thinks: \(thought.text)\n") }
+            if let reasoningBlock = choice.reasoning { body.append("\(index) thinks: \(reasoningBlock.text)\n") }
             if let text = choice.text { body.append("\(index) says: \(text.text)\n") }
             for call in choice.toolCalls { body.append("\(index) calls: \(call.name) \(call.arguments)\n") }
         }
@@ -53,14 +53,14 @@ private final class LinesWriter: AnswerWriter, @unchecked Sendable {
         exchange.beginEvents()
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .reasoning(let text): out.append("\(choice) thinks: \(text.text)\n")
         case .text(let text, _): out.append("\(choice) says: \(text.text)\n")
         case .toolCall(_, _, let name): out.append("\(choice) calls: \(name.text)")
         case .toolArguments(_, let text): out.append(" \(text.text)\n")
         case .finish(let reason, _): out.append("\(choice) ends: \(reason)\n")
-        case .refusal, .signature, .sealedThought, .note, .native: break
+        case .refusal, .signature, .encryptedReasoning, .comment, .native: break
         }
     }
 

@@ -19,7 +19,7 @@ final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
 
     func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         heard = call.messages
-        return LittleChat(choices: call.choices, tool: call.wishes.tools.first?.name ?? "none", signs: signs)
+        return LittleChat(choices: call.choices, tool: call.chatOptions.tools.first?.name ?? "none", signs: signs)
     }
 }
 
@@ -35,8 +35,10 @@ private final class LittleChat: PreparedChat {
         var choice = ChatAnswer.Choice(text: Body(ByteBuffer("said")), finish: .toolCalls)
         choice.toolCalls = [ToolCall(id: "call-1", name: tool, arguments: #"{"a":1}"#)]
         if signs {
-            let thoughts = [Thought("thought", signature: "seal"), Thought("", signature: "dark", isSealed: true)]
-            choice.thoughts = thoughts.compactMap { $0 }
+            let reasoningBlocks = [
+                ReasoningBlock("thought", signature: "seal"), ReasoningBlock("", signature: "dark", isSealed: true),
+            ]
+            choice.reasoningBlocks = reasoningBlocks.compactMap { $0 }
             choice.toolCalls[0].signature = "mark"
         } else {
             choice.reasoning = Body(ByteBuffer("thought"))
@@ -57,19 +59,19 @@ private final class LittleStream: ChatAnswerStream, @unchecked Sendable {  // on
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { left > 0 ? .bytes : .end }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard left > 0 else { return false }
         left -= 1
-        withBytes("thought") { take(left, .reasoning($0)) }
+        withBytes("thought") { emit(left, .reasoning($0)) }
         if chat.signs {
-            withBytes("seal") { take(left, .signature(call: nil, $0)) }
-            withBytes("dark") { take(left, .sealedThought($0)) }
+            withBytes("seal") { emit(left, .signature(call: nil, $0)) }
+            withBytes("dark") { emit(left, .encryptedReasoning($0)) }
         }
-        withBytes("said") { take(left, .text($0)) }
-        withBytes("call-1") { id in withBytes(chat.tool) { take(left, .toolCall(index: 0, id: id, name: $0)) } }
-        withBytes(#"{"a":1}"#) { take(left, .toolArguments(index: 0, $0)) }
-        if chat.signs { withBytes("mark") { take(left, .signature(call: 0, $0)) } }
-        take(left, .finish(.toolCalls, stop: nil))
+        withBytes("said") { emit(left, .text($0)) }
+        withBytes("call-1") { id in withBytes(chat.tool) { emit(left, .toolCall(index: 0, id: id, name: $0)) } }
+        withBytes(#"{"a":1}"#) { emit(left, .toolArguments(index: 0, $0)) }
+        if chat.signs { withBytes("mark") { emit(left, .signature(call: 0, $0)) } }
+        emit(left, .finish(.toolCalls, stop: nil))
         return true
     }
 

@@ -9,7 +9,7 @@ final class LongVendor: ChatVendor, @unchecked Sendable {  // on one loop
     let wires: [Wire] = []
     private let pieces: Int
     private let memory: MemoryBudget
-    fileprivate(set) var mostBytes = 0
+    fileprivate(set) var maxBytes = 0
 
     init(pieces: Int, _ memory: MemoryBudget) { (self.pieces, self.memory) = (pieces, memory) }
 
@@ -21,7 +21,7 @@ final class LongVendor: ChatVendor, @unchecked Sendable {  // on one loop
         [#"{"a":""#] + Array(repeating: String(repeating: "x", count: 32_768), count: pieces) + [#""}"#]
     }
 
-    fileprivate func look() { mostBytes = max(mostBytes, memory.largeUsedBytes) }
+    fileprivate func look() { maxBytes = max(maxBytes, memory.largeUsedBytes) }
 }
 
 private final class LongChat: PreparedChat {
@@ -48,11 +48,11 @@ private final class LongStream: ChatAnswerStream, @unchecked Sendable {  // on o
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { texts.isEmpty ? .end : .bytes }
 
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard let text = texts.popLast() else { return false }
         vendor.look()
-        withBytes(text) { take(0, .text($0)) }
-        if texts.isEmpty { take(0, .finish(.stop, stop: nil)) }
+        withBytes(text) { emit(0, .text($0)) }
+        if texts.isEmpty { emit(0, .finish(.stop, stop: nil)) }
         return true
     }
 

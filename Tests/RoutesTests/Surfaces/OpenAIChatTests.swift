@@ -61,7 +61,7 @@ import Testing
         // Two pieces of reasoning, as here, are joined to one text without a signature.
         #expect(whole.contains(#""content":"said","reasoning_content":"thought","refusal":null,"#), "\(whole)")
         #expect(whole.contains(#""arguments":"{\"a\":1}"},"extra_content":{"google":{"thought_signature":"mark"}}}]"#))
-        #expect(thoughts(vendor.heard) == ["why/s1", "then/-"])
+        #expect(reasoningBlocks(vendor.heard) == ["why/s1", "then/-"])
         #expect(vendor.heard.flatMap(\.toolCalls).map(\.signature) == ["s2"] && vendor.heard[1].text == "so")
         let events = await ask(sent + tool + #","stream":true"#)
         let delta =

@@ -25,9 +25,9 @@ import Testing
     func whole(type: String) async {
         let answer = await answer(type)
         #expect(answer.status == 200, "\(answer)")
-        let thought = #""summary":[],"content":[{"type":"reasoning_text","text":"thought"}]}"#
+        let reasoningBlock = #""summary":[],"content":[{"type":"reasoning_text","text":"thought"}]}"#
         let said = #"[{"type":"output_text","annotations":[],"logprobs":[],"text":"said"}]}"#
-        for text in [thought, said, item[type] ?? "", #""status":"completed","background""#, #""store":false"#] {
+        for text in [reasoningBlock, said, item[type] ?? "", #""status":"completed","background""#, #""store":false"#] {
             #expect(answer.body.contains(text), "\(text): \(answer.body)")
         }
     }
@@ -76,14 +76,14 @@ import Testing
             whole.contains(items) && whole.contains(#""summary":[],"content":[],"encrypted_content":"dark"},"#),
             "\(whole)"
         )
-        #expect(thoughts(vendor.heard) == ["why/s1", "*/s2", "then/-"])
+        #expect(reasoningBlocks(vendor.heard) == ["why/s1", "*/s2", "then/-"])
         #expect(vendor.heard.map(\.role) == [.user, .assistant, .tool, .assistant])
         #expect(vendor.heard.map(\.text) == ["hi", "so", "r", "end"] && vendor.heard[1].toolCalls.count == 1)
         let events = await ask(sent + #","stream":true"#).body
         let types = events.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(16) }
-        let thought = ["output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.done"]
+        let reasoningBlock = ["output_item.added", "content_part.added", "reasoning_text.delta", "reasoning_text.done"]
         let ends = ["content_part.done", "output_item.done", "output_item.added", "output_item.done"]
-        #expect(types.prefix(10).map(String.init) == ["created", "in_progress"] + thought + ends, "\(types)")
+        #expect(types.prefix(10).map(String.init) == ["created", "in_progress"] + reasoningBlock + ends, "\(types)")
         #expect(events.contains(items.dropLast()) && events.contains(#""content":[],"encrypted_content":"dark"}}"#))
     }
 }

@@ -23,7 +23,7 @@ import Testing
     func admitted() {
         var decision = Decision(.admitted)
         #expect(lines(decision).isEmpty)
-        decision.note(.init(limit: minute, remaining: 12, resetMicroseconds: 30_400_000))
+        decision.record(.init(limit: minute, remaining: 12, resetMicroseconds: 30_400_000))
         #expect(
             lines(decision) == [
                 "x-ratelimit-limit-requests: 60", "x-ratelimit-remaining-requests: 12",
@@ -31,7 +31,7 @@ import Testing
                 "RateLimit: \"minute\";r=12;t=31",
             ]
         )
-        decision.note(.init(limit: tokens, remaining: 0, resetMicroseconds: 11_001))
+        decision.record(.init(limit: tokens, remaining: 0, resetMicroseconds: 11_001))
         #expect(
             lines(decision) == [
                 "x-ratelimit-limit-requests: 60", "x-ratelimit-remaining-requests: 12",
@@ -47,10 +47,10 @@ import Testing
     func tightest() {
         var decision = Decision(.admitted)
         let day = Limit(.caller(.chat), Quota(2_000, per: .day))
-        decision.note(.init(limit: minute, remaining: 12, resetMicroseconds: 1))
-        decision.note(.init(limit: day, remaining: 9, resetMicroseconds: 1))
-        decision.note(.init(limit: minute, remaining: 9, resetMicroseconds: 0))
-        decision.note(.init(limit: Limit(.total, Quota(1, .usd, per: .day)), remaining: 0, resetMicroseconds: 1))
+        decision.record(.init(limit: minute, remaining: 12, resetMicroseconds: 1))
+        decision.record(.init(limit: day, remaining: 9, resetMicroseconds: 1))
+        decision.record(.init(limit: minute, remaining: 9, resetMicroseconds: 0))
+        decision.record(.init(limit: Limit(.total, Quota(1, .usd, per: .day)), remaining: 0, resetMicroseconds: 1))
         #expect(decision.requests?.limit == day)
         #expect(decision.tokens == nil)
     }
@@ -62,7 +62,7 @@ import Testing
         let error = try #require(decision.error)
         #expect(error.status == 429 && "\(error.type)" == "requests" && "\(error.code ?? "")" == "rate_limit_exceeded")
         #expect(error.message == "Rate limit reached for requests: 60 per minute. Please try again in 12s.")
-        #expect(error.retryAfterSeconds == 12 && !error.isHopeless)
+        #expect(error.retryAfterSeconds == 12 && !error.isRetryUseless)
         #expect(lines(refused(minute, 120)) == ["Retry-After: 1", "retry-after-ms: 1"])
         let counted = refused(Limit(.total, Quota(50, per: .second, times: 10)), 500_000)
         #expect(
@@ -80,7 +80,7 @@ import Testing
         #expect(lines(large) == ["x-should-retry: false"])
         let error = try #require(large.error)
         #expect(error.message == "Request too large for tokens: limit 100000 per minute, requested 128512.")
-        #expect("\(error.type)" == "tokens" && error.retryAfterSeconds == nil && error.isHopeless)
+        #expect("\(error.type)" == "tokens" && error.retryAfterSeconds == nil && error.isRetryUseless)
         let budget = refused(Limit(.key(nil), Quota(3_500_000_000, .usd, per: .day)), 1_000_000)
         #expect(lines(budget) == ["Retry-After: 1", "retry-after-ms: 1000", "x-should-retry: false"])
         let spent = try #require(budget.error)

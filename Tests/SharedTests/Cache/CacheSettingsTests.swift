@@ -21,8 +21,8 @@ import Testing
         let wanted = CacheSettings(
             life: .seconds(90),
             coalesces: true,
-            mostEntries: 5,
-            mostBytes: 7 * 1_048_576,
+            maxEntries: 5,
+            maxBytes: 7 * 1_048_576,
             scope: .shared,
             store: .memcached,
             models: [.exactly("a"), .beginning("b")]
@@ -36,7 +36,7 @@ import Testing
     )
     func small(memory: Int, cache: Int) throws {
         let settings = outcome(environment: [("CACHE", "true"), ("MEMORY_MB", "\(memory)")]).settings
-        #expect(try #require(settings).cache?.mostBytes == cache * 1_048_576)
+        #expect(try #require(settings).cache?.maxBytes == cache * 1_048_576)
     }
 
     @Test(

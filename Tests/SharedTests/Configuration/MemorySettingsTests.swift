@@ -25,8 +25,8 @@ import Testing
         #expect(try read([("MEMORY_MB", "2048")]).maxBodyBytes == 32 * megabyte)
         #expect(try read([("MEMORY_MB", "2048"), ("MAX_BODY_MB", "256")]).maxBodyBytes == 256 * megabyte)
         let effective = outcome(environment: [("MEMORY_MB", "80")]).effective
-        #expect(effective.contains { $0.name == "MEMORY_MB" && $0.shown == "80" && $0.place == "environment" })
-        #expect(effective.contains { $0.name == "MAX_BODY_MB" && $0.shown == "10" && $0.place == "default" })
+        #expect(effective.contains { $0.name == "MEMORY_MB" && $0.shown == "80" && $0.location == "environment" })
+        #expect(effective.contains { $0.name == "MAX_BODY_MB" && $0.shown == "10" && $0.location == "default" })
     }
 
     @Test("tables shrink with the budget; without memcached the store in memory is one")

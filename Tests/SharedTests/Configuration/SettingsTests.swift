@@ -152,7 +152,7 @@ import Testing
 
                 """
         )
-        let one = SettingsProblem(place: ".env:1", name: nil, text: "x")
+        let one = SettingsProblem(location: ".env:1", name: nil, text: "x")
         #expect([one].report("problem") == "configuration: 1 problem\n  .env:1  x\n")
     }
 
@@ -161,8 +161,8 @@ import Testing
         let outcome = outcome(environment: [("PORT", "6000"), ("THREADS", "")], file: "PORT=7000\nTHREADS=3\nHOST=\n")
         let settings = try #require(outcome.settings)
         #expect(settings.port == 6000 && settings.threads == 3 && settings.host == "0.0.0.0")
-        let places = outcome.effective.filter { ["PORT", "THREADS", "HOST"].contains($0.name) }.map(\.place)
-        #expect(places == ["default", "environment", ".env:2"])
+        let locations = outcome.effective.filter { ["PORT", "THREADS", "HOST"].contains($0.name) }.map(\.location)
+        #expect(locations == ["default", "environment", ".env:2"])
     }
 
     @Test(
@@ -233,7 +233,7 @@ import Testing
             families: SettingsTable.product.families
         )
         let first = outcome(environment: [("TEXT", odd), ("PORT", "1")], table: table)
-        let lines = first.effective.map { "\($0.name)=\($0.dotenvValue)  # \($0.place)\n" }.filter {
+        let lines = first.effective.map { "\($0.name)=\($0.dotenvValue)  # \($0.location)\n" }.filter {
             !$0.hasPrefix("ENV_")
         }
         let second = outcome(file: lines.joined(), table: table)

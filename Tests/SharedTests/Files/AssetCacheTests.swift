@@ -11,7 +11,7 @@ import Testing
         return AssetCache.Key(Digest(of: content), of: caller, account: Digest(of: account))
     }
 
-    private func asset(_ name: String) -> KeptAsset { KeptAsset(path: "images/\(name)", id: name) }
+    private func asset(_ name: String) -> UploadedAsset { UploadedAsset(path: "images/\(name)", id: name) }
 
     @Test("what one caller sent with one of the vendor's keys is nothing to others")
     func owners() {
@@ -61,9 +61,9 @@ import Testing
     func fillsWithBytes() {
         let cache = AssetCache()
         let long = String(repeating: "x", count: 100_000)
-        for number in 0..<200 { cache.add(KeptAsset(path: long, id: ""), key("\(number)"), at: 0) }
+        for number in 0..<200 { cache.add(UploadedAsset(path: long, id: ""), key("\(number)"), at: 0) }
         #expect(cache.size.bytes <= 4_194_304 && (30...45).contains(cache.size.entries))
-        cache.add(KeptAsset(path: String(repeating: "x", count: 5_000_000), id: ""), key("large"), at: 0)
+        cache.add(UploadedAsset(path: String(repeating: "x", count: 5_000_000), id: ""), key("large"), at: 0)
         #expect(cache.size == (0, 0))
     }
 }

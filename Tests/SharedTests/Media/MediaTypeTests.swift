@@ -7,8 +7,8 @@ import Testing
 @Suite struct MediaTypeTests {
     private func type(_ bytes: [UInt8]) -> MediaType? { bytes.withUnsafeBytes { MediaType(content: $0) } }
 
-    private func size(_ type: MediaType, _ bytes: [UInt8]) -> PictureSize? {
-        bytes.withUnsafeBytes { PictureSize(of: type, $0) }
+    private func size(_ type: MediaType, _ bytes: [UInt8]) -> ImageSize? {
+        bytes.withUnsafeBytes { ImageSize(of: type, $0) }
     }
 
     private static func text(_ text: String) -> [UInt8] { Array(text.utf8) }
@@ -69,7 +69,7 @@ import Testing
                 defer { copy.deallocate() }
                 copy.copyBytes(from: bytes[..<end])
                 _ = MediaType(content: UnsafeRawBufferPointer(copy))
-                for type in MediaType.allCases { _ = PictureSize(of: type, UnsafeRawBufferPointer(copy)) }
+                for type in MediaType.allCases { _ = ImageSize(of: type, UnsafeRawBufferPointer(copy)) }
             }
         }
     }
@@ -92,18 +92,18 @@ import Testing
 
     @Test("sizes by the header of each kind")
     func sizes() {
-        #expect(size(.png, png([0, 1, 2, 3, 4, 5], width: 2)) == PictureSize(width: 2, height: 3))
-        #expect(size(.gif, Self.text("GIF89a") + [3, 1, 2, 0]) == PictureSize(width: 259, height: 2))
-        #expect(size(.jpeg, Self.jpeg) == PictureSize(width: 40, height: 50))
+        #expect(size(.png, png([0, 1, 2, 3, 4, 5], width: 2)) == ImageSize(width: 2, height: 3))
+        #expect(size(.gif, Self.text("GIF89a") + [3, 1, 2, 0]) == ImageSize(width: 259, height: 2))
+        #expect(size(.jpeg, Self.jpeg) == ImageSize(width: 40, height: 50))
         let riff = Self.text("RIFF") + [26, 0, 0, 0] + Self.text("WEBP")
         let extended = riff + Self.text("VP8X") + [10, 0, 0, 0, 0, 0, 0, 0, 0x2b, 1, 0, 0xc7, 0, 0]
-        #expect(size(.webp, extended) == PictureSize(width: 300, height: 200))
+        #expect(size(.webp, extended) == ImageSize(width: 300, height: 200))
         // The sizes 300 and 200, each less one, in 14 bits.
         let bits = 299 | 199 << 14
         let lossless = riff + Self.text("VP8L") + [10, 0, 0, 0, 0x2f] + (0..<4).map { UInt8(bits >> (8 * $0) & 255) }
-        #expect(size(.webp, lossless) == PictureSize(width: 300, height: 200))
+        #expect(size(.webp, lossless) == ImageSize(width: 300, height: 200))
         let lossy = riff + Self.text("VP8 ") + [10, 0, 0, 0, 0, 0, 0, 0x9d, 1, 0x2a, 0x2c, 0x41, 0xc8, 0x80]
-        #expect(size(.webp, lossy) == PictureSize(width: 300, height: 200))
+        #expect(size(.webp, lossy) == ImageSize(width: 300, height: 200))
     }
 
     @Test("no size of what is cut, of no height, or of another kind; huge ones are not bearable")
@@ -115,9 +115,9 @@ import Testing
         #expect(size(.jpeg, [0xff, 0xd8] + [UInt8](repeating: 0xff, count: 100)) == nil)
         #expect(size(.jpeg, [0xff, 0xd8, 0xff, 0xe0, 0, 1, 0xff, 0xd9]) == nil)
         #expect(size(.mp3, Self.mp3Frame) == nil)
-        #expect(PictureSize(width: 10_000, height: 10_000).isBearable)
-        #expect(!PictureSize(width: 10_001, height: 10_000).isBearable)
-        #expect(!PictureSize(width: 0x7fff_ffff, height: 0x7fff_ffff).isBearable)
+        #expect(ImageSize(width: 10_000, height: 10_000).isWithinLimit)
+        #expect(!ImageSize(width: 10_001, height: 10_000).isWithinLimit)
+        #expect(!ImageSize(width: 0x7fff_ffff, height: 0x7fff_ffff).isWithinLimit)
     }
 
     @Test(

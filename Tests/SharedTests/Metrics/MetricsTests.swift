@@ -28,8 +28,8 @@ import Testing
         caller: String? = nil,
         tokens: (Int, Int) = (0, 0),
         millionths: Int? = nil
-    ) -> LoopMetrics.Ended {
-        LoopMetrics.Ended(
+    ) -> LoopMetrics.EndCounts {
+        LoopMetrics.EndCounts(
             route: route,
             model: model,
             status: status,

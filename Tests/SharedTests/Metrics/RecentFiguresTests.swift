@@ -12,7 +12,7 @@ import Testing
     private static func count(_ milliseconds: [Int], in metrics: Metrics, on loop: Int = 0) {
         for time in milliseconds {
             metrics.loops[loop].count(
-                LoopMetrics.Ended(
+                LoopMetrics.EndCounts(
                     route: 1,
                     model: "m",
                     status: 200,

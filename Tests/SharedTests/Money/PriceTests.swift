@@ -76,8 +76,8 @@ import Testing
     }
 
     @Test("pictures that have a price do not pay for their tokens")
-    func pictures() {
-        let shown = ChatCredits.Pictures(count: 2, tokens: 170)
+    func images() {
+        let shown = ChatCredits.Images(count: 2, tokens: 170)
         let usage = Usage(promptTokens: 172, completionTokens: 0)
         #expect(price.credits(usage, shown) == 4)
         #expect(price.credits(Usage(promptTokens: 5, completionTokens: 0), shown) == 1)
@@ -102,36 +102,36 @@ import Testing
     }
 }
 
-@Suite struct UsageMeansTests {
+@Suite struct RecentUsageAveragesTests {
     @Test("the mean of the last hundred answers of that model, rounded up")
     func mean() {
-        let means = UsageMeans { 0 }
+        let means = RecentUsageAverages { 0 }
         #expect(means.expected(of: "a") == (1_000, 100))
-        means.note("a", completionTokens: 10, credits: nil)
+        means.record("a", completionTokens: 10, credits: nil)
         #expect(means.expected(of: "a") == (10, 100))
-        means.note("a", completionTokens: 11, credits: 7)
+        means.record("a", completionTokens: 11, credits: 7)
         #expect(means.expected(of: "a") == (11, 7))
         #expect(means.expected(of: "b") == (1_000, 100))
-        for _ in 0..<99 { means.note("a", completionTokens: 200, credits: 3) }
+        for _ in 0..<99 { means.record("a", completionTokens: 200, credits: 3) }
         // The means of 11 and 99 times 200, and of 7 and 99 times 3.
         #expect(means.expected(of: "a") == (199, 4))
-        means.note("a", completionTokens: 200, credits: 3)
+        means.record("a", completionTokens: 200, credits: 3)
         #expect(means.expected(of: "a") == (200, 3))
     }
 
     @Test("nothing is less than 1, and nothing overflows")
     func bounds() {
-        let means = UsageMeans { 0 }
-        means.note("a", completionTokens: 0, credits: 0)
+        let means = RecentUsageAverages { 0 }
+        means.record("a", completionTokens: 0, credits: 0)
         #expect(means.expected(of: "a") == (1, 1))
-        for _ in 0..<200 { means.note("b", completionTokens: .max, credits: .max) }
+        for _ in 0..<200 { means.record("b", completionTokens: .max, credits: .max) }
         #expect(means.expected(of: "b").completionTokens == Quota.countBound)
     }
 
     @Test("of any number of models the last ones are remembered")
     func bounded() {
-        let means = UsageMeans { 0 }
-        for number in 0..<2_000 { means.note("model-\(number)", completionTokens: 5, credits: 5) }
+        let means = RecentUsageAverages { 0 }
+        for number in 0..<2_000 { means.record("model-\(number)", completionTokens: 5, credits: 5) }
         #expect(means.expected(of: "model-1999") == (5, 5))
         #expect(means.expected(of: "model-0") == (1_000, 100))
     }

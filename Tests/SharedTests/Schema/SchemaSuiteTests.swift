@@ -87,17 +87,17 @@ import Testing
                 var copy = ByteBuffer()
                 #expect(CanonicalValue.append(value, to: &copy))
                 let document = try documents.parse(copy.bytes)
-                let verdict = schema.verdict(
+                let validation = schema.validation(
                     on: document,
                     bytes: copy.count,
                     checksFormats: name.hasPrefix("optional/format/")
                 )
-                #expect(!verdict.isUndecided)
+                #expect(!validation.isUndecided)
                 #expect(
-                    verdict.fits == example["valid"]?.flag,
-                    "\(title): \(example["description"]?.string ?? "") \(verdict.text)"
+                    validation.fits == example["valid"]?.flag,
+                    "\(title): \(example["description"]?.string ?? "") \(validation.text)"
                 )
-                #expect(verdict.fits == verdict.problems.isEmpty)
+                #expect(validation.fits == validation.problems.isEmpty)
             }
         }
     }

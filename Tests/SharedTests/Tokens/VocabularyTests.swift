@@ -90,9 +90,9 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
         for model in ["gpt-4o", "gpt-4", "another"] {
             let counter = counters.counter(for: model)
             let text = Array((0..<(most > 3 ? 30_000 : 6_000)).map { _ in random.pick(words) }.joined().utf8)
-            var tally = TokenTally(counter)
-            for piece in Support.pieces(of: text, most: most, &random) { piece.withUnsafeBytes { tally.add($0) } }
-            #expect(tally.tokens == text.withUnsafeBytes { counter.count($0) })
+            var accumulator = TokenCountAccumulator(counter)
+            for piece in Support.pieces(of: text, most: most, &random) { piece.withUnsafeBytes { accumulator.add($0) } }
+            #expect(accumulator.tokens == text.withUnsafeBytes { counter.count($0) })
         }
     }
 
@@ -100,27 +100,27 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
     func catchingUp(model: String) throws {
         let counter = TokenCounters(try tokenFile.get()).counter(for: model)
         let text = Array(String(repeating: "Many w\u{f6}rds, don't you think? ", count: 12_000).utf8)
-        var tally = TokenTally(counter)
+        var accumulator = TokenCountAccumulator(counter)
         var times = 0
         for start in stride(from: 0, to: text.count, by: 30_000) {
-            text[start..<min(start + 30_000, text.count)].withUnsafeBytes { tally.add($0) }
-            guard tally.isBehind else { continue }
+            text[start..<min(start + 30_000, text.count)].withUnsafeBytes { accumulator.add($0) }
+            guard accumulator.isBehind else { continue }
             times += 1
-            let body = tally.takeOut()
-            tally.putBack(body, TokenTally.counted(body, by: counter))
+            let body = accumulator.takeOut()
+            accumulator.putBack(body, TokenCountAccumulator.counted(body, by: counter))
         }
-        let counted = tally.tokens
+        let counted = accumulator.tokens
         #expect(times == 1 && counted == text.withUnsafeBytes { counter.count($0) })
     }
 
     @Test("text that nobody has the time to count is estimated")
     func estimatedForLackOfTime() throws {
-        var tally = TokenTally(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
+        var accumulator = TokenCountAccumulator(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
         let text = [UInt8](repeating: UInt8(ascii: "a"), count: 400_000)
-        text.withUnsafeBytes { tally.add($0) }
-        let wasBehind = tally.isBehind
-        tally.putBack(tally.takeOut(), nil)
-        let (isBehind, counted) = (tally.isBehind, tally.tokens)
+        text.withUnsafeBytes { accumulator.add($0) }
+        let wasBehind = accumulator.isBehind
+        accumulator.putBack(accumulator.takeOut(), nil)
+        let (isBehind, counted) = (accumulator.isBehind, accumulator.tokens)
         #expect(wasBehind && !isBehind && counted == 100_000)
     }
 
@@ -138,7 +138,7 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
                 var passed: [UInt8] = []
                 var isWhole = true
                 for piece in pieces where isWhole {
-                    isWhole = piece.withUnsafeBytes { bound.take($0) { passed += $0 } }
+                    isWhole = piece.withUnsafeBytes { bound.consume($0) { passed += $0 } }
                 }
                 if isWhole { isWhole = bound.finish { passed += $0 } }
                 return (passed, isWhole, bound.tokens)
@@ -166,16 +166,16 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
 
     @Test("a word without an end in pieces is held in bounds, and counts little more")
     func endlessWord() throws {
-        var tally = TokenTally(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
+        var accumulator = TokenCountAccumulator(TokenCounters(try tokenFile.get()).counter(for: "gpt-4o"))
         let piece = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000)
         for _ in 0..<1_000 {
-            piece.withUnsafeBytes { tally.add($0) }
-            if tally.isBehind {
-                let body = tally.takeOut()
-                tally.putBack(body, TokenTally.counted(body, by: tally.counter))
+            piece.withUnsafeBytes { accumulator.add($0) }
+            if accumulator.isBehind {
+                let body = accumulator.takeOut()
+                accumulator.putBack(body, TokenCountAccumulator.counted(body, by: accumulator.counter))
             }
         }
-        #expect((125_000...125_064).contains(tally.tokens))
+        #expect((125_000...125_064).contains(accumulator.tokens))
     }
 
     @Test(

@@ -11,27 +11,27 @@ private final class PostgresServer {
         #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/postgres-server"
 
     private let folder = TemporaryFolder()
-    private let place: String
+    private let position: String
 
     init() {
-        place = "\(folder.path)/server"
+        position = "\(folder.path)/server"
         chmod(folder.path, 0o755)
-        #expect(spawned(Self.program, "init", place, "pass-@-of-a-test") == 0)
+        #expect(spawned(Self.program, "init", position, "pass-@-of-a-test") == 0)
         start()
     }
 
-    deinit { spawned(Self.program, "remove", place) }
+    deinit { spawned(Self.program, "remove", position) }
 
-    func start() { #expect(spawned(Self.program, "start", place) == 0) }
-    func stop() { #expect(spawned(Self.program, "stop", place) == 0) }
-    func pause() { #expect(spawned(Self.program, "pause", place) == 0) }
-    func resume() { #expect(spawned(Self.program, "resume", place) == 0) }
+    func start() { #expect(spawned(Self.program, "start", position) == 0) }
+    func stop() { #expect(spawned(Self.program, "stop", position) == 0) }
+    func pause() { #expect(spawned(Self.program, "pause", position) == 0) }
+    func resume() { #expect(spawned(Self.program, "resume", position) == 0) }
 
-    var folderPath: String { place }
+    var folderPath: String { position }
 
     /// - Parameter host: the folder of the socket; nil for the server's own.
     func url(password: String = PostgresServer.password, host: String? = nil) -> String {
-        "postgresql://relay:\(password)@/postgres?host=\(host ?? place)"
+        "postgresql://relay:\(password)@/postgres?host=\(host ?? position)"
     }
 
     func rows(_ sql: String) throws -> [[String?]] {
@@ -110,7 +110,7 @@ private final class PostgresServer {
     }
 
     private static func hasRows(_ server: PostgresServer) throws {
-        #expect(try PostgresReading.summary(url: server.url(), UsageQuestion(by: .key, days: 1)) == nil)
+        #expect(try PostgresReading.summary(url: server.url(), UsageReportQuery(by: .key, days: 1)) == nil)
         try write([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)], to: try store(server, days: 0))
         let found = try server.rows(
             "SELECT \(UsageSchema.columns.joined(separator: ",")) FROM relay_usage ORDER BY number"
@@ -249,19 +249,19 @@ private final class PostgresServer {
         let url = server.url().replacing("/postgres?", with: "/latin?")
         let store = try PostgresStore(url: url, days: 0, .init(), steps: UsageSchema.postgresSteps, noLog)
         try write([request(1, model: "m\u{1f600}")], to: store)
-        let summary = try PostgresReading.summary(url: url, UsageQuestion(by: .model, days: 1))
+        let summary = try PostgresReading.summary(url: url, UsageReportQuery(by: .model, days: 1))
         #expect(summary?.rows.map(\.name) == ["m????"])
     }
 }
 
 /// Tests of the sums of a PostgreSQL database.
 @Suite(.timeLimit(.minutes(5)), .serialized) struct PostgresSumsTests {
-    private static func place(
+    private static func position(
         _ server: PostgresServer,
         _ store: PostgresStore,
         _ zone: DayZone = .utc
-    ) throws -> CheckedPlace {
-        CheckedPlace(
+    ) throws -> CheckedLocation {
+        CheckedLocation(
             name: "postgres",
             source: try PostgresRecords(url: server.url()),
             zone: zone,
@@ -289,7 +289,7 @@ private final class PostgresServer {
     @Test("one server: sums, lists and the command line agree; older rows, zones, lost answers, retention")
     func everything() throws {
         let server = PostgresServer()
-        var agreement = UsageAgreement(try Self.place(server, try Self.store(server)), seed: 3)
+        var agreement = UsageAgreement(try Self.position(server, try Self.store(server)), seed: 3)
         try agreement.run(requests: checkedRequests)
         try Self.empty(server)
         try Self.sumsOlderRows(server)
@@ -305,8 +305,8 @@ private final class PostgresServer {
         _ = try server.rows("TRUNCATE relay_usage, relay_usage_sums, relay_usage_process")
     }
 
-    private static func sum(_ place: CheckedPlace) throws -> UsageTable {
-        try place.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+    private static func sum(_ position: CheckedLocation) throws -> UsageTable {
+        try position.source.table(UsageQuery(by: [.day]), until: .distantFuture)
     }
 
     private static func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
@@ -315,43 +315,43 @@ private final class PostgresServer {
     private static func sumsOlderRows(_ server: PostgresServer) throws {
         let now = Timestamp.now()
         let first = try store(server)
-        let writer = try place(server, first)
+        let writer = try position(server, first)
         try writer.write((0..<5_000).map { request($0, at: now - 86_400_000 + $0, cost: 3) })
         _ = try server.rows(
             "UPDATE relay_usage SET process = number % 2; TRUNCATE relay_usage_sums, relay_usage_process"
         )
         let second = try store(server)
-        let place = try place(server, second)
-        try place.write([request(1, at: now)])
+        let position = try position(server, second)
+        try position.write([request(1, at: now)])
         _ = second.advance()
-        #expect(try sum(place).isPartial)
-        let question = UsageQuestion(by: .key, days: 3)
+        #expect(try sum(position).isPartial)
+        let question = UsageReportQuery(by: .key, days: 3)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total.requests == 5_001)
         let columns = UsageSchema.columns.joined(separator: ",")
         _ = try server.rows(
             "INSERT INTO relay_usage (process,number,\(columns)) SELECT process, number + 100000, \(columns) FROM relay_usage WHERE process = 0 LIMIT 10"
         )
         finish(second)
-        let whole = try sum(place)
+        let whole = try sum(position)
         #expect(!whole.isPartial && whole.sum.requests == 5_011)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total == whole.sum)
         // The older relay may have deleted rows, so all sums are computed again at the next start.
         _ = try server.rows("DELETE FROM relay_usage WHERE number >= 100000")
         finish(try store(server))
-        #expect(try sum(place).sum.requests == 5_001)
+        #expect(try sum(position).sum.requests == 5_001)
     }
 
     private static func changesZone(_ server: PostgresServer) throws {
         let zone = DayZone(named: "Pacific/Kiritimati")
         let (old, new) = (try store(server), try store(server, zone))
-        let writer = try place(server, old)
+        let writer = try position(server, old)
         try writer.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
-        let place = try place(server, new, zone)
-        try place.write([request(50)])
+        let position = try position(server, new, zone)
+        try position.write([request(50)])
         // The other relay follows.
         try writer.write([request(51)])
         finish(new)
-        let table = try sum(place)
+        let table = try sum(position)
         #expect(table.sum.requests == 52 && table.rows.last?.values == [zone.today.text])
         #expect(
             try server.rows("SELECT sum(requests) FROM relay_usage_sums WHERE day = \(zone.today.number)") != [["0"]]
@@ -361,12 +361,12 @@ private final class PostgresServer {
 
     private static func forgets(_ server: PostgresServer) throws {
         let now = Timestamp.now()
-        let place = try place(server, try store(server))
-        try place.write((0..<6_000).map { request($0, at: now - 3 * 86_400_000 + $0) })
+        let position = try position(server, try store(server))
+        try position.write((0..<6_000).map { request($0, at: now - 3 * 86_400_000 + $0) })
         let store = try store(server, days: 2)
-        try Self.place(server, store).write([request(1, at: now)])
+        try Self.position(server, store).write([request(1, at: now)])
         for _ in 0..<4 { _ = store.advance() }
-        let table = try sum(place)
+        let table = try sum(position)
         #expect(table.sum.requests == 1 && table.rows.count == 1)
         #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["1"]])
     }
@@ -394,7 +394,7 @@ private final class PostgresServer {
                 } catch { cuts += 1 }
             }
         }
-        let table = try sum(try place(server, store))
+        let table = try sum(try position(server, store))
         #expect(cuts >= batches && table.sum.requests == 3 * batches)
         #expect(table.sum.cost == Int128(21 * batches))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["\(6 * batches)"]])
@@ -456,15 +456,15 @@ private final class CuttingRelay: @unchecked Sendable {
                 pollfd(fd: server, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&ends, 2, 60_000) > 0 else { return true }
-            for (place, other) in [(0, server), (1, client)] where ends[place].revents != 0 {
-                let count = read(ends[place].fd, &room, room.count)
+            for (position, other) in [(0, server), (1, client)] where ends[position].revents != 0 {
+                let count = read(ends[position].fd, &room, room.count)
                 guard count > 0 else { return true }
-                if place == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
+                if position == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
                     isInsert = true
                 }
                 // The server's response says that the statement is committed. It is not forwarded.
                 let isCut =
-                    place == 1 && isInsert
+                    position == 1 && isInsert
                     && mayCut.withLock { mayCut in
                         defer { mayCut = false }
                         return mayCut

@@ -7,9 +7,9 @@ import Testing
 @Suite struct RecordStoreTests {
     private let folder = TemporaryFolder()
 
-    private func sqlite(_ zone: DayZone = .utc) -> (SQLiteStore, CheckedPlace) {
-        let store = SQLiteStore(folder: folder.path, days: 0, mostBytes: 1 << 30, zone: zone, noLog)
-        let place = CheckedPlace(
+    private func sqlite(_ zone: DayZone = .utc) -> (SQLiteStore, CheckedLocation) {
+        let store = SQLiteStore(folder: folder.path, days: 0, maxBytes: 1 << 30, zone: zone, noLog)
+        let position = CheckedLocation(
             name: "sqlite",
             source: SQLiteRecords(folder: folder.path),
             zone: zone,
@@ -20,7 +20,7 @@ import Testing
             delete: { try store.delete($0) },
             summary: { [folder] in try SQLiteReading.summary(folder: folder.path, $0) }
         )
-        return (store, place)
+        return (store, position)
     }
 
     @Test("sums, lists and the command line agree with the records", arguments: ["UTC", "Asia/Kathmandu"])
@@ -32,14 +32,14 @@ import Testing
     @Test("the same in memory")
     func memoryAgrees() throws {
         let records = MemoryRecords(bound: 100_000, .utc, .unbounded(), BodyBudget(.unbounded()))
-        let place = CheckedPlace(
+        let position = CheckedLocation(
             name: "memory",
             source: records,
             zone: .utc,
             write: { _ = records.write($0[...]) },
             delete: { records.delete($0) }
         )
-        var agreement = UsageAgreement(place, seed: 2)
+        var agreement = UsageAgreement(position, seed: 2)
         try agreement.run(requests: checkedRequests)
     }
 
@@ -62,25 +62,25 @@ import Testing
     func steps() throws {
         let day = 86_400_000
         let now = Timestamp.now()
-        var (store, place) = sqlite()
-        try place.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
+        var (store, position) = sqlite()
+        try position.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
         // The sums are as an older relay left them.
         try change("DELETE FROM sums; UPDATE sums_state SET mark = last_id")
-        func table() throws -> UsageTable { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
+        func table() throws -> UsageTable { try position.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
         #expect(try table().isPartial)
-        try place.write([request(1, at: now)])
+        try position.write([request(1, at: now)])
         for _ in 0..<2 { #expect(store.advance() == 20) }
         #expect(try table().rows.map(\.isPartial).contains(true))
-        let question = UsageQuestion(by: .key, days: 3)
+        let question = UsageReportQuery(by: .key, days: 3)
         #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 9_001)
         // Deletions behind the mark leave the sums unchanged; those before it change them.
         var query = RecordQuery()
         query.isDescending = false
-        let oldest = try place.source.page(query, until: .distantFuture).records
+        let oldest = try position.source.page(query, until: .distantFuture).records
         query.isDescending = true
-        let newest = try place.source.page(query, until: .distantFuture).records
+        let newest = try position.source.page(query, until: .distantFuture).records
         #expect(try store.delete((oldest + newest).map(\.id)) == 20)
-        (store, place) = sqlite()
+        (store, position) = sqlite()
         while let pause = store.advance(), pause == 20 {}
         let whole = try table()
         #expect(!whole.isPartial && whole.sum.requests == 8_981)
@@ -89,12 +89,14 @@ import Testing
 
     @Test("rows that an older relay writes beside this one are in the sums, and all are made anew at the next start")
     func older() throws {
-        let (_, place) = sqlite()
-        try place.write([request(1)])
+        let (_, position) = sqlite()
+        try position.write([request(1)])
         let columns = UsageSchema.columns.joined(separator: ",")
         try change("INSERT INTO records (id,\(columns)) SELECT id + 1,\(columns) FROM records")
-        try place.write([request(2)])
-        func sum() throws -> Int { try place.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests }
+        try position.write([request(2)])
+        func sum() throws -> Int {
+            try position.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests
+        }
         #expect(try sum() == 3)
         // Another relay deletes a record without changing the sums.
         try change("DELETE FROM records WHERE id = (SELECT min(id) FROM records)")
@@ -107,24 +109,24 @@ import Testing
     @Test("another time zone has the sums made anew")
     func zones() throws {
         try sqlite().1.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
-        let (store, place) = sqlite(DayZone(named: "Pacific/Kiritimati"))
+        let (store, position) = sqlite(DayZone(named: "Pacific/Kiritimati"))
         while store.advance() == 20 {}
-        let table = try place.source.table(UsageQuery(by: [.day]), until: .distantFuture)
-        #expect(table.sum.requests == 50 && table.rows.last?.values == [place.zone.today.text])
+        let table = try position.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+        #expect(table.sum.requests == 50 && table.rows.last?.values == [position.zone.today.text])
     }
 
     @Test("a query whose time is over says so, and where to go on")
     func time() throws {
-        let (_, place) = sqlite()
-        try place.write((0..<20_000).map { request($0, at: 1_790_000_000_000 + $0) })
+        let (_, position) = sqlite()
+        try position.write((0..<20_000).map { request($0, at: 1_790_000_000_000 + $0) })
         var query = RecordQuery()
         query.filter.keywords = "nothing"
         var rounds = 0
-        var page = try place.source.page(query, until: .current())
+        var page = try position.source.page(query, until: .current())
         while page.isPartial, rounds < 10_000 {
             #expect(page.records.isEmpty && (rounds == 0 || page.continuation != nil))
             query.filter.before = page.continuation ?? query.filter.before
-            page = try place.source.page(query, until: .current() + 1_000_000)
+            page = try position.source.page(query, until: .current() + 1_000_000)
             rounds += 1
         }
         #expect(!page.isPartial && page.total == 0 && rounds > 0)
@@ -133,7 +135,7 @@ import Testing
     @Test("records that age out take their sums with them")
     func ages() throws {
         let now = Timestamp.now()
-        let store = SQLiteStore(folder: folder.path, days: 2, mostBytes: 1 << 30, noLog)
+        let store = SQLiteStore(folder: folder.path, days: 2, maxBytes: 1 << 30, noLog)
         store.upkeepSeconds = 0
         let old = (0..<9_000).map { request($0, at: now - 3 * 86_400_000) }
         var rest = (old + [request(1, at: now)])[...]

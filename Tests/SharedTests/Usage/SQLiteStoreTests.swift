@@ -12,10 +12,10 @@ import Testing
 
     private func store(
         days: Int = 90,
-        mostBytes: Int = 1 << 30,
+        maxBytes: Int = 1 << 30,
         steps: [String] = UsageSchema.sqliteSteps
     ) -> SQLiteStore {
-        SQLiteStore(folder: folder.path, days: days, mostBytes: mostBytes, steps: steps, noLog)
+        SQLiteStore(folder: folder.path, days: days, maxBytes: maxBytes, steps: steps, noLog)
     }
 
     /// Returns the rows of a query, as another program reads them.
@@ -184,7 +184,7 @@ import Testing
         )
         #expect(try rows("SELECT * FROM usage ORDER BY id LIMIT 1", columns: 22).map { $0.dropFirst() } == before)
         #expect(try rows("PRAGMA user_version") == [["\(UsageSchema.sqliteSteps.count)"]])
-        let question = UsageQuestion(by: .model, days: 1)
+        let question = UsageReportQuery(by: .model, days: 1)
         #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 3)
     }
 
@@ -208,7 +208,7 @@ import Testing
             ) == true
         )
         #expect(throws: UsageFailure.self) {
-            try SQLiteReading.summary(folder: folder.path, UsageQuestion(by: .key, days: 1))
+            try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .key, days: 1))
         }
     }
 
@@ -229,8 +229,8 @@ import Testing
             query.filter.outcome = .completed
             // SQLite refuses sums that overflow.
             _ = try? records.page(query, until: .distantFuture)
-            for group in [UsageQuestion.Group.key, .model, .day, .provider] {
-                _ = try? SQLiteReading.summary(folder: folder.path, UsageQuestion(by: group, days: 1))
+            for group in [UsageReportQuery.Group.key, .model, .day, .provider] {
+                _ = try? SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: group, days: 1))
             }
             _ = try? records.table(UsageQuery(by: [.day, .model]), until: .distantFuture)
             // The row is added to the sums, as one of an older relay is.
@@ -299,14 +299,16 @@ import Testing
         let times = [today, today - 1, today + 3_000, today - 5 * day, today + 1, today + 400 * day, today, today - 1]
         for time in times { try write([request(1, at: time), call(1, at: time)], to: store(days: 0)) }
         #expect(try rows("SELECT time FROM usage WHERE kind = 0 ORDER BY id").map { $0[0] } == times.map(String.init))
-        let found = try SQLiteReading.summary(folder: folder.path, UsageQuestion(by: .day, days: 1))
+        let found = try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .day, days: 1))
         #expect(found?.total.requests == 5)
-        #expect(try SQLiteReading.summary(folder: folder.path, UsageQuestion(by: .day, days: 2))?.total.requests == 7)
+        #expect(
+            try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .day, days: 2))?.total.requests == 7
+        )
     }
 
     @Test("the oldest records go where the file would be too large, and it gets smaller where less is allowed")
     func size() throws {
-        let large = store(mostBytes: 4 << 20)
+        let large = store(maxBytes: 4 << 20)
         large.upkeepSeconds = 0
         try write((0..<60_000).map { request($0) }, to: large)
         var about = stat()
@@ -314,7 +316,7 @@ import Testing
         #expect(try rows("SELECT request_id FROM usage ORDER BY id DESC LIMIT 1") == [["request-59999"]])
         #expect(try rows("SELECT count(*) < 56000 FROM usage") == [["1"]])
         large.reopen()
-        let small = store(mostBytes: 1 << 20)
+        let small = store(maxBytes: 1 << 20)
         small.upkeepSeconds = 0
         for number in 0..<20 { try write([request(number)], to: small) }
         small.reopen()

@@ -114,25 +114,25 @@ struct SeededNumbers {
 }
 
 /// A store of records, as the checks below use it.
-struct CheckedPlace {
+struct CheckedLocation {
     let name: String
     let source: any RecordSource
     let zone: DayZone
     let write: ([UsageRecord]) throws -> Void
     let delete: ([RecordID]) throws -> Int
     /// The result of the command line; nil if it does not read this store.
-    var summary: ((UsageQuestion) throws -> UsageSummary?)?
+    var summary: ((UsageReportQuery) throws -> UsageSummary?)?
 }
 
 /// A comparison of a store's results with plain sums of the records that it was given.
 struct UsageAgreement {
-    private let place: CheckedPlace
+    private let position: CheckedLocation
     private var random: RandomUsage
     /// The requests with their calls.
     private var kept: [[UsageRecord]] = []
 
-    init(_ place: CheckedPlace, seed: UInt64) {
-        self.place = place
+    init(_ position: CheckedLocation, seed: UInt64) {
+        self.position = position
         random = RandomUsage(seed: seed)
     }
 
@@ -145,7 +145,7 @@ struct UsageAgreement {
         }
         while !rest.isEmpty {
             let batch = rest.prefix(random.one(of: [1, 7, 100, 700]))
-            try place.write(Array(batch))
+            try position.write(Array(batch))
             rest = rest.dropFirst(batch.count)
         }
         try checkSums()
@@ -159,19 +159,19 @@ struct UsageAgreement {
         var query = RecordQuery()
         query.recordsPerPage = 100
         query.page = 2
-        let found = try place.source.page(query, until: Self.end).records.prefix(count)
+        let found = try position.source.page(query, until: Self.end).records.prefix(count)
         #expect(
-            try place.delete(found.map(\.id) + [.number(1), .triple(time: 1, process: 2, number: 3)]) == found.count
+            try position.delete(found.map(\.id) + [.number(1), .triple(time: 1, process: 2, number: 3)]) == found.count
         )
         let gone = Set(found.map(\.request.requestID))
         kept.removeAll { gone.contains($0[0].requestID) }
-        #expect(try found.first.flatMap { try place.source.request($0.id, until: Self.end) }?.record.id == nil)
+        #expect(try found.first.flatMap { try position.source.request($0.id, until: Self.end) }?.record.id == nil)
     }
 
     // MARK: Sums
 
     private func checkSums() throws {
-        let zone = place.zone
+        let zone = position.zone
         for dimensions in [
             [.day], [.model], [.caller, .day], [.provider], [.endpoint, .provider, .day], [.day, .model, .caller],
         ]
@@ -181,29 +181,32 @@ struct UsageAgreement {
                 as [(Day?, Day?)]
             {
                 let query = UsageQuery(by: dimensions, from: first, to: last)
-                let table = try place.source.table(query, until: Self.end)
+                let table = try position.source.table(query, until: Self.end)
                 let expected = expected(query)
-                #expect(!table.isPartial && !table.isCut, "\(place.name) \(dimensions)")
+                #expect(!table.isPartial && !table.isCut, "\(position.name) \(dimensions)")
                 let found = Dictionary(uniqueKeysWithValues: table.rows.map { ($0.values, $0.figures) })
-                #expect(found == expected, "\(place.name) \(dimensions) \(first?.text ?? "-")")
+                #expect(found == expected, "\(position.name) \(dimensions) \(first?.text ?? "-")")
                 #expect(
                     table.sum == expected.values.reduce(into: UsageFigures()) { $0 += $1 },
-                    "\(place.name) \(dimensions)"
+                    "\(position.name) \(dimensions)"
                 )
             }
         }
-        let caller = try place.source.table(UsageQuery(by: [.day], caller: "team"), until: Self.end)
+        let caller = try position.source.table(UsageQuery(by: [.day], caller: "team"), until: Self.end)
         #expect(
             caller.sum
                 == expected(UsageQuery(by: [.day], caller: "team")).values.reduce(into: UsageFigures()) { $0 += $1 }
         )
-        guard let summary = place.summary else { return }
+        guard let summary = position.summary else { return }
         for (group, dimension) in [(.key, .caller), (.model, .model), (.provider, .provider), (.day, .day)]
-            as [(UsageQuestion.Group, UsageQuery.Dimension)]
+            as [(UsageReportQuery.Group, UsageQuery.Dimension)]
         {
-            let found = try #require(try summary(UsageQuestion(by: group, days: 30)))
+            let found = try #require(try summary(UsageReportQuery(by: group, days: 30)))
             let expected = expected(UsageQuery(by: [dimension]))
-            #expect(found.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(place.name) \(group)")
+            #expect(
+                found.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 },
+                "\(position.name) \(group)"
+            )
             #expect(Dictionary(uniqueKeysWithValues: found.rows.map { ([$0.name], $0.figures) }) == expected)
         }
     }
@@ -212,7 +215,7 @@ struct UsageAgreement {
         var sums: [[String?]: UsageFigures] = [:]
         for record in kept.joined().flatMap({ [$0, $0.onlyCall].compactMap(\.self) })
         where record.isOfRequest != query.countsCalls && (query.caller == nil || query.caller == record.caller) {
-            let day = place.zone.day(atMilliseconds: record.timeMilliseconds)
+            let day = position.zone.day(atMilliseconds: record.timeMilliseconds)
             guard query.first.map({ $0 <= day }) ?? true, query.last.map({ day <= $0 }) ?? true else { continue }
             let values = query.dimensions.map { dimension in
                 let value: String? =
@@ -250,19 +253,22 @@ struct UsageAgreement {
             var ids: [String] = []
             for number in 1...3 {
                 query.page = number
-                let page = try place.source.page(query, until: Self.end)
-                #expect(page.total == expected.count && !page.isPartial && !page.isTotalBound, "\(place.name) \(query)")
+                let page = try position.source.page(query, until: Self.end)
+                #expect(
+                    page.total == expected.count && !page.isPartial && !page.isTotalBound,
+                    "\(position.name) \(query)"
+                )
                 ids += page.records.map(\.request.requestID)
                 for record in page.records { try check(record) }
             }
             let most = min(expected.count, 3 * query.recordsPerPage)
-            #expect(ids.count == most && Set(ids).count == most, "\(place.name) \(query)")
-            #expect(Set(ids).isSubset(of: Set(expected.map { $0[0].requestID })), "\(place.name) \(query)")
+            #expect(ids.count == most && Set(ids).count == most, "\(position.name) \(query)")
+            #expect(Set(ids).isSubset(of: Set(expected.map { $0[0].requestID })), "\(position.name) \(query)")
             if query.order == .id {
                 let order = expected.map { $0[0].requestID }
                 #expect(
                     ids == Array((query.isDescending ? order.reversed() : order).prefix(most)),
-                    "\(place.name) \(query)"
+                    "\(position.name) \(query)"
                 )
             }
         }
@@ -276,19 +282,19 @@ struct UsageAgreement {
         query.filter.outcome = .failed
         var ids: [String] = []
         while true {
-            let page = try place.source.page(query, until: Self.end)
+            let page = try position.source.page(query, until: Self.end)
             ids += page.records.map(\.request.requestID)
             guard let last = page.records.last else { break }
             query.filter.before = last.id
         }
-        #expect(ids == kept.map { $0[0] }.filter { !$0.isSuccess }.map(\.requestID).reversed(), "\(place.name)")
+        #expect(ids == kept.map { $0[0] }.filter { !$0.isSuccess }.map(\.requestID).reversed(), "\(position.name)")
     }
 
     private func check(_ record: StoredRecord) throws {
-        let whole = try #require(try place.source.request(record.id, until: Self.end))
+        let whole = try #require(try position.source.request(record.id, until: Self.end))
         let given = try #require(kept.first { $0[0].requestID == record.request.requestID })
         let calls = (given[0].onlyCall.map { [$0] } ?? []) + given.dropFirst()
-        #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(place.name)")
+        #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(position.name)")
         #expect(whole.calls.map(\.provider) == calls.map(\.provider))
         #expect(record.lastCallStatus == calls.last { $0.status != nil }?.status)
         #expect(record.request.cost == given[0].cost && record.request.error == given[0].error)

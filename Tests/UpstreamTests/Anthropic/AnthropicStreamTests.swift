@@ -10,7 +10,7 @@ import Testing
     private func stream(_ pieces: [[UInt8]], isEventStream: Bool = true) -> WireStream {
         WireStream(
             ScriptedStream(pieces, isEventStream: isEventStream),
-            AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
+            AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
         )
     }
 
@@ -91,12 +91,12 @@ import Testing
 
     @Test("a whole answer has the same content")
     func wholeAnswer() throws {
-        let reader = AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
         let answer = try reader.answer(Body(ByteBuffer(Self.answer)))
         let choice = try #require(answer.choices.first)
         #expect(choice.text?.bytes.text == "zw\u{f6}" && choice.finish == .toolCalls)
-        #expect(choice.thoughts.map(\.signature) == ["abcd", "ef"])
-        #expect(choice.thoughts.map(\.isSealed) == [false, true])
+        #expect(choice.reasoningBlocks.map(\.signature) == ["abcd", "ef"])
+        #expect(choice.reasoningBlocks.map(\.isSealed) == [false, true])
         #expect(choice.toolCalls.map(\.arguments) == [#"{"x":1}"#, "{}"])
         #expect(answer.usage?.promptTokens == 3)
     }
@@ -104,32 +104,37 @@ import Testing
     @Test("a broken answer is a failure or an end, and no crash")
     func broken() async {
         let bytes = Array(Self.events.utf8)
-        for place in stride(from: 0, to: bytes.count, by: 3) {
+        for position in stride(from: 0, to: bytes.count, by: 3) {
             for byte in [UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "]"), 0, 0xff, 10] {
                 var bytes = bytes
-                bytes[place] = byte
+                bytes[position] = byte
                 _ = await hear(stream([bytes]))
             }
         }
     }
 
     /// Returns what an event emits after others, or why it is invalid.
-    private func told(_ event: String, after before: [String]) -> [String] {
-        let reader = AnthropicReader(JSONParser(), RandomBytes(), SentNames(), isLegacy: false)
-        var told: [String] = []
+    private func events(from event: String, after before: [String]) -> [String] {
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
+        var reported: [String] = []
         for data in before + [event] {
-            told = []
+            reported = []
             let bytes = ByteBuffer(data)
             do throws(UpstreamError) {
-                let isEnd = try reader.take(event: bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta")) {
-                    if case .text(let text, _) = $1 { told.append("\($0) \(text.text)") } else { told.append("other") }
+                let isEnd = try reader.consume(event: bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta"))
+                {
+                    if case .text(let text, _) = $1 {
+                        reported.append("\($0) \(text.text)")
+                    } else {
+                        reported.append("other")
+                    }
                 }
-                told.append("\(isEnd) \(reader.hasBegun)")
+                reported.append("\(isEnd) \(reader.hasBegun)")
             } catch {
-                told.append(error.cause)
+                reported.append(error.cause)
             }
         }
-        return told
+        return reported
     }
 
     @Test("an event of text is the same without a parser and with one")
@@ -146,8 +151,8 @@ import Testing
                     for number in ["0", "9", "12", "01", "-1", "x", ""] {
                         let rest =
                             #""content_block_delta","index":\#(number),"delta":{"type":"text_delta","text":"\#(text)""#
-                        let plain = told(#"{"type":"# + rest + close, after: before)
-                        let read = told(#"{"type": "# + rest + close, after: before)
+                        let plain = events(from: #"{"type":"# + rest + close, after: before)
+                        let read = events(from: #"{"type": "# + rest + close, after: before)
                         #expect(plain == read, "\(rest)\(close)")
                     }
                 }

@@ -7,9 +7,9 @@ import Support
 @testable import Upstream
 
 /// Returns providers named `v0`, `v1`, ... of one model, each with its settings.
-func providers(_ lines: [String], _ more: String = "") -> (offers: [Offers.Offer], rules: BalanceSettings) {
+func providers(_ lines: [String], _ more: String = "") -> (offers: [ModelCatalog.ServedModel], rules: BalanceSettings) {
     let settings = settings(lines, more)
-    return (Offers(settings, [:])["m"], settings.balance)
+    return (ModelCatalog(settings, [:])["m"], settings.balance)
 }
 
 /// Returns settings with such providers and further lines.
@@ -41,16 +41,16 @@ struct Scene {
         self.init(offers, Balance(rules), keys, loop)
     }
 
-    private init(_ offers: [Offers.Offer], _ balance: Balance, _ keys: [Int: KeyRing], _ loop: EventLoop) {
-        let all = offers.map { offer in
+    private init(_ offers: [ModelCatalog.ServedModel], _ balance: Balance, _ keys: [Int: KeyRing], _ loop: EventLoop) {
+        let all = offers.map { servedModel in
             Candidate(
-                server: CallSheet.Server("v\(offer.provider)", name: "m"),
-                provider: ScriptedVendor(named: "v\(offer.provider)", [[[]]]),
+                server: CallLedger.Server("v\(servedModel.provider)", name: "m"),
+                provider: ScriptedVendor(named: "v\(servedModel.provider)", [[[]]]),
                 model: anyModel,
-                keys: keys[offer.provider],
+                keys: keys[servedModel.provider],
                 fixed: nil,
-                offeredBy: offer.provider,
-                rank: offer.rank,
+                offeredBy: servedModel.provider,
+                rank: servedModel.rank,
                 loop: loop
             )
         }
@@ -60,10 +60,10 @@ struct Scene {
     }
 
     /// Makes one request. A provider in `failures` fails with these errors in turn, and then repeats the last one.
-    func ask(_ failures: [String: [UpstreamError]] = [:]) async -> Asked {
+    func ask(_ failures: [String: [UpstreamError]] = [:]) async -> AskedProvider {
         let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
         let script = Script(failures)
-        var asked = Asked()
+        var asked = AskedProvider()
         do throws(UpstreamError) {
             try await candidates.first(billing: admission.sheet) { (candidate, call) async throws(UpstreamError) in
                 let name = candidate.provider.name
@@ -87,7 +87,7 @@ struct Scene {
     }
 }
 
-struct Asked: Sendable {
+struct AskedProvider: Sendable {
     var names: [String] = []
     var attempts = 0
     var noted = 0

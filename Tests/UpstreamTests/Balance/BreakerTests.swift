@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test("a rest is for its time, and counts as no failure")
-    func rests() {
+    func cooldowns() {
         var breaker = broken([1])
         breaker.rest(at: .seconds(2), seconds: 5)
         #expect(breaker.isOpen(at: .seconds(6)) && !breaker.isOpen(at: .seconds(7)))
@@ -58,7 +58,7 @@ import Testing
     }
 
     /// Returns the names that were called in each of several requests.
-    private func asked(_ body: @escaping @Sendable (Scene, ManualClock) async -> [Asked]) async -> [String] {
+    private func asked(_ body: @escaping @Sendable (Scene, ManualClock) async -> [AskedProvider]) async -> [String] {
         let clock = ManualClock()
         return await onLoop(clock.loop()) { loop in
             let settings = "BREAKER_FAILURES=2\nBREAKER_SECONDS=60"

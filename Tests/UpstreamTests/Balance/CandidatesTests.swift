@@ -11,7 +11,7 @@ import Testing
     private typealias Failures = [String: [UpstreamError]]
 
     /// Makes one request to three providers.
-    private func asked(_ failures: Failures, _ settings: String = "") async -> Asked {
+    private func asked(_ failures: Failures, _ settings: String = "") async -> AskedProvider {
         await onLoop { loop in await Scene(["", "", ""], settings, on: loop).ask(failures) }
     }
 
@@ -54,14 +54,14 @@ import Testing
         let error = await onLoop { _ in UpstreamError.tooMuchWork }
         let asked = await onLoop { loop in
             let scene = Scene(["RETRIES=2", "PRIORITY=2"], keys: [0: KeyRing(["a"], weights: [1])], on: loop)
-            var asked: [Asked] = []
+            var asked: [AskedProvider] = []
             for _ in 0..<20 { asked.append(await scene.ask(["v0": [error]])) }
             return asked
         }
         #expect(asked.map(\.names) == Array(repeating: ["v0.k1"], count: 20))
         #expect(asked.allSatisfy { $0.failure == .unavailable && $0.summary == nil })
-        let told = APIError(error, model: "m")
-        #expect((told.status, told.code, told.retryAfterSeconds) == (503, "overloaded", 1))
+        let reported = APIError(error, model: "m")
+        #expect((reported.status, reported.code, reported.retryAfterSeconds) == (503, "overloaded", 1))
     }
 
     @Test("FALLBACK=false ends after the first, FALLBACK_ATTEMPTS after as many")
@@ -91,9 +91,9 @@ import Testing
             let scene = Scene(["", ""], "FALLBACK_DEADLINE=1s", on: loop)
             let attempts = scene.candidates.attempts(billing: anySheet())
             var names: [String] = []
-            while let place = await attempts.next() {
-                _ = await attempts.call(scene.candidates[place])
-                names.append("v\(place)")
+            while let position = await attempts.next() {
+                _ = await attempts.call(scene.candidates[position])
+                names.append("v\(position)")
                 clock.advance(milliseconds: 1_000)
                 await loop.sleep(nanoseconds: 0)
                 do throws(UpstreamError) { try attempts.failed(.scripted(.failed)) } catch { break }
@@ -146,4 +146,4 @@ import Testing
     }
 }
 
-private func anySheet() -> CallSheet { Admission(nil, holding: Limiter(store: nil).admitUncovered()).sheet }
+private func anySheet() -> CallLedger { Admission(nil, holding: Limiter(store: nil).admitUncovered()).sheet }

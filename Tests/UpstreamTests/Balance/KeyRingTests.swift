@@ -16,10 +16,10 @@ import Testing
     }
 
     @Test("a key that failed rests, and one call tries it after that")
-    func rests() {
+    func cooldowns() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        ring.failed(first, .told(seconds: 30), begun: 0, at: 0)
+        ring.failed(first, .reported(seconds: 30), begun: 0, at: 0)
         #expect((0..<3).map { _ in label(ring, 29) } == ["k2", "k2", "k2"])
         let trial = (0..<4).map { _ in label(ring, 30) }
         #expect(trial.count { $0 == "k1" } == 1)
@@ -66,12 +66,12 @@ import Testing
     func olderCalls() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
         let first = ring.next(at: 0)
-        ring.failed(first, .told(seconds: 30), begun: 0, at: .seconds(2))
+        ring.failed(first, .reported(seconds: 30), begun: 0, at: .seconds(2))
         ring.served(first, begun: .seconds(1))
-        ring.failed(first, .told(seconds: 1), begun: .seconds(1), at: .seconds(3))
+        ring.failed(first, .reported(seconds: 1), begun: .seconds(1), at: .seconds(3))
         ring.failed(first, nil, begun: .seconds(1), at: .seconds(3))
         #expect((0..<3).map { _ in label(ring, 31) } == ["k2", "k2", "k2"])
-        ring.failed(first, .told(seconds: 40), begun: .seconds(1), at: .seconds(4))
+        ring.failed(first, .reported(seconds: 40), begun: .seconds(1), at: .seconds(4))
         #expect((0..<3).map { _ in label(ring, 43) } == ["k2", "k2", "k2"])
         #expect((0..<4).count { _ in label(ring, 44) == "k1" } == 1)
     }
@@ -87,11 +87,11 @@ import Testing
     @Test("if all keys rest, the one that is due first is asked; no vendor's word lets one rest for ever")
     func allRest() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])
-        ring.failed(Credential(own: "a", label: "k1"), .told(seconds: .max), begun: 0, at: 0)
-        ring.failed(Credential(own: "b", label: "k2"), .told(seconds: 90), begun: 0, at: 0)
+        ring.failed(Credential(own: "a", label: "k1"), .reported(seconds: .max), begun: 0, at: 0)
+        ring.failed(Credential(own: "b", label: "k2"), .reported(seconds: 90), begun: 0, at: 0)
         #expect(!ring.isAvailable(at: 0) && label(ring, 0) == "k2")
         let single = KeyRing(["a"], weights: [1])
-        single.failed(single.next(at: 0), .told(seconds: .max), begun: 0, at: 0)
+        single.failed(single.next(at: 0), .reported(seconds: .max), begun: 0, at: 0)
         #expect(!single.isAvailable(at: .seconds(86_399)) && single.isAvailable(at: .seconds(86_400)))
     }
 }

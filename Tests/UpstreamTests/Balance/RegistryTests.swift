@@ -10,15 +10,15 @@ import Testing
     /// Returns a registry with providers `v0`, `v1`, ... of the model `m`.
     private func registry(passingOn isPassthrough: [Bool], on loop: EventLoop) -> Registry {
         let settings = settings(isPassthrough.map { _ in "" })
-        let entries = isPassthrough.indices.map { place in
+        let entries = isPassthrough.indices.map { position in
             Registry.Entry(
-                provider: ScriptedVendor(named: "v\(place)", [[[]]]),
-                keys: isPassthrough[place] ? nil : KeyRing(["own"], weights: [1]),
-                isPassthrough: isPassthrough[place],
-                takesCredits: place == 1
+                provider: ScriptedVendor(named: "v\(position)", [[[]]]),
+                keys: isPassthrough[position] ? nil : KeyRing(["own"], weights: [1]),
+                isPassthrough: isPassthrough[position],
+                takesCredits: position == 1
             )
         }
-        return Registry(entries, Offers(settings, [:]), Balance(settings.balance), on: loop)
+        return Registry(entries, ModelCatalog(settings, [:]), Balance(settings.balance), on: loop)
     }
 
     private let caller = Caller(anonymousWith: [.all])

@@ -21,15 +21,15 @@ import Testing
         return (Int(width), Array(UnsafeBufferPointer(start: values, count: Int(width * height))))
     }
 
-    private func converted(_ mask: [UInt8], width: Int, height: Int) throws(MaskFlaw) -> Body {
+    private func converted(_ mask: [UInt8], width: Int, height: Int) throws(MaskError) -> Body {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: mask.count, alignment: 1)
         defer { copy.deallocate() }
         copy.copyBytes(from: mask)
-        return try EditMask.converted(UnsafeRawBufferPointer(copy), for: PictureSize(width: width, height: height))
+        return try EditMask.converted(UnsafeRawBufferPointer(copy), for: ImageSize(width: width, height: height))
     }
 
-    private func flaw(_ mask: [UInt8], width: Int, height: Int) -> MaskFlaw? {
-        do throws(MaskFlaw) {
+    private func flaw(_ mask: [UInt8], width: Int, height: Int) -> MaskError? {
+        do throws(MaskError) {
             _ = try converted(mask, width: width, height: height)
             return nil
         } catch { return error }
@@ -63,10 +63,10 @@ import Testing
         for end in 0..<(whole.count - 12) {  // the last chunk holds nothing
             #expect(flaw(Array(whole[..<end]), width: 30, height: 20) == .broken, "\(end)")
         }
-        for place in whole.indices {
+        for position in whole.indices {
             for bit in 0..<8 {
                 var changed = whole
-                changed[place] ^= 1 << bit
+                changed[position] ^= 1 << bit
                 _ = flaw(changed, width: 30, height: 20)
             }
         }
@@ -91,7 +91,7 @@ import Testing
         let made = await onLoop { loop in
             var buffer = ByteBuffer()
             mask.withUnsafeBytes { buffer.append($0) }
-            let size = PictureSize(width: 2, height: 1)
+            let size = ImageSize(width: 2, height: 1)
             return try? await EditMask.converted(Body(buffer), for: size, by: worker, on: loop)
         }
         #expect(grey(try #require(made))?.values == [255, 0])

@@ -4,7 +4,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct MemberScannerTests {
-    private struct Read: Equatable {
+    private struct ScanResult: Equatable {
         var text = ""
         var usage = ""
         var error = ""
@@ -12,13 +12,13 @@ import Testing
         var isBroken = false
     }
 
-    private func read(_ text: String, cutAt place: Int) -> Read {
+    private func read(_ text: String, cutAt position: Int) -> ScanResult {
         var scanner = MemberScanner(model: "as\"ked")
         var out = ByteBuffer()
         let bytes = ByteBuffer(text)
-        scanner.take(bytes.bytes[part: 0..<place], into: &out)
-        scanner.take(bytes.bytes[part: place..<bytes.count], into: &out)
-        return Read(
+        scanner.consume(bytes.bytes[part: 0..<position], into: &out)
+        scanner.consume(bytes.bytes[part: position..<bytes.count], into: &out)
+        return ScanResult(
             text: out.bytes.text,
             usage: scanner.usage.bytes.text,
             error: scanner.error.bytes.text,
@@ -49,25 +49,25 @@ import Testing
         ]
     )
     func members(text: String, written: String, usage: String, error: String) {
-        for place in 0...text.utf8.count {
-            let read = read(text, cutAt: place)
-            #expect(read.text.drop { $0 == " " }.trimmingSuffix(" ") == written, "\(place)")
-            #expect((read.usage, read.error) == (usage, error), "\(place)")
-            #expect(read.isWhole && !read.isBroken, "\(place)")
+        for position in 0...text.utf8.count {
+            let read = read(text, cutAt: position)
+            #expect(read.text.drop { $0 == " " }.trimmingSuffix(" ") == written, "\(position)")
+            #expect((read.usage, read.error) == (usage, error), "\(position)")
+            #expect(read.isWhole && !read.isBroken, "\(position)")
         }
     }
 
     @Test("what is no object passes on as it is", arguments: ["[1,{\"model\":2}]", "<html>", "}{", "text", "\u{e9}]]"])
     func others(text: String) {
-        for place in 0...text.utf8.count {
-            let read = read(text, cutAt: place)
-            #expect(read.text == text && !read.isWhole, "\(place)")
+        for position in 0...text.utf8.count {
+            let read = read(text, cutAt: position)
+            #expect(read.text == text && !read.isWhole, "\(position)")
         }
     }
 
     @Test("a text that ends early is not whole", arguments: ["", "{", "{\"model\":\"x", "{\"a\":{}", "{\"a\":\"\\\""])
     func early(text: String) {
-        for place in 0...text.utf8.count { #expect(!read(text, cutAt: place).isWhole) }
+        for position in 0...text.utf8.count { #expect(!read(text, cutAt: position).isWhole) }
     }
 }
 

@@ -7,8 +7,8 @@ import Testing
 @testable import Upstream
 
 @Suite struct OpenAILikeStreamTests {
-    private func terms(isNative: Bool, choices: Int = 1) -> AnswerTerms {
-        AnswerTerms(model: "asked", choices: choices, includesUsage: true, isNative: isNative)
+    private func terms(isNative: Bool, choices: Int = 1) -> ResponseOptions {
+        ResponseOptions(model: "asked", choices: choices, includesUsage: true, isNative: isNative)
     }
 
     private func stream(
@@ -18,7 +18,7 @@ import Testing
     ) -> WireStream {
         WireStream(
             ScriptedStream(pieces, isEventStream: isEventStream),
-            AnswerReader(terms(isNative: isNative, choices: 2), JSONParser(), RandomBytes())
+            ChatCompletionReader(terms(isNative: isNative, choices: 2), JSONParser(), RandomBytes())
         )
     }
 
@@ -82,7 +82,7 @@ import Testing
     func drips() async {
         let finish = #"data: {"choices":[{"index":0,"delta":{"content":"ja"},"finish_reason":"stop"}]}"# + "\n\n"
         let scripted = ScriptedStream([Array(finish.utf8)] + Array(repeating: Array(": ping\n\n".utf8), count: 9))
-        let reader = AnswerReader(terms(isNative: false), JSONParser(), RandomBytes())
+        let reader = ChatCompletionReader(terms(isNative: false), JSONParser(), RandomBytes())
         let heard = await hear(WireStream(scripted, reader, tailNanoseconds: 0))
         #expect(heard.texts == [0: "ja"] && heard.ends == [0: [.stop]])
         #expect(scripted.piecesLeft == 9)
@@ -91,10 +91,10 @@ import Testing
     @Test("a broken answer is a failure or an end, and no crash")
     func broken() async {
         let bytes = Array(Self.events.utf8)
-        for place in stride(from: 0, to: bytes.count, by: 3) {
+        for position in stride(from: 0, to: bytes.count, by: 3) {
             for byte in [UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "]"), 0, 0xff, 10] {
                 var bytes = bytes
-                bytes[place] = byte
+                bytes[position] = byte
                 _ = await hear(stream([bytes], isNative: true))
             }
         }

@@ -40,11 +40,11 @@ import Testing
     @Test("the caller's own temperature goes to the summary only")
     func temperature() {
         var asked = call(.user)
-        #expect(panel().summaryCall(of: asked, [], prompt: "P").wishes.sampling.temperature == 0.7)
-        asked.wishes.sampling.temperature = 0
-        asked.wishes.sampling.seed = 7
-        #expect(panel().summaryCall(of: asked, [], prompt: "P").wishes.sampling.temperature == 0)
-        let member = panel("TEMPERATURE=1.5").memberCall(of: asked).wishes.sampling
+        #expect(panel().summaryCall(of: asked, [], prompt: "P").chatOptions.sampling.temperature == 0.7)
+        asked.chatOptions.sampling.temperature = 0
+        asked.chatOptions.sampling.seed = 7
+        #expect(panel().summaryCall(of: asked, [], prompt: "P").chatOptions.sampling.temperature == 0)
+        let member = panel("TEMPERATURE=1.5").memberCall(of: asked).chatOptions.sampling
         #expect(member.temperature == 1.5 && member.seed == nil)
     }
 
@@ -52,7 +52,7 @@ import Testing
     func attachments() {
         var asked = call(.user, .assistant, .user)
         for name in ["a", "b"] {
-            asked.attachments.append(Attachment(.picture, .address("https://x/\(name)"), param: name))
+            asked.attachments.append(Attachment(.image, .address("https://x/\(name)"), param: name))
         }
         asked.needs.insert(.inlineMedia)
         asked.messages[0].content.append(.attachment(0))
@@ -71,7 +71,7 @@ import Testing
     func vision() {
         let panel = panel("VISION_MODELS=b", "VISION_SUMMARY_MODEL=a")
         var asked = call(.user, .assistant, .user, .assistant)
-        asked.attachments = [Attachment(.picture, .address("https://x"), param: "x")]
+        asked.attachments = [Attachment(.image, .address("https://x"), param: "x")]
         asked.messages[0].content.append(.attachment(0))
         #expect(panel.cast(for: asked).summary == "s")
         asked.messages[2].content.append(.attachment(0))

@@ -28,7 +28,7 @@ struct ToolAnswer: Sendable, CustomTestStringConvertible {
     static let call = tagged(json)
     static let weather = Part.call("get_weather", paris)
 
-    static let all: [ToolAnswer] = clean + broken + texts + forms + places + quotes + large
+    static let all: [ToolAnswer] = clean + broken + texts + forms + positions + quotes + large
 }
 
 extension ToolAnswer {
@@ -218,7 +218,7 @@ extension ToolAnswer {
 
     private static let forms: [ToolAnswer] = written.map { ToolAnswer($0.0, $0.1, [weather]) }
 
-    private static let places: [ToolAnswer] = written.flatMap { name, form in
+    private static let positions: [ToolAnswer] = written.flatMap { name, form in
         [
             ToolAnswer(name + " behind a text", "I look.\n\n" + form, [.text("I look."), weather]),
             ToolAnswer(name + " behind unicode", "\u{1f310}\u{e4}: " + form, [.text("\u{1f310}\u{e4}:"), weather]),

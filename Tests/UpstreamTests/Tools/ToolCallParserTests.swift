@@ -9,14 +9,14 @@ import Testing
     private static let weatherSchema =
         #"{"type":"object","properties":{"city":{"type":"string"},"unit":{"enum":["C","F"]}},"required":["city"],"additionalProperties":false}"#
 
-    static let tools: [ToolOffer] = {
+    static let tools: [ToolDefinition] = {
         let text = ByteBuffer(weatherSchema)
         let parser = JSONParser()
         let schema = (try? parser.parse(text.bytes)).flatMap { try? JSONSchema($0) }
         return [
-            ToolOffer(name: "get_weather", description: "The weather", parameters: weatherSchema, schema: schema),
-            ToolOffer(name: "search", description: nil, parameters: nil, schema: nil),
-            ToolOffer(name: "noop", description: nil, parameters: nil, schema: nil),
+            ToolDefinition(name: "get_weather", description: "The weather", parameters: weatherSchema, schema: schema),
+            ToolDefinition(name: "search", description: nil, parameters: nil, schema: nil),
+            ToolDefinition(name: "noop", description: nil, parameters: nil, schema: nil),
         ]
     }()
 
@@ -45,7 +45,7 @@ import Testing
                 parts.append(.broken(raw.text))
             }
         }
-        for piece in pieces { piece.withUnsafeBytes { parser.take($0, pass) } }
+        for piece in pieces { piece.withUnsafeBytes { parser.consume($0, pass) } }
         parser.finish(pass)
         endText()
         return parts
@@ -80,19 +80,19 @@ import Testing
     func noDelay() {
         var parser = ToolCallParser(ToolProtocol(Self.tools), ids: RandomBytes())
         var out: [UInt8] = []
-        func take(_ piece: String) -> String {
+        func consume(_ piece: String) -> String {
             out = []
-            withBytes(piece) { parser.take($0) { if case .text(let bytes) = $0 { out += bytes } } }
+            withBytes(piece) { parser.consume($0) { if case .text(let bytes) = $0 { out += bytes } } }
             return String(decoding: out, as: UTF8.self)
         }
-        #expect(take("I") == "I")
-        #expect(take(" look <") == " look")
-        #expect(take("tool") == "")
-        #expect(take("box>") == " <toolbox>")
-        #expect(take("\n``") == "\n``")
-        #expect(take("`\n<tool_call>") == "`\n<tool_call>")
-        #expect(take("\n```\n<tool_call>") == "\n```")
-        #expect(take(" x") == "\n<tool_call> x")
+        #expect(consume("I") == "I")
+        #expect(consume(" look <") == " look")
+        #expect(consume("tool") == "")
+        #expect(consume("box>") == " <toolbox>")
+        #expect(consume("\n``") == "\n``")
+        #expect(consume("`\n<tool_call>") == "`\n<tool_call>")
+        #expect(consume("\n```\n<tool_call>") == "\n```")
+        #expect(consume(" x") == "\n<tool_call> x")
     }
 
     @Test(
@@ -113,7 +113,7 @@ import Testing
             case .call: break
             }
         }
-        for scalar in answer.text.unicodeScalars { withBytes(String(scalar)) { parser.take($0, pass) } }
+        for scalar in answer.text.unicodeScalars { withBytes(String(scalar)) { parser.consume($0, pass) } }
         parser.finish(pass)
     }
 
@@ -130,9 +130,9 @@ import Testing
         let found = Self.parts("So:\n```\n\(ToolAnswer.call)\n```", ToolProtocol(Self.tools, demand: .required))
         #expect(found.contains(ToolAnswer.weather))
         let instructions = ToolProtocol(Self.tools, demand: .named("search"))
-        let call = FoundCall(id: "1", name: "noop", arguments: "{}")
+        let call = ParsedToolCall(id: "1", name: "noop", arguments: "{}")
         #expect(instructions.unmet(by: [call])?.contains("search") == true)
-        #expect(instructions.unmet(by: [FoundCall(id: "2", name: "search", arguments: "{}")]) == nil)
+        #expect(instructions.unmet(by: [ParsedToolCall(id: "2", name: "search", arguments: "{}")]) == nil)
         #expect(ToolProtocol(Self.tools, demand: .required).unmet(by: []) != nil)
         #expect(ToolProtocol(Self.tools).unmet(by: []) == nil)
     }

@@ -64,75 +64,75 @@ import Testing
     func dueInTime() async throws {
         let tokens = try tokens()
         let clock = ManualClock()
-        let told = await onLoop(clock.loop()) { loop in
+        let reported = await onLoop(clock.loop()) { loop in
             let server = Server()
-            var told = [await self.token(tokens, server, loop)]
+            var reported = [await self.token(tokens, server, loop)]
             await self.turn(loop, clock, seconds: 3_599 - 226)
-            told.append(await self.token(tokens, server, loop))
+            reported.append(await self.token(tokens, server, loop))
             await self.turn(loop, clock, seconds: 0)
-            told.append("\(server.exchanges)")
+            reported.append("\(server.exchanges)")
             await self.turn(loop, clock, seconds: 1)
-            told.append(await self.token(tokens, server, loop))
+            reported.append(await self.token(tokens, server, loop))
             await self.turn(loop, clock, seconds: 0)
-            told.append(await self.token(tokens, server, loop))
-            return told
+            reported.append(await self.token(tokens, server, loop))
+            return reported
         }
-        #expect(told == ["t1", "t1", "1", "t1", "t2"])
+        #expect(reported == ["t1", "t1", "1", "t1", "t2"])
     }
 
     @Test("without a time a token lives five minutes")
     func unknownEnd() async throws {
         let tokens = try tokens()
         let clock = ManualClock()
-        let told = await onLoop(clock.loop()) { loop in
+        let reported = await onLoop(clock.loop()) { loop in
             let server = Server([(200, #"{"access_token":"a"}"#)])
-            var told = [await self.token(tokens, server, loop)]
+            var reported = [await self.token(tokens, server, loop)]
             await self.turn(loop, clock, seconds: 149)
-            told.append(await self.token(tokens, server, loop))
-            told.append("\(server.exchanges)")
+            reported.append(await self.token(tokens, server, loop))
+            reported.append("\(server.exchanges)")
             await self.turn(loop, clock, seconds: 151)
-            told.append(await self.token(tokens, server, loop))
-            return told
+            reported.append(await self.token(tokens, server, loop))
+            return reported
         }
-        #expect(told == ["a", "a", "1", "t2"])
+        #expect(reported == ["a", "a", "1", "t2"])
     }
 
     @Test("an account that was refused is not asked for again before five minutes have passed")
     func refusedAccount() async throws {
         let tokens = try tokens()
         let clock = ManualClock()
-        let told = await onLoop(clock.loop()) { loop in
+        let reported = await onLoop(clock.loop()) { loop in
             let server = Server([(400, #"{"error":"invalid_grant"}"#)])
-            var told = [await self.token(tokens, server, loop)]
+            var reported = [await self.token(tokens, server, loop)]
             await self.turn(loop, clock, seconds: 299)
-            told.append(await self.token(tokens, server, loop))
-            told.append("\(server.exchanges)")
+            reported.append(await self.token(tokens, server, loop))
+            reported.append("\(server.exchanges)")
             await self.turn(loop, clock, seconds: 1)
-            told.append(await self.token(tokens, server, loop))
-            return told
+            reported.append(await self.token(tokens, server, loop))
+            return reported
         }
-        #expect(told == ["", "", "1", "t2"])
+        #expect(reported == ["", "", "1", "t2"])
     }
 
     @Test("a token is dropped once in a minute, and only while it is the present one")
     func drops() async throws {
         let tokens = try tokens()
         let clock = ManualClock()
-        let told: [Bool] = await onLoop(clock.loop()) { loop in
+        let reported: [Bool] = await onLoop(clock.loop()) { loop in
             let server = Server()
             func present() async -> GoogleTokens.Token? {
                 try? await tokens.token(by: server, on: loop, patienceNanoseconds: 60_000_000_000)
             }
             guard let first = await present() else { return [] }
-            var told = [tokens.drop(first, at: clock.now)]
+            var reported = [tokens.drop(first, at: clock.now)]
             guard let second = await present() else { return [] }
-            told.append(tokens.drop(first, at: clock.now))
-            told.append(await present()?.text == "t2")
-            told.append(tokens.drop(second, at: clock.now))
+            reported.append(tokens.drop(first, at: clock.now))
+            reported.append(await present()?.text == "t2")
+            reported.append(tokens.drop(second, at: clock.now))
             await self.turn(loop, clock, seconds: 60)
-            told.append(tokens.drop(second, at: clock.now))
-            return told
+            reported.append(tokens.drop(second, at: clock.now))
+            return reported
         }
-        #expect(told == [true, true, true, false, true])
+        #expect(reported == [true, true, true, false, true])
     }
 }

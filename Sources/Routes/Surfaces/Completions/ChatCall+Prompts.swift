@@ -4,7 +4,7 @@ import Shared
 
 extension ChatCall {
     /// The most choices, for all prompts together.
-    private static let mostChoices = 32
+    private static let maxChoices = 32
     /// The prompt that OpenAI uses for a request without one.
     private static let noPrompt = "<|endoftext|>"
 
@@ -16,12 +16,12 @@ extension ChatCall {
         let prompts = try PromptReader(counter: .of(model: model)).prompts(fields["prompt"])
         messages = (prompts ?? [Self.noPrompt]).map { ChatMessage(role: .user, text: $0) }
         arePromptsSeparate = messages.count > 1
-        guard messages.count <= Self.mostChoices else {
-            throw .value("prompt", "at most \(Self.mostChoices) prompts per request are supported")
+        guard messages.count <= Self.maxChoices else {
+            throw .value("prompt", "at most \(Self.maxChoices) prompts per request are supported")
         }
         let each = try Self.choices(fields)
-        guard each * messages.count <= Self.mostChoices else {
-            throw .value("n", "at most \(Self.mostChoices) choices are supported")
+        guard each * messages.count <= Self.maxChoices else {
+            throw .value("n", "at most \(Self.maxChoices) choices are supported")
         }
         choices = each * messages.count
         try Self.refuseUnserved(fields, choices: each)

@@ -22,14 +22,14 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         TextCompletion.append(beginning: wanted.model, exchange, to: &beginning)
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .text(let text, _), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
-        case .note(let text):
+        case .comment(let text):
             if !hasBegun { begin() }
             out.append(comment: text)
-        case .reasoning, .toolCall, .toolArguments, .signature, .sealedThought, .native: break
+        case .reasoning, .toolCall, .toolArguments, .signature, .encryptedReasoning, .native: break
         }
     }
 

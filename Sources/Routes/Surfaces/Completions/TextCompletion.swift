@@ -13,10 +13,11 @@ struct TextCompletion: ChatReply {
 
     /// Returns the prompt to repeat before a choice; nil if there is none.
     func prompt(ofChoice index: Int) -> String? {
-        guard choices > 0, case let place = index * prompts.count / choices, prompts.indices.contains(place) else {
+        guard choices > 0, case let position = index * prompts.count / choices, prompts.indices.contains(position)
+        else {
             return nil
         }
-        return prompts[place]
+        return prompts[position]
     }
 
     func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {

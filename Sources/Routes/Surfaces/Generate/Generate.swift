@@ -8,7 +8,7 @@ struct Generate: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard status(of: error) == 422 else {
             body.append(#"{"detail":"#)
-            body.append(json: error.isOfCapacity ? "All providers failed: \(error.message)" : error.message)
+            body.append(json: error.isCapacityShortage ? "All providers failed: \(error.message)" : error.message)
             return body.append("}")
         }
         let isPrompt = error.param?.isSame(as: "prompt") ?? false
@@ -26,7 +26,7 @@ struct Generate: ChatSurface {
 
     func status(of error: APIError) -> Int {
         if error.isFromVendor { return error.status == 400 ? 400 : 503 }
-        if error.isOfCapacity { return 503 }
+        if error.isCapacityShortage { return 503 }
         return error.status == 400 ? 422 : error.status
     }
 

@@ -18,14 +18,14 @@ struct LLMChat: ChatSurface {
         if error.isMissingMessages {
             body.append(#""Missing required field 'messages'""#)
         } else {
-            body.append(json: error.isOfCapacity ? Self.noInstance : error.message)
+            body.append(json: error.isCapacityShortage ? Self.noInstance : error.message)
         }
         body.append(isMidStream ? "}\n\n" : "}")
     }
 
     func status(of error: APIError) -> Int {
         if error.isFromVendor { return error.status == 400 ? 400 : 502 }
-        return error.isOfCapacity ? 503 : error.status
+        return error.isCapacityShortage ? 503 : error.status
     }
 
     static let noInstance = "No available instances"

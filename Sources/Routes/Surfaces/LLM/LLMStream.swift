@@ -13,7 +13,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .text(let text, _), .refusal(let text):
             begin()
@@ -50,7 +50,7 @@ final class LLMEvents: BatchWriter, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .text(let text, _), .refusal(let text):
             open(#"{"content":"#)
@@ -70,7 +70,7 @@ final class LLMEvents: BatchWriter, @unchecked Sendable {
             out.append(#","function":{"arguments":"#)
             out.append(json: text)
             out.append("}}]}\n\n")
-        case .reasoning, .finish, .signature, .sealedThought, .note, .native: break
+        case .reasoning, .finish, .signature, .encryptedReasoning, .comment, .native: break
         }
     }
 

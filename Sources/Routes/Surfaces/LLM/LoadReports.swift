@@ -73,16 +73,16 @@ func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     let load = try await ProviderLoad.of(model, gateway)
     let wanted = String(Substring(named.utf8.dropFirst(model.utf8.count + 1)))
     let digest = Digest(of: wanted)
-    let place = load.keys.indices.first {
+    let position = load.keys.indices.first {
         wanted.hasSameBytes(as: "k\($0 + 1)") || Digest(of: load.keys[$0].credential.key) == digest
     }
-    guard let place else { throw APIError(404, "API key not found") }
-    let key = load.keys[place]
+    guard let position else { throw APIError(404, "API key not found") }
+    let key = load.keys[position]
     var body = ByteBuffer()
     body.append(#"{"model":"#)
     body.append(json: model)
     body.append(#","key":"k"#)
-    body.append(decimal: place + 1)
+    body.append(decimal: position + 1)
     body.append(#"","weight":"#)
     body.append("\(key.weight)")
     body.append(#","current":"#)

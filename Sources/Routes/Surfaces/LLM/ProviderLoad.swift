@@ -25,40 +25,40 @@ struct ProviderLoad {
     /// out, because they have no keys of their own.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
-        for (place, model) in models(gateway) {
-            if let load = await load(place, model, gateway) { loads.append(load) }
+        for (position, model) in models(gateway) {
+            if let load = await load(position, model, gateway) { loads.append(load) }
         }
         return loads
     }
 
     /// Returns the load of the provider with this name. Throws if there is none.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
-        for (place, name) in models(gateway) where name.hasSameBytes(as: model) {
-            if let load = await load(place, name, gateway) { return load }
+        for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
+            if let load = await load(position, name, gateway) { return load }
         }
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
     /// Returns the indexes and names of the providers with a capacity limit.
-    static func models(_ gateway: Gateway) -> [(place: Int, name: String)] {
-        let places = gateway.registry.entries.indices.filter {
+    static func models(_ gateway: Gateway) -> [(position: Int, name: String)] {
+        let positions = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough
         }
         let providers = gateway.settings.providers
-        let labels = places.map { providers[$0].label }
-        return zip(places, labels).map { place, label in
-            (place, labels.count(where: { $0 == label }) > 1 ? providers[place].name : label)
+        let labels = positions.map { providers[$0].label }
+        return zip(positions, labels).map { position, label in
+            (position, labels.count(where: { $0 == label }) > 1 ? providers[position].name : label)
         }
     }
 
-    private static func load(_ place: Int, _ model: String, _ gateway: Gateway) async -> ProviderLoad? {
-        let entry = gateway.registry.entries[place]
+    private static func load(_ position: Int, _ model: String, _ gateway: Gateway) async -> ProviderLoad? {
+        let entry = gateway.registry.entries[position]
         guard let capacity = entry.capacity else { return nil }
         let keys = entry.keys?.all ?? [(.none, 1)]
         let loads = await capacity.loads(of: keys.map(\.credential), on: gateway.loop)
         return ProviderLoad(
             model: model,
-            weight: gateway.registry.offers.generating(at: place)?.offer.rank.weight ?? 1,
+            weight: gateway.registry.offers.generating(at: position)?.servedModel.rank.weight ?? 1,
             isOfCalls: capacity.isOfCalls,
             keys: zip(keys, loads).map { Key(credential: $0.credential, weight: $0.weight, load: $1) }
         )
@@ -85,9 +85,9 @@ struct ProviderLoad {
         body.append(#","weight":"#)
         body.append("\(weight)")
         body.append(#","keys":["#)
-        for (place, key) in keys.enumerated() {
-            if place > 0 { body.append(",") }
-            key.append(place, hasLoad: true, to: &body)
+        for (position, key) in keys.enumerated() {
+            if position > 0 { body.append(",") }
+            key.append(position, hasLoad: true, to: &body)
         }
         body.append("]}")
     }
@@ -96,18 +96,18 @@ struct ProviderLoad {
         body.append(#"{"model":"#)
         body.append(json: model)
         body.append(#","keys":["#)
-        for (place, key) in keys.enumerated() {
-            if place > 0 { body.append(",") }
-            key.append(place, hasLoad: false, to: &body)
+        for (position, key) in keys.enumerated() {
+            if position > 0 { body.append(",") }
+            key.append(position, hasLoad: false, to: &body)
         }
         body.append("]}")
     }
 }
 
 extension ProviderLoad.Key {
-    fileprivate func append(_ place: Int, hasLoad: Bool, to body: inout ByteBuffer) {
+    fileprivate func append(_ position: Int, hasLoad: Bool, to body: inout ByteBuffer) {
         body.append(#"{"key":"k"#)
-        body.append(decimal: place + 1)
+        body.append(decimal: position + 1)
         body.append(#"","weight":"#)
         body.append("\(weight)")
         if hasLoad {

@@ -20,9 +20,9 @@ extension ChatCall {
                 "'mcp_servers' is not supported. Send the tools of these servers in 'tools'."
             )
         }
-        var wishes = Wishes()
-        wishes.cacheMarks = try readConversation(fields)
-        if let mark = Wishes.CacheMark(.anywhere, of: root) { wishes.cacheMarks.append(mark) }
+        var chatOptions = ChatOptions()
+        chatOptions.cacheBreakpoints = try readConversation(fields)
+        if let mark = ChatOptions.CacheBreakpoint(.anywhere, of: root) { chatOptions.cacheBreakpoints.append(mark) }
         let most = 1...Int(Int32.max)
         if !isCounted {
             guard let bound = try fields.integer("max_tokens", most) else { throw .missing("max_tokens") }
@@ -34,35 +34,35 @@ extension ChatCall {
         stops = try Self.stopSequences(fields)
         if !stops.isEmpty { needs.insert(.stops) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        var isSaid = !wishes.cacheMarks.isEmpty
-        try readMessageTools(fields, &wishes, &isSaid)
-        try Self.readSampling(fields, &wishes, &isSaid)
-        try readOutput(fields, &wishes, &isSaid)
-        if isSaid { self.wishes = wishes }
+        var isSaid = !chatOptions.cacheBreakpoints.isEmpty
+        try readMessageTools(fields, &chatOptions, &isSaid)
+        try Self.readSampling(fields, &chatOptions, &isSaid)
+        try readOutput(fields, &chatOptions, &isSaid)
+        if isSaid { self.chatOptions = chatOptions }
         countIfLong()
     }
 
     /// Reads `system` and `messages`. Each block of the system's text becomes a message of its own.
     ///
     /// - Returns: the cache breakpoints.
-    private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [Wishes.CacheMark] {
+    private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
         guard let list = try fields.array("messages") else { throw .missing("messages") }
         try reader.read(list)
         messages = reader.messages
         attachments = reader.attachments
-        return reader.cacheMarks
+        return reader.cacheBreakpoints
     }
 
-    private static let mostStops = 64
+    private static let maxStops = 64
 
     private static func stopSequences(_ fields: RequestFields) throws(APIError) -> [String] {
         var stops: [String] = []
         var index = 0
         for element in try fields.array("stop_sequences") ?? JSONElements() {
             let param = "stop_sequences[\(index)]"
-            guard index < mostStops else { throw .value("stop_sequences", "at most \(mostStops) are allowed") }
+            guard index < maxStops else { throw .value("stop_sequences", "at most \(maxStops) are allowed") }
             guard let text = element.text else { throw .type(param, "a string") }
             if let stop = try stop(text, param) { stops.append(stop) }
             index += 1
@@ -72,38 +72,39 @@ extension ChatCall {
 
     private static func readSampling(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
-        wishes.sampling.temperature = try fields.number("temperature", 0...1)
-        wishes.sampling.topP = try fields.number("top_p", 0...1)
-        wishes.sampling.topK = try fields.integer("top_k", 0...Int(Int32.max))
+        chatOptions.sampling.temperature = try fields.number("temperature", 0...1)
+        chatOptions.sampling.topP = try fields.number("top_p", 0...1)
+        chatOptions.sampling.topK = try fields.integer("top_k", 0...Int(Int32.max))
         if let metadata = try fields.object("metadata") {
-            wishes.bookkeeping.user = try metadata.string("user_id", "metadata")
-            wishes.bookkeeping.isUserPrivate = true
+            chatOptions.bookkeeping.user = try metadata.string("user_id", "metadata")
+            chatOptions.bookkeeping.isUserPrivate = true
         }
-        wishes.bookkeeping.serviceTier = try fields.string("service_tier")
+        chatOptions.bookkeeping.serviceTier = try fields.string("service_tier")
         isSaid =
-            isSaid || wishes.sampling.temperature != nil || wishes.sampling.topP != nil || wishes.sampling.topK != nil
-            || wishes.bookkeeping.user != nil || wishes.bookkeeping.serviceTier != nil
+            isSaid || chatOptions.sampling.temperature != nil || chatOptions.sampling.topP != nil
+            || chatOptions.sampling.topK != nil
+            || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
     /// Reads `thinking`, `output_config`, and `output_format`, the legacy field for the format.
     private mutating func readOutput(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
         if let thinking = try fields.object("thinking") {
-            try Self.readThinking(thinking, &wishes.reasoning)
-            isSaid = isSaid || wishes.reasoning.thinking != nil
+            try Self.readThinking(thinking, &chatOptions.reasoning)
+            isSaid = isSaid || chatOptions.reasoning.thinking != nil
         }
         var format = try fields.object("output_format")
         var param = "output_format"
         if let config = try fields.object("output_config") {
             if let effort = try config.string("effort", "output_config") {
-                wishes.reasoning.effort = effort
-                if wishes.reasoning.thinking == nil { wishes.reasoning.thinking = .unsaid }
+                chatOptions.reasoning.effort = effort
+                if chatOptions.reasoning.thinking == nil { chatOptions.reasoning.thinking = .unsaid }
                 isSaid = true
             }
             if let inner = try config.object("format", "output_config") {
@@ -115,14 +116,14 @@ extension ChatCall {
         guard let type = format.member("type") else { throw .missing("\(param).type") }
         guard type.text == "json_schema" else { throw .value("\(param).type", "must be json_schema") }
         guard let schema = try format.object("schema", param) else { throw .missing("\(param).schema") }
-        wishes.format = .schema(name: "answer", schema: schema.body, isStrict: true)
-        needs.formUnion(wishes.format.ability)
+        chatOptions.format = .schema(name: "answer", schema: schema.body, isStrict: true)
+        needs.formUnion(chatOptions.format.ability)
         isSaid = true
     }
 }
 
 extension ChatCall {
-    private static func readThinking(_ thinking: JSONValue, _ wish: inout Wishes.Reasoning) throws(APIError) {
+    private static func readThinking(_ thinking: JSONValue, _ wish: inout ChatOptions.Reasoning) throws(APIError) {
         guard let type = thinking.member("type") else { throw .missing("thinking.type") }
         guard let type = type.text else { throw .type("thinking.type", "a string") }
         if let budget = thinking.member("budget_tokens") {

@@ -8,11 +8,11 @@ extension ChatCall {
     /// Reads `tools` and `tool_choice`.
     mutating func readMessageTools(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
         var count = 0
-        var marks: [Wishes.CacheMark] = []
+        var marks: [ChatOptions.CacheBreakpoint] = []
         var names: Set<[UInt8]> = []
         for value in try fields.array("tools") ?? JSONElements() {
             let param = "tools[\(count)]"
@@ -21,27 +21,29 @@ extension ChatCall {
             guard names.insert(Array(tool.name.utf8)).inserted else {
                 throw .value("\(param).name", "another tool has this name")
             }
-            if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: value) { marks.append(mark) }
-            wishes.tools.append(tool)
+            if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: value) { marks.append(mark) }
+            chatOptions.tools.append(tool)
         }
-        wishes.cacheMarks.insert(contentsOf: marks, at: 0)
+        chatOptions.cacheBreakpoints.insert(contentsOf: marks, at: 0)
         if let choice = try fields.object("tool_choice") {
-            wishes.toolChoice = try Self.toolChoice(ofMessage: choice, wishes.tools)
-            if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false { wishes.parallelToolCalls = false }
-            guard count > 0 || wishes.toolChoice == .none || wishes.toolChoice == .auto else {
+            chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools)
+            if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false {
+                chatOptions.parallelToolCalls = false
+            }
+            guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
                 throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
             isSaid = true
         }
-        guard !wishes.tools.isEmpty else { return }
+        guard !chatOptions.tools.isEmpty else { return }
         isSaid = true
-        guard wishes.toolChoice != .none else { return }
+        guard chatOptions.toolChoice != .none else { return }
         needs.insert(.tools)
-        if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
-    private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool? {
+    private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
@@ -62,7 +64,7 @@ extension ChatCall {
         }
         let name = try value.toolName(param, limitBytes: Self.toolNameBytes)
         guard let schema = try value.object("input_schema", param) else { throw .missing("\(param).input_schema") }
-        return Wishes.Tool(
+        return ChatOptions.Tool(
             .function,
             name: name,
             description: try value.string("description", param),
@@ -73,8 +75,8 @@ extension ChatCall {
 
     private static func toolChoice(
         ofMessage choice: JSONValue,
-        _ tools: [Wishes.Tool]
-    ) throws(APIError) -> Wishes.ToolChoice {
+        _ tools: [ChatOptions.Tool]
+    ) throws(APIError) -> ChatOptions.ToolChoice {
         guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
         switch type.text {
         case "auto": return .auto

@@ -47,15 +47,15 @@ struct MessageAnswer: ChatReply {
             body.append(json: reasoning.bytes)
             body.append(#","signature":""}"#)
         }
-        func append(_ thought: Thought) {
-            open(thought.isSealed ? "redacted_thinking" : "thinking")
-            if !thought.isSealed {
+        func append(_ reasoningBlock: ReasoningBlock) {
+            open(reasoningBlock.isSealed ? "redacted_thinking" : "thinking")
+            if !reasoningBlock.isSealed {
                 body.append(#""thinking":"#)
-                body.append(json: thought.text)
+                body.append(json: reasoningBlock.text)
                 body.append(",")
             }
-            body.append(thought.isSealed ? #""data":"# : #""signature":"#)
-            body.append(json: thought.signature ?? "")
+            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#)
+            body.append(json: reasoningBlock.signature ?? "")
             body.append("}")
         }
         func append(_ text: UnsafeRawBufferPointer) {
@@ -77,7 +77,7 @@ struct MessageAnswer: ChatReply {
             Self.append(input: call.arguments, to: &body)
             body.append("}")
         }
-        choice.forEachPart(thought: append, text: append, call: append)
+        choice.forEachPart(reasoningBlock: append, text: append, call: append)
         if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
         body.append(#"],"stop_reason":""#)
         body.append(choice.finish.stopReason(hasSequence: choice.stop != nil))

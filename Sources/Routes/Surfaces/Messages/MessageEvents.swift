@@ -39,7 +39,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         self.exchange = exchange
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         switch event {
         case .text(let text, _): add(text)
         case .refusal(let text):
@@ -54,7 +54,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
             delta(#"{"type":"signature_delta","signature":""#, text)
             // Further reasoning begins a new block.
             close()
-        case .sealedThought(let data):
+        case .encryptedReasoning(let data):
             open(.thinking)
             out.append(#"{"type":"redacted_thinking","data":"#)
             out.append(json: data)
@@ -65,7 +65,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case .finish(let reason, let sequence):
             finish = reason
             stop = sequence.map { Body(copying: $0) }
-        case .note(let text):
+        case .comment(let text):
             begin()
             out.append(comment: text)
         case .toolArguments, .signature, .native: break

@@ -4,35 +4,35 @@ import Shared
 /// A page of the model list in Anthropic's form. It contains all models, unless the request limits their number or
 /// gives a start.
 struct ModelPage {
-    private let models: ArraySlice<Offers.Listed>
+    private let models: ArraySlice<ModelCatalog.Listed>
     private let hasMore: Bool
 
     private static let most = 1_000
 
-    init(_ models: [Offers.Listed], _ request: Request) throws(APIError) {
+    init(_ models: [ModelCatalog.Listed], _ request: Request) throws(APIError) {
         let fields = FormFields(request.queryFields)
         let limit = try fields.integer("limit", 1...Self.most) ?? Self.most
-        if let place = try Self.place("before_id", fields, models) {
-            let rest = models[..<place]
+        if let position = try Self.position("before_id", fields, models) {
+            let rest = models[..<position]
             self.models = rest.suffix(limit)
             hasMore = rest.count > limit
         } else {
-            let rest = models[(try Self.place("after_id", fields, models).map { $0 + 1 } ?? 0)...]
+            let rest = models[(try Self.position("after_id", fields, models).map { $0 + 1 } ?? 0)...]
             self.models = rest.prefix(limit)
             hasMore = rest.count > limit
         }
     }
 
-    private static func place(
+    private static func position(
         _ name: StaticString,
         _ fields: FormFields,
-        _ models: [Offers.Listed]
+        _ models: [ModelCatalog.Listed]
     ) throws(APIError) -> Int? {
         guard let id = try fields.string(name, limitBytes: Model.nameLimitBytes) else { return nil }
-        guard let place = models.firstIndex(where: { $0.id.hasSameBytes(as: id) }) else {
+        guard let position = models.firstIndex(where: { $0.id.hasSameBytes(as: id) }) else {
             throw .value("\(name)", "no model with this id exists")
         }
-        return place
+        return position
     }
 
     func append(to body: inout ByteBuffer) {
@@ -52,7 +52,7 @@ struct ModelPage {
         body.append("}")
     }
 
-    static func append(_ model: Offers.Listed, to body: inout ByteBuffer) {
+    static func append(_ model: ModelCatalog.Listed, to body: inout ByteBuffer) {
         body.append(#"{"type":"model","id":"#)
         body.append(json: model.id)
         body.append(#","display_name":"#)

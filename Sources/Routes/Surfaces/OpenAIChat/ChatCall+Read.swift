@@ -28,7 +28,7 @@ extension ChatCall {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
-        var marks: [Wishes.CacheMark] = []
+        var marks: [ChatOptions.CacheBreakpoint] = []
         messages = try readMessages(fields, &attachments, &marks, &needs)
         try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
@@ -45,7 +45,7 @@ extension ChatCall {
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        try readWishes(fields, marks, isPassedOn)
+        try readChatOptions(fields, marks, isPassedOn)
         try readWebSearch(fields)
         countIfLong()
     }

@@ -6,7 +6,7 @@ extension ChatCall {
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls`.
     mutating func readTools(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool,
         _ isPassedOn: (String) -> Bool
     ) throws(APIError) {
@@ -15,37 +15,39 @@ extension ChatCall {
             // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
                 fields["tool_choice"]?.kind == .object || fields["functions"] != nil || !isPassedOn(model)
-            count = areNeeded ? try read(list, &wishes) : try check(list, &wishes)
+            count = areNeeded ? try read(list, &chatOptions) : try check(list, &chatOptions)
         }
         if let choice = fields["tool_choice"] {
             if choice["type"]?.text == "allowed_tools" {
-                try Self.readAllowed(choice, &wishes)
+                try Self.readAllowed(choice, &chatOptions)
             } else {
-                wishes.toolChoice = try Self.toolChoice(choice, choice.kind == .object ? wishes.tools : [])
+                chatOptions.toolChoice = try Self.toolChoice(choice, choice.kind == .object ? chatOptions.tools : [])
             }
-            guard count > 0 || wishes.toolChoice == .none || wishes.toolChoice == .auto else {
+            guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
                 throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
             isSaid = true
         }
         if let parallel = try fields.flag("parallel_tool_calls") {
-            wishes.parallelToolCalls = parallel
+            chatOptions.parallelToolCalls = parallel
             isSaid = true
         }
-        guard wishes.hasTools else { return }
+        guard chatOptions.hasTools else { return }
         isSaid = true
-        guard wishes.toolChoice != .none else { return }
+        guard chatOptions.toolChoice != .none else { return }
         needs.insert(.tools)
-        if wishes.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Reads all tools and returns the length of the list.
-    private mutating func read(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
+    private mutating func read(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var count = 0
         for tool in list {
             if let read = try self.tool(tool, "tools[\(count)]") {
-                if let mark = Wishes.CacheMark(.tool(wishes.tools.count), of: tool) { wishes.cacheMarks.append(mark) }
-                wishes.tools.append(read)
+                if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: tool) {
+                    chatOptions.cacheBreakpoints.append(mark)
+                }
+                chatOptions.tools.append(read)
             }
             count += 1
         }
@@ -53,20 +55,22 @@ extension ChatCall {
     }
 
     /// Checks the tools as `read` does, but leaves them unread in the request. Returns the length of the list.
-    private mutating func check(_ list: JSONElements, _ wishes: inout Wishes) throws(APIError) -> Int {
+    private mutating func check(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var (count, offered) = (0, 0)
         for tool in list {
             if try check(tool, "tools[\(count)]") {
-                if let mark = Wishes.CacheMark(.tool(offered), of: tool) { wishes.cacheMarks.append(mark) }
+                if let mark = ChatOptions.CacheBreakpoint(.tool(offered), of: tool) {
+                    chatOptions.cacheBreakpoints.append(mark)
+                }
                 offered += 1
             }
             count += 1
         }
         guard offered > 0 else { return count }
-        wishes.leave(
+        chatOptions.leave(
             UnreadTools { request in
                 let parser = JSONParser()
-                var (call, tools) = (ChatCall(), Wishes())
+                var (call, tools) = (ChatCall(), ChatOptions())
                 if let list = (try? parser.parse(request.bytes))?["tools"]?.elements {
                     _ = try? call.read(list, &tools)
                 }
@@ -92,7 +96,7 @@ extension ChatCall {
     }
 
     /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
-    private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool? {
+    private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
         switch type.text {
@@ -107,7 +111,7 @@ extension ChatCall {
             return try Self.function(function, param, isLegacy: false)
         case "custom":
             let (custom, param) = try value.inner("custom", param)
-            return try Wishes.Tool(custom: custom, param)
+            return try ChatOptions.Tool(custom: custom, param)
         case nil: throw .type("\(param).type", "a string")
         default: throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
         }
@@ -118,8 +122,8 @@ extension ChatCall {
         _ value: JSONValue,
         _ param: String,
         isLegacy: Bool
-    ) throws(APIError) -> Wishes.Tool {
-        Wishes.Tool(
+    ) throws(APIError) -> ChatOptions.Tool {
+        ChatOptions.Tool(
             .function,
             name: try value.toolName(param),
             description: try value.string("description", param),
@@ -131,8 +135,8 @@ extension ChatCall {
 
     private static func toolChoice(
         _ choice: JSONValue,
-        _ tools: [Wishes.Tool]
-    ) throws(APIError) -> Wishes.ToolChoice {
+        _ tools: [ChatOptions.Tool]
+    ) throws(APIError) -> ChatOptions.ToolChoice {
         switch choice.text {
         case "none": return .none
         case "auto": return .auto
@@ -157,13 +161,13 @@ extension ChatCall {
     }
 
     /// Reads `allowed_tools`, which limits the tools that may be called.
-    private static func readAllowed(_ choice: JSONValue, _ wishes: inout Wishes) throws(APIError) {
+    private static func readAllowed(_ choice: JSONValue, _ chatOptions: inout ChatOptions) throws(APIError) {
         let param = "tool_choice.allowed_tools"
         guard let value = try choice.object("allowed_tools", "tool_choice") else { throw .missing(param) }
         guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
         // Names are compared as bytes, as in the Responses API.
         var allowed: Set<[UInt8]> = []
-        let offered = Set(wishes.tools.map { Array($0.name.utf8) })
+        let offered = Set(chatOptions.tools.map { Array($0.name.utf8) })
         for (index, tool) in list.enumerated() {
             let kind: StaticString = tool["type"]?.text == "custom" ? "custom" : "function"
             let (named, param) = try tool.inner(kind, "\(param).tools[\(index)]")
@@ -171,16 +175,16 @@ extension ChatCall {
             guard offered.contains(name) else { throw .value(param, "'tools' has no tool of this name") }
             allowed.insert(name)
         }
-        try wishes.offer(only: allowed, value.member("mode"), param)
+        try chatOptions.servedModel(only: allowed, value.member("mode"), param)
     }
 
     /// Reads `functions` and `function_call`, OpenAI's legacy form of tools.
     mutating func readFunctions(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
-        var functions: [Wishes.Tool] = []
+        var functions: [ChatOptions.Tool] = []
         for value in try fields.array("functions") ?? JSONElements() {
             functions.append(try Self.function(value, "functions[\(functions.count)]", isLegacy: true))
         }
@@ -188,17 +192,17 @@ extension ChatCall {
             try Self.functionChoice(choice, functions)
         }
         guard !functions.isEmpty else { return }
-        wishes.tools += functions
+        chatOptions.tools += functions
         isSaid = true
-        if let choice { wishes.toolChoice = choice }
-        if choice != Wishes.ToolChoice.none { needs.insert(.functions) }
+        if let choice { chatOptions.toolChoice = choice }
+        if choice != ChatOptions.ToolChoice.none { needs.insert(.functions) }
         if case .named = choice { needs.insert([.toolChoice, .demands]) }
     }
 
     private static func functionChoice(
         _ choice: JSONValue,
-        _ functions: [Wishes.Tool]
-    ) throws(APIError) -> Wishes.ToolChoice {
+        _ functions: [ChatOptions.Tool]
+    ) throws(APIError) -> ChatOptions.ToolChoice {
         switch choice.text {
         case "none": return .none
         case "auto": return .auto
@@ -216,13 +220,13 @@ extension ChatCall {
     /// Reads `response_format`.
     mutating func readFormat(
         _ fields: RequestFields,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
         guard let format = try fields.object("response_format") else { return }
-        wishes.format = try Wishes.Format(format, "response_format", inner: "json_schema")
-        if case .text = wishes.format { return }
-        needs.insert(wishes.format.ability)
+        chatOptions.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        if case .text = chatOptions.format { return }
+        needs.insert(chatOptions.format.ability)
         isSaid = true
     }
 }
@@ -236,7 +240,7 @@ extension JSONValue {
     }
 }
 
-extension Wishes.Format {
+extension ChatOptions.Format {
     /// Reads an output format.
     ///
     /// - Parameter inner: the member that contains the schema and its name; nil if the format itself contains them.
@@ -270,17 +274,17 @@ extension Wishes.Format {
     }
 }
 
-extension Wishes {
+extension ChatOptions {
     /// Restricts the tools that may be called.
     ///
     /// - Parameters:
     ///   - allowed: the names of the allowed tools, as bytes.
     ///   - mode: the mode in the request, which says whether a tool must be called.
     ///   - param: the path of the object with both, for errors.
-    mutating func offer(only allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
+    mutating func servedModel(only allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
         // The indexes of the tools have changed.
-        cacheMarks.removeAll { if case .tool = $0.place { true } else { false } }
+        cacheBreakpoints.removeAll { if case .tool = $0.position { true } else { false } }
         switch mode?.text {
         case "auto", nil: toolChoice = .auto
         case "required": toolChoice = .required

@@ -51,7 +51,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         opening.append(#"0,"delta":{"content":""#)
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         if isNative {
             if case .native(_, let chunk) = event { pass(chunk, of: choice) }
             return
@@ -65,10 +65,10 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         case .refusal(let text): add(#"{"refusal":""#, text, "\"}", to: choice)
         case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
-        case .note(let text): note(text)
+        case .comment(let text): record(text)
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
         case .native(_, let chunk): pass(chunk, of: choice)
-        case .sealedThought: signatures[choice] = []
+        case .encryptedReasoning: signatures[choice] = []
         }
     }
 
@@ -180,17 +180,17 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append("\"}}}]},\"finish_reason\":null}]}\n\n")
     }
 
-    private func note(_ text: UnsafeRawBufferPointer) {
+    private func record(_ text: UnsafeRawBufferPointer) {
         if !hasBegun { begin() }
         out.append(comment: text)
     }
 
     private func writeInputs(of choice: Int) {
-        for (place, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
-        where place.choice == choice {
+        for (position, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
+        where position.choice == choice {
             open(choice)
             out.append(#"{"tool_calls":[{"index":"#)
-            out.append(decimal: place.index)
+            out.append(decimal: position.index)
             out.append(#","custom":{"input":"#)
             arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
             out.append("}}]},\"finish_reason\":null}]}\n\n")

@@ -63,8 +63,8 @@ struct ChatCompletion: ChatReply {
         if let reasoning = choice.reasoning {
             body.append(#","reasoning_content":"#)
             body.append(json: reasoning.bytes)
-        } else if !choice.thoughts.isEmpty {
-            Self.append(choice.thoughts, to: &body)
+        } else if !choice.reasoningBlocks.isEmpty {
+            Self.append(choice.reasoningBlocks, to: &body)
         }
         body.append(#","refusal":"#)
         body.append(choice.refusal)
@@ -80,11 +80,12 @@ struct ChatCompletion: ChatReply {
 
     /// Appends all reasoning as one text. If there are several blocks, the signatures are left out; encrypted
     /// reasoning is always left out.
-    private static func append(_ thoughts: [Thought], to body: inout ByteBuffer) {
+    private static func append(_ reasoningBlocks: [ReasoningBlock], to body: inout ByteBuffer) {
         body.append(#","reasoning_content":""#)
-        for thought in thoughts { body.append(jsonContent: thought.text) }
+        for reasoningBlock in reasoningBlocks { body.append(jsonContent: reasoningBlock.text) }
         body.append("\"")
-        guard thoughts.count == 1, !thoughts[0].isSealed, let signature = thoughts[0].signature else { return }
+        guard reasoningBlocks.count == 1, !reasoningBlocks[0].isSealed, let signature = reasoningBlocks[0].signature
+        else { return }
         body.append(#","extra_content":{"thought_signature":"#)
         body.append(json: signature)
         body.append("}")
@@ -126,7 +127,7 @@ struct ChatCompletion: ChatReply {
 
 extension ChatAnswer {
     /// Replaces the usage in the vendor's own response by the counted usage.
-    mutating func tellUsage() {
+    mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()
         _ = out.reserve(written.bytes.count + 128)

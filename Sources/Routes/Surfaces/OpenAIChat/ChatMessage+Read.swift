@@ -7,7 +7,7 @@ import Shared
 func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
-    _ marks: inout [Wishes.CacheMark],
+    _ marks: inout [ChatOptions.CacheBreakpoint],
     _ needs: inout Abilities
 ) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
@@ -15,9 +15,9 @@ func readMessages(
     messages.reserveCapacity(4)
     var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
-        let place = MessagePlace(message: messages.count)
-        guard message.kind == .object else { throw .type(place(""), "an object") }
-        messages.append(try readMessage(message, place, &calls, &parts, &marks, &needs))
+        let position = MessagePlace(message: messages.count)
+        guard message.kind == .object else { throw .type(position(""), "an object") }
+        messages.append(try readMessage(message, position, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
     }
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
@@ -27,40 +27,43 @@ func readMessages(
 
 private func readMessage(
     _ message: JSONValue,
-    _ place: MessagePlace,
-    _ calls: inout Set<CallID>,
-    _ parts: inout [Attachment],
-    _ marks: inout [Wishes.CacheMark],
-    _ needs: inout Abilities
+    _ position: MessagePlace,
+    calls: inout Set<CallID>,
+    parts: inout [Attachment],
+    marks: inout [ChatOptions.CacheBreakpoint],
+    needs: inout Abilities
 ) throws(APIError) -> ChatMessage {
-    guard let name = message["role"] else { throw .missing(place(".role")) }
-    guard let name = name.text else { throw .type(place(".role"), "a string") }
+    guard let name = message["role"] else { throw .missing(position(".role")) }
+    guard let name = name.text else { throw .type(position(".role"), "a string") }
     guard let role = ChatMessage.Role(name) else {
-        throw .value(place(".role"), "must be system, developer, user, assistant or tool")
+        throw .value(position(".role"), "must be system, developer, user, assistant or tool")
     }
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
-    if role == .tool { read.toolCallID = try resultOf(message, place, calls) }
+    if role == .tool { read.toolCallID = try resultOf(message, position, calls) }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
-    if role == .assistant, let thought = thought(of: message) { read.content.append(.thought(thought)) }
+    if role == .assistant, let reasoningBlock = reasoningBlock(of: message) {
+        read.content.append(.reasoningBlock(reasoningBlock))
+    }
     if let content = message["content"] {
-        try readContent(content, place, &read, &parts, &marks)
+        try readContent(content, position, message: &read, parts: &parts, marks: &marks)
     } else if role == .assistant, let audio = message["audio"], audio.kind == .object {
         let words = audio["transcript"]?.string ?? ""
         // Without a transcript, only the vendor that made the audio knows its words.
-        if words.isEmpty { needs.insert(.spokenAnswers) }
+        if words.isEmpty { needs.insert(.audioReferences) }
         read.content.append(.text(words))
     } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
-        throw message.has("content") ? .type(place(".content"), "a string or an array") : .missing(place(".content"))
+        throw message.has("content")
+            ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
-    if hasCalls { read.toolCalls = try readCalls(message, place, &calls) }
+    if hasCalls { read.toolCalls = try readCalls(message, position, &calls) }
     return read
 }
 
 /// Returns the reasoning of a message, in the forms of several vendors and clients; nil if there is none.
-private func thought(of message: JSONValue) -> Thought? {
+private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
     guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
-    return Thought(text, signature: message["extra_content"]?["thought_signature"]?.string)
+    return ReasoningBlock(text, signature: message["extra_content"]?["thought_signature"]?.string)
 }
 
 extension ChatMessage.Role {
@@ -80,19 +83,19 @@ extension ChatMessage.Role {
 /// Reads the content of a message. Appends to `message`, `parts` and `marks`.
 private func readContent(
     _ content: JSONValue,
-    _ place: MessagePlace,
-    _ message: inout ChatMessage,
-    _ parts: inout [Attachment],
-    _ marks: inout [Wishes.CacheMark]
+    _ position: MessagePlace,
+    message: inout ChatMessage,
+    parts: inout [Attachment],
+    marks: inout [ChatOptions.CacheBreakpoint]
 ) throws(APIError) {
     if let whole = content.string {
         message.content.append(.text(whole))
         return
     }
-    guard let elements = content.elements else { throw .type(place(".content"), "a string or an array") }
+    guard let elements = content.elements else { throw .type(position(".content"), "a string or an array") }
     var index = 0
     for element in elements {
-        let part = place.part(index)
+        let part = position.part(index)
         if let piece = try readPart(element, message.role, part) {
             message.content.append(piece)
         } else {
@@ -101,13 +104,13 @@ private func readContent(
         }
         // A cache breakpoint inside a result marks the end of the whole result.
         let end = message.content.count - 1
-        let marked: Wishes.CacheMark.Place =
-            message.isResult ? .result(of: place.message) : .piece(end, of: place.message)
-        if let mark = Wishes.CacheMark(marked, of: element) { marks.append(mark) }
+        let marked: ChatOptions.CacheBreakpoint.Location =
+            message.isResult ? .result(of: position.message) : .piece(end, of: position.message)
+        if let mark = ChatOptions.CacheBreakpoint(marked, of: element) { marks.append(mark) }
         index += 1
     }
     guard index > 0 else {
-        let path = place(".content")
+        let path = position(".content")
         throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
     }
 }
@@ -116,31 +119,31 @@ private func readContent(
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
-    _ place: MessagePlace
+    _ position: MessagePlace
 ) throws(APIError) -> ChatMessage.Piece? {
-    guard part.kind == .object else { throw .type(place(""), "an object") }
-    guard let type = part["type"] else { throw .missing(place(".type")) }
+    guard part.kind == .object else { throw .type(position(""), "an object") }
+    guard let type = part["type"] else { throw .missing(position(".type")) }
     switch type.text {
-    case "text", "input_text", "output_text": return .text(try partText(part, "text", place))
-    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", place))
+    case "text", "input_text", "output_text": return .text(try partText(part, "text", position))
+    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", position))
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
-    case nil: throw .type(place(".type"), "a string")
-    default: throw .value(place(".type"), "this type of content part is not supported")
+    case nil: throw .type(position(".type"), "a string")
+    default: throw .value(position(".type"), "this type of content part is not supported")
     }
 }
 
-func readMedium(_ part: JSONValue, _ place: MessagePlace) throws(APIError) -> Attachment {
-    let reader = AttachmentReader(part: part, place: place(""))
+func readMedium(_ part: JSONValue, _ position: MessagePlace) throws(APIError) -> Attachment {
+    let reader = AttachmentReader(part: part, position: position(""))
     return switch part["type"]?.text {
     case "input_audio": try reader.sound()
     case "file", "input_file": try reader.file()
-    default: try reader.picture()
+    default: try reader.image()
     }
 }
 
-private func partText(_ part: JSONValue, _ name: StaticString, _ place: MessagePlace) throws(APIError) -> String {
-    guard let value = part[name] else { throw .missing(place(".\(name)")) }
-    guard let text = value.string else { throw .type(place(".\(name)"), "a string") }
+private func partText(_ part: JSONValue, _ name: StaticString, _ position: MessagePlace) throws(APIError) -> String {
+    guard let value = part[name] else { throw .missing(position(".\(name)")) }
+    guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
     return text
 }
 
@@ -148,15 +151,15 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ place: MessageP
 
 private func readCalls(
     _ message: JSONValue,
-    _ place: MessagePlace,
+    _ position: MessagePlace,
     _ calls: inout Set<CallID>
 ) throws(APIError) -> [ToolCall] {
     var read: [ToolCall] = []
     if let call = message["function_call"] { read.append(toolCall(call, id: nil)) }
     guard let list = message["tool_calls"] else { return read }
-    guard let elements = list.elements else { throw .type(place(".tool_calls"), "an array") }
+    guard let elements = list.elements else { throw .type(position(".tool_calls"), "an array") }
     for (index, call) in elements.enumerated() {
-        guard let id = call["id"]?.text else { throw .missing(place(".tool_calls[\(index)].id")) }
+        guard let id = call["id"]?.text else { throw .missing(position(".tool_calls[\(index)].id")) }
         calls.insert(CallID(id))
         var made = toolCall(call["function"] ?? call["custom"] ?? call, id: id.text)
         made.signature = call["extra_content"]?["google"]?["thought_signature"]?.string
@@ -171,9 +174,11 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
-private func resultOf(_ message: JSONValue, _ place: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {
-    guard let value = message["tool_call_id"] else { throw .missing(place(".tool_call_id")) }
-    guard let id = value.text else { throw .type(place(".tool_call_id"), "a string") }
-    guard calls.contains(CallID(id)) else { throw .value(place(".tool_call_id"), "no earlier message has this call") }
+private func resultOf(_ message: JSONValue, _ position: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {
+    guard let value = message["tool_call_id"] else { throw .missing(position(".tool_call_id")) }
+    guard let id = value.text else { throw .type(position(".tool_call_id"), "a string") }
+    guard calls.contains(CallID(id)) else {
+        throw .value(position(".tool_call_id"), "no earlier message has this call")
+    }
     return id.text
 }

@@ -13,7 +13,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     var draft = try await exchange.json { (root) throws(APIError) in
         try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
     }
-    if draft.refersBack { try await draft.resolve(for: caller, gateway) }
+    if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
     let call = draft.summaryCall
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)
@@ -26,7 +26,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
             throw UpstreamError(.failed, cause: "a summary without text")
         }
         exchange.record.usage = usage
-        exchange.noteCost()
+        exchange.recordCost()
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         let body = await draft.compacted(seal, summary, usage, gateway)
         guard let body else { throw .tooMuchWork }
@@ -97,20 +97,20 @@ extension InputItem {
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))
-    private static let mostBytes = 4_194_304
+    private static let maxBytes = 4_194_304
 
     init(_ caller: Caller, secret: String?) {
         owner = OwnerSeal(caller, secret: secret, for: "compactions of ", version: 1)
     }
 
     func seal(_ summary: Body) -> String {
-        let bytes = [UInt8](summary.bytes.prefix(Self.mostBytes))
+        let bytes = [UInt8](summary.bytes.prefix(Self.maxBytes))
         return Base64.url.text(owner?.seal(bytes) ?? Self.nobody.seal(bytes, context: []))
     }
 
     /// Decrypts a summary; nil if it was not encrypted for this caller.
     func open(_ text: String) -> String? {
-        guard text.utf8.count <= 2 * Self.mostBytes, let sealed = Base64.url.bytes(text.utf8) else { return nil }
+        guard text.utf8.count <= 2 * Self.maxBytes, let sealed = Base64.url.bytes(text.utf8) else { return nil }
         let opened = owner.map { $0.open(sealed) } ?? Self.nobody.open(sealed, context: [])
         return opened.map { String(decoding: $0, as: UTF8.self) }
     }

@@ -8,7 +8,7 @@ struct InputItem: Sendable {
         case message(ChatMessage)
         case call(ToolCall)
         case result(ChatMessage)
-        case thought(Thought)
+        case reasoningBlock(ReasoningBlock)
         /// A reference to an item of a stored response, by its id.
         case reference([UInt8])
         /// An encrypted summary that replaces all items before it.
@@ -16,7 +16,7 @@ struct InputItem: Sendable {
         /// The decrypted summary.
         case summary(String)
         /// Options that apply from this item on.
-        case configuration(effort: String?, format: Wishes.Format?)
+        case configuration(effort: String?, format: ChatOptions.Format?)
         /// An item that the model does not see.
         case ignored
     }
@@ -71,8 +71,8 @@ struct ItemList: Sendable {
     func alone(_ item: InputItem) -> ItemList {
         var list = ItemList()
         list.items = [
-            item.mapped { place in
-                list.attachments.append(attachments[place])
+            item.mapped { position in
+                list.attachments.append(attachments[position])
                 return list.attachments.count - 1
             }
         ]
@@ -112,18 +112,18 @@ struct ItemList: Sendable {
         for item in items[start...] {
             switch item.kind {
             case .message(var message):
-                if message.role == .assistant, let last = messages.last, last.isThoughtAlone {
+                if message.role == .assistant, let last = messages.last, last.isReasoningOnly {
                     message.content = last.content + message.content
                     messages.removeLast()
                 }
                 messages.append(message)
-            case .thought(let thought):
+            case .reasoningBlock(let reasoningBlock):
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
-                messages[messages.count - 1].content.append(.thought(thought))
+                messages[messages.count - 1].content.append(.reasoningBlock(reasoningBlock))
             case .call(var call):
                 if let id = call.id { calls.insert(CallID(id.utf8)) }
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
-                call.place = messages[messages.count - 1].content.count
+                call.position = messages[messages.count - 1].content.count
                 messages[messages.count - 1].toolCalls.append(call)
             case .result(let message):
                 guard let id = message.toolCallID, calls.contains(CallID(id.utf8)) else {
@@ -146,7 +146,7 @@ struct ItemList: Sendable {
             switch item.kind {
             case .message(let message), .result(let message): message.forEachText { bytes += $0.utf8.count }
             case .call(let call): bytes += call.arguments.utf8.count
-            case .thought(let thought): bytes += thought.bytes
+            case .reasoningBlock(let reasoningBlock): bytes += reasoningBlock.bytes
             case .summary(let text): bytes += text.utf8.count
             case .reference, .compaction, .configuration, .ignored: break
             }
@@ -155,8 +155,8 @@ struct ItemList: Sendable {
     }
 
     /// The last configured effort and the last configured format; nil if no item sets them.
-    var configuration: (effort: String?, format: Wishes.Format?) {
-        var last: (effort: String?, format: Wishes.Format?)
+    var configuration: (effort: String?, format: ChatOptions.Format?) {
+        var last: (effort: String?, format: ChatOptions.Format?)
         for item in items {
             guard case .configuration(let effort, let format) = item.kind else { continue }
             last = (effort ?? last.effort, format ?? last.format)
@@ -164,7 +164,7 @@ struct ItemList: Sendable {
         return last
     }
 
-    var refersBack: Bool {
+    var hasReferences: Bool {
         items.contains {
             switch $0.kind {
             case .reference, .compaction: true
@@ -203,11 +203,11 @@ struct ItemList: Sendable {
 
 extension InputItem {
     /// Returns the item with other indexes of its attachments.
-    fileprivate func mapped(_ place: (Int) -> Int) -> InputItem {
+    fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {
-        case .message(let message): item.kind = .message(message.mapped(place))
-        case .result(let message): item.kind = .result(message.mapped(place))
+        case .message(let message): item.kind = .message(message.mapped(position))
+        case .result(let message): item.kind = .result(message.mapped(position))
         default: break
         }
         return item
@@ -215,10 +215,10 @@ extension InputItem {
 }
 
 extension ChatMessage {
-    fileprivate func mapped(_ place: (Int) -> Int) -> ChatMessage {
+    fileprivate func mapped(_ position: (Int) -> Int) -> ChatMessage {
         var message = self
         message.content = content.map { piece in
-            if case .attachment(let old) = piece { .attachment(place(old)) } else { piece }
+            if case .attachment(let old) = piece { .attachment(position(old)) } else { piece }
         }
         return message
     }

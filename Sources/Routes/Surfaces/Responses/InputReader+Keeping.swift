@@ -64,8 +64,8 @@ extension InputReader {
         _ name: UnsafeRawBufferPointer,
         _ text: UnsafeRawBufferPointer
     ) -> String? {
-        let isPicture = (name.equals("image_url") || name.equals("url")) && DataURL(text) != nil
-        guard isPicture || name.equals("file_data") || name.equals("data") else { return nil }
+        let isImage = (name.equals("image_url") || name.equals("url")) && DataURL(text) != nil
+        guard isImage || name.equals("file_data") || name.equals("data") else { return nil }
         return "\(digest)\(Digest(of: text).base64url(characters: 43))"
     }
 }

@@ -27,7 +27,13 @@ struct InputReader {
 
     mutating func read(_ input: JSONValue) throws(APIError) {
         if let text = input.string {
-            add(.message(ChatMessage(role: .user, text: text)), "input", nil, .message, keptText(input))
+            add(
+                .message(ChatMessage(role: .user, text: text)),
+                "input",
+                id: nil,
+                type: .message,
+                members: keptText(input)
+            )
             return
         }
         guard let elements = input.elements else { throw .type("input", "a string or an array") }
@@ -42,37 +48,37 @@ struct InputReader {
     }
 
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
-        let place = MessagePlace(message: index, in: .input)
+        let position = MessagePlace(message: index, in: .input)
         let type = item.member("type")
-        if let type, type.text == nil { throw .type(place(".type"), "a string") }
+        if let type, type.text == nil { throw .type(position(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
         switch type?.text {
-        case nil, "message": (kind, itemType) = (.message(try message(item, place)), .message)
-        case "function_call": (kind, itemType) = (.call(try functionCall(item, place)), .functionCall)
-        case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, place)), .customCall)
+        case nil, "message": (kind, itemType) = (.message(try message(item, position)), .message)
+        case "function_call": (kind, itemType) = (.call(try functionCall(item, position)), .functionCall)
+        case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, position)), .customCall)
         case "function_call_output": (kind, itemType) = (.result(try result(item, index)), .functionOutput)
-        case "reasoning": (kind, itemType) = (try thought(item, place), .reasoning)
-        default: (kind, itemType) = (try other(item, place, index), .other)
+        case "reasoning": (kind, itemType) = (try reasoningBlock(item, position), .reasoning)
+        default: (kind, itemType) = (try other(item, position, index), .other)
         }
-        if case .reference = kind { return add(kind, place(""), nil, .other, nil) }
+        if case .reference = kind { return add(kind, position(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
-        add(kind, place(""), try id(item, place), itemType, kept(item, itemType))
-        if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, place) }
+        add(kind, position(""), id: try id(item, position), type: itemType, members: kept(item, itemType))
+        if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, position) }
     }
 
-    private func id(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> String? {
+    private func id(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> String? {
         guard let id = item.member("id") else { return nil }
-        guard let text = id.text else { throw .type(place(".id"), "a string") }
-        guard text.count <= 256 else { throw .tooLong(place(".id"), text.count, limitBytes: 256) }
+        guard let text = id.text else { throw .type(position(".id"), "a string") }
+        guard text.count <= 256 else { throw .tooLong(position(".id"), text.count, limitBytes: 256) }
         return text.text
     }
 
     mutating func add(
         _ kind: InputItem.Kind,
         _ param: String,
-        _ id: String?,
-        _ type: ItemType,
-        _ members: Body?
+        id: String?,
+        type: ItemType,
+        members: Body?
     ) {
         keptBytes += members?.bytes.count ?? 0
         list.items.append(InputItem(kind: kind, param: param, id: id, type: type, members: members))
@@ -80,36 +86,36 @@ struct InputReader {
 
     // MARK: Messages
 
-    private mutating func message(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> ChatMessage {
-        guard let name = item.member("role") else { throw .missing(place(item.has("type") ? ".role" : ".type")) }
+    private mutating func message(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ChatMessage {
+        guard let name = item.member("role") else { throw .missing(position(item.has("type") ? ".role" : ".type")) }
         let role: ChatMessage.Role
         switch name.text {
         case "user": role = .user
         case "assistant": role = .assistant
         case "system": role = .system
         case "developer": role = .developer
-        case nil: throw .type(place(".role"), "a string")
-        default: throw .value(place(".role"), "must be user, assistant, system or developer")
+        case nil: throw .type(position(".role"), "a string")
+        default: throw .value(position(".role"), "must be user, assistant, system or developer")
         }
-        guard let content = item.member("content") else { throw .missing(place(".content")) }
-        return ChatMessage(role: role, content: try pieces(content, role, place, "content"))
+        guard let content = item.member("content") else { throw .missing(position(".content")) }
+        return ChatMessage(role: role, content: try pieces(content, role, position, "content"))
     }
 
     private mutating func pieces(
         _ content: JSONValue,
         _ role: ChatMessage.Role,
-        _ place: MessagePlace,
+        _ position: MessagePlace,
         _ name: StaticString
     ) throws(APIError) -> [ChatMessage.Piece] {
         if let text = content.string { return [.text(text)] }
-        guard let elements = content.elements else { throw .type(place(".\(name)"), "a string or an array") }
+        guard let elements = content.elements else { throw .type(position(".\(name)"), "a string or an array") }
         var pieces: [ChatMessage.Piece] = []
         for (index, part) in elements.enumerated() {
-            let place = place.part(index)
-            if let piece = try readPart(part, role, place) ?? forgotten(part) {
+            let position = position.part(index)
+            if let piece = try readPart(part, role, position) ?? forgotten(part) {
                 pieces.append(piece)
             } else {
-                try list.attachments.add(try readMedium(part, place))
+                try list.attachments.add(try readMedium(part, position))
                 pieces.append(.attachment(list.attachments.count - 1))
             }
         }
@@ -128,48 +134,49 @@ struct InputReader {
         return .text("[A file of an earlier turn, which is no longer at hand: \(part["filename"]?.string ?? "file")]")
     }
 
-    private func thought(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> InputItem.Kind {
+    private func reasoningBlock(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> InputItem.Kind {
         var text = ""
         for list in [item["content"], item["summary"]] where text.isEmpty {
             for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
         }
-        let signature = try item.string("encrypted_content", place(""))
-        return Thought(text, signature: signature, isSealed: text.isEmpty).map { .thought($0) } ?? .ignored
+        let signature = try item.string("encrypted_content", position(""))
+        return ReasoningBlock(text, signature: signature, isSealed: text.isEmpty).map { .reasoningBlock($0) }
+            ?? .ignored
     }
 
     // MARK: Calls and their results
 
-    private func functionCall(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> ToolCall {
-        let space = try item.string("namespace", place(""))
+    private func functionCall(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ToolCall {
+        let space = try item.string("namespace", position(""))
         return ToolCall(
-            id: try callID(item, place),
-            name: ToolNames.offered(try text(item, "name", place), in: space),
-            arguments: try text(item, "arguments", place)
+            id: try callID(item, position),
+            name: ToolNames.offered(try text(item, "name", position), in: space),
+            arguments: try text(item, "arguments", position)
         )
     }
 
-    private func customCall(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> ToolCall {
-        let space = try item.string("namespace", place(""))
-        let arguments = ToolNames.arguments(ofInput: try text(item, "input", place))
-        let name = ToolNames.offered(try text(item, "name", place), in: space)
-        return ToolCall(id: try callID(item, place), name: name, arguments: arguments)
+    private func customCall(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ToolCall {
+        let space = try item.string("namespace", position(""))
+        let arguments = ToolNames.arguments(ofInput: try text(item, "input", position))
+        let name = ToolNames.offered(try text(item, "name", position), in: space)
+        return ToolCall(id: try callID(item, position), name: name, arguments: arguments)
     }
 
     mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
-        let place = MessagePlace(message: index, in: .outputs)
-        guard let output = item.member("output") else { throw .missing(place(".output")) }
-        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, place, "output"))
-        message.toolCallID = try callID(item, place)
+        let position = MessagePlace(message: index, in: .outputs)
+        guard let output = item.member("output") else { throw .missing(position(".output")) }
+        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, position, "output"))
+        message.toolCallID = try callID(item, position)
         return message
     }
 
-    func callID(_ item: JSONValue, _ place: MessagePlace) throws(APIError) -> String {
-        try text(item, "call_id", place)
+    func callID(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> String {
+        try text(item, "call_id", position)
     }
 
-    func text(_ item: JSONValue, _ name: StaticString, _ place: MessagePlace) throws(APIError) -> String {
-        guard let value = item.member(name) else { throw .missing(place(".\(name)")) }
-        guard let text = value.string else { throw .type(place(".\(name)"), "a string") }
+    func text(_ item: JSONValue, _ name: StaticString, _ position: MessagePlace) throws(APIError) -> String {
+        guard let value = item.member(name) else { throw .missing(position(".\(name)")) }
+        guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
         return text
     }
 }

@@ -10,7 +10,7 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     var draft = try await exchange.json { (root) throws(APIError) in
         try ResponseDraft(root, defaultModel: defaultModel, for: .count)
     }
-    if draft.refersBack { try await draft.resolve(for: caller, gateway) }
+    if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
     let tokens =
         draft.call.model.isEmpty
         ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)
@@ -24,7 +24,7 @@ extension ChatCall {
     /// Reads a body of the Responses API that was sent to chat completions and gets a chat completion as its response.
     init(ofResponse root: JSONValue, defaultModel: String?) throws(APIError) {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
-        guard !draft.refersBack else {
+        guard !draft.hasReferences else {
             let param = draft.previousID == nil ? "input" : "previous_response_id"
             throw .unsupported(param, "Stored chat completions are not supported. Use /v1/responses.")
         }

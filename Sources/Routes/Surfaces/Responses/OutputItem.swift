@@ -43,7 +43,7 @@ enum OutputItem {
     ) {
         open("reasoning", id, status, to: &out)
         out.append(#","summary":[],"content":["#)
-        if !text.isEmpty { append(thought: text, to: &out) }
+        if !text.isEmpty { append(reasoningBlock: text, to: &out) }
         out.append("]")
         if !signature.isEmpty {
             out.append(#","encrypted_content":"#)
@@ -52,8 +52,8 @@ enum OutputItem {
         out.append("}")
     }
 
-    static func append(_ thought: Thought, _ id: String, to out: inout ByteBuffer) {
-        var (text, signature) = (thought.text, thought.signature ?? "")
+    static func append(_ reasoningBlock: ReasoningBlock, _ id: String, to out: inout ByteBuffer) {
+        var (text, signature) = (reasoningBlock.text, reasoningBlock.signature ?? "")
         text.withUTF8 { text in
             signature.withUTF8 { signature in
                 append(
@@ -67,7 +67,7 @@ enum OutputItem {
         }
     }
 
-    static func append(thought text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+    static func append(reasoningBlock text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
         out.append(#"{"type":"reasoning_text","text":"#)
         out.append(json: text)
         out.append("}")

@@ -6,7 +6,7 @@ import Upstream
 
 extension ResponseDraft {
     /// The most stored responses that are read for one request.
-    private static let mostReads = 16
+    private static let maxReads = 16
 
     /// Adds what the request refers to: the previous response, items of other responses, and compactions.
     mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
@@ -54,12 +54,12 @@ extension ResponseDraft {
     /// Adds the tools that items of earlier responses defined.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
-        var wishes = call.wishes
-        let taken = Set(wishes.tools.map { Array($0.name.utf8) })
-        wishes.tools += tools.tools.filter { !taken.contains(Array($0.name.utf8)) }
+        var chatOptions = call.chatOptions
+        let taken = Set(chatOptions.tools.map { Array($0.name.utf8) })
+        chatOptions.tools += tools.tools.filter { !taken.contains(Array($0.name.utf8)) }
         names.merge(tools.names)
-        call.wishes = wishes
-        if wishes.toolChoice != .none { call.needs.insert(.tools) }
+        call.chatOptions = chatOptions
+        if chatOptions.toolChoice != .none { call.needs.insert(.tools) }
     }
 
     /// Replaces references by their items, from the last reference to the first: the last response of a conversation
@@ -73,7 +73,7 @@ extension ResponseDraft {
         var reads = 0
         for index in input.items.indices.reversed() {
             guard case .reference(let id) = input.items[index].kind else { continue }
-            if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.mostReads {
+            if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.maxReads {
                 reads += 1
                 if let found = try await gateway.history(response, of: caller, &self.history) {
                     known.merge(found.itemsByID) { first, _ in first }
@@ -102,13 +102,13 @@ extension ResponseDraft {
 /// The memory for stored responses that a request refers to, reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
 
     /// Reserves memory for a stored response: once for its JSON, and once for the decoded items. Throws if there is not
     /// enough.
-    fileprivate mutating func take(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
+    fileprivate mutating func reserve(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
         bytes += 2 * count
-        guard budget.covers(bytes, &hold) else { throw APIError(.overloaded) }
+        guard budget.covers(bytes, &reservation) else { throw APIError(.overloaded) }
     }
 }
 
@@ -157,7 +157,7 @@ extension Gateway {
             sealed = try await responses.sealed(id, of: owner, on: loop)
         } catch {
             if Task.isCancelled { throw .clientLeft }
-            throw .storeAway("Stored responses are unavailable at the moment.", error)
+            throw .storeUnreachable("Stored responses are unavailable at the moment.", error)
         }
         guard let sealed else { return nil }
         let opened: StoredResponse?? = await worker.result(ofBytes: sealed.count, on: loop) { owner.open(sealed, id) }
@@ -172,7 +172,7 @@ extension Gateway {
     ) async throws(APIError) -> StoredHistory? {
         guard let stored = try await stored(id, of: caller) else { return nil }
         let bytes = stored.object.bytes.count + stored.input.bytes.count
-        try history.take(bytes, memory)
+        try history.reserve(bytes, memory)
         let read: StoredHistory?? = await worker.result(ofBytes: bytes, on: loop) { StoredHistory(stored) }
         guard let read else { throw .tooMuchWork }
         return read

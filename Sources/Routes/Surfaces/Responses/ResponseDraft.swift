@@ -23,7 +23,7 @@ struct ResponseDraft: Sendable {
     /// The members of a response that repeat the request, separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
-    var refersBack: Bool { previousID != nil || input.refersBack }
+    var hasReferences: Bool { previousID != nil || input.hasReferences }
 
     /// Reads a request.
     ///
@@ -46,11 +46,11 @@ struct ResponseDraft: Sendable {
         if call.maxTokens != nil { call.needs.insert(.tokenBound) }
         let tools = try readInput(fields, purpose)
         names = tools.names
-        try readWishes(fields, tools)
+        try readChatOptions(fields, tools)
         call.webSearch = tools.webSearch
         if purpose == .answer { echo = Body(try Self.echo(fields, call, tools)) }
         mayBeEmpty = purpose == .count
-        if !refersBack { try completeCall() }
+        if !hasReferences { try completeCall() }
     }
 
     /// Fills the call when all items are available.
@@ -63,14 +63,14 @@ struct ResponseDraft: Sendable {
         if !call.attachments.isEmpty { call.needs.insert(.inlineMedia) }
         let (effort, format) = input.configuration
         if effort != nil || format != nil {
-            var wishes = call.wishes
-            if let effort { wishes.reasoning.effort = effort }
+            var chatOptions = call.chatOptions
+            if let effort { chatOptions.reasoning.effort = effort }
             if let format {
                 call.needs.subtract([.objects, .schemas])
-                wishes.format = format
+                chatOptions.format = format
                 call.needs.formUnion(format.ability)
             }
-            call.wishes = wishes
+            call.chatOptions = chatOptions
         }
         call.countIfLong()
     }
@@ -115,57 +115,57 @@ struct ResponseDraft: Sendable {
 
     // MARK: Options
 
-    private mutating func readWishes(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
-        var wishes = Wishes()
+    private mutating func readChatOptions(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
+        var chatOptions = ChatOptions()
         var isSaid = false
-        try readChoice(fields, tools, &wishes, &isSaid)
-        try call.readSampling(fields, &wishes.sampling, &isSaid)
-        try call.readBookkeeping(fields, &wishes, &isSaid)
+        try readChoice(fields, tools, &chatOptions, &isSaid)
+        try call.readSampling(fields, &chatOptions.sampling, &isSaid)
+        try call.readBookkeeping(fields, &chatOptions, &isSaid)
         // `store` concerns only the responses that the relay stores.
-        wishes.bookkeeping.store = nil
-        try call.readLogProbabilities(fields, &wishes, &isSaid)
-        wishes.reasoning.isOfResponses = true
+        chatOptions.bookkeeping.store = nil
+        try call.readLogProbabilities(fields, &chatOptions, &isSaid)
+        chatOptions.reasoning.isOfResponses = true
         if let reasoning = try fields.object("reasoning"), let effort = try reasoning.string("effort", "reasoning") {
-            wishes.reasoning.effort = effort
+            chatOptions.reasoning.effort = effort
             isSaid = true
         }
         if let text = try fields.object("text") {
             if let verbosity = try text.string("verbosity", "text") {
-                wishes.reasoning.verbosity = verbosity
+                chatOptions.reasoning.verbosity = verbosity
                 isSaid = true
             }
             if let format = try text.object("format", "text") {
-                wishes.format = try Wishes.Format(format, "text.format", inner: nil)
-                call.needs.insert(wishes.format.ability)
+                chatOptions.format = try ChatOptions.Format(format, "text.format", inner: nil)
+                call.needs.insert(chatOptions.format.ability)
                 isSaid = true
             }
         }
         _ = try fields.choice("truncation", ["auto", "disabled"])
-        if isSaid { call.wishes = wishes }
+        if isSaid { call.chatOptions = chatOptions }
     }
 
     private mutating func readChoice(
         _ fields: RequestFields,
         _ tools: ToolReader,
-        _ wishes: inout Wishes,
+        _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
-        wishes.tools = tools.tools
-        if let choice = fields["tool_choice"] { try ToolDemandReader(choice, wishes.tools).read(&wishes) }
+        chatOptions.tools = tools.tools
+        if let choice = fields["tool_choice"] { try ToolDemandReader(choice, chatOptions.tools).read(&chatOptions) }
         if let parallel = try fields.flag("parallel_tool_calls") {
-            wishes.parallelToolCalls = parallel
+            chatOptions.parallelToolCalls = parallel
             isSaid = true
         }
-        guard !wishes.tools.isEmpty else {
-            switch wishes.toolChoice {
+        guard !chatOptions.tools.isEmpty else {
+            switch chatOptions.toolChoice {
             case .auto, .none: return
             case .required, .named: throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
         }
         isSaid = true
-        guard wishes.toolChoice != .none else { return }
+        guard chatOptions.toolChoice != .none else { return }
         call.needs.insert(.tools)
-        if wishes.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
+        if chatOptions.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
     }
 
     // MARK: Members of the response that repeat the request
@@ -185,7 +185,7 @@ struct ResponseDraft: Sendable {
         text.append(#","metadata":"#)
         text.append(fields["metadata"], or: "{}")
         text.append(#","parallel_tool_calls":"#)
-        text.append(call.wishes.parallelToolCalls ?? true ? "true" : "false")
+        text.append(call.chatOptions.parallelToolCalls ?? true ? "true" : "false")
         text.append(#","previous_response_id":"#)
         text.append(fields["previous_response_id"], or: "null")
         text.append(#","reasoning":"#)
@@ -230,21 +230,21 @@ private struct ToolDemandReader {
     /// The names of all tools, as bytes.
     private let names: Set<[UInt8]>
 
-    init(_ choice: JSONValue, _ tools: [Wishes.Tool]) {
+    init(_ choice: JSONValue, _ tools: [ChatOptions.Tool]) {
         self.choice = choice
         names = Set(tools.map { Array($0.name.utf8) })
     }
 
-    func read(_ wishes: inout Wishes) throws(APIError) {
+    func read(_ chatOptions: inout ChatOptions) throws(APIError) {
         switch choice.text {
         case "none":
-            wishes.toolChoice = .none
+            chatOptions.toolChoice = .none
             return
         case "auto":
-            wishes.toolChoice = .auto
+            chatOptions.toolChoice = .auto
             return
         case "required":
-            wishes.toolChoice = .required
+            chatOptions.toolChoice = .required
             return
         case nil: break
         default: throw .value("tool_choice", "must be none, auto, required or an object")
@@ -252,20 +252,20 @@ private struct ToolDemandReader {
         guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
         guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
         switch type.text {
-        case "function", "custom": wishes.toolChoice = .named(try name(of: choice, "tool_choice"))
-        case "allowed_tools": try readAllowed(&wishes)
+        case "function", "custom": chatOptions.toolChoice = .named(try name(of: choice, "tool_choice"))
+        case "allowed_tools": try readAllowed(&chatOptions)
         case nil: throw .type("tool_choice.type", "a string")
         default: throw .value("tool_choice.type", "this type is not supported", code: "unsupported_value")
         }
     }
 
-    private func readAllowed(_ wishes: inout Wishes) throws(APIError) {
+    private func readAllowed(_ chatOptions: inout ChatOptions) throws(APIError) {
         guard let list = choice.member("tools")?.elements else { throw .missing("tool_choice.tools") }
         var allowed: Set<[UInt8]> = []
         for (index, tool) in list.enumerated() {
             allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
         }
-        try wishes.offer(only: allowed, choice.member("mode"), "tool_choice")
+        try chatOptions.servedModel(only: allowed, choice.member("mode"), "tool_choice")
     }
 
     private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {

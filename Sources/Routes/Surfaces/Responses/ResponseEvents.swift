@@ -24,9 +24,9 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
     private var signature = ByteBuffer()
-    private var place = ByteBuffer()
+    private var position = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
     /// The failure that ends the response, such as memory that is missing for its text; nil if there is none.
     private var failure: UpstreamError?
 
@@ -38,19 +38,19 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         exchange.keepsBody = progress.isStored
     }
 
-    func take(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: AnswerEvent) {
         guard choice == 0 else { return }
         switch event {
         case .text(let text, _): add(text, isRefusal: false)
         case .refusal(let text): add(text, isRefusal: true)
-        case .reasoning(let text): add(thought: text)
+        case .reasoning(let text): add(reasoningBlock: text)
         case .toolCall(_, let id, let name): begin(call: name, id)
         case .toolArguments(_, let text): add(arguments: text)
-        case .note(let text):
+        case .comment(let text):
             if !hasBegun { begin() }
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
-        case .signature(nil, let text), .sealedThought(let text): add(signature: text)
+        case .signature(nil, let text), .encryptedReasoning(let text): add(signature: text)
         case .signature, .native: break
         }
     }
@@ -72,13 +72,13 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    private func add(thought piece: UnsafeRawBufferPointer) {
+    private func add(reasoningBlock piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {
         } else {
             beginReasoning()
             beginPart()
-            OutputItem.append(thought: .empty, to: &out)
+            OutputItem.append(reasoningBlock: .empty, to: &out)
             out.append("}\n\n")
         }
         delta("response.reasoning_text.delta", piece)
@@ -129,7 +129,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// Reserves memory for the output, which exists twice when the response ends. The text of an item that ends exists
     /// five times. Returns false if there is not enough.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
-        bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &hold)
+        bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)
     }
 
     /// Writes the event of a new item up to the item itself.
@@ -139,12 +139,12 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         open = kind
         itemID = progress.object.itemID(type, progress.items)
         text.removeAll()
-        place.removeAll()
-        place.append(#","item_id":""#)
-        place.append(itemID)
-        place.append(#"","output_index":"#)
-        place.append(decimal: progress.items)
-        if case .call = kind {} else { place.append(#","content_index":0"#) }
+        position.removeAll()
+        position.append(#","item_id":""#)
+        position.append(itemID)
+        position.append(#"","output_index":"#)
+        position.append(decimal: progress.items)
+        if case .call = kind {} else { position.append(#","content_index":0"#) }
         openItemEvent("response.output_item.added")
     }
 
@@ -158,7 +158,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// Writes the event of the item's first content part up to the part itself.
     private func beginPart() {
         progress.open("response.content_part.added", in: &out)
-        out.append(place.bytes)
+        out.append(position.bytes)
         out.append(#","part":"#)
     }
 
@@ -166,7 +166,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         makeRoom()
         text.append(piece)
         progress.open(type, in: &out)
-        out.append(place.bytes)
+        out.append(position.bytes)
         out.append(hasLogs ? #","logprobs":[],"delta":""# : #","delta":""#)
         out.append(jsonContent: piece)
         out.append("\"}\n\n")
@@ -188,7 +188,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
             if !text.isEmpty {
                 done("response.reasoning_text.done", #","text":"#)
                 openPartEnd()
-                OutputItem.append(thought: text.bytes, to: &out)
+                OutputItem.append(reasoningBlock: text.bytes, to: &out)
                 out.append("}\n\n")
             }
             OutputItem.append(reasoning: text.bytes, signature: signature.bytes, itemID, status, to: &item)
@@ -219,7 +219,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private func close(call name: ToolNames.Name) {
         guard name.isCustom else {
             progress.open("response.function_call_arguments.done", in: &out)
-            out.append(place.bytes)
+            out.append(position.bytes)
             out.append(#","name":"#)
             out.append(json: name.name)
             out.append(#","arguments":"#)
@@ -235,7 +235,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     private func done(_ type: StaticString, _ name: StaticString) {
         progress.open(type, in: &out)
-        out.append(place.bytes)
+        out.append(position.bytes)
         out.append(name)
         out.append(json: text.bytes)
         out.append("}\n\n")
@@ -243,7 +243,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     private func openPartEnd() {
         progress.open("response.content_part.done", in: &out)
-        out.append(place.bytes)
+        out.append(position.bytes)
         out.append(#","part":"#)
     }
 

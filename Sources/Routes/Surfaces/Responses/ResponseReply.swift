@@ -13,11 +13,11 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
 
     init(_ draft: ResponseDraft) {
         self.draft = draft
-        if !draft.refersBack { giveUpCall() }
+        if !draft.hasReferences { giveUpCall() }
     }
 
     var names: ToolNames { draft.names }
-    var refersBack: Bool { draft.refersBack }
+    var hasReferences: Bool { draft.hasReferences }
 
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
         try await draft.resolve(for: caller, exchange.gateway)
@@ -130,8 +130,8 @@ extension ResponseObject {
         func itemStatus() -> StaticString {
             left.text == 0 && left.calls == 0 && choice.refusal == nil ? status : "completed"
         }
-        choice.forEachPart { thought in
-            OutputItem.append(thought, next(.reasoning), to: &out)
+        choice.forEachPart { reasoningBlock in
+            OutputItem.append(reasoningBlock, next(.reasoning), to: &out)
         } text: { text in
             left.text -= text.count
             OutputItem.append(message: text, isRefusal: false, next(.message), itemStatus(), to: &out)

@@ -13,7 +13,7 @@ func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 /// DELETE /v1/responses/{id}
 func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, exchange.request))
     let id = exchange.named ?? ""
     let wasThere: Bool
     do throws(StoreFailure) {
@@ -23,7 +23,7 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
             wasThere = false
         }
     } catch {
-        throw .storeAway("Responses cannot be deleted at the moment.", error)
+        throw .storeUnreachable("Responses cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noResponse(id) }
     var body = ByteBuffer(#"{"id":"#)
@@ -66,7 +66,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
 /// Returns the response that the path names. Whatever is wrong with the id, the error is the same.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.cover(caller, .chat, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, exchange.request))
     let id = exchange.named ?? ""
     guard let stored = try await gateway.stored(id, of: caller) else { throw .noResponse(id) }
     return stored
@@ -100,9 +100,9 @@ private struct ItemPage: Sendable {
         var items = Array(all)[...]
         if !isAscending { items = ArraySlice(items.reversed()) }
         if let after {
-            let place = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
-            guard let place else { throw .value("after", "no item with this id exists") }
-            items = items[(place + 1)...]
+            let position = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
+            guard let position else { throw .value("after", "no item with this id exists") }
+            items = items[(position + 1)...]
         }
         let shown = items.prefix(limit)
         var body = ByteBuffer(#"{"object":"list","data":["#)

@@ -4,7 +4,7 @@ import Shared
 
 /// Reads tools in the form of the Responses API, in `tools` and in items that add tools.
 struct ToolReader: Sendable {
-    private(set) var tools: [Wishes.Tool] = []
+    private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
     private(set) var webSearch: ChatCall.WebSearch?
     /// The tools as the response repeats them, one JSON object each.
@@ -24,7 +24,7 @@ struct ToolReader: Sendable {
             echo.append(Self.echo(tool))
             add(tool, ToolNames.Name(tool.name))
         case "custom":
-            let tool = try Wishes.Tool(custom: value, param)
+            let tool = try ChatOptions.Tool(custom: value, param)
             echo.append(value.body)
             add(tool, ToolNames.Name(tool.name, isCustom: true))
         case "namespace":
@@ -41,7 +41,7 @@ struct ToolReader: Sendable {
     }
 
     /// Adds a tool, unless an earlier item has already added it.
-    private mutating func add(_ tool: Wishes.Tool, _ name: ToolNames.Name) {
+    private mutating func add(_ tool: ChatOptions.Tool, _ name: ToolNames.Name) {
         guard taken.insert(Array(tool.name.utf8)).inserted else { return }
         tools.append(tool)
         names.add(name, offeredAs: tool.name)
@@ -57,7 +57,7 @@ struct ToolReader: Sendable {
             guard isCustom || tool["type"]?.text == "function" else {
                 throw .value("\(param).type", "must be function or custom", code: "unsupported_value")
             }
-            let read = isCustom ? try Wishes.Tool(custom: tool, param) : try Self.function(tool, param)
+            let read = isCustom ? try ChatOptions.Tool(custom: tool, param) : try Self.function(tool, param)
             add(
                 read.renamed(ToolNames.offered(read.name, in: space)),
                 ToolNames.Name(read.name, space, isCustom: isCustom)
@@ -78,12 +78,12 @@ struct ToolReader: Sendable {
         if try value.flag("external_web_access", param) ?? true { webSearch = search }
     }
 
-    private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> Wishes.Tool {
+    private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool {
         let (function, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
         return try ChatCall.function(function, param, isLegacy: false)
     }
 
-    private static func echo(_ tool: Wishes.Tool) -> Body {
+    private static func echo(_ tool: ChatOptions.Tool) -> Body {
         var text = ByteBuffer(#"{"type":"function","name":"#)
         text.append(json: tool.name)
         text.append(#","description":"#)
@@ -95,8 +95,8 @@ struct ToolReader: Sendable {
     }
 }
 
-extension Wishes.Tool {
-    fileprivate func renamed(_ name: String) -> Wishes.Tool {
-        Wishes.Tool(kind, name: name, description: description, schema: schema, isStrict: isStrict)
+extension ChatOptions.Tool {
+    fileprivate func renamed(_ name: String) -> ChatOptions.Tool {
+        ChatOptions.Tool(kind, name: name, description: description, schema: schema, isStrict: isStrict)
     }
 }

@@ -53,7 +53,7 @@ package final class KeptBodies: Sendable {
 package final class BodyBudget: Sendable {
     private struct State {
         var bytes = 0
-        var hold: MemoryHold?
+        var reservation: MemoryReservation?
     }
 
     private static let slackBytes = 1_048_576
@@ -73,7 +73,7 @@ package final class BodyBudget: Sendable {
     /// Takes so much of the budget. Returns false if there is no room: the body is not kept.
     fileprivate func take(_ bytes: Int) -> Bool {
         state.withLock { state in
-            guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.hold) else {
+            guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.reservation) else {
                 return false
             }
             state.bytes += bytes
@@ -86,9 +86,11 @@ package final class BodyBudget: Sendable {
         state.withLock { state in
             state.bytes -= bytes
             // Memory far beyond the need goes back.
-            guard let hold = state.hold, hold.bytes > 2 * state.bytes + Self.slackBytes else { return }
-            var smaller: MemoryHold?
-            if budget.covers(state.bytes, &smaller) { state.hold = smaller }
+            guard let reservation = state.reservation, reservation.bytes > 2 * state.bytes + Self.slackBytes else {
+                return
+            }
+            var smaller: MemoryReservation?
+            if budget.covers(state.bytes, &smaller) { state.reservation = smaller }
         }
     }
 }

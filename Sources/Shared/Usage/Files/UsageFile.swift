@@ -35,7 +35,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         for record in records {
             let before = lines.count
             line.append(record, to: &lines)
-            if bytes + lines.count > settings.mostBytes, bytes + before > 0 {
+            if bytes + lines.count > settings.maxBytes, bytes + before > 0 {
                 guard before == 0 else {
                     // The remaining records go into the next file.
                     lines.removeLast(lines.count - before)

@@ -7,16 +7,16 @@ package struct UsageFileReading {
     /// The longest line that is read as a record, in bytes.
     private static let lineBytes = 64 << 10
     /// The largest number of groups. Records of further groups only count in the total.
-    private static let mostGroups = 100_000
+    private static let maxGroups = 100_000
 
-    private let question: UsageQuestion
+    private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
     /// The figures by the name of the group; the empty name is for records without one.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 
-    private init(_ question: UsageQuestion) {
+    private init(_ question: UsageReportQuery) {
         self.question = question
         // The times in the lines are UTC.
         summary = UsageSummary(question, in: .utc)
@@ -29,7 +29,7 @@ package struct UsageFileReading {
     package static func summary(
         _ path: String,
         files: Int,
-        _ question: UsageQuestion
+        _ question: UsageReportQuery
     ) throws(UsageFailure) -> UsageSummary? {
         var reading = UsageFileReading(question)
         // All files are opened before the first is read, so that a rotation in between reads no file twice.
@@ -60,7 +60,7 @@ package struct UsageFileReading {
             if count == 0 { break }
             buffer.wrote(count)
             while let end = buffer.bytes.firstNewline() {
-                if isPassing { isPassing = false } else { take(buffer.bytes[part: 0..<end]) }
+                if isPassing { isPassing = false } else { consume(buffer.bytes[part: 0..<end]) }
                 buffer.removeFirst(end + 1)
             }
             if buffer.count > Self.lineBytes {
@@ -72,7 +72,7 @@ package struct UsageFileReading {
         // An incomplete last line, which the relay is still writing, is not counted.
     }
 
-    private mutating func take(_ line: UnsafeRawBufferPointer) {
+    private mutating func consume(_ line: UnsafeRawBufferPointer) {
         guard line.count <= Self.lineBytes, let root = try? parser.parse(line), let time = root["time"]?.text,
             time.count >= 10, Day(time[part: 0..<10]) != nil, root["request_id"]?.text != nil,
             let isSuccess = root["success"]?.flag
@@ -94,7 +94,7 @@ package struct UsageFileReading {
         let figures = Self.figures(root, isSuccess: isSuccess)
         summary.total += figures
         let key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
-        guard groups[key] != nil || groups.count < Self.mostGroups else {
+        guard groups[key] != nil || groups.count < Self.maxGroups else {
             summary.isCut = true
             return
         }
@@ -102,7 +102,7 @@ package struct UsageFileReading {
     }
 
     /// The largest cost that a line may have, in dollars, which is what a `Cost` can represent.
-    private static let mostDollars = 9_000_000.0
+    private static let maxDollars = 9_000_000.0
 
     private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageFigures {
         var figures = UsageFigures()
@@ -112,7 +112,7 @@ package struct UsageFileReading {
         figures.completionTokens = Int(root["completion_tokens"]?.integer ?? 0)
         // The file has ten decimals. A Double of this size keeps all of them.
         figures.cost = root["cost"]?.number.flatMap { dollars in
-            abs(dollars) <= mostDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
+            abs(dollars) <= maxDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
         }
         return figures
     }
@@ -128,8 +128,8 @@ package struct UsageFileReading {
             }
             return (one.name ?? "").utf8.lexicographicallyPrecedes((other.name ?? "").utf8)
         }
-        summary.isCut = summary.isCut || rows.count > UsageQuestion.mostRows
-        summary.rows = Array(rows.prefix(UsageQuestion.mostRows))
+        summary.isCut = summary.isCut || rows.count > UsageReportQuery.maxRows
+        summary.rows = Array(rows.prefix(UsageReportQuery.maxRows))
         return summary
     }
 }

@@ -6,7 +6,7 @@ import Engine
 /// The records are bounded by their number and by the memory budget. The oldest records are removed first, but their
 /// sums stay. The queue's thread writes and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
-    fileprivate struct Kept {
+    fileprivate struct StoredRecord {
         let id: Int
         var request: UsageRecord
         var calls: [UsageRecord] = []
@@ -15,7 +15,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     fileprivate struct State {
         /// The records, the oldest first, beginning at index `first`.
-        var kept: [Kept] = []
+        var kept: [StoredRecord] = []
         var first = 0
         /// The place of the first record that may have bodies.
         var firstWithBodies = 0
@@ -23,7 +23,7 @@ final class MemoryRecords: UsageStore, RecordSource {
         var lastID = 0
         var sums: UsageSums
         /// The reservation of the memory budget for records and sums.
-        var hold: MemoryHold?
+        var reservation: MemoryReservation?
         var bound: Int
 
         var count: Int { kept.count - first }
@@ -35,7 +35,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     /// The memory of one sum, or of a record without its long texts, in bytes.
     fileprivate static let sumBytes = 512
     private static let recordBytes = MemoryLayout<UsageRecord>.stride
-    private static let keptBytes = MemoryLayout<Kept>.stride
+    private static let keptBytes = MemoryLayout<StoredRecord>.stride
 
     private let state: Lock<State>
     private let budget: MemoryBudget
@@ -66,7 +66,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     func write(_ records: ArraySlice<UsageRecord>) -> Int {
         state.withLock { state in
             for record in records { append(record, to: &state) }
-            while state.count > state.bound || !budget.covers(state.heldBytes, &state.hold) {
+            while state.count > state.bound || !budget.covers(state.heldBytes, &state.reservation) {
                 guard state.removeOldest() else { break }
             }
             while bodies.isNearlyFull, state.removeOldestBodies() {}
@@ -90,7 +90,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             return
         }
         state.lastID = UsageSchema.sqliteID(record, after: state.lastID)
-        state.kept.append(Kept(id: state.lastID, request: record, bytes: bytes + Self.keptBytes))
+        state.kept.append(StoredRecord(id: state.lastID, request: record, bytes: bytes + Self.keptBytes))
         state.bytes += bytes + Self.keptBytes
     }
 
@@ -121,15 +121,15 @@ final class MemoryRecords: UsageStore, RecordSource {
             var position: RecordID?
             var isCut = false
             for step in 0..<state.count {
-                let place = isDescending ? state.kept.count - 1 - step : state.first + step
-                let kept = state.kept[place]
+                let slot = isDescending ? state.kept.count - 1 - step : state.first + step
+                let kept = state.kept[slot]
                 position = .number(kept.id)
                 if step % 1_024 == 1_023, case let now = LoopTime.current() {
                     isCut = now > end
                     if isCut || collector.stops(at: now) { break }
                 }
                 guard query.filter.includes(kept.id), query.filter.matches(kept.request, keywords) else { continue }
-                collector.add(place, .init(kept.request, query.order))
+                collector.add(slot, .init(kept.request, query.order))
                 if collector.isComplete { break }
             }
             var page = collector.page()
@@ -153,7 +153,7 @@ final class MemoryRecords: UsageStore, RecordSource {
         }
     }
 
-    private static func stored(_ kept: Kept) -> StoredRequest {
+    private static func stored(_ kept: StoredRecord) -> StoredRequest {
         var request = StoredRequest(.number(kept.id), kept.request, kept.calls)
         request.requestBody = kept.request.bodies?.request
         request.responseBody = kept.request.bodies?.response
@@ -209,7 +209,7 @@ extension MemoryRecords.State {
 }
 
 extension UsageSums {
-    fileprivate mutating func add(_ kept: MemoryRecords.Kept, _ sign: Int = 1) {
+    fileprivate mutating func add(_ kept: MemoryRecords.StoredRecord, _ sign: Int = 1) {
         add(kept.request, sign)
         for call in kept.calls { add(call, sign) }
     }

@@ -52,7 +52,7 @@ struct PostgresFailure: Error {
     var isInterrupt: Bool { state == "57014" }
 
     /// Whether the user lacks a permission.
-    var isOfRights: Bool { state == "42501" }
+    var isPermissionDenied: Bool { state == "42501" }
 }
 
 /// A connection to a PostgreSQL server. No call takes much longer than its timeout. After a failed call the connection

@@ -6,7 +6,7 @@ enum PostgresReading {
     private static let timeoutMilliseconds = 120_000
 
     /// Returns the sums of the records; nil if there are no tables.
-    static func summary(url: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
+    static func summary(url: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
             let connection = try PostgresConnection.open(

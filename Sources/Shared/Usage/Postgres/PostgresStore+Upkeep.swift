@@ -34,8 +34,8 @@ extension PostgresStore {
         let bound = Timestamp.now() - days * 86_400_000
         do throws(PostgresFailure) {
             let sums = PostgresSums(connection)
-            let count = try sums.deleteOldest(before: bound, rows: Self.mostDeleted, calendar.zone)
-            if count == Self.mostDeleted { nextUpkeep = .distantPast }
+            let count = try sums.deleteOldest(before: bound, rows: Self.maxDeleted, calendar.zone)
+            if count == Self.maxDeleted { nextUpkeep = .distantPast }
         } catch {
             // The new rows are written all the same.
             disconnect()

@@ -13,9 +13,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     }
 
     /// The largest number of records in one transaction. Each may be two rows.
-    private static let mostRecords = 500
+    private static let maxRecords = 500
     /// The number of rows that one step of retention deletes.
-    static let mostDeleted = 5_000
+    static let maxDeleted = 5_000
     static let upkeepSeconds = 60
     /// The key of the advisory lock under which the tables are created: an arbitrary number.
     private static let lock = 7_031_912_844_551
@@ -77,7 +77,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     package func end() { connection = nil }
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
-        let batch = records.prefix(Self.mostRecords)
+        let batch = records.prefix(Self.maxRecords)
         try access { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 try insert(batch, isPlain: false, connection)
@@ -100,7 +100,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             return try body(try connected())
         } catch {
             connection = nil
-            throw UsageFailure(error.isOfRights ? "\(error.text); \(Self.rights)" : error.text)
+            throw UsageFailure(error.isPermissionDenied ? "\(error.text); \(Self.rights)" : error.text)
         }
     }
 
@@ -237,10 +237,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private func upgrade(_ connection: PostgresConnection) throws(PostgresFailure) {
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
         // Another relay may have applied them first.
-        for (place, step) in steps.enumerated().dropFirst(try version(connection)) {
+        for (position, step) in steps.enumerated().dropFirst(try version(connection)) {
             _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
             _ = try connection.run(step)
-            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(place + 1))")
+            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(position + 1))")
         }
         _ = try connection.run("COMMIT")
     }
@@ -263,7 +263,7 @@ private struct UsageArrays: UsageCells {
     /// The size of all values.
     var bytes: Int { columns.reduce(0) { $0 + $1.count - 1 } }
 
-    mutating func removeAll() { for place in columns.indices { columns[place] = [UInt8(ascii: "{")] } }
+    mutating func removeAll() { for position in columns.indices { columns[position] = [UInt8(ascii: "{")] } }
 
     /// Begins a row.
     mutating func begin() { next = 0 }

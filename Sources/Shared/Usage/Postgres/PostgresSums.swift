@@ -131,7 +131,7 @@ struct PostgresSums {
 
 /// The rows of a request and of its calls, which have the following numbers.
 enum PostgresRequestRows {
-    private static let mostCalls = 200
+    private static let maxCalls = 200
 
     /// Returns the row of the request, then those of its calls; empty if no request has this number.
     static func rows(
@@ -143,7 +143,7 @@ enum PostgresRequestRows {
         let found = try connection.run(
             """
             SELECT number,\(names) FROM \(UsageSchema.postgresTable) WHERE process = \(process) \
-            AND number BETWEEN \(number) AND \(number &+ mostCalls) ORDER BY number
+            AND number BETWEEN \(number) AND \(number &+ maxCalls) ORDER BY number
             """
         )
         var rows: [(number: Int, record: UsageRecord)] = []

@@ -56,8 +56,8 @@ enum PostgresSumsSQL {
             "count(*) FILTER (WHERE \(kind))", "count(*) FILTER (WHERE \(kind) AND NOT success)",
             "coalesce(sum(prompt_tokens) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(completion_tokens) FILTER (WHERE \(kind)), 0)", "count(cost) FILTER (WHERE \(kind))",
-            "coalesce(sum(cost / \(Tally.costScale)) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(cost % \(Tally.costScale)) FILTER (WHERE \(kind)), 0)",
+            "coalesce(sum(cost / \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
+            "coalesce(sum(cost % \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
         ]
     }
 

@@ -110,7 +110,7 @@ extension ArraySlice<UsageRecord> {
     var recordCount: Int {
         let records = span
         var count = 0
-        for place in records.indices { count += records[place].count }
+        for position in records.indices { count += records[position].count }
         return count
     }
 }

@@ -3,7 +3,7 @@ package struct UsageFileSettings: Sendable, Equatable {
     /// The path of the file; nil: standard output.
     package let path: String?
     /// The largest size of one file, in bytes.
-    package let mostBytes: Int
+    package let maxBytes: Int
     /// The largest number of files, including rotated ones.
     package let files: Int
 }
@@ -13,32 +13,32 @@ extension UsageFileSettings {
     init?(_ reader: SettingsReader) {
         guard let path = reader.text("USAGE_LOG_FILE") else { return nil }
         self.path = path == "-" ? nil : path
-        mostBytes = reader.number("USAGE_LOG_MAX_MB")
+        maxBytes = reader.number("USAGE_LOG_MAX_MB")
         files = reader.number("USAGE_LOG_FILES")
     }
 }
 
 /// The settings of the database of usage records.
 package struct UsageDatabaseSettings: Sendable, Equatable {
-    package enum Place: Sendable, Equatable {
+    package enum DatabaseLocation: Sendable, Equatable {
         /// The folder of an SQLite file: `DATA_DIR`.
         case folder(String)
         /// The URL of a PostgreSQL server, including its password. It must not be logged.
         case server(String)
     }
 
-    package let place: Place
+    package let location: DatabaseLocation
     /// The number of days for which records are kept; 0: without limit.
     package let days: Int
     /// The largest size of the SQLite file, in bytes.
-    package let mostBytes: Int
+    package let maxBytes: Int
     /// The name of the time zone whose days the sums use.
     private let zoneName: String
 
-    package init(_ place: Place, days: Int, mostBytes: Int, zone: String = "UTC") {
-        self.place = place
+    package init(_ location: DatabaseLocation, days: Int, maxBytes: Int, zone: String = "UTC") {
+        self.location = location
         self.days = days
-        self.mostBytes = mostBytes
+        self.maxBytes = maxBytes
         zoneName = zone
     }
 
@@ -48,21 +48,21 @@ package struct UsageDatabaseSettings: Sendable, Equatable {
 extension UsageDatabaseSettings {
     /// Reads the settings; nil if no database is configured.
     init?(_ reader: inout SettingsReader) {
-        let place: Place
+        let location: DatabaseLocation
         if let url = reader.text("USAGE_DATABASE_URL") {
-            place = .server(url)
+            location = .server(url)
             if reader.given["USAGE_DATA_MAX_MB"] != nil {
                 reader.warn("USAGE_DATA_MAX_MB", "bounds the file in DATA_DIR; records go to USAGE_DATABASE_URL")
             }
         } else if let folder = reader.text("DATA_DIR") {
-            place = .folder(folder)
+            location = .folder(folder)
         } else {
             return nil
         }
         self.init(
-            place,
+            location,
             days: reader.number("USAGE_DATA_DAYS"),
-            mostBytes: reader.number("USAGE_DATA_MAX_MB"),
+            maxBytes: reader.number("USAGE_DATA_MAX_MB"),
             zone: reader.text("ADMIN_TIMEZONE") ?? "UTC"
         )
     }

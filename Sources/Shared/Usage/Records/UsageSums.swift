@@ -35,7 +35,7 @@ struct SumKey: Sendable, Hashable {
 }
 
 /// The sums of some records of one kind.
-struct Tally: Sendable, Equatable {
+struct RecordTotals: Sendable, Equatable {
     var count = 0
     var failed = 0
     var promptTokens = 0
@@ -76,8 +76,8 @@ struct Tally: Sendable, Equatable {
 
 /// The sums of one key: those of requests, and those of calls.
 struct DailySum: Sendable {
-    var requests = Tally()
-    var calls = Tally()
+    var requests = RecordTotals()
+    var calls = RecordTotals()
     /// The highest id of an added row; 0 if ids are not numbers.
     var lastID = 0
 }
@@ -165,24 +165,24 @@ struct DayCache {
 }
 
 extension UsageRecord {
-    private static let mostTokens = 1 << 40
+    private static let maxTokens = 1 << 40
 
     /// The prompt tokens as they are stored, bounded so that sums of millions of records are exact.
-    var keptPromptTokens: Int { min(max(0, promptTokens), Self.mostTokens) }
-    var keptCompletionTokens: Int { min(max(0, completionTokens), Self.mostTokens) }
+    var keptPromptTokens: Int { min(max(0, promptTokens), Self.maxTokens) }
+    var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
 }
 
 extension DailySum {
     /// Writes the numbers in the order of `UsageSchema.sumColumns`.
     func write(to cells: inout some UsageCells) {
-        for tally in [requests, calls] {
-            cells.add(tally.count)
-            cells.add(tally.failed)
-            cells.add(tally.promptTokens)
-            cells.add(tally.completionTokens)
-            cells.add(tally.costs)
-            cells.add(tally.costMillionths)
-            cells.add(tally.costRest)
+        for accumulator in [requests, calls] {
+            cells.add(accumulator.count)
+            cells.add(accumulator.failed)
+            cells.add(accumulator.promptTokens)
+            cells.add(accumulator.completionTokens)
+            cells.add(accumulator.costs)
+            cells.add(accumulator.costMillionths)
+            cells.add(accumulator.costRest)
         }
     }
 }
@@ -199,11 +199,11 @@ extension DailySum {
             endpoint: text(4)
         )
         let columns = first + UsageSchema.sumKeys.count
-        return (key, DailySum(requests: Tally(row, at: columns), calls: Tally(row, at: columns + 7)))
+        return (key, DailySum(requests: RecordTotals(row, at: columns), calls: RecordTotals(row, at: columns + 7)))
     }
 }
 
-extension Tally {
+extension RecordTotals {
     /// Reads the seven numbers of a tally.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }

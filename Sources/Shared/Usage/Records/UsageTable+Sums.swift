@@ -5,8 +5,8 @@ extension UsageTable {
         let days = first...max(first, query.last?.number ?? .max)
         var groups: [[String?]: UsageFigures] = [:]
         for (key, sum) in sums where days.contains(key.day) && (query.caller == nil || query.caller == key.caller) {
-            let tally = query.countsCalls ? sum.calls : sum.requests
-            guard tally.count != 0 else { continue }
+            let accumulator = query.countsCalls ? sum.calls : sum.requests
+            guard accumulator.count != 0 else { continue }
             let values = query.dimensions.map { dimension in
                 let text =
                     switch dimension {
@@ -18,8 +18,8 @@ extension UsageTable {
                     }
                 return text.isEmpty ? nil : text
             }
-            groups[values, default: UsageFigures()] += tally.figures
-            self.sum += tally.figures
+            groups[values, default: UsageFigures()] += accumulator.figures
+            self.sum += accumulator.figures
         }
         let day = query.dimensions.firstIndex(of: .day)
         let sorted = groups.sorted { one, other in

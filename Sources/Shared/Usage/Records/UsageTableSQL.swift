@@ -61,7 +61,7 @@ struct UsageTableSQL {
     }
 
     static func figures(_ row: some UsageRow, at first: Int) -> UsageFigures {
-        Tally(row, at: first).figures
+        RecordTotals(row, at: first).figures
     }
 }
 

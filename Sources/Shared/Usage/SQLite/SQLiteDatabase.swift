@@ -21,7 +21,7 @@ final class SQLiteDatabase {
         case write
         case read
         /// Reads a file that nobody writes, in a folder where no file can be created.
-        case readAlone
+        case readImmutable
     }
 
     private let handle: OpaquePointer
@@ -58,10 +58,10 @@ final class SQLiteDatabase {
             switch access {
             case .write: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
             case .read: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
-            case .readAlone: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
+            case .readImmutable: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
             }
         _ = isPrepared
-        let name = access == .readAlone ? "file:\(encoded(path))?immutable=1" : path
+        let name = access == .readImmutable ? "file:\(encoded(path))?immutable=1" : path
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(name, &handle, flags, nil)
         guard let handle else { throw SQLiteFailure(code: code, text: "out of memory") }
@@ -263,15 +263,15 @@ extension SQLiteStatement: UsageCells {
     }
 
     private func add(_ text: UnsafeRawBufferPointer) {
-        let place = texts + next * textLimitBytes
+        let position = texts + next * textLimitBytes
         defer { next += 1 }
         let count = text.count
         if let base = text.baseAddress {
-            if case .text(count) = values[next], memcmp(place, base, count) == 0 { return }
-            place.copyMemory(from: base, byteCount: count)
+            if case .text(count) = values[next], memcmp(position, base, count) == 0 { return }
+            position.copyMemory(from: base, byteCount: count)
         }
         values[next] = .text(bytes: count)
-        while let zero = memchr(place, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
-        sqlite3_bind_text(handle, Int32(next + 1), place.assumingMemoryBound(to: CChar.self), Int32(count), nil)
+        while let zero = memchr(position, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
+        sqlite3_bind_text(handle, Int32(next + 1), position.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

@@ -7,7 +7,7 @@ enum SQLiteReading {
     private static let busyMilliseconds: Int32 = 5_000
 
     /// Returns the sums of the records; nil if there is no file or no table.
-    static func summary(folder: String, _ question: UsageQuestion) throws(UsageFailure) -> UsageSummary? {
+    static func summary(folder: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
             if errno == ENOENT { return nil }
@@ -19,7 +19,7 @@ enum SQLiteReading {
             } catch {
                 // Without a journal nobody writes, and in a folder where no file can be created there cannot be one.
                 guard error.code == SQLITE_CANTOPEN, access(path + "-wal", F_OK) != 0 else { throw error }
-                let database = try SQLiteDatabase.open(path, .readAlone, busyMilliseconds: busyMilliseconds)
+                let database = try SQLiteDatabase.open(path, .readImmutable, busyMilliseconds: busyMilliseconds)
                 return try summary(database, question)
             }
         } catch {
@@ -29,7 +29,7 @@ enum SQLiteReading {
 
     private static func summary(
         _ database: SQLiteDatabase,
-        _ question: UsageQuestion
+        _ question: UsageReportQuery
     ) throws(SQLiteFailure) -> UsageSummary? {
         let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
         if version == 0 { return nil }

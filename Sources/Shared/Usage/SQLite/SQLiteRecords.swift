@@ -166,7 +166,7 @@ struct SQLiteDay {
     private let requests: Int
     private let failed: Int
     /// The most requests of one day. Sums of such numbers do not overflow.
-    private static let mostRequests = 1 << 40
+    private static let maxRequests = 1 << 40
 
     func count(_ outcome: RecordFilter.Outcome?) -> Int {
         switch outcome {
@@ -193,7 +193,7 @@ struct SQLiteDay {
             let start = state.zone.startMilliseconds(of: Day(number: statement.number(0) ?? 0))
             let (first, last) = (UsageSchema.firstSQLiteID(at: start), statement.number(1) ?? 0)
             // The sums of a damaged file may be any numbers.
-            let counts = [2, 3].map { min(max(0, statement.number($0) ?? 0), Self.mostRequests) }
+            let counts = [2, 3].map { min(max(0, statement.number($0) ?? 0), Self.maxRequests) }
             days.append(SQLiteDay(ids: min(first, last)...last, requests: counts[0], failed: counts[1]))
         }
         return days

@@ -7,7 +7,7 @@ extension SQLiteStore {
     /// The pause between two steps, in which others can write.
     private static let stepMilliseconds = 20
     /// The largest number of rows of calls that are read after the row of their request.
-    static let mostCalls = 200
+    static let maxCalls = 200
 
     /// Adds some old rows to the sums, and deletes some rows that are too old or exceed the size limit.
     package func advance() -> Int? {
@@ -53,7 +53,7 @@ extension SQLiteStore {
 
     /// Deletes some rows that are too old or exceed the size limit: from time to time, or at each write while there are
     /// many of them.
-    func keepUp(_ opened: Opened) throws(SQLiteFailure) {
+    func keepUp(_ opened: OpenDatabase) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }
         nextUpkeep = now.adding(seconds: upkeepSeconds)
@@ -64,11 +64,11 @@ extension SQLiteStore {
         let pageBytes = try database.number("PRAGMA page_size")
         let pages = try database.number("PRAGMA page_count")
         let free = try database.number("PRAGMA freelist_count")
-        if (pages - free) * pageBytes > mostBytes { try deleteOldest(below: .max, opened) }
-        if pages * pageBytes > mostBytes { try database.execute("PRAGMA incremental_vacuum(1000)") }
+        if (pages - free) * pageBytes > maxBytes { try deleteOldest(below: .max, opened) }
+        if pages * pageBytes > maxBytes { try database.execute("PRAGMA incremental_vacuum(1000)") }
     }
 
-    private func deleteOldest(below bound: Int, _ opened: Opened) throws(SQLiteFailure) {
+    private func deleteOldest(below bound: Int, _ opened: OpenDatabase) throws(SQLiteFailure) {
         let table = UsageSchema.sqliteTable
         guard try opened.database.number("SELECT min(id) FROM \(table) WHERE id < \(bound)") > 0 else { return }
         let count = try opened.transaction { () throws(SQLiteFailure) in
@@ -76,7 +76,7 @@ extension SQLiteStore {
             var sums = UsageSums(zone(of: state))
             let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
             let oldest = try opened.database.prepare(
-                "SELECT id, \(names) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.mostDeleted)"
+                "SELECT id, \(names) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.maxDeleted)"
             )
             var (count, last) = (0, 0)
             while try oldest.step() {
@@ -88,7 +88,7 @@ extension SQLiteStore {
             try opened.sums.write(sums, isRemoval: true)
             return count
         }
-        if count == Self.mostDeleted { nextUpkeep = .distantPast }
+        if count == Self.maxDeleted { nextUpkeep = .distantPast }
     }
 }
 
@@ -99,7 +99,7 @@ struct SQLiteRequestRows {
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
         let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
         statement = try database.prepare(
-            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.mostCalls)"
+            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.maxCalls)"
         )
     }
 

@@ -7,7 +7,7 @@ import Glibc
 ///
 /// `@unchecked`: used by one thread at a time; after the start that is the thread of its queue.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
-    struct Opened {
+    struct OpenDatabase {
         let database: SQLiteDatabase
         let begin: SQLiteStatement
         let last: SQLiteStatement
@@ -22,22 +22,22 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     package static let fileName = "usage.db"
     /// The largest number of records in one transaction.
-    private static let mostRecords = 2_000
+    private static let maxRecords = 2_000
     private static let rowsAtOnce = 8
     /// The number of rows that one step of retention deletes.
-    static let mostDeleted = 4_000
+    static let maxDeleted = 4_000
     private static let busyMilliseconds: Int32 = 5_000
     private static let asideSeconds = 3_600
     static let synchronousMode = "NORMAL"
 
     let path: String
     let days: Int
-    let mostBytes: Int
+    let maxBytes: Int
     /// The time zone whose days the sums use.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
-    private(set) var opened: Opened?
+    private(set) var opened: OpenDatabase?
     /// Whether the file was found damaged, so that the next opening renames it.
     private var isBroken = false
     private var lastAside: Int?
@@ -46,14 +46,14 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     var upkeepSeconds = 10
 
     /// - Parameter days: the days for which rows are kept; 0: rows are not deleted by age.
-    package convenience init(folder: String, days: Int, mostBytes: Int, zone: DayZone = .utc, _ log: Log) {
-        self.init(folder: folder, days: days, mostBytes: mostBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
+    package convenience init(folder: String, days: Int, maxBytes: Int, zone: DayZone = .utc, _ log: Log) {
+        self.init(folder: folder, days: days, maxBytes: maxBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
     }
 
-    init(folder: String, days: Int, mostBytes: Int, zone: DayZone = .utc, steps: [String], _ log: Log) {
+    init(folder: String, days: Int, maxBytes: Int, zone: DayZone = .utc, steps: [String], _ log: Log) {
         path = "\(folder)/\(Self.fileName)"
         self.days = days
-        self.mostBytes = mostBytes
+        self.maxBytes = maxBytes
         self.zone = zone
         self.steps = steps
         self.log = log
@@ -69,7 +69,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
-        let batch = records.prefix(Self.mostRecords)
+        let batch = records.prefix(Self.maxRecords)
         try access { opened throws(SQLiteFailure) in
             try opened.transaction { () throws(SQLiteFailure) in try insert(batch, opened) }
             try? keepUp(opened)
@@ -79,7 +79,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     /// Calls `body` with the open file. If the file turns out to be damaged, the next opening renames it.
     func access<Result>(
-        _ body: (Opened) throws(SQLiteFailure) -> Result
+        _ body: (OpenDatabase) throws(SQLiteFailure) -> Result
     ) throws(UsageFailure) -> Result {
         do throws(SQLiteFailure) {
             return try body(try ready())
@@ -94,7 +94,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
-    private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: Opened) throws(SQLiteFailure) {
+    private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: OpenDatabase) throws(SQLiteFailure) {
         // Another process may also write to the file, including a row with a call, which has the next id.
         let newest = try opened.last.firstNumber()
         var state = try opened.sums.state()
@@ -112,9 +112,9 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         while next < records.count {
             let isMany = records.count - next >= Self.rowsAtOnce
             var statement = isMany ? opened.insertMany : opened.insert
-            for place in next..<next + (isMany ? Self.rowsAtOnce : 1) {
+            for position in next..<next + (isMany ? Self.rowsAtOnce : 1) {
                 // The record is read once, since each access copies it.
-                let record = records[place]
+                let record = records[position]
                 let id = UsageSchema.sqliteID(record, after: last)
                 statement.add(id)
                 record.write(to: &statement)
@@ -144,23 +144,23 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     // MARK: The file
 
-    private func ready() throws(SQLiteFailure) -> Opened {
+    private func ready() throws(SQLiteFailure) -> OpenDatabase {
         if let opened { return opened }
-        if isBroken { try putAside() }
-        let made: Opened
+        if isBroken { try renameDamagedFile() }
+        let made: OpenDatabase
         do throws(SQLiteFailure) {
             made = try connected()
         } catch {
             guard error.isOfFile else { throw error }
             isBroken = true
-            try putAside()
+            try renameDamagedFile()
             made = try connected()
         }
         opened = made
         return made
     }
 
-    private func connected() throws(SQLiteFailure) -> Opened {
+    private func connected() throws(SQLiteFailure) -> OpenDatabase {
         // The files of the journal get the same permissions.
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
@@ -184,7 +184,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         let row = "(" + names.map { _ in "?" }.joined(separator: ",") + ")"
         let rows = Array(repeating: row, count: Self.rowsAtOnce).joined(separator: ",")
         let insert = "INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES "
-        let opened = Opened(
+        let opened = OpenDatabase(
             database: database,
             begin: try database.prepare("BEGIN IMMEDIATE"),
             last: try database.prepare("SELECT max(id) FROM \(table)"),
@@ -230,7 +230,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     /// Renames the damaged file, which is kept for recovery. Records are then written to a new file.
-    private func putAside() throws(SQLiteFailure) {
+    private func renameDamagedFile() throws(SQLiteFailure) {
         let now = time(nil)
         // On a disk that damages every file, renaming would fill the disk.
         if let lastAside, now - lastAside < Self.asideSeconds {
@@ -250,7 +250,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 }
 
-extension SQLiteStore.Opened {
+extension SQLiteStore.OpenDatabase {
     /// Calls `body` in a transaction, which is rolled back if `body` throws.
     func transaction<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
         do throws(SQLiteFailure) {

@@ -13,7 +13,7 @@ extension ToolCallParser {
     /// Decides whether the bytes held from `start` on are a tag or may become one. Returns false, and passes them on as
     /// text, if not.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
-        switch CallTag.match(held.bytes[part: start..<held.count], closings: false) {
+        switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
         case .opening(let tag):
             open(tag, pass)
@@ -25,16 +25,16 @@ extension ToolCallParser {
         }
     }
 
-    private mutating func open(_ tag: CallTag, _ pass: Pass) {
+    private mutating func open(_ tag: ToolCallTag, _ pass: Pass) {
         (closing, isClosed, isFenceLine, isBare, strays) = (tag.closing, false, false, false, 0)
         switch tag.body {
-        case .json: place = .seeking
-        case .named: (place, valueStart) = (.named, held.count)
+        case .json: position = .seeking
+        case .named: (position, valueStart) = (.named, held.count)
         case .result:
             if calls == 0 { return passHeld(pass) }
             held.removeAll()
             spaces.removeAll()
-            place = .over
+            position = .over
         }
         alienStart = held.count
     }
@@ -57,8 +57,8 @@ extension ToolCallParser {
         case _ where Self.isSpace(byte): alienStart = held.count
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             (scan, valueStart) = (ValueScan(), held.count - 1)
-            _ = scan.take(byte)
-            place = .value
+            _ = scan.consume(byte)
+            position = .value
         case UInt8(ascii: "`"):
             isFenceLine = true
             alienStart = held.count
@@ -76,12 +76,12 @@ extension ToolCallParser {
     /// Consumes JSON of `piece` from the position `from`. Returns the position after the consumed bytes.
     mutating func value(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
-            let step = scan.take(piece[index])
+            let step = scan.consume(piece[index])
             if case .inside = step { continue }
             if isBare, case .alien = step {
                 held.append(piece[part: from..<index])
                 breakOff("it is not valid JSON", pass)
-                place = .text
+                position = .text
                 return index
             }
             held.append(piece[part: from..<(index + 1)])
@@ -89,7 +89,7 @@ extension ToolCallParser {
                 finishValue(pass)
             } else {
                 alienStart = held.count - 1
-                place = .recovery
+                position = .recovery
             }
             return index + 1
         }
@@ -104,19 +104,19 @@ extension ToolCallParser {
     }
 
     private mutating func finishValue(_ pass: Pass) {
-        do throws(CallReader.Problem) {
+        do throws(ToolCallReader.Problem) {
             let found = try reader.calls(held.bytes[part: valueStart..<held.count], hasControls: scan.hasControls)
             held.removeAll()
             hand(found, pass)
         } catch {
             problem = error.reason
         }
-        place = .after
+        position = .after
     }
 
-    private mutating func hand(_ found: [FoundCall], _ pass: Pass) {
+    private mutating func hand(_ found: [ParsedToolCall], _ pass: Pass) {
         spacesAtCall = spaces.count
-        for call in found where calls < mostCalls {
+        for call in found where calls < maxCalls {
             calls += 1
             isTextLast = false
             pass(.call(call))
@@ -125,7 +125,7 @@ extension ToolCallParser {
 
     /// Reads a tool call that the vendor sent in its own form although the prompt asked for text. Call it at the end of
     /// the response.
-    mutating func take(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
+    mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#)
         held.append(json: name)
@@ -133,7 +133,7 @@ extension ToolCallParser {
         held.append(json: arguments)
         held.append("}")
         guard held.count <= Self.limitBytes else { return breakOff("it is too long", pass) }
-        do throws(CallReader.Problem) {
+        do throws(ToolCallReader.Problem) {
             let found = try reader.calls(held.bytes, hasControls: false)
             held.removeAll()
             hand(found, pass)
@@ -149,7 +149,7 @@ extension ToolCallParser {
         if isOver(Self.limitBytes, byte) {
             held.removeLast(1)
             breakOff("it is not valid JSON", pass)
-            place = .text
+            position = .text
             return false
         }
         guard byte == closing.utf8Start[closingBytes - 1], held.count >= valueStart + closingBytes,
@@ -162,12 +162,12 @@ extension ToolCallParser {
         } else {
             problem = "it is not valid JSON"
         }
-        place = .after
+        position = .after
         return true
     }
 
     /// Returns the calls if only braces at their end are missing.
-    private func completed() -> [FoundCall]? {
+    private func completed() -> [ParsedToolCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()
         var end = alienStart
@@ -178,10 +178,10 @@ extension ToolCallParser {
     }
 
     mutating func breakOff(_ reason: String, _ pass: Pass) {
-        let raw = Self.take(&held)
+        let raw = Self.takeAll(of: &held)
         problem = nil
         brokenCalls += 1
-        if calls >= mostCalls { return }
+        if calls >= maxCalls { return }
         isTextLast = true
         passSpaces(pass)
         pass(.broken(raw: raw.bytes, reason: reason))
@@ -208,7 +208,7 @@ extension ToolCallParser {
         if isOver(Self.limitBytes, byte) {
             held.removeLast(1)
             breakOff("it is too long", pass)
-            place = .text
+            position = .text
             return false
         }
         guard byte == UInt8(ascii: ">"), held.count >= alienStart + closingBytes,
@@ -222,7 +222,7 @@ extension ToolCallParser {
         ValueScan.append(body, to: &text)
         text.append("}")
         isClosed = true
-        place = .after
+        position = .after
         if let found = try? reader.calls(text.bytes, hasControls: false) {
             held.removeAll()
             hand(found, pass)
@@ -242,7 +242,7 @@ extension ToolCallParser {
     // MARK: After a call
 
     mutating func after(_ byte: UInt8, _ pass: Pass) -> Bool {
-        if !tail.isEmpty || CallTag.isFirst(byte) { return tailTag(byte, pass) }
+        if !tail.isEmpty || ToolCallTag.isFirst(byte) { return tailTag(byte, pass) }
         switch byte {
         case _ where Self.isSpace(byte):
             if problem != nil {
@@ -256,8 +256,8 @@ extension ToolCallParser {
             if let problem { breakOff(problem, pass) }
             held.append(byte)
             (scan, valueStart) = (ValueScan(), 0)
-            _ = scan.take(byte)
-            place = .value
+            _ = scan.consume(byte)
+            position = .value
             return true
         case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: "`"):
             guard !isClosed, strays < 8 else { break }
@@ -272,7 +272,7 @@ extension ToolCallParser {
 
     private mutating func tailTag(_ byte: UInt8, _ pass: Pass) -> Bool {
         tail.append(byte)
-        switch CallTag.match(tail.bytes, closings: true) {
+        switch ToolCallTag.match(tail.bytes, closings: true) {
         case .beginning: break
         case .closing:
             // The closing tag ends the text before it, too.
@@ -285,7 +285,7 @@ extension ToolCallParser {
             isClosed = true
         case .opening(let tag):
             if let problem { breakOff(problem, pass) }
-            held = Self.take(&tail)
+            held = Self.takeAll(of: &tail)
             open(tag, pass)
         case .none:
             tail.removeLast(1)
@@ -297,9 +297,9 @@ extension ToolCallParser {
 
     mutating func endAfter(_ pass: Pass) {
         if let problem { breakOff(problem, pass) }
-        place = .text
+        position = .text
         if tail.isEmpty { return }
-        held = Self.take(&tail)
+        held = Self.takeAll(of: &tail)
         passHeld(pass)
     }
 

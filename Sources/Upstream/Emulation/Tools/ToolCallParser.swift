@@ -5,7 +5,7 @@ package import Engine
 ///
 /// The result does not depend on how the response is split. The parser takes linear time and limited memory.
 package struct ToolCallParser: ~Copyable {
-    enum Place {
+    enum ParserPhase {
         /// Everything so far may become a call without a tag.
         case opening
         case text
@@ -31,23 +31,23 @@ package struct ToolCallParser: ~Copyable {
     /// The most bytes of white space that are held at the end of text, or between a tag and its call.
     static let spaceLimitBytes = 256
 
-    let reader: CallReader
-    let tools: [ToolOffer]
+    let reader: ToolCallReader
+    let tools: [ToolDefinition]
     let ids: RandomBytes
-    let mostCalls: Int
+    let maxCalls: Int
     /// Whether a call is demanded, so that calls in code blocks count, too.
-    let isInsisting: Bool
-    var place = Place.opening
+    let requiresValidOutput: Bool
+    var position = ParserPhase.opening
     /// The bytes of a possible call, which are not emitted yet.
     var held = ByteBuffer()
     /// White space at the end of the text, which is not emitted yet.
     var spaces = ByteBuffer()
     /// The number of bytes at the start of `spaces` that were already emitted.
     private var passedBytes = 0
-    var marks = CodeMarks()
+    var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the start of
-    /// the bytes after the tag, the name or the valid part of the JSON.
+    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the start
+    /// of the bytes after the tag, the name or the valid part of the JSON.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -71,24 +71,24 @@ package struct ToolCallParser: ~Copyable {
         self.init(
             instructions.tools,
             ids,
-            mostCalls: instructions.isParallel ? .max : 1,
-            isInsisting: instructions.demand != .auto,
+            maxCalls: instructions.isParallel ? .max : 1,
+            requiresValidOutput: instructions.demand != .auto,
             allowsFence: true
         )
     }
 
     private init(
-        _ tools: [ToolOffer],
+        _ tools: [ToolDefinition],
         _ ids: RandomBytes,
-        mostCalls: Int,
-        isInsisting: Bool,
+        maxCalls: Int,
+        requiresValidOutput: Bool,
         allowsFence: Bool
     ) {
-        reader = CallReader(tools, ids)
+        reader = ToolCallReader(tools, ids)
         self.tools = tools
         self.ids = ids
-        self.mostCalls = mostCalls
-        self.isInsisting = isInsisting
+        self.maxCalls = maxCalls
+        self.requiresValidOutput = requiresValidOutput
         self.allowsFence = allowsFence
     }
 
@@ -99,12 +99,12 @@ package struct ToolCallParser: ~Copyable {
 
     /// Whether the model's further output matters. If not, the vendor can be stopped.
     package var wantsMore: Bool {
-        if case .over = place { false } else { true }
+        if case .over = position { false } else { true }
     }
 
     package typealias Pass = (ToolEvent) -> Void
 
-    package mutating func take(_ piece: UnsafeRawBufferPointer, _ pass: Pass) {
+    package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: Pass) {
         if let text = plain(piece) { pass(.text(text)) } else { read(piece, pass) }
     }
 
@@ -113,7 +113,7 @@ package struct ToolCallParser: ~Copyable {
         var index = 0
         StepCount.add(piece.count)
         while index < piece.count {
-            switch place {
+            switch position {
             case .text: index = text(piece, index, pass)
             case .value: index = value(piece, index, pass)
             case .over: return
@@ -137,8 +137,8 @@ package struct ToolCallParser: ~Copyable {
     ///   emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
-        if isCut, place != .text { spaces.removeAll() }
-        switch place {
+        if isCut, position != .text { spaces.removeAll() }
+        switch position {
         case .text, .over: break
         case .opening, .tag, .seeking: if !isCut || !mayBecomeCall { passHeld(pass) }
         case .value, .recovery, .named: breakOff("it breaks off before its end", pass)
@@ -148,7 +148,7 @@ package struct ToolCallParser: ~Copyable {
         case .fenced: finishFenced(isCut: isCut, pass)
         }
         if wantsMore, isTextLast || calls == 0 { passSpaces(pass) }
-        place = .over
+        position = .over
     }
 
     /// Whether the held bytes are more than a sign that may also begin other text.
@@ -159,11 +159,11 @@ package struct ToolCallParser: ~Copyable {
     /// Consumes a chunk that cannot begin a call, as most cannot, and returns its text. The text is valid until the
     /// next chunk; nil if the chunk must be read byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard case .text = place, let start = piece.baseAddress else { return nil }
+        guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
         if Self.mayHaveSigns(start, piece.count) {
             for byte in piece {
-                if CallTag.isFirst(byte) || CodeMarks.isMark(byte) { return nil }
+                if ToolCallTag.isFirst(byte) || MarkdownCodeTracker.isMark(byte) { return nil }
                 if byte == 10 { hasLineEnd = true }
             }
         }
@@ -172,7 +172,7 @@ package struct ToolCallParser: ~Copyable {
         guard end > 0 else { return nil }
         StepCount.add(piece.count)
         if hasLineEnd || !marks.isAmidLine {
-            for byte in piece { marks.take(byte) }
+            for byte in piece { marks.consume(byte) }
         }
         isTextLast = true
         settle()
@@ -208,11 +208,11 @@ package struct ToolCallParser: ~Copyable {
     private mutating func text(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
             let byte = piece[index]
-            marks.take(byte)
-            guard CallTag.isFirst(byte), isInsisting || !marks.isCode else { continue }
+            marks.consume(byte)
+            guard ToolCallTag.isFirst(byte), requiresValidOutput || !marks.isCode else { continue }
             passText(piece[part: from..<index], pass)
             held.append(byte)
-            place = .tag
+            position = .tag
             return index + 1
         }
         passText(piece[part: from..<piece.count], pass)
@@ -246,20 +246,20 @@ package struct ToolCallParser: ~Copyable {
 
     /// Emits the held bytes as text, because they are not a call.
     mutating func passHeld(_ pass: Pass) {
-        for byte in held.bytes { marks.take(byte) }
-        let text = Self.take(&held)
+        for byte in held.bytes { marks.consume(byte) }
+        let text = Self.takeAll(of: &held)
         passText(text.bytes, pass)
-        place = .text
+        position = .text
     }
 
     /// Reads the held bytes again as text, which may contain calls.
     private mutating func passHeldAgain(_ pass: Pass) {
-        let text = Self.take(&held)
-        place = .text
+        let text = Self.takeAll(of: &held)
+        position = .text
         read(text.bytes, pass)
     }
 
-    static func take(_ buffer: inout ByteBuffer) -> ByteBuffer {
+    static func takeAll(of buffer: inout ByteBuffer) -> ByteBuffer {
         var empty = ByteBuffer()
         swap(&empty, &buffer)
         return empty
@@ -270,19 +270,19 @@ package struct ToolCallParser: ~Copyable {
     /// Consumes a byte of the response's beginning. Returns false if the byte must be read again.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
-        switch AnswerOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {
+        switch ResponseOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {
         case .unknown where !isOver(Self.spaceLimitBytes, byte): break
         case .text, .unknown:
             // The last byte may begin a character.
             held.removeLast(1)
             passHeldAgain(pass)
             return false
-        case .fenced: place = .fenced
+        case .fenced: position = .fenced
         case .call(let start):
             isBare = true
             (scan, valueStart) = (ValueScan(), start)
-            for byte in held.bytes.dropFirst(start) { _ = scan.take(byte) }
-            place = .value
+            for byte in held.bytes.dropFirst(start) { _ = scan.consume(byte) }
+            position = .value
         }
         return true
     }
@@ -296,13 +296,13 @@ package struct ToolCallParser: ~Copyable {
         // A blank line may precede the fence.
         let fence = bytes.first(96) ?? 0
         let from = start > fence ? start : bytes[part: fence..<bytes.count].firstNewline().map { fence + $0 + 1 } ?? end
-        var inner = ToolCallParser(tools, ids, mostCalls: mostCalls, isInsisting: true, allowsFence: false)
-        var found: [FoundCall] = []
+        var inner = ToolCallParser(tools, ids, maxCalls: maxCalls, requiresValidOutput: true, allowsFence: false)
+        var found: [ParsedToolCall] = []
         var isAll = true
         func collect(_ event: ToolEvent) {
             if case .call(let call) = event { found.append(call) } else { isAll = false }
         }
-        inner.take(bytes[part: min(from, end)..<end], collect)
+        inner.consume(bytes[part: min(from, end)..<end], collect)
         inner.finish(isCut: isCut, collect)
         guard isCut || isAll && !found.isEmpty else {
             passHeldAgain(pass)

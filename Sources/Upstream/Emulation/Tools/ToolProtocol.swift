@@ -7,11 +7,11 @@ package import Engine
 ///     {"name": "get_weather", "arguments": {"city": "Paris"}}
 ///     </tool_call>
 package struct ToolProtocol: Sendable {
-    package let tools: [ToolOffer]
+    package let tools: [ToolDefinition]
     package let demand: ToolDemand
     package let isParallel: Bool
 
-    package init(_ tools: [ToolOffer], demand: ToolDemand = .auto, isParallel: Bool = true) {
+    package init(_ tools: [ToolDefinition], demand: ToolDemand = .auto, isParallel: Bool = true) {
         self.tools = tools
         self.demand = demand
         self.isParallel = isParallel
@@ -65,7 +65,7 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    private func append(_ tool: ToolOffer, to buffer: inout ByteBuffer) {
+    private func append(_ tool: ToolDefinition, to buffer: inout ByteBuffer) {
         buffer.append(#"{"name": "#)
         buffer.append(json: tool.name)
         if let description = tool.description {
@@ -130,9 +130,9 @@ package struct ToolProtocol: Sendable {
         var scan = ByteScan(text.bytes)
         var start = 0
         while scan.find("</tool_response") {
-            buffer.append(text.bytes[part: start..<(scan.place - 15)])
+            buffer.append(text.bytes[part: start..<(scan.position - 15)])
             buffer.append("\\")
-            start = scan.place - 15
+            start = scan.position - 15
         }
         buffer.append(text.bytes[part: start..<text.count])
         buffer.append("\n</tool_response>\n")
@@ -151,5 +151,5 @@ package struct ToolProtocol: Sendable {
     }
 
     /// Returns the problem with the calls of a whole response, for `repair`; nil if they meet the demand.
-    package func unmet(by calls: [FoundCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
+    package func unmet(by calls: [ParsedToolCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

@@ -17,7 +17,7 @@ struct ValueScan {
     }
 
     @inline(__always)
-    mutating func take(_ byte: UInt8) -> Step {
+    mutating func consume(_ byte: UInt8) -> Step {
         if isInString {
             if isEscaped {
                 isEscaped = false
@@ -48,7 +48,7 @@ struct ValueScan {
         var scan = ValueScan()
         for (index, byte) in value.enumerated() {
             let wasInString = scan.isInString
-            _ = scan.take(byte)
+            _ = scan.consume(byte)
             if wasInString, byte < 32 {
                 // After a backslash the escape has already begun.
                 let isEscape = index > 0 && value[index - 1] == 92 && buffer.bytes.last == 92

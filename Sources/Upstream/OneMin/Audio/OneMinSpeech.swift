@@ -57,7 +57,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         _ stream: any UpstreamStream,
         credits: Int? = nil
     ) async throws(UpstreamError) -> any AudioStream {
-        let audio = try await KeptContent(stream, credits: credits, limitBytes: Self.audioLimitBytes).begun()
+        let audio = try await StoredFileStream(stream, credits: credits, limitBytes: Self.audioLimitBytes).begun()
         if audio.type?.family == .sound { return audio }
         if audio.type == nil, mayBeSamples {
             audio.mediaType = "audio/pcm"

@@ -44,7 +44,7 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
         self.isDetailed = isDetailed
     }
 
-    func transcript(of file: KeptAsset, by vendorCall: VendorCall) async throws(UpstreamError) -> Transcript {
+    func transcript(of file: UploadedAsset, by vendorCall: VendorCall) async throws(UpstreamError) -> Transcript {
         var body = ByteBuffer()
         body.append(opening.bytes)
         body.append(json: file.path)

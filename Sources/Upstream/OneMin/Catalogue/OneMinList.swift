@@ -13,7 +13,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 
     private static let limitBytes = 4 << 20
     private static let modelsLimit = 2_000
-    private static let mostCredits = 1_000_000.0
+    private static let maxCredits = 1_000_000.0
 
     /// Creates the list; nil if `baseURL` is invalid. It must not end with a slash.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
@@ -88,7 +88,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
             model?.label = element["name"]?.string ?? ""
             model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
             model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
-            if isActive, let told = element["creditMetadata"] { model?.creditPrices = Self.prices(told, of: feature) }
+            if isActive, let reported = element["creditMetadata"] {
+                model?.creditPrices = Self.prices(reported, of: feature)
+            }
             model?.markedDay = element["deprecationDate"]?.text.flatMap(Self.day)
             return model
         }
@@ -109,22 +111,22 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 
     /// Returns the prices of a model. A chat costs credits for tokens, and for images if they have a price. The units
     /// of transcription and speech are unknown.
-    private static func prices(_ told: JSONValue, of feature: Model.Features) -> CreditPrices {
-        let picture = parts(told["LOW_IMAGE"])
+    private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
+        let image = parts(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
-            return CreditPrices(imageParts: picture)
+            return CreditPrices(imageParts: image)
         }
-        guard feature.isSubset(of: [.chat, .code]), let prompt = parts(told["INPUT"], orNone: true),
-            let completion = parts(told["OUTPUT"], orNone: true), prompt + completion > 0
+        guard feature.isSubset(of: [.chat, .code]), let prompt = parts(reported["INPUT"], orNone: true),
+            let completion = parts(reported["OUTPUT"], orNone: true), prompt + completion > 0
         else { return CreditPrices() }
         return CreditPrices(
-            chat: ChatCredits(promptParts: prompt, completionParts: completion, pictureParts: picture)
+            chat: ChatCredits(promptParts: prompt, completionParts: completion, pictureParts: image)
         )
     }
 
     /// Returns a price in units of 10^-9 credits; nil if there is no price.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
-        guard let credits = value?.number, (0...mostCredits).contains(credits), credits > 0 || orNone else {
+        guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {
             return nil
         }
         return Int((credits * Double(ChatCredits.parts)).rounded())

@@ -23,6 +23,6 @@ extension OneMin: ChatVendor {
             && !attachments.contains { if case .kept = $0.source { true } else { false } }
             || !model.features.contains(.chat)
         let endpoint = isCode ? features : call.isStreamed ? streamed : whole
-        return OneMinChat(self, consume call, model, isCode: isCode, endpoint, vendorCall)
+        return OneMinChat(self, consume call, model: model, isCode: isCode, endpoint: endpoint, vendorCall: vendorCall)
     }
 }

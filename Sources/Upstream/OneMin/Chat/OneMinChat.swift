@@ -26,10 +26,10 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     init(
         _ vendor: OneMin,
         _ call: consuming ChatCall,
-        _ model: Model,
+        model: Model,
         isCode: Bool,
-        _ endpoint: Endpoint,
-        _ vendorCall: VendorCall
+        endpoint: Endpoint,
+        vendorCall: VendorCall
     ) {
         self.vendor = vendor
         self.model = model
@@ -127,7 +127,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 
     /// Appends the attachments that the vendor has, as a later member of `promptObject`.
     private static func append(_ attachments: [Attachment], to body: inout ByteBuffer) {
-        let lists: [(StaticString, Attachment.Kind)] = [("\"images\":[", .picture), ("\"files\":[", .file)]
+        let lists: [(StaticString, Attachment.Kind)] = [("\"images\":[", .image), ("\"files\":[", .file)]
         var isFirst = true
         for (opening, kind) in lists {
             let names = attachments.compactMap { one -> String? in

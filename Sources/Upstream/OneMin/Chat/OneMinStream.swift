@@ -68,8 +68,8 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         switch arrival {
         case .silence: return .silence
         case .bytes:
-            stream.take(into: &incoming)
-            if isEventStream { events.append(&incoming) } else { takeRecordPart() }
+            stream.receive(into: &incoming)
+            if isEventStream { events.append(&incoming) } else { consumeRecordChunk() }
             guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
                 throw UpstreamError(.failed, cause: "an event of the vendor is too large")
             }
@@ -104,22 +104,22 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         (usage, credits, finishReason) = (nil, nil, .stop)
     }
 
-    private func takeRecordPart() {
+    private func consumeRecordChunk() {
         whole.append(incoming.bytes)
         incoming.removeAll()
     }
 
     /// Emits the next event. A failure before the first text is kept for `more`, which may repeat the call.
-    func next(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        reopen == nil ? try nextEvent(take) : try nextOfFirst(take)
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }
 
-    private func nextOfFirst(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfFirst(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         if failure != nil { return false }
         do throws(UpstreamError) {
             return try nextEvent { choice, event in
                 reopen = nil
-                take(choice, event)
+                emit(choice, event)
             }
         } catch {
             guard reopen != nil else { throw error }
@@ -129,11 +129,11 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func nextEvent(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard isEventStream else { return try nextOfRecord(take) }
+    private func nextEvent(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard isEventStream else { return try nextOfRecord(emit) }
         if isOver, isDone {
             // The stream may end after the record, without `done`.
-            if !hasFinished { finish(take) }
+            if !hasFinished { finish(emit) }
             return false
         }
         if !isDone,
@@ -142,101 +142,101 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
                 UnsafeRawBufferPointer(Self.closing)
             )
         {
-            pass(text, isPlain: true, take)
+            pass(text, isPlain: true, emit)
             return true
         }
         guard let event = events.next() else { return false }
         if isDone { return true }
         switch EventName(event.name) {
-        case .content: try content(event.data, take)
-        case .result: try result(event.data, take)
-        case .done: try end(take)
+        case .content: try content(event.data, emit)
+        case .result: try result(event.data, emit)
+        case .done: try end(emit)
         case .error: throw UpstreamError(ofEvent: event.data, parser, of: .chat)
-        case .message: if event.data.equals("[DONE]") { try end(take) }
+        case .message: if event.data.equals("[DONE]") { try end(emit) }
         case .other: break
         }
         return true
     }
 
-    private func nextOfRecord(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfRecord(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isOver, !isDone else { return false }
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
-        tell(of: record)
-        emit(record.text, take)
-        finish(take)
+        report(record)
+        emitText(record.text, emit)
+        finish(emit)
         return true
     }
 
     private func content(
         _ data: UnsafeRawBufferPointer,
-        _ take: (Int, AnswerEvent) -> Void
+        _ emit: (Int, AnswerEvent) -> Void
     ) throws(UpstreamError) {
         if let root = try? parser.parse(data), root.kind == .object {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
-            pass(text, take)
+            pass(text, emit)
         } else if data.first == UInt8(ascii: "{") {
             throw UpstreamError(.failed, cause: "a content event of the vendor is not JSON")
         } else {
             // Plain text may be split within a character.
             split.append(data)
             let whole = split.bytes.count - split.bytes.lengthOfCutCharacter
-            pass(split.bytes[part: 0..<whole], take)
+            pass(split.bytes[part: 0..<whole], emit)
             split.removeFirst(whole)
         }
     }
 
-    private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ take: (Int, AnswerEvent) -> Void) {
+    private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, AnswerEvent) -> Void) {
         guard !text.isEmpty else { return }
-        if repeats.isHolding, let released = repeats.releaseHeld() { emit(released.bytes, take) }
-        if !repeats.holds(text) { emit(text, isPlain: isPlain, take) }
+        if repeats.isHolding, let released = repeats.releaseHeld() { emitText(released.bytes, emit) }
+        if !repeats.holds(text) { emitText(text, isPlain: isPlain, emit) }
     }
 
     private func result(
         _ data: UnsafeRawBufferPointer,
-        _ take: (Int, AnswerEvent) -> Void
+        _ emit: (Int, AnswerEvent) -> Void
     ) throws(UpstreamError) {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
-        tell(of: record)
+        report(record)
         // The record may have no text although text was streamed.
         if usage?.completionTokens == 0, !repeats.isEmpty { usage = nil }
         if repeats.isEmpty {
-            emit(record.text, take)
+            emitText(record.text, emit)
         } else if let genuine = repeats.releaseHeld(provenBy: record.text) {
-            emit(genuine.bytes, take)
+            emitText(genuine.bytes, emit)
         }
     }
 
-    private func tell(of record: OneMinRecord) {
+    private func report(_ record: OneMinRecord) {
         (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
     /// Ends the response after the vendor's last event.
-    private func end(_ take: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
+    private func end(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")
         }
-        finish(take)
+        finish(emit)
     }
 
-    private func finish(_ take: (Int, AnswerEvent) -> Void) {
+    private func finish(_ emit: (Int, AnswerEvent) -> Void) {
         isDone = true
         hasFinished = true
-        flush(take)
-        take(0, .finish(finishReason, stop: nil))
+        flush(emit)
+        emit(0, .finish(finishReason, stop: nil))
     }
 
-    private func emit(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ take: (Int, AnswerEvent) -> Void) {
+    private func emitText(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, AnswerEvent) -> Void) {
         if text.isEmpty { return }
         if progress == nil {
-            take(0, .text(text, isPlain: isPlain))
+            emit(0, .text(text, isPlain: isPlain))
         } else {
-            progress?.take(text) { take(0, .text($0)) }
+            progress?.consume(text) { emit(0, .text($0)) }
         }
     }
 
-    private func flush(_ take: (Int, AnswerEvent) -> Void) { progress?.finish { take(0, .text($0)) } }
+    private func flush(_ emit: (Int, AnswerEvent) -> Void) { progress?.finish { emit(0, .text($0)) } }
 
     func stop() {
         guard !isStopped else { return }

@@ -25,12 +25,12 @@ struct ProgressFilter: ~Copyable {
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
         var filter = ProgressFilter()
         var out = ByteBuffer()
-        filter.take(text) { out.append($0) }
+        filter.consume(text) { out.append($0) }
         filter.finish { out.append($0) }
         return out
     }
 
-    mutating func take(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
+    mutating func consume(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         // `from` is the start of the text that is not passed on yet, and `line` is the start of the present line.
         var from = 0
         var line = 0

@@ -20,18 +20,19 @@ enum Prompt {
             if text.hasWords { return text.append(to: &body) }
         }
         var hasInstructions = false
-        for place in messages.indices where messages[place].role.isInstruction {
+        for position in messages.indices where messages[position].role.isInstruction {
             body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
-            Turn(messages[place], attachments).append(to: &body)
+            Turn(messages[position], attachments).append(to: &body)
             hasInstructions = true
         }
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
-        for place in messages.indices where !messages[place].role.isInstruction && !messages[place].isThoughtAlone {
-            body.append(label(messages[place].role))
-            Turn(messages[place], attachments).append(to: &body)
+        for position in messages.indices
+        where !messages[position].role.isInstruction && !messages[position].isReasoningOnly {
+            body.append(label(messages[position].role))
+            Turn(messages[position], attachments).append(to: &body)
             body.append(#"\n\n"#)
-            last = messages[place].role
+            last = messages[position].role
         }
         body.append(
             last == .assistant
@@ -87,13 +88,13 @@ private enum Turn {
                 if isAfterLine, first != 10 { out.append(10 as UInt8) }
                 isAfterLine = false
                 out.append(text)
-            case .attachment(let place):
-                let line = attachments.line(place)
+            case .attachment(let position):
+                let line = attachments.line(position)
                 guard !line.isEmpty else { continue }
                 if isAfterLine || out.bytes.last.map({ $0 != 10 }) ?? false { out.append(10 as UInt8) }
                 out.append(line)
                 isAfterLine = true
-            case .thought: break
+            case .reasoningBlock: break
             }
         }
         for call in message.toolCalls {
@@ -106,20 +107,20 @@ private enum Turn {
 
 extension [Attachment] {
     /// Returns the text that represents an attachment; empty if there is none.
-    fileprivate func line(_ place: Int) -> String {
-        let one = self[place]
+    fileprivate func line(_ position: Int) -> String {
+        let one = self[position]
         switch one.source {
         case .words(let text): return text
-        case .kept where one.kind == .picture: return "[Image \(number(place))]"
-        case .kept: return "[File \(number(place)): \(one.name ?? "file")]"
+        case .kept where one.kind == .image: return "[Image \(number(position))]"
+        case .kept: return "[File \(number(position)): \(one.name ?? "file")]"
         case .data, .address, .file: return ""
         }
     }
 
     /// Returns the number of an attachment among the vendor's files of its kind, beginning with 1.
-    private func number(_ place: Int) -> Int {
-        self[...place].count { one in
-            if one.kind == self[place].kind, case .kept = one.source { true } else { false }
+    private func number(_ position: Int) -> Int {
+        self[...position].count { one in
+            if one.kind == self[position].kind, case .kept = one.source { true } else { false }
         }
     }
 }

@@ -58,30 +58,30 @@ private struct TextHash: Equatable {
 
     mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let base = text.baseAddress else { return }
-        var place = 0
-        while place + 8 <= text.count {
-            add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self)), 8)
-            place += 8
+        var position = 0
+        while position + 8 <= text.count {
+            add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self)), 8)
+            position += 8
         }
-        if place < text.count { add(Self.word(base + place, text.count - place), text.count - place) }
+        if position < text.count { add(Self.word(base + position, text.count - position), text.count - position) }
     }
 
     /// Returns up to seven bytes as a number, the first byte lowest.
     @inline(__always)
     private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0
-        var place = 0
+        var position = 0
         if count & 4 != 0 {
             word = UInt64(UInt32(littleEndian: base.loadUnaligned(as: UInt32.self)))
-            place = 4
+            position = 4
         }
         if count & 2 != 0 {
-            let two = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt16.self))
-            word |= UInt64(two) &<< UInt64(8 &* place)
-            place &+= 2
+            let two = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt16.self))
+            word |= UInt64(two) &<< UInt64(8 &* position)
+            position &+= 2
         }
         if count & 1 != 0 {
-            word |= UInt64(base.load(fromByteOffset: place, as: UInt8.self)) &<< UInt64(8 &* place)
+            word |= UInt64(base.load(fromByteOffset: position, as: UInt8.self)) &<< UInt64(8 &* position)
         }
         return word
     }

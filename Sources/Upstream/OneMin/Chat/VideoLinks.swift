@@ -9,8 +9,8 @@ enum VideoLinks {
     static func breakAll(in body: inout ByteBuffer, from start: Int) {
         let text = body.bytes[part: start..<body.count]
         var dots: [Int] = []
-        for place in text.indices where text[place] == UInt8(ascii: ".") && isDotOfHost(place, text) {
-            dots.append(start + place)
+        for position in text.indices where text[position] == UInt8(ascii: ".") && isDotOfHost(position, text) {
+            dots.append(start + position)
         }
         if dots.isEmpty { return }
         var out = ByteBuffer()
@@ -28,11 +28,11 @@ enum VideoLinks {
     private static func isDotOfHost(_ dot: Int, _ text: UnsafeRawBufferPointer) -> Bool {
         hosts.contains { host in
             host.withUTF8Buffer { host in
-                guard let place = host.lastIndex(of: UInt8(ascii: ".")), dot >= place,
-                    dot - place + host.count <= text.count
+                guard let position = host.lastIndex(of: UInt8(ascii: ".")), dot >= position,
+                    dot - position + host.count <= text.count
                 else { return false }
                 return host.indices.allSatisfy { index in
-                    let byte = text[dot - place + index]
+                    let byte = text[dot - position + index]
                     return ((65...90).contains(byte) ? byte | 32 : byte) == host[index]
                 }
             }

@@ -2,13 +2,13 @@ package import Calls
 package import Engine
 package import Shared
 
-extension OneMin: FileProvider, AssetKeeper {
+extension OneMin: FileProvider, AssetUploader {
     package var opensWithoutKey: Bool { true }
     package var takesLabelsAsGiven: Bool { false }
 
     package func upload(
         _ label: FileLabel,
-        _ terms: FileTerms,
+        _ terms: FileMetadata,
         totalBytes: Int?,
         by vendorCall: VendorCall
     ) throws(UpstreamError) -> any FileUpload {
@@ -19,19 +19,19 @@ extension OneMin: FileProvider, AssetKeeper {
         vendorCall.endpoint = assets
         do throws(TransportError) {
             let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
-            let reply = UploadReply(takesTerms: false) { [parser] (head, body) in
+            let reply = UploadRules(takesTerms: false) { [parser] (head, body) in
                 UpstreamError(head, body.bytes, parser, of: .file)
             } asset: { [self] (body) throws(UpstreamError) in
                 try asset(body)
             }
-            return FormUpload(file, try transport.upload(to: assets, headers, totalBytes: total), reply)
+            return MultipartUpload(file, try transport.upload(to: assets, headers, totalBytes: total), reply)
         } catch {
             throw UpstreamError(error)
         }
     }
 
     package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
-        try await KeptContent(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
+        try await StoredFileStream(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
     /// Uploads a file that is in memory, with few uploads at a time. The vendor refuses a filename without a matching
@@ -41,21 +41,21 @@ extension OneMin: FileProvider, AssetKeeper {
         filename: String,
         mediaType: String,
         by vendorCall: VendorCall
-    ) async throws(UpstreamError) -> KeptAsset {
-        guard await turns.take(vendorCall.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
+    ) async throws(UpstreamError) -> UploadedAsset {
+        guard await turns.acquire(vendorCall.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
         defer { turns.give(vendorCall.key) }
         try await vendorCall.start()
         let label = FileLabel(name: filename, contentType: mediaType)
-        let upload = try upload(label, FileTerms(), totalBytes: bytes.bytes.count, by: vendorCall)
+        let upload = try upload(label, FileMetadata(), totalBytes: bytes.bytes.count, by: vendorCall)
         defer { upload.stop() }
         try await upload.write(bytes.bytes)
-        return try await upload.finish(FileTerms())
+        return try await upload.finish(FileMetadata())
     }
 
     /// Does nothing: the vendor cannot delete files.
     package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
 
-    private func asset(_ reply: Body) throws(UpstreamError) -> KeptAsset {
+    private func asset(_ reply: Body) throws(UpstreamError) -> UploadedAsset {
         guard let root = try? parser.parse(reply.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
@@ -63,6 +63,6 @@ extension OneMin: FileProvider, AssetKeeper {
         guard let path = content?["path"]?.string ?? root["asset"]?["key"]?.string, !path.isEmpty else {
             throw UpstreamError(ofBody: root, parser, cause: "the vendor's response to an upload has no file")
         }
-        return KeptAsset(path: path, id: content?["uuid"]?.string ?? "")
+        return UploadedAsset(path: path, id: content?["uuid"]?.string ?? "")
     }
 }

@@ -8,7 +8,10 @@ extension OneMin {
 
     /// Opens a result file at the first of its addresses that has it. Sends no key. Status 403 or 404 leads to the next
     /// address.
-    func open(_ file: ResultFile, _ options: EndpointOptions? = nil) async throws(UpstreamError) -> any UpstreamStream {
+    func open(
+        _ file: GeneratedImage,
+        _ options: EndpointOptions? = nil
+    ) async throws(UpstreamError) -> any UpstreamStream {
         var refused = 0
         var host: String?
         for source in file.sources {
@@ -39,9 +42,9 @@ extension OneMin {
     }
 
     /// Downloads a result file. Throws if it is not an image.
-    func loadImage(_ file: ResultFile) async throws(UpstreamError) -> Body {
+    func loadImage(_ file: GeneratedImage) async throws(UpstreamError) -> Body {
         let bytes = try await whole(try await open(file), limitBytes: Self.imageLimitBytes)
-        guard MediaType(content: bytes.bytes)?.family == .picture else {
+        guard MediaType(content: bytes.bytes)?.family == .image else {
             throw UpstreamError(.failed, cause: "the vendor's result is not an image")
         }
         return bytes
@@ -135,7 +138,7 @@ extension OneMin {
             var piece = ByteBuffer()
             while body.count < OneMinStream.eventLimitBytes {
                 guard try await stream.more(patienceNanoseconds: .max / 2) == .bytes else { break }
-                stream.take(into: &piece)
+                stream.receive(into: &piece)
                 body.append(piece.bytes)
                 piece.removeAll()
             }

@@ -7,27 +7,27 @@ import Shared
 /// Converts masks for edits. OpenAI's masks are transparent where the image is to be changed. 1min.ai's masks are white
 /// there, and black elsewhere.
 enum EditMask {
-    static let mostPixels = 4_096 * 4_096
+    static let maxPixels = 4_096 * 4_096
 
     /// Returns the memory that a conversion needs besides the mask, in bytes. The rows of an interlaced mask come in no
     /// order, so all of them are kept.
     static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
-        guard let size = PictureSize(of: .png, mask), mask.count > 28 else { return 0 }
-        let pixels = min(size.width * size.height, mostPixels)
+        guard let size = ImageSize(of: .png, mask), mask.count > 28 else { return 0 }
+        let pixels = min(size.width * size.height, maxPixels)
         return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
     }
 
     /// Converts a mask. It blocks the thread for about 20 ns per pixel.
     ///
     /// - Parameter size: the size of the image.
-    static func converted(_ mask: UnsafeRawBufferPointer, for size: PictureSize) throws(MaskFlaw) -> Body {
-        guard let own = PictureSize(of: .png, mask) else { throw .broken }
-        guard own.width * own.height <= mostPixels else { throw .tooLarge }
+    static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {
+        guard let own = ImageSize(of: .png, mask) else { throw .broken }
+        guard own.width * own.height <= maxPixels else { throw .tooLarge }
         guard own == size else { throw .otherSize }
         var bytes: UnsafeMutablePointer<UInt8>?
         var count = 0
         let source = mask.bindMemory(to: UInt8.self).baseAddress
-        switch relay_mask_make(source, mask.count, UInt32(mostPixels), &bytes, &count) {
+        switch relay_mask_make(source, mask.count, UInt32(maxPixels), &bytes, &count) {
         case RELAY_MASK_MADE: break
         case RELAY_MASK_TOO_LARGE: throw .tooLarge
         case RELAY_MASK_NO_ALPHA: throw .noAlpha
@@ -44,12 +44,12 @@ enum EditMask {
     /// Converts a mask on the work queue's thread.
     static func converted(
         _ mask: Body,
-        for size: PictureSize,
+        for size: ImageSize,
         by worker: WorkQueue,
         on loop: EventLoop
-    ) async throws(MaskFlaw) -> Body {
-        let result: Result<Body, MaskFlaw>? = await worker.enqueuedResult(ofBytes: mask.bytes.count, on: loop) {
-            do throws(MaskFlaw) {
+    ) async throws(MaskError) -> Body {
+        let result: Result<Body, MaskError>? = await worker.enqueuedResult(ofBytes: mask.bytes.count, on: loop) {
+            do throws(MaskError) {
                 return .success(try converted(mask.bytes, for: size))
             } catch {
                 return .failure(error)

@@ -7,10 +7,10 @@ extension OneMin: ImageProvider {
 
     package func converted(
         _ mask: Body,
-        for size: PictureSize,
+        for size: ImageSize,
         by worker: WorkQueue,
         on loop: EventLoop
-    ) async throws(MaskFlaw) -> Body {
+    ) async throws(MaskError) -> Body {
         try await EditMask.converted(mask, for: size, by: worker, on: loop)
     }
 
@@ -40,7 +40,7 @@ extension OneMin: ImageProvider {
         guard call.purpose != .variation else { return call }
         var call = call
         var flags = PromptFlags()
-        call.prompt = try flags.take(outOf: call.prompt)
+        call.prompt = try flags.extract(from: call.prompt)
         if let shape = flags.shape { call.shape = shape }
         call.negativePrompt = flags.negativePrompt ?? call.negativePrompt
         call.mode = flags.mode ?? call.mode
@@ -78,7 +78,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     let call: ImageCall
     /// The vendor's path or the address of the image; nil if the call has none. `maskReference` is the path of the
     /// mask.
-    private var pictureReference: String?
+    private var imageReference: String?
     private var maskReference: String?
 
     init(_ vendor: OneMin, _ use: OneMinUse, _ parts: Parts, _ call: ImageCall, isOpenAI: Bool) {
@@ -91,13 +91,13 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     }
 
     var calls: Int { plan.count }
-    var areDataByDefault: Bool { isOpenAI }
-    var offersAddresses: Bool { !isOpenAI }
+    var returnsDataByDefault: Bool { isOpenAI }
+    var offersURLs: Bool { !isOpenAI }
 
     func begin(by vendorCall: VendorCall) async throws(UpstreamError) {
-        switch call.picture {
-        case .address(let address): pictureReference = address
-        case .data(let bytes, let type): pictureReference = try await upload(bytes, "image", type, vendorCall)
+        switch call.image {
+        case .address(let address): imageReference = address
+        case .data(let bytes, let type): imageReference = try await upload(bytes, "image", type, vendorCall)
         case nil: break
         }
         if let mask = call.mask { maskReference = try await upload(mask, "mask", .png, vendorCall) }
@@ -113,13 +113,13 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, by: vendorCall).path
     }
 
-    func images(ofCall index: Int, by vendorCall: VendorCall) async throws(UpstreamError) -> MadeImages {
+    func images(ofCall index: Int, by vendorCall: VendorCall) async throws(UpstreamError) -> CallImages {
         var body = ByteBuffer()
         body.append(parts.opening.bytes)
         let members = parts.members.bytes
-        if let pictureReference {
+        if let imageReference {
             body.append(#""imageUrl":"#)
-            body.append(json: pictureReference)
+            body.append(json: imageReference)
             if let maskReference { body.append(member: "maskUrl", maskReference) }
             body.append(members)
         } else {
@@ -134,8 +134,8 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         guard files.count >= plan[index] else {
             throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")
         }
-        return MadeImages(files: Array(files.prefix(plan[index])), credits: results.credits)
+        return CallImages(files: Array(files.prefix(plan[index])), credits: results.credits)
     }
 
-    func load(_ file: ResultFile) async throws(UpstreamError) -> Body { try await vendor.loadImage(file) }
+    func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body { try await vendor.loadImage(file) }
 }

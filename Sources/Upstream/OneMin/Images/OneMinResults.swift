@@ -4,7 +4,7 @@ import Shared
 
 /// The files that a record of a finished call names.
 struct OneMinResults {
-    let files: [ResultFile]
+    let files: [GeneratedImage]
     /// The credits that the vendor charged; nil if it does not report them.
     let credits: Int?
 
@@ -21,7 +21,7 @@ struct OneMinResults {
         guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
             throw UpstreamError(.failed, cause: "the vendor's path of a result is too long")
         }
-        guard !results.contains(where: { AssetPath.climbs(Self.path($0)) }) else {
+        guard !results.contains(where: { AssetPath.leadsUpward(Self.path($0)) }) else {
             throw UpstreamError(.failed, cause: "the vendor's result is outside the path of results")
         }
         let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
@@ -30,22 +30,22 @@ struct OneMinResults {
     }
 
     /// Returns an uploaded file. Its path always belongs to the asset host, because a caller may have invented it.
-    static func file(at path: String, _ assetURL: String) -> ResultFile {
+    static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
-        return ResultFile(address: address, sources: [address])
+        return GeneratedImage(address: address, sources: [address])
     }
 
     /// Returns a result file with the addresses to try. An address stays unchanged, and a path belongs to the asset
     /// host, which may refuse reads without a signature. The signed address belongs to the only result, or to the
     /// result with the same name.
-    private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> ResultFile {
+    private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
         guard let signed, isOnly && !isAbsolute || name(signed).hasSameBytes(as: name(address)) else {
-            return ResultFile(address: address, sources: [address])
+            return GeneratedImage(address: address, sources: [address])
         }
-        if isAbsolute { return ResultFile(address: address, sources: [address, signed]) }
-        return ResultFile(address: signed, sources: isOnly ? [signed, address] : [address, signed])
+        if isAbsolute { return GeneratedImage(address: address, sources: [address, signed]) }
+        return GeneratedImage(address: signed, sources: isOnly ? [signed, address] : [address, signed])
     }
 
     private static func isAddress(_ text: String) -> Bool {

@@ -10,11 +10,11 @@ struct PromptFlags {
     private(set) var mode: ImageCall.Mode?
 
     /// Reads the flags of a prompt. Returns the prompt without them, and without white space around it.
-    mutating func take(outOf prompt: String) throws(APIError) -> String {
+    mutating func extract(from prompt: String) throws(APIError) -> String {
         let text = ByteBuffer(prompt)
         var scan = ByteScan(text.bytes)
         var kept = ByteBuffer()
-        while case let before = scan.place, case let word = scan.word(), !word.isEmpty {
+        while case let before = scan.position, case let word = scan.word(), !word.isEmpty {
             switch Self.flag(text.bytes[part: word]) {
             case "ar": shape = try Self.ratio(text.bytes[part: scan.word()])
             case "size": shape = try Self.size(text.bytes[part: scan.word()])

@@ -13,29 +13,32 @@ struct UsageCounts {
     /// The usage; nil if the server has not reported both counts.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
-        var usage = Usage(promptTokens: prompt, completionTokens: completion + thoughts(beside: completion, prompt))
-        usage.tellPrompt(cached: cached, written: written)
+        var usage = Usage(
+            promptTokens: prompt,
+            completionTokens: completion + reasoningBlocks(beside: completion, prompt)
+        )
+        usage.recordPrompt(cached: cached, written: written)
         usage.reasoningTokens = reasoning
         return usage
     }
 
     /// Returns the reasoning tokens that are missing in the completion tokens. xAI leaves them out, and so do some
     /// translations of Gemini's counts.
-    private func thoughts(beside completion: Int, _ prompt: Int) -> Int {
+    private func reasoningBlocks(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }
         let rest = max(0, total - prompt - completion)
         // Other servers leave cached tokens out of the prompt.
         return rest == cached + written ? 0 : rest
     }
 
-    mutating func take(_ told: JSONValue) {
-        prompt = told["prompt_tokens"]?.reportedTokens ?? prompt
-        completion = told["completion_tokens"]?.reportedTokens ?? completion
-        total = told["total_tokens"]?.tokens ?? total
-        let details = told["prompt_tokens_details"]
-        cached = details?["cached_tokens"]?.tokens ?? told["prompt_cache_hit_tokens"]?.tokens ?? cached
+    mutating func read(_ reported: JSONValue) {
+        prompt = reported["prompt_tokens"]?.reportedTokens ?? prompt
+        completion = reported["completion_tokens"]?.reportedTokens ?? completion
+        total = reported["total_tokens"]?.tokens ?? total
+        let details = reported["prompt_tokens_details"]
+        cached = details?["cached_tokens"]?.tokens ?? reported["prompt_cache_hit_tokens"]?.tokens ?? cached
         written = details?["cache_write_tokens"]?.tokens ?? written
-        reasoning = told["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? reasoning
+        reasoning = reported["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? reasoning
     }
 }
 
@@ -51,7 +54,7 @@ extension JSONValue {
 
 extension Usage {
     /// Records the cached and written tokens, which are both parts of the prompt.
-    mutating func tellPrompt(cached: Int, written: Int) {
+    mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)
     }

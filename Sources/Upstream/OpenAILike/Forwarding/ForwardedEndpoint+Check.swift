@@ -7,14 +7,14 @@ extension ForwardedEndpoint {
     ///
     /// - Parameter answer: a complete JSON response.
     /// - Throws: the error that the response contains, or an error if it is not a response of this endpoint.
-    func check(_ answer: Body, _ parser: JSONParser, _ faults: FaultTable) throws(UpstreamError) {
+    func check(_ answer: Body, _ parser: JSONParser, _ faults: VendorErrorTable) throws(UpstreamError) {
         let root = try parser.answer(answer.bytes)
         let isFailure =
-            root.tellsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false
+            root.containsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false
         if !isFailure, isAnswered(by: root) { return }
         let fault = Fault(root, status: 0)
         guard !fault.code.isEmpty || !fault.type.isEmpty || !fault.said.isEmpty else { throw .ofOtherForm }
-        throw FaultReader.error(in: root, faults)
+        throw ErrorResponseReader.error(in: root, faults)
     }
 
     private func isAnswered(by root: JSONValue) -> Bool {

@@ -25,8 +25,8 @@ struct ForwardedEvents: ~Copyable {
     /// Whether a part of the event that is arriving was forwarded.
     private var isPartlyOut = false
     /// Whether the end of a data line must still be written, unless the next line continues its JSON.
-    private var owesEnd = false
-    private var ends = LineEnds()
+    private var hasPendingLineEnd = false
+    private var ends = LineEndConverter()
     private var isAtStart = true
     // The line that is arriving.
     private var line = ByteBuffer()
@@ -48,7 +48,7 @@ struct ForwardedEvents: ~Copyable {
 
     /// Consumes bytes and appends those that can be forwarded. Lines then end with LF, and JSON stands on one line. The
     /// rest of `piece` must not be used.
-    mutating func take(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
+    mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
             carried.append(piece.bytes)
@@ -73,7 +73,7 @@ struct ForwardedEvents: ~Copyable {
                 }
             }
             let end = newline.map { start + $0 + 1 } ?? bytes.count
-            take(part: bytes[part: start..<end], &out)
+            consume(chunk: bytes[part: start..<end], &out)
             start = end
         }
     }
@@ -81,32 +81,32 @@ struct ForwardedEvents: ~Copyable {
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
     /// Consumes a line or a part of it.
-    private mutating func take(part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {
+    private mutating func consume(chunk part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {
         let ends = part.last == 10
         if isInData {
-            take(data: part)
+            consume(data: part)
         } else if !isInLine, part.hasPrefix("data:") {
             beginData()
-            take(data: part[part: 5..<part.count])
+            consume(data: part[part: 5..<part.count])
         } else if !isInLine, part.hasPrefix("error:") {
             // See `EventStreamParser`.
             isNamedError = true
             beginData()
-            take(data: part[part: 6..<part.count])
+            consume(data: part[part: 6..<part.count])
         } else {
-            payEnd()
+            appendPendingLineEnd()
             coming.append(part)
             if line.count < 64 { line.append(part[part: 0..<min(64, part.count)]) }
         }
         isInLine = !ends
-        if ends { endLine(&out) } else if coming.count > Self.failureLimitBytes { letGo(part: &out) }
+        if ends { endLine(&out) } else if coming.count > Self.failureLimitBytes { releaseHeldEvent(part: &out) }
     }
 
     private mutating func beginData() {
         isInData = true
-        if owesEnd {
-            owesEnd = false
-            scanner.take(UnsafeRawBufferPointer(" "), into: &coming)
+        if hasPendingLineEnd {
+            hasPendingLineEnd = false
+            scanner.consume(UnsafeRawBufferPointer(" "), into: &coming)
             return
         }
         coming.append("data:")
@@ -116,16 +116,16 @@ struct ForwardedEvents: ~Copyable {
         scanner.restart()
     }
 
-    private mutating func take(data: UnsafeRawBufferPointer) {
-        guard data.last == 10 else { return scanner.take(data, into: &coming) }
-        scanner.take(data[part: 0..<(data.count - 1)], into: &coming)
-        owesEnd = true
-        if !scanner.isWithin { payEnd() }
+    private mutating func consume(data: UnsafeRawBufferPointer) {
+        guard data.last == 10 else { return scanner.consume(data, into: &coming) }
+        scanner.consume(data[part: 0..<(data.count - 1)], into: &coming)
+        hasPendingLineEnd = true
+        if !scanner.isWithin { appendPendingLineEnd() }
     }
 
-    private mutating func payEnd() {
-        if owesEnd { coming.append(10) }
-        owesEnd = false
+    private mutating func appendPendingLineEnd() {
+        if hasPendingLineEnd { coming.append(10) }
+        hasPendingLineEnd = false
     }
 
     private mutating func endLine(_ out: inout ByteBuffer) {
@@ -134,16 +134,16 @@ struct ForwardedEvents: ~Copyable {
         if line.isEmpty, !isInData {
             endEvent(&out)
         } else if coming.count > Self.failureLimitBytes {
-            letGo(part: &out)
+            releaseHeldEvent(part: &out)
         }
         isInData = false
         line.removeAll()
     }
 
     private mutating func endEvent(_ out: inout ByteBuffer) {
-        if hasDataLine { noteData() }
+        if hasDataLine { recordData() }
         hasDataLine = false
-        letGo(&out)
+        releaseHeldEvent(&out)
         isPartlyOut = false
     }
 
@@ -152,7 +152,7 @@ struct ForwardedEvents: ~Copyable {
         "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
     ]
 
-    private mutating func noteData() {
+    private mutating func recordData() {
         usage = scanner.usage(parser) ?? usage
         let type = scanner.type.bytes
         for kind in Self.kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
@@ -163,13 +163,13 @@ struct ForwardedEvents: ~Copyable {
     }
 
     /// Forwards the part of an event that is too long to be an error.
-    private mutating func letGo(part out: inout ByteBuffer) {
-        letGo(&out)
+    private mutating func releaseHeldEvent(part out: inout ByteBuffer) {
+        releaseHeldEvent(&out)
         isPartlyOut = !isFailure
     }
 
-    private mutating func letGo(_ out: inout ByteBuffer) {
-        guard !scanner.tellsFailure, !isNamedError else {
+    private mutating func releaseHeldEvent(_ out: inout ByteBuffer) {
+        guard !scanner.isErrorResponse, !isNamedError else {
             isFailure = true
             // A part of the event was forwarded, so it must be ended.
             if isPartlyOut { out.append("\n\n") }
@@ -187,10 +187,10 @@ struct ForwardedEvents: ~Copyable {
 
     /// Ends the stream. The last event counts even without an empty line after it.
     mutating func end(into out: inout ByteBuffer) {
-        isBrokenOff = hasDataLine && scanner.isWithin && !scanner.tellsFailure && !isNamedError
+        isBrokenOff = hasDataLine && scanner.isWithin && !scanner.isErrorResponse && !isNamedError
         guard !isBrokenOff else { return breakOff(into: &out) }
         coming.append(carried.bytes)
-        payEnd()
+        appendPendingLineEnd()
         if isInLine || !carried.isEmpty { coming.append(10) }
         if hasDataLine || isPartlyOut || !coming.isEmpty { coming.append(10) }
         endEvent(&out)
@@ -204,14 +204,14 @@ struct ForwardedEvents: ~Copyable {
 
     /// Returns the error in JSON; nil if the vendor sent none.
     mutating func failure() -> ByteBuffer? {
-        if let told = scanner.failure() { return told }
+        if let reported = scanner.failure() { return reported }
         guard dataStart != nil else { return nil }
         var event = EventStreamParser()
         coming.append("\n\n")
         event.append(&coming)
         guard let data = event.next()?.data else { return nil }
-        var told = ByteBuffer()
-        told.append(data)
-        return told
+        var reported = ByteBuffer()
+        reported.append(data)
+        return reported
     }
 }

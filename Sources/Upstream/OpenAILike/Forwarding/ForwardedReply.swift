@@ -6,14 +6,14 @@ import Shared
 /// replaced; other content stays unchanged.
 ///
 /// `@unchecked`: used on its loop only.
-final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
+final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     private enum Form { case json, events, bytes }
     let status: Int
     private(set) var whole: Body?
     private let stream: any UpstreamStream
     private let endpoint: ForwardedEndpoint
     private let tools: LoopTools
-    private let faults: FaultTable
+    private let faults: VendorErrorTable
     private var form: Form
     /// Whether the client requested text instead of JSON.
     private let wantsText: Bool
@@ -21,7 +21,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
     /// Whether the response is collected, to be checked and sent as a whole.
     private var isHeld = false
     /// The memory of the collected response.
-    private var hold: MemoryHold?
+    private var reservation: MemoryReservation?
     private var scanner: MemberScanner
     private var events: ForwardedEvents
     /// The bytes that were read and not requested yet.
@@ -44,7 +44,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         _ stream: any UpstreamStream,
         _ request: ForwardedRequest,
         _ tools: LoopTools,
-        _ faults: @escaping FaultTable
+        _ faults: @escaping VendorErrorTable
     ) {
         self.stream = stream
         self.tools = tools
@@ -86,7 +86,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             form = .json
             swap(&piece, &waiting)
             scanner.passesFailures = true
-            scanner.take(piece.bytes, into: &waiting)
+            scanner.consume(piece.bytes, into: &waiting)
             piece.removeAll()
             if isEnded {
                 if !scanner.isWhole { throw .ofOtherForm }
@@ -147,18 +147,18 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         if scanner.isBroken { throw .ofOtherForm }
         guard isEnded || isWholeFailure else {
             scanner.passesFailures = false
-            if scanner.tellsFailure || endpoint.answers == .sound { throw failure() }
+            if scanner.isErrorResponse || endpoint.answers == .sound { throw failure() }
             return
         }
         var all = ByteBuffer()
         swap(&all, &waiting)
-        let body = Body(all, hold.take())
+        let body = Body(all, reservation.take())
         try await judge(body)
         whole = body
     }
 
     /// Whether the object is a complete error. The vendor may not end the stream after it.
-    private var isWholeFailure: Bool { scanner.isWhole && scanner.tellsFailure }
+    private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
     /// Checks the whole response, on a worker thread if it is long.
     private func judge(_ body: Body) async throws(UpstreamError) {
@@ -172,8 +172,8 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
 
     private func failure() -> UpstreamError {
         if let cut { return cut }
-        guard let told = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
-        return FaultReader(tools.parser, faults, tellsFields: false).error(ofEvent: told.bytes)
+        guard let reported = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
+        return ErrorResponseReader(tools.parser, faults, namesFields: false).error(ofEvent: reported.bytes)
     }
 
     // MARK: As it comes
@@ -185,7 +185,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         return !waiting.isEmpty
     }
 
-    func take(into buffer: inout ByteBuffer) { swap(&buffer, &waiting) }
+    func receive(into buffer: inout ByteBuffer) { swap(&buffer, &waiting) }
 
     func stop() { stream.stop(isComplete: isEnded) }
 
@@ -201,16 +201,16 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             cut = UpstreamError(error)
             return
         }
-        stream.take(into: &piece)
+        stream.receive(into: &piece)
         switch form {
         case .bytes: waiting.append(piece.bytes)
         case .json:
             if isHeld, !hasRoom { isHeld = false }
-            scanner.take(piece.bytes, into: &waiting)
-            isError = !scanner.passesFailures && scanner.tellsFailure
+            scanner.consume(piece.bytes, into: &waiting)
+            isError = !scanner.passesFailures && scanner.isErrorResponse
         case .events:
-            events.take(&piece, into: &waiting)
-            noteEvents()
+            events.consume(&piece, into: &waiting)
+            recordEvents()
         }
         piece.removeAll()
     }
@@ -224,12 +224,12 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
             if isHeld ? scanner.isWithin : !scanner.isWhole { throw TransportError(.broken) }
         case .events:
             events.end(into: &waiting)
-            noteEvents()
+            recordEvents()
             if !isError, events.isUnfinished { cut = .brokenAnswer("the vendor's stream was cut") }
         }
     }
 
-    private func noteEvents() {
+    private func recordEvents() {
         usage = events.usage
         isError = events.isFailure
     }
@@ -239,7 +239,7 @@ final class ForwardedReply: ForwardedAnswer, @unchecked Sendable {
         let bytes = waiting.count + piece.count
         guard bytes > MemoryBudget.smallBytes else { return true }
         let limit = endpoint.answers == .sound ? ForwardedEvents.failureLimitBytes : Self.wholeLimitBytes
-        return bytes <= limit && stream.budget?.covers(2 * bytes, &hold) ?? true
+        return bytes <= limit && stream.budget?.covers(2 * bytes, &reservation) ?? true
             && waiting.canReserve(piece.count + ForwardedEvents.failureLimitBytes)
     }
 }

@@ -5,38 +5,39 @@ import Shared
 extension MemberScanner {
     /// Returns the usage that the vendor reported; nil if it reported none.
     func usage(_ parser: JSONParser) -> Usage? {
-        guard !usage.isEmpty, let told = try? parser.parse(usage.bytes) else { return nil }
-        return UsageBounds().checked(Usage(ofForwarded: told))
+        guard !usage.isEmpty, let reported = try? parser.parse(usage.bytes) else { return nil }
+        return UsageBounds().checked(Usage(ofForwarded: reported))
     }
 
     /// Returns an object with the `error` that the vendor reported; nil if it reported none.
     func failure() -> ByteBuffer? {
         guard !error.isEmpty else { return nil }
-        var told = ByteBuffer()
-        told.append(#"{"error":"#)
-        told.append(error.bytes)
-        told.append("}")
-        return told
+        var reported = ByteBuffer()
+        reported.append(#"{"error":"#)
+        reported.append(error.bytes)
+        reported.append("}")
+        return reported
     }
 }
 
 extension Usage {
     /// Reads the usage with the field names of chat, embeddings, images or transcriptions; nil if it contains no
     /// tokens.
-    fileprivate init?(ofForwarded told: JSONValue) {
-        let completion = told["completion_tokens"]?.reportedTokens ?? told["output_tokens"]?.reportedTokens ?? 0
+    fileprivate init?(ofForwarded reported: JSONValue) {
+        let completion = reported["completion_tokens"]?.reportedTokens ?? reported["output_tokens"]?.reportedTokens ?? 0
         // Some servers report the sum only.
-        let rest = told["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
-        guard let prompt = told["prompt_tokens"]?.reportedTokens ?? told["input_tokens"]?.reportedTokens ?? rest else {
+        let rest = reported["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
+        guard let prompt = reported["prompt_tokens"]?.reportedTokens ?? reported["input_tokens"]?.reportedTokens ?? rest
+        else {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        let details = told["prompt_tokens_details"] ?? told["input_tokens_details"]
-        tellPrompt(
+        let details = reported["prompt_tokens_details"] ?? reported["input_tokens_details"]
+        recordPrompt(
             cached: details?["cached_tokens"]?.tokens ?? 0,
             written: details?["cache_write_tokens"]?.tokens ?? 0
         )
-        let others = told["completion_tokens_details"] ?? told["output_tokens_details"]
+        let others = reported["completion_tokens_details"] ?? reported["output_tokens_details"]
         reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
     }
 }

@@ -3,14 +3,14 @@ import Engine
 /// Scans the members of a JSON object while its bytes pass by in chunks, and replaces its `model`. The value of an
 /// `error` is held back, unless it is wanted. Only the values of some members use memory.
 struct MemberScanner: ~Copyable {
-    private enum Place { case before, name, colon, value, after }
-    private var place = Place.before
+    private enum ScanPosition { case before, name, colon, value, after }
+    private var position = ScanPosition.before
     private var depth = 0
     private var isInText = false
     private var isEscaped = false
     private var name = ByteBuffer()
     private var value = ByteBuffer()
-    private var kept = Kept.none
+    private var kept = RecordedMember.none
     /// The name that replaces the vendor's model name.
     private let model: String
     /// The value of `usage` as it is written; empty if there is none. `error` and `type` likewise.
@@ -25,7 +25,7 @@ struct MemberScanner: ~Copyable {
     /// Whether errors are passed on, too. It must not change within an error.
     var passesFailures = false
 
-    private enum Kept { case none, model, usage, error, type }
+    private enum RecordedMember { case none, model, usage, error, type }
 
     private static let nameLimitBytes = 64
     private static let valueLimitBytes = 65_536
@@ -34,7 +34,7 @@ struct MemberScanner: ~Copyable {
 
     /// Prepares for the next JSON text.
     mutating func restart() {
-        place = .before
+        position = .before
         depth = 0
         isInText = false
         isEscaped = false
@@ -57,7 +57,7 @@ struct MemberScanner: ~Copyable {
     private var isKeptHere: Bool { kept == .model || kept == .error && !passesFailures }
 
     /// Whether the object is an error instead of a response.
-    var tellsFailure: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
+    var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
     /// Returns whether a value of `error` means an error; `null`, `""` and `false` mean that there is none.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
@@ -65,32 +65,32 @@ struct MemberScanner: ~Copyable {
     }
 
     /// Scans bytes and appends those to pass on to `out`.
-    mutating func take(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
+    mutating func consume(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var copied = 0
         var index = 0
         while index < bytes.count, !isWhole, !isBroken {
-            if kept == .none, place == .value, !isEscaped {
+            if kept == .none, position == .value, !isEscaped {
                 index = isInText ? Self.endOfText(bytes, index) : Self.endOfBare(bytes, index)
                 guard index < bytes.count else { break }
             }
             let byte = bytes[index]
             var isHeld = isKeptHere
             if isInText {
-                takeInText(byte)
+                consumeInText(byte)
             } else {
-                if depth == 1, place == .value, byte == 44 || byte == 125 {
+                if depth == 1, position == .value, byte == 44 || byte == 125 {
                     if !isHeld { out.append(bytes[part: copied..<index]) }
                     copied = index
                     isHeld = false
                     endValue(&out)
                 }
-                takeBare(byte)
+                consumeBare(byte)
                 if byte == 58, isKeptHere, value.isEmpty, !isHeld {
                     out.append(bytes[part: copied..<(index + 1)])
                     copied = index + 1
                 }
             }
-            if kept != .none, place == .value { keep(byte, &out) }
+            if kept != .none, position == .value { keep(byte, &out) }
             index += 1
             if isHeld { copied = index }
         }
@@ -115,35 +115,37 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    private mutating func takeInText(_ byte: UInt8) {
-        if place == .name, depth == 1, byte != 34 || isEscaped, name.count < Self.nameLimitBytes { name.append(byte) }
+    private mutating func consumeInText(_ byte: UInt8) {
+        if position == .name, depth == 1, byte != 34 || isEscaped, name.count < Self.nameLimitBytes {
+            name.append(byte)
+        }
         if isEscaped {
             isEscaped = false
         } else if byte == 92 {
             isEscaped = true
         } else if byte == 34 {
             isInText = false
-            if place == .name, depth == 1 { place = .colon }
+            if position == .name, depth == 1 { position = .colon }
         }
     }
 
-    private mutating func takeBare(_ byte: UInt8) {
+    private mutating func consumeBare(_ byte: UInt8) {
         switch byte {
         case 34: isInText = true
         case 123, 91:
             depth += 1
-            if place == .before {
+            if position == .before {
                 isBroken = byte != 123
-                place = .name
+                position = .name
             }
         case 125, 93:
             depth -= 1
             isWhole = depth == 0
             isBroken = depth < 0
         case 44 where depth == 1:
-            place = .name
+            position = .name
             name.removeAll()
-        case 58 where depth == 1 && place == .colon: beginValue()
+        case 58 where depth == 1 && position == .colon: beginValue()
         default:
             // A byte order mark and white space may precede the object.
             if depth == 0, byte > 32, byte < 128 { isBroken = true }
@@ -151,7 +153,7 @@ struct MemberScanner: ~Copyable {
     }
 
     private mutating func beginValue() {
-        place = .value
+        position = .value
         value.removeAll()
         switch name.bytes {
         case let name where name.equals("model"): kept = .model
@@ -173,7 +175,7 @@ struct MemberScanner: ~Copyable {
 
     private mutating func endValue(_ out: inout ByteBuffer) {
         members += 1
-        place = .after
+        position = .after
         while let last = value.bytes.last, last <= 32 { value.removeLast(1) }
         switch kept {
         case .none: break

@@ -7,7 +7,7 @@ extension OpenAILike: Forwarder {
         _ request: ForwardedRequest,
         for model: Model,
         by vendorCall: VendorCall
-    ) async throws(UpstreamError) -> any ForwardedAnswer {
+    ) async throws(UpstreamError) -> any ForwardedResponse {
         guard let endpoint = endpoint(request.endpoint) else {
             throw UpstreamError(.failed, cause: "the provider has no such URL")
         }
@@ -16,7 +16,7 @@ extension OpenAILike: Forwarder {
                 return try await forwardOnce(request, to: endpoint, model, vendorCall)
             } catch {
                 var error = error
-                if !request.isReplayable { error.remedy.remove(.again) }
+                if !request.isReplayable { error.recovery.remove(.again) }
                 throw error
             }
         }
@@ -27,7 +27,7 @@ extension OpenAILike: Forwarder {
         to endpoint: Endpoint,
         _ model: Model,
         _ vendorCall: VendorCall
-    ) async throws(UpstreamError) -> any ForwardedAnswer {
+    ) async throws(UpstreamError) -> any ForwardedResponse {
         let stream: any UpstreamStream
         switch request.content {
         case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall)
@@ -52,7 +52,7 @@ extension OpenAILike: Forwarder {
         _ model: Model,
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
-        let passed = PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+        let passed = ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
         let request = NativeRequest(body)
         if let refusal = request.refusal(by: passed) { throw UpstreamError(refusing: refusal) }
         let written: Body
@@ -80,7 +80,7 @@ extension OpenAILike: Forwarder {
     ) async throws(UpstreamError) -> any UpstreamStream {
         form.begin(
             model: model.id,
-            passing: PassedFields(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+            passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
         )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
         vendorCall.endpoint = endpoint
@@ -159,6 +159,6 @@ extension OpenAILike: Forwarder {
     }
 
     func refusal(_ head: UpstreamHead, _ body: Body) -> UpstreamError {
-        wire.headers.hiding(FaultReader(wire.tools.parser, faults, tellsFields: true).error(head, body.bytes))
+        wire.headers.hiding(ErrorResponseReader(wire.tools.parser, faults, namesFields: true).error(head, body.bytes))
     }
 }

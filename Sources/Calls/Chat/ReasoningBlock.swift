@@ -1,0 +1,43 @@
+/// Reasoning of a model. A class, so that it takes only one word in the content of a message: few messages have
+/// reasoning.
+package final class ReasoningBlock: Sendable {
+    /// The text; empty if the vendor does not show it.
+    package let text: String
+    /// The vendor's opaque signature; nil if there is none.
+    package let signature: String?
+    /// Whether only the vendor can read the reasoning. The signature then contains all of it.
+    package let isSealed: Bool
+    /// The bytes of a response's text that come before the reasoning.
+    package let textBytesBefore: Int
+    /// The number of a response's tool calls that come before the reasoning.
+    package let callsBefore: Int
+
+    /// Creates reasoning; nil if both text and signature are empty.
+    package init?(
+        _ text: String,
+        signature: String?,
+        isSealed: Bool = false,
+        afterTextBytes textBytes: Int = 0,
+        afterCalls calls: Int = 0
+    ) {
+        let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
+        guard !text.isEmpty || signature != nil else { return nil }
+        self.text = isSealed ? "" : text
+        self.signature = signature
+        self.isSealed = isSealed
+        textBytesBefore = textBytes
+        callsBefore = calls
+    }
+
+    // The prefixes of signatures of OpenAI's reasoning and of Gemini's texts. Anthropic's signatures have no prefix.
+    package static let markOfOpenAI = "rs_"
+    package static let markOfGemini = "gemini."
+
+    /// Whether the signature has a prefix that shows other vendors that they cannot read it.
+    package var isMarked: Bool {
+        guard let signature else { return false }
+        return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)
+    }
+
+    package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }
+}

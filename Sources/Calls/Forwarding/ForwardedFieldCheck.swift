@@ -1,0 +1,194 @@
+package import Engine
+package import Shared
+
+/// Checks the fields of a request that is forwarded unchanged. No field may select another model, server or account
+/// than those that the caller was admitted to, or request more completions than were reserved.
+package struct ForwardedFieldCheck: Sendable {
+    /// The routing fields that are allowed; nil if all are, because the caller uses a passthrough key.
+    private let allowed: [String]?
+    private let choices: Int
+
+    /// Creates the check.
+    ///
+    /// - Parameters:
+    ///   - allowed: the routing fields that the settings allow.
+    ///   - isCallersKey: whether the request uses a passthrough key.
+    ///   - choices: the number of completions that are reserved.
+    package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
+        self.allowed = isCallersKey ? nil : allowed
+        self.choices = choices
+    }
+
+    /// Returns the error for a request whose members have a forbidden field; nil if none has.
+    package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
+
+    /// Returns the error for a request object with a forbidden field, or nil; reads the members one by one.
+    package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
+
+    private static let maxDepth = 8
+
+    private func refusal(of members: some Sequence<RawJSON.Member>, within path: String, depth: Int) -> APIError? {
+        for member in members {
+            guard let field = Field(member.name) else { continue }
+            let name = path + field.name
+            switch field {
+            case .extra:
+                if member.value.isNull { continue }
+                guard member.value.isObject, depth < Self.maxDepth else { return .type(name, "an object") }
+                let inner = refusal(of: member.value.members, within: name + ".", depth: depth + 1)
+                if let inner { return inner }
+            case .count: if !isWithinChoices(member.value) { return Self.tooMany(name) }
+            case .routing(let routing): if !passes(routing) { return Self.routing(name) }
+            }
+        }
+        return nil
+    }
+
+    /// Returns the error for a form with a field of this name; nil if the field is allowed.
+    package func refusal(ofFormField name: String) -> APIError? {
+        switch name.withBytes({ Field($0) }) {
+        case nil: nil
+        case .extra: allowed == nil ? nil : Self.routing("extra_body")
+        case .count(let name): Self.tooMany(name)
+        case .routing(let name): passes(name) ? nil : Self.routing(name)
+        }
+    }
+
+    private func passes(_ name: String) -> Bool { allowed?.contains(name) ?? true }
+
+    private func isWithinChoices(_ value: RawJSON) -> Bool {
+        value.isNull || value.bytes.count <= 3 && (Int(value.bytes.text).map { $0 <= choices } ?? false)
+    }
+
+    private static func tooMany(_ name: String) -> APIError {
+        .unsupported(name, "'\(name)' must not request more completions than 'n'. Remove '\(name)'.")
+    }
+
+    private static func routing(_ name: String) -> APIError {
+        let why = "'\(name)' is not supported: it may choose another model than 'model'. Remove '\(name)'."
+        return .unsupported(name, why)
+    }
+}
+
+/// A field that is checked.
+private enum Field {
+    case extra
+    /// A field that sets the number of completions, with its name.
+    case count(String)
+    case routing(String)
+
+    var name: String {
+        switch self {
+        case .extra: "extra_body"
+        case .count(let name), .routing(let name): name
+        }
+    }
+
+    private static let counts = ["best_of", "num_choices"]
+    private static let known: [(letters: [UInt8], field: Field)] =
+        [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
+        + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
+    /// The first three letters of each checked field, the first as the highest byte, and its number of letters. Hardly
+    /// any other field begins with these letters.
+    private static let knownBeginnings: [(letters: UInt32, length: Int)] =
+        known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
+    /// A bit for the first letter of each checked field, counted from `a`.
+    private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
+    private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
+
+    private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
+
+    /// The bit of a small letter, counted from `a`; 0 for any other byte.
+    private static func bit(of letter: UInt8) -> UInt32 { 0x61...0x7a ~= letter ? 1 << UInt32(letter - 0x61) : 0 }
+
+    private static func beginning(of letters: some Sequence<UInt8>) -> UInt32 {
+        letters.reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    /// Creates the checked field that some decoder may read this name as; nil if there is none.
+    ///
+    /// - Parameter name: the name as it is written, in JSON with its escapes.
+    init?(_ name: UnsafeRawBufferPointer) {
+        // Most fields begin with another letter, plainly written.
+        if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 {
+            return nil
+        }
+        var letters = FoldedName(name)
+        var beginning: UInt32 = 0
+        for _ in 0..<3 {
+            guard let letter = letters.next() else { return nil }
+            beginning = beginning << 8 | UInt32(letter)
+        }
+        guard Self.knownBeginnings.contains(where: { $0.letters == beginning && $0.length <= name.count })
+        else { return nil }
+        self.init(of: FoldedName(name))
+    }
+
+    @inline(never)
+    private init?(of name: FoldedName) {
+        let letters = Array(IteratorSequence(name).prefix(Self.maxLetters + 1))
+        guard let found = Self.known.first(where: { $0.letters == letters }) else { return nil }
+        self = found.field
+    }
+}
+
+/// The letters of a field's name as the most lenient decoders read them: lower case, without separators, with escapes
+/// resolved, up to a bracket or NUL.
+private struct FoldedName: IteratorProtocol {
+    private let name: UnsafeRawBufferPointer
+    private var index = 0
+
+    init(_ name: UnsafeRawBufferPointer) { self.name = name }
+
+    mutating func next() -> UInt8? {
+        while index < name.count {
+            switch scalar() {
+            case 0, 0x5b:
+                index = name.count
+                return nil
+            // White space and word separators.
+            case 9...13, 0x20, 0x2d, 0x2e, 0x5f, 0xa0, 0xfeff: continue
+            case 0x17f: return UInt8(ascii: "s")
+            case 0x212a: return UInt8(ascii: "k")
+            case let letter where 0x41...0x5a ~= letter: return UInt8(letter) | 32
+            case let letter where letter < 0x80: return UInt8(letter)
+            // Full-width forms of ASCII, which some decoders normalize.
+            case let letter where 0xff21...0xff3a ~= letter: return UInt8(letter - 0xff21 + 0x61)
+            case let letter where 0xff41...0xff5a ~= letter: return UInt8(letter - 0xff41 + 0x61)
+            case 0xff3f: continue
+            default: return 0xff
+            }
+        }
+        return nil
+    }
+
+    /// Reads the next character, whose bytes are valid UTF-8.
+    private mutating func scalar() -> Int {
+        let byte = name[index]
+        index += 1
+        if byte == UInt8(ascii: "\\"), index < name.count { return escape() }
+        guard byte >= 0xc0 else { return Int(byte) }
+        let more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1
+        var scalar = Int(byte) & (0x3f >> more)
+        for _ in 0..<more where index < name.count {
+            scalar = scalar << 6 | Int(name[index] & 0x3f)
+            index += 1
+        }
+        return scalar
+    }
+
+    private mutating func escape() -> Int {
+        let kind = name[index]
+        index += 1
+        guard kind == UInt8(ascii: "u") else {
+            return "bfnrt".utf8.contains(kind) ? 0x20 : Int(kind)
+        }
+        var scalar = 0
+        for _ in 0..<4 where index < name.count {
+            let digit = name[index]
+            scalar = scalar << 4 | (digit <= 57 ? Int(digit) - 48 : (Int(digit) | 32) - 87)
+            index += 1
+        }
+        return scalar
+    }
+}

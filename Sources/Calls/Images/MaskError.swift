@@ -1,0 +1,12 @@
+/// The reason why a mask cannot be used.
+package enum MaskError: Error {
+    /// The mask is no PNG, or a damaged one.
+    case broken
+    case tooLarge
+    /// The mask has no transparent pixels or no alpha channel.
+    case noAlpha
+    /// The mask does not have the width and height of the image.
+    case otherSize
+    /// Too many masks are being converted.
+    case busy
+}

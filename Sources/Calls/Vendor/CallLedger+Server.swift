@@ -1,0 +1,52 @@
+package import Shared
+
+extension CallLedger {
+    /// A provider and its model that a call goes to. A class, because it is passed on more often than it is created.
+    package final class Server: Sendable {
+        package let provider: String
+        /// The model's name for callers; empty if the call concerns no model.
+        package let name: String
+        /// The vendor's name of the model.
+        package let model: String
+        /// The price of the model; nil if it is not known.
+        package let price: Price?
+        /// The credit prices of the model; nil if the model uses no credits.
+        package let credits: CreditPrices?
+        /// The day on which the vendor shuts down the model.
+        package let shutdownDate: Day?
+
+        package init(
+            _ provider: String,
+            name: String = "",
+            model: String = "",
+            price: Price? = nil,
+            credits: CreditPrices? = nil,
+            shutdownDate: Day? = nil
+        ) {
+            self.provider = provider
+            self.name = name
+            self.model = model
+            self.price = price
+            self.credits = credits
+            self.shutdownDate = shutdownDate
+        }
+
+        /// Returns the credits of a call by the vendor's price list: 0 if the model uses no credits, nil if the list
+        /// has no price for the call.
+        func credits(_ usage: Usage, _ terms: UsageReservation) -> Int? {
+            guard let credits else { return 0 }
+            return usage.totalTokens > 0 ? credits.chat?.credits(usage, terms.images) : nil
+        }
+    }
+
+    package var provider: String? { server?.provider }
+
+    /// The failure of a candidate, for the log and the metrics.
+    package struct Failure: Sendable {
+        package let provider: String
+        /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
+        package let key: String?
+        package let fault: UpstreamFault
+        package let cause: String
+    }
+}

@@ -1,0 +1,101 @@
+/// A strict parser of one HTTP/1.1 response (RFC 9112) from the bytes of a connection, in chunks of any size. Pure:
+/// bytes go in, a head and a body come out.
+package struct ResponseDecoder: ~Copyable {
+    /// The part of the response that comes next.
+    private enum Part {
+        case head
+        case bytes(Int)
+        case chunks
+        case open
+        case done
+    }
+
+    private var part = Part.head
+    private var parser = ResponseHeadParser()
+    private var chunks = ChunkedBody()
+    /// The bytes that have arrived but are not complete enough to be parsed.
+    private var unread = ByteBuffer()
+
+    /// The most buffer space that is reserved before the body arrives.
+    private static let reservedBytes = 16_384
+
+    package init() {}
+
+    /// Whether the response is complete.
+    package var isDone: Bool { if case .done = part { true } else { false } }
+
+    /// Consumes received bytes, and appends those of the body to `body`.
+    ///
+    /// - Parameter onHead: called once, with the head and the bytes that its ranges refer to.
+    /// - Throws: also if bytes follow the response, because no other response is expected.
+    package mutating func consume(
+        _ bytes: UnsafeRawBufferPointer,
+        into body: inout ByteBuffer,
+        onHead: (ParsedResponseHead, UnsafeRawBufferPointer) -> Void
+    ) throws(MalformedResponse) {
+        if unread.isEmpty {
+            let count = try read(bytes, &body, onHead)
+            if count < bytes.count { unread.append(bytes[part: count..<bytes.count]) }
+        } else {
+            var all = ByteBuffer()
+            swap(&all, &unread)
+            all.append(bytes)
+            all.removeFirst(try read(all.bytes, &body, onHead))
+            if !all.isEmpty { swap(&all, &unread) }
+        }
+    }
+
+    /// Handles the end of the connection. Returns false if the response is cut off.
+    package mutating func end() -> Bool {
+        if case .open = part { part = .done }
+        return isDone
+    }
+
+    /// Parses what is complete. Returns the number of bytes consumed.
+    private mutating func read(
+        _ bytes: UnsafeRawBufferPointer,
+        _ body: inout ByteBuffer,
+        _ onHead: (ParsedResponseHead, UnsafeRawBufferPointer) -> Void
+    ) throws(MalformedResponse) -> Int {
+        var position = 0
+        while true {
+            let rest = bytes[part: position..<bytes.count]
+            switch part {
+            case .head:
+                guard let (length, head) = try parser.parse(rest) else { return position }
+                position += length
+                guard let head else { continue }
+                begin(head, &body)
+                onHead(head, rest)
+            case .bytes(let left):
+                let count = min(left, rest.count)
+                body.append(rest[part: 0..<count])
+                position += count
+                part = count == left ? .done : .bytes(left - count)
+                if count < left { return position }
+            case .chunks:
+                do throws(RequestError) { position += try chunks.consume(rest, into: &body) } catch {
+                    throw MalformedResponse()
+                }
+                guard chunks.isDone else { return position }
+                part = .done
+            case .open:
+                body.append(rest)
+                return bytes.count
+            case .done:
+                guard rest.isEmpty else { throw MalformedResponse() }
+                return position
+            }
+        }
+    }
+
+    private mutating func begin(_ head: ParsedResponseHead, _ body: inout ByteBuffer) {
+        switch head.length {
+        case .bytes(let count):
+            part = .bytes(count)
+            _ = body.canReserve(min(count, Self.reservedBytes))
+        case .chunked: part = .chunks
+        case .open: part = .open
+        }
+    }
+}

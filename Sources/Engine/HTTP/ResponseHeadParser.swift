@@ -1,0 +1,163 @@
+/// The checked head of a response. Its texts are ranges of the head's bytes, which are empty if absent.
+package struct ParsedResponseHead {
+    package enum Length: Equatable, Sendable {
+        case bytes(Int)
+        case chunked
+        /// The body lasts until the connection ends.
+        case open
+    }
+
+    package var status = 0
+    package var length = Length.open
+    package var isKeepAlive = true
+    package var contentType = ByteRange()
+    package var retryAfter = ByteRange()
+    package var retryAfterMilliseconds = ByteRange()
+    package var shouldRetry = ByteRange()
+    package var location = ByteRange()
+}
+
+/// An error: the vendor did not send a valid HTTP/1.1 response.
+package struct MalformedResponse: Error, Equatable {}
+
+/// A strict parser of HTTP/1.1 response heads (RFC 9112). Pure: bytes go in, a value comes out. Informational responses
+/// (1xx) are skipped.
+package struct ResponseHeadParser {
+    /// The largest head, including all informational responses before it.
+    package static let headLimitBytes = 65_536
+    private static let fieldLimit = 256
+    private static let informationalLimit = 16
+
+    /// The number of bytes that were searched for the end of the head.
+    private var searched = 0
+    private var informational = 0
+    private var skippedBytes = 0
+
+    package init() {}
+
+    /// - Parameter bytes: the bytes from the head's beginning. Bytes of earlier calls are passed again, with those that
+    ///   follow them.
+    /// - Returns: the head and its length; nil if the head is not complete. A length without a head is an informational
+    ///   response, which the caller must remove.
+    package mutating func parse(
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(MalformedResponse) -> (length: Int, head: ParsedResponseHead?)? {
+        try Self.checkBeginning(bytes)
+        guard let end = endOfHead(bytes) else {
+            guard skippedBytes + bytes.count <= Self.headLimitBytes else { throw MalformedResponse() }
+            return nil
+        }
+        guard skippedBytes + end <= Self.headLimitBytes else { throw MalformedResponse() }
+        let head = try Self.head(bytes[part: 0..<(end - 2)])
+        guard head.status < 200 else { return (end, head) }
+        informational += 1
+        guard head.status != 101, informational <= Self.informationalLimit else { throw MalformedResponse() }
+        skippedBytes += end
+        searched = 0
+        return (end, nil)
+    }
+
+    /// Checks the first bytes, so that invalid data is refused at once, however little of it has arrived.
+    private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
+        let beginning: StaticString = "HTTP/1."
+        for position in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
+        where bytes[position] != beginning.utf8Start[position] {
+            throw MalformedResponse()
+        }
+    }
+
+    /// Returns the index after the empty line; nil if it has not arrived. Looks at each byte once, however many chunks
+    /// it comes in.
+    private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        while let newline = bytes[part: searched..<bytes.count].firstNewline() {
+            let position = searched + newline
+            searched = position + 1
+            if position >= 3, bytes[position - 1] == 13, bytes[position - 2] == 10, bytes[position - 3] == 13 {
+                return position + 1
+            }
+        }
+        searched = bytes.count
+        return nil
+    }
+
+    /// - Parameter bytes: all lines with their ends, without the empty line.
+    private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) -> ParsedResponseHead {
+        var head = ParsedResponseHead()
+        var position = 0
+        var count = 0
+        var isChunked = false
+        var contentLength: Int?
+        let isHTTP10 = try statusLine(try line(bytes, &position), &head)
+        while position < bytes.count {
+            let start = position
+            let text = try line(bytes, &position)
+            count += 1
+            guard count <= fieldLimit,
+                let (name, value) = try? RequestParser.splitField((start, text, false), in: bytes)
+            else { throw MalformedResponse() }
+            switch bytes[part: name] {
+            case let name where name.equalsLowered("content-length"):
+                guard contentLength == nil, let length = number(bytes[part: value]) else { throw MalformedResponse() }
+                contentLength = length
+            case let name where name.equalsLowered("transfer-encoding"):
+                guard !isChunked, bytes[part: value].equalsLowered("chunked") else { throw MalformedResponse() }
+                isChunked = true
+            case let name where name.equalsLowered("connection"):
+                if hasMember(bytes[part: value], "close") { head.isKeepAlive = false }
+            case let name where name.equalsLowered("content-type"): head.contentType = ByteRange(value)
+            case let name where name.equalsLowered("retry-after"): head.retryAfter = ByteRange(value)
+            case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
+            case let name where name.equalsLowered("x-should-retry"): head.shouldRetry = ByteRange(value)
+            case let name where name.equalsLowered("location"): head.location = ByteRange(value)
+            default: break
+            }
+        }
+        guard !isChunked || contentLength == nil && !isHTTP10 else { throw MalformedResponse() }
+        head.length =
+            switch (head.status, isChunked, contentLength) {
+            case (204, _, _), (304, _, _): .bytes(0)
+            case (_, true, _): .chunked
+            case (_, _, let length?): .bytes(length)
+            default: .open
+            }
+        if isHTTP10 || head.length == .open { head.isKeepAlive = false }
+        return head
+    }
+
+    /// Returns the next line without its end.
+    private static func line(
+        _ bytes: UnsafeRawBufferPointer,
+        _ position: inout Int
+    ) throws(MalformedResponse) -> UnsafeRawBufferPointer {
+        guard let end = bytes[part: position..<bytes.count].firstNewline(), end > 0, bytes[position + end - 1] == 13
+        else {
+            throw MalformedResponse()
+        }
+        defer { position += end + 1 }
+        return bytes[part: position..<(position + end - 1)]
+    }
+
+    /// Parses `HTTP/1.1 200`, with or without a reason. Returns whether the version is HTTP/1.0.
+    private static func statusLine(
+        _ line: UnsafeRawBufferPointer,
+        _ head: inout ParsedResponseHead
+    ) throws(MalformedResponse) -> Bool {
+        guard line.count >= 12, line[7] == 48 || line[7] == 49, line[8] == 32, line.count == 12 || line[12] == 32,
+            let status = number(line[part: 9..<12]), status >= 100,
+            !hasControl(line)
+        else { throw MalformedResponse() }
+        head.status = status
+        return line[7] == 48
+    }
+
+    /// Returns the number that the digits form; nil if the text is not a number.
+    private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
+        guard !text.isEmpty, text.count <= 17 else { return nil }
+        var number = 0
+        for byte in text {
+            guard byte >= 48, byte <= 57 else { return nil }
+            number = number * 10 + Int(byte - 48)
+        }
+        return number
+    }
+}

@@ -1,0 +1,90 @@
+/// The replacement of numbers that no type can hold. JSON does not limit numbers, but the parser stops at them. They
+/// become decimals with nearly the same value and the same number of bytes.
+struct LargeNumberReplacer {
+    /// The most digits that a decimal needs to keep all that is kept of an integer.
+    private static let keptDigits = 17
+    /// The largest exponent of a decimal with one digit before its point.
+    private static let maxExponent = 307
+
+    /// Returns the text with replaced numbers; nil if all numbers can be held, or are malformed. Takes linear time.
+    static func held(in text: UnsafeRawBufferPointer) -> ByteBuffer? {
+        var held = ByteBuffer()
+        held.append(text)
+        let bytes = UnsafeMutableRawBufferPointer(mutating: held.bytes)
+        var isChanged = false
+        var isInString = false
+        var position = 0
+        while position < bytes.count {
+            let byte = bytes[position]
+            if isInString {
+                if byte == UInt8(ascii: "\\") { position += 1 }
+                isInString = byte != UInt8(ascii: "\"")
+                position += 1
+            } else if isDigit(byte) {
+                let start = position
+                while position < bytes.count, isOfNumber(bytes[position]) { position += 1 }
+                let isNegative = start > 0 && bytes[start - 1] == UInt8(ascii: "-")
+                let number = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<position])
+                if hold(number, isNegative: isNegative) { isChanged = true }
+            } else {
+                isInString = byte == UInt8(ascii: "\"")
+                position += 1
+            }
+        }
+        guard isChanged else { return nil }
+        return held
+    }
+
+    private static func hold(_ number: UnsafeMutableRawBufferPointer, isNegative: Bool) -> Bool {
+        let digits = number.prefix(while: isDigit).count
+        if digits == number.count { return holdInteger(number, isNegative: isNegative) }
+        let mark = number.firstIndex { $0 | 32 == UInt8(ascii: "e") } ?? number.count
+        var first = mark + 1
+        if first < number.count, number[first] == UInt8(ascii: "+") { first += 1 }
+        let exponent = number[min(first, number.count)...]
+        let most = maxExponent - digits + 1
+        guard digits <= maxExponent, !exponent.isEmpty, exponent.allSatisfy(isDigit), !exponent.isAtMost(most) else {
+            return false
+        }
+        write(most, into: UnsafeMutableRawBufferPointer(rebasing: exponent))
+        return true
+    }
+
+    private static func holdInteger(_ digits: UnsafeMutableRawBufferPointer, isNegative: Bool) -> Bool {
+        let bound: StaticString = isNegative ? "9223372036854775808" : "18446744073709551615"
+        let limit = UnsafeRawBufferPointer(start: bound.utf8Start, count: bound.utf8CodeUnitCount)
+        let isAbove = digits.count == limit.count && limit.lexicographicallyPrecedes(digits)
+        guard digits.count > limit.count || isAbove, digits.count > keptDigits + 1 else { return false }
+        digits[keptDigits] = UInt8(ascii: "e")
+        let exponent = min(digits.count - keptDigits, maxExponent - keptDigits + 1)
+        write(exponent, into: UnsafeMutableRawBufferPointer(rebasing: digits[(keptDigits + 1)...]))
+        return true
+    }
+
+    /// Writes a number with leading zeros.
+    private static func write(_ value: Int, into digits: UnsafeMutableRawBufferPointer) {
+        var value = value
+        for position in digits.indices.reversed() {
+            digits[position] = UInt8(ascii: "0") + UInt8(value % 10)
+            value /= 10
+        }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+
+    private static func isOfNumber(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+            true
+        default: false
+        }
+    }
+}
+
+extension Slice<UnsafeMutableRawBufferPointer> {
+    /// Returns whether the digits, of any number, form a value of at most `bound`.
+    fileprivate func isAtMost(_ bound: Int) -> Bool {
+        let value = reduce(0) { $0 > 10_000 ? $0 : $0 * 10 + Int($1 - 48) }
+        return value <= bound
+    }
+}

@@ -1,0 +1,267 @@
+import Synchronization
+
+/// A loop's part of the memory budget. It reserves memory ahead, so that a small request costs two subtractions, and it
+/// has a queue for requests that find no memory.
+///
+/// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
+package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
+    let budget: MemoryBudget
+    let loop: EventLoop
+    /// The bytes reserved from the budget that nothing uses yet.
+    private var freeBytes = 0
+    private var shares: [MemoryHolder.Key: MemoryShare] = [:]
+    private var sweepAt = LoopMemoryPool.keptShares
+    private var waiting: [WaitingShare] = []
+    private var bodies: [ObjectIdentifier: any SlowBody] = [:]
+    private let oneLoop = OneLoop()
+    private lazy var timer = Timer(self)
+    private lazy var second = SecondTimer(self)
+
+    private struct WaitingShare {
+        let waiter: any MemoryWaiter
+        let bytes: Int
+        let queue: MemoryQueue
+        let deadline: LoopTime
+    }
+
+    /// The interval of retries: other loops do not report when they release memory.
+    private static let retryNanoseconds: UInt64 = 20_000_000
+    private static let keptShares = 1_024
+
+    package init(_ budget: MemoryBudget, _ loop: EventLoop) {
+        self.budget = budget
+        self.loop = loop
+    }
+
+    // MARK: Small amounts
+
+    /// Returns the share of a holder. Each call needs one later call of `leave`.
+    package func share(of key: MemoryHolder.Key) -> MemoryShare {
+        if let share = shares[key] { return use(share) }
+        if shares.count >= sweepAt { sweep() }
+        let share = MemoryShare(budget.holder(key), self)
+        shares[key] = share
+        return share
+    }
+
+    /// Adds a user to the share. Each call needs one later call of `leave`.
+    func use(_ share: MemoryShare) -> MemoryShare {
+        share.uses += 1
+        return share
+    }
+
+    /// Removes shares without requests. They are kept for a while, because their holders mostly return.
+    private func sweep() {
+        for share in shares.values where share.uses == 0 {
+            shares[share.holder.key] = nil
+            share.empty()
+            budget.leave(share.holder)
+        }
+        sweepAt = max(Self.keptShares, 2 * shares.count)
+    }
+
+    /// Removes a user of the share. Call it once for each `share(of:)`, after the memory of that user was released.
+    package func leave(_ share: MemoryShare) { share.uses -= 1 }
+
+    @inline(__always)
+    fileprivate func reserve(_ count: Int) -> Bool {
+        oneLoop.check()
+        if freeBytes >= count {
+            freeBytes -= count
+            return true
+        }
+        return reserveMore(count)
+    }
+
+    @inline(never)
+    private func reserveMore(_ count: Int) -> Bool {
+        let chunk = max(count, budget.chunkBytes)
+        if budget.reserve(chunk, isLarge: false) {
+            freeBytes += chunk
+        } else if budget.reserve(count - freeBytes, isLarge: false) {
+            freeBytes = count
+        } else {
+            return false
+        }
+        freeBytes -= count
+        return true
+    }
+
+    @inline(__always)
+    fileprivate func give(_ count: Int) {
+        oneLoop.check()
+        freeBytes += count
+        if freeBytes > 2 * budget.chunkBytes || !waiting.isEmpty { giveMore() }
+    }
+
+    @inline(never)
+    private func giveMore() {
+        let kept = waiting.isEmpty ? budget.chunkBytes : 0
+        budget.give(freeBytes - kept, isLarge: false)
+        freeBytes = kept
+        if !waiting.isEmpty { loop.arm(timer, at: loop.now) }
+    }
+
+    // MARK: Waiting
+
+    /// Queues a waiter. It is called to try again until it has its memory, or the time that it may wait has passed.
+    func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
+        loop.checkIsolated()
+        budget.waits.add(1, ordering: .relaxed)
+        queue.waits(for: bytes)
+        let deadline = loop.now + MemoryBudget.patienceNanoseconds
+        waiting.append(WaitingShare(waiter: waiter, bytes: bytes, queue: queue, deadline: deadline))
+        armRetry()
+    }
+
+    private func armRetry() {
+        guard let first = waiting.first else { return }
+        loop.arm(timer, at: min(loop.now + Self.retryNanoseconds, first.deadline))
+    }
+
+    func cancel(_ waiter: any MemoryWaiter) {
+        guard let position = waiting.firstIndex(where: { $0.waiter === waiter }) else { return }
+        let gone = waiting.remove(at: position)
+        gone.queue.ended(gone.bytes)
+    }
+
+    package func timerFired() {
+        let now = loop.now
+        // A waiter may come back or leave while it is called.
+        for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
+            if one.waiter.tryAgain() {
+                cancel(one.waiter)
+                one.waiter.memoryGranted()
+            } else if now >= one.deadline {
+                cancel(one.waiter)
+                budget.refusals.add(1, ordering: .relaxed)
+                one.waiter.memoryTimedOut()
+            }
+        }
+        armRetry()
+    }
+
+    // MARK: Slow bodies
+
+    /// Registers a large body that is being received. It may be ended if other requests need memory.
+    func watch(_ body: any SlowBody) {
+        if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
+        bodies[ObjectIdentifier(body)] = body
+    }
+
+    func forget(_ body: any SlowBody) { bodies[ObjectIdentifier(body)] = nil }
+
+    fileprivate func secondIsOver() {
+        for body in bodies.values { body.secondIsOver() }
+        endSlowest(budget.queue) { _ in true }
+        var queues: [ObjectIdentifier: MemoryHolder] = [:]
+        for body in bodies.values where body.holder.queue.waitingBytes > 0 {
+            queues[ObjectIdentifier(body.holder)] = body.holder
+        }
+        for holder in queues.values { endSlowest(holder.queue) { $0.holder === holder } }
+        if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
+    }
+
+    /// Ends the slowest of the matching bodies, as many as hold the memory that the queue waits for.
+    private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
+        var wanted = queue.waitingBytes
+        guard wanted > 0 else { return }
+        let slow = bodies.values.filter(isMeant)
+            .compactMap { body in body.recentBytes.map { (body: body, bytes: $0) } }
+            .filter { $0.bytes < SlowBodyRate.minBytes }
+            .sorted { $0.bytes < $1.bytes }
+        guard let first = slow.first,
+            queue.isSlowest(first.bytes, of: ObjectIdentifier(loop), at: loop.now)
+        else { return }
+        for (body, _) in slow where wanted > 0 {
+            wanted -= body.heldBytes
+            forget(body)
+            budget.slowBodies.add(1, ordering: .relaxed)
+            body.endAsSlowest()
+        }
+    }
+}
+
+/// The desk's timer for each second.
+private final class SecondTimer: TimerTarget {
+    static let nanoseconds: UInt64 = 1_000_000_000
+    private unowned let memoryPool: LoopMemoryPool
+    lazy var timer = Timer(self)
+
+    init(_ memoryPool: LoopMemoryPool) { self.memoryPool = memoryPool }
+
+    func timerFired() { memoryPool.secondIsOver() }
+}
+
+/// One holder's memory on one loop, for small amounts. It is reserved ahead, like the desk's own.
+///
+/// `@unchecked`: used on its desk's loop only.
+package final class MemoryShare: @unchecked Sendable {
+    let holder: MemoryHolder
+    let memoryPool: LoopMemoryPool
+    fileprivate var uses = 1
+    private var freeBytes = 0
+
+    fileprivate init(_ holder: MemoryHolder, _ memoryPool: LoopMemoryPool) {
+        self.holder = holder
+        self.memoryPool = memoryPool
+    }
+
+    /// Reserves bytes. Returns nil if they were reserved, or else the queue for the memory that is short.
+    @inline(__always)
+    func reserve(_ count: Int) -> MemoryQueue? {
+        guard freeBytes >= count || reserveMore(count) else { return holder.queue }
+        guard memoryPool.reserve(count) else { return memoryPool.budget.queue }
+        freeBytes -= count
+        return nil
+    }
+
+    @inline(never)
+    private func reserveMore(_ count: Int) -> Bool {
+        let chunk = max(count, memoryPool.budget.shareChunkBytes)
+        if holder.reserve(chunk, isLarge: false) {
+            freeBytes += chunk
+        } else if holder.reserve(count - freeBytes, isLarge: false) {
+            freeBytes = count
+        } else {
+            return false
+        }
+        return true
+    }
+
+    @inline(__always)
+    func give(_ count: Int) {
+        freeBytes += count
+        let chunk = memoryPool.budget.shareChunkBytes
+        if freeBytes > 2 * chunk { giveMore(chunk) }
+        memoryPool.give(count)
+    }
+
+    @inline(never)
+    private func giveMore(_ kept: Int) {
+        holder.give(freeBytes - kept, isLarge: false)
+        freeBytes = kept
+    }
+
+    fileprivate func empty() { giveMore(0) }
+
+    /// Reserves bytes that are already in use. Returns false if that exceeds a bound.
+    func force(_ count: Int) -> Bool {
+        let fitsHolder = holder.force(count)
+        return memoryPool.budget.force(count) && fitsHolder
+    }
+
+    func giveForced(_ count: Int) {
+        holder.give(count, isLarge: false)
+        memoryPool.budget.give(count, isLarge: false)
+    }
+}
+
+/// A request or connection that waits for memory. Called on its loop.
+protocol MemoryWaiter: AnyObject {
+    /// Tries to reserve the memory. Returns whether it succeeded.
+    func tryAgain() -> Bool
+    func memoryGranted()
+    /// Called when the time to wait has passed.
+    func memoryTimedOut()
+}

@@ -1,0 +1,52 @@
+/// The basis of the rule `share`: the use when the store was lost, as far as this instance knows it, and the units that
+/// this instance admitted since.
+struct Outage {
+    var epoch: Int
+    /// Whether the record was read after the outage began.
+    var hasSeenStore = false
+    private var copy: Record
+    private var own: Record
+
+    init(_ epoch: Int, _ copy: Record, at time: Int) {
+        self.epoch = epoch
+        self.copy = copy
+        own = Record(copy.layout, at: time)
+    }
+
+    mutating func roll(to time: Int) {
+        copy.roll(to: time)
+        own.roll(to: time)
+    }
+
+    mutating func moveBack(to time: Int) {
+        copy.moveBack(to: time)
+        own.moveBack(to: time)
+    }
+
+    mutating func charge(_ units: Int, at time: Int) {
+        roll(to: time)
+        own.charge(units)
+    }
+
+    mutating func giveBack(_ units: Int, in bucket: Int) { own.giveBack(units, in: bucket) }
+
+    func remaining(of bound: Int, by rule: OutageRule) -> Int {
+        max(0, rule.part(of: bound - copy.total) - own.total)
+    }
+
+    func hasRoom(for units: Int, of bound: Int, by rule: OutageRule) -> Bool {
+        units <= rule.part(of: bound - copy.total) - own.total
+    }
+
+    /// Returns the microseconds until the units fit under the rule; nil if they never do.
+    func retryAfter(_ units: Int, of bound: Int, by rule: OutageRule, at time: Int) -> Int? {
+        guard units <= rule.part(of: bound) else { return nil }
+        var later = self
+        for bucket in max(0, copy.oldest)...(max(copy.newest, own.newest) + 1) {
+            let free = copy.layout.start(of: bucket + copy.layout.kept)
+            later.roll(to: free)
+            if free > time, later.hasRoom(for: units, of: bound, by: rule) { return free - time }
+        }
+        return nil
+    }
+}

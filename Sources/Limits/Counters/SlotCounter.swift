@@ -1,0 +1,249 @@
+/// This instance's knowledge of a concurrency limit: the slots that its own requests hold, and those that the record
+/// says others hold.
+///
+/// `@unchecked`: used only while the ledger's lock is held.
+final class SlotCounter: LimitCounter, @unchecked Sendable {
+    private struct Draft {
+        var record: SlotRecord
+        /// The change of the number of held slots by this write: requests admitted, less slots removed.
+        var change = 0
+        var isChanged: Bool
+        var entry: SlotRecord.Entry
+    }
+
+    private let limit: Limit
+    private let isShared: Bool
+    private let sums: CounterSums
+    private let instance: UInt64
+    private let spanMicroseconds: Int
+    /// The record as last seen in the store.
+    private var record = SlotRecord()
+    /// The wall-clock time at which the record was last seen.
+    private var seenAt = 0
+    private var held = 0
+    /// This instance's entry as last written.
+    private var entry: SlotRecord.Entry?
+    /// The wall-clock time, in the record's clock, from which the entry must be renewed.
+    private var renewal = 0
+    private var draft: Draft?
+    var lateness = 0
+    /// Whether the outcome of the last write is unknown: it may be in the store, or arrive late. It is then repeated,
+    /// whatever the record says.
+    private var isUncertain = false
+    /// Whether the clock difference in the draft is outdated.
+    private var isOutdated = false
+    /// The clock difference to write into the entry; nil to write none.
+    private var clockMilliseconds: Int?
+    /// The difference by which the times passed to this object are ahead of those in the record. Entries of the living
+    /// instances use the store's clock, so that instances whose clocks are far apart see each other.
+    private var aheadMicroseconds = 0
+
+    init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, spanMicroseconds: Int) {
+        self.limit = limit
+        self.isShared = isShared
+        self.sums = sums
+        self.instance = instance
+        self.spanMicroseconds = spanMicroseconds
+    }
+
+    private var bound: Int { limit.quota.count }
+
+    /// Sets the clock difference to write. If it changed, the entry is written again.
+    func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
+        let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
+        if isSame { return }
+        self.clockMilliseconds = clockMilliseconds
+        self.aheadMicroseconds = aheadMicroseconds
+        renewal = 0
+        isOutdated = draft != nil
+    }
+
+    /// Does nothing: running requests keep their slots when an operator resets the limit.
+    func reset(at time: Int) {}
+
+    /// Writes the entry again, so that the entries of other instances are read.
+    func renew() { renewal = 0 }
+
+    /// Writes the entry again at `time` at the latest, so that the entries of other instances are read.
+    func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
+
+    /// Holds `count` slots from now on.
+    func hold(_ count: Int) { change(by: count - held) }
+
+    private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
+        guard isShared else { return 0 }
+        return record.held(besides: instance, at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
+
+    func living(at time: Int) -> [SlotRecord.Entry] {
+        record.living(at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+    }
+
+    // MARK: Local decisions
+
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        units <= bound - min(bound, heldByOthers(record, at: time) + held)
+    }
+
+    func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
+        switch rule.rule {
+        case .allow: true
+        case .deny: false
+        case .local: held + units <= bound
+        case .share: held + units <= rule.part(of: bound - min(bound, heldByOthers(record, at: time)))
+        }
+    }
+
+    func charge(_ units: Int, at time: Int) -> BucketIndex {
+        change(by: units)
+        return .nowhere
+    }
+
+    private func change(by units: Int) {
+        let next = max(0, held + units)
+        sums.slots += next - held
+        held = next
+    }
+
+    func spend(_ units: Int, at time: Int) -> BucketIndex? { nil }
+
+    /// The time for which the slots of other instances are assumed to be unchanged. They may be released at any time.
+    /// It is shorter for a provider's capacity.
+    private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
+
+    private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
+        seenAt > 0 && (0..<microseconds).contains(time - seenAt)
+    }
+
+    func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
+        if units > bound { return Refusal(wait: nil, memory: 0) }
+        let hasRoom = rule.map { self.hasRoom(for: units, by: $0, at: time) } ?? self.hasRoom(for: units, at: time)
+        return hasRoom ? nil : Refusal(wait: 1_000_000, memory: memoryMicroseconds)
+    }
+
+    func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
+        let free = bound - min(bound, heldByOthers(record, at: time) + held)
+        return LimitStanding(limit: limit, remaining: free, resetMicroseconds: 0)
+    }
+
+    func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int) { change(by: -units) }
+
+    func giveBack(_ units: Int, in position: BucketIndex, at time: Int) { change(by: -units) }
+
+    func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex? {
+        time < position.number ? position : nil
+    }
+
+    func takeUnknown(at time: Int) -> Int { 0 }
+
+    func beginOutage(_ epoch: Int, at time: Int) {}
+
+    func endOutage() {}
+
+    // MARK: The store
+
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+        if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
+        entry = record.entry(of: instance)
+        seenAt = time
+    }
+
+    func beginDraft(isTaking: Bool, at time: Int) {
+        draft = Draft(
+            record: record,
+            isChanged: needsWrite(at: time),
+            entry: SlotRecord.Entry(instance: instance, held: held, endMilliseconds: 0)
+        )
+    }
+
+    func remove(_ units: Int, from position: BucketIndex) {
+        draft?.change -= units
+        draft?.isChanged = true
+    }
+
+    func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
+        guard let next = draft else { return false }
+        let mine = held + next.change + units
+        if mine > bound - min(bound, heldByOthers(next.record, at: time)), units > 0 { return false }
+        if let rule, rule.rule == .share,
+            mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
+        {
+            return false
+        }
+        draft?.change += units
+        if units > 0 { draft?.isChanged = true }
+        return true
+    }
+
+    var isDraftChanged: Bool { draft?.isChanged ?? false }
+
+    func dropDraft() { draft = nil }
+
+    func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex) {
+        guard var next = draft else { preconditionFailure("no draft") }
+        let time = time - aheadMicroseconds
+        let end = (time + spanMicroseconds) / 1_000
+        next.entry.held = held + next.change
+        next.entry.endMilliseconds = end
+        next.entry.clockMilliseconds = clockMilliseconds
+        next.record.put(next.entry, at: time, spanMicroseconds: spanMicroseconds)
+        draft = next
+        return (.slots(next.record), BucketIndex(number: end * 1_000 + aheadMicroseconds, birth: nil))
+    }
+
+    func written(at time: Int) {
+        guard let done = draft else { return }
+        draft = nil
+        isUncertain = false
+        record = done.record
+        seenAt = time
+        entry = done.entry.held > 0 ? done.entry : nil
+        renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
+        isOutdated = false
+        change(by: done.change)
+    }
+
+    func notWritten() {
+        draft = nil
+        isOutdated = false
+    }
+
+    func unknown() {
+        draft = nil
+        isOutdated = false
+        isUncertain = true
+        renewal = 0
+    }
+
+    // MARK: Upkeep
+
+    func needsWrite(at time: Int) -> Bool {
+        guard isShared else { return false }
+        return isUncertain || held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
+    }
+
+    func dueTime() -> Int? { held > 0 && isShared ? renewal + aheadMicroseconds : nil }
+
+    func storeLost() {}
+
+    func isSpent(at time: Int) -> Bool {
+        !isPinned && !needsWrite(at: time) && !(isShared && isSeen(lately: Self.shareMicroseconds, at: time))
+    }
+
+    var isPinned: Bool { draft != nil || held > 0 || entry != nil || isUncertain }
+
+    var owes: Bool { false }
+
+    func moveBackIfAhead(of time: Int) -> Bool { false }
+
+    /// The time for which `usedShare(at:)` trusts what was read of other instances. It is used to choose between keys.
+    private static let shareMicroseconds = 1_000_000
+
+    func usedShare(at time: Int) -> Double {
+        let others = isSeen(lately: Self.shareMicroseconds, at: time) ? heldByOthers(record, at: time) : 0
+        return Double(others + held) / Double(bound)
+    }
+
+    /// Releases all slots: requests that were aborted may not have reported their end.
+    func close(at time: Int) { change(by: -held) }
+}

@@ -1,0 +1,490 @@
+/// This instance's knowledge of a limit with a window.
+///
+/// `@unchecked`: used only while the ledger's lock is held.
+final class WindowCounter: LimitCounter, @unchecked Sendable {
+    private struct Return {
+        let units: Int
+        let position: BucketIndex
+    }
+
+    private struct Draft {
+        var record: Record
+        var isChanged: Bool
+        /// The owed units that this write adds to the record.
+        private(set) var owed: Record?
+        private(set) var returns: [Return]
+        let deferredUntil: Int
+        var admitted = 0
+        var lease: Lease?
+
+        init(record: Record, isChanged: Bool, owed: Record?, returns: [Return], deferredUntil: Int) {
+            self.record = record
+            self.isChanged = isChanged
+            self.owed = owed
+            self.returns = returns
+            self.deferredUntil = deferredUntil
+        }
+
+        mutating func forgetMoves() {
+            owed = nil
+            returns = []
+        }
+    }
+
+    private let limit: Limit
+    private let isShared: Bool
+    private let sums: CounterSums
+    /// The record as last seen in the store. Without a store it is the record itself.
+    private(set) var record: Record
+    /// Whether the record was read at least once.
+    private var isKnown = false
+    /// Whether the record in the store is far ahead of the clocks. The next write moves it back.
+    private var isMoved = false
+    /// The counts of a record that the store lost, and that have not been written to it since.
+    private var unmerged: Record?
+    /// The units admitted without the store, or known late, that the record does not contain yet.
+    private var owed: Record?
+    /// The units to be removed from their buckets.
+    private var returns: [Return] = []
+    /// The wall-clock time until which owed units and returns may wait for a write that is needed anyway.
+    private var deferredUntil = 0
+    private var draft: Draft?
+    private var outage: Outage?
+    private var lease: Lease?
+    /// The last lease that ended, which the record must forget, too.
+    private var ended: Lease?
+    private var sizing: LeaseSizing
+    private var left: ExpiredBuckets
+    var lateness = 0
+
+    /// - Parameter saved: the record that an earlier process saved; nil if there is none.
+    init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {
+        self.limit = limit
+        self.isShared = isShared
+        self.sums = sums
+        record = saved ?? Record(limit.layout, at: time)
+        sizing = LeaseSizing(limit)
+        left = ExpiredBuckets(limit.layout)
+    }
+
+    private var bound: Int { limit.quota.count }
+
+    /// Moves the record on, and remembers the buckets that leave it.
+    private func roll(to time: Int) {
+        if lateness > 0 { left.record(record, until: limit.layout.bucket(at: time) - limit.layout.kept + 1) }
+        record.roll(to: time)
+    }
+
+    /// Returns the limit, less the units of buckets that left the record recently.
+    private func room(at time: Int) -> Int {
+        lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
+    }
+
+    /// Returns the record together with the units that it does not contain yet.
+    private func view(at time: Int) -> Record {
+        roll(to: time)
+        if isWhole { return record }
+        var view = record
+        if let owed { view.add(owed) }
+        if let owed = draft?.owed { view.add(owed) }
+        // Refunds come after owed units, because they may refund some of these.
+        for back in returns where isCounted(back.position) { view.giveBack(back.units, in: back.position.number) }
+        view.roll(to: time)
+        return view
+    }
+
+    private var hasUnmerged: Bool { if case .none = unmerged { false } else { true } }
+
+    /// Whether the record contains all that this instance knows.
+    private var isWhole: Bool {
+        // The comparison is made in place: comparing with nil would copy the values.
+        if hasChanges { return false }
+        if case .none = draft { return true }
+        return draft?.owed == nil
+    }
+
+    // MARK: Local decisions
+
+    func hasRoom(for units: Int, at time: Int) -> Bool {
+        guard isWhole else { return view(at: time).hasRoom(for: units, of: room(at: time)) }
+        roll(to: time)  // without a copy of the record
+        return record.hasRoom(for: units, of: room(at: time))
+    }
+
+    func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool {
+        switch rule.rule {
+        case .allow: return true
+        case .deny: return false
+        case .local: return hasRoom(for: units, at: time)
+        case .share:
+            beginOutage(rule.epoch, at: time)
+            outage?.roll(to: time)
+            return outage?.hasRoom(for: units, of: bound, by: rule) ?? false
+        }
+    }
+
+    func charge(_ units: Int, at time: Int) -> BucketIndex {
+        deferredUntil = 0
+        return count(units, at: time)
+    }
+
+    private func count(_ units: Int, at time: Int) -> BucketIndex {
+        outage?.charge(units, at: time)
+        guard isShared else {
+            record.roll(to: time)
+            record.charge(units)
+            return BucketIndex(number: record.newest, birth: record.birth)
+        }
+        var owed = owed ?? Record(limit.layout, at: time)
+        owed.roll(to: time)
+        owed.charge(units)
+        self.owed = owed
+        return BucketIndex(number: owed.newest, birth: nil)
+    }
+
+    private func owe(_ other: Record?) {
+        guard let other else { return }
+        if owed == nil { owed = other } else { owed?.add(other) }
+    }
+
+    func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
+        let view = view(at: time)
+        let isFull = !view.hasRoom(for: units, of: room(at: time))
+        var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
+        if isFull, lateness > 0 { wait = wait.map { max($0, left.wait(lateness: lateness, at: time)) } }
+        if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
+            // An instance whose part is nothing has to wait for the store.
+            let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
+            wait = wait.map { max($0, more) }
+        } else if !isFull {
+            return nil
+        }
+        guard let wait else { return Refusal(wait: nil, memory: 0) }
+        var memory = rule == nil && !limit.quota.unit.isKnownLate ? wait : min(wait, 1_000_000)
+        if view.leased(at: time) > 0 { memory = min(memory, view.leaseEnd - time) }
+        return Refusal(wait: wait, memory: memory)
+    }
+
+    func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
+        guard isWhole else { return standing(of: view(at: time), by: rule, at: time) }
+        roll(to: time)
+        return standing(of: record, by: rule, at: time)
+    }
+
+    private func standing(of view: borrowing Record, by rule: OutageRule?, at time: Int) -> LimitStanding {
+        let spare = lease.map { $0.isOpen(at: time) ? $0.left : 0 } ?? 0
+        var remaining = view.remaining(of: room(at: time)) + spare
+        if let rule, rule.rule == .share, let outage {
+            remaining = min(remaining, outage.remaining(of: bound, by: rule))
+        }
+        return LimitStanding(
+            limit: limit,
+            remaining: remaining,
+            resetMicroseconds: view.reset(at: time)
+        )
+    }
+
+    // MARK: Leases
+
+    func spend(_ units: Int, at time: Int) -> BucketIndex? {
+        guard var open = lease, units > 0, open.isOpen(at: time), open.left >= units else { return nil }
+        guard time < limit.layout.end(of: open.position.number) + limit.layout.graceMicroseconds else { return nil }
+        open.left -= units
+        lease = open
+        sums.openUnits -= units
+        sizing.record(units, at: time)
+        return time < limit.layout.end(of: open.position.number)
+            ? open.position : move(units, from: open.position, at: time)
+    }
+
+    /// Ends the lease. Unspent units are returned to their bucket.
+    private func endLease() {
+        guard let lease else { return }
+        self.lease = nil
+        sums.openUnits -= lease.left
+        ended = lease
+        if lease.left > 0 { returns.append(Return(units: lease.left, position: lease.position)) }
+    }
+
+    // MARK: Refunds
+
+    func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int) {
+        guard let used else { return }
+        if used > units {
+            _ = charge(used - units, at: time)
+        } else {
+            giveBack(units - max(0, used), in: position, at: time)
+        }
+    }
+
+    func giveBack(_ units: Int, in position: BucketIndex, at time: Int) {
+        guard units > 0 else { return }
+        guard isShared else { return record.giveBack(units, in: position.number) }
+        if var open = lease, open.position == position, open.isOpen(at: time),
+            time < limit.layout.end(of: position.number)
+        {
+            open.left += units
+            lease = open
+            sums.openUnits += units
+            return
+        }
+        deferredUntil = 0
+        outage?.giveBack(units, in: position.number)
+        giveBack(units, in: position)
+    }
+
+    func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex? {
+        guard position != .nowhere else { return position }
+        let end = limit.layout.end(of: position.number)
+        if time < end { return position }
+        guard time < end + limit.layout.graceMicroseconds else { return nil }
+        return move(units, from: position, at: time)
+    }
+
+    /// Adds units to the current bucket and removes them from their old one. Until the old bucket leaves the record,
+    /// the units keep others out from there, so the change may wait for a write that is needed anyway.
+    private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
+        guard isShared else {
+            record.giveBack(units, in: position.number)
+            return count(units, at: time)
+        }
+        if !hasChanges { deferredUntil = time + sizing.deferMicroseconds }
+        let present = count(units, at: time)
+        outage?.giveBack(units, in: position.number)
+        giveBack(units, in: position)
+        return present
+    }
+
+    /// Returns whether changes may still wait. The second condition covers a wall clock that was set back meanwhile.
+    private func isDeferred(at time: Int) -> Bool {
+        time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
+    }
+
+    /// Whether there are owed units or units to be removed.
+    private var hasChanges: Bool {
+        if case .none = owed { !returns.isEmpty } else { true }
+    }
+
+    func takeUnknown(at time: Int) -> Int { lateness > 0 ? left.takeUnknown(at: time) : 0 }
+
+    // MARK: Outages
+
+    func beginOutage(_ epoch: Int, at time: Int) {
+        if outage?.epoch == epoch { return }
+        if outage?.hasSeenStore == false {
+            // The outage continues. A new copy would contain what was admitted since, and would divide the rest a
+            // second time.
+            outage?.epoch = epoch
+            return
+        }
+        outage = Outage(epoch, view(at: time), at: time)
+    }
+
+    func endOutage() { outage = nil }
+
+    // MARK: The store
+
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+        var next = if case .counts(let found)? = found { found } else { Record(limit.layout, at: time, birth: birth) }
+        if isAhead {
+            next.moveBack(to: time)
+            moveBack(to: time)
+        }
+        isMoved = isAhead
+        if lateness > 0 {
+            if record.birth == next.birth { left.record(record, until: next.oldest) }
+            left.sees(isFound: found != nil, lateness: lateness, at: time)
+        }
+        if isKnown, record.birth != next.birth {
+            sums.rejoined += 1
+            // The units are known to be unused, so they are not merged. The new record may not contain them.
+            for back in returns where isCounted(back.position) { record.giveBack(back.units, in: back.position.number) }
+            returns.removeAll { isCounted($0.position) }
+            if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
+        }
+        record = next
+        isKnown = true
+        outage?.hasSeenStore = true
+        guard hasUnmerged else { return }
+        unmerged?.roll(to: time)
+        if unmerged?.total == 0 { unmerged = nil }
+        if let unmerged { record.join(unmerged) }
+    }
+
+    func beginDraft(isTaking: Bool, at time: Int) {
+        if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
+        roll(to: time)
+        var next = record
+        var isChanged = hasUnmerged || isMoved
+        let isDue = !isDeferred(at: time)
+        for back in returns where isCounted(back.position) {
+            next.giveBack(back.units, in: back.position.number)
+            isChanged = isChanged || isDue
+        }
+        if let ended, isCounted(ended.position) { next.endLease(ended.units, in: ended.position.number) }
+        if let owed {
+            next.add(owed)
+            next.roll(to: time)
+            isChanged = isChanged || isDue
+        }
+        draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
+    }
+
+    /// Returns whether the current record contains units counted at `position`. Units that were counted in a lost
+    /// record must not be removed from its successor, which may not contain them.
+    private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
+
+    func remove(_ units: Int, from position: BucketIndex) {
+        draft?.isChanged = true
+        if isCounted(position) { draft?.record.giveBack(units, in: position.number) }
+    }
+
+    func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
+        if let rule, outage != nil, !hasRoom(for: units + (draft?.admitted ?? 0), by: rule, at: time) { return false }
+        guard draft?.record.admit(units, of: room(at: time)) == true else { return false }
+        draft?.admitted += units
+        if units > 0 { draft?.isChanged = true }
+        return true
+    }
+
+    var isDraftChanged: Bool { draft?.isChanged ?? false }
+
+    func dropDraft() {
+        returns.removeAll { !isCounted($0.position) }
+        draft = nil
+    }
+
+    func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex) {
+        guard var next = draft.take() else { preconditionFailure("no draft") }
+        let position = BucketIndex(number: next.record.newest, birth: next.record.birth)
+        if let leasing, next.admitted > 0, lease == nil {
+            next.lease = sizing.lease(next.record, position, leasing, at: time)
+        }
+        if let lease = next.lease {
+            next.record.charge(lease.units)
+            next.record.addLease(lease.units, until: lease.end, at: time)
+        }
+        draft = next
+        owed = nil
+        returns = []
+        ended = nil
+        return (.counts(next.record), position)
+    }
+
+    func written(at time: Int) {
+        guard let done = draft.take() else { return }
+        record = done.record
+        if hasUnmerged { unmerged = nil }
+        isMoved = false
+        if done.admitted > 0 { sizing.record(done.admitted, at: time) }
+        outage?.charge(done.admitted, at: time)
+        if let opened = done.lease {
+            lease = opened
+            sums.leases += 1
+            sums.leasedUnits += opened.units
+            sums.openUnits += opened.units
+        }
+    }
+
+    func notWritten() {
+        guard let undone = draft.take() else { return }
+        owe(undone.owed)
+        returns = undone.returns + returns
+        if hasChanges { deferredUntil = min(deferredUntil, undone.deferredUntil) }
+        returnOwed()
+    }
+
+    func unknown() {
+        owe(draft?.owed)
+        draft = nil
+        returnOwed()
+    }
+
+    /// Cancels refunds against owed units: units that were given back during the write and are owed again need no
+    /// write.
+    private func returnOwed() {
+        guard owed != nil else { return }
+        let all = returns
+        returns = []
+        for back in all { giveBack(back.units, in: back.position) }
+    }
+
+    private func giveBack(_ units: Int, in position: BucketIndex) {
+        var rest = units
+        if position.birth == nil, let here = owed?.count(in: position.number), here > 0 {
+            owed?.giveBack(min(here, units), in: position.number)
+            rest -= min(here, units)
+        }
+        if rest > 0 { returns.append(Return(units: rest, position: position)) }
+    }
+
+    // MARK: Upkeep
+
+    func needsWrite(at time: Int) -> Bool {
+        if hasChanges, !isDeferred(at: time) { return true }
+        return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
+    }
+
+    func dueTime() -> Int? {
+        let end = lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
+        guard hasChanges, deferredUntil > 0 else { return end }
+        return min(end ?? deferredUntil, deferredUntil)
+    }
+
+    func storeLost() { endLease() }
+
+    func isSpent(at time: Int) -> Bool {
+        owed == nil && returns.isEmpty && limit.layout.start(of: record.newest + limit.layout.kept) <= time
+    }
+
+    var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
+
+    var owes: Bool { hasChanges }
+
+    func moveBackIfAhead(of time: Int) -> Bool {
+        guard record.isTooFarAhead(of: time), draft == nil else { return false }
+        record.moveBack(to: time)
+        moveBack(to: time)
+        return true
+    }
+
+    /// Moves back the counts that are kept beside the record. The lease ends. Units that were to be removed stay in the
+    /// record, because their bucket numbers now mean other times.
+    private func moveBack(to time: Int) {
+        unmerged?.moveBack(to: time)
+        owed?.moveBack(to: time)
+        outage?.moveBack(to: time)
+        let present = limit.layout.bucket(at: time)
+        if let open = lease, open.position.number > present {
+            sums.openUnits -= open.left
+            lease = nil
+        }
+        ended = nil
+        returns.removeAll { $0.position.number > present }
+        deferredUntil = min(deferredUntil, time)
+        left = ExpiredBuckets(limit.layout)
+    }
+
+    /// Forgets all counted units. With a store, a write under way continues: it fails if the store's record was reset
+    /// after it was read; otherwise it counts only what came after the reset.
+    func reset(at time: Int) {
+        record.empty(at: time)
+        unmerged = nil
+        owed = nil
+        returns = []
+        ended = nil
+        deferredUntil = 0
+        draft?.forgetMoves()
+        sums.openUnits -= lease?.left ?? 0
+        lease = nil
+        outage = nil
+        left = ExpiredBuckets(limit.layout)
+    }
+
+    func usedShare(at time: Int) -> Double { Double(view(at: time).total) / Double(bound) }
+
+    func close(at time: Int) {
+        deferredUntil = 0
+        endLease()
+    }
+}

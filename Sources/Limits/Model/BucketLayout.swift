@@ -1,0 +1,36 @@
+/// The buckets of a window: 120, or 60 if the window is under a minute. Times are wall-clock microseconds.
+package struct BucketLayout: Sendable, Hashable {
+    package let windowMicroseconds: Int
+    package let perWindow: Int
+    /// The number of buckets that a record keeps: those of a window, and the spare ones.
+    package let kept: Int
+
+    /// Creates the buckets of a window.
+    ///
+    /// - Parameters:
+    ///   - spareBuckets: the buckets that a record keeps beyond the window's. One is needed because an interval may
+    ///     begin inside a bucket, one because clocks may be a bucket apart. Tests pass fewer to show that both are
+    ///     needed.
+    ///   - perWindow: the number of buckets in a window; for tests that go through all states.
+    package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
+        windowMicroseconds = max(1, windowSeconds) * 1_000_000
+        self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)
+        kept = self.perWindow + spareBuckets
+    }
+
+    /// The time after a bucket's end in which its units may still be used. They then count in the current bucket.
+    package var graceMicroseconds: Int { windowMicroseconds / 16 }
+
+    package func bucket(at time: Int) -> Int {
+        // The time may come from another machine's clock: the bound keeps the product from overflowing.
+        min(max(0, time), Self.latestMicroseconds) * perWindow / windowMicroseconds
+    }
+
+    private static let latestMicroseconds = 1 << 55
+
+    /// Returns the first microsecond that belongs to the bucket.
+    package func start(of bucket: Int) -> Int { (bucket * windowMicroseconds + perWindow - 1) / perWindow }
+
+    /// Returns the first microsecond after the bucket.
+    package func end(of bucket: Int) -> Int { start(of: bucket + 1) }
+}

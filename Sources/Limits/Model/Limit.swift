@@ -1,0 +1,122 @@
+import Engine
+
+/// A limit: the amount that callers may use in any interval of a window's length, over all instances.
+///
+/// Two limits with the same `id` are the same limit. Instances with equal settings count into the same records, and a
+/// changed limit starts with new records.
+package final class Limit: Sendable, Hashable {
+    /// The callers and requests that a limit covers.
+    package enum Kind: Sendable, Hashable {
+        /// Each caller, for one group of endpoints.
+        case caller(EndpointGroup)
+        /// Each known key, for one group of endpoints; nil covers all endpoints together.
+        case key(EndpointGroup?)
+        /// Each caller and requested model name together.
+        case model
+        /// All callers together.
+        case total
+        /// Failed authentications from each address.
+        case failedAuth
+        /// Calls with each key of a provider.
+        case provider
+        /// Operator logins from each address.
+        case login
+    }
+
+    package let kind: Kind
+    package let quota: Quota
+    /// The kind, unit, number and window, in characters that a store key may contain.
+    package let id: String
+    /// The kind and the quota for readers: `chat: 60 requests per minute`.
+    package let text: String
+    package let layout: BucketLayout
+    /// The first words of the id's digest. `RecordKey` combines them with those of the identity's digest.
+    let words: (UInt64, UInt64)
+    /// Whether buckets that have left a record still count while their units may have been used late.
+    let countsExpiredBuckets: Bool
+
+    package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
+        self.init(kind, quota, BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
+    }
+
+    /// Creates a limit that counts in other buckets; for tests.
+    ///
+    /// - Parameter countsExpiredBuckets: whether buckets that have left the record count; tests pass false to show that
+    ///   they must.
+    init(_ kind: Kind, _ quota: Quota, _ layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
+        self.kind = kind
+        self.quota = quota
+        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
+        text = "\(kind.name): \(quota.textWithUnit)"
+        self.layout = layout
+        self.countsExpiredBuckets = countsExpiredBuckets
+        let (first, second, _, _) = Digest(of: self.id).words
+        words = (first, second)
+    }
+
+    /// Creates the limit of a record that belongs to no caller and has an id of its own.
+    convenience init(_ id: String, _ unit: Quota.Unit) {
+        let quota = Quota(Quota.countBound, unit, per: .second)
+        self.init(.total, quota, BucketLayout(windowSeconds: quota.windowSeconds), id: id)
+    }
+
+    package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
+}
+
+/// A group of endpoints that are limited together.
+package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
+    case chat
+    case images
+    case audio
+    case files
+    case models
+}
+
+extension EndpointGroup {
+    /// The units that requests of the group can use.
+    package var units: Set<Quota.Unit> {
+        switch self {
+        // A chat request may name an image model.
+        case .chat: [.requests, .tokens, .images, .usd, .credits, .concurrent]
+        case .images: [.requests, .tokens, .images, .usd, .credits, .concurrent]
+        case .audio: [.requests, .tokens, .usd, .credits, .concurrent]
+        case .files, .models: [.requests, .concurrent]
+        }
+    }
+}
+
+extension Limit.Kind {
+    /// The name in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`, `login`.
+    package var name: String {
+        switch self {
+        case .caller(let group): group.rawValue
+        case .key(let group): group.map { "key.\($0.rawValue)" } ?? "key"
+        case .model: "model"
+        case .total: "total"
+        case .failedAuth: "auth"
+        case .provider: "provider"
+        case .login: "login"
+        }
+    }
+
+    /// The index of this kind in `positions` and in the counters of `LimiterMetrics`.
+    var position: Int {
+        switch self {
+        case .caller: 0
+        case .key: 1
+        case .model: 2
+        case .total: 3
+        case .failedAuth: 4
+        case .provider: 5
+        case .login: 6
+        }
+    }
+
+    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login"]
+
+    /// The rule that replaces the configured one while the store is unavailable; nil if the configured one applies.
+    /// Logins always use `share`, so that guesses at the operator's password stay limited.
+    var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
+}

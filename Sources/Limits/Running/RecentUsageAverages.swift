@@ -1,0 +1,106 @@
+import Engine
+
+/// The averages of the last hundred responses of each model that this process saw. The next call of the model reserves
+/// the average. Used only where some limit counts tokens, money or credits.
+///
+/// An average halves every ten minutes without a response, down to the value of a new model. So one wrong number, after
+/// which no request is admitted, does not count for ever.
+package final class RecentUsageAverages: Sendable {
+    private struct Row {
+        var completions = Recent()
+        var credits = Recent()
+        /// The wall clock at the last response, in microseconds.
+        var notedAt = 0
+
+        /// Returns how often the averages have halved since the last response.
+        func halvings(at now: Int) -> Int {
+            let (age, isTooLarge) = now.subtractingReportingOverflow(notedAt)
+            return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
+        }
+    }
+
+    private let rows = Lock(RecentTable<String, Row>())
+    private let now: @Sendable () -> Int
+
+    private static let modelBound = 1_024
+    private static let halfLifeMicroseconds = 600_000_000
+    /// The completion tokens and credits that are assumed for a model without a response so far.
+    package static let firstCompletion = 1_000
+    package static let firstCredits = 100
+
+    /// - Parameter now: the wall clock in microseconds.
+    package init(now: @escaping @Sendable () -> Int) { self.now = now }
+
+    /// Records the usage of a call that succeeded.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
+    package func record(_ model: String, completionTokens: Int, credits: Int?) {
+        let now = now()
+        rows.withLock { rows in
+            var row = rows.use(model) ?? Row()
+            let halvings = row.halvings(at: now)
+            row.completions.halve(halvings, downTo: Self.firstCompletion)
+            row.credits.halve(halvings, downTo: Self.firstCredits)
+            row.notedAt = now
+            row.completions.add(completionTokens)
+            if let credits { row.credits.add(credits) }
+            rows.set(model, row)
+            if rows.count > Self.modelBound, let oldest = rows.leastRecent { _ = rows.remove(oldest.key) }
+        }
+    }
+
+    /// Returns the average credits of one call; nil if the vendor has reported none.
+    package func credits(of model: String) -> Int? {
+        guard let row = rows.withLock({ $0.use(model) }) else { return nil }
+        return row.credits.mean(afterHalvings: row.halvings(at: now()), downTo: Self.firstCredits)
+    }
+
+    /// Returns the expected completion tokens and credits of one call.
+    package func expected(of model: String) -> (completionTokens: Int, credits: Int) {
+        guard let row = rows.withLock({ $0.use(model) }) else { return (Self.firstCompletion, Self.firstCredits) }
+        let halvings = row.halvings(at: now())
+        let completion = row.completions.mean(afterHalvings: halvings, downTo: Self.firstCompletion)
+        let credits = row.credits.mean(afterHalvings: halvings, downTo: Self.firstCredits)
+        return (completion ?? Self.firstCompletion, credits ?? Self.firstCredits)
+    }
+}
+
+/// The last hundred of some numbers.
+private struct Recent {
+    private var numbers: [Int] = []
+    private var next = 0
+    private var sum = 0
+
+    private static let kept = 100
+    /// The largest number counted, so that the sum cannot overflow.
+    private static let most = Quota.countBound
+
+    mutating func add(_ number: Int) {
+        let number = min(max(0, number), Self.most)
+        sum += number
+        if numbers.count < Self.kept {
+            numbers.append(number)
+        } else {
+            sum -= numbers[next]
+            numbers[next] = number
+            next = (next + 1) % Self.kept
+        }
+    }
+
+    /// Returns the average after so many halvings, none of which leads below `least`; nil without numbers.
+    func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
+        guard let mean else { return nil }
+        return mean <= least ? mean : max(least, mean >> halvings)
+    }
+
+    /// Starts over with the halved average if that is smaller.
+    mutating func halve(_ halvings: Int, downTo least: Int) {
+        guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
+        else { return }
+        self = Recent()
+        add(halved)
+    }
+
+    /// The average, rounded up and at least 1; nil without numbers.
+    private var mean: Int? { numbers.isEmpty ? nil : max(1, (sum + numbers.count - 1) / numbers.count) }
+}

@@ -1,0 +1,39 @@
+import Engine
+
+/// A store that is searched for under several addresses. The first one that responds is used until the process ends.
+/// Until then the store is unavailable, and each attempt to connect tries all of them again.
+package final class DiscoveredCounterStore: CounterStore {
+    package let servers: [String]
+    private let positions: [any CounterStore]
+    private let found = Lock<Int?>(nil)
+
+    /// - Parameter places: stores of one server each, in the order in which they are tried.
+    package init(_ positions: [any CounterStore]) {
+        precondition(!positions.isEmpty && positions.allSatisfy { $0.servers.count == 1 })
+        self.positions = positions
+        servers = [positions.map { $0.servers[0] }.joined(separator: " or ")]
+    }
+
+    package func server(of key: String) -> Int { 0 }
+
+    package func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
+        if let position = found.withLock({ $0 }) { return try positions[position].connect(to: 0) }
+        var reasons: [String] = []
+        for (position, store) in positions.enumerated() {
+            let connection: any CounterConnection
+            do throws(StoreFailure) {
+                connection = try store.connect(to: 0)
+            } catch {
+                reasons.append("\(store.servers[0]): \(error.reason)")
+                continue
+            }
+            // Another thread may have found another store meanwhile, and all threads must use the same.
+            let chosen = found.withLock { found in
+                found = found ?? position
+                return found ?? position
+            }
+            return chosen == position ? connection : try positions[chosen].connect(to: 0)
+        }
+        throw StoreFailure(reason: reasons.joined(separator: "; "))
+    }
+}

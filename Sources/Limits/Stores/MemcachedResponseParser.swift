@@ -1,0 +1,168 @@
+/// The parser of the response to one request. The bytes may arrive in chunks of any size.
+struct MemcachedResponseParser {
+    private let request: MemcachedRequest
+    private let firstTag: UInt32
+    private let connection: UInt64
+    /// The beginning of an incomplete message.
+    private var rest: [UInt8] = []
+    /// The number of remaining bytes of an oversized value, which are discarded.
+    private var skippedBytes = 0
+    private var values: [StoredValue?] = []
+    private var results: [WriteResult] = []
+    private var seconds: Int?
+    private var ended: PolledResult?
+
+    /// The largest accepted value. memcached itself does not store larger ones.
+    static let valueBytes = 1_048_576
+    /// The accepted clock readings of a server, in seconds since 1970: until the year 2514.
+    private static let times = 0..<1 << 34
+    /// The largest accepted body of a message: a value with its key and flags.
+    private static let bodyBytes = valueBytes + 512
+
+    /// - Parameter connection: the connection's id for the versions.
+    init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
+        self.request = request
+        self.firstTag = firstTag
+        self.connection = connection
+        if case .read(let keys) = request { values = [StoredValue?](repeating: nil, count: keys.count) }
+    }
+
+    /// Consumes received bytes. Returns the result; nil if more bytes are to come. Throws if the response does not
+    /// match the request, or continues after its end.
+    mutating func consume(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> PolledResult? {
+        let skipped = min(skippedBytes, bytes.count)
+        skippedBytes -= skipped
+        let bytes = UnsafeRawBufferPointer(rebasing: bytes[skipped...])
+        if rest.isEmpty {
+            let taken = try consumeMessages(bytes)
+            rest = [UInt8](bytes[taken...])
+        } else {
+            rest += bytes
+            let all = rest
+            let taken = try all.withUnsafeBufferPointer { bytes throws(StoreFailure) in
+                try consumeMessages(UnsafeRawBufferPointer(bytes))
+            }
+            rest.removeFirst(taken)
+        }
+        guard let ended, skippedBytes == 0 else { return nil }
+        guard rest.isEmpty else { throw .outOfStep }
+        return ended
+    }
+
+    /// - Returns: the number of consumed bytes.
+    private mutating func consumeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
+        var position = 0
+        while ended == nil, bytes.count - position >= MemcachedRequest.headBytes {
+            let message = UnsafeRawBufferPointer(rebasing: bytes[position...])
+            guard let head = MemcachedHead(message) else { throw .outOfStep }
+            let isKept = head.bodyBytes <= Self.bodyBytes
+            let end = MemcachedRequest.headBytes + head.bodyBytes
+            guard !isKept || message.count >= end else { return position }
+            // An oversized value cannot be a record. It is treated like an empty one: as broken.
+            let body = isKept ? UnsafeRawBufferPointer(rebasing: message[MemcachedRequest.headBytes..<end]) : nil
+            try consume(head, body)
+            skippedBytes = max(0, end - message.count)
+            position += min(end, message.count)
+        }
+        return position
+    }
+
+    private mutating func consume(_ head: MemcachedHead, _ body: UnsafeRawBufferPointer?) throws(StoreFailure) {
+        switch request {
+        case .read(let keys): try consumeValue(head, body, of: keys.count)
+        case .write(let writes, let keys):
+            if results.count < writes.count {
+                try consumeResult(head, of: writes)
+            } else {
+                try check(head, MemcachedRequest.Opcode.get, position: results.count + values.count)
+                values.append(try value(head, body))
+            }
+            if results.count + values.count == writes.count + keys.count { ended = .wrote(results, values) }
+        case .time: try consumeStatistic(head, body)
+        }
+    }
+
+    private mutating func consumeValue(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?,
+        of count: Int
+    ) throws(StoreFailure) {
+        if count > 1, head.opcode == MemcachedRequest.Opcode.noOperation {
+            try check(head, MemcachedRequest.Opcode.noOperation, position: count)
+            ended = .values(values)
+            return
+        }
+        let position = Int(head.tag &- firstTag)
+        guard position < count else { throw .outOfStep }
+        try check(
+            head,
+            count == 1 ? MemcachedRequest.Opcode.get : MemcachedRequest.Opcode.getQuietly,
+            position: position
+        )
+        if let value = try value(head, body) {
+            if case .some = values[position] { throw .outOfStep }
+            values[position] = value
+        }
+        if count == 1 { ended = .values(values) }
+    }
+
+    private func value(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?
+    ) throws(StoreFailure) -> StoredValue? {
+        switch head.status {
+        case MemcachedHead.Status.done:
+            guard head.number != 0 else { throw .outOfStep }
+            let version = StoredValue.Version(number: head.number, connection: connection)
+            let value = body.map { [UInt8]($0[(head.extraBytes + head.keyBytes)...]) }
+            return StoredValue(bytes: value ?? [], version: version)
+        case MemcachedHead.Status.absent: return nil
+        default: throw head.failure
+        }
+    }
+
+    /// Consumes the result of a write. memcached responds to writes in their order.
+    private mutating func consumeResult(
+        _ head: MemcachedHead,
+        of writes: [MemcachedRequest.Write]
+    ) throws(StoreFailure) {
+        try check(head, writes[results.count].opcode, position: results.count)
+        guard let result = head.result(connection: connection) else { throw head.failure }
+        results.append(result)
+    }
+
+    /// Consumes one statistic. The server sends many names and values, and an empty name after the last.
+    private mutating func consumeStatistic(
+        _ head: MemcachedHead,
+        _ body: UnsafeRawBufferPointer?
+    ) throws(StoreFailure) {
+        try check(head, MemcachedRequest.Opcode.statistics, position: 0)
+        guard head.status == MemcachedHead.Status.done else { throw head.failure }
+        guard head.keyBytes > 0 else {
+            guard let seconds else { throw .outOfStep }
+            ended = .time(seconds)
+            return
+        }
+        guard let body else { return }
+        let value = head.extraBytes + head.keyBytes
+        if body[head.extraBytes..<value].elementsEqual("time".utf8) {
+            seconds = Int(String(decoding: body[value...], as: UTF8.self)).flatMap {
+                Self.times.contains($0) ? $0 : nil
+            }
+        }
+    }
+
+    /// Checks that a message belongs to the current request. The tag reveals a response to another request, such as one
+    /// that timed out.
+    private func check(_ head: MemcachedHead, _ opcode: UInt8, position: Int) throws(StoreFailure) {
+        guard head.opcode == opcode, head.tag == firstTag &+ UInt32(position) else { throw .outOfStep }
+    }
+}
+
+extension StoreFailure {
+    fileprivate static let outOfStep = StoreFailure(reason: "an answer out of step")
+}
+
+extension MemcachedHead {
+    fileprivate var failure: StoreFailure { StoreFailure(reason: "it answered with status \(status)") }
+}

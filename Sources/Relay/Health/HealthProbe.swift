@@ -1,0 +1,70 @@
+import Engine
+import Glibc
+import Shared
+
+/// The health of a relay on this machine. If it is not well, the case has a description for the operator.
+enum Health {
+    case serves
+    /// The relay accepts no connections: it is not running, starting or ending.
+    case unreachable(String)
+    /// The relay accepted the connection, but did not respond within three seconds.
+    case silent(String)
+    /// The relay sent something other than a good response.
+    case other(String)
+
+    /// The description of the problem; nil if the relay serves.
+    var problem: String? {
+        switch self {
+        case .serves: nil
+        case .unreachable(let text), .silent(let text), .other(let text): text
+        }
+    }
+}
+
+/// Sends `GET /health` to the relay at this address. Blocks for at most three seconds.
+func checkHealth(_ relay: Settings.Address) -> Health {
+    let isWildcard = relay.host == "0.0.0.0" || relay.host == "::"
+    let host = isWildcard ? "127.0.0.1" : relay.host
+    let position = "\(host.contains(":") ? "[\(host)]" : host):\(relay.port)"
+    var hints = addrinfo()
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(host, String(relay.port), &hints, &found) == 0, let address = found?.pointee else {
+        return .unreachable("\(position) is not an address")
+    }
+    defer { freeaddrinfo(found) }
+    let descriptor = socket(address.ai_family, address.ai_socktype, 0)
+    guard descriptor >= 0 else { return .unreachable("no socket: \(systemError)") }
+    defer { close(descriptor) }
+    var limit = timeval(tv_sec: 3, tv_usec: 0)
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+        setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+    guard connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 else {
+        // The queue of connections is full, so nobody accepts them. `SO_SNDTIMEO` bounds the wait.
+        if errno == EINPROGRESS || errno == EAGAIN { return .silent("no server accepts connections at \(position)") }
+        let hint = errno == ECONNREFUSED ? "; check that the relay runs with this HOST and PORT" : ""
+        return .unreachable("cannot connect to \(position): \(systemError)\(hint)")
+    }
+    let request = Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
+    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+        return .silent("cannot send the request to \(position): \(systemError)")
+    }
+    return answer(descriptor, position)
+}
+
+private func answer(_ descriptor: Int32, _ position: String) -> Health {
+    var bytes = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
+    let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
+    if count < 0, errno == EAGAIN { return .silent("\(position) did not respond within 3 seconds") }
+    guard count > 0 else {
+        return .other("\(position) did not respond: \(count == 0 ? "it closed the connection" : systemError)")
+    }
+    let text = String(decoding: bytes[..<count].prefix { $0 >= 32 && $0 < 127 }, as: UTF8.self)
+    if text == "HTTP/1.1 200 " { return .serves }
+    guard count == bytes.count, text.hasPrefix("HTTP/1.") else {
+        return .other("the server at \(position) is not a relay")
+    }
+    return .other("\(position) returned status \(text.dropFirst(9).prefix(3))")
+}

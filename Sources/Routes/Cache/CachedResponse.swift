@@ -1,0 +1,77 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+
+/// A cached response with its usage and the model that produced it.
+struct CachedResponse: Sendable {
+    /// The version of the format. Other versions are not read.
+    private static let version = 4
+    /// The plausible token counts. Sums of them do not overflow.
+    private static let tokens = 0..<1 << 41
+
+    let usage: Usage
+    /// The vendor's name of the model.
+    let servedModel: String
+    private let body: Body
+    private let start: Int
+
+    /// Decodes a cached response; nil if the data is damaged or has another version.
+    init?(_ body: Body) {
+        var reader = CachedResponseDecoder(body.bytes)
+        guard reader.number() == Self.version, let prompt = reader.number(), let completion = reader.number(),
+            let cached = reader.number(), let written = reader.number(), let reasoning = reader.number(),
+            let model = reader.string()
+        else { return nil }
+        guard [prompt, completion, cached, written, reasoning].allSatisfy(Self.tokens.contains) else { return nil }
+        var usage = Usage(promptTokens: prompt, completionTokens: completion)
+        usage.cachedTokens = cached
+        usage.cacheWriteTokens = written
+        usage.reasoningTokens = reasoning
+        self.usage = usage
+        servedModel = model
+        self.body = body
+        start = body.bytes.count - reader.rest.count
+    }
+
+    var bytes: UnsafeRawBufferPointer { body.bytes[part: start..<body.bytes.count] }
+
+    static func written(_ usage: Usage, _ servedModel: String, _ answer: UnsafeRawBufferPointer) -> Body {
+        var encoded = CachedResponseEncoder()
+        encoded.add(version)
+        for number in [
+            usage.promptTokens, usage.completionTokens, usage.cachedTokens, usage.cacheWriteTokens,
+            usage.reasoningTokens,
+        ] { encoded.add(number) }
+        encoded.add(servedModel)
+        _ = encoded.out.reserve(answer.count)
+        encoded.out.append(answer)
+        return Body(copying: encoded.out.bytes)
+    }
+}
+
+/// The members that begin each response and each chunk of a vendor: `id`, `object`, `created`, `model`.
+enum AnswerNames {
+    /// Returns the position behind these members; nil if the response does not begin with them.
+    static func end(in answer: UnsafeRawBufferPointer) -> Int? {
+        let members = Array(RawJSON(answer).members.prefix(4))
+        guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
+            let start = answer.baseAddress, let last = members[3].value.bytes.baseAddress
+        else { return nil }
+        return last - start + members[3].value.bytes.count
+    }
+
+    /// Returns new members for a response, without a closing brace.
+    static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
+        var out = ByteBuffer()
+        out.append(#"{"id":""#)
+        exchange.gateway.ids.appendID("chatcmpl-", into: &out)
+        out.append(#"","object":""#)
+        out.append(object)
+        out.append(#"","created":"#)
+        out.append(decimal: time(nil))
+        out.append(#","model":"#)
+        out.append(json: model)
+        return out
+    }
+}

@@ -1,0 +1,121 @@
+import Calls
+import Engine
+import Shared
+
+/// The parts of a complete response in the cache. Each belongs to the last choice before it.
+private enum Part: Int {
+    case choice, text, reasoning, reasoningBlock, refusal, call, finish
+    /// The vendor's own response, without the members of `AnswerNames`.
+    case original
+}
+
+extension ChatAnswer {
+    var encodedBytes: Int { original?.bytes.count ?? choices.reduce(64) { $0 + $1.bytes + 64 } }
+
+    /// Encodes the response. Returns false if it must not be cached.
+    func write(to encoded: inout CachedResponseEncoder) -> Bool {
+        guard !choices.contains(where: \.finish.isOfFilter) else { return false }
+        if let original {
+            guard let end = AnswerNames.end(in: original.bytes) else { return false }
+            encoded.add(Part.original.rawValue)
+            encoded.add(original.bytes[part: end..<original.bytes.count])
+            return true
+        }
+        for choice in choices {
+            encoded.add(Part.choice.rawValue)
+            choice.write(to: &encoded)
+        }
+        return true
+    }
+
+    /// Decodes a cached response; nil if the data is damaged.
+    ///
+    /// - Parameter names: the first members of a vendor's own response (see `AnswerNames`).
+    init?(encoded: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
+        self.init([], usage: nil)
+        var reader = CachedResponseDecoder(encoded)
+        while !reader.isAtEnd {
+            switch reader.number().flatMap(Part.init) {
+            case .choice: choices.append(Choice(text: nil))
+            case .original:
+                guard let rest = reader.text() else { return nil }
+                var whole = ByteBuffer()
+                _ = whole.reserve(names.count + rest.count)
+                whole.append(names.bytes)
+                whole.append(rest)
+                original = Body(whole)
+            case let part?:
+                guard !choices.isEmpty, choices[choices.count - 1].read(part, from: &reader) else { return nil }
+            case nil: return nil
+            }
+        }
+    }
+}
+
+extension ChatAnswer.Choice {
+    fileprivate func write(to encoded: inout CachedResponseEncoder) {
+        for (part, text) in [(Part.text, text), (.reasoning, reasoning), (.refusal, refusal)] {
+            guard let text else { continue }
+            encoded.add(part.rawValue)
+            encoded.add(text.bytes)
+        }
+        // The number of tool calls before a reasoning block is not stored, because these calls precede it.
+        forEachReasoningAndCall { reasoningBlock in
+            encoded.add(Part.reasoningBlock.rawValue)
+            encoded.add(reasoningBlock.isSealed ? 1 : 0)
+            encoded.add(reasoningBlock.textBytesBefore)
+            encoded.add(reasoningBlock.text)
+            encoded.add(ifAny: reasoningBlock.signature)
+        } call: { call in
+            encoded.add(Part.call.rawValue)
+            encoded.add(ifAny: call.id)
+            encoded.add(call.name)
+            encoded.add(call.arguments)
+            encoded.add(ifAny: call.signature)
+            encoded.add(call.position)
+        }
+        encoded.add(Part.finish.rawValue)
+        encoded.add(finish.encodedNumber)
+        encoded.add(stop == nil ? 0 : 1)
+        if let stop { encoded.add(stop.bytes) }
+    }
+
+    /// Decodes a part of a choice. Returns false if the data is damaged.
+    fileprivate mutating func read(_ part: Part, from reader: inout CachedResponseDecoder) -> Bool {
+        switch part {
+        case .text, .reasoning, .refusal:
+            guard let bytes = reader.text() else { return false }
+            let body = Body(copying: bytes)
+            if part == .text { text = body } else if part == .reasoning { reasoning = body } else { refusal = body }
+        case .reasoningBlock:
+            guard let isSealed = reader.number(), let position = reader.number(), position >= 0,
+                let text = reader.string(), let signature = reader.stringIfAny()
+            else { return false }
+            let reasoningBlock = ReasoningBlock(
+                text,
+                signature: signature,
+                isSealed: isSealed == 1,
+                afterTextBytes: position,
+                afterCalls: toolCalls.count
+            )
+            if let reasoningBlock { reasoningBlocks.append(reasoningBlock) }
+        case .call:
+            guard let id = reader.stringIfAny(), let name = reader.string(), let arguments = reader.string(),
+                let signature = reader.stringIfAny(), let position = reader.number(), position >= 0
+            else { return false }
+            var call = ToolCall(id: id, name: name, arguments: arguments)
+            (call.signature, call.position) = (signature, position)
+            toolCalls.append(call)
+        case .finish:
+            guard let reason = reader.number().flatMap(FinishReason.init(encodedNumber:)), let hasStop = reader.number()
+            else { return false }
+            finish = reason
+            if hasStop == 1 {
+                guard let bytes = reader.text() else { return false }
+                stop = Body(copying: bytes)
+            }
+        case .choice, .original: return false
+        }
+        return true
+    }
+}

@@ -1,0 +1,30 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// A cache of whether vendors accept a passthrough key. A result is valid for five minutes if a vendor accepts the key,
+/// else for five seconds.
+///
+/// `@unchecked`: used on one loop only.
+final class KeyAcceptanceCache: @unchecked Sendable {
+    private var keyAcceptance = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
+    private static let limit = 1_000
+
+    /// Returns the names of the providers that refuse the key of a passthrough caller; nil if all refuse it, which
+    /// makes the key invalid.
+    func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
+        guard let identity = caller.identity else { return nil }
+        if let known = keyAcceptance.use(identity), gateway.loop.now < known.until { return known.refusers }
+        let checkers = gateway.keyCheckers
+        let areGood = await allChoices(checkers.count) { await checkers[$0].accepts(key: caller.passedKey) }
+        if Task.isCancelled { return nil }
+        let isGood = checkers.isEmpty || areGood.contains(true)
+        let refusers = isGood ? Set(zip(checkers, areGood).filter { !$1 }.map(\.0.name)) : nil
+        let seconds: UInt64 = isGood ? 300 : 5
+        let until = gateway.loop.now + seconds * 1_000_000_000
+        keyAcceptance.set(identity, (refusers, until), atMost: Self.limit)
+        return refusers
+    }
+}

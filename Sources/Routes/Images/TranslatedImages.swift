@@ -1,0 +1,111 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// Images by vendors that need a translated request. Other candidates accept the request unchanged.
+///
+/// `@unchecked`: used on its request's loop only.
+final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
+    /// A request that has been read.
+    struct Order: Sendable {
+        var call: ImageCall
+        /// The features of models that can serve the request.
+        let features: Model.Features
+        /// The mask as the caller sent it.
+        var mask: Body?
+        /// The references to images in the request; nil once the images are loaded.
+        var named: ImageReferences?
+        /// The request field of the image, for errors.
+        var param = "image"
+    }
+
+    private let exchange: Exchange
+    private let caller: Caller
+    private let memory: ImageMemory
+    private let standIns: AlternativeCandidates?
+    private let read: @Sendable () async throws(APIError) -> Order
+    private var order: Order?
+
+    /// Returns candidates of other models, which are called after those of the requested model.
+    typealias AlternativeCandidates = @Sendable (ImageCall, _ named: Candidates) -> [Candidate]
+
+    /// Creates the service for one request.
+    ///
+    /// - Parameters:
+    ///   - standIns: the other models that may be used; nil if there are none.
+    ///   - read: reads the request; called again if it failed.
+    init(
+        _ exchange: Exchange,
+        _ caller: Caller,
+        standIns: AlternativeCandidates? = nil,
+        _ read: @escaping @Sendable () async throws(APIError) -> Order
+    ) {
+        self.exchange = exchange
+        self.caller = caller
+        self.standIns = standIns
+        self.read = read
+        memory = exchange.gateway.memory(of: caller)
+    }
+
+    private func ordered(_ candidate: Candidate) async throws(APIError) -> Order {
+        if order == nil { order = try await read() }
+        guard let order, !candidate.model.features.isDisjoint(with: order.features) else {
+            throw .modelNotFound(order?.call.model ?? "")
+        }
+        return order
+    }
+
+    func candidates(_ named: Candidates) async throws(APIError) -> Candidates {
+        guard let standIns else { return named }
+        do throws(APIError) {
+            let read = try await read()
+            order = read
+            return named.then(standIns(read.call, named))
+        } catch {
+            // Other candidates may accept a request that cannot be read here.
+            guard error.status < 499 else { throw error }
+            return named
+        }
+    }
+
+    func calls(_ candidate: Candidate) async throws(APIError) -> Int {
+        try prepare(try await ordered(candidate).call, candidate).calls
+    }
+
+    /// Returns the request with the images that it refers to.
+    private func loaded(_ order: Order, _ sheet: CallLedger) async throws(APIError) -> Order {
+        guard let named = order.named else { return order }
+        var order = order
+        let loader = ImageLoader(caller: caller, gateway: exchange.gateway, sheet: sheet)
+        order.call.image = try editable(try await loader.bytes(named.image), named.image.param)
+        if let mask = named.mask { order.mask = try await loader.bytes(mask) }
+        order.named = nil
+        order.param = named.image.param
+        self.order = order
+        return order
+    }
+
+    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+        let images: any PreparedImages
+        let call: ImageCall
+        do throws(APIError) {
+            var order = try await loaded(try await ordered(candidate), vendorCall.sheet)
+            if let mask = order.mask, let provider = candidate.images {
+                order.call.mask = try await converted(mask, order.call.image, order.param, by: provider, exchange)
+            }
+            call = order.call
+            images = try prepare(call, candidate)
+        } catch {
+            throw UpstreamError(skipping: error)
+        }
+        try await answerImages(
+            images,
+            call,
+            model: candidate.model,
+            memory: memory,
+            vendorCall: vendorCall,
+            exchange: exchange
+        )
+    }
+}

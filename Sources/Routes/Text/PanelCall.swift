@@ -1,0 +1,95 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// One upstream call for a panel: its sheet, its line in the log, and its share of the counters.
+///
+/// `@unchecked`: used on its request's loop only.
+final class PanelCall: @unchecked Sendable {
+    let sheet: CallLedger
+    private let name: String
+    private let exchange: Exchange
+    /// Whether this call produces the response that the client gets. The request's own usage record then counts it.
+    private let isLast: Bool
+    private let startedAt: LoopTime
+
+    /// - Parameter whole: the sheet of the request.
+    init(_ name: String, _ whole: CallLedger, _ exchange: Exchange, isLast: Bool) {
+        self.name = name
+        self.exchange = exchange
+        self.isLast = isLast
+        sheet = whole.part()
+        startedAt = exchange.gateway.loop.now
+    }
+
+    func choose(_ candidate: Candidate) {
+        if isLast { exchange.sheet?.server = candidate.server }
+    }
+
+    /// Counts the call in the limits of its model. Throws if a limit refuses it.
+    func admit(_ asked: ChatCall, _ candidates: Candidates, for caller: Caller) async throws(UpstreamError) {
+        let gateway = exchange.gateway
+        guard gateway.limits.dependsOnModels else { return }
+        let leading = candidates.leading
+        let name = gateway.registry.limitedName(leading.name, asked: self.name)
+        let applicableLimits = gateway.limits.limitsOfPartialCall(caller, exchange.request, model: name)
+        let terms = UsageReservation(
+            asked,
+            leading,
+            caller: caller,
+            applicableLimits: applicableLimits,
+            gateway: gateway,
+            extras: PromptExtras()
+        )
+        let charges = applicableLimits.charges(of: terms)
+        guard !charges.isEmpty else { return }
+        let reservation = await exchange.hold(charges)
+        if let refusal = reservation.decision.error { throw UpstreamError(refusing: refusal) }
+        sheet.bill(by: terms)
+        sheet.hold(reservation)
+    }
+
+    /// Runs the call and records its end.
+    ///
+    /// - Parameter ask: makes the call; returns its response and usage.
+    func run<Value: Sendable>(
+        _ ask: (PanelCall) async throws(UpstreamError) -> (Value, Usage?)
+    ) async throws(UpstreamError) -> Value {
+        do throws(UpstreamError) {
+            let (value, usage) = try await ask(self)
+            ended(usage, nil)
+            return value
+        } catch {
+            ended(nil, error)
+            throw error
+        }
+    }
+
+    private func ended(_ usage: Usage?, _ error: UpstreamError?) {
+        sheet.end()
+        let gateway = exchange.gateway
+        let cost = sheet.cost
+        if isLast {
+            exchange.record.ownCost = cost
+        } else if usage != nil || cost != nil {
+            gateway.counts.count(usage ?? .nothing, cost: cost, of: name, for: exchange.record.caller)
+        }
+        gateway.log.info("panel call") { line in
+            line.add("request_id", word: exchange.requestID)
+            line.add("panel", exchange.record.model)
+            line.add("model", name)
+            if let provider = sheet.provider { line.add("provider", word: provider) }
+            line.add("duration_ms", gateway.loop.now.milliseconds(since: startedAt))
+            line.add("attempts", sheet.provider == nil ? 0 : sheet.attempts)
+            if let usage {
+                line.add("prompt_tokens", usage.promptTokens)
+                line.add("completion_tokens", usage.completionTokens)
+            }
+            if let cost { line.add("cost", number: cost.text) }
+            line.add("success", error == nil)
+            if let error { line.add("error", error.ofMember) }
+        }
+    }
+}

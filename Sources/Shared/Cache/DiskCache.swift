@@ -1,0 +1,160 @@
+import Engine
+import Glibc
+import Limits
+
+/// Cached responses as files in a directory, each encrypted with its request. One thread reads and writes them. The
+/// list of files is kept in memory. The least recently used file is deleted first. Only one process may use a
+/// directory.
+///
+/// A file begins with its expiry time: seconds since 1970 as eight bytes, little-endian; 0: it does not expire.
+final class DiskCache: Sendable {
+    private struct List {
+        /// The sizes of the files in bytes, by file name.
+        var files = RecentTable<String, Int>()
+        var bytes = 0
+
+        mutating func remove(_ name: String) { if let size = files.remove(name) { bytes -= size } }
+    }
+
+    let directory: String
+    private let list = Lock(List())
+    private let thread = Worker(bound: 4_096)
+    private let log: Log
+    private let hasWarned = Lock(false)
+    private static let patienceNanoseconds: UInt64 = 5_000_000_000
+    private static let headBytes = 8
+    private static let most = 16 * 1_048_576
+
+    init(in directory: String, _ log: Log) {
+        self.directory = directory
+        self.log = log
+        thread.begin { [self] in open() }
+    }
+
+    /// Waits until all pending writes are done.
+    func stop() { thread.join() }
+
+    var size: (entries: Int, bytes: Int) { list.withLock { ($0.files.count, $0.bytes) } }
+
+    // MARK: From loops
+
+    /// Returns a cached response; nil if there is none or its file cannot be read.
+    func answer(_ key: CacheKey, on loop: EventLoop) async -> Body? {
+        let name = key.fileName
+        guard list.withLock({ $0.files.use(name) }) != nil else { return nil }
+        return await thread.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) { [self] in
+            read(name, key)
+        } ?? nil
+    }
+
+    /// Queues a response for writing and returns at once.
+    ///
+    /// - Parameters:
+    ///   - answer: returns the bytes to write; called on the cache's thread.
+    ///   - seconds: the lifetime; 0: the response does not expire.
+    func add(
+        _ key: CacheKey,
+        lastingSeconds seconds: Int,
+        within bounds: MemoryCache.Bounds,
+        _ answer: @escaping @Sendable () -> [UInt8]
+    ) {
+        thread.begin { [self] in
+            let end = seconds == 0 ? 0 : UInt64(clamping: time(nil) + seconds)
+            let head = (0..<Self.headBytes).map { UInt8(truncatingIfNeeded: end >> (8 * UInt64($0))) }
+            let bytes = head + answer()
+            let name = key.fileName
+            guard bytes.count <= bounds.bytes else { return }
+            guard write(bytes, name) else { return warn("the directory of the cache cannot be written") }
+            add(name, bytes.count)
+            while let old = oldest(over: bounds) { remove(old) }
+        }
+    }
+
+    // MARK: On the thread
+
+    /// Lists the files of an earlier process, starting with the oldest.
+    private func open() {
+        mkdir(directory, 0o700)
+        guard let entries = opendir(directory) else { return warn("the directory of the cache cannot be opened") }
+        defer { closedir(entries) }
+        var found: [(name: String, bytes: Int, at: Int)] = []
+        while let entry = readdir(entries) {
+            // The name is read in place: an entry ends with its name, so a copy of the whole field could read past the
+            // buffer.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                field.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard name != ".", name != ".." else { continue }
+            var status = stat()
+            guard CacheKey.isFileName(name), stat(path(name), &status) == 0 else {
+                if name.hasSuffix(Self.unfinished) { unlink(path(name)) }
+                continue
+            }
+            found.append((name, Int(min(status.st_size, 1 << 40)), status.st_mtim.tv_sec))
+        }
+        for file in found.sorted(by: { $0.at < $1.at }) { add(file.name, file.bytes) }
+    }
+
+    private static let unfinished = ".new"
+
+    private func path(_ name: String) -> String { "\(directory)/\(name)" }
+
+    private func add(_ name: String, _ bytes: Int) {
+        list.withLock { list in
+            list.remove(name)
+            list.files.set(name, bytes)
+            list.bytes += bytes
+        }
+    }
+
+    private func oldest(over bounds: MemoryCache.Bounds) -> String? {
+        list.withLock { list in
+            list.files.count > bounds.entries || list.bytes > bounds.bytes ? list.files.leastRecent?.key : nil
+        }
+    }
+
+    private func remove(_ name: String) {
+        unlink(path(name))
+        list.withLock { $0.remove(name) }
+    }
+
+    /// Removes all files on the cache's thread, one after the other.
+    func removeAll() {
+        thread.begin { [self] in
+            while let name = list.withLock({ $0.files.leastRecent?.key }) { remove(name) }
+        }
+    }
+
+    private func read(_ name: String, _ key: CacheKey) -> Body? {
+        guard let bytes = WholeFile.read(path(name), limitBytes: Self.most), bytes.count > Self.headBytes else {
+            remove(name)
+            return nil
+        }
+        let end = (0..<Self.headBytes).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << (8 * UInt64($1)) }
+        guard end == 0 || end > UInt64(clamping: time(nil)), let answer = key.open(Array(bytes[Self.headBytes...]))
+        else {
+            remove(name)
+            return nil
+        }
+        return answer
+    }
+
+    /// Writes a file atomically. Returns whether that succeeded.
+    private func write(_ bytes: [UInt8], _ name: String) -> Bool {
+        WholeFile.write(bytes, to: path(name), by: path(name) + Self.unfinished)
+    }
+
+    /// Logs the first problem with the directory. Requests continue without the cache.
+    private func warn(_ problem: StaticString) {
+        let reason = systemError
+        let isFirst = hasWarned.withLock { hasWarned in
+            defer { hasWarned = true }
+            return !hasWarned
+        }
+        guard isFirst else { return }
+        log.warning(problem) { [directory] line in
+            line.add("directory", directory)
+            line.add("cause", reason)
+        }
+    }
+}

@@ -1,0 +1,187 @@
+package import Engine
+import Limits
+
+/// Cached responses, or other texts of vendors, in the memory of the process. All loops share them. The least recently
+/// used entry is removed first.
+package final class MemoryCache: Sendable {
+    /// The largest number of entries, and of bytes.
+    package struct Bounds: Sendable {
+        let entries: Int
+        let bytes: Int
+
+        package init(entries: Int, bytes: Int) {
+            self.entries = entries
+            self.bytes = bytes
+        }
+    }
+
+    /// The origin of a cached response, for the operator's list.
+    package struct Label: Sendable {
+        let model: String?
+        let caller: String?
+        let bodies: KeptBodies?
+
+        /// - Parameter bodies: those of the request and its response; nil: they are not kept.
+        package init(model: String?, caller: String?, bodies: KeptBodies?) {
+            self.model = model
+            self.caller = caller
+            self.bodies = bodies
+        }
+    }
+
+    private struct Entry {
+        let answer: Body
+        let endsAt: LoopTime
+        let label: Label?
+        let number: Int
+        /// The time of creation, in milliseconds since 1970.
+        let createdAt: Int
+        var usedAt: Int
+        var hits = 0
+        var bytes: Int { answer.bytes.count + MemoryCache.overheadBytes }
+    }
+
+    private struct Shelf {
+        var entries = RecentTable<Digest, Entry>()
+        var bytes = 0
+        /// The number of entries that were ever added.
+        var added = 0
+        /// The reservation of the memory budget for all entries.
+        var reservation: MemoryReservation?
+
+        mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
+
+        /// Removes the least recently used entry. Returns false if there is none.
+        mutating func removeLeastRecent() -> Bool {
+            guard let old = entries.leastRecent else { return false }
+            remove(old.key)
+            return true
+        }
+    }
+
+    private let responseCache = Lock(Shelf())
+    private let budget: MemoryBudget
+    /// The memory that an entry needs besides its response, in bytes.
+    package static let overheadBytes = 448
+
+    package init(_ budget: MemoryBudget) { self.budget = budget }
+
+    package func answer(_ key: Digest, at now: LoopTime) -> Body? {
+        responseCache.withLock { responseCache in
+            guard var entry = responseCache.entries.use(key) else { return nil }
+            if entry.endsAt > now {
+                guard entry.label != nil else { return entry.answer }
+                entry.hits += 1
+                entry.usedAt = Timestamp.now()
+                responseCache.entries.set(key, entry)
+                return entry.answer
+            }
+            responseCache.remove(key)
+            return nil
+        }
+    }
+
+    /// Adds a response, replacing the one of the same key. A response that exceeds the bounds or the memory budget is
+    /// not kept.
+    ///
+    /// - Parameter label: the origin for the operator's list; nil: the response is not listed.
+    package func add(
+        _ answer: Body,
+        _ key: Digest,
+        until end: LoopTime,
+        within bounds: Bounds,
+        label: Label? = nil
+    ) {
+        let now = label == nil ? 0 : Timestamp.now()
+        responseCache.withLock { responseCache in
+            responseCache.remove(key)
+            responseCache.added += 1
+            let entry = Entry(
+                answer: answer,
+                endsAt: end,
+                label: label,
+                number: responseCache.added,
+                createdAt: now,
+                usedAt: now
+            )
+            guard entry.bytes <= bounds.bytes else { return }
+            while responseCache.entries.count >= bounds.entries || responseCache.bytes + entry.bytes > bounds.bytes,
+                responseCache.removeLeastRecent()
+            {}
+            while !budget.covers(responseCache.bytes + entry.bytes, &responseCache.reservation) {
+                guard responseCache.removeLeastRecent() else { return }
+            }
+            responseCache.entries.set(key, entry)
+            responseCache.bytes += entry.bytes
+        }
+    }
+
+    package func removeAll() {
+        responseCache.withLock { responseCache in
+            let added = responseCache.added
+            responseCache = Shelf()
+            responseCache.added = added
+        }
+    }
+
+    // MARK: For an operator
+
+    /// A cached response in the operator's list.
+    package struct Listed: Sendable {
+        package let key: Digest
+        /// The sequence number of the response since the start.
+        package let number: Int
+        package let bytes: Int
+        package let hits: Int
+        /// The time of creation, in milliseconds since 1970.
+        package let createdAt: Int
+        package let usedAt: Int
+        package let model: String?
+        package let caller: String?
+        /// The bodies of the request and its response; nil: they are not kept.
+        package let bodies: KeptBodies?
+
+        /// The name of the response for the operator: 32 hexadecimal digits of its key.
+        package var name: String {
+            key.withBytes { bytes in
+                bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+            }
+        }
+    }
+
+    /// Returns the responses that have not expired, newest first.
+    package func listed(at now: LoopTime) -> [Listed] {
+        let entries = responseCache.withLock { responseCache in
+            var entries: [(key: Digest, entry: Entry)] = []
+            responseCache.entries.forEachPair { key, entry in entries.append((key, entry)) }
+            return entries
+        }
+        return entries.filter { $0.entry.endsAt > now && $0.entry.label != nil }
+            .map { key, entry in
+                Listed(
+                    key: key,
+                    number: entry.number,
+                    bytes: entry.bytes,
+                    hits: entry.hits,
+                    createdAt: entry.createdAt,
+                    usedAt: entry.usedAt,
+                    model: entry.label?.model,
+                    caller: entry.label?.caller,
+                    bodies: entry.label?.bodies
+                )
+            }
+            .sorted { $0.number > $1.number }
+    }
+
+    /// Removes responses. Returns the number of responses that were removed.
+    package func remove(_ keys: [Digest]) -> Int {
+        responseCache.withLock { responseCache in
+            let before = responseCache.entries.count
+            for key in keys { responseCache.remove(key) }
+            return before - responseCache.entries.count
+        }
+    }
+
+    /// The number of entries, and their size in bytes.
+    package var size: (entries: Int, bytes: Int) { responseCache.withLock { ($0.entries.count, $0.bytes) } }
+}

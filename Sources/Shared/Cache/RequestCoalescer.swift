@@ -1,0 +1,162 @@
+package import Engine
+
+/// Coalescing of equal requests that run at the same time on all loops: one request calls the vendor, and the others
+/// wait for its response.
+package final class RequestCoalescer: Sendable {
+    /// The role of a request among equal ones.
+    package enum RequestRole: Sendable {
+        /// The request calls the vendor, and others may wait for its response.
+        case leads(CoalescedLeader)
+        case waits(CoalescedWaiter)
+        /// Too many requests wait already: the request calls the vendor for itself alone.
+        case full
+    }
+
+    private struct State {
+        /// The waiting requests of each running call, in order of arrival.
+        var coalescer: [CacheKey: [CoalescedWaiter]] = [:]
+        var waiting = 0
+    }
+
+    private let state = Lock(State())
+    private let bound: Int
+
+    /// - Parameter bound: the largest number of waiting requests.
+    package init(bound: Int = 1_000) { self.bound = bound }
+
+    /// Adds a request to its equals, and returns its role.
+    ///
+    /// - Parameter loop: the request's event loop.
+    package func join(_ key: CacheKey, on loop: EventLoop) -> RequestRole {
+        state.withLock { state in
+            guard state.coalescer[key] != nil else {
+                state.coalescer[key] = []
+                return .leads(CoalescedLeader(key, self))
+            }
+            guard state.waiting < bound else { return .full }
+            let coalescedWaiter = CoalescedWaiter(key, self, loop)
+            state.coalescer[key]?.append(coalescedWaiter)
+            state.waiting += 1
+            return .waits(coalescedWaiter)
+        }
+    }
+
+    /// The number of requests that wait.
+    package var waiting: Int { state.withLock { $0.waiting } }
+
+    /// Ends the leading call of a key and wakes those that wait. If there is no outcome (nil), the next waiting request
+    /// leads.
+    fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
+        let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
+            guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {
+                let all = state.coalescer.removeValue(forKey: key) ?? []
+                state.waiting -= all.count
+                return all
+            }
+            state.waiting -= 1
+            return [state.coalescer[key]?.removeFirst()].compactMap(\.self)
+        }
+        for coalescedWaiter in coalescedWaiters {
+            switch ending {
+            case .answer(let answer): coalescedWaiter.resume(with: .answer(answer))
+            case .uncacheable: coalescedWaiter.resume(with: .alone)
+            case nil: coalescedWaiter.resume(with: .leads(CoalescedLeader(key, self)))
+            }
+        }
+    }
+
+    fileprivate func leave(_ coalescedWaiter: CoalescedWaiter) {
+        state.withLock { state in
+            guard let position = state.coalescer[coalescedWaiter.key]?.firstIndex(where: { $0 === coalescedWaiter })
+            else { return }
+            state.coalescer[coalescedWaiter.key]?.remove(at: position)
+            state.waiting -= 1
+        }
+    }
+}
+
+/// The right to call the vendor for all equal requests. When it ends or is released, the waiting requests are woken.
+package final class CoalescedLeader: Sendable {
+    package enum Ending: Sendable {
+        case answer(Body)
+        /// The response must not be cached: each waiting request calls the vendor itself.
+        case uncacheable
+    }
+
+    private let key: CacheKey
+    private let coalescer: Lock<RequestCoalescer?>
+
+    fileprivate init(_ key: CacheKey, _ coalescer: RequestCoalescer) {
+        self.key = key
+        self.coalescer = Lock(coalescer)
+    }
+
+    deinit { end() }
+
+    /// Passes the outcome to the waiting requests; nil: there is no response, so the next one calls the vendor. Only
+    /// the first call has an effect.
+    package func end(with ending: Ending? = nil) {
+        let coalescer = coalescer.withLock { coalescer in
+            defer { coalescer = nil }
+            return coalescer
+        }
+        coalescer?.end(key, with: ending)
+    }
+}
+
+/// One request that waits for the response to an equal request.
+///
+/// `@unchecked`: used on its loop only, except for `tell`.
+package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
+    package enum Outcome: Sendable {
+        case answer(Body)
+        /// The leading request had no response: this request now calls the vendor, and the others wait for it.
+        case leads(CoalescedLeader)
+        /// The request calls the vendor for itself alone.
+        case alone
+        /// The deadline has passed.
+        case late
+        /// The client has disconnected.
+        case left
+    }
+
+    let key: CacheKey
+    private let coalescer: RequestCoalescer
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    private lazy var timer = Timer(self)
+    private var reportedOutcome: Outcome?
+    private var isLate = false
+    private var isGone = false
+
+    fileprivate init(_ key: CacheKey, _ coalescer: RequestCoalescer, _ loop: EventLoop) {
+        self.key = key
+        self.coalescer = coalescer
+        self.loop = loop
+    }
+
+    /// Wakes the request with an outcome. Call it from any thread.
+    fileprivate func resume(with outcome: Outcome) {
+        loop.call { [self] in
+            // If a lead is delivered too late, it is released here, which makes the next request the lead.
+            guard !isGone else { return }
+            reportedOutcome = outcome
+            waiter.wake()
+        }
+    }
+
+    package func outcome(until deadline: LoopTime) async -> Outcome {
+        loop.arm(timer, at: deadline)
+        while reportedOutcome == nil, !isLate, !Task.isCancelled { await waiter.wait() }
+        loop.remove(timer)
+        isGone = true
+        if let reportedOutcome { return reportedOutcome }
+        coalescer.leave(self)
+        return isLate ? .late : .left
+    }
+
+    package func timerFired() {
+        isLate = true
+        waiter.wake()
+    }
+}

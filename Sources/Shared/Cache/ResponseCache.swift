@@ -1,0 +1,186 @@
+package import Engine
+package import Limits
+import Synchronization
+
+/// The cached responses of the process, in memory, in files or in the shared store, and the requests that wait for an
+/// equal one.
+package final class ResponseCache: Sendable {
+    package let memory: MemoryCache
+    /// The memory of the bodies that an operator may read.
+    package let bodies: BodyBudget
+    /// The shared store; nil if memcached is not used.
+    let shared: SharedState?
+    /// Nil: there is no memcached.
+    let generation: CacheGeneration?
+    private let directory = Lock<DiskCache?>(nil)
+    package let coalescer = RequestCoalescer()
+    let worker: WorkQueue
+    private let log: Log
+    let hits = Atomic(0)
+    let misses = Atomic(0)
+    let coalesced = Atomic(0)
+    /// The bytes of responses that are being written to a store.
+    let leaving = Atomic(0)
+
+    /// - Parameter worker: decrypts large responses.
+    package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
+        memory = MemoryCache(budget)
+        bodies = BodyBudget(budget)
+        self.shared = shared
+        generation = shared.map { CacheGeneration($0) }
+        self.worker = worker
+        self.log = log
+    }
+
+    /// The cache of files; nil if the settings never named a directory.
+    var files: DiskCache? { directory.withLock { $0 } }
+
+    /// Returns the cache of files. The directory of the first call is used until the process ends.
+    fileprivate func files(in path: String) -> DiskCache {
+        directory.withLock { directory in
+            let files = directory ?? DiskCache(in: "\(path)/cache", log)
+            directory = files
+            return files
+        }
+    }
+
+    /// Removes all cached responses from memory.
+    package func removeAll() { memory.removeAll() }
+
+    /// Waits until all pending writes of files are done.
+    package func stop() { files?.stop() }
+
+    /// The number of requests that were served from the cache since the start.
+    package var hitCount: Int { hits.load(ordering: .relaxed) }
+
+    /// Removes all cached responses from memory and from the directory. The files are deleted on a thread of their own.
+    package func clear() {
+        memory.removeAll()
+        files?.removeAll()
+    }
+
+    /// Has all instances forget the answers in the store that they share, the others within two seconds. Does nothing
+    /// without a store.
+    package func clearShared(on loop: EventLoop) async throws(StoreFailure) { try await generation?.renew(on: loop) }
+
+    /// The number of responses in memory and in the directory, and their size in bytes.
+    package var size: (entries: Int, bytes: Int) {
+        let kept = memory.size
+        guard let written = files?.size else { return kept }
+        return (kept.entries + written.entries, kept.bytes + written.bytes)
+    }
+}
+
+/// The response cache under the current settings.
+package struct ConfiguredCache: Sendable {
+    package let settings: CacheSettings
+    package let responseCache: ResponseCache
+    private let position: StorageLocation
+    private let lifeNanoseconds: UInt64
+    private let bounds: MemoryCache.Bounds
+
+    private enum StorageLocation {
+        case memory
+        case shared(SharedState, CacheGeneration)
+        case files(DiskCache)
+    }
+
+    /// The largest response that is cached, in bytes.
+    private static let longestBytes = 8 * 1_048_576
+    /// The largest response that is cached in memcached, whose own limit is a megabyte including overhead.
+    private static let longestSharedBytes = 1_000_000
+    /// The largest number of bytes that wait to be written to a store. Beyond it, responses are not cached.
+    private static let leavingBytes = 16 * 1_048_576
+    private static let patienceNanoseconds: UInt64 = 5_000_000_000
+
+    package init(_ settings: CacheSettings, _ responseCache: ResponseCache) {
+        self.settings = settings
+        self.responseCache = responseCache
+        lifeNanoseconds = UInt64(clamping: settings.life.nanoseconds)
+        bounds = MemoryCache.Bounds(entries: settings.maxEntries, bytes: settings.maxBytes)
+        if settings.store == .memcached, let shared = responseCache.shared, let generation = responseCache.generation {
+            position = .shared(shared, generation)
+        } else if settings.store == .data, let directory = settings.directory {
+            position = .files(responseCache.files(in: directory))
+        } else {
+            position = .memory
+        }
+    }
+
+    /// The largest response that this cache accepts, in bytes.
+    package var longestBytes: Int {
+        if case .shared = position { return Self.longestSharedBytes }
+        return min(Self.longestBytes, settings.maxBytes / 4)
+    }
+
+    package func count(isHit: Bool) {
+        if isHit {
+            responseCache.hits.add(1, ordering: .relaxed)
+        } else {
+            responseCache.misses.add(1, ordering: .relaxed)
+        }
+    }
+
+    /// Counts a request that was served with the response to an equal request.
+    package func countCoalesced() { responseCache.coalesced.add(1, ordering: .relaxed) }
+
+    /// Returns a cached response from this process's memory; nil if memory has none.
+    package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
+        guard case .memory = position else { return nil }
+        return responseCache.memory.answer(key.digest, at: loop.now)
+    }
+
+    /// Returns a cached response; nil if there is none or the store is unavailable.
+    package func answer(_ key: CacheKey, on loop: EventLoop) async -> Body? {
+        switch position {
+        case .memory: return responseInMemory(key, on: loop)
+        case .files(let files): return await files.answer(key, on: loop)
+        case .shared(let shared, let generation):
+            guard let generation = await generation.current(on: loop),
+                let sealed = try? await shared.read(key.name(generation), on: loop)
+            else { return nil }
+            guard sealed.count > Self.loopBytes else { return key.open(sealed) }
+            return await responseCache.worker.enqueuedResult(ofBytes: sealed.count, on: loop) { key.open(sealed) }
+                ?? nil
+        }
+    }
+
+    private static let loopBytes = 262_144
+
+    /// Caches a response. Returns without waiting for a store.
+    ///
+    /// - Parameter label: the origin of the response, for the operator's list.
+    package func add(_ answer: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
+        guard answer.bytes.count <= longestBytes else { return }
+        if case .memory = position {
+            let end = lifeNanoseconds == 0 ? .distantFuture : loop.now + lifeNanoseconds
+            return responseCache.memory.add(answer, key.digest, until: end, within: bounds, label: label)
+        }
+        guard responseCache.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }
+        let leaving = PendingCacheWrite(answer, responseCache)
+        // Stores count the lifetime in seconds.
+        let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
+        switch position {
+        case .memory: break
+        case .shared(let shared, let generation):
+            guard let generation = generation.known else { return }
+            shared.put(key.name(generation), expirySeconds: seconds) { key.seal(leaving.answer) }
+        case .files(let files):
+            files.add(key, lastingSeconds: seconds, within: bounds) { key.seal(leaving.answer) }
+        }
+    }
+}
+
+/// A response that is being written to a store. Its bytes count as pending while this object exists.
+private final class PendingCacheWrite: Sendable {
+    let answer: Body
+    private let responseCache: ResponseCache
+
+    init(_ answer: Body, _ responseCache: ResponseCache) {
+        self.answer = answer
+        self.responseCache = responseCache
+        responseCache.leaving.add(answer.bytes.count, ordering: .relaxed)
+    }
+
+    deinit { responseCache.leaving.subtract(answer.bytes.count, ordering: .relaxed) }
+}

@@ -1,0 +1,100 @@
+package import Engine
+package import Limits
+
+/// The signatures and reasoning texts that vendors want back with their tool calls, for clients that do not return
+/// them. All loops share the newest texts in memory, and all instances share them through the store.
+package final class ToolCallMemory: Sendable {
+    package enum Kind: String, Sendable {
+        case signature
+        case reasoningBlock = "thought"
+
+        fileprivate var expirySeconds: Int { self == .signature ? 86_400 : 3_600 }
+
+        /// The longest text that is kept, in bytes.
+        package var limitBytes: Int { self == .signature ? 16_384 : 65_536 }
+    }
+
+    private let kind: Kind
+    private let memory: MemoryCache
+    private let bounds: MemoryCache.Bounds
+    /// The shared store; nil: texts are only kept in this process.
+    private let state: SharedState?
+
+    private static let maxTexts = 4_096
+    private static let maxBytes = 16_777_216
+    /// The largest number of texts that are read for one upstream call.
+    package static let maxRecalledTexts = 16
+    private static let idLimitBytes = 4_096
+
+    package init(_ kind: Kind, _ budget: MemoryBudget, _ state: SharedState?) {
+        self.kind = kind
+        memory = MemoryCache(budget)
+        bounds = MemoryCache.Bounds(entries: Self.maxTexts, bytes: min(Self.maxBytes, budget.bytes / 32))
+        self.state = state
+    }
+
+    package func text(_ key: Digest) -> Body? { memory.answer(key, at: LoopTime.current()) }
+
+    /// Keeps a text in memory and in the shared store. A text that is too long is skipped.
+    ///
+    /// - Parameter stored: returns the text as the store keeps it; called on any thread.
+    package func keep(_ text: Body, _ key: Digest, _ stored: @escaping @Sendable (Body) -> [UInt8]) {
+        guard text.bytes.count <= kind.limitBytes else { return }
+        add(text, key)
+        state?.put(name(key), expirySeconds: kind.expirySeconds) { stored(text) }
+    }
+
+    private func add(_ text: Body, _ key: Digest) {
+        let end = LoopTime.current().adding(seconds: kind.expirySeconds)
+        memory.add(text, key, until: end, within: bounds)
+    }
+
+    // MARK: Other instances
+
+    /// Whether other instances may have texts that this process lacks.
+    package var isShared: Bool { state != nil }
+
+    /// Returns those of the first `maxRecalledTexts` keys whose text is not in memory.
+    package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
+        keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
+    }
+
+    /// Reads texts from the shared store into memory. Stops if the store fails.
+    ///
+    /// - Parameter opened: decodes a stored text; nil if it is damaged.
+    package func recall(
+        _ keys: [Digest],
+        on loop: EventLoop,
+        _ opened: (_ stored: [UInt8], _ key: Digest) -> [UInt8]?
+    ) async {
+        guard let state else { return }
+        for key in keys {
+            let stored: [UInt8]?
+            do throws(StoreFailure) { stored = try await state.read(name(key), on: loop) } catch { return }
+            guard let stored, let text = opened(stored, key) else { continue }
+            add(text.withUnsafeBytes { Body(copying: $0) }, key)
+        }
+    }
+
+    private func name(_ key: Digest) -> String { "relay:1:\(kind.rawValue):\(key.base64url(characters: 22))" }
+
+    // MARK: Keys
+
+    /// Returns the key of a tool call's text; nil if the id is too long. The prefix is ignored, since Anthropic's
+    /// clients see another one.
+    package static func key(ofCall id: String, of owner: Digest) -> Digest? {
+        guard id.utf8.count <= idLimitBytes else { return nil }
+        for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {
+            return key("call", String(decoding: id.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), of: owner)
+        }
+        return key("call", id, of: owner)
+    }
+
+    package static func key(_ kind: StaticString, _ text: String, of owner: Digest) -> Digest {
+        var buffer = ByteBuffer()
+        owner.withBytes { buffer.append($0) }
+        buffer.append(kind)
+        buffer.append(text)
+        return Digest(of: buffer.bytes)
+    }
+}

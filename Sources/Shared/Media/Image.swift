@@ -1,0 +1,124 @@
+package import Engine
+
+/// An image that a caller sent, or referred to by URL.
+package struct Image: Sendable {
+    package let bytes: Body
+    package let type: MediaType
+    /// The size in pixels; nil for SVG, which has none of its own.
+    package let size: ImageSize?
+
+    package static let limitBytes = 20 * 1_048_576
+
+    /// Checks an image.
+    ///
+    /// - Parameter param: the name of the request's parameter, for errors.
+    package init(_ bytes: Body, param: String) throws(APIError) {
+        guard let type = MediaType(content: bytes.bytes), type.family == .image else {
+            throw .image(param, "is not a PNG, JPEG, WebP, GIF or SVG image", code: "invalid_image_format")
+        }
+        size = ImageSize(of: type, bytes.bytes)
+        guard (size != nil || type == .svg) && type.mayBeWhole(bytes.bytes) else {
+            throw .image(param, "is a damaged image", code: "invalid_image_format")
+        }
+        guard size?.isWithinLimit ?? true else {
+            throw .image(param, "has too many pixels", code: "image_too_large")
+        }
+        self.bytes = bytes
+        self.type = type
+    }
+
+    /// Loads the image of a `data:` URL, or downloads it. If `fetcher` is nil, nothing is downloaded.
+    package static func load(
+        _ url: String,
+        by fetcher: Fetcher?,
+        limitBytes: Int = limitBytes,
+        param: String
+    ) async throws(APIError) -> Image {
+        if let data = decoded(url) {
+            guard let bytes = data else { throw .notBase64(param) }
+            return try Image(bytes, param: param)
+        }
+        return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
+    }
+
+    /// Returns the content of a `data:` URL. The inner value is nil if it is not base64; the outer one is nil for
+    /// another kind of URL.
+    private static func decoded(_ url: String) -> Body?? {
+        var url = url
+        return url.withUTF8 { text in
+            guard let data = DataURL(UnsafeRawBufferPointer(text)) else { return .none }
+            guard let bytes = data.base64.flatMap({ Base64.standard.bytes($0) }) else { return .some(nil) }
+            var buffer = ByteBuffer()
+            bytes.withUnsafeBytes { buffer.append($0) }
+            return .some(Body(buffer))
+        }
+    }
+
+    /// Downloads an image. If `fetcher` is nil, this throws.
+    package static func fetch(
+        _ url: String,
+        by fetcher: Fetcher?,
+        limitBytes: Int = limitBytes,
+        param: String
+    ) async throws(APIError) -> Image {
+        guard let fetcher else {
+            throw .image(param, "must be a data: URL; this relay does not download images", code: "invalid_image_url")
+        }
+        let bytes: Body
+        do throws(FetchFailure) {
+            bytes = try await fetcher.fetch(url, limitBytes: limitBytes)
+        } catch {
+            throw APIError(error, param: param)
+        }
+        return try Image(bytes, param: param)
+    }
+}
+
+extension MediaType {
+    /// Returns whether an image seems complete, judged by its container format.
+    fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .png: Self.reachesEnd(bytes)
+        case .webp: bytes.count >= 8 && Int(bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) + 8 <= bytes.count
+        default: true
+        }
+    }
+
+    /// Returns whether the chunks of a PNG reach its end chunk.
+    private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var position = 8
+        var steps = 0
+        while position + 12 <= bytes.count, steps < ImageSize.maxSteps {
+            steps += 1
+            if bytes.has("IEND", at: position + 4) { return true }
+            position += 12 + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+        }
+        return false
+    }
+}
+
+extension APIError {
+    /// Creates an error for an image. `why` completes a sentence about it.
+    package static func image(_ param: String, _ why: String, code: String) -> APIError {
+        APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
+    }
+
+    package static func notBase64(_ param: String) -> APIError {
+        .image(param, "is not valid base64", code: "invalid_base64_image")
+    }
+
+    /// Creates the error for a failed download. Its message does not reveal what was found at the URL.
+    package init(_ failure: FetchFailure, param: String) {
+        switch failure.kind {
+        case .badURL:
+            let why = "is not a URL that this relay fetches: only https: is, and http: where FETCH_IMAGES=http is set"
+            self = .image(param, "\(why). Use https: or a data: URL", code: "invalid_image_url")
+        case .unavailable: self = .image(param, "could not be downloaded", code: "invalid_image_url")
+        case .tooLarge: self = .image(param, "is too large", code: "image_too_large")
+        case .busy:
+            self = APIError(503, "Too many images are being downloaded. Try again in a moment.", type: "server_error")
+        case .cancelled: self = .clientLeft
+        }
+        self.cause = failure.cause
+    }
+}

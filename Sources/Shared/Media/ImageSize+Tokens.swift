@@ -1,0 +1,26 @@
+extension ImageSize {
+    /// The tokens of an image of unknown size, counted as 1024 x 1024 pixels.
+    package static let unknownTokens = 765
+    /// The tokens of an image with low detail.
+    package static let lowDetailTokens = 85
+
+    private static let maxSide = 2_048
+    private static let maxShortSide = 768
+    private static let tileSide = 512
+
+    /// The tokens of the image by OpenAI's published rule. The image is scaled down to fit into a square of 2048, then
+    /// to a shorter side of 768. Each tile of 512 costs 170 tokens, and the whole image 85.
+    package var tokens: Int {
+        var (width, height) = (width, height)
+        if max(width, height) > Self.maxSide {
+            let longest = max(width, height)
+            (width, height) = (width * Self.maxSide / longest, height * Self.maxSide / longest)
+        }
+        if min(width, height) > Self.maxShortSide {
+            let shortest = min(width, height)
+            (width, height) = (width * Self.maxShortSide / shortest, height * Self.maxShortSide / shortest)
+        }
+        func tiles(_ side: Int) -> Int { max(1, (side + Self.tileSide - 1) / Self.tileSide) }
+        return Self.lowDetailTokens + 170 * tiles(width) * tiles(height)
+    }
+}

@@ -1,0 +1,92 @@
+/// The width and height of an image in pixels, from its header. It is read before the image is decoded, since a few
+/// bytes may declare more pixels than fit into memory.
+package struct ImageSize: Sendable, Equatable {
+    package let width: Int
+    package let height: Int
+
+    package static let maxPixels = 100_000_000
+    /// The largest number of segments or chunks that are read, fill bytes included. Real images have far fewer.
+    static let maxSteps = 65_536
+
+    package init(width: Int, height: Int) {
+        self.width = width
+        self.height = height
+    }
+
+    /// Reads the size from an image's header; nil if the header is missing or cut off, or a side is 0. An SVG has no
+    /// size.
+    package init?(of type: MediaType, _ bytes: UnsafeRawBufferPointer) {
+        let sides: (Int, Int)? =
+            switch type {
+            case .png: bytes.has("IHDR", at: 12) ? bytes.big(4, at: 16).pair(bytes.big(4, at: 20)) : nil
+            case .gif: bytes.little(2, at: 6).pair(bytes.little(2, at: 8))
+            case .jpeg: Self.jpeg(bytes)
+            case .webp: Self.webp(bytes)
+            default: nil
+            }
+        guard let (width, height) = sides, width > 0, height > 0, width < 1 << 31, height < 1 << 31 else { return nil }
+        self.width = width
+        self.height = height
+    }
+
+    package var isWithinLimit: Bool { width * height <= Self.maxPixels }
+
+    /// Reads the segments of a JPEG up to the start of a frame (ITU T.81, B.2.2). Returns its width and height.
+    private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
+        var position = 2
+        var steps = 0
+        while position + 4 <= bytes.count, steps < maxSteps {
+            steps += 1
+            guard bytes[position] == 0xff else { return nil }
+            let marker = bytes[position + 1]
+            if marker == 0xff {
+                position += 1
+                continue
+            }
+            if marker == 1 || (0xd0...0xd8).contains(marker) {
+                position += 2
+                continue
+            }
+            let isFrame = (0xc0...0xcf).contains(marker) && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
+            if isFrame { return bytes.big(2, at: position + 7).pair(bytes.big(2, at: position + 5)) }
+            guard marker != 0xda, marker != 0xd9, let length = bytes.big(2, at: position + 2), length >= 2 else {
+                return nil
+            }
+            position += 2 + length
+        }
+        return nil
+    }
+
+    /// Reads the first chunk of a WebP, which is one of three kinds (RFC 9649, 2.5 to 2.7). Returns its width and
+    /// height.
+    private static func webp(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
+        if bytes.has("VP8X", at: 12) {
+            return bytes.little(3, at: 24).map { $0 + 1 }.pair(bytes.little(3, at: 27).map { $0 + 1 })
+        }
+        if bytes.has("VP8L", at: 12) {
+            guard bytes.has([0x2f], at: 20), let bits = bytes.little(4, at: 21) else { return nil }
+            return (bits & 0x3fff + 1, bits >> 14 & 0x3fff + 1)
+        }
+        guard bytes.has("VP8 ", at: 12), bytes.has([0x9d, 0x01, 0x2a], at: 23) else { return nil }
+        return bytes.little(2, at: 26).map { $0 & 0x3fff }.pair(bytes.little(2, at: 28).map { $0 & 0x3fff })
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func big(_ size: Int, at position: Int) -> Int? {
+        guard position + size <= count else { return nil }
+        return self[position..<(position + size)].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    fileprivate func little(_ size: Int, at position: Int) -> Int? {
+        guard position + size <= count else { return nil }
+        return self[position..<(position + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+}
+
+extension Int? {
+    fileprivate func pair(_ other: Int?) -> (Int, Int)? {
+        guard let self, let other else { return nil }
+        return (self, other)
+    }
+}

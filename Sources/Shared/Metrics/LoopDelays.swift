@@ -1,0 +1,28 @@
+package import Engine
+
+/// The durations of the event loops' iterations.
+package final class LoopDelays: MetricsSource {
+    private let paces = Lock<[LoopPace]>([])
+
+    package init() {}
+
+    /// Sets the loops to measure, in their order.
+    package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
+
+    package func write(to text: inout MetricsText) {
+        text.family(
+            "relay_loop_iteration_seconds_max",
+            .gauge,
+            "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
+        )
+        for (index, longest) in longestNanoseconds.enumerated() {
+            text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))
+        }
+    }
+
+    /// The longest iteration of each loop in the last one to two minutes.
+    package var longestNanoseconds: [UInt64] {
+        let now = LoopTime.current()
+        return paces.withLock { $0 }.map { $0.longestNanoseconds(at: now) }
+    }
+}

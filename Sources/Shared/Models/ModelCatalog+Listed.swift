@@ -1,0 +1,110 @@
+import Engine
+
+/// Models as lists show them.
+extension ModelCatalog {
+    package struct Listed: Sendable, Equatable {
+        package private(set) var id: String
+        package let owner: String
+        /// The earliest shutdown date of the model at a provider; nil if unknown.
+        package let shutdownDate: Day?
+        /// The creation time in seconds since 1970; nil if unknown.
+        package var created: Int?
+        /// Whether the settings name a replacement for the model.
+        package let isReplaced: Bool
+        package fileprivate(set) var facts: ModelFacts
+        /// The features of the model at all providers that serve it.
+        package fileprivate(set) var features: Model.Features = []
+
+        fileprivate init(
+            id: String,
+            owner: String,
+            shutdownDate: Day?,
+            created: Int?,
+            isReplaced: Bool,
+            facts: ModelFacts,
+            features: Model.Features
+        ) {
+            self.id = id
+            self.owner = owner
+            self.shutdownDate = shutdownDate
+            self.created = created
+            self.isReplaced = isReplaced
+            self.facts = facts
+            self.features = features
+        }
+
+        /// Creates the entry of a panel, of which only the name is known.
+        fileprivate init(panel name: String) {
+            self.init(
+                id: name,
+                owner: "relay",
+                shutdownDate: nil,
+                created: nil,
+                isReplaced: false,
+                facts: ModelFacts(),
+                features: .chat
+            )
+        }
+
+        /// Returns this entry under another name.
+        func named(_ name: String) -> Listed {
+            var other = self
+            other.id = name
+            return other
+        }
+    }
+
+    /// Returns the facts of a model. Facts of the settings override those of the vendor's list, and these override the
+    /// relay's own.
+    func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
+        let provider = providers[position]
+        var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)
+        if let live {
+            facts.correct(by: live.facts)
+            facts.created = live.created
+        }
+        if let price = provider.prices.price(of: name) { facts.price = ListedPrice(price) }
+        if !provider.facts.takesTools { facts.set(.tools, false) }
+        if !provider.facts.acceptsImages { facts.set(.vision, false) }
+        if let own = provider.facts.ofModels[name] { facts.correct(by: own) }
+        return facts
+    }
+
+    /// Returns the models that the caller may use, in the order of providers. The models of a provider are in the
+    /// configured order, or by name.
+    ///
+    /// - Parameter refusers: the names of providers whose vendors reject the caller's own key.
+    package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
+        var positions: [String: Int] = [:]
+        var listed: [Listed] = []
+        for (name, index, model, facts) in listing {
+            guard !refusers.contains(providers[index].name), let name = usable(name, at: index, for: caller) else {
+                continue
+            }
+            if let position = positions[name] {
+                listed[position].features.formUnion(model.features)
+                listed[position].facts.narrow(by: facts)
+            } else {
+                positions[name] = listed.count
+                listed.append(
+                    Listed(
+                        id: name,
+                        owner: facts.owner ?? providers[index].owner,
+                        shutdownDate: model.shutdownDate,
+                        created: facts.created,
+                        isReplaced: replacements[name] != nil,
+                        facts: facts,
+                        features: model.features
+                    )
+                )
+            }
+        }
+        let own = panels.all.filter { mayUse($0, caller) }
+        return listed + own.map { Listed(panel: $0.name) }
+    }
+
+    /// Returns the facts of a model of one provider; without any fact if it is not listed.
+    package func facts(of name: String, at provider: Int) -> ModelFacts {
+        listing.first { $0.provider == provider && $0.name == name }?.facts ?? ModelFacts()
+    }
+}

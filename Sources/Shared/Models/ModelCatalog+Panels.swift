@@ -1,0 +1,93 @@
+extension ModelCatalog {
+    /// Returns the model or panel that a panel's setting names, perhaps as `provider/name`; nil if there is none.
+    package func member(_ name: String) -> Panel.Member? {
+        let name = replacement(of: name) ?? name
+        if let member = served(name) { return member }
+        guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        let (provider, model) = (name[..<slash], String(name[name.index(after: slash)...]))
+        guard let position = providers.firstIndex(where: { $0.name == provider }) else { return nil }
+        guard let next = replacement(of: model) else {
+            return serves(model, at: position) ? .model(model, provider: position) : nil
+        }
+        // If the model was retired, its replacement is served by the same provider or by another one.
+        return serves(next, at: position) ? .model(next, provider: position) : served(next)
+    }
+
+    /// Returns the panel or model of this name at any provider; nil if there is none.
+    private func served(_ name: String) -> Panel.Member? {
+        if let panel = panels[name] { return .panel(panel) }
+        return self[name].isEmpty ? nil : .model(name, provider: nil)
+    }
+
+    func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
+
+    /// Returns the offers of a panel's member that is a model.
+    package func offers(of name: String, at provider: Int?) -> [ServedModel] {
+        self[name].filter { provider == nil || $0.provider == provider }
+    }
+
+    /// Returns whether the caller may use a panel. This needs permission for the panel's name, and providers that serve
+    /// its models to the caller.
+    ///
+    /// - Parameter asked: the requested name, if the panel replaces another model; nil: the panel's own name.
+    package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
+        let name = name ?? panel.name
+        return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
+            || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
+    }
+
+    /// Finds the panels that can be used. Panels may be members of other panels, so the search repeats until nothing
+    /// new is found.
+    mutating func findUsablePanels() {
+        var found = -1
+        while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
+            found = panels.holdingCredentials.count + panels.takingOwnKeys.count
+            for panel in panels.all {
+                if isServed(panel, isPassthrough: false) { panels.holdingCredentials.insert(panel.name) }
+                if isServed(panel, isPassthrough: true) { panels.takingOwnKeys.insert(panel.name) }
+            }
+        }
+    }
+
+    /// Returns whether the panel's summary model and, if it has members, one of them are served by providers of this
+    /// kind.
+    private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
+        func isServed(_ name: String) -> Bool {
+            switch member(name) {
+            case nil: false
+            case .model(let model, let position):
+                offers(of: model, at: position).contains { providers[$0.provider].isPassthrough == isPassthrough }
+            case .panel(let panel):
+                (isPassthrough ? panels.takingOwnKeys : panels.holdingCredentials).contains(panel.name)
+            }
+        }
+        return isServed(panel.text.summary)
+            && (panel.text.members.isEmpty || panel.text.members.contains(where: isServed))
+    }
+}
+
+/// The panels of the settings, and the kinds of providers that can serve them.
+package struct PanelOffers: Sendable {
+    /// The panels, sorted by NAME.
+    package let all: [Panel]
+    private let byName: [String: Panel]
+    /// The names of panels that providers with credentials can serve.
+    fileprivate(set) var holdingCredentials: Set<String> = []
+    /// The names of panels that passthrough providers can serve.
+    fileprivate(set) var takingOwnKeys: Set<String> = []
+    /// The names of panels that are also names of models, which these panels therefore hide.
+    private(set) var hiding: Set<String> = []
+
+    init(_ panels: [Panel]) {
+        all = panels
+        byName = Dictionary(panels.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    package subscript(name: String) -> Panel? { byName.isEmpty ? nil : byName[name] }
+
+    mutating func hides(_ name: String) -> Bool {
+        guard self[name] != nil else { return false }
+        hiding.insert(name)
+        return true
+    }
+}

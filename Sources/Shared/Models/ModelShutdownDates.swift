@@ -1,0 +1,41 @@
+import Engine
+import Synchronization
+
+/// The shutdown dates of models, for metrics and the log.
+package final class ModelShutdownDates: MetricsSource {
+    private let ends: Lock<[(name: String, day: Day)]>
+    private let log: Log
+
+    /// The number of days ahead for which a shutdown is reported as a warning.
+    private static let warnedDays = 30
+    private static let namedModels = 20
+
+    package init(_ offers: ModelCatalog, _ log: Log) {
+        ends = Lock([])
+        self.log = log
+        use(offers)
+    }
+
+    /// Replaces the models, and logs a warning about those that are shut down soon or already.
+    package func use(_ offers: ModelCatalog) {
+        let ending = offers.ending
+        ends.withLock { $0 = ending }
+        let bound = Day.today.adding(days: Self.warnedDays)
+        let soon = ending.filter { $0.day <= bound }.sorted { ($0.day, $0.name) < ($1.day, $1.name) }
+        guard !soon.isEmpty else { return }
+        let named = soon.prefix(Self.namedModels).map { "\($0.name) \($0.day.text)" }.joined(separator: ", ")
+        log.warning("models end") { line in
+            line.add("count", soon.count)
+            line.add("models", named)
+        }
+    }
+
+    package func write(to text: inout MetricsText) {
+        text.family(
+            "relay_model_shutdown_timestamp_seconds",
+            .gauge,
+            "Day on which the vendor shuts down a model, in seconds since 1970."
+        )
+        for (name, day) in ends.withLock({ $0 }) { text.sample(("model", name), value: day.secondsSince1970) }
+    }
+}

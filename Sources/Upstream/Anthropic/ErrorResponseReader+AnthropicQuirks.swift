@@ -1,0 +1,109 @@
+import Engine
+import Shared
+
+extension ErrorResponseReader {
+    /// Returns the change of a Messages request after which the server may accept it; nil if none is known.
+    ///
+    /// - Parameter known: the changes that were already made.
+    func messageQuirk(
+        _ head: UpstreamHead,
+        _ body: UnsafeRawBufferPointer,
+        of request: Body,
+        known: LearnedQuirks
+    ) -> LearnedQuirks? {
+        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
+            return nil
+        }
+        return RefusedMessage(fault.words, RawJSON(request.bytes), known).quirk
+    }
+}
+
+/// A refused Messages request and the text of its refusal.
+private struct RefusedMessage {
+    private let words: PhraseMatcher
+    private let request: RawJSON
+    private let known: LearnedQuirks
+
+    private static let phrases: [StaticString] = [
+        "not supported", "unsupported", "not support", "n't support", "not permitted", "not allowed", "extra inputs",
+        "deprecated", "no longer", "not available", "cannot be used", "cannot both", "unexpected", "unknown",
+        "not compatible", "incompatible", "may not be", "may only be", "must be removed", "not enabled",
+    ]
+
+    init(_ words: PhraseMatcher, _ request: RawJSON, _ known: LearnedQuirks) {
+        self.words = words
+        self.request = request
+        self.known = known
+    }
+
+    var quirk: LearnedQuirks? {
+        // A change that was already made does not help.
+        candidates.first { !known.isSuperset(of: $0) }
+    }
+
+    private var candidates: [LearnedQuirks] {
+        let thinking = request["thinking"]
+        if words.say("expected `thinking`") || words.say("expected `redacted_thinking`") {
+            return thinking == nil ? [] : [.noThinkingNow]
+        }
+        if words.say("invalid"), words.say("redacted_thinking") || words.say("signature") && words.say("thinking") {
+            return [.noEarlierReasoning]
+        }
+        let isPrefill = words.say("prefill") || words.say("must end with a user message")
+        if isPrefill, isLastOfAssistant { return [.noPrefill] }
+        guard words.containsAny(of: Self.phrases) else { return [] }
+        return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest
+    }
+
+    private var isLastOfAssistant: Bool {
+        var isAssistant = false
+        guard let messages = request["messages"]?.elements else { return false }
+        for message in messages { isAssistant = message["role"]?.content == "assistant" }
+        return isAssistant
+    }
+
+    /// The changes for a refused `tool_choice`. They are tried first, because a refusal names abilities beside other
+    /// fields.
+    private var ofTools: [LearnedQuirks] {
+        guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
+            return []
+        }
+        return words.say("tool_choice") || words.say("forced tool") || words.say("forces tool") ? [.noForcing] : []
+    }
+
+    private var ofForm: [LearnedQuirks] {
+        guard let config = request["output_config"] else { return [] }
+        let isForm = words.containsAny(of: [
+            "output_config.format", "output_format", "structured output", "json_schema", "output format",
+        ])
+        if config["format"] != nil, isForm { return [.noSchemas] }
+        guard let effort = config["effort"]?.content, words.name("effort") || words.say("output_config") else {
+            return []
+        }
+        let isHigh = effort == "xhigh" || effort == "max"
+        return isHigh ? [.highEffort, .noEffortOfClaude] : [.noEffortOfClaude]
+    }
+
+    private var ofSampling: [LearnedQuirks] {
+        let fields: [StaticString] = ["temperature", "top_p", "top_k"]
+        guard fields.contains(where: { words.name($0) && request[$0] != nil }) else { return [] }
+        let isPair = words.say("both") && request["temperature"] != nil && request["top_p"] != nil
+        return isPair ? [.noSecondSampling, .noSampling] : [.noSampling]
+    }
+
+    private func ofThinking(_ thinking: RawJSON) -> [LearnedQuirks] {
+        guard words.say("thinking") else { return [] }
+        switch thinking["type"]?.content {
+        case "enabled": return words.say("adaptive") ? [.adaptiveThinking, .noThinking] : [.noThinking]
+        case "disabled": return words.say("between_tools") ? [.thinkingBetweenTools, .noThinking] : [.noThinking]
+        default: return [.noThinking]
+        }
+    }
+
+    private var ofTheRest: [LearnedQuirks] {
+        if words.name("strict"), request["tools"] != nil { return [.noStrictTools] }
+        if words.name("service_tier"), request["service_tier"] != nil { return [.noTier] }
+        if words.name("metadata"), request["metadata"] != nil { return [.noMetadata] }
+        return []
+    }
+}

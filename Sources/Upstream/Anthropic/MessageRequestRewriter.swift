@@ -1,0 +1,161 @@
+import Engine
+
+/// Rewrites a Messages request with the changes that its server needs. Everything else stays unchanged.
+struct MessageRequestRewriter {
+    private let quirks: LearnedQuirks
+
+    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
+        if quirks.isDisjoint(with: ofRequests) { return body }
+        let root = RawJSON(body.bytes)
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + 256)
+        MessageRequestRewriter(quirks: quirks).append(root, to: &out)
+        return Body(out)
+    }
+
+    /// Returns the request that continues a paused response.
+    ///
+    /// - Parameter content: the list of the blocks received so far, which become the end of the assistant's turn.
+    static func written(_ body: Body, goingOnAfter content: Body) -> Body {
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + content.bytes.count + 64)
+        RawJSON(body.bytes).append(to: &out) { (member, out) -> Bool in
+            guard member.name.equals("messages") else { return false }
+            append(member.value, goingOnAfter: RawJSON(content.bytes), to: &out)
+            return true
+        }
+        return Body(out)
+    }
+
+    private static func append(_ messages: RawJSON, goingOnAfter content: RawJSON, to out: inout ByteBuffer) {
+        var turns = Array(messages.elements)
+        var begun: RawJSON?
+        if turns.last?["role"]?.content == "assistant" { begun = turns.removeLast()["content"] }
+        out.append(#""messages":["#)
+        for turn in turns {
+            out.append(turn.bytes)
+            out.append(",")
+        }
+        out.append(#"{"role":"assistant","content":["#)
+        var blocks = begun.map { Array($0.elements) } ?? []
+        blocks += content.elements.filter { $0.said?.isEmpty != true }
+        for (index, block) in blocks.enumerated() {
+            if index > 0 { out.append(",") }
+            if index == blocks.count - 1, let said = block.said {
+                out.append(#"{"type":"text","text":"#)
+                said.withUnsafeBytes { out.append(json: $0) }
+                out.append("}")
+            } else {
+                out.append(block.bytes)
+            }
+        }
+        out.append("]}]")
+    }
+
+    private static let ofRequests = LearnedQuirks(rawValue: (1 << 13) - 1)
+
+    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in root.members where !isLeftOut(member, root) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            append(member, to: &out)
+        }
+        out.append("}")
+    }
+
+    private func isLeftOut(_ member: RawJSON.Member, _ root: RawJSON) -> Bool {
+        switch member.name {
+        case "temperature", "top_k": quirks.contains(.noSampling)
+        case "top_p":
+            quirks.contains(.noSampling) || quirks.contains(.noSecondSampling) && root["temperature"] != nil
+        case "thinking": !quirks.isDisjoint(with: [.noThinking, .noThinkingNow])
+        case "service_tier": quirks.contains(.noTier)
+        case "metadata": quirks.contains(.noMetadata)
+        case "output_config": quirks.contains(.noEffortOfClaude) && member.value["format"] == nil
+        default: false
+        }
+    }
+
+    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
+        switch member.name {
+        case "thinking": appendThinking(member.value, to: &out)
+        case "output_config" where quirks.contains(.noEffortOfClaude): member.value.append(to: &out, without: "effort")
+        case "output_config" where quirks.contains(.highEffort):
+            member.value.append(to: &out) { member, out in
+                guard member.name.equals("effort"), let effort = member.value.content else { return false }
+                guard effort == "xhigh" || effort == "max" else { return false }
+                out.append(#""effort":"high""#)
+                return true
+            }
+        case "tools" where quirks.contains(.noStrictTools):
+            member.value.append(to: &out) { tool, out in tool.append(to: &out, without: "strict") }
+        case "messages" where quirks.contains(.noPrefill) || quirks.contains(.noEarlierReasoning):
+            appendMessages(member.value, to: &out)
+        default: out.append(member.value.bytes)
+        }
+    }
+
+    private func appendThinking(_ thinking: RawJSON, to out: inout ByteBuffer) {
+        switch thinking["type"]?.content {
+        case "enabled" where quirks.contains(.adaptiveThinking):
+            out.append(#"{"type":"adaptive","display":"summarized"}"#)
+        case "disabled" where quirks.contains(.thinkingBetweenTools): out.append(#"{"type":"between_tools"}"#)
+        default: out.append(thinking.bytes)
+        }
+    }
+
+    private func appendMessages(_ messages: RawJSON, to out: inout ByteBuffer) {
+        var isAssistant = false
+        out.append("[")
+        for (index, message) in messages.elements.enumerated() {
+            if index > 0 { out.append(",") }
+            isAssistant = message["role"]?.content == "assistant"
+            if isAssistant, quirks.contains(.noEarlierReasoning) {
+                message.append(to: &out) { member, out in
+                    guard member.name.equals("content") else { return false }
+                    out.append(#""content":"#)
+                    appendWithoutReasoning(member.value, to: &out)
+                    return true
+                }
+            } else {
+                out.append(message.bytes)
+            }
+        }
+        if isAssistant, quirks.contains(.noPrefill) {
+            out.append(#",{"role":"user","content":[{"type":"text","text":"Continue."}]}"#)
+        }
+        out.append("]")
+    }
+
+    private func appendWithoutReasoning(_ blocks: RawJSON, to out: inout ByteBuffer) {
+        out.append("[")
+        var isFirst = true
+        for block in blocks.elements {
+            let type = block["type"]?.content
+            if type == "thinking" || type == "redacted_thinking" { continue }
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(block.bytes)
+        }
+        if isFirst { out.append(#"{"type":"text","text":"."}"#) }
+        out.append("]")
+    }
+}
+
+extension RawJSON {
+    /// The text of a text block without the white space at its end, which the API refuses at the end of a turn; nil if
+    /// the block has another type. An empty text must be left out, too.
+    fileprivate var said: [UInt8]? {
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        guard self["type"]?.content == "text", let text = (try? parser.parse(bytes))?["text"]?.text else { return nil }
+        var end = text.count
+        while end > 0, text[end - 1] == 32 || (9...13).contains(text[end - 1]) { end -= 1 }
+        return Array(text[part: 0..<end])
+    }
+}

@@ -1,0 +1,63 @@
+import Calls
+import Engine
+
+/// Reads events that contain only some text, as most events do. It recognises them by the bytes around the text,
+/// without a JSON parser.
+struct TextDeltaScanner: ~Copyable {
+    /// The bytes before the text in the last such event; empty if there was none.
+    private var opening = ByteBuffer()
+    private var texts = JSONStringDecoder()
+
+    private static let name: StaticString = "content_block_delta"
+    private static let lines: StaticString = "event: content_block_delta\ndata: "
+
+    /// Returns the text of the next event if it needs no unescaping; nil if the event must be read in another way.
+    func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
+        guard !opening.isEmpty else { return nil }
+        return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
+    }
+
+    /// Returns the text of an event, valid until the next call; nil if the event is another one, or is written in
+    /// another way.
+    mutating func text(
+        _ data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer? {
+        guard let written = Self.written(in: data), let text = texts.text(written) else { return nil }
+        if name.equals(Self.name) { keepOpening(data, written) }
+        return text
+    }
+
+    /// Keeps the bytes before the text, unless they are already kept. They differ between blocks in the block's number.
+    private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
+        guard let start = data.baseAddress, let end = written.baseAddress else { return }
+        let before = data[part: 0..<(end - start)]
+        let position = Self.lines.utf8CodeUnitCount
+        if opening.count == position + before.count, opening.bytes[part: position..<opening.count].hasPrefix(before) {
+            return
+        }
+        opening.removeAll()
+        opening.append(Self.lines)
+        opening.append(before)
+    }
+
+    /// Returns the text of an event with its escapes; nil if the event is written in another way. Anthropic adds spaces
+    /// after the text.
+    private static func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        let (start, middle): (StaticString, StaticString) = (
+            #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#
+        )
+        let position = start.utf8CodeUnitCount
+        let from = position + 1 + middle.utf8CodeUnitCount
+        guard data.count >= from + 3, data.hasPrefix(start), 48...57 ~= data[position],
+            data[part: (position + 1)..<data.count].hasPrefix(middle)
+        else { return nil }
+        var end = data.count - 1
+        while data[end] == 32, end > from { end -= 1 }
+        guard data[end] == UInt8(ascii: "}") else { return nil }
+        end -= 1
+        while data[end] == 32, end > from { end -= 1 }
+        guard end > from, data[end] == UInt8(ascii: "}"), data[end - 1] == UInt8(ascii: "\"") else { return nil }
+        return data[part: from..<(end - 1)]
+    }
+}

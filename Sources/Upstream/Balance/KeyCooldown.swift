@@ -1,0 +1,42 @@
+import Calls
+import Engine
+
+/// The cooldown of a key, on the monotonic clock of the loops.
+struct KeyCooldown {
+    private let rest: UpstreamError.Cooldown
+    private let seconds: Int
+    let endsAt: LoopTime
+    private let beganAt: LoopTime
+    /// The time until which the call that tries the key after its cooldown keeps other calls from it.
+    private var trialEndsAt = LoopTime.distantPast
+
+    /// The longest time for which a trial without an outcome keeps other calls from the key.
+    private static let trialNanoseconds: UInt64 = 60_000_000_000
+
+    /// - Parameter last: the previous cooldown; nil if the key has served a call since.
+    init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
+        self.rest = rest
+        switch rest {
+        case .fixed(let seconds), .reported(let seconds):
+            self.seconds = min(max(seconds, 1), UpstreamError.maxCooldownSeconds)
+        case .doubling(let first, let most):
+            if let last, last.rest == rest {
+                // Calls that ran at the same time fail together and count as one failure.
+                seconds =
+                    now < last.endsAt && last.trialEndsAt == .distantPast ? last.seconds : min(2 * last.seconds, most)
+            } else {
+                seconds = first
+            }
+        }
+        beganAt = now
+        endsAt = now.adding(seconds: seconds)
+    }
+
+    func began(after time: LoopTime) -> Bool { beganAt > time }
+
+    func mayBeTried(at now: LoopTime) -> Bool { now >= endsAt && now >= trialEndsAt }
+
+    mutating func tryOnce(at now: LoopTime) { trialEndsAt = now + Self.trialNanoseconds }
+
+    mutating func endTrial() { trialEndsAt = .distantPast }
+}

@@ -1,0 +1,189 @@
+import Calls
+import Engine
+import Limits
+import Shared
+
+/// The candidates that one request may still call, and the choice among them.
+struct RemainingCandidates {
+    let order: Candidates.Order
+    let affinity: UInt64?
+    private let list: CandidateList
+    private let balance: Balance?
+    private let caller: Identity?
+    /// The positions of candidates that may still be chosen, in the order of their priorities.
+    private var left: [Int]
+    /// The positions of candidates that had no capacity.
+    private(set) var full: [Int] = []
+    /// The priority in which a turn was taken first; nil if none was. `turnedLater` contains the other priorities.
+    private var turned: Int?
+    private var turnedLater: [Int] = []
+    /// The turn or rank by which the current candidate was chosen, for giving it back; nil once the candidate is
+    /// called.
+    private var reason: Reason?
+
+    init(
+        _ list: CandidateList,
+        _ balance: Balance?,
+        order: Candidates.Order,
+        caller: Identity?,
+        affinity: UInt64?
+    ) {
+        self.order = order
+        self.affinity = affinity
+        self.list = list
+        self.balance = balance
+        self.caller = caller
+        left = list.positions
+    }
+
+    mutating func leaveOut(_ positions: Set<Int>) { left.removeAll(where: positions.contains) }
+
+    /// Sets a chosen candidate aside because it had no capacity.
+    mutating func setAside(_ position: Int) { full.append(position) }
+
+    /// Marks the turn of the chosen candidate as used, because the candidate is called.
+    mutating func spendTurn() { reason = nil }
+
+    /// Removes a candidate from the choice. If it was not called, its turn is given back.
+    mutating func giveUp(_ position: Int) {
+        giveTurnBack(of: position)
+        left.removeAll { $0 == position }
+    }
+
+    var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
+
+    /// Moves a candidate from `full` back into the choice, since it has capacity now.
+    mutating func putBack(_ position: Int) {
+        full.removeAll { $0 == position }
+        left.insert(
+            position,
+            at: left.firstIndex { (priority(position), position) < (priority($0), $0) } ?? left.endIndex
+        )
+    }
+
+    /// Whether a candidate counts as full only because its capacity could not be read from the store.
+    var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
+
+    var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
+
+    func choice(_ position: Int) -> KeyChoice {
+        KeyChoice(
+            capacity: list.all[position].capacity,
+            affinity: affinity,
+            provider: list.all[position].provider.name
+        )
+    }
+
+    /// Chooses a healthy candidate of the lowest priority that has one: the first time by turn or rank, then in order.
+    /// Without a healthy candidate the first one is chosen. Returns its position; nil if none is left.
+    mutating func chosen() -> Int? {
+        if list.hasCapacityLimits { setFullAside() }
+        let areSound = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
+        if areSound, let position = turnOfAll() { return position }
+        let now = list.all[0].loop.now
+        let sound = areSound ? left : left.filter { isHealthy($0, at: now) }
+        guard let first = sound.first ?? left.first else { return nil }
+        guard let balance, !sound.isEmpty else { return first }
+        switch order {
+        case .listed: return first
+        case .byLoad: return best(of: sound[...], balance)
+        case .balanced: break
+        }
+        let priority = list.priorities[first]
+        guard turned != priority, !turnedLater.contains(priority) else { return first }
+        if turned == nil { turned = priority } else { turnedLater.append(priority) }
+        guard list.hasPeers(first) else { return first }
+        let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
+        if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
+        return taken(among: group.map { list.members[$0] }, priority, balance)
+    }
+
+    /// Takes the first turn among all candidates, in the simple case; nil if the general way is needed.
+    private mutating func turnOfAll() -> Int? {
+        guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
+            let balance, balance.rules.order != .leastLoad
+        else { return nil }
+        let priority = list.priorities[0]
+        turned = priority
+        return list.members.count == 1 ? 0 : taken(among: list.members, priority, balance)
+    }
+
+    private enum Reason {
+        case turn(TurnState.Turn, among: [TurnState.Member])
+        case rank
+    }
+
+    private mutating func taken(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
+        let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
+        reason = .turn(turn, among: members)
+        return turn.position
+    }
+
+    /// Gives the turn of a candidate back that was chosen and not called.
+    private mutating func giveTurnBack(of position: Int) {
+        guard let reason = reason.take(), let balance else { return }
+        let priority = list.priorities[position]
+        if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
+        switch reason {
+        case .turn(let turn, let members):
+            balance.giveBack(turn, list.turnKey(priority), for: caller, of: members)
+        case .rank: balance.undoSelection(ofProvider: list.all[position].offeredBy)
+        }
+    }
+
+    private mutating func setFullAside() {
+        for position in left where list.all[position].isKnownFull() {
+            full.append(position)
+            left.removeAll { $0 == position }
+        }
+    }
+
+    /// Returns the position of the candidate with the lowest rank, by load or affinity.
+    ///
+    /// - Parameter places: the positions to choose from, at least one.
+    private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {
+        let now = list.all[0].loop.now
+        var best = positions[positions.startIndex]
+        var least = rank(best, balance, at: now)
+        for position in positions.dropFirst() {
+            let rank = rank(position, balance, at: now)
+            if rank < least { (best, least) = (position, rank) }
+        }
+        balance.took(provider: list.all[best].offeredBy)
+        reason = .rank
+        return best
+    }
+
+    private func rank(_ position: Int, _ balance: Balance, at now: LoopTime) -> KeyChoice.Rank {
+        let candidate = list.all[position]
+        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(position)
+        let rank =
+            candidate.keys?.best(at: now, choice)
+            ?? choice.rank(candidate.fixed ?? .none, 1, balance.nextTurn(ofProvider: candidate.offeredBy))
+        return rank.over(candidate.rank.weight)
+    }
+
+    private func priority(_ position: Int) -> Int {
+        switch order {
+        case .balanced: list.priorities[position]
+        case .listed: position
+        case .byLoad: 0
+        }
+    }
+
+    private func isHealthy(_ position: Int, at now: LoopTime) -> Bool {
+        list.all[position].hasAvailableKey && !(balance?.isOpen(breakerKey(position), at: now) ?? false)
+    }
+
+    func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
+
+    /// Returns whether other candidates are left. Makes full ones available again, as they may have capacity now or the
+    /// call may wait for them.
+    mutating func reopenFullCandidates() -> Bool {
+        if !full.isEmpty {
+            left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
+            full = []
+        }
+        return !left.isEmpty
+    }
+}

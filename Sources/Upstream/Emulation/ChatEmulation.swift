@@ -1,0 +1,127 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators: limits of the output
+/// first, then validation, then several choices. Each decorator is used only if the call needs its ability.
+package struct ChatEmulation: Sendable {
+    /// The number of upstream calls for one prompt; `choicesPerCall` is the number of choices that each of them
+    /// returns.
+    private let calls: Int
+    private let choicesPerCall: Int
+    private let stops: StopFinder?
+    private let maxTokens: Int?
+    /// The validator; nil if the vendor guarantees what the request demands, or if the request demands nothing.
+    private let judge: OutputValidator?
+    private let count: CallCount
+    private let worker: WorkQueue
+    private let loop: EventLoop
+
+    /// - Parameter abilities: the abilities of the vendor with the call's model.
+    package init(
+        _ call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        _ count: CallCount,
+        within memory: MemoryBudget,
+        by worker: WorkQueue,
+        on loop: EventLoop
+    ) {
+        let needed = call.needs.subtracting(abilities)
+        let isMultiplied = !needed.isDisjoint(with: [.choices, .prompts])
+        calls = isMultiplied ? call.choices : 1
+        choicesPerCall = isMultiplied ? 1 : call.choices
+        stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
+        maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
+        // Several choices of one call are not validated, because each would have to wait for the others.
+        let isJudged = needed.contains(.demands) && choicesPerCall == 1
+        judge = isJudged ? OutputValidator(call, by: abilities, within: memory, worker, on: loop) : nil
+        isNeeded = calls > 1 || stops != nil || maxTokens != nil || judge != nil
+        self.count = count
+        self.worker = worker
+        self.loop = loop
+    }
+
+    /// The choices that an earlier call of the prompt returned; nil if there was none.
+    package var first: ChatAnswer?
+
+    /// Whether a chat with one prompt needs a decorator.
+    package let isNeeded: Bool
+
+    /// Whether the client gets the vendor's response unchanged, so that a missing usage report is visible.
+    package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
+
+    package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+        multiplied(judged(bounded(chat)), by: call)
+    }
+
+    /// Wraps the chats of several prompts in the decorators that the call needs.
+    package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
+        ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
+    }
+
+    /// Wraps the chat of a call that was written as plain text.
+    ///
+    /// - Parameter preparing: prepares the vendor's chat for one more such call.
+    package func completed(
+        _ chat: any PreparedChat,
+        of call: ChatCall,
+        in form: TextProtocol,
+        by vendorCall: VendorCall,
+        with means: OutputParserContext,
+        _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
+    ) -> any PreparedChat {
+        let repair = Repair(call: call, form: form, means: means, count: count) {
+            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await vendorCall.another()))
+        }
+        return multiplied(PromptedToolsChat(bounded(chat), repair), by: vendorCall)
+    }
+
+    private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
+        guard stops != nil || maxTokens != nil else { return chat }
+        let finder = stops ?? StopFinder([])
+        let bounds = TruncatingChat.Bounds(stops: finder, maxTokens: maxTokens)
+        return TruncatingChat(chat, choices: choicesPerCall, bounds, count: count, worker: worker, loop: loop)
+    }
+
+    private func judged(_ chat: any PreparedChat) -> any PreparedChat {
+        judge.map { SchemaCheckedChat(chat, $0) } ?? chat
+    }
+
+    private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+        calls > 1 ? ChoicesChat([chat], calls, after: first, call: call, count: count, loop: loop) : chat
+    }
+
+    /// Throws the client's error if the call needs an ability that the vendor lacks and that cannot be emulated.
+    package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
+        let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)
+        guard !lacking.isEmpty else { return }
+        if lacking.contains(.logProbabilities) {
+            let param = call.chatOptions.wantsLogProbabilities ? "logprobs" : "top_logprobs"
+            throw .unsupported(param, "Log probabilities are not supported.")
+        }
+        if lacking.contains(.soundOutput) {
+            throw .unsupported(
+                call.chatOptions.wantsAudioOutput ? "modalities" : "audio",
+                "Only text output is supported."
+            )
+        }
+        if lacking.contains(.searchOptions) {
+            throw .unsupported("web_search_options", "The provider of this model does not support web search.")
+        }
+        if lacking.contains(.audioReferences) {
+            throw .unsupported(
+                "messages",
+                "References to audio output work only with the provider that produced the audio. Send the transcript."
+            )
+        }
+        if lacking.contains(.customTools) {
+            let index = call.chatOptions.tools.firstIndex { $0.kind == .custom } ?? 0
+            throw .value("tools[\(index)].type", "this type is not supported", code: "unsupported_value")
+        }
+    }
+
+    private static let emulated: Abilities = [
+        .choices, .prompts, .stops, .tokenBound, .inlineMedia, .tools, .functions, .toolChoice, .objects, .schemas,
+        .demands,
+    ]
+}

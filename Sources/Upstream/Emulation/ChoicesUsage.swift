@@ -1,0 +1,87 @@
+import Calls
+import Shared
+
+/// The usage of several calls that make one response. The sum counts each prompt once, however many choices it has. The
+/// records of the calls contain the usage of each call.
+///
+/// `@unchecked`: used on its request's loop only.
+final class ChoicesUsage: @unchecked Sendable {
+    /// The estimated tokens of each prompt.
+    private let estimates: [Int]
+    private let choices: Int
+    private let call: VendorCall
+    private let count: CallCount
+    private var isCounted: [Bool]
+    /// The usage of all calls that were answered or whose usage the vendor reported; nil if there are none.
+    private(set) var sum: Usage?
+
+    init(_ estimates: [Int], _ choices: Int, _ call: VendorCall, _ count: CallCount) {
+        self.estimates = estimates
+        self.choices = choices
+        self.call = call
+        self.count = count
+        isCounted = Array(repeating: false, count: estimates.count)
+    }
+
+    private var estimate: Int { estimates.reduce(0, +) }
+
+    private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
+
+    /// Returns the share that a choice's prompt has in the tokens of all prompts.
+    private func part(ofChoice choice: Int, in all: Int) -> Int {
+        guard estimates.count > 1 else { return all }
+        let prompt = prompt(ofChoice: choice)
+        let before = estimates[..<prompt].reduce(0, +)
+        let whole = max(1, estimate)
+        return (before + estimates[prompt]) * all / whole - before * all / whole
+    }
+
+    /// Records a call that was answered.
+    ///
+    /// - Parameters:
+    ///   - reported: the usage that the vendor reported. Token counts that it did not report are counted.
+    func answered(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
+        let usage = count.completed(
+            reported,
+            prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
+            completion: { completionTokens }
+        )
+        let sum = add(usage, ofChoice: choice)
+        call.answered(usage, of: sum, credits: credits)
+    }
+
+    /// Adds the usage of a call that is already billed. It belongs to the first choice.
+    func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
+
+    private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
+        let prompt = prompt(ofChoice: choice)
+        var sum = self.sum ?? .nothing
+        sum.completionTokens += usage.completionTokens
+        sum.reasoningTokens += usage.reasoningTokens
+        sum.isExact = (sum.isEstimated || usage.isEstimated) && sum.isExactIfOwn && usage.isExactIfOwn
+        sum.isEstimated = sum.isEstimated || usage.isEstimated
+        if !isCounted[prompt] {
+            isCounted[prompt] = true
+            sum.promptTokens += usage.promptTokens
+            sum.cachedTokens += usage.cachedTokens
+            sum.cacheWriteTokens += usage.cacheWriteTokens
+        }
+        self.sum = sum
+        return sum
+    }
+
+    /// Returns the failure of the whole response, with the usage of all calls.
+    func failure(_ error: UpstreamError) -> UpstreamError {
+        var error = error
+        error.usage = sum
+        return error
+    }
+
+    func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0) {
+        let all = count.knownPromptTokens(or: estimate)
+        let estimate = Usage(promptTokens: part(ofChoice: choice, in: all), completionTokens: completionTokens)
+        if let reported = error.usage { _ = add(reported, ofChoice: choice) }
+        let usage = error.usage ?? estimate
+        call.failed(error, after: usage, ofPrompts: all)
+    }
+}

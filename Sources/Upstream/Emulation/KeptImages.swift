@@ -1,0 +1,106 @@
+import Calls
+package import Engine
+package import Shared
+
+/// The stored files that the JSON of an image edit names, for a vendor that knows them by ids of its own.
+package struct KeptImages: Sendable {
+    /// The file ids, in the order in which the body contains them, and their paths in the request.
+    private var ids: [(id: String, param: String)] = []
+    /// The vendor's id of each file; nil if the caller already sent the vendor's id.
+    private var vendorIDs: [String?] = []
+    fileprivate private(set) var files: [StoredFile] = []
+
+    private static let most = 64
+    private static let idLimitBytes = 1_024
+
+    /// Finds the file ids in a body; nil if there are none. Throws if another JSON parser could read different ids.
+    package init?(in body: Body) throws(APIError) {
+        for member in RawJSON(body.bytes).members {
+            if member.name.equals("mask") { try add(member.value, "mask") }
+            guard member.name.equals("images") else { continue }
+            for (index, image) in member.value.elements.enumerated() { try add(image, "images[\(index)]") }
+        }
+        if ids.isEmpty { return nil }
+    }
+
+    private mutating func add(_ image: RawJSON, _ position: String) throws(APIError) {
+        for member in image.members {
+            guard !member.name.contains(UInt8(ascii: "\\")) else {
+                throw .value(position, "a member name must not contain escapes")
+            }
+            guard member.name.equals("file_id"), let id = member.value.content else { continue }
+            let param = "\(position).file_id"
+            guard ids.count < Self.most else { throw .value(param, "at most \(Self.most) files are supported") }
+            guard id.count <= Self.idLimitBytes else { throw .value(param, Self.unknown) }
+            ids.append((id.text, param))
+        }
+    }
+
+    private static let unknown = "no file with this id exists"
+
+    /// Finds the caller's stored files with these ids. Throws if one does not exist.
+    package mutating func find(by access: MediaAccess) async throws(APIError) {
+        for (id, param) in ids {
+            if let file = try await access.file(id) {
+                files.append(file)
+                vendorIDs.append(file.vendorID)
+            } else {
+                // A caller with a passthrough key may name files that it uploaded to the vendor directly.
+                guard access.caller.kind == .passThrough else { throw .value(param, Self.unknown) }
+                vendorIDs.append(nil)
+            }
+        }
+    }
+
+    /// The error for a call whose files no candidate has.
+    package var refusal: APIError {
+        .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
+    }
+
+    /// Returns the body with the vendor's file ids.
+    package func written(into body: Body) -> Body {
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count)
+        var next = 0
+        RawJSON(body.bytes).append(to: &out) { member, out in
+            if member.name.equals("mask") {
+                out.append(#""mask":"#)
+                append(member.value, to: &out, &next)
+            } else if member.name.equals("images"), member.value.isArray {
+                out.append(#""images":"#)
+                member.value.append(to: &out) { append($0, to: &$1, &next) }
+            } else {
+                return false
+            }
+            return true
+        }
+        return Body(out)
+    }
+
+    private func append(_ image: RawJSON, to out: inout ByteBuffer, _ next: inout Int) {
+        guard image.isObject else { return out.append(image.bytes) }
+        image.append(to: &out) { member, out in
+            guard member.name.equals("file_id"), member.value.content != nil, next < vendorIDs.count else {
+                return false
+            }
+            next += 1
+            guard let name = vendorIDs[next - 1] else { return false }
+            out.append(#""file_id":"#)
+            out.append(json: name)
+            return true
+        }
+    }
+}
+
+extension Candidates {
+    /// Returns the candidates, with the key that uploaded the files; nil if none is left. A candidate that forwards
+    /// requests unchanged is left out if it does not have the files.
+    package func having(_ images: KeptImages) -> Candidates? {
+        replaced { candidate in
+            guard candidate.forwarder != nil else { return candidate }
+            var reader: Candidate? = candidate
+            for file in images.files { reader = reader?.reading(file) }
+            return reader
+        }
+    }
+}

@@ -1,0 +1,65 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// Ends a text before the first stop sequence, or after a number of tokens, however the text is split. The sequence
+/// whose end comes first wins; if several end at the same position, the longest.
+package struct OutputLimiter: ~Copyable {
+    private var finder: StopFinder
+    /// The end of the text that may still become a stop sequence.
+    private var held = ByteBuffer()
+    private var bound: TokenBound
+    /// The reason why the text was ended; nil while more text is accepted.
+    package private(set) var reason: FinishReason?
+    /// The stop sequence that ended the text; empty if none did.
+    package private(set) var stop = ByteBuffer()
+
+    package init(stops: StopFinder, maxTokens: Int?, _ counter: TokenCounter = .estimating) {
+        finder = stops
+        // Without a limit the tokens need no exact count.
+        bound = TokenBound(maxTokens ?? .max / 8, maxTokens == nil ? .estimating : counter)
+    }
+
+    /// The number of tokens that were passed on.
+    package var tokens: Int { bound.tokens }
+
+    /// Appends text and passes on as much as possible. Both are whole characters.
+    package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        guard reason == nil else { return }
+        if finder.isEmpty { return self.pass(piece, pass) }
+        let start = held.count
+        held.append(piece)
+        for index in 0..<piece.count {
+            let found = finder.consume(piece[index])
+            guard found > 0 else { continue }
+            let end = start + index + 1
+            self.pass(held.bytes[part: 0..<(end - found)], pass)
+            stop.append(held.bytes[part: (end - found)..<end])
+            held.removeAll()
+            self.end(pass)
+            if reason == nil { reason = .stop } else { stop.removeAll() }
+            return
+        }
+        let free = held.count - finder.heldBytes
+        self.pass(held.bytes[part: 0..<free], pass)
+        held.removeFirst(free)
+    }
+
+    /// Ends the text. The held beginning of a stop sequence is passed on.
+    package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
+        guard reason == nil else { return }
+        self.pass(held.bytes, pass)
+        held.removeAll()
+        end(pass)
+    }
+
+    private mutating func pass(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
+        guard !text.isEmpty else { return }
+        if !bound.consume(text, pass) { reason = .length }
+    }
+
+    /// Passes on text that the token limit held back.
+    private mutating func end(_ pass: (UnsafeRawBufferPointer) -> Void) {
+        if reason == nil, !bound.finish(pass) { reason = .length }
+    }
+}

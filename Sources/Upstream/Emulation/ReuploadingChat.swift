@@ -1,0 +1,144 @@
+package import Calls
+import Engine
+import Shared
+
+extension AttachmentPlan {
+    /// Loads the attachments of a call to the vendor, and prepares the vendor's chat with them.
+    package func prepare(
+        _ call: consuming ChatCall,
+        by vendorCall: VendorCall,
+        _ access: MediaAccess
+    ) async throws(UpstreamError) -> any PreparedChat {
+        var call = call
+        let loader = AttachmentLoader(call.attachments, self, access, vendorCall)
+        let loaded: [Attachment]
+        do throws(APIError) {
+            loaded = try await loader.load()
+        } catch {
+            throw loader.failure(refusing: error)
+        }
+        let bytes = call.textBytes
+        let chat: any PreparedChat
+        if loader.mayBeLost {
+            chat = ReuploadingChat(
+                call,
+                candidate,
+                parts: loader,
+                loaded: loaded,
+                vendorCall: vendorCall,
+                access: access
+            )
+        } else {
+            call.attachments = loaded
+            chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        }
+        guard await access.worker.result(ofBytes: bytes, on: access.loop, { chat.write() }) != nil else {
+            throw .tooMuchWork
+        }
+        try await vendorCall.start()
+        return chat
+    }
+}
+
+/// A chat that refers to files which the vendor was believed to keep. If the vendor has lost them, they are uploaded
+/// again, and the call is repeated once.
+///
+/// `@unchecked`: used on its request's loop only, except for `write`.
+final class ReuploadingChat: PreparedChat, @unchecked Sendable {
+    private var chat: any PreparedChat
+    private let candidate: Candidate
+    private let vendorCall: VendorCall
+    private let worker: WorkQueue
+    private let loop: EventLoop
+    /// The original call and its loader, for a renewal; nil if there can be no renewal any more.
+    private var rest: (call: ChatCall, parts: AttachmentLoader)?
+    private var isRenewing = false
+    private var waiting: [Waiter] = []
+
+    init(
+        _ call: ChatCall,
+        _ candidate: Candidate,
+        parts: AttachmentLoader,
+        loaded: [Attachment],
+        vendorCall: VendorCall,
+        access: MediaAccess
+    ) {
+        self.candidate = candidate
+        self.vendorCall = vendorCall
+        worker = access.worker
+        loop = access.loop
+        rest = (call, parts)
+        var call = call
+        call.attachments = loaded
+        chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+    }
+
+    func write() { chat.write() }
+
+    var promptTokens: Int { chat.promptTokens }
+
+    func answer() async throws(UpstreamError) -> ChatAnswer {
+        let used = chat
+        do throws(UpstreamError) {
+            let reply = try await used.answer()
+            rest = nil
+            return reply
+        } catch {
+            return try await renewed(used, after: error).answer()
+        }
+    }
+
+    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+        let used = chat
+        do throws(UpstreamError) {
+            let stream = try await used.stream()
+            rest = nil
+            return stream
+        } catch {
+            return try await renewed(used, after: error).stream()
+        }
+    }
+
+    /// Returns the chat to try in place of `used`. It is made only once, even if several choices were refused.
+    private func renewed(
+        _ used: any PreparedChat,
+        after error: UpstreamError
+    ) async throws(UpstreamError) -> any PreparedChat {
+        guard error.recovery.contains(.reload) else { throw error }
+        let renewed = try await renewal(of: used, after: error)
+        try await vendorCall.start()
+        return renewed
+    }
+
+    private func renewal(
+        of used: any PreparedChat,
+        after error: UpstreamError
+    ) async throws(UpstreamError) -> any PreparedChat {
+        while isRenewing, !Task.isCancelled {
+            let waiter = Waiter()
+            waiting.append(waiter)
+            await waiter.wait()
+        }
+        if chat !== used { return chat }
+        guard let (call, parts) = rest else { throw error }
+        rest = nil
+        isRenewing = true
+        defer {
+            isRenewing = false
+            for waiter in waiting { waiter.wake() }
+            waiting = []
+        }
+        do throws(APIError) {
+            var call = call
+            call.attachments = try await parts.loadAgain()
+            let renewed = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+            guard await worker.result(ofBytes: call.textBytes, on: loop, { renewed.write() }) != nil else {
+                throw .tooMuchWork
+            }
+            chat = renewed
+            return chat
+        } catch let second {
+            throw second.status == 499 ? UpstreamError(.cancelled, cause: "cancelled") : error
+        }
+    }
+}

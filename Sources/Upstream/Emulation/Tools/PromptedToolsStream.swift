@@ -1,0 +1,202 @@
+import Calls
+import Engine
+import Shared
+
+/// The stream of a `PromptedToolsChat`. It emits text as early as possible, and tool calls and documents when they are
+/// complete and valid.
+///
+/// `@unchecked`: used on its request's loop only.
+final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
+    private enum StreamPhase {
+        case reading
+        /// The vendor's stream has ended, and the rest must be emitted.
+        case ended
+        case over
+    }
+
+    private let repair: Repair
+    private let promptTokens: Int
+    /// Whether the response is not streamed. A repair is then not streamed either.
+    private let isWhole: Bool
+    /// The size up to which a response is held without reserved memory, in bytes.
+    private let freeBytes = MemoryBudget.smallBytes
+    private var stream: any ChatAnswerStream
+    private var answer: PromptedToolsResponse
+    private var position = StreamPhase.reading
+    /// The invalid response that the present call repairs; nil if there is no repair.
+    private var first: PromptedToolsResponse?
+    /// The call of the repair; nil if there is no repair.
+    private var asked: ChatCall?
+    private var finish = FinishReason.stop
+    /// The stop sequence that ended the response; empty if none did.
+    private var stopSequence = ByteBuffer()
+    private var reservation: MemoryReservation?
+    private var counted: Usage?
+    private var taken: Int?
+
+    init(_ stream: any ChatAnswerStream, _ repair: Repair, promptTokens: Int) {
+        self.stream = stream
+        self.repair = repair
+        self.promptTokens = promptTokens
+        isWhole = stream is WholeAnswer
+        answer = PromptedToolsResponse(repair.form, ids: repair.means.ids)
+    }
+
+    /// The usage of both calls.
+    var usage: Usage? { counted }
+    let countsItself = true
+    var credits: Int? { taken }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        switch position {
+        case .over: return .end
+        case .ended: return .bytes
+        case .reading: break
+        }
+        if answer.isBehind { try await answer.judge(by: repair.means) }
+        // A model that goes on after its tool calls is stopped, so that its further output is not billed.
+        if answer.wantsMore {
+            let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
+            guard arrival == .end else { return arrival }
+        }
+        try await count()
+        try await end()
+        return .bytes
+    }
+
+    private func count() async throws(UpstreamError) {
+        let reported = stream.usage
+        let tokens = reported?.isReported ?? false ? 0 : try await answer.tokens(by: repair.count)
+        let usage = repair.count.completed(reported, prompt: { askedTokens }, completion: { tokens })
+        counted = (counted ?? .nothing) + usage
+        if let credits = stream.credits { taken = (taken ?? 0) + credits }
+        stream.stop()
+    }
+
+    private var askedTokens: Int {
+        asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
+    }
+
+    /// Text that was found at the end and waits to be emitted.
+    private var rest = ByteBuffer()
+
+    /// Whether the model was stopped before its end.
+    private var isCut: Bool { finish == .length || finish == .contentFilter }
+
+    private func end() async throws(UpstreamError) {
+        answer.finish(isCut: isCut) { [self] text in if first == nil { rest.append(text) } }
+        try await answer.judge(by: repair.means)
+        answer.conclude()
+        guard let problem = answer.problem, !isCut else {
+            position = .ended
+            return
+        }
+        guard first == nil, !repair.form.isRepair, answer.raw.count <= PromptedToolsResponse.repairedBytes else {
+            guard !repair.form.requiresValidOutput, !lacksDocument else {
+                throw UpstreamError.unmet(problem.text, after: counted)
+            }
+            position = .ended
+            return
+        }
+        let again = repair.call(after: answer.raw.text, problem)
+        do throws(UpstreamError) {
+            let chat = try await repair.preparing(again)
+            if isWhole { stream = WholeAnswer(try await chat.answer()) } else { stream = try await chat.stream() }
+        } catch {
+            throw error.alsoAfter(counted)
+        }
+        asked = again
+        first = answer
+        answer = PromptedToolsResponse(repair.form, ids: repair.means.ids)
+        finish = .stop
+        stopSequence.removeAll()
+    }
+
+    /// Whether a document was requested, and the response has neither a document nor tool calls.
+    private var lacksDocument: Bool { repair.form.format != nil && answer.calls.isEmpty && answer.text == nil }
+
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        switch position {
+        case .over: return false
+        case .ended:
+            position = .over
+            handOver(emit)
+            return true
+        case .reading:
+            if answer.bytes > freeBytes { try reserveMemory() }
+            // Read only once, because most events are text.
+            let (answer, isFirst) = (answer, first == nil)
+            return try stream.next { [self] _, event in
+                switch event {
+                case .text(let text, _):
+                    if let text = answer.plain(text) {
+                        if isFirst { emit(0, .text(text)) }
+                    } else {
+                        answer.consume(text) { text in if isFirst { emit(0, .text(text)) } }
+                    }
+                case .finish(let reason, let stop):
+                    finish = reason
+                    if let stop { stopSequence.append(stop) }
+                // A vendor may still send tool calls in its own form.
+                case .toolCall(let index, _, let name): answer.begin(call: index, name)
+                case .toolArguments(let index, let piece): answer.add(arguments: piece, toCall: index)
+                case .signature(.some, _): break
+                default: if isFirst { emit(0, event) }
+                }
+            }
+        }
+    }
+
+    private func reserveMemory() throws(UpstreamError) {
+        guard repair.means.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &reservation) else {
+            throw UpstreamError(TransportError(.overloaded))
+        }
+    }
+
+    private func handOver(_ emit: (Int, AnswerEvent) -> Void) {
+        let isRepaired = answer.problem == nil
+        // A repair contributes only its calls. If it failed, the first response's calls are used, and the rest of that
+        // response as text.
+        let chosen = isRepaired ? answer : first ?? answer
+        if !rest.isEmpty { emit(0, .text(rest.bytes)) }
+        if let text = chosen.text { pass(text) { emit(0, .text($0)) } }
+        if !isRepaired { pass(chosen.invalidOutput) { emit(0, .text($0)) } }
+        let calls = isRepaired ? (first.map { $0.calls } ?? []) + answer.calls : chosen.calls
+        for (index, call) in calls.enumerated() {
+            pass(call.id) { id in pass(call.name) { name in emit(0, .toolCall(index: index, id: id, name: name)) } }
+            pass(call.arguments) { emit(0, .toolArguments(index: index, $0)) }
+        }
+        let stop = calls.isEmpty && !stopSequence.isEmpty ? stopSequence.bytes : nil
+        let withoutCalls = finish == .toolCalls ? FinishReason.stop : finish
+        emit(0, .finish(calls.isEmpty || isCut ? withoutCalls : .toolCalls, stop: stop))
+    }
+
+    private func pass(_ text: String, _ emit: (UnsafeRawBufferPointer) -> Void) {
+        text.withBytes { if !$0.isEmpty { emit($0) } }
+    }
+
+    func stop() {
+        position = .over
+        reservation = nil
+        stream.stop()
+    }
+}
+
+extension UpstreamError {
+    /// Makes the error for a complete response that does not have the requested format. The vendor bills the response.
+    static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
+        var refusal = APIError(
+            502,
+            "The model's output does not match the format or the tools that the request demands: \(problem). Retry the request.",
+            type: "server_error",
+            code: "upstream_error"
+        )
+        refusal.isRetryUseless = true
+        var error = UpstreamError(.failed, cause: refusal.message)
+        error.recovery = []
+        error.refusal = refusal
+        error.isCut = true
+        error.usage = usage
+        return error
+    }
+}

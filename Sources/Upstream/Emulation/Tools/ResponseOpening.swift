@@ -1,0 +1,85 @@
+import Engine
+
+/// The kind of a response's beginning: a tool call without a tag, or other text.
+enum ResponseOpening {
+    case unknown
+    case text
+    /// A JSON object that names a tool. The value is the position of its start.
+    case call(Int)
+    /// A code block that begins with a tool call.
+    case fenced
+
+    init(_ bytes: UnsafeRawBufferPointer, allowsFence: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) {
+        var reader = Reader(bytes: bytes)
+        self = reader.opening(allowsFence, isTool)
+    }
+}
+
+private struct Reader {
+    let bytes: UnsafeRawBufferPointer
+    var position = 0
+
+    private mutating func skipSpace() { while position < bytes.count, bytes[position] <= 32 { position += 1 } }
+
+    private enum PhraseMatch { case whole, part, no }
+
+    private mutating func consume(_ text: StaticString) -> PhraseMatch {
+        let rest = bytes[part: position..<bytes.count]
+        if rest.hasPrefix(text) {
+            position += text.utf8CodeUnitCount
+            return .whole
+        }
+        let known = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        return rest.count < known.count && known.starts(with: rest) ? .part : .no
+    }
+
+    mutating func opening(_ allowsFence: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
+        skipSpace()
+        guard position < bytes.count else { return .unknown }
+        var isFenced = false
+        if bytes[position] == 96 {
+            guard allowsFence else { return .text }
+            switch consume("```") {
+            case .part: return .unknown
+            case .no: return .text
+            case .whole: break
+            }
+            while position < bytes.count, bytes[position] != 10 {
+                if bytes[position] == 96 { return .text }
+                position += 1
+            }
+            skipSpace()
+            guard position < bytes.count else { return .unknown }
+            isFenced = true
+            if bytes[position] == 60 {
+                return switch consume("<tool_call>") {
+                case .whole: .fenced
+                case .part: .unknown
+                case .no: .text
+                }
+            }
+        }
+        return object(isFenced, isTool)
+    }
+
+    /// Reads `{"name": "TOOL"`, possibly in an array.
+    private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
+        let start = position
+        if bytes[position] == 91 {
+            position += 1
+            skipSpace()
+        }
+        for text: StaticString in ["{", "\"name\"", ":", "\""] {
+            switch consume(text) {
+            case .part: return .unknown
+            case .no: return .text
+            case .whole: if text.utf8Start[0] != 34 || text.utf8CodeUnitCount > 1 { skipSpace() }
+            }
+        }
+        let name = position
+        while position < bytes.count, bytes[position] != 34 { position += 1 }
+        guard position < bytes.count else { return .unknown }
+        guard isTool(bytes[part: name..<position]) else { return .text }
+        return isFenced ? .fenced : .call(start)
+    }
+}

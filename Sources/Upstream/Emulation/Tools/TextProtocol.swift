@@ -1,0 +1,146 @@
+package import Calls
+import Engine
+package import Shared
+
+/// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks for them, and
+/// the response is parsed for them.
+package struct TextProtocol: Sendable {
+    let tools: ToolProtocol?
+    let format: FormatProtocol?
+    /// Whether nothing may be sent before it is valid, because a tool call or a document is demanded.
+    let requiresValidOutput: Bool
+    /// Whether the vendor was already asked in its own form. The response is then not repaired.
+    let isRepair: Bool
+
+    /// Creates the form; nil if the vendor supports everything that the call needs. Throws if a schema cannot be used.
+    package init?(
+        _ call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        isRepair: Bool = false
+    ) throws(APIError) {
+        let needed = call.needs.subtracting(abilities)
+        let wantsTools = needed.contains(.tools) || needed.contains(.functions)
+        let wantsFormat = needed.contains(.objects) || needed.contains(.schemas)
+        guard wantsTools || wantsFormat else { return nil }
+        let chatOptions = call.chatOptions
+        tools = wantsTools ? try ToolProtocol(chatOptions) : nil
+        format = wantsFormat ? try FormatProtocol(chatOptions.format) : nil
+        self.isRepair = isRepair
+        requiresValidOutput = tools.map { $0.demand != .auto } ?? wantsFormat
+    }
+
+    /// Returns the call in plain text: with instructions, and with earlier tool calls and results in the form that the
+    /// prompt describes.
+    package func written(_ call: ChatCall) -> ChatCall {
+        var call = call
+        // The keys are bytes, because hashing a long `String` takes quadratic time.
+        var names: [[UInt8]: String] = [:]
+        for index in call.messages.indices where tools != nil {
+            write(&call.messages[index], &names)
+        }
+        var instructions = ByteBuffer()
+        tools?.appendInstructions(to: &instructions)
+        if tools != nil, format != nil { instructions.append("\n") }
+        format?.appendInstructions(to: &instructions)
+        let position = call.messages.firstIndex { !$0.isInstruction } ?? call.messages.count
+        call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: position)
+        // The indices of the messages have changed.
+        call.chatOptions.cacheBreakpoints = []
+        if tools != nil { call.chatOptions.tools = [] }
+        if format != nil { call.chatOptions.format = .text }
+        return call
+    }
+
+    private func write(_ message: inout ChatMessage, _ names: inout [[UInt8]: String]) {
+        if !message.toolCalls.isEmpty {
+            var text = ByteBuffer()
+            for call in message.toolCalls {
+                if let id = call.id { names[Array(id.utf8)] = call.name }
+                ToolProtocol.append(call: call.name, arguments: call.arguments, id: call.id, to: &text)
+            }
+            if !message.text.isEmpty { message.content.append(.text("\n")) }
+            message.content.append(.text(text.text))
+            message.toolCalls = []
+        } else if message.isResult {
+            var text = ByteBuffer()
+            let id = message.toolCallID
+            let name = id.flatMap { names[Array($0.utf8)] } ?? message.name
+            ToolProtocol.append(
+                result: message.text,
+                ofCall: id,
+                name: name,
+                isError: message.role == .failedTool,
+                to: &text
+            )
+            // Images of a result stay after its text.
+            message.content =
+                [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
+            message.toolCallID = nil
+            if message.role == .failedTool { message.role = .tool }
+        }
+    }
+
+    /// Returns the call that asks the model to correct an invalid response.
+    func repairing(_ call: ChatCall, _ answer: String, _ problem: PromptedToolsResponse.Problem) -> ChatCall {
+        var call = call
+        call.messages.append(ChatMessage(role: .assistant, text: answer))
+        let words = problem.isOfDocument ? format?.repair(problem.text) : tools?.repair(problem.text)
+        call.messages.append(ChatMessage(role: .user, text: words ?? problem.text))
+        return call
+    }
+}
+
+extension ToolProtocol {
+    fileprivate init(_ chatOptions: ChatOptions) throws(APIError) {
+        var offers: [ToolDefinition] = []
+        for (index, tool) in chatOptions.tools.enumerated() where tool.kind == .function {
+            let path = tool.isLegacy ? "functions[\(index)].parameters" : "tools[\(index)].function.parameters"
+            offers.append(
+                ToolDefinition(
+                    name: tool.name,
+                    description: tool.description,
+                    parameters: tool.schema?.text,
+                    schema: tool.isStrict == true
+                        ? try tool.schema.map { (body) throws(APIError) in try JSONSchema(body, path) } : nil
+                )
+            )
+        }
+        let demand = ToolDemand(chatOptions.toolChoice)
+        self.init(offers, demand: demand, isParallel: chatOptions.parallelToolCalls ?? true)
+    }
+}
+
+extension ToolDemand {
+    init(_ choice: ChatOptions.ToolChoice) {
+        self =
+            switch choice {
+            case .auto, .none: .auto
+            case .required: .required
+            case .named(let name): .named(name)
+            }
+    }
+}
+
+extension FormatProtocol {
+    init(_ format: ChatOptions.Format) throws(APIError) {
+        guard case .schema(let name, let body?, _) = format else {
+            self.init(FormatProtocol.Kind.object)
+            return
+        }
+        let schema = try JSONSchema(body, "response_format.json_schema.schema")
+        self.init(.schema(name: name, description: nil, text: body.text, schema: schema))
+    }
+}
+
+extension JSONSchema {
+    fileprivate init(_ body: Body, _ path: String) throws(APIError) {
+        let parser = JSONParser()
+        guard let value = try? parser.parse(body.bytes) else { throw .value(path, "it must be a JSON Schema") }
+        do throws(SchemaError) {
+            // The value is only valid while its parser lives.
+            self = try withExtendedLifetime(parser) { () throws(SchemaError) in try JSONSchema(value) }
+        } catch {
+            throw .value(path, error.text)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import Engine
+import Shared
+
+/// Reads the JSON of tool calls that a model wrote as text.
+struct ToolCallReader {
+    private let tools: [ToolDefinition]
+    private let ids: RandomBytes
+    private let parser = JSONParser()
+
+    init(_ tools: [ToolDefinition], _ ids: RandomBytes) {
+        self.tools = tools
+        self.ids = ids
+    }
+
+    struct Problem: Error {
+        let reason: String
+        init(_ reason: String) { self.reason = reason }
+    }
+
+    func isTool(_ name: UnsafeRawBufferPointer) -> Bool { tool(name) != nil }
+
+    /// Returns the calls in a JSON text, which is one call or an array of calls.
+    ///
+    /// - Parameters:
+    ///   - json: bytes in a `ByteBuffer`.
+    ///   - hasControls: whether strings contain control characters that must be escaped first.
+    func calls(_ json: UnsafeRawBufferPointer, hasControls: Bool) throws(Problem) -> [ParsedToolCall] {
+        var fixed = ByteBuffer()
+        if hasControls { ValueScan.append(json, to: &fixed) }
+        return try calls(hasControls ? fixed.bytes : json)
+    }
+
+    private func calls(_ json: UnsafeRawBufferPointer) throws(Problem) -> [ParsedToolCall] {
+        let root: JSONValue
+        do throws(JSONError) {
+            root = try parser.parse(json)
+        } catch {
+            throw Problem("it is not valid JSON")
+        }
+        var drafts: [Draft] = []
+        if let elements = root.elements {
+            for (element, range) in zip(elements, JSONRanges.elements(of: json)) {
+                drafts.append(try draft(element, json[part: range]))
+            }
+            if drafts.isEmpty { throw Problem("it names no tool") }
+        } else {
+            drafts.append(try draft(root, json))
+        }
+        // Arguments are validated last, because the parser's values become invalid when it parses another text.
+        var calls: [ParsedToolCall] = []
+        for draft in drafts {
+            try judge(draft)
+            calls.append(ParsedToolCall(id: ids.id("call_"), name: draft.tool.name, arguments: draft.arguments))
+        }
+        return calls
+    }
+
+    private struct Draft {
+        let tool: ToolDefinition
+        let arguments: String
+    }
+
+    private func tool(_ name: UnsafeRawBufferPointer) -> ToolDefinition? {
+        let name = name.hasPrefix("functions.") ? name[part: 10..<name.count] : name
+        return tools.first { tool in
+            tool.name.utf8.count == name.count && tool.name.utf8.elementsEqual(name)
+        }
+    }
+
+    /// Reads one call.
+    ///
+    /// - Parameter isInner: whether `value` is the member `function` of a call, which must not contain another one.
+    private func draft(
+        _ value: JSONValue,
+        _ json: UnsafeRawBufferPointer,
+        isInner: Bool = false
+    ) throws(Problem) -> Draft {
+        guard let members = value.members else { throw Problem("it is not a JSON object") }
+        var name: UnsafeRawBufferPointer?
+        var arguments: String?
+        var others = 0
+        for (member, range) in zip(members, JSONRanges.members(of: json)) {
+            switch member.name {
+            case "name", "tool", "tool_name", "function_name": name = name ?? member.value.text
+            case "function":
+                // OpenAI's own form has the call in the member `function`.
+                if member.value.kind == .object, !isInner {
+                    return try draft(member.value, json[part: range], isInner: true)
+                }
+                name = name ?? member.value.text
+            case "arguments", "parameters", "args", "input": arguments = try text(member.value, json[part: range])
+            case "id", "type", "call_id": break
+            default: others += 1
+            }
+        }
+        guard let name else { throw Problem("it lacks \"name\", the name of a tool") }
+        guard let tool = tool(name) else {
+            let names = tools.prefix(20).map { "\"\($0.name)\"" }.joined(separator: ", ")
+            let quoted = name[part: 0..<min(64, name.count)].text
+            throw Problem("there is no tool \"\(quoted)\"; the tools are \(names)")
+        }
+        if arguments == nil, others > 0 { throw Problem("it lacks \"arguments\", a JSON object") }
+        return Draft(tool: tool, arguments: arguments ?? "{}")
+    }
+
+    /// Returns the arguments as the model wrote them. Some models write the object as a string.
+    private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
+        switch value.kind {
+        case .object: return json.text
+        case .null: return "{}"
+        case .string:
+            guard let text = value.text, text.contains(where: { $0 > 32 }) else { return "{}" }
+            return text.text
+        default: throw Problem("\"arguments\" must be a JSON object")
+        }
+    }
+
+    private func judge(_ draft: Draft) throws(Problem) {
+        let text = ByteBuffer(draft.arguments)
+        guard let value = try? parser.parse(text.bytes), value.kind == .object else {
+            throw Problem("\"arguments\" must be a JSON object")
+        }
+        guard let schema = draft.tool.schema else { return }
+        let validation = schema.validation(on: value, bytes: text.count)
+        guard validation.fits else {
+            throw Problem("the arguments do not fit the schema of \"\(draft.tool.name)\": \(validation.text)")
+        }
+    }
+}
+
+/// Finds the positions of the members or elements in a valid JSON text.
+enum JSONRanges {
+    static func members(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
+        parts(of: json).map { part in
+            // A member consists of a name, a colon and a value.
+            var position = part.lowerBound + 1
+            while json[position] != 34 { position += json[position] == 92 ? 2 : 1 }
+            while json[position] != 58 { position += 1 }
+            return trimmed(json, (position + 1)..<part.upperBound)
+        }
+    }
+
+    static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
+
+    /// Returns the ranges between the commas of the outermost level.
+    private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
+        StepCount.add(json.count)
+        var parts: [Range<Int>] = []
+        var scan = ValueScan()
+        var start: Int?
+        for (index, byte) in json.enumerated() {
+            let isOutside = scan.depth == 1 && !scan.isInString
+            let step = scan.consume(byte)
+            if start == nil {
+                if scan.depth > 0 { start = index + 1 }
+                continue
+            }
+            guard isOutside, let from = start, byte == 44 || step == .end else { continue }
+            let part = trimmed(json, from..<index)
+            if !part.isEmpty { parts.append(part) }
+            start = index + 1
+            if step == .end { break }
+        }
+        return parts
+    }
+
+    private static func trimmed(_ json: UnsafeRawBufferPointer, _ range: Range<Int>) -> Range<Int> {
+        var (from, to) = (range.lowerBound, range.upperBound)
+        while from < to, json[from] <= 32 { from += 1 }
+        while to > from, json[to - 1] <= 32 { to -= 1 }
+        return from..<to
+    }
+}

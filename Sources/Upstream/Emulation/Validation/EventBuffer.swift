@@ -1,0 +1,83 @@
+import Calls
+import Engine
+
+/// A buffer for the events of one choice. Adjacent chunks of one text, reasoning or tool call are joined.
+struct EventBuffer: ~Copyable {
+    private enum Kind: Equatable {
+        case text
+        case reasoningBlock
+        case arguments(Int)
+    }
+
+    private var events: [BufferedEvent] = []
+    /// The index of the next event to return.
+    private var position = 0
+    /// The text of the last event, which the next event may extend.
+    private var piece = ByteBuffer()
+    private var kind = Kind.text
+    /// The size of all buffered events, in bytes.
+    private(set) var bytes = 0
+
+    /// The size of an event besides its content, in bytes.
+    private static let eventBytes = 128
+
+    var isEmpty: Bool { events.isEmpty && piece.isEmpty }
+
+    mutating func add(_ event: AnswerEvent) {
+        switch event {
+        case .text(let text, _): add(text, .text)
+        case .reasoning(let text): add(text, .reasoningBlock)
+        case .toolArguments(let index, let text): add(text, .arguments(index))
+        default:
+            close()
+            append(BufferedEvent(0, event))
+        }
+    }
+
+    mutating func add(_ event: BufferedEvent) {
+        close()
+        append(event)
+    }
+
+    private mutating func add(_ text: UnsafeRawBufferPointer, _ kind: Kind) {
+        if kind != self.kind { close() }
+        self.kind = kind
+        piece.append(text)
+        bytes += text.count
+    }
+
+    private mutating func close() {
+        guard !piece.isEmpty else { return }
+        bytes -= piece.count
+        let event: AnswerEvent =
+            switch kind {
+            case .text: .text(piece.bytes)
+            case .reasoningBlock: .reasoning(piece.bytes)
+            case .arguments(let index): .toolArguments(index: index, piece.bytes)
+            }
+        append(BufferedEvent(0, event))
+        piece.removeAll()
+    }
+
+    private mutating func append(_ event: BufferedEvent) {
+        events.append(event)
+        bytes += event.count + Self.eventBytes
+    }
+
+    /// Replaces all buffered text with another text.
+    mutating func replaceText(with text: Body) {
+        close()
+        events.removeAll(where: \.isText)
+        add(.text(text.bytes))
+    }
+
+    /// Removes and returns the next event; nil if the buffer is empty.
+    mutating func takeNext() -> BufferedEvent? {
+        close()
+        guard position < events.count else { return nil }
+        let event = events[position]
+        position += 1
+        if position == events.count { self = EventBuffer() }
+        return event
+    }
+}

@@ -1,0 +1,107 @@
+import Calls
+import Engine
+import Shared
+
+/// Checks whether a response has what its request demands, for a vendor that does not guarantee it.
+final class OutputValidator: Sendable {
+    enum Demand: Sendable {
+        case call(ToolDemand)
+        case document(FormatProtocol)
+    }
+
+    let demand: Demand
+    let memory: MemoryBudget
+    private let worker: WorkQueue
+    private let loop: EventLoop
+
+    /// Creates the validator; nil if the request demands nothing, or if the demand is emulated as text.
+    init?(
+        _ call: borrowing ChatCall,
+        by abilities: Abilities,
+        within memory: MemoryBudget,
+        _ worker: WorkQueue,
+        on loop: EventLoop
+    ) {
+        if call.needs.contains(.toolChoice) {
+            // If the request demands a tool call, its format does not apply.
+            guard abilities.contains(.toolChoice) else { return nil }
+            demand = .call(ToolDemand(call.chatOptions.toolChoice))
+        } else {
+            // The vendor has to refuse a schema that cannot be read.
+            guard call.needs.intersection([.objects, .schemas]).isSubset(of: abilities),
+                let format = call.chatOptions.format.judged
+            else { return nil }
+            demand = .document(format)
+        }
+        self.memory = memory
+        self.worker = worker
+        self.loop = loop
+    }
+
+    /// Returns the corrected text of a choice of a whole response; nil if the text stays unchanged. Throws if the
+    /// choice does not meet the demand.
+    func text(of choice: ChatAnswer.Choice) async throws(UpstreamError) -> Body? {
+        guard choice.finish.isEndedByModel, choice.refusal == nil else { return nil }
+        switch demand {
+        case .call(let demand):
+            if let problem = demand.unmet(by: choice.toolCalls.map(\.name)) { throw Self.failure(problem) }
+            return nil
+        case .document:
+            return choice.toolCalls.isEmpty ? try await document(in: choice.text ?? Body(ByteBuffer())) : nil
+        }
+    }
+
+    /// Returns the document in a text, without a code fence and other text around it. Throws if there is none that
+    /// fits.
+    func document(in text: Body) async throws(UpstreamError) -> Body {
+        guard case .document(let format) = demand else { return text }
+        let validation = await worker.result(ofBytes: text.bytes.count, on: loop) {
+            () -> StructuredOutputParser.Validation? in
+            if case .fits = StructuredValue(text: text, format: format).judged() { return nil }
+            var answer = StructuredOutputParser(format)
+            answer.consume(text.bytes)
+            return answer.finish()
+        }
+        guard let validation else { throw .tooMuchWork }
+        switch validation {
+        case nil: return text
+        case .document(let document): return Body(ByteBuffer(document))
+        case .unfit(let why): throw Self.failure(why)
+        }
+    }
+
+    /// Throws unless the text is a document that fits, and nothing else.
+    func check(_ text: Body) async throws(UpstreamError) {
+        guard case .document(let format) = demand else { return }
+        let value = StructuredValue(text: text, format: format)
+        switch await worker.result(ofBytes: text.bytes.count, on: loop, { value.judged() }) {
+        case .fits: return
+        case .misfit(let why), .broken(let why): throw Self.failure(why)
+        case nil: throw .tooMuchWork
+        }
+    }
+
+    /// Makes the error for a response of which the client has received nothing. It lets the prompt ask for the same
+    /// format in words.
+    static func failure(_ problem: String) -> UpstreamError {
+        var error = UpstreamError.unmet(problem)
+        error.recovery = .asText
+        return error
+    }
+}
+
+extension FinishReason {
+    /// Whether the model ended the response by itself.
+    var isEndedByModel: Bool { self == .stop || self == .toolCalls }
+}
+
+extension ChatOptions.Format {
+    /// The format to validate; nil if no document is demanded, or if the schema cannot be read.
+    fileprivate var judged: FormatProtocol? {
+        switch self {
+        case .text: nil
+        case .object, .schema(_, _, isStrict: true): try? FormatProtocol(self)
+        case .schema: nil
+        }
+    }
+}

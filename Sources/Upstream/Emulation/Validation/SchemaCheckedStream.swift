@@ -1,0 +1,107 @@
+import Calls
+import Engine
+import Shared
+
+/// The stream of a `SchemaCheckedChat`. It emits nothing before the demanded tool call, or before the text begins like
+/// a document. After that it emits events as they arrive, and validates the document at its end.
+///
+/// `@unchecked`: used on its loop only.
+final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
+    private let stream: any ChatAnswerStream
+    private let judge: OutputValidator
+    /// Whether the demand is still open: the demanded call, something in its place, or the end of the document has not
+    /// arrived.
+    private var isOpen = true
+    /// Whether all events are held back, because the response may still turn out to be unusable.
+    private var isHeld = true
+    /// The events to emit before the stream goes on.
+    private var held = EventBuffer()
+    private var reservation: MemoryReservation?
+    /// The text of the document so far.
+    private var text = ByteBuffer()
+    private var hasText = false
+    /// The finish event, which is held back until the response is validated.
+    private var end: BufferedEvent?
+
+    init(_ stream: any ChatAnswerStream, _ judge: OutputValidator) {
+        self.stream = stream
+        self.judge = judge
+    }
+
+    var usage: Usage? { stream.usage }
+    var countsItself: Bool { stream.countsItself }
+    var credits: Int? { stream.credits }
+
+    /// Waits until the first events may be emitted. A failure before that can still be repaired.
+    func begin() async throws(UpstreamError) {
+        while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
+            while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }
+        }
+        guard isHeld else { return }
+        isHeld = false
+        switch judge.demand {
+        case .call(let demand): if let problem = demand.unmet(by: []) { throw OutputValidator.failure(problem) }
+        case .document: held.replaceText(with: try await judge.document(in: takenText()))
+        }
+        isOpen = false
+        if let last = end.take() { held.add(last) }
+    }
+
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        if !held.isEmpty { return .bytes }
+        guard let last = end.take() else { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
+        try await judge.check(takenText())
+        isOpen = false
+        held.add(last)
+        return .bytes
+    }
+
+    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+        if let event = held.takeNext() {
+            event.replay(emit)
+            return true
+        }
+        if end != nil { return false }
+        let hasMore = try stream.next { choice, event in
+            if passes(choice, event) { emit(choice, event) }
+        }
+        try checkRoom()
+        return hasMore
+    }
+
+    /// Whether the event may be emitted; false for the finish event of a response that is not validated yet.
+    private func passes(_ choice: Int, _ event: AnswerEvent) -> Bool {
+        guard isOpen else { return true }
+        switch (event, judge.demand) {
+        case (.finish(let reason, _), _) where reason.isEndedByModel:
+            end = BufferedEvent(choice, event)
+            return false
+        case (.finish, _), (.refusal, _), (.toolCall, .document): isOpen = false
+        case (.toolCall(_, _, let name), .call(let demand)): isOpen = demand.unmet(by: [name.text]) != nil
+        case (.text(let piece, _), .document):
+            text.append(piece)
+            // A text that does not begin with `{` may still contain a document after other text.
+            if !hasText, let first = piece.first(where: { $0 > 32 }) { (hasText, isHeld) = (true, first != 123) }
+        default: break
+        }
+        if !isOpen { isHeld = false }
+        return true
+    }
+
+    private func checkRoom() throws(UpstreamError) {
+        let bytes = held.bytes + text.count
+        guard bytes <= StructuredOutputParser.limitBytes else { throw OutputValidator.failure("it is too long") }
+        guard judge.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
+    }
+
+    private func takenText() -> Body {
+        var taken = ByteBuffer()
+        swap(&taken, &text)
+        return Body(taken)
+    }
+
+    func stop() {
+        reservation = nil
+        stream.stop()
+    }
+}

@@ -1,0 +1,101 @@
+import Calls
+import Engine
+
+extension UpstreamError {
+    /// Returns a vendor's message in a form that is safe for clients: one line of at most 300 characters. Addresses,
+    /// paths, keys, and names of organisations, projects and accounts are hidden.
+    ///
+    /// - Parameter host: a host that is also hidden; nil for none.
+    static func words(of text: String, hiding host: String? = nil) -> String {
+        var names = OwnerNames()
+        let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
+        let shown = words.map { word in
+            let isName = names.include(word)
+            return isName || VendorMessageWord(text: word).isPrivate || host.map(word.contains) ?? false ? "…" : word
+        }
+        return String(shown.joined(separator: " ").prefix(300))
+    }
+}
+
+/// Finds the words that name an organisation, a project or an account, by the word before them.
+private struct OwnerNames {
+    private static let owners: Set<String> = [
+        "organization", "organisation", "project", "account", "workspace", "tenant",
+    ]
+    private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
+
+    private var isAfterOwner = false
+    /// The number of words of a quoted name that may still follow.
+    private var wordsLeft = 0
+
+    mutating func include(_ word: Substring) -> Bool {
+        let isQuoted = word.first.map(Self.quotes.contains) ?? false
+        let isName = wordsLeft > 0 || isAfterOwner && (isQuoted || Self.isIdentifier(word))
+        if isName {
+            let begins = wordsLeft == 0
+            if begins { wordsLeft = isQuoted ? 6 : 1 }
+            wordsLeft = Self.ends(begins && isQuoted ? word.dropFirst() : word) ? 0 : wordsLeft - 1
+        }
+        isAfterOwner = !isName && Self.owners.contains(word.lowercased().filter { $0.isLetter })
+        return isName
+    }
+
+    private static func ends(_ word: Substring) -> Bool { word.contains { "\"'`’”".contains($0) } }
+
+    private static func isIdentifier(_ word: Substring) -> Bool {
+        word.utf8.dropLast().contains { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || (48...57).contains($0) }
+    }
+}
+
+/// One word of a vendor's message.
+private struct VendorMessageWord {
+    let text: Substring
+
+    private static let ownMarks = [
+        "sk-", "org-", "proj_", "proj-", "acct_", "acct-", "user-", "req_", "AIza", "gsk_", "xai-",
+    ]
+    private static let owners = ["projects/", "organizations/", "folders/", "billingAccounts/"]
+    private static let codeEndings: Set<String> = [
+        "py", "js", "ts", "go", "rs", "rb", "java", "php", "cc", "cpp", "cs", "so", "swift",
+    ]
+
+    var isPrivate: Bool {
+        if text.contains("://") || text.hasPrefix("www.") { return true }
+        if text.utf8.count >= 24, !text.contains("/"), text.utf8.contains(where: Self.isDigit) { return true }
+        let pieces = text.split { !Self.isOfName($0) }
+        if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
+            if first.contains(".") || first == "localhost" { return true }
+        }
+        return pieces.contains(where: Self.isPrivate)
+    }
+
+    private static func isPrivate(_ piece: Substring) -> Bool {
+        if ownMarks.contains(where: { piece.hasPrefix($0) && piece.utf8.count > $0.utf8.count + 3 }) { return true }
+        if owners.contains(where: piece.contains) { return true }
+        if isPath(piece) { return true }
+        if let at = piece.firstIndex(of: "@"), at != piece.startIndex, piece[at...].contains(".") { return true }
+        // Project numbers, account numbers and IP addresses.
+        let parts = piece.split(separator: ".")
+        if parts.count == 4, parts.allSatisfy({ $0.utf8.count <= 3 && $0.utf8.allSatisfy(isDigit) }) { return true }
+        return piece.utf8.count > 10 && piece.utf8.allSatisfy(isDigit)
+    }
+
+    private static func isPath(_ piece: Substring) -> Bool {
+        for mark in [UInt8(ascii: "/"), UInt8(ascii: "\\")] where piece.utf8.first == mark {
+            if piece.utf8.count(where: { $0 == mark }) > 1 { return true }
+        }
+        guard piece.contains("/") || piece.contains("\\"), let dot = piece.lastIndex(of: ".") else { return false }
+        return codeEndings.contains(String(piece[piece.index(after: dot)...]))
+    }
+
+    private static func isPort(_ piece: Substring) -> Bool {
+        let digits = piece.utf8.prefix { isDigit($0) }
+        return (2...5).contains(digits.count) && (digits.endIndex == piece.endIndex || piece[digits.endIndex] == "/")
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+
+    private static func isOfName(_ character: Character) -> Bool {
+        character.isLetter || character.isNumber || "_-./\\@".contains(character)
+    }
+}

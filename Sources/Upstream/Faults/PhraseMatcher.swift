@@ -1,0 +1,51 @@
+import Engine
+
+/// A text in lower case in which phrases are searched. The search takes linear time, because vendors determine the
+/// text.
+struct PhraseMatcher {
+    private let bytes: [UInt8]
+
+    init(_ text: String) { bytes = text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 } }
+
+    /// Whether the text contains a phrase.
+    ///
+    /// - Parameter phrase: in lower case.
+    func say(_ phrase: StaticString) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            return scan.find(phrase)
+        }
+    }
+
+    func containsAny(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
+
+    /// Whether the text contains the word by itself, not as a part of a longer name.
+    func name(_ word: StaticString) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            while scan.find(word) {
+                let start = scan.position - word.utf8CodeUnitCount
+                let isBegun = start > 0 && Self.isOfName(bytes[start - 1])
+                if !isBegun, scan.isAtEnd || !Self.isOfName(bytes[scan.position]) { return true }
+            }
+            return false
+        }
+    }
+
+    /// Returns the first number after a phrase; nil if the phrase or the number is absent.
+    func number(behind phrase: StaticString) -> Int? {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            guard scan.find(phrase) else { return nil }
+            let digits = bytes[scan.position...].drop { !(48...57).contains($0) }.prefix { (48...57).contains($0) }
+            return Int(String(decoding: digits, as: UTF8.self))
+        }
+    }
+
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122, UInt8(ascii: "_"), 0x80...: true
+        default: false
+        }
+    }
+}

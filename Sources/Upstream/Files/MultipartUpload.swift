@@ -1,0 +1,65 @@
+import Calls
+import Engine
+import Shared
+
+/// The vendor's rules for an upload: what its form contains and how its response is read.
+struct UploadRules {
+    /// Whether the form has fields for the caller's file metadata.
+    let takesTerms: Bool
+    let refusal: (UpstreamHead, Body) -> UpstreamError
+    let asset: (Body) throws(UpstreamError) -> UploadedAsset
+}
+
+/// An upload to a vendor, as a file in a multipart form.
+///
+/// `@unchecked`: used on its loop only.
+final class MultipartUpload: FileUpload, @unchecked Sendable {
+    private let file: MultipartFile
+    private let upload: any UpstreamUpload
+    private let reply: UploadRules
+    private(set) var isWanted = true
+    private var isComplete = false
+
+    private static let replyLimitBytes = 1_048_576
+    private static let pieceBytes = 65_536
+
+    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ reply: UploadRules) {
+        self.file = file
+        self.upload = upload
+        self.reply = reply
+        upload.write(self.file.head)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
+        var sent = 0
+        do throws(TransportError) {
+            while isWanted, sent < bytes.count {
+                let end = min(sent + Self.pieceBytes, bytes.count)
+                upload.write(bytes[part: sent..<end])
+                sent = end
+                isWanted = try await upload.drained()
+            }
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    func finish(_ terms: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
+        let body: Body
+        do throws(TransportError) {
+            if isWanted { upload.write(file.tail(after: reply.takesTerms ? terms.fields : [])) }
+            try await upload.endBody()
+            body = try await upload.collect(limitBytes: Self.replyLimitBytes)
+            isComplete = true
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard upload.head.status == 200 || upload.head.status == 201 else {
+            throw reply.refusal(upload.head, body)
+        }
+        guard isWanted else { throw UpstreamError(.failed, cause: "the vendor accepted an incomplete file") }
+        return try reply.asset(body)
+    }
+
+    func stop() { upload.stop(isComplete: isComplete) }
+}

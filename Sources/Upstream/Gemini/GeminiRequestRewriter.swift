@@ -1,0 +1,97 @@
+import Engine
+
+/// Changes for Google's models.
+extension LearnedQuirks {
+    static let noPenalties = LearnedQuirks(rawValue: 1)
+    static let noThinkingConfig = LearnedQuirks(rawValue: 2)
+    /// Moves the instructions before the first text of the user.
+    static let noInstructions = LearnedQuirks(rawValue: 4)
+    /// Gives tool calls the signature that Google does not check.
+    static let anySignature = LearnedQuirks(rawValue: 8)
+}
+
+/// Rewrites a request to generate content with the changes that its server needs. Everything else stays unchanged.
+struct GeminiRequestRewriter {
+    private let quirks: LearnedQuirks
+
+    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
+        if quirks.isDisjoint(with: [.noPenalties, .noThinkingConfig, .noInstructions, .anySignature]) { return body }
+        let root = RawJSON(body.bytes)
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + 256)
+        GeminiRequestRewriter(quirks: quirks).append(root, to: &out)
+        return Body(out)
+    }
+
+    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in root.members {
+            if member.name.equals("systemInstruction"), quirks.contains(.noInstructions) { continue }
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            switch member.name {
+            case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
+            case "generationConfig": appendSettings(member.value, to: &out)
+            default: out.append(member.value.bytes)
+            }
+        }
+        out.append("}")
+    }
+
+    private func appendSettings(_ settings: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in settings.members {
+            switch member.name {
+            case "presencePenalty", "frequencyPenalty": if quirks.contains(.noPenalties) { continue }
+            case "thinkingConfig": if quirks.contains(.noThinkingConfig) { continue }
+            default: break
+            }
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(member)
+        }
+        out.append("}")
+    }
+
+    private func appendContents(_ contents: RawJSON, _ instructions: RawJSON?, to out: inout ByteBuffer) {
+        var isFirst = true
+        contents.append(to: &out) { content, out in
+            // The first turn is the user's.
+            let opening = isFirst && quirks.contains(.noInstructions) ? instructions : nil
+            isFirst = false
+            content.append(to: &out) { member, out in
+                guard member.name.equals("parts") else { return false }
+                out.append(#""parts":["#)
+                appendParts(member.value, opening, to: &out)
+                out.append("]")
+                return true
+            }
+        }
+    }
+
+    private func appendParts(_ parts: RawJSON, _ opening: RawJSON?, to out: inout ByteBuffer) {
+        var isFirst = true
+        var hasCall = false
+        for part in (opening.map { Array($0.elements) } ?? []) + Array(parts.elements) {
+            if !isFirst { out.append(",") }
+            if quirks.contains(.anySignature), let call = part["functionCall"] {
+                // Only the first call of a turn gets the signature: parallel calls need none.
+                out.append(#"{"functionCall":"#)
+                out.append(call.bytes)
+                if !hasCall { out.append(#","thoughtSignature":"skip_thought_signature_validator""#) }
+                out.append("}")
+                hasCall = true
+            } else if quirks.contains(.anySignature) {
+                part.append(to: &out, without: "thoughtSignature")
+            } else {
+                out.append(part.bytes)
+            }
+            isFirst = false
+        }
+    }
+}

@@ -1,0 +1,460 @@
+import Calls
+import Engine
+import Glibc
+import Shared
+
+/// Reads a chat completion, whole or chunk by chunk. Also writes it for OpenAI's clients if it is forwarded.
+///
+/// `@unchecked`: used on its loop only.
+final class ChatCompletionReader: WireReader, @unchecked Sendable {
+    let terms: ResponseOptions
+    let parser: JSONParser
+    private let ids: RandomBytes
+    private var choices: [ChoiceReader]
+    private var counts = UsageCounts()
+    /// Whether the data that was read last contains a complete usage in its usual place.
+    private var hasUsageInPlace = false
+    /// The usage as the vendor wrote it, for a client that requested it; empty if there is none or it was incomplete.
+    private var reportedUsage = ByteBuffer()
+    /// Further members of the chunk that contained the usage, if that chunk has no choice.
+    private var membersBesideUsage = ByteBuffer()
+    /// The beginning of all forwarded chunks: the members that identify the response.
+    private var opening = ByteBuffer()
+    private var chunk = ByteBuffer()
+    private var plain = TextChunkMatcher()
+    private var pairs = SurrogatePairJoiner()
+    /// Whether a choice has arrived.
+    private(set) var hasBegun = false
+    /// Whether the response ended without any output and with an unknown finish reason.
+    private var endedWithoutOutput = false
+    /// Whether a whole response has fewer choices than were requested.
+    private(set) var lacksChoices = false
+
+    init(_ terms: ResponseOptions, _ parser: JSONParser, _ ids: RandomBytes) {
+        self.terms = terms
+        self.parser = parser
+        self.ids = ids
+        choices = Array(repeating: ChoiceReader(maxCalls: terms.maxCalls), count: terms.choices)
+    }
+
+    var usage: Usage? { counts.usage }
+
+    /// Whether all output has arrived, so that only the usage may follow.
+    var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy { $0.finish != nil } }
+
+    /// Whether all choices that have begun have ended.
+    var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.finish != nil } }
+
+    // MARK: Chunks
+
+    func consume(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ emit: Emit
+    ) throws(UpstreamError) -> Bool {
+        if name.isEmpty, consumePlain(data, emit) { return false }
+        if data.trimmed.equals("[DONE]") { return true }
+        if name.equals("error") {
+            throw ErrorResponseReader(parser, Fault.openAI, namesFields: false).error(ofEvent: data)
+        }
+        let root: JSONValue
+        var data = data
+        do throws(UpstreamError) {
+            root = try parsed(data)
+        } catch {
+            guard let rewritten = pairs.rewritten(data) else { throw error }
+            data = rewritten
+            root = try parsed(data)
+        }
+        recordUsage(root, data)
+        let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
+        if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
+        for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
+        if pieces.count == 1, !isOdd, name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
+            let none = UnsafeRawBufferPointer(start: nil, count: 0)
+            plain.learn(data, pieces[0], passed: terms.isNative ? chunk.bytes : none)
+        }
+        return false
+    }
+
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
+        guard choices[plain.choice].finish == nil, let text = plain.text(from: &events) else { return false }
+        emitText(text, isPlain: true, writtenAs: text, emit)
+        return true
+    }
+
+    /// Emits a chunk that differs from earlier ones in its text only. Returns false if the chunk must be parsed.
+    private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
+        guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
+        else { return false }
+        emitText(text, isPlain: false, writtenAs: written, emit)
+        return true
+    }
+
+    private func emitText(
+        _ text: UnsafeRawBufferPointer,
+        isPlain: Bool,
+        writtenAs written: UnsafeRawBufferPointer,
+        _ emit: Emit
+    ) {
+        if terms.isNative { emit(0, .native(.chat, plain.passed(written))) }
+        emit(plain.choice, .text(text, isPlain: isPlain))
+    }
+
+    private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        var root = try parser.value(ofAnswer: data)
+        if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
+        try root.checkAnswer()
+        if root.containsError || root["object"]?.text == "error" {
+            throw ErrorResponseReader.error(in: root, Fault.openAI)
+        }
+        return root
+    }
+
+    /// Reads the choices of a chunk or a whole response. Without an index a choice is the first one, or in a whole
+    /// response the next one. A choice with an index that was not requested is dropped.
+    private func pieces(
+        of root: JSONValue,
+        message: StaticString,
+        isWhole: Bool
+    ) throws(UpstreamError) -> ([ChoiceChunk], isOdd: Bool) {
+        var pieces: [ChoiceChunk] = []
+        var isOdd = false
+        var unknown: UnsafeRawBufferPointer?
+        for choice in root["choices"]?.elements ?? JSONElements() {
+            let number = choice["index"]?.integer
+            let index = number ?? Int64(isWhole ? pieces.count : 0)
+            var piece: ChoiceChunk
+            if index >= 0, index < choices.count {
+                let position = Int(index)
+                piece = try choices[position].consume(choice, index: position, message: message, isWhole: isWhole, ids)
+                if number == nil { piece.isOdd = true }
+                if isWhole, piece.finish == nil { try choices[position].end(&piece) }
+            } else {
+                piece = ChoiceChunk(index: -1)
+                piece.isDropped = true
+            }
+            if !piece.isDropped { hasBegun = true }
+            isOdd = isOdd || piece.isOdd || piece.isDropped
+            if let word = piece.unknownFinish { unknown = word }
+            pieces.append(consume piece)
+        }
+        if let unknown { try recordUnknownFinish(unknown) }
+        return (pieces, isOdd)
+    }
+
+    /// Logs an unknown finish reason.
+    ///
+    /// - Throws: an error if the response has no output at all.
+    private func recordUnknownFinish(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
+        if let vendor = terms.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
+        guard choices.contains(where: \.isFilled) else {
+            endedWithoutOutput = true
+            let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
+            throw .brokenAnswer("the vendor ended the response with \(word)")
+        }
+    }
+
+    private func emitChunk(_ piece: ChoiceChunk, _ emit: Emit) throws(UpstreamError) {
+        let number = piece.index
+        if let reasoningBlock = piece.reasoning {
+            try choices[number].order.emitEvent(.reasoning(reasoningBlock)) { emit(number, $0) }
+        }
+        if let text = piece.text { try choices[number].order.emitEvent(.text(text)) { emit(number, $0) } }
+        if let refusal = piece.refusal { try choices[number].order.emitEvent(.refusal(refusal)) { emit(number, $0) } }
+        // A text after a tool call may have to wait for the rest of the call, so it is not passed on directly.
+        if !piece.calls.isEmpty || piece.function != nil { plain.forget() }
+        for call in piece.calls {
+            if call.isFirst {
+                choices[number].order.begin(call.index, id: call.id, name: call.name) { emit(number, $0) }
+            }
+            if !call.arguments.isEmpty {
+                try choices[number].order.add(call.arguments, to: call.index) { emit(number, $0) }
+            }
+        }
+        if let function = piece.function {
+            if let name = function.name {
+                let id = terms.isLegacy ? "" : ids.id("call_")
+                choices[number].order.begin(0, id: Array(id.utf8), name: Array(name)) { emit(number, $0) }
+            }
+            if let arguments = function.arguments, !arguments.isEmpty {
+                try choices[number].order.add(Array(arguments), to: 0) { emit(number, $0) }
+            }
+        }
+        if let finish = piece.finish {
+            choices[number].order.end { emit(number, $0) }
+            emit(number, .finish(finish, stop: nil))
+        }
+        withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
+    }
+
+    /// Ends the stream: ends choices that the vendor did not end, and emits the usage if the client requested it.
+    func end(_ emit: Emit) throws(UpstreamError) {
+        for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
+            var piece = ChoiceChunk(index: index)
+            try choices[index].end(&piece)
+            if terms.isNative {
+                var ends = [piece]
+                passOnMadeArguments(of: &ends, emit)
+                passOn(made: ends[0], emit)
+            }
+            try emitChunk(piece, emit)
+        }
+        // This response lacks choices all the same; the quirk helps later calls.
+        if let model = terms.learnsChoicesOf, let vendor = terms.vendor, choices.contains(where: { !$0.isReported }) {
+            vendor.quirks.learn(.noChoices, of: vendor.name, model)
+        }
+        guard terms.isNative, terms.includesUsage, !reportedUsage.isEmpty, isUsageReported else { return }
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        chunk.append(membersBesideUsage.bytes)
+        chunk.append(#","choices":[],"usage":"#)
+        chunk.append(reportedUsage.bytes)
+        chunk.append("}")
+        emit(-1, .native(.chat, chunk.bytes))
+    }
+
+    // MARK: As it came
+
+    /// Forwards a chunk. Chunks without a choice, as some servers send them first or with the usage, are left out, and
+    /// so are chunks without content.
+    private func passOn(
+        _ data: UnsafeRawBufferPointer,
+        _ pieces: [ChoiceChunk],
+        isOdd: Bool,
+        message: StaticString,
+        _ emit: Emit
+    ) {
+        guard pieces.contains(where: { !$0.isDropped }) else { return }
+        let root = RawJSON(answer: data)
+        if pieces.allSatisfy(\.isEmpty), root.isEmptyChunk(pieces) { return }
+        if opening.isEmpty { appendNames(of: root, "chat.completion.chunk", to: &opening) }
+        var pieces = pieces
+        if isOdd { passOnMadeArguments(of: &pieces, emit) }
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        appendRest(of: root, isWhole: false, to: &chunk) { [pieces] choices, out in
+            if isOdd {
+                NativeChoices(pieces, message: message, isWhole: false).append(choices, to: &out)
+            } else {
+                out.append(choices.bytes)
+            }
+        }
+        chunk.putOnOneLine()
+        passOnChunk(emit)
+    }
+
+    /// Emits the arguments `{}` of calls that came without arguments in a chunk of their own, before the chunk with the
+    /// finish reason.
+    private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
+        for index in pieces.indices where pieces[index].finish != nil {
+            let calls = pieces[index].calls
+            let reported = calls.filter { $0.position != nil }.map(\.index)
+            let isEarly = { (call: ToolCallChunk) in call.position == nil && !reported.contains(call.index) }
+            guard calls.contains(where: isEarly) else { continue }
+            var made = ChoiceChunk(index: pieces[index].index)
+            made.calls = calls.filter(isEarly)
+            pieces[index].calls.removeAll(where: isEarly)
+            passOn(made: made, emit)
+        }
+    }
+
+    private func passOn(made piece: ChoiceChunk, _ emit: Emit) {
+        let nothing = ByteBuffer("[{}]")
+        chunk.removeAll()
+        chunk.append(opening.bytes)
+        chunk.append(#","choices":"#)
+        NativeChoices([piece], message: "delta", isWhole: false).append(RawJSON(nothing.bytes), to: &chunk)
+        passOnChunk(emit)
+    }
+
+    private func passOnChunk(_ emit: Emit) {
+        if terms.includesUsage { chunk.append(#","usage":null"#) }
+        chunk.append("}")
+        emit(0, .native(.chat, chunk.bytes))
+    }
+
+    /// Appends the members that identify the response. Those of the first chunk are used in all chunks.
+    private func appendNames(of root: RawJSON, _ object: StaticString, to out: inout ByteBuffer) {
+        out.append(#"{"id":""#)
+        if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
+            out.append(id)
+        } else {
+            ids.appendID("chatcmpl-", into: &out)
+        }
+        out.append(#"","object":""#)
+        out.append(object)
+        out.append(#"","created":"#)
+        if let created = root["created"]?.bytes, created.count <= 15, created.allSatisfy({ 48...57 ~= $0 }),
+            created.first != 48
+        {
+            out.append(created)
+        } else {
+            out.append(decimal: time(nil))
+        }
+        out.append(#","model":"#)
+        out.append(json: terms.model)
+    }
+
+    private func appendRest(
+        of root: RawJSON,
+        isWhole: Bool,
+        to out: inout ByteBuffer,
+        _ appendChoices: (RawJSON, inout ByteBuffer) -> Void
+    ) {
+        for member in root.members {
+            switch member.name {
+            case "id", "object", "created", "model": continue
+            // An incomplete usage is written at the end.
+            case "usage" where !isWhole || !hasUsageInPlace: continue
+            case "choices":
+                out.append(#","choices":"#)
+                appendChoices(member.value, &out)
+            default: out.append(next: member)
+            }
+        }
+    }
+
+    // MARK: Whole answers
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        let root = try parsed(body.bytes)
+        recordUsage(root, body.bytes)
+        let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
+        do throws(UpstreamError) {
+            try checkChoices()
+        } catch {
+            var error = error
+            if lacksChoices { error.partial = ChatAnswer(choices(from: pieces), usage: usage) }
+            throw error
+        }
+        var answer = ChatAnswer(choices(from: pieces), usage: usage)
+        if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
+        return answer
+    }
+
+    /// Throws if the response has no choice, or if it has fewer than requested and this can be learned. Then each
+    /// choice gets a call of its own.
+    private func checkChoices() throws(UpstreamError) {
+        guard hasBegun else { throw .brokenAnswer("the vendor's response has no choice") }
+        guard terms.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
+        lacksChoices = true
+        var error = UpstreamError.brokenAnswer("the vendor's response has too few choices")
+        error.usage = usage
+        throw error
+    }
+
+    /// Returns the choices in the order of their indexes. If two have the same index, the last one counts.
+    private func choices(from pieces: [ChoiceChunk]) -> [ChatAnswer.Choice] {
+        if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
+        var answers: [Int: ChatAnswer.Choice] = [:]
+        for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
+        return answers.keys.sorted().compactMap { answers[$0] }
+    }
+
+    private func choice(_ piece: ChoiceChunk) -> ChatAnswer.Choice {
+        let isOld = piece.function != nil
+        var choice = ChatAnswer.Choice(text: piece.text.map { Body(copying: $0) }, finish: piece.finish ?? .stop)
+        choice.reasoning = piece.reasoning.map { Body(copying: $0) }
+        choice.refusal = piece.refusal.map { Body(copying: $0) }
+        for call in NativeChoices.merged(piece.calls) {
+            choice.toolCalls.append(
+                ToolCall(
+                    id: String(decoding: call.id, as: UTF8.self),
+                    name: String(decoding: call.name, as: UTF8.self),
+                    arguments: String(decoding: call.arguments, as: UTF8.self)
+                )
+            )
+        }
+        if isOld, let function = piece.function {
+            let id = terms.isLegacy ? nil : ids.id("call_")
+            choice.toolCalls = [
+                ToolCall(id: id, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
+            ]
+        }
+        if choice.text == nil, choice.refusal == nil, choice.toolCalls.isEmpty { choice.text = Body(ByteBuffer()) }
+        return choice
+    }
+
+    private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoiceChunk], isOdd: Bool) -> Body {
+        let root = RawJSON(answer: data)
+        var out = ByteBuffer()
+        _ = out.reserve(data.count + 256)
+        appendNames(of: root, "chat.completion", to: &out)
+        appendRest(of: root, isWhole: true, to: &out) { choices, out in
+            if isOdd || NativeChoices.isBare(pieces, choices) {
+                NativeChoices(pieces, message: "message", isWhole: true).append(choices, to: &out)
+            } else {
+                out.append(choices.bytes)
+            }
+        }
+        if let usage, !hasUsageInPlace {
+            out.append(#","usage":"#)
+            usage.appendJSON(to: &out)
+        }
+        out.append("}")
+        return Body(out)
+    }
+
+    /// Consumes a whole response that the vendor sent instead of a stream, and emits it as one chunk.
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
+        let root = try parsed(body)
+        recordUsage(root, body)
+        let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
+        try checkChoices()
+        if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
+        for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
+    }
+
+    // MARK: Usage
+
+    /// Records the usage in the data. The last value of each field counts, as some vendors report the usage in each
+    /// chunk or field by field.
+    private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
+        let own = root["usage"]
+        hasUsageInPlace = false
+        guard let reported = own ?? elsewhere(root), reported.kind == .object else { return }
+        let isComplete = reported.isWholeUsage
+        hasUsageInPlace = own != nil && isComplete
+        counts.read(reported)
+        guard terms.isNative, terms.includesUsage, isComplete || !reportedUsage.isEmpty else { return }
+        // If the usage is incomplete, no copy is kept, and the relay writes it from the counts.
+        reportedUsage.removeAll()
+        let raw = RawJSON(data)
+        guard isComplete, let written = Self.usage(in: raw) else { return }
+        reportedUsage.append(written.bytes)
+        reportedUsage.putOnOneLine()
+        membersBesideUsage.removeAll()
+        guard !(raw["choices"]?.elements.contains { _ in true } ?? false) else { return }
+        for member in raw.members {
+            switch member.name {
+            case "id", "object", "created", "model", "choices", "usage": continue
+            default: membersBesideUsage.append(next: member)
+            }
+        }
+        membersBesideUsage.putOnOneLine()
+    }
+
+    /// Whether both counts that the vendor reported are plausible. If not, the relay writes its own.
+    private var isUsageReported: Bool {
+        guard let usage = terms.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
+        return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
+    }
+
+    /// Returns the usage from the places where Groq and Moonshot report it; nil if there is none.
+    private func elsewhere(_ root: JSONValue) -> JSONValue? {
+        root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
+    }
+
+    private static func usage(in root: RawJSON) -> RawJSON? {
+        root["usage"].flatMap { $0.isObject ? $0 : nil } ?? root["x_groq"]?["usage"]
+    }
+}
+
+extension RawJSON {
+    /// Reads a response, which may be wrapped in an array.
+    fileprivate init(answer data: UnsafeRawBufferPointer) {
+        self.init(data)
+        if isArray, let first = elements.first(where: { _ in true }) { self = first }
+    }
+}

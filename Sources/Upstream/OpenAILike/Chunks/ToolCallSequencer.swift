@@ -1,0 +1,138 @@
+import Calls
+import Engine
+
+/// Emits the tool calls of one choice one after the other, each with all its arguments. Servers may interleave several
+/// calls and texts. Those wait until the call before them is complete.
+struct ToolCallSequencer {
+    private struct WaitingCall {
+        let index: Int
+        let id: [UInt8]
+        let name: [UInt8]
+        var arguments: [UInt8] = []
+        /// Events other than calls that arrived after this call began.
+        var later: [BufferedEvent] = []
+    }
+
+    /// The index of the call that was emitted last; nil if none was.
+    private var open: Int?
+    private var scan = ObjectScan()
+    /// Whether the call that was emitted last is complete, so that the next event can be emitted.
+    private(set) var isWhole = true
+    /// Events other than calls that arrived after the call that was emitted last.
+    private var later: [BufferedEvent] = []
+    private var waiting: [WaitingCall] = []
+    private var waitingBytes = 0
+
+    /// The largest size of all events and arguments that wait, in bytes.
+    private static let limitBytes = 8_388_608
+    /// The size of a waiting event without its text, in bytes.
+    private static let eventBytes = 128
+
+    mutating func begin(
+        _ index: Int,
+        id: [UInt8],
+        name: [UInt8],
+        _ emit: (AnswerEvent) -> Void
+    ) {
+        waiting.append(WaitingCall(index: index, id: id, name: name))
+        emitWhole(emit)
+    }
+
+    mutating func add(
+        _ arguments: [UInt8],
+        to index: Int,
+        _ emit: (AnswerEvent) -> Void
+    ) throws(UpstreamError) {
+        if index == open {
+            emitArguments(arguments, emit)
+            emitWhole(emit)
+        } else if let position = waiting.firstIndex(where: { $0.index == index }) {
+            try hold(arguments.count)
+            waiting[position].arguments += arguments
+        }
+        // After the complete arguments of an earlier call only white space can follow.
+    }
+
+    /// Emits an event other than a call, or lets it wait.
+    mutating func emitEvent(_ event: AnswerEvent, _ emit: (AnswerEvent) -> Void) throws(UpstreamError) {
+        if isWhole { return emit(event) }
+        let held = BufferedEvent(0, event)
+        try hold(held.count + Self.eventBytes)
+        if let last = waiting.indices.last { waiting[last].later.append(held) } else { later.append(held) }
+    }
+
+    private mutating func hold(_ bytes: Int) throws(UpstreamError) {
+        waitingBytes += bytes
+        guard waitingBytes <= Self.limitBytes else {
+            throw .brokenAnswer("the arguments of the tool calls are too long")
+        }
+    }
+
+    /// Emits all that waits, as nothing more arrives.
+    mutating func end(_ emit: (AnswerEvent) -> Void) {
+        emitLater(emit)
+        while !waiting.isEmpty {
+            emitNext(emit)
+            emitLater(emit)
+        }
+    }
+
+    private mutating func emitWhole(_ emit: (AnswerEvent) -> Void) {
+        while isWhole {
+            emitLater(emit)
+            guard !waiting.isEmpty else {
+                waitingBytes = 0
+                return
+            }
+            emitNext(emit)
+        }
+    }
+
+    private mutating func emitLater(_ emit: (AnswerEvent) -> Void) {
+        for event in later { event.replay { emit($1) } }
+        later = []
+    }
+
+    private mutating func emitNext(_ emit: (AnswerEvent) -> Void) {
+        let call = waiting.removeFirst()
+        (open, scan, isWhole, later) = (call.index, ObjectScan(), false, call.later)
+        call.id.withUnsafeBytes { id in
+            call.name.withUnsafeBytes { emit(.toolCall(index: call.index, id: id, name: $0)) }
+        }
+        emitArguments(call.arguments, emit)
+    }
+
+    private mutating func emitArguments(_ arguments: [UInt8], _ emit: (AnswerEvent) -> Void) {
+        guard let open, !arguments.isEmpty else { return }
+        for byte in arguments where !isWhole {
+            isWhole = scan.isEnd(byte)
+        }
+        arguments.withUnsafeBytes { emit(.toolArguments(index: open, $0)) }
+    }
+}
+
+/// Finds the end of a JSON object that arrives byte by byte. The syntax is not checked, and text that is no object has
+/// no end.
+private struct ObjectScan {
+    private var depth = 0
+    private var isInString = false
+    private var isEscaped = false
+    private var isOther = false
+
+    mutating func isEnd(_ byte: UInt8) -> Bool {
+        if isOther { return false }
+        if isInString {
+            isInString = isEscaped || byte != UInt8(ascii: "\"")
+            isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
+            return false
+        }
+        switch byte {
+        case UInt8(ascii: "{"): depth += 1
+        case UInt8(ascii: "}"): depth -= 1
+        case UInt8(ascii: "\""): isInString = true
+        default: break
+        }
+        isOther = depth == 0 && byte > 32 && byte != UInt8(ascii: "}")
+        return depth == 0 && byte == UInt8(ascii: "}")
+    }
+}

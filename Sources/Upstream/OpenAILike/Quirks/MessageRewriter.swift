@@ -1,0 +1,194 @@
+import Engine
+
+/// Rewrites messages for a server with quirks.
+struct MessageRewriter {
+    /// A message that is held back, as the next one may be merged with it.
+    fileprivate struct Turn {
+        let role: [UInt8]
+        /// The content in JSON: a text, or parts; nil if there is none.
+        var content: [UInt8]?
+        /// Further members of the message in JSON, each with a comma before it.
+        let rest: [UInt8]
+    }
+
+    private let quirks: LearnedQuirks
+    private let reasoningBlocks: CallerReasoning?
+    private var turns: [Turn] = []
+
+    init(_ quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning?) {
+        self.quirks = quirks
+        self.reasoningBlocks = reasoningBlocks
+    }
+
+    mutating func append(_ messages: RawJSON, to out: inout ByteBuffer) {
+        for message in messages.elements { append(message) }
+        if quirks.contains(.mergedTurns) {
+            let instructions = turns.filter(\.isInstruction)
+            turns = instructions + turns.filter { !$0.isInstruction }
+            merge()
+        }
+        out.append("[")
+        for (index, turn) in turns.enumerated() {
+            out.append(index == 0 ? #"{"role":""# : #",{"role":""#)
+            turn.role.withUnsafeBytes { out.append($0) }
+            out.append("\"")
+            if let content = turn.content {
+                out.append(#","content":"#)
+                content.withUnsafeBytes { out.append($0) }
+            }
+            turn.rest.withUnsafeBytes { out.append($0) }
+            out.append("}")
+        }
+        out.append("]")
+    }
+
+    // MARK: One message
+
+    private mutating func append(_ message: RawJSON) {
+        var role: [UInt8] = []
+        var content: [UInt8]?
+        var rest = ByteBuffer()
+        let isForeign = quirks.contains(.noForeignReasoning) && message.hasForeignReasoning
+        let lacksReasoning =
+            quirks.contains(.reasoningBack) && (isForeign ? message.hasCalls : message.lacksReasoning)
+        let hasNoExtras = isForeign || quirks.contains(.noExtraContent)
+        for member in message.members {
+            switch member.name {
+            case "role":
+                let name = member.value.content ?? UnsafeRawBufferPointer(start: nil, count: 0)
+                let isRewritten = quirks.contains(.noDeveloper) && name.equals("developer")
+                role = isRewritten ? Array("system".utf8) : Array(name)
+            case "content": content = self.content(member.value)
+            case "name" where quirks.contains(.noNames): continue
+            case "tool_call_id" where isShortened(member.value):
+                rest.append(#","tool_call_id":"#)
+                append(id: member.value, to: &rest)
+            case "tool_calls" where hasNoExtras || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs]):
+                rest.append(#","tool_calls":"#)
+                member.value.append(to: &rest) { append(call: $0, hasNoExtras: hasNoExtras, to: &$1) }
+            case "reasoning_content" where lacksReasoning || isForeign || quirks.contains(.noReasoning): continue
+            case "reasoning" where isForeign: continue
+            case "extra_content" where hasNoExtras: continue
+            default:
+                rest.append(",")
+                rest.append(member)
+            }
+        }
+        if lacksReasoning { append(reasoningOf: message, to: &rest) }
+        if content == nil, quirks.contains(.emptyContent) { content = Array("\"\"".utf8) }
+        turns.append(Turn(role: role, content: content, rest: Array(rest.bytes)))
+    }
+
+    private func append(call: RawJSON, hasNoExtras: Bool, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in call.members where !(hasNoExtras && member.name.equals("extra_content")) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            if member.name.equals("id"), isShortened(member.value) {
+                out.append(#""id":"#)
+                append(id: member.value, to: &out)
+            } else {
+                out.append(member)
+            }
+        }
+        out.append("}")
+    }
+
+    /// Appends the remembered reasoning that led to the calls of a message; an empty text if it is not remembered.
+    private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
+        let first = message["tool_calls"]?.elements.first { _ in true }
+        let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
+        out.append(#","reasoning_content":"#)
+        out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// Returns the content in JSON; nil if it is null and must not be sent.
+    private func content(_ value: RawJSON) -> [UInt8]? {
+        if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
+        guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
+            return Array(value.bytes)
+        }
+        var joined = ByteBuffer("\"")
+        for part in value.elements { if let text = part["text"]?.content { joined.append(text) } }
+        joined.append("\"")
+        return Array(joined.bytes)
+    }
+
+    private func isShortened(_ id: RawJSON) -> Bool {
+        quirks.contains(.shortIDs)
+            || quirks.contains(.noLongIDs) && (id.content?.text).map(LearnedQuirks.isLong) ?? false
+    }
+
+    /// Appends nine characters made from an id. They are equal for a call and its results.
+    private func append(id: RawJSON, to out: inout ByteBuffer) {
+        let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        out.append("\"")
+        Digest(of: id.bytes)
+            .withBytes { bytes in for byte in bytes.prefix(9) { out.append(digits[Int(byte) % digits.count]) } }
+        out.append("\"")
+    }
+
+    // MARK: Neighbours
+
+    private mutating func merge() {
+        var merged: [Turn] = []
+        for turn in turns {
+            if let last = merged.indices.last, merged[last].isMergeable(with: turn) {
+                merged[last].content = Self.joined(merged[last].content ?? [], turn.content ?? [])
+            } else {
+                merged.append(turn)
+            }
+        }
+        turns = merged
+    }
+
+    /// Returns two contents as one: two texts with a blank line between them, or the parts of both.
+    private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
+        let quote = UInt8(ascii: "\"")
+        if one.first == quote, other.first == quote {
+            return one.dropLast() + Array("\\n\\n".utf8) + other.dropFirst()
+        }
+        func parts(_ content: [UInt8]) -> [UInt8] {
+            content.first == quote
+                ? Array(#"{"type":"text","text":"#.utf8) + content + [UInt8(ascii: "}")]
+                : Array(content.dropFirst().dropLast())
+        }
+        return [UInt8(ascii: "[")] + parts(one) + [UInt8(ascii: ",")] + parts(other) + [UInt8(ascii: "]")]
+    }
+}
+
+extension RawJSON {
+    /// Whether the message has tool calls and lacks the reasoning that led to them.
+    var lacksReasoning: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
+
+    var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
+
+    /// Whether the message has a signature that the relay wrote for the client, so the reasoning of another vendor.
+    fileprivate var hasForeignReasoning: Bool {
+        self["extra_content"]?["thought_signature"] != nil
+            || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
+    }
+
+    /// Whether the call has an id in the relay's format, because its vendor gave it none.
+    private var isNamedByRelay: Bool {
+        guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
+        return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
+    }
+
+    /// Whether the message, or one of its calls, has `extra_content`, which only some vendors know.
+    var hasExtraContent: Bool {
+        self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
+    }
+}
+
+extension MessageRewriter.Turn {
+    fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
+
+    /// Returns whether two messages can be merged: they have the same role and nothing but content.
+    fileprivate func isMergeable(with next: MessageRewriter.Turn) -> Bool {
+        let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
+        return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil
+            && next.content != nil && content?.first != UInt8(ascii: "n") && next.content?.first != UInt8(ascii: "n")
+    }
+}

@@ -1,0 +1,155 @@
+import Engine
+
+/// Rewrites a request for a server with quirks. All else stays as it was written.
+struct RequestRewriter {
+    private let quirks: LearnedQuirks
+    private let hasTools: Bool
+    private let reasoningBlocks: CallerReasoning?
+
+    /// Returns the rewritten request.
+    ///
+    /// - Parameter reasoningBlocks: the caller's remembered reasoning; nil if none is remembered.
+    static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
+        if quirks.isEmpty { return body }
+        let root = RawJSON(body.bytes)
+        var out = ByteBuffer()
+        _ = out.reserve(body.bytes.count + 256)
+        RequestRewriter(quirks: quirks, hasTools: root["tools"] != nil, reasoningBlocks: reasoningBlocks).append(
+            root,
+            to: &out
+        )
+        return Body(out)
+    }
+
+    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in root.members where !isLeftOut(member) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            append(name: member.name, to: &out)
+            out.append("\":")
+            append(member, to: &out)
+        }
+        out.append("}")
+    }
+
+    private func isLeftOut(_ member: RawJSON.Member) -> Bool {
+        switch member.name {
+        case "stream_options": quirks.contains(.noStreamOptions)
+        case "temperature": quirks.contains(.noTemperature)
+        case "top_p": quirks.contains(.noTopP)
+        case "presence_penalty": quirks.contains(.noPresencePenalty)
+        case "frequency_penalty": quirks.contains(.noFrequencyPenalty)
+        case "parallel_tool_calls": quirks.contains(.noParallel)
+        case "reasoning_effort": quirks.contains(.noEffort)
+        default: quirks.leavesOut(member.name)
+        }
+    }
+
+    private func append(name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        switch name {
+        case "max_tokens" where quirks.contains(.newBound): out.append("max_completion_tokens")
+        case "max_completion_tokens" where quirks.contains(.oldBound): out.append("max_tokens")
+        case "seed" where quirks.contains(.randomSeed): out.append("random_seed")
+        default: out.append(name)
+        }
+    }
+
+    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
+        switch member.name {
+        case "reasoning_effort":
+            guard let effort = effort(member.value) else { break }
+            out.append("\"")
+            out.append(effort)
+            return out.append("\"")
+        case "reasoning" where !quirks.isDisjoint(with: .ofEffort) && member.value.isObject:
+            return append(reasoning: member.value, to: &out)
+        // The Responses API has `verbosity` in this object.
+        case "text" where !quirks.isDisjoint(with: .allSpare) && member.value.isObject:
+            return member.value.append(to: &out, leavingOut: { quirks.leavesOut($0.name) })
+        case "tools" where quirks.contains(.noStrict): return appendTools(member.value, to: &out)
+        case "messages" where !quirks.isDisjoint(with: .ofMessages):
+            var messages = MessageRewriter(quirks, reasoningBlocks)
+            return messages.append(member.value, to: &out)
+        default: break
+        }
+        out.append(member.value.bytes)
+    }
+
+    /// Returns the effort to send instead; nil if the effort is not changed.
+    private func effort(_ reported: RawJSON) -> StaticString? {
+        quirks.contains(.effortNone) && hasTools ? "none" : reported.content.flatMap { quirks.nearest(to: $0) }
+    }
+
+    private func append(reasoning: RawJSON, to out: inout ByteBuffer) {
+        if quirks.contains(.noEffort) { return reasoning.append(to: &out, without: "effort") }
+        reasoning.append(to: &out) { member, out in
+            guard member.name.equals("effort"), let effort = effort(member.value) else { return false }
+            out.append(#""effort":""#)
+            out.append(effort)
+            out.append("\"")
+            return true
+        }
+    }
+
+    /// Appends tools without `strict`. Tools of the Responses API have no `function` object.
+    private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
+        tools.append(to: &out) { tool, out in
+            guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
+            tool.append(to: &out) { member, out in
+                guard member.name.equals("function") else { return false }
+                out.append(#""function":"#)
+                member.value.append(to: &out, without: "strict")
+                return true
+            }
+        }
+    }
+}
+
+extension RawJSON {
+    /// Appends the array, with each element written by `write`.
+    func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
+        out.append("[")
+        for (index, element) in elements.enumerated() {
+            if index > 0 { out.append(",") }
+            write(element, &out)
+        }
+        out.append("]")
+    }
+
+    /// Appends the object, with each member written by `write`, or unchanged where `write` returns false.
+    func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
+        out.append("{")
+        for (index, member) in members.enumerated() {
+            if index > 0 { out.append(",") }
+            if !write(member, &out) { out.append(member) }
+        }
+        out.append("}")
+    }
+
+    func append(to out: inout ByteBuffer, without name: StaticString) {
+        append(to: &out, leavingOut: { $0.name.equals(name) })
+    }
+
+    func append(to out: inout ByteBuffer, leavingOut isLeftOut: (Member) -> Bool) {
+        out.append("{")
+        var isFirst = true
+        for member in members where !isLeftOut(member) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(member)
+        }
+        out.append("}")
+    }
+}
+
+extension ByteBuffer {
+    mutating func append(_ member: RawJSON.Member) {
+        append("\"")
+        append(member.name)
+        append("\":")
+        append(member.value.bytes)
+    }
+}

@@ -1,0 +1,74 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads a response and remembers the reasoning that led to its first tool call. Only the first of several choices
+/// counts.
+///
+/// `@unchecked`: used on its loop only.
+final class ReasoningRecorder: WireReader, @unchecked Sendable {
+    private let inner: ChatCompletionReader
+    private let reasoningBlocks: CallerReasoning
+    private var reasoningBlock = ByteBuffer()
+    /// Whether the reasoning has been remembered, or is too long for that.
+    private var isOver = false
+
+    init(_ inner: ChatCompletionReader, _ reasoningBlocks: CallerReasoning) {
+        self.inner = inner
+        self.reasoningBlocks = reasoningBlocks
+    }
+
+    var usage: Usage? { inner.usage }
+    var hasBegun: Bool { inner.hasBegun }
+    var isFinished: Bool { inner.isFinished }
+    var isWhole: Bool { inner.isWhole }
+
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
+        inner.consumeText(from: &events, emit)
+    }
+
+    func consume(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ emit: Emit
+    ) throws(UpstreamError) -> Bool {
+        try inner.consume(event: data, named: name) { choice, event in
+            record(choice, event)
+            emit(choice, event)
+        }
+    }
+
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
+        try inner.consume(whole: body) { choice, event in
+            record(choice, event)
+            emit(choice, event)
+        }
+    }
+
+    func end(_ emit: Emit) throws(UpstreamError) { try inner.end(emit) }
+
+    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+        let answer = try inner.answer(body)
+        if let choice = answer.choices.first, let reasoningBlock = choice.reasoning, let id = choice.toolCalls.first?.id
+        {
+            reasoningBlocks.remember(reasoningBlock, ofCall: id)
+        }
+        return answer
+    }
+
+    private func record(_ choice: Int, _ event: AnswerEvent) {
+        guard !isOver, choice == 0 else { return }
+        switch event {
+        case .reasoning(let piece):
+            isOver = reasoningBlock.count + piece.count > CallerReasoning.limitBytes
+            if !isOver { reasoningBlock.append(piece) }
+        case .toolCall(_, let id, _):
+            isOver = true
+            if !reasoningBlock.isEmpty, !id.isEmpty {
+                reasoningBlocks.remember(Body(copying: reasoningBlock.bytes), ofCall: id.text)
+            }
+        default: return
+        }
+        if isOver { reasoningBlock.release() }
+    }
+}

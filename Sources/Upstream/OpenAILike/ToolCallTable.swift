@@ -1,0 +1,202 @@
+import Calls
+import Engine
+import Shared
+
+/// A chunk of a tool call, as it is emitted.
+struct ToolCallChunk {
+    /// The index of the call: 0, 1, 2 in the order of appearance.
+    let index: Int
+    /// Whether this is the first chunk of its call.
+    var isFirst = false
+    var id: [UInt8] = []
+    var name: [UInt8] = []
+    var arguments: [UInt8] = []
+    /// The position of the `tool_calls` element that the chunk was read from; nil if the relay made the chunk.
+    var position: Int?
+}
+
+/// The tool calls of one choice so far. Servers number them in different ways: by index, by id, or by order alone.
+struct ToolCallTable {
+    private struct Call {
+        /// The index that the server gave the call; nil if it gave none.
+        let number: Int64?
+        var id: [UInt8]
+        var name: [UInt8] = []
+        /// The arguments that arrived before the name.
+        var held: [UInt8] = []
+        var read = CallArguments()
+        var isFirstOut = false
+        /// The number of the `tool_calls` list that contained the last chunk of the call.
+        var list = 0
+        /// Whether the server has marked the call as complete.
+        var isEnded = false
+        // The size, hash and last byte of all arguments so far.
+        var bytes = 0
+        var hash: UInt64 = ToolCallTable.basis
+        var last: UInt8 = 0
+    }
+
+    private var calls: [Call] = []
+    private var open = 0
+    /// The number of `tool_calls` lists read so far.
+    private var lists = 0
+
+    static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
+    private static let maxCalls = 128
+    /// The longest arguments of one call, in bytes.
+    private static let argumentLimitBytes = 8_388_608
+    private static let nameLimitBytes = 4_096
+
+    /// Whether no chunk of any call has been emitted.
+    var isEmpty: Bool { !calls.contains(where: \.isFirstOut) }
+
+    /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
+    ///
+    /// - Parameter isOdd: is set to true if OpenAI's clients would not expect the element in this form.
+    mutating func consume(
+        _ delta: JSONValue,
+        at position: Int,
+        isWhole: Bool,
+        _ isOdd: inout Bool,
+        _ ids: RandomBytes
+    ) throws(UpstreamError) -> ToolCallChunk? {
+        if position == 0 { lists += 1 }
+        let function = delta["function"] ?? delta["custom"]
+        let (reportedID, reportedName) = (delta["id"], function?["name"])
+        let id = reportedID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        let name = reportedName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
+        guard max(id.count, name.count) <= Self.nameLimitBytes else {
+            throw .brokenAnswer("the name of a tool call is too long")
+        }
+        let number = delta["index"]?.integer
+        if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
+            isOdd = true
+            if let position = known(number, id) { calls[position].isEnded = true }
+            return nil
+        }
+        let index = try find(number, id, name, isWhole)
+        if calls[index].id.isEmpty, !calls[index].isFirstOut { calls[index].id = Array(id) }
+        if calls[index].name.isEmpty { calls[index].name = Array(name) }
+        var piece = ToolCallChunk(index: index, position: position)
+        var arguments = try arguments(of: function, &isOdd)
+        if isRepeat(arguments, of: index) {
+            isOdd = true
+            arguments = []
+        }
+        let reported = calls[index].read.append(arguments)
+        if reported.count != arguments.count { isOdd = true }
+        arguments = reported
+        try record(arguments, of: index)
+        if number != Int64(index), !isWhole { isOdd = true }
+        if calls[index].isFirstOut {
+            if reportedID != nil || reportedName != nil { isOdd = true }
+            piece.arguments = arguments
+            return piece
+        }
+        guard !calls[index].name.isEmpty else {
+            isOdd = true
+            calls[index].held += arguments
+            return nil
+        }
+        if calls[index].id.isEmpty {
+            calls[index].id = Array(ids.id("call_").utf8)
+            isOdd = true
+        }
+        let isPlain = delta["type"]?.text != nil && !id.isEmpty && !name.isEmpty
+        if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
+        calls[index].isFirstOut = true
+        piece.isFirst = true
+        piece.id = calls[index].id
+        piece.name = calls[index].name
+        piece.arguments = calls[index].held + arguments
+        calls[index].held = []
+        return piece
+    }
+
+    /// Ends all calls. Returns `{}` as the arguments of calls that came without any, since arguments must be an object.
+    ///
+    /// - Parameter isCut: whether the output was truncated, so that a call without a name is no error.
+    func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
+        // An element without a name, an id and arguments is ignored.
+        guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
+            throw .brokenAnswer("a tool call has no name")
+        }
+        var pieces: [ToolCallChunk] = []
+        for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
+            let rest = call.read.rest
+            pieces.append(ToolCallChunk(index: index, arguments: rest.isEmpty ? Array("{}".utf8) : rest))
+        }
+        return pieces
+    }
+
+    /// Returns the position of the call that an element belongs to, after adding a call if it is a new one.
+    private mutating func find(
+        _ number: Int64?,
+        _ id: UnsafeRawBufferPointer,
+        _ name: UnsafeRawBufferPointer,
+        _ isWhole: Bool
+    ) throws(UpstreamError) -> Int {
+        if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
+            // A list contains each call only once.
+            calls[known].list < lists || !id.isEmpty || name.isEmpty
+        {
+            open = known
+        } else {
+            guard calls.count < Self.maxCalls else { throw .brokenAnswer("the response has too many tool calls") }
+            calls.append(Call(number: number, id: Array(id)))
+            open = calls.count - 1
+        }
+        calls[open].list = lists
+        return open
+    }
+
+    /// Returns the position of the known call with this number or id; nil if there is none.
+    private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
+        if let number {
+            let same = calls.lastIndex { $0.number == number }
+            guard let same, !id.isEmpty, !calls[same].id.isEmpty, !calls[same].id.elementsEqual(id) else { return same }
+            return calls.firstIndex { $0.number == number && $0.id.elementsEqual(id) }
+        }
+        if id.isEmpty { return calls.indices.contains(open) ? open : nil }
+        return calls.firstIndex { $0.id.elementsEqual(id) }
+    }
+
+    private func arguments(of function: JSONValue?, _ isOdd: inout Bool) throws(UpstreamError) -> [UInt8] {
+        guard let value = function?["arguments"] ?? function?["input"] else { return [] }
+        if let text = value.text { return Array(text) }
+        isOdd = true
+        let body = value.body
+        return withExtendedLifetime(body) { Array(body.bytes) }
+    }
+
+    /// Returns whether the arguments repeat all that came before: some servers send them again at the end.
+    private func isRepeat(_ arguments: [UInt8], of index: Int) -> Bool {
+        let call = calls[index]
+        return call.bytes > 1 && call.bytes == arguments.count && call.last == UInt8(ascii: "}")
+            && arguments.first == UInt8(ascii: "{") && Self.hash(arguments, from: Self.basis) == call.hash
+    }
+
+    private mutating func record(_ arguments: [UInt8], of index: Int) throws(UpstreamError) {
+        guard let last = arguments.last else { return }
+        calls[index].bytes += arguments.count
+        calls[index].last = last
+        calls[index].hash = Self.hash(arguments, from: calls[index].hash)
+        guard calls[index].bytes <= Self.argumentLimitBytes else {
+            throw .brokenAnswer("the arguments of a tool call are too long")
+        }
+    }
+
+    /// Returns the FNV-1a hash.
+    static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
+        var hash = start
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return hash
+    }
+}
+
+extension JSONValue {
+    /// Whether the element marks the end of a call, as Cloudflare writes it: name and arguments are null.
+    fileprivate var isEndOfCall: Bool {
+        has("name") && has("arguments") && self["name"] == nil && self["arguments"] == nil
+    }
+}

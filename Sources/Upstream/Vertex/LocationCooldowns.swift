@@ -1,0 +1,48 @@
+import Calls
+import Engine
+import Limits
+
+/// The locations of a provider that are in cooldown because their quota is used up, and the models that they do not
+/// have. All loops share them.
+package final class LocationCooldowns: Sendable {
+    private struct State {
+        var cooldowns: [KeyCooldown?]
+        /// The time until which a location is tried last for a model that it does not have, by location and model.
+        var missing = RecentTable<String, LoopTime>()
+    }
+
+    private let state: Lock<State>
+
+    private static let mostMissing = 1_000
+    private static let missingNanoseconds: UInt64 = 3_600_000_000_000
+
+    package init(count: Int) { state = Lock(State(cooldowns: Array(repeating: nil, count: count))) }
+
+    /// Returns the indices of the locations to try, in this order. Locations without the model come last. Locations in
+    /// cooldown are left out; if all are in cooldown, the one whose cooldown ends first is returned.
+    func order(for model: String, at now: LoopTime) -> [Int] {
+        state.withLock { state in
+            let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }
+            var sound = ends.indices.filter { ends[$0] <= now }
+            if sound.isEmpty, let first = ends.indices.min(by: { ends[$0] < ends[$1] }) { sound = [first] }
+            let lacking = sound.filter { state.missing.use("\($0) \(model)").map { now < $0 } ?? false }
+            return sound.filter { !lacking.contains($0) } + lacking
+        }
+    }
+
+    func served(_ location: Int) { state.withLock { $0.cooldowns[location] = nil } }
+
+    func failed(_ location: Int, _ model: String, _ error: UpstreamError, at now: LoopTime) {
+        state.withLock { state in
+            switch error.kind {
+            case .unknownModel:
+                state.missing.set("\(location) \(model)", now + Self.missingNanoseconds, atMost: Self.mostMissing)
+            case .rateLimited, .outOfCredit:
+                if let rest = error.cooldown {
+                    state.cooldowns[location] = KeyCooldown(rest, at: now, after: state.cooldowns[location])
+                }
+            default: break
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Engine
+import Limits
+package import Shared
+import Synchronization
+
+/// Quirks of a vendor: changes that it needs in requests, learned from its error responses. Bits 19 to 22, 32, 33, 38,
+/// 39 and 63 are defined here for all vendors. Each vendor's form defines its own in the others: below 19, from 23 to
+/// 31, and above 33.
+struct LearnedQuirks: OptionSet, Sendable {
+    let rawValue: UInt64
+
+    // Abilities that the vendor lacks.
+    static let noObjects = LearnedQuirks(rawValue: 1 << 19)
+    static let noSchemas = LearnedQuirks(rawValue: 1 << 20)
+    static let noChoices = LearnedQuirks(rawValue: 1 << 21)
+    /// The vendor cannot be forced to call a tool.
+    static let noForcing = LearnedQuirks(rawValue: 1 << 22)
+    /// Calls with tools, or all calls, need another endpoint of the vendor.
+    static let otherPathWithTools = LearnedQuirks(rawValue: 1 << 32)
+    static let otherPath = LearnedQuirks(rawValue: 1 << 33)
+    /// The vendor does not download images by their URLs.
+    static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
+    static let noTools = LearnedQuirks(rawValue: 1 << 39)
+    /// The vendor cannot be forced to call any tool, only a named one.
+    static let noRequired = LearnedQuirks(rawValue: 1 << 63)
+    static let ofAbilities: LearnedQuirks = [
+        .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
+        .otherPath,
+    ]
+}
+
+/// The learned quirks, by provider and model. All loops of the process share them.
+package final class QuirkMemory: Sendable {
+    private let table = Lock(RecentTable<String, LearnedQuirks>())
+    private let isUsed = Atomic(false)
+    /// The unknown finish reasons that have been logged.
+    private let finishes = Lock(RecentTable<String, Void>())
+    private let log: Log?
+
+    private static let maxModels = 1_000
+    private static let maxFinishes = 100
+
+    /// - Parameter log: the log for unknown finish reasons; nil if they are not logged.
+    package init(_ log: Log? = nil) { self.log = log }
+
+    func quirks(of provider: String, _ model: String) -> LearnedQuirks {
+        guard isUsed.load(ordering: .relaxed) else { return [] }
+        return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
+    }
+
+    /// Adds quirks to those that are known for the model.
+    func learn(_ quirks: LearnedQuirks, of provider: String, _ model: String) {
+        let key = "\(provider)\n\(model)"
+        isUsed.store(true, ordering: .relaxed)
+        table.withLock { $0.set(key, quirks.union($0.use(key) ?? []), atMost: Self.maxModels) }
+    }
+
+    /// Logs a finish reason that this version of the relay does not know, once for each provider.
+    func record(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
+        guard let log else { return }
+        let word = word[part: 0..<min(64, word.count)].text
+        let key = "\(provider)\n\(word)"
+        let isNew = finishes.withLock { known in
+            if known.use(key) != nil { return false }
+            known.set(key, (), atMost: Self.maxFinishes)
+            return true
+        }
+        guard isNew else { return }
+        log.warning("unknown finish reason") { line in
+            line.add("provider", provider)
+            line.add("reason", word)
+        }
+    }
+}

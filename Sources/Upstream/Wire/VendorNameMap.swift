@@ -1,0 +1,65 @@
+import Engine
+import Shared
+
+/// Maps names to names that a vendor accepts: letters, digits and some marks, bounded in length, and unique. Also maps
+/// the sent names back.
+struct VendorNameMap: Sendable {
+    private var sent: [[UInt8]: [UInt8]] = [:]
+    private var originals: [[UInt8]: [UInt8]] = [:]
+    private var isChanged = false
+    /// The next number to append to a name that is already in use.
+    private var numbers: [[UInt8]: Int] = [:]
+
+    private let marks: StaticString
+    private let beginsWithLetter: Bool
+
+    private static let maxBytes = 128
+
+    /// - Parameters:
+    ///   - marks: the characters that names may contain besides letters and digits.
+    ///   - beginsWithLetter: whether names must begin with a letter or `_`.
+    init(marks: StaticString = "_-", beginsWithLetter: Bool = false) {
+        self.marks = marks
+        self.beginsWithLetter = beginsWithLetter
+    }
+
+    /// Returns the name to send. The same name always gets the same result.
+    mutating func name(_ original: String) -> [UInt8] {
+        let bytes = Array(original.utf8)
+        if let known = sent[bytes] { return known }
+        let new = fresh(bytes)
+        sent[bytes] = new
+        originals[new] = bytes
+        if new != bytes { isChanged = true }
+        return new
+    }
+
+    /// Returns a name to send for one use. The same name gets another result the next time.
+    mutating func once(_ original: [UInt8]) -> [UInt8] {
+        let new = fresh(original)
+        originals[new] = original
+        return new
+    }
+
+    /// Returns the original of a sent name; nil if the name is unknown or no name was changed.
+    func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
+
+    private mutating func fresh(_ original: [UInt8]) -> [UInt8] {
+        var name = original.prefix(Self.maxBytes).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
+        let isBegun = name.first.map { !beginsWithLetter || $0 >= UInt8(ascii: "A") } ?? false
+        if !isBegun { name = [UInt8(ascii: "_")] + name.prefix(Self.maxBytes - 1) }
+        guard originals[name] != nil else { return name }
+        let stem = Array(name.prefix(Self.maxBytes - 12))
+        var number = numbers[stem] ?? 2
+        while originals[stem + Array("_\(number)".utf8)] != nil { number += 1 }
+        numbers[stem] = number + 1
+        return stem + Array("_\(number)".utf8)
+    }
+
+    private func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122: true
+        default: marks.withUTF8Buffer { $0.contains(byte) }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+import Calls
+import Engine
+import Shared
+import Testing
+import Upstream
+
+@testable import Routes
+
+/// A writer that records the events it receives.
+private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
+    var lines: [String] = []
+
+    func write(_ choice: Int, _ event: AnswerEvent) {
+        func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
+        let line =
+            switch event {
+            case .text(let bytes, _): "text \(text(bytes))"
+            case .reasoning(let bytes): "reasoning \(text(bytes))"
+            case .refusal(let bytes): "refusal \(text(bytes))"
+            case .toolCall(let index, let id, let name): "call \(index) \(text(id)) \(text(name))"
+            case .toolArguments(let index, let bytes): "arguments \(index) \(text(bytes))"
+            case .signature(let call, let bytes): "signature \(call ?? -1) \(text(bytes))"
+            case .encryptedReasoning(let bytes): "sealed \(text(bytes))"
+            case .comment(let bytes): "note \(text(bytes))"
+            case .finish(let reason, let stop): "finish \(reason) \(stop.map(text) ?? "-")"
+            case .native(_, let bytes): "native \(text(bytes))"
+            }
+        lines.append("\(choice) \(line)")
+    }
+
+    func begin(with text: StaticString) { lines.append("begin '\(text)'") }
+    func ping() {}
+    var isFull: Bool { false }
+    func flush() async throws(UpstreamError) {}
+    func flushNow() {}
+    func end(_ usage: Usage) async {}
+}
+
+@Suite struct CachedResponseEncoderTests {
+    private func bytes(_ text: String) -> Body { Body(ByteBuffer(text)) }
+
+    private func answer() -> ChatAnswer {
+        var first = ChatAnswer.Choice(text: bytes("a text"), finish: .length)
+        first.stop = bytes("END")
+        first.refusal = bytes("")
+        let sealed = ReasoningBlock("", signature: "sealed", isSealed: true, afterTextBytes: 3)
+        first.reasoningBlocks = [ReasoningBlock("hm", signature: "sig"), sealed].compactMap(\.self)
+        var second = ChatAnswer.Choice(text: nil, finish: .toolCalls)
+        second.reasoning = bytes("because")
+        var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
+        (call.signature, call.position) = ("s", 2)
+        second.toolCalls = [call, ToolCall(id: nil, name: "old", arguments: "")]
+        second.reasoningBlocks = [ReasoningBlock("well", signature: nil, afterTextBytes: 2, afterCalls: 1)].compactMap(
+            \.self
+        )
+        return ChatAnswer([first, second], usage: nil)
+    }
+
+    private func shown(_ answer: ChatAnswer) -> [String] {
+        answer.choices.map { choice in
+            let reasoningBlocks = choice.reasoningBlocks.map {
+                "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)/\($0.callsBefore)"
+            }
+            let calls = choice.toolCalls.map {
+                "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")/\($0.position)"
+            }
+            let texts = [choice.text, choice.reasoning, choice.refusal, choice.stop].map { $0?.text ?? "-" }
+            return "\(texts) \(reasoningBlocks) \(calls) \(choice.finish)"
+        }
+    }
+
+    @Test("a whole answer is read as it was written; cut anywhere it is no answer, or a shorter one")
+    func whole() throws {
+        var encoded = CachedResponseEncoder()
+        let answer = answer()
+        let isWritten = answer.write(to: &encoded)
+        #expect(isWritten)
+        var usage = Usage(promptTokens: 1, completionTokens: 300)
+        usage.reasoningTokens = 7
+        let stored = try #require(CachedResponse(CachedResponse.written(usage, "model-1", encoded.out.bytes)))
+        #expect(
+            stored.servedModel == "model-1" && stored.usage.completionTokens == 300 && stored.usage.reasoningTokens == 7
+        )
+        #expect(ChatAnswer(encoded: stored.bytes, ByteBuffer()).map(shown) == shown(answer))
+        usage.promptTokens = 1 << 62
+        #expect(CachedResponse(CachedResponse.written(usage, "model-1", encoded.out.bytes)) == nil)
+        let all = Array(encoded.out.bytes)
+        for count in 0..<all.count {
+            all.prefix(count).withUnsafeBytes { cut in
+                let shorter = ChatAnswer(encoded: cut, ByteBuffer()).map(shown)
+                #expect(shorter != shown(answer))
+            }
+            // A changed byte makes another answer or none.
+            for byte: UInt8 in [0, 6, 0x7f, 0xff] {
+                var changed = all
+                changed[count] = byte
+                changed.withUnsafeBytes { _ = ChatAnswer(encoded: $0, ByteBuffer()) }
+            }
+        }
+    }
+
+    @Test("an answer of a filter is not written")
+    func filter() {
+        for reason in [FinishReason.contentFilter, .refusal] {
+            var encoded = CachedResponseEncoder()
+            let isWritten = ChatAnswer([.init(text: bytes("a"), finish: reason)], usage: nil).write(to: &encoded)
+            #expect(!isWritten)
+        }
+    }
+
+    @Test("a vendor's own answer gets other names")
+    func original() {
+        var answer = answer()
+        answer.original = bytes(
+            #"{"id":"chatcmpl-a","object":"chat.completion","created":1,"model":"m","choices":[],"x":1}"#
+        )
+        var encoded = CachedResponseEncoder()
+        let isWritten = answer.write(to: &encoded)
+        #expect(isWritten)
+        let read = ChatAnswer(encoded: encoded.out.bytes, ByteBuffer(#"{"id":"b""#))
+        #expect(read?.original?.text == #"{"id":"b","choices":[],"x":1}"#)
+        answer.original = bytes(#"{"choices":[]}"#)
+        let isWrittenAgain = answer.write(to: &encoded)
+        #expect(!isWrittenAgain)
+    }
+
+    @Test("events are told again; notes are not; cut anywhere fewer are")
+    func events() {
+        var encoded = CachedResponseEncoder()
+        let reported = RecordedEvents()
+        func write(_ choice: Int, _ event: AnswerEvent) {
+            encoded.add(choice, event)
+            reported.write(choice, event)
+        }
+        let (a, b, rest) = (bytes("aa"), bytes(""), bytes("-rest"))
+        let long = bytes(String(repeating: "x", count: 300))
+        encoded.addOpening()
+        reported.begin(with: " ")
+        write(0, .reasoning(a.bytes))
+        write(0, .signature(call: nil, b.bytes))
+        write(0, .signature(call: 3, a.bytes))
+        write(0, .encryptedReasoning(a.bytes))
+        write(1, .text(a.bytes))
+        write(0, .text(a.bytes, isPlain: true))
+        write(1, .text(a.bytes, isPlain: true))
+        write(0, .text(long.bytes, isPlain: true))
+        write(1, .refusal(b.bytes))
+        write(0, .toolCall(index: 2, id: a.bytes, name: b.bytes))
+        write(0, .toolArguments(index: 2, a.bytes))
+        encoded.add(0, .comment(a.bytes))
+        write(0, .finish(.toolCalls, stop: nil))
+        write(1, .finish(.stop, stop: a.bytes))
+        encoded.add(native: rest.bytes, of: 0)
+        reported.lines.append("0 native names-rest")
+        encoded.add(native: a.bytes, of: -1)
+        #expect(replayed(encoded.out.bytes) == reported.lines)
+        let all = Array(encoded.out.bytes)
+        for count in 0..<all.count {
+            let shorter = all.prefix(count).withUnsafeBytes { replayed($0) }
+            #expect(reported.lines.starts(with: shorter) || shorter.count <= reported.lines.count)
+            for byte: UInt8 in [0, 6, 0x7f, 0xff] {
+                var changed = all
+                changed[count] = byte
+                _ = changed.withUnsafeBytes { replayed($0) }
+            }
+        }
+    }
+
+    private func replayed(_ encoded: UnsafeRawBufferPointer) -> [String] {
+        let reported = RecordedEvents()
+        var reader = CachedEventReader(encoded, names: bytes("names"), includesUsage: false)
+        while reader.next(reported) {}
+        return reported.lines
+    }
+}

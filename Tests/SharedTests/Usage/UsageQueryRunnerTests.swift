@@ -1,0 +1,135 @@
+import Engine
+import Glibc
+import Testing
+
+@testable import Shared
+
+/// Tests of the same queries to the database and to the log files.
+@Suite struct UsageQueryRunnerTests {
+    private let folder = TemporaryFolder()
+    private static let today = Day.today
+    private static let day = 86_400_000
+
+    private var path: String { "\(folder.path)/usage.log" }
+
+    private static let records: [UsageRecord] = {
+        let now = today.secondsSince1970 * 1_000 + 1
+        var failed = request(3, at: now - day, model: nil)
+        failed.isSuccess = false
+        return [
+            request(1, at: now, cost: 123_456_789_000), request(2, at: now, cost: 9_000_000_000_000_000_000), failed,
+            request(4, at: now - 40 * day, cost: 1), call(1, at: now), call(1, at: now, provider: "other"),
+            call(2, at: now),
+        ]
+    }()
+
+    private func summary(inFile: Bool, _ group: UsageReportQuery.Group, days: Int = 30) throws -> UsageSummary? {
+        let question = UsageReportQuery(by: group, days: days)
+        if inFile { return try UsageFileReading.summary(path, files: 3, question) }
+        return try SQLiteReading.summary(folder: folder.path, question)
+    }
+
+    private func write(_ records: [UsageRecord], inFile: Bool, maxBytes: Int = 1 << 20) throws {
+        let store: any UsageStore =
+            inFile
+            ? UsageFile(UsageFileSettings(path: path, maxBytes: maxBytes, files: 3))
+            : SQLiteStore(folder: folder.path, days: 0, maxBytes: 1 << 30, noLog)
+        var rest = records[...]
+        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+    }
+
+    @Test("a cost that no request can have is not counted", arguments: ["1e27", "-1e27", "1e300", "9000001"])
+    func impossibleCost(cost: String) throws {
+        let file = try #require(fopen(path, "w"))
+        let line = #"{"time":"\#(Self.today.text)T00:00:00Z","request_id":"r","success":true,"cost":\#(cost)}"#
+        fputs(line + "\n", file)
+        fclose(file)
+        #expect(try summary(inFile: true, .model)?.total.requests == 1)
+        #expect(try summary(inFile: true, .model)?.total.cost == nil)
+    }
+
+    @Test("sums by model, key, day and provider", arguments: [false, true])
+    func sums(inFile: Bool) throws {
+        #expect(try summary(inFile: inFile, .model) == nil)
+        try write(Self.records, inFile: inFile)
+        let byModel = try #require(try summary(inFile: inFile, .model))
+        #expect(byModel.rows.map(\.name) == ["fast", nil])
+        #expect(byModel.rows.map(\.figures.requests) == [2, 1] && byModel.rows.map(\.figures.failed) == [0, 1])
+        #expect(byModel.rows.map(\.figures.dollars) == ["9000000.123456789", nil])
+        #expect(byModel.total.promptTokens == 60 && byModel.total.completionTokens == 90)
+        #expect(
+            byModel.total.requests == 3 && byModel.total.failed == 1 && byModel.total.dollars == "9000000.123456789"
+        )
+        #expect(try summary(inFile: inFile, .key)?.rows.map(\.name) == ["team"])
+        let days = [Self.today.adding(days: -1).text, Self.today.text]
+        #expect(try summary(inFile: inFile, .day)?.rows.map(\.name) == days)
+        #expect(try summary(inFile: inFile, .day, days: 1)?.rows.map(\.name) == [Self.today.text])
+        #expect(try summary(inFile: inFile, .day, days: 41)?.total.requests == 4)
+        let byProvider = try #require(try summary(inFile: inFile, .provider))
+        #expect(byProvider.rows.map(\.name) == ["row", "other"] && byProvider.rows.map(\.figures.requests) == [2, 1])
+        #expect(byProvider.total.failed == 3 && byProvider.total.promptTokens == 15 && byProvider.total.cost == nil)
+    }
+
+    @Test("a request with its only call counts as a request and as a call, each on its day", arguments: [false, true])
+    func joined(inFile: Bool) throws {
+        let now = Self.today.secondsSince1970 * 1_000 + 1
+        try write(
+            [requestWithCall(1, at: now), requestWithCall(2, at: now, callAt: now - 2), request(3, at: now)],
+            inFile: inFile
+        )
+        let byModel = try #require(try summary(inFile: inFile, .model, days: 1))
+        #expect(byModel.rows.map(\.name) == ["fast"] && byModel.total.requests == 3 && byModel.total.failed == 0)
+        #expect(byModel.total.promptTokens == 60 && byModel.total.cost == 3_000)
+        let byProvider = try #require(try summary(inFile: inFile, .provider, days: 2))
+        #expect(byProvider.rows.map(\.name) == ["row"] && byProvider.total.requests == 2)
+        #expect(byProvider.total.promptTokens == 40 && byProvider.total.completionTokens == 60)
+        #expect(byProvider.total.cost == 3_000 && byProvider.total.failed == 0)
+        try write([requestWithCall(4, at: now, callAt: now)], inFile: inFile)
+        #expect(try summary(inFile: inFile, .provider, days: 1)?.total.requests == 1)
+    }
+
+    @Test("sums of the largest costs are exact")
+    func largeCosts() throws {
+        let most = Cost.maxMillionths
+        try write((0..<5).map { request($0, cost: most - $0) }, inFile: false)
+        let total = try summary(inFile: false, .key)?.total.cost
+        #expect(total == Int128(most) * 5 - 10)
+    }
+
+    @Test("no more than a thousand groups are told one by one", arguments: [false, true])
+    func groups(inFile: Bool) throws {
+        try write(
+            (0..<1_200).map { request($0, model: "model-\($0)") } + [request(1, model: "model-7")],
+            inFile: inFile
+        )
+        let summary = try #require(try summary(inFile: inFile, .model))
+        #expect(summary.rows.count == 1_000 && summary.isCut && summary.total.requests == 1_201)
+        #expect(summary.rows.first?.name == "model-7")
+    }
+
+    @Test("lines of files that were replaced count too, and bad lines are passed over")
+    func lines() throws {
+        try write((0..<100).map { request($0) }, inFile: true, maxBytes: 20_000)
+        #expect(folder.files().count == 2)
+        let file = try #require(fopen(path, "a"))
+        for line in [
+            "", "{", "[]", "{\"time\":\"2026-01-01\"}",
+            "{\"time\":\"2026-13-01T\",\"request_id\":\"a\",\"success\":true}",
+            String(repeating: "x", count: 300_000), "\u{1}\u{ff}",
+        ] {
+            fputs(line + "\n", file)
+        }
+        fputs("{\"time\":\"20", file)
+        fclose(file)
+        let summary = try #require(try summary(inFile: true, .key))
+        #expect(summary.total.requests == 100 && summary.badLines == 7)
+    }
+
+    @Test("a file in a folder where nothing can be made is read too")
+    func readOnly() throws {
+        try write(Self.records, inFile: false)
+        chmod(folder.path, 0o500)
+        defer { chmod(folder.path, 0o700) }
+        #expect(try summary(inFile: false, .model)?.total.requests == 3)
+    }
+}
