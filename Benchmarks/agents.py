@@ -175,24 +175,39 @@ def _turns(bench: Bench, request: Request) -> Table:
 
 
 def _many(bench: Bench, request: Request) -> Table:
-    """Measures whole responses and streams for many clients at once, and the upstream connections that each request
-    opened."""
-    rows = []
+    """Measures whole responses and streams for many clients at once, with and without TLS to the vendor, and the upstream
+    connections that each request opened."""
+    rows, figures = [], bench.outcome.figures
     with ExitStack() as stack:
-        upstream = bench.vendor = stack.enter_context(bench.setup.upstream())
-        nginx = stack.enter_context(proxies.nginx(bench.setup, upstream.whole_port, 1, 3 * MANY[-1] + 512))
-        nginx.dialect = "openai"
-        relay = stack.enter_context(bench.setup.start_relay(upstream.whole_port, 1, own=VENDORS[PASSED].settings(upstream.whole_port)))
-        for kind in ("whole", "stream"):
-            for count in MANY:
-                taken = bench.interleave([nginx, relay], kind, count, *(request.options if kind == "whole" else ()))
-                ratio, opened = _ratio(taken, "relay"), median(each.opened for each in taken["relay"])
-                figures = bench.outcome.figures
-                figures[f"{kind} at {count}"], figures["opened"] = ratio, max(opened, figures.get("opened", 0))
-                costs = (f"{median(each.processor for each in taken[name]):.0f}" for name in ("nginx", "relay"))
-                rows.append([f"{kind}, {count:,} connections", *costs, f"{ratio:.2f}", f"{opened:.4f}"])
-    bench.vendor = None
+        upstream = stack.enter_context(bench.setup.upstream())
+        front = stack.enter_context(proxies.tls_front(bench.setup, upstream.whole_port, 3 * MANY[-1] + 512))
+        for scheme, end, counter in (("http", "", upstream), ("https", " behind TLS", front)):
+            with _beside_nginx(bench.setup, scheme, counter, upstream) as programs:
+                bench.vendor = counter
+                for kind in ("whole", "stream"):
+                    for count in MANY:
+                        taken = bench.interleave(programs, kind, count, *(request.options if kind == "whole" else ()))
+                        ratio, opened = _ratio(taken, "relay"), median(each.opened for each in taken["relay"])
+                        figures[f"{kind} at {count}{end}"], figures["opened"] = ratio, max(opened, figures.get("opened", 0))
+                        costs = (f"{median(each.processor for each in taken[name]):.0f}" for name in ("nginx", "relay"))
+                        rows.append([f"{kind}, {count:,} connections{end}", *costs, f"{ratio:.2f}", f"{opened:.4f}"])
+                bench.vendor = None
     return Table("1 KB passed on, many clients", ["", "nginx us", "relay us", "ratio", "opened for a request"], rows)
+
+
+@contextmanager
+def _beside_nginx(setup: Setup, scheme: str, counter: Program | proxies.Front, upstream: Program) -> Iterator[list[Program]]:
+    """nginx and a relay before the vendor at the counter's port."""
+    port, more = upstream.whole_port, {}
+    if isinstance(counter, proxies.Front):
+        port, more = counter.port, {"SSL_CERT_FILE": str(counter.certificate)}
+    own = VENDORS[PASSED].settings(port) | {"PROVIDER_VENDOR_BASE_URL": f"{scheme}://127.0.0.1:{port}/v1"} | more
+    with (
+        proxies.nginx(setup, port, 1, 3 * MANY[-1] + 512, scheme=scheme) as nginx,
+        setup.start_relay(upstream.whole_port, 1, own=own) as relay,
+    ):
+        nginx.dialect = "openai"
+        yield [nginx, relay]
 
 
 def _surfaces(bench: Bench, surfaces: dict[str, Request]) -> Table:

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from processes import Program, Setup
+from proxies import Front
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Bench:
         self.setup = setup
         self.scale = scale
         self.outcome = Outcome()
-        self.vendor: Program | None = None  # counts the connections of each round
+        self.vendor: Program | Front | None = None  # counts the connections of each round
 
     def interleave(self, programs: list[Program], kind: str, connections: int, *more: str) -> dict[str, list[Round]]:
         """Runs rounds in turn (A B C A B C), after one short warm-up round each."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import getpass
 import grp
+import io
 import os
 import pwd
 import resource
@@ -11,16 +13,20 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import processes
 from processes import HERE, Program, Setup, free_ports
 
 
 @contextmanager
-def nginx(setup: Setup, upstream_port: int, threads: int | None, connections: int = 1024, logs: bool = True) -> Iterator[Program]:
-    """nginx with `connections` for each worker; `threads` None: a worker for each core. One with a log and one
-    without may run at once."""
+def nginx(
+    setup: Setup, upstream_port: int, threads: int | None, connections: int = 1024, logs: bool = True, scheme: str = "http"
+) -> Iterator[Program]:
+    """nginx with `connections` for each worker; `threads` None: a worker for each core; `scheme`: of the vendor's address.
+    One with a log and one without may run at once."""
     name = "nginx" if logs else "nginx, no log"
     folder = _fresh(setup, name)
     whole_port, stream_port, upload_port = free_ports(3)
@@ -32,6 +38,7 @@ def nginx(setup: Setup, upstream_port: int, threads: int | None, connections: in
         "LOG": f"{folder / 'access.log'} line" if logs else "off",
         "USER": f"user {getpass.getuser()} {group};" if os.geteuid() == 0 else "",
         "CONNECTIONS": str(connections),
+        "SCHEME": scheme,
         "UPSTREAM": str(upstream_port),
         "WHOLE_PORT": str(whole_port),
         "STREAM_PORT": str(stream_port),
@@ -45,6 +52,44 @@ def nginx(setup: Setup, upstream_port: int, threads: int | None, connections: in
         program = Program(name, "onemin", process, whole_port, stream_port, upload_port)
         processes.await_first_answer(program, begun, errors)
         yield program
+
+
+@dataclass(frozen=True)
+class Front:
+    """A port where the fake vendor is behind TLS, and the certificate to trust."""
+
+    port: int
+    certificate: Path
+    statistics_port: int
+
+    def accepted(self) -> int:
+        """The number of connections that the front has accepted, including that of this request."""
+        with urlopen(f"http://127.0.0.1:{self.statistics_port}/;csv", timeout=10) as told:
+            rows = csv.DictReader(io.StringIO(told.read().decode().removeprefix("# ")))
+            return sum(int(row["conn_tot"]) for row in rows if row["svname"] == "FRONTEND")
+
+
+@contextmanager
+def tls_front(setup: Setup, vendor_port: int, connections: int = 1024) -> Iterator[Front]:
+    """HAProxy in front of the fake vendor, for `connections` at the same time."""
+    folder = _fresh(setup, "tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, stderr=subprocess.DEVNULL)
+    both = folder / "both.pem"
+    both.write_text(certificate.read_text() + key.read_text())
+    port, statistics_port = free_ports(2)
+    path = _configured("tls.cfg", folder, {
+        "CONNECTIONS": str(connections), "PORT": str(port), "CERTIFICATE": str(both), "UPSTREAM": str(vendor_port),
+        "STATISTICS_PORT": str(statistics_port),
+    })
+    process = subprocess.Popen([setup.haproxy, "-db", "-f", path], text=True)
+    with processes.stopping(process):
+        while process.poll() is None and not processes.is_open(port):
+            time.sleep(0.02)
+        yield Front(port, certificate, statistics_port)
 
 
 @contextmanager
