@@ -27,13 +27,13 @@ struct SavedLimits {
 extension CounterKeeperEvent {
     fileprivate func log(to log: Log) {
         switch self {
-        case .waits: log.info("another relay uses DATA_DIR; waiting for its end")
+        case .waits: log.info("another relay uses DATA_DIR; waiting until it ends")
         case .heldByAnother:
             log.warning(
-                "another relay uses DATA_DIR; this one counts limits in memory alone; give it a DATA_DIR of its own, or use memcached"
+                "another relay uses DATA_DIR; limits are counted in memory only; set another DATA_DIR, or use memcached"
             )
         case .unlocked(let reason):
-            log.warning("the lock of DATA_DIR cannot be taken; limits are counted in memory alone") {
+            log.warning("cannot lock DATA_DIR; limits are counted in memory only") {
                 $0.add("cause", reason)
             }
         case .restored(let counters):
@@ -43,18 +43,18 @@ extension CounterKeeperEvent {
                 $0.add("counters", counters)
             }
         case .broken(let reason, let keptAs):
-            log.warning("the file of counters is not readable; limits begin anew") { line in
+            log.warning("the file of counters cannot be read; limits start at zero") { line in
                 line.add("cause", reason)
                 if let keptAs { line.add("kept_as", keptAs) }
             }
         case .overfull(let kept, let all):
-            log.warning("not all counters of limits fit in DATA_DIR; a restart forgets those that are used least") {
+            log.warning("not all counters of limits fit in DATA_DIR; a restart resets the least recently used ones") {
                 line in
                 line.add("counters", all)
                 line.add("kept", kept)
             }
         case .unwritten(let reason):
-            log.warning("counters of limits cannot be written; until they can, a restart begins them anew") {
+            log.warning("counters of limits cannot be written; a restart now would reset them") {
                 $0.add("cause", reason)
             }
         case .written: log.info("counters of limits are written again")

@@ -141,7 +141,7 @@ def assert_refused(
     return wait
 
 
-WRONG_KEYS = "too many requests with wrong keys from your address ({})"
+WRONG_KEYS = "too many requests with invalid keys from your address ({})"
 
 
 def assert_refused_for_wrong_keys(answer: httpx.Response, text: str) -> None:

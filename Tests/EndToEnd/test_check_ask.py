@@ -176,9 +176,9 @@ def test_good_keys_of_all_kinds(vendors: Vendors, tmp_path: Path) -> None:
         'a k1: "lama-3" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean "llama-3"?',
         "b k1: accepted", "c k1: accepted", "d k1: accepted", "e k1: accepted", "f k1: accepted",
         'f k1: "gemini-9" (PROVIDER_F_MODELS) is not on the vendor\'s list',
-        "g k1: accepted", "g k2: refused: the vendor answered 401: Unauthorized; correct PROVIDER_G_API_KEYS",
+        "g k1: accepted", "g k2: rejected: the vendor answered 401: Unauthorized; correct PROVIDER_G_API_KEYS",
         "g models: read", 'g models: "o3-mini" (PROVIDER_G_MODELS) is not on the vendor\'s list',
-        "h: not asked, uses no network",
+        "h: not checked, uses no network",
     ]  # fmt: skip
     # The exchange of the token is the only POST that there is.
     assert [path for method, path in vendors.seen if method == "POST"] == ["/token"]
@@ -207,9 +207,9 @@ def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None
     status, lines, seconds = ask(tmp_path, CALLER | settings)
     assert status == 69 and seconds < 15
     told = {line.split()[0]: line for line in lines}
-    assert told["bad"] == "bad k1: refused: the vendor answered 401: Incorrect API key provided: ...; correct PROVIDER_BAD_API_KEYS"
-    assert told["gem"] == "gem k1: refused: the vendor answered 400: API key not valid.; correct PROVIDER_GEM_API_KEYS"
-    assert told["open"].startswith("open without a key: refused: the vendor answered 401")
+    assert told["bad"] == "bad k1: rejected: the vendor answered 401: Incorrect API key provided: ...; correct PROVIDER_BAD_API_KEYS"
+    assert told["gem"] == "gem k1: rejected: the vendor answered 400: API key not valid.; correct PROVIDER_GEM_API_KEYS"
+    assert told["open"].startswith("open without a key: rejected: the vendor answered 401")
     assert told["host"].startswith("host k1: not confirmed: cannot resolve no-such-host.invalid")
     assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1")
     assert told["path"] == f"path k1: not confirmed: the vendor answered 404 to GET {at}/row/v2/models; check the base URL"
@@ -235,5 +235,5 @@ def test_callers_own_keys_are_not_asked_for(vendors: Vendors, tmp_path: Path) ->
     assert ask(tmp_path, settings)[:2] == (0, ["onemin models: read"])
     kept = settings | CALLER | {"ONE_MIN_API_KEYS": BAD}
     assert ask(tmp_path, kept)[:2] == (
-        69, ["onemin k1: refused: the vendor answered 401: Unauthorized; correct ONE_MIN_API_KEYS", "onemin models: read"]
+        69, ["onemin k1: rejected: the vendor answered 401: Unauthorized; correct ONE_MIN_API_KEYS", "onemin models: read"]
     )  # fmt: skip

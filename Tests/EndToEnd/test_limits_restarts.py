@@ -25,7 +25,7 @@ SETTINGS = {
 }  # fmt: skip
 FOLDER_IN_USE = "another relay uses DATA_DIR"
 WORDS = re.compile("counters|DATA_DIR|limits")
-UNREADABLE = "the file of counters is not readable; limits begin anew"
+UNREADABLE = "the file of counters cannot be read; limits start at zero"
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ def test_budgets_outlive_the_end_and_a_crash(lone, tmp_path):
 @pytest.mark.parametrize(
     "broken, cause",
     [
-        (lambda content: content[:-7], "its length is wrong"),
-        (lambda content: b"garbage" * 100, "it is no file of counters"),
+        (lambda content: content[:-7], "its length is invalid"),
+        (lambda content: b"garbage" * 100, "it is not a file of counters"),
         (lambda content: content[:8] + b"\x09" + content[9:], "another version of the relay wrote it"),
-        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its checksum is wrong"),
+        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its checksum does not match"),
     ],
 )
 def test_a_file_that_is_broken_is_put_aside(lone, tmp_path, broken, cause):
@@ -169,7 +169,7 @@ def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
         thread.join(20)
     (second,) = started
     assert admitted(second) == 0 and warnings(second) == []
-    second.wait_for_line(lambda line: line["message"] == f"{FOLDER_IN_USE}; waiting for its end")
+    second.wait_for_line(lambda line: line["message"] == f"{FOLDER_IN_USE}; waiting until it ends")
 
 
 def test_with_memcached_the_file_is_left_alone(lone, tmp_path, store: Memcached):

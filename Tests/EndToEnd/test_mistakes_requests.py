@@ -88,7 +88,7 @@ ROWS = [
         "is not a URL that this relay fetches", "messages[2].content[1].image_url", "a data: URL", shown("PICTURE", "gpt-4o-mini")),
     Row("picture to a model without eyes", shown("PICTURE", "o3-mini"), 400,
         "Invalid value for 'messages': this model takes no pictures, and 'messages[2].content[1].image_url' is one; models that "
-        "take them: gpt-4o-mini.",
+        "support them: gpt-4o-mini.",
         "this model takes no pictures", "messages[2].content[1]", "gpt-4o-mini", shown("PICTURE", "gpt-4o-mini")),
     Row("too many choices", chat(n=1000), 400, "Invalid value for 'n': at most 8 choices are supported.",
         "Invalid value", "'n'", "at most 8", chat(n=8)),

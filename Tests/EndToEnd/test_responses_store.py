@@ -110,7 +110,7 @@ def test_pictures_are_kept_as_digests(http, vendor, api_key):
     digest = urlsafe_b64encode(hashlib.sha256(picture.encode()).digest()).decode().rstrip("=")
     assert item["content"][0]["image_url"] == f"sha256:{digest}"
     final(http, False, "Which colour?", previous_response_id=first["id"])
-    assert "no longer at hand" in last_prompt(vendor, api_key) and len(vendor.uploads(api_key)) == 1
+    assert "no longer available" in last_prompt(vendor, api_key) and len(vendor.uploads(api_key)) == 1
 
 
 def test_files_are_kept_by_their_ids(http, vendor, api_key):
@@ -127,7 +127,7 @@ def test_files_are_kept_by_their_ids(http, vendor, api_key):
     assert kept[0]["file_id"] == file_id and kept[1]["file_data"].startswith("sha256:")
     assert text_of(final(http, False, "And?", previous_response_id=first["id"])) == "Still a text."
     prompt = last_prompt(vendor, api_key)
-    assert "[File 1: a.csv]" in prompt and "no longer at hand: b.txt" in prompt
+    assert "[File 1: a.csv]" in prompt and "no longer available: b.txt" in prompt
 
 
 def test_tools_that_items_add_hold_for_later_turns(http, vendor, api_key):

@@ -53,8 +53,8 @@ def test_all_that_is_wrong_with_places_is_told_at_once(tmp_path):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
     places = [
-        (str(file), "is no folder"), (str(file / "below"), "cannot be made"), (str(tmp_path / "a/b"), "cannot be made"),
-        (str(locked), "is not writable") if os.geteuid() else (str(file), "is no folder"),
+        (str(file), "is not a folder"), (str(file / "below"), "cannot be made"), (str(tmp_path / "a/b"), "cannot be made"),
+        (str(locked), "is not writable") if os.geteuid() else (str(file), "is not a folder"),
     ]  # fmt: skip
     for folder, words in places:
         for what in (check, started):

@@ -57,7 +57,7 @@ FIXED = [
         "no earlier message has this call", "is not a URL that this relay fetches", "this model takes no pictures",
         r"Rate limit reached for \(unit): \(what). Please try again in \(wait).",
         r"Request too large for \(unit): limit \(quota.text), requested ", r"All providers failed: \(summary)",
-        r"Only \(good) of \(members.count) panel members answered (\(panel.leastAnswers) needed)",
+        r"Only \(good) of \(members.count) panel members answered (\(panel.minResponses) needed)",
         "401 key refused", "429 rate limited", "Field required", "No available instances", "API key not found",
         "Missing required field 'messages'", r"Model \(model.beginning(ofBytes: 100)) not found", "Configuration reloaded",
         "Configuration not changed", "Login successful", "Wrong username or password", "Not logged in",

@@ -27,9 +27,9 @@ package struct Attachment: Sendable {
 
         fileprivate var plural: StaticString {
             switch self {
-            case .image: "pictures"
+            case .image: "images"
             case .file: "files"
-            case .sound: "sounds"
+            case .sound: "audio parts"
             }
         }
     }

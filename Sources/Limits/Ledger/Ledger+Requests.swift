@@ -83,7 +83,7 @@ extension Ledger {
         let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, request, now) }
         if !isStarved {
             // The rule decides requests that wait for these lanes. A request may still have to wait for others.
-            for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no answer in time", at: now) }
+            for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no response in time", at: now) }
             guard request.decision == nil else { return nil }
             request.due = deadline(request, now)
             if !hanging.isEmpty, request.due > now.steady { return request.due }

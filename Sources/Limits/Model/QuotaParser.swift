@@ -22,7 +22,12 @@ extension Quota {
         for item in text.split(separator: ";", omittingEmptySubsequences: false) {
             let quota = try Quota(String(item.trimmed))
             let isTwice = quotas.contains { $0.unit == quota.unit && $0.windowSeconds == quota.windowSeconds }
-            if isTwice { throw Mistake(item: String(item.trimmed), reason: "a second limit for the same window") }
+            if isTwice {
+                throw Mistake(
+                    item: String(item.trimmed),
+                    reason: "the window already has a limit of this unit; remove one of them"
+                )
+            }
             quotas.append(quota)
         }
         return quotas
@@ -41,7 +46,7 @@ extension Quota {
         }
         let count = try Self.count(number, of: unit, item)
         if unit == .concurrent {
-            guard words.isEmpty else { throw mistake("concurrent has no window") }
+            guard words.isEmpty else { throw mistake("a limit of concurrent requests must not have a window") }
             self.init(count, unit, per: .second)
             return
         }
@@ -50,18 +55,24 @@ extension Quota {
         }
         guard joint == "/" || joint == "per" else {
             let units = Unit.allCases.map(\.rawValue).joined(separator: ", ")
-            throw mistake("\"\(joint)\" is neither / nor a unit (\(units))")
+            throw mistake("\"\(joint)\" is not a unit; use one of (\(units))")
         }
         var spans = 1
         if let word = words.first, word.first?.isDigit == true {
-            guard let number = Int(word), number >= 1 else { throw mistake("\"\(word)\" is not a count of a window") }
+            guard let number = Int(word), number >= 1 else {
+                throw mistake("\"\(word)\" is not a number of seconds, minutes, hours, days or weeks")
+            }
             spans = number
             words.removeFirst()
         }
         guard let name = words.popFirst(), words.isEmpty, let span = Span(named: name) else {
-            throw mistake("the window is second, minute, hour, day or week, perhaps with a count: 5 minutes")
+            throw mistake(
+                "the window must be second, minute, hour, day or week, optionally with a number, as in 5 minutes"
+            )
         }
-        guard spans <= Self.longestWindowSeconds / span.rawValue else { throw mistake("a window is at most 366 days") }
+        guard spans <= Self.longestWindowSeconds / span.rawValue else {
+            throw mistake("the maximum window is 366 days")
+        }
         self.init(count, unit, per: span, times: spans)
     }
 
@@ -69,15 +80,15 @@ extension Quota {
         func mistake(_ reason: String) -> Mistake { Mistake(item: item, reason: reason) }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count <= 2, parts.allSatisfy({ !$0.isEmpty }) else { throw mistake("\"\(text)\" is not a number") }
-        guard parts.count == 1 || unit == .usd else { throw mistake("only usd may have decimals") }
+        guard parts.count == 1 || unit == .usd else { throw mistake("only usd limits can have decimals") }
         let decimals = parts.count == 2 ? parts[1] : ""
-        guard decimals.utf8.count <= 9 else { throw mistake("usd has at most nine decimals") }
+        guard decimals.utf8.count <= 9 else { throw mistake("a usd limit can have at most 9 decimals") }
         let scale = unit == .usd ? 9 : 0
         let padding = String(repeating: "0", count: scale - decimals.utf8.count)
         guard let count = Int(parts[0] + decimals + padding), count <= countBound else {
-            throw mistake("the number is above \(Quota(countBound, unit, per: .day).amount(countBound))")
+            throw mistake("the number must be at most \(Quota(countBound, unit, per: .day).amount(countBound))")
         }
-        guard count > 0 else { throw mistake("the number is at least \(unit == .usd ? "0.000000001" : "1")") }
+        guard count > 0 else { throw mistake("the number must be at least \(unit == .usd ? "0.000000001" : "1")") }
         return count
     }
 

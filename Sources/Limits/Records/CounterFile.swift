@@ -6,10 +6,10 @@ struct CounterFile {
     /// The reason that a file is not one of this version's.
     enum Flaw: String, Error {
         case unreadable = "it cannot be read"
-        case format = "it is no file of counters"
+        case format = "it is not a file of counters"
         case version = "another version of the relay wrote it"
-        case length = "its length is wrong"
-        case checksum = "its checksum is wrong"
+        case length = "its length is invalid"
+        case checksum = "its checksum does not match"
         case content = "a counter in it is invalid"
     }
 

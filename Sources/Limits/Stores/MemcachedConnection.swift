@@ -65,7 +65,7 @@ final class MemcachedConnection: PolledConnection {
                 }
             }
             if count == 0 { return nil }
-            if case .none = answer { throw StoreFailure(reason: "an answer that nobody asked for") }
+            if case .none = answer { throw StoreFailure(reason: "an unexpected response") }
             let taken = try room.withUnsafeBufferPointer { room throws(StoreFailure) in
                 try answer?.consume(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
             }
@@ -79,7 +79,9 @@ final class MemcachedConnection: PolledConnection {
 
     /// Returns the result of a write that needs no call of the server; nil if the server must be called.
     private func result(of write: StoreWrite) -> WriteResult? {
-        if write.value.count > MemcachedResponseParser.valueBytes { return .refused(reason: "too large for it") }
+        if write.value.count > MemcachedResponseParser.valueBytes {
+            return .refused(reason: "the record is too large for memcached")
+        }
         guard let version = write.version else { return nil }
         return version.connection == id && version.number != 0 ? nil : .lost
     }

@@ -160,9 +160,9 @@ struct MemcachedResponseParser {
 }
 
 extension StoreFailure {
-    fileprivate static let outOfStep = StoreFailure(reason: "an answer out of step")
+    fileprivate static let outOfStep = StoreFailure(reason: "a response to another request")
 }
 
 extension MemcachedHead {
-    fileprivate var failure: StoreFailure { StoreFailure(reason: "it answered with status \(status)") }
+    fileprivate var failure: StoreFailure { StoreFailure(reason: "it returned status \(status)") }
 }

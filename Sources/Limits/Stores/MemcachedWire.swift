@@ -155,7 +155,7 @@ struct MemcachedHead {
         switch status {
         case Status.done: .written(StoredValue.Version(number: number, connection: connection))
         case Status.exists, Status.absent, Status.notStored: .lost
-        case Status.tooLarge: .refused(reason: "too large for it")
+        case Status.tooLarge: .refused(reason: "the record is too large for memcached")
         case Status.outOfMemory: .refused(reason: "out of memory")
         default: nil
         }

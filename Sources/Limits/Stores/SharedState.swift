@@ -77,7 +77,7 @@ package final class SharedState: Sendable {
         ) { [link] in
             do throws(StoreFailure) { return .success(try work(link)) } catch { return .failure(error) }
         }
-        guard let result else { throw StoreFailure(reason: "no answer in time") }
+        guard let result else { throw StoreFailure(reason: "no response in time") }
         return try result.get()
     }
 }
@@ -126,7 +126,7 @@ private final class StoreLink: @unchecked Sendable {
             case .refused(let reason): throw StoreFailure(reason: reason)
             }
         }
-        throw StoreFailure(reason: "other instances write it all the time")
+        throw StoreFailure(reason: "other instances keep changing the record")
     }
 
     /// Reads a record. A kept connection may have been closed while it was idle. Such a read fails at once and is tried
@@ -134,7 +134,9 @@ private final class StoreLink: @unchecked Sendable {
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
         let begun = LoopTime.current()
-        if let until = awayUntil[server], begun < until { throw StoreFailure(reason: "it was away just now") }
+        if let until = awayUntil[server], begun < until {
+            throw StoreFailure(reason: "memcached was unavailable a moment ago")
+        }
         if let kept = connections[server] {
             do throws(StoreFailure) {
                 return (try kept.read([key]).first ?? nil, kept)

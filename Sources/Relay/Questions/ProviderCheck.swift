@@ -52,7 +52,7 @@ struct ProviderCheck {
         }
         for provider in settings.providers where !questions.contains(where: { $0.provider.name == provider.name }) {
             let reason = provider.kind.usesNetwork ? "callers send their own keys" : "uses no network"
-            lines.append("\(provider.name): not asked, \(reason)")
+            lines.append("\(provider.name): not checked, \(reason)")
         }
         self.isGood = isGood
         text = "providers: \(isGood ? "no problems" : "problems")\n" + lines.map { "  \($0)\n" }.joined()

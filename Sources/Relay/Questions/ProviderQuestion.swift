@@ -45,7 +45,7 @@ struct ProviderQuestion: Sendable {
                     return "\(name): \"\(model)\" (\(setting)) is not on the vendor's list\(hint)"
                 }
         case .refused(let cause):
-            return ["\(name): refused: \(mask.masked(cause)); correct \(keySetting(given))"]
+            return ["\(name): rejected: \(mask.masked(cause)); correct \(keySetting(given))"]
         case .failed(let cause): return ["\(name): not confirmed: \(mask.masked(cause))"]
         }
     }

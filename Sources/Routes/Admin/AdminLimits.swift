@@ -72,7 +72,7 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     }
     guard let demand else { throw APIError(404, "The caller has no limit of this id.") }
     guard demand.charge.limit.quota.unit != .concurrent else {
-        throw APIError(400, "A limit of concurrent requests cannot be reset: a place is free when its request ends.")
+        throw APIError(400, "A limit of concurrent requests cannot be reset: a slot is released when its request ends.")
     }
     let key: String?
     do throws(StoreFailure) {

@@ -11,9 +11,9 @@ extension AdminRoute {
             "/admin/limits",
             .reader,
             """
-            The use of limits of all known keys, then of the callers who asked most today. `total` counts callers. `resets_at` is the second \
-            since 1970 at which all that is used now is free again, null if nothing is used. `shared` is false where the figures \
-            are those of this instance alone. Limits that count by address are left out.
+            Lists the usage of the limits of all known keys, then of the callers with the most requests today. `total` is the number of callers. \
+            `resets_at` is the time, in seconds since 1970, at which all units that are used now are free again; null if none is used. \
+            `shared` is false if the figures count only the requests of this instance. Limits by address are not listed.
             """,
             response: #"""
                 {"items":[{"id":"chat.usd.3500000000.86400","caller":"team","limit":"chat","model":null,"unit":"usd","quota":"3.50 usd per day",
@@ -21,28 +21,31 @@ extension AdminRoute {
                 """#,
             listLimits
         ).taking(
-            Field("caller", "the NAME of a key, or the 16 characters by which the log calls a caller"),
-            Field("page", "of 200 callers each")
+            Field("caller", "the NAME of a key, or the 16 characters of the caller in the log"),
+            Field("page", "the page number; a page has 200 callers")
         ),
         AdminRoute(
             .post,
             "/admin/limits/reset",
             .writer,
             """
-            Sets the use of one limit of one caller to 0. Other instances may refuse the caller for ten seconds more. Without memcached \
-            it holds for the instance that answers, and `all_instances` is false. 404 if there is no such caller or limit.
+            Resets the usage of one limit of one caller to 0. Other instances may refuse the caller for ten more seconds. Without memcached, \
+            only the responding instance resets the limit, and `all_instances` is false. 404 if the caller or the limit does not exist.
             """,
             response: #"{"status":0,"msg":"Limit reset","data":{"all_instances":true},"instance":"relay-1:5001"}"#,
             resetLimit
-        ).taking(Field("caller", "as in `/admin/limits`"), Field("id", "as in `/admin/limits`")),
+        ).taking(
+            Field("caller", "the caller, as in `/admin/limits`"),
+            Field("id", "the id of the limit, as in `/admin/limits`")
+        ),
         AdminRoute(
             .get,
             "/admin/provider",
             .reader,
             """
-            The providers with their models, a row each, as the instance that answers sees them. `state` is `ok`, `full`, `cooldown until …` or \
-            `circuit open until …`. Of the last hour, for the provider as a whole: `p50_ms` and `p95_ms` are times from the first call for a request \
-            to the end of its response (null without any), `errors` the failures by cause.
+            Lists the models of each provider, one row per model, in the state that the responding instance has recorded. `state` is `ok`, \
+            `full`, `cooldown until …` or `circuit open until …`. `p50_ms`, `p95_ms` and `errors` cover the last hour of the whole provider: the \
+            times from a request's first upstream call to the end of its response (null if there were none), and the failures by cause.
             """,
             response: #"""
                 {"items":[{"name":"groq-1","provider":"openai","mapped_model":"fast","original_model":"llama-3","base_url":"https://…",
@@ -55,13 +58,13 @@ extension AdminRoute {
             .post,
             "/admin/provider/{name}/resume",
             .writer,
-            "Has a provider used again, in all instances within ten seconds. The body is an object, perhaps empty.",
+            "Ends the cooldown of a provider in all instances within ten seconds. The body is a JSON object, which may be empty.",
             response: #"{"status":0,"msg":"Resumed","data":"","instance":"relay-1:5001"}"#,
             resumeProvider
         ).taking(
             Field(
                 "key",
-                "the name of a key (`k1`), whose cooldown ends; absent: all keys, and the circuit breaker closes"
+                "the name of the key (`k1`) whose cooldown ends; default: all keys, and the circuit breaker closes"
             )
         ),
         AdminRoute(
@@ -69,8 +72,8 @@ extension AdminRoute {
             "/admin/instances",
             .reader,
             """
-            The relays at the same memcached that have the operator's side on; without memcached this one. `silent` is true for one that has not \
-            told anything for 30 seconds. `settings` are digits of a digest: relays with other digits have other settings.
+            Lists the relays that share this memcached and have `ADMIN_PASSWORD`; without memcached, this relay only. `silent` is true if a relay \
+            has not reported its state for 30 seconds. `settings` are the first digits of a digest: if they differ, the settings differ.
             """,
             response: #"""
                 {"items":[{"name":"relay-1:5001","version":"0.1.0","started_at":1769860800,"requests_per_minute":12,"running":3,"memory_mb":40,
@@ -86,8 +89,8 @@ extension AdminRoute {
             "/admin/req_cache",
             .reader,
             """
-            The answers in the cache of the instance that answers. Those of `CACHE_STORE=memcached` and `data` are sealed by their requests: \
-            they are not listed.
+            Lists the cache entries of the responding instance. Entries of `CACHE_STORE=memcached` and `data` are encrypted with their requests, \
+            so they are not listed.
             """,
             response: #"""
                 {"items":[{"id":1,"created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.000Z","md5":"…","req":null,"resp":null,
@@ -105,7 +108,7 @@ extension AdminRoute {
             .get,
             "/admin/req_cache/{id}",
             .reader,
-            "One entry. With `ADMIN_LOG_BODIES`, `req` and `resp` are the bodies, as in `/admin/req_logs/{id}`; lists have none.",
+            "Shows one entry. With `ADMIN_LOG_BODIES`, `req` and `resp` are the bodies, as in `/admin/req_logs/{id}`; lists have no bodies.",
             response: #"{"status":0,"msg":"","data":{…},"instance":"relay-1:5001"}"#,
             showCached
         ),
@@ -113,7 +116,7 @@ extension AdminRoute {
             .get,
             "/admin/req_cache/md5/{md5}",
             .reader,
-            "The same, by its 32 digits.",
+            "Shows the entry with this digest of 32 hexadecimal digits.",
             response: #"{"status":0,"msg":"","data":{…},"instance":"relay-1:5001"}"#,
             showCached
         ),
@@ -122,7 +125,7 @@ extension AdminRoute {
             .delete,
             "/admin/req_cache/md5/{md5}",
             .writer,
-            "The same, by its 32 digits.",
+            "Deletes the entry with this digest of 32 hexadecimal digits.",
             response: deleted,
             deleteCached
         ),
@@ -130,7 +133,7 @@ extension AdminRoute {
             .delete,
             "/admin/req_cache/bulkDelete/{ids}",
             .writer,
-            "Deletes entries, whose ids are separated by commas.",
+            "Deletes the entries with these ids, which are separated by commas.",
             response: deleted,
             deleteCached
         ),
@@ -139,8 +142,8 @@ extension AdminRoute {
             "/admin/req_cache",
             .writer,
             """
-            Deletes all entries of the instance's memory or `DATA_DIR`. With `CACHE_STORE=memcached` those of all instances: the others \
-            find none of them two seconds later. 503 if memcached cannot be reached.
+            Deletes all entries in the instance's memory or `DATA_DIR`. With `CACHE_STORE=memcached`, deletes the entries of all instances; the \
+            other instances stop using them within two seconds. 503 if memcached cannot be reached.
             """,
             response: deleted,
             clearCache
@@ -155,8 +158,8 @@ extension AdminRoute {
             "/admin/config",
             .reader,
             """
-            The settings in force, secrets masked, with the sources they come from, warnings as `relay check` prints them, and the \
-            last 100 actions of operators.
+            Shows the effective settings with masked secrets, the source of each setting, the warnings of `relay check`, and the last 100 \
+            actions of operators.
             """,
             response: #"""
                 {"status":0,"msg":"","data":{"sources":["environment"],"content":"HOST=0.0.0.0  # default\n…",
@@ -171,8 +174,9 @@ extension AdminRoute {
             "/admin/clients",
             .reader,
             """
-            The settings to paste into programs of a caller: `curl`, SDKs, chat pages and agents, with the relay's address and a model that the \
-            caller may use. The variable `RELAY_KEY` stands for the key, which is in no text. `callers` and `models` are the choices. 404 for another one.
+            Returns settings to paste into a caller's programs: `curl`, SDKs, chat pages and agents, with the relay's address and a model that \
+            the caller may use. No text contains the key; the variable `RELAY_KEY` stands for it. `callers` and `models` list the choices; any \
+            other value is a 404.
             """,
             response: #"""
                 {"items":[{"name":"curl","place":"a shell","text":"curl …"}],"total":7,"address":"https://relay.example.org","kind":"known",
@@ -182,16 +186,16 @@ extension AdminRoute {
         ).taking(
             Field(
                 "kind",
-                "`known`, `anonymous` (no key), or `passthrough` (a key of a vendor's); the first that there is"
+                "`known`, `anonymous` (no key), or `passthrough` (a vendor's key); default: the first that the relay allows"
             ),
             Field("key", "the NAME of a known key"),
-            Field("model", "a model that the caller may use; the first one")
+            Field("model", "a model that the caller may use; default: the first one")
         ),
         AdminRoute(
             .post,
             "/admin/reload",
             .writer,
-            "Reads the settings anew in the instance that answers, with the responses of `/reload_config`. 403 with `RELOAD_ACCESS=off`.",
+            "Reloads the settings of the responding instance, with the responses of `/reload_config`. 403 with `RELOAD_ACCESS=off`.",
             response: #"{"status":0,"msg":"Configuration reloaded","instance":"relay-1:5001"}"#,
             reloadByOperator
         ),

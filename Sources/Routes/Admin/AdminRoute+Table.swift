@@ -10,7 +10,7 @@ extension AdminRoute {
             .get,
             "/admin",
             .everybody,
-            "The page; a form to log in for a visitor without a session.",
+            "Shows the admin page; without a session, the login form.",
             response: "HTML",
             showAdminPage
         ),
@@ -19,8 +19,8 @@ extension AdminRoute {
             "/admin/login",
             .everybody,
             """
-            Begins a session. Five logins a minute of each address, right or wrong, are answered over all instances; more get 429 \
-            with `Retry-After`. 401 for a wrong user or password.
+            Begins a session. Each address may log in five times per minute over all instances, whether the login succeeds or not; further \
+            attempts get 429 with `Retry-After`. 401 if the user or the password is incorrect.
             """,
             response: #"{"status":0,"msg":"Login successful","data":{"token":"<session>"},"instance":"relay-1:5001"}"#,
             logIn
@@ -41,9 +41,9 @@ extension AdminRoute {
             "/admin/req_logs",
             .reader,
             """
-            The records of requests. With `keywords`, `min_cost` or `min_duration` the newest records are read first, for a second at \
-            most: then `partial` is true, and `before` says where to go on. `total` counts at most 10,000 records, and no longer than some \
-            0.2 s once the page is full; if there may be more, `total_is_bound` is true.
+            Lists the records of requests. With `keywords`, `min_cost` or `min_duration`, the newest records are searched first. A search ends \
+            after one second: then `partial` is true, and `before` is the id from which to continue. `total` counts at most 10,000 records, and \
+            counting ends about 0.2 s after the page is full; if there may be more records, `total_is_bound` is true.
             """,
             response: #"""
                 {"items":[{"id":7,"time":"2026-01-31T12:00:00.000Z","req_id":"req_…","service_provider":"openai_groq-1",
@@ -60,17 +60,17 @@ extension AdminRoute {
             Field("status", "`completed`, `failed`, `running`, or the HTTP status of the response"),
             Field(
                 "from, to",
-                "a day (in `ADMIN_TIMEZONE`, both included) or a time as RFC 3339 writes it, of the request's end"
+                "range of the request's end: days in `ADMIN_TIMEZONE` (inclusive), or times in the format of RFC 3339"
             ),
-            Field("min_cost", "dollars"),
-            Field("min_duration", "milliseconds"),
+            Field("min_cost", "the lowest cost, in dollars"),
+            Field("min_duration", "the shortest duration, in milliseconds"),
             Field(
                 "keywords",
                 "a text in the request id, caller, model, provider, endpoint or error; at most 200 bytes"
             ),
-            Field("before", "an id: older records only"),
+            Field("before", "an id; only older records are listed"),
             Field("per_page", "1 to 200, by default 10"),
-            Field("page", "from 1; of the first 10,000 records"),
+            Field("page", "from 1; pages cover the first 10,000 records"),
             Field("order_by", RecordOrder.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")),
             Field("order_dir", "`asc` or `desc`, the default")
         ),
@@ -79,10 +79,10 @@ extension AdminRoute {
             "/admin/req_logs/{id}",
             .reader,
             """
-            One record, with the upstream calls in their order. `limits` are those that the request was counted in. With `ADMIN_LOG_BODIES`, \
-            `request_data` and `response_data` are the bodies (lists have none): at most `ADMIN_BODY_KB` of each, without images and audio, \
-            keys as `***`. Of an event stream it is the generated text: `[{"content":"Hello"}]`, where the choices of one response follow each \
-            other as they came. In memory, bodies take an eighth of `MEMORY_MB` at most: those of older records go first.
+            Shows one record with its upstream calls in their order. `limits` lists the limits that counted the request. With `ADMIN_LOG_BODIES`, \
+            `request_data` and `response_data` are the bodies: at most `ADMIN_BODY_KB` each, without images and audio, with keys replaced by `***`. \
+            The body of an event stream is its generated text, `[{"content":"Hello"}]`, with the choices of one response in the order of their \
+            arrival. Lists have no bodies. In memory, bodies use at most an eighth of `MEMORY_MB`; the oldest are deleted first.
             """,
             response: #"""
                 {"status":0,"msg":"","data":{…,"calls":[{"time":"…","provider":"groq-1","key":"k1","model":"llama-3","duration_ms":800,
@@ -94,7 +94,7 @@ extension AdminRoute {
             .delete,
             "/admin/req_logs/{id}",
             .writer,
-            "Deletes a record with those of its calls, and takes it out of all sums.",
+            "Deletes a record with the records of its calls, and subtracts it from all sums.",
             response: #"{"status":0,"msg":"Deleted","data":"","instance":"relay-1:5001"}"#,
             deleteRecords
         ),
@@ -102,7 +102,7 @@ extension AdminRoute {
             .delete,
             "/admin/req_logs/bulkDelete/{ids}",
             .writer,
-            "Deletes up to 1,000 records, whose ids are separated by commas. Ids of records that are gone do no harm.",
+            "Deletes up to 1,000 records by their ids, which are separated by commas. Ids of deleted records are ignored.",
             response: #"{"status":0,"msg":"Deleted","data":"","instance":"relay-1:5001"}"#,
             deleteRecords
         ),
@@ -110,7 +110,7 @@ extension AdminRoute {
             .get,
             "/admin/running",
             .reader,
-            "The requests that run in the instance that answers. `waiting_for` is null, `limits`, `capacity` or `provider`.",
+            "Lists the running requests of the responding instance. `waiting_for` is null, `limits`, `capacity` or `provider`.",
             response: #"""
                 {"items":[{"id":"req_…","caller":"team","model":"fast","provider":"groq-1","age_ms":120,"waiting_for":"provider","bytes":0}],
                 "total":1,"instance":"relay-1:5001"}
@@ -125,8 +125,8 @@ extension AdminRoute {
             "/admin/overview",
             .reader,
             """
-            Figures of now. `minutes`, `today` and `yesterday` are of all instances that share the database, the others of the \
-            instance that answers. `limits` has the nearest ten, as `/admin/limits` has them.
+            Shows the current figures. `minutes`, `today` and `yesterday` cover all instances that share the database; the other figures cover \
+            the responding instance. `limits` lists the ten limits that are closest to being reached, in the form of `/admin/limits`.
             """,
             response: #"""
                 {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":0}],"ttfb_ms":{"p50":210,"p95":900},
@@ -139,7 +139,7 @@ extension AdminRoute {
             .get,
             "/admin/live",
             .reader,
-            "The same as an event stream: an event `overview` every two seconds until the session ends. At most 32 streams are open.",
+            "Streams the overview: an event `overview` every two seconds until the session ends. At most 32 streams can be open.",
             response: "event: overview\ndata: {…}",
             streamOverview
         ),
@@ -148,9 +148,9 @@ extension AdminRoute {
             "/admin/usage",
             .reader,
             """
-            Sums of the records, the same as those of `relay usage`. With `provider` calls are counted in place of requests. Tokens of a \
-            panel's request are those of its summary, its cost is that of all calls. `cost` is null where no price is known. Without a database \
-            the sums are those since the start, also of requests whose records have made room for newer ones (`ADMIN_LOG_ENTRIES`).
+            Shows sums of the records, as `relay usage` does. With `provider`, upstream calls are counted instead of requests. A panel's request \
+            has the tokens of its summary and the cost of all its calls. `cost` is null if no price is known. Without a database, the sums begin at \
+            the start of the relay and include requests whose records were replaced by newer ones (`ADMIN_LOG_ENTRIES`).
             """,
             response: #"""
                 {"items":[{"day":"2026-01-31","model":"fast","requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8}],
@@ -169,7 +169,7 @@ extension AdminRoute {
             .get,
             "/admin/statistics",
             .reader,
-            "Tokens of all records, by model.",
+            "Shows the tokens of all records by model.",
             response:
                 #"{"status":0,"msg":"","data":{"count":1,"rows":[{"model":"fast","prompt":100,"completion":50}]},"instance":"relay-1:5001"}"#,
             showStatistics
@@ -178,7 +178,7 @@ extension AdminRoute {
             .get,
             "/admin/statistics_model_day",
             .reader,
-            "Tokens of the last seven days, by model, in the form of a chart library.",
+            "Shows the tokens of the last seven days by model, as options of a chart library.",
             response: #"""
                 {"status":0,"msg":"","data":{"xAxis":{"type":"category","data":["2026-01-01"]},"yAxis":{"type":"value"},
                 "series":[{"name":"fast prompt","type":"line","data":[100]},{"name":"fast completion","type":"line","data":[50]}],

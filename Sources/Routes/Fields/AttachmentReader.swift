@@ -52,7 +52,7 @@ struct AttachmentReader {
             url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
         }
         guard isKnown, url.count <= Self.addressBytes else {
-            throw .image(param, "is no data:, https: or http: URL", code: "invalid_image_url")
+            throw .image(param, "must be a data:, https: or http: URL", code: "invalid_image_url")
         }
         return url.text
     }

@@ -81,7 +81,7 @@ extension RequestRecord {
         )
     }
 
-    private var plainCause: String { status == 499 ? "the client left" : "answered \(status)" }
+    private var plainCause: String { status == 499 ? "the client disconnected" : "returned status \(status)" }
 
     /// The longest text from outside in a usage record, in bytes.
     private static let maxBytes = 300

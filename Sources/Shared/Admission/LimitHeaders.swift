@@ -84,7 +84,7 @@ extension Decision.Refusal {
         let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
         let what =
             limit.kind == .failedAuth
-            ? "too many requests with wrong keys from your address (\(quota.text))" : quota.text
+            ? "too many requests with invalid keys from your address (\(quota.text))" : quota.text
         // A caller that has sent little would otherwise search for the requests in its own code.
         let sharing = limit.kind == .total ? " All callers share this limit." : ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"

@@ -3,7 +3,7 @@ import Synchronization
 
 extension ResponseCache: MetricsSource {
     package func write(to text: inout MetricsText) {
-        text.family("relay_cache_hits_total", .counter, "Requests that were answered from the cache.")
+        text.family("relay_cache_hits_total", .counter, "Requests that were served from the cache.")
         text.sample(value: hits.load(ordering: .relaxed))
         text.family("relay_cache_misses_total", .counter, "Requests whose response was not in the cache.")
         text.sample(value: misses.load(ordering: .relaxed))

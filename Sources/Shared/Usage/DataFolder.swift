@@ -12,11 +12,11 @@ package enum DataFolder {
             throw UsageFailure("DATA_DIR: \(path) cannot be made: \(systemError); make it, or name another folder")
         }
         guard stat(path, &about) == 0, about.st_mode & S_IFMT == S_IFDIR else {
-            throw UsageFailure("DATA_DIR: \(path) is no folder; name another")
+            throw UsageFailure("DATA_DIR: \(path) is not a folder; name another folder")
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             throw UsageFailure(
-                "DATA_DIR: \(path) is not writable (\(systemError)); chown \(geteuid()) it, or name another"
+                "DATA_DIR: \(path) is not writable (\(systemError)); run `chown \(geteuid())` on it, or name another folder"
             )
         }
     }

@@ -77,7 +77,7 @@ package final class RecordReader: Sendable {
             let end = LoopTime.current().adding(milliseconds: Self.queryMilliseconds)
             return Result { () throws(UsageFailure) in try query(end) }
         }
-        guard let result else { throw UsageFailure("too many queries wait for the usage records") }
+        guard let result else { throw UsageFailure("too many queries are waiting for the usage records") }
         return try result.get()
     }
 }

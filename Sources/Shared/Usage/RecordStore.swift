@@ -98,6 +98,6 @@ package struct RecordStore: Sendable {
             if let result = result.withLock({ $0 }) { return try result.get() }
             isDone.wait(until: end)
         }
-        throw UsageFailure("the usage database does not answer")
+        throw UsageFailure("the usage database does not respond")
     }
 }

@@ -20,9 +20,9 @@ package enum StorageCheck {
             guard let why = obstacle(toMakingIn: parent(of: path)) else { return nil }
             return "\(path) cannot be made: \(why); make it, or name another folder"
         }
-        guard mode & S_IFMT == S_IFDIR else { return "\(path) is no folder; name another" }
+        guard mode & S_IFMT == S_IFDIR else { return "\(path) is not a folder; name another folder" }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            return "\(path) is not writable (\(systemError)); chown \(geteuid()) it, or name another"
+            return "\(path) is not writable (\(systemError)); run `chown \(geteuid())` on it, or name another folder"
         }
         return nil
     }
@@ -35,12 +35,13 @@ package enum StorageCheck {
             return obstacle(toMakingIn: location).map { "\(path) cannot be made: \($0)" }
         }
         guard mode & S_IFMT != S_IFDIR else { return "\(path) is a folder; name a file" }
-        return access(path, W_OK) == 0 ? nil : "\(path) is not writable (\(systemError)); chown \(geteuid()) it"
+        return access(path, W_OK) == 0
+            ? nil : "\(path) is not writable (\(systemError)); run `chown \(geteuid())` on it"
     }
 
     private static func obstacle(toMakingIn folder: String) -> String? {
         guard let mode = mode(folder) else { return "\(folder) is missing" }
-        guard mode & S_IFMT == S_IFDIR else { return "\(folder) is no folder" }
+        guard mode & S_IFMT == S_IFDIR else { return "\(folder) is not a folder" }
         return access(folder, W_OK | X_OK) == 0 ? nil : "\(folder) is not writable (\(systemError))"
     }
 

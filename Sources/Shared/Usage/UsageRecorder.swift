@@ -97,13 +97,17 @@ extension UsageRecorder: MetricsSource {
     package func write(to text: inout MetricsText) {
         let queues = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
         guard !queues.isEmpty else { return }
-        text.family("relay_usage_records_total", .counter, "Usage records that were written, by where.")
+        text.family("relay_usage_records_total", .counter, "Usage records that were written, by destination.")
         for queue in queues { text.sample(("to", queue.name), value: queue.written.load(ordering: .relaxed)) }
-        text.family("relay_usage_records_dropped_total", .counter, "Usage records that found no room.")
+        text.family(
+            "relay_usage_records_dropped_total",
+            .counter,
+            "Usage records that were dropped because the queue was full."
+        )
         for queue in queues { text.sample(("to", queue.name), value: queue.dropped.load(ordering: .relaxed)) }
-        text.family("relay_usage_write_failures_total", .counter, "Times that usage records could not be written.")
+        text.family("relay_usage_write_failures_total", .counter, "Failed attempts to write usage records.")
         for queue in queues { text.sample(("to", queue.name), value: queue.failures.load(ordering: .relaxed)) }
-        text.family("relay_usage_records_waiting", .gauge, "Usage records that are not written yet.")
+        text.family("relay_usage_records_waiting", .gauge, "Usage records that wait to be written.")
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }
     }
 }

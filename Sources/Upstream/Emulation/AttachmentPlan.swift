@@ -66,7 +66,7 @@ package final class AttachmentPlan: Sendable {
     /// images.
     private static func imageRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
         let others = access.registry.offers.names(for: access.caller) { $0.features.contains(.chat) && $0.hasVision }
-        let hint = others.isEmpty ? "" : "; models that take them: \(others.joined(separator: ", "))"
+        let hint = others.isEmpty ? "" : "; models that support them: \(others.joined(separator: ", "))"
         return .value(
             "messages",
             "this model takes no pictures, and '\(part.param)' is one\(hint)",

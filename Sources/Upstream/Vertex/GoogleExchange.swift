@@ -84,7 +84,7 @@ package struct GoogleExchange: Sendable {
         let word = root?["error"]?.text.flatMap { isWord($0) ? $0.text : nil }
         let subtype = root?["error_subtype"]?.text.flatMap { isWord($0) ? $0.text : nil }
         let reported = [word, subtype].compactMap { $0 }.joined(separator: ", ")
-        let cause = "the token server answered \(status)\(reported.isEmpty ? "" : " \(reported)")"
+        let cause = "the token server returned status \(status)\(reported.isEmpty ? "" : " \(reported)")"
         if status == 408 || status == 429 || status / 100 != 4 || word == "internal_failure" { return .failed(cause) }
         switch word {
         case "invalid_grant": return .refused("\(cause): the refresh token has ended or was revoked; make a new one")

@@ -35,8 +35,8 @@ import Testing
     @Test(
         "mistakes are named",
         arguments: [
-            ("0/minute", "\"0/minute\": the number is at least 1"),
-            ("0.0 usd/day", "\"0.0 usd/day\": the number is at least 0.000000001"),
+            ("0/minute", "\"0/minute\": the number must be at least 1"),
+            ("0.0 usd/day", "\"0.0 usd/day\": the number must be at least 0.000000001"),
             ("", "\"\": a limit begins with a number, as in 60/minute"),
             ("60/minute;", "\"\": a limit begins with a number, as in 60/minute"),
             ("-1/minute", "\"-1/minute\": a limit begins with a number, as in 60/minute"),
@@ -44,24 +44,24 @@ import Testing
             ("60 tokens", "\"60 tokens\": no window, as in 60 tokens/minute"),
             ("5 usd", "\"5 usd\": no window, as in 5 usd/day"),
             ("$5/day", "\"$5/day\": a limit begins with a number, as in 60/minute; or 5 usd/day"),
-            ("1.5/minute", "\"1.5/minute\": only usd may have decimals"),
+            ("1.5/minute", "\"1.5/minute\": only usd limits can have decimals"),
             ("1.2.3 usd/day", "\"1.2.3 usd/day\": \"1.2.3\" is not a number"),
-            ("1.0000000001 usd/day", "\"1.0000000001 usd/day\": usd has at most nine decimals"),
+            ("1.0000000001 usd/day", "\"1.0000000001 usd/day\": a usd limit can have at most 9 decimals"),
             (
                 "60 apples/minute",
-                "\"60 apples/minute\": \"apples\" is neither / nor a unit "
+                "\"60 apples/minute\": \"apples\" is not a unit; use one of "
                     + "(requests, tokens, images, usd, credits, concurrent)"
             ),
             (
                 "60/month",
-                "\"60/month\": the window is second, minute, hour, day or week, perhaps with a count: 5 minutes"
+                "\"60/month\": the window must be second, minute, hour, day or week, optionally with a number, as in 5 minutes"
             ),
-            ("60/0 minutes", "\"60/0 minutes\": \"0\" is not a count of a window"),
-            ("60/367 days", "\"60/367 days\": a window is at most 366 days"),
-            ("5 concurrent/minute", "\"5 concurrent/minute\": concurrent has no window"),
-            ("5/minute;6/60s", "\"6/60s\": a second limit for the same window"),
-            ("99999999999999999/day", "\"99999999999999999/day\": the number is above 10000000000000000"),
-            ("10000001 usd/day", "\"10000001 usd/day\": the number is above 10000000.00"),
+            ("60/0 minutes", "\"60/0 minutes\": \"0\" is not a number of seconds, minutes, hours, days or weeks"),
+            ("60/367 days", "\"60/367 days\": the maximum window is 366 days"),
+            ("5 concurrent/minute", "\"5 concurrent/minute\": a limit of concurrent requests must not have a window"),
+            ("5/minute;6/60s", "\"6/60s\": the window already has a limit of this unit; remove one of them"),
+            ("99999999999999999/day", "\"99999999999999999/day\": the number must be at most 10000000000000000"),
+            ("10000001 usd/day", "\"10000001 usd/day\": the number must be at most 10000000.00"),
             ("off;5/minute", "\"off\": a limit begins with a number, as in 60/minute"),
         ]
     )

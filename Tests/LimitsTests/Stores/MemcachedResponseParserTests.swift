@@ -75,7 +75,7 @@ import Testing
             description: "refused writes",
             request: .write(writes, thenRead: []),
             bytes: message(1, status: 0x82) + message(2, tag: 1, status: 3),
-            said: "refused(reason: \"out of memory\") refused(reason: \"too large for it\")"
+            said: "refused(reason: \"out of memory\") refused(reason: \"the record is too large for memcached\")"
         ),
         Case(
             description: "the clock",

@@ -212,7 +212,7 @@ import Testing
         arguments: [
             (
                 "RATE_LIMIT=60/fortnight",
-                ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window is"
+                ".env:1  RATE_LIMIT: \"60/fortnight\" is not off or limits such as 60/minute;2000/day: the window must be"
             ),
             (
                 "RATE_LIMIT_FAILED_AUTH=5 tokens/s",

@@ -173,7 +173,7 @@ private final class PostgresServer {
         let failure = #expect(throws: UsageFailure.self) { try write([request(3)], to: try store(server)) }
         #expect(
             failure?.cause.contains(
-                "a newer relay made the tables (schema \(UsageSchema.postgresSteps.count + 1), this one knows \(UsageSchema.postgresSteps.count))"
+                "a newer relay created the tables (schema \(UsageSchema.postgresSteps.count + 1); this relay supports \(UsageSchema.postgresSteps.count))"
             ) == true
         )
         _ = try server.rows("ALTER ROLE relay RESET search_path")
@@ -209,7 +209,7 @@ private final class PostgresServer {
         server.pause()
         let records = (2..<500).map { request($0) }
         let failure = #expect(throws: UsageFailure.self) { try store.write(records[...]) }
-        #expect(failure?.cause == "the server does not answer within 1000 ms")
+        #expect(failure?.cause == "the server did not respond within 1000 ms")
         #expect(throws: UsageFailure.self) { try store.write(records[...]) }
         server.resume()
         try keepWriting(records, to: store)

@@ -204,7 +204,7 @@ import Testing
         let failure = #expect(throws: UsageFailure.self) { try store().check() }
         #expect(
             failure?.cause.contains(
-                "a newer relay wrote it (schema \(UsageSchema.sqliteSteps.count + 1), this one knows \(UsageSchema.sqliteSteps.count))"
+                "a newer relay wrote the file (schema \(UsageSchema.sqliteSteps.count + 1); this relay supports \(UsageSchema.sqliteSteps.count))"
             ) == true
         )
         #expect(throws: UsageFailure.self) {

@@ -13,7 +13,9 @@ struct MessageAnswer: ChatReply {
         _ wanted: WantedAnswer,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        guard let choice = answer.choices.first else { throw UpstreamError(.failed, cause: "there is no answer") }
+        guard let choice = answer.choices.first else {
+            throw UpstreamError(.failed, cause: "the response has no choice")
+        }
         let length = choice.bytes + 512
         var body = ByteBuffer()
         _ = body.reserve(min(length, WorkQueue.loopBytes))

@@ -128,10 +128,10 @@ struct InputReader {
     private func forgotten(_ part: JSONValue) -> ChatMessage.Piece? {
         guard isHistory else { return nil }
         if part["image_url"]?.text?.hasPrefix(Self.digest) ?? false {
-            return .text("[A picture of an earlier turn, which is no longer at hand]")
+            return .text("[An image of an earlier turn that is no longer available]")
         }
         guard part["file_data"]?.text?.hasPrefix(Self.digest) ?? false else { return nil }
-        return .text("[A file of an earlier turn, which is no longer at hand: \(part["filename"]?.string ?? "file")]")
+        return .text("[A file of an earlier turn that is no longer available: \(part["filename"]?.string ?? "file")]")
     }
 
     private func reasoningBlock(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> InputItem.Kind {

@@ -48,7 +48,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         guard let choice = answer.choices.first else {
-            throw UpstreamError(.failed, cause: "an answer without a choice")
+            throw UpstreamError(.failed, cause: "the response has no choice")
         }
         let object = object(wanted, exchange)
         let mayStore = mayStore(exchange)

@@ -31,10 +31,10 @@ struct PostgresAddress: Sendable {
 
     /// Returns the first line of a message of libpq or a server, without passwords, for the log.
     fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
-        guard let message else { return "no cause is known" }
+        guard let message else { return "unknown cause" }
         let line = String(cString: message).prefix { !$0.isNewline }
         let text = secrets.reduce(String(line)) { $0.replacing($1, with: "...") }
-        return text.isEmpty ? "the server does not say why" : text.beginning(ofBytes: Self.shownBytes)
+        return text.isEmpty ? "the server gave no reason" : text.beginning(ofBytes: Self.shownBytes)
     }
 }
 
@@ -136,7 +136,7 @@ final class PostgresConnection {
         while true {
             let left = end.milliseconds(since: .current())
             guard left > 0 else {
-                throw PostgresFailure(text: "the server does not answer within \(timeoutMilliseconds) ms")
+                throw PostgresFailure(text: "the server did not respond within \(timeoutMilliseconds) ms")
             }
             let count = poll(&wanted, 1, Int32(clamping: left))
             if count > 0 || count < 0 && errno != EINTR { return }

@@ -16,7 +16,7 @@ enum PostgresReading {
             )
             guard try has(UsageSchema.postgresTable, connection) else { return nil }
             guard try has(UsageSchema.postgresSums, connection) else {
-                let text = "an older relay made the tables; start this one once, which brings them up to date"
+                let text = "an older relay created the tables; start this relay once to update them"
                 throw PostgresFailure(text: text)
             }
             // All queries see the database at one point in time.

@@ -67,7 +67,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     static func address(_ url: String) throws(UsageFailure) -> PostgresAddress {
         guard let address = PostgresAddress(url) else {
             let form = "postgres://user:password@host:5432/database?sslmode=verify-full"
-            throw UsageFailure("USAGE_DATABASE_URL: libpq does not take it; write it as \(form)")
+            throw UsageFailure("USAGE_DATABASE_URL: libpq rejects this URL; write it as \(form)")
         }
         return address
     }
@@ -124,11 +124,11 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             calendar = DayCache(DayZone(named: found))
             guard calendar.zone.name == found else {
                 throw PostgresFailure(
-                    text: "this machine does not know the time zone \(found) of the sums; install tzdata"
+                    text: "the time zone \(found) of the sums is unknown on this machine; install tzdata"
                 )
             }
         }
-        throw PostgresFailure(text: "the time zone of the sums changes all the time")
+        throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
     /// Writes the bodies of records that are written. A batch that is written again has those of the first time.
@@ -227,7 +227,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         let version = found.flatMap { Int($0) } ?? 0
         guard version <= steps.count else {
             let cause =
-                "a newer relay made the tables (schema \(version), this one knows \(steps.count)); use that relay"
+                "a newer relay created the tables (schema \(version); this relay supports \(steps.count)); use the newer relay"
             throw PostgresFailure(text: cause)
         }
         return version

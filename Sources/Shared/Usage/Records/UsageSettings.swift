@@ -52,7 +52,10 @@ extension UsageDatabaseSettings {
         if let url = reader.text("USAGE_DATABASE_URL") {
             location = .server(url)
             if reader.given["USAGE_DATA_MAX_MB"] != nil {
-                reader.warn("USAGE_DATA_MAX_MB", "bounds the file in DATA_DIR; records go to USAGE_DATABASE_URL")
+                reader.warn(
+                    "USAGE_DATA_MAX_MB",
+                    "has no effect: it limits the database in DATA_DIR, but records are written to USAGE_DATABASE_URL"
+                )
             }
         } else if let folder = reader.text("DATA_DIR") {
             location = .folder(folder)
@@ -72,38 +75,43 @@ extension SettingSection {
     static let usage = SettingSection(
         "Usage records",
         [
-            SettingRow("USAGE_LOG_FILE", .path, "", "file of usage records, as lines of JSON; -: standard output"),
-            SettingRow("USAGE_LOG_MAX_MB", .megabytes(1...1_048_576), "10", "size at which a new file is begun"),
+            SettingRow(
+                "USAGE_LOG_FILE",
+                .path,
+                "",
+                "file for usage records, one JSON object per line; -: standard output"
+            ),
+            SettingRow("USAGE_LOG_MAX_MB", .megabytes(1...1_048_576), "10", "size at which a new file is started"),
             SettingRow(
                 "USAGE_LOG_FILES",
                 .number(1...1_000),
                 "5",
-                "number of files that are kept, with the present one"
+                "number of files that are kept, including the current one"
             ),
             SettingRow(
                 "DATA_DIR",
                 .path,
                 "",
-                "folder for what lasts: a database of usage records, counters of limits without memcached, answers of CACHE_STORE=data; made where its parent exists"
+                "folder for persistent data: the database of usage records, counters of limits without memcached, responses cached with CACHE_STORE=data; created if its parent exists"
             ),
             SettingRow(
                 "USAGE_DATABASE_URL",
                 .database,
                 "",
-                "PostgreSQL database for usage records, in place of the one in DATA_DIR; relays may share it",
+                "PostgreSQL database for usage records, instead of the one in DATA_DIR; several relays can share it",
                 .secret
             ),
             SettingRow(
                 "USAGE_DATA_DAYS",
                 .number(0...36_500),
                 "90",
-                "days for which a database keeps usage records; 0: for ever"
+                "number of days that a database keeps usage records; 0: forever"
             ),
             SettingRow(
                 "USAGE_DATA_MAX_MB",
                 .megabytes(1...16_777_216),
                 "1024",
-                "size of the database in DATA_DIR at which the oldest records go"
+                "size of the database in DATA_DIR at which the oldest records are deleted"
             ),
         ]
     )

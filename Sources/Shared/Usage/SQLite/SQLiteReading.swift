@@ -37,7 +37,7 @@ enum SQLiteReading {
             throw SQLiteFailure(code: SQLITE_ERROR, text: SQLiteStore.newer(version, than: known))
         }
         guard version == known else {
-            let text = "an older relay wrote it (schema \(version)); start this one once, which brings it up to date"
+            let text = "an older relay wrote the file (schema \(version)); start this relay once to update it"
             throw SQLiteFailure(code: SQLITE_ERROR, text: text)
         }
         // All queries see the file at one point in time.

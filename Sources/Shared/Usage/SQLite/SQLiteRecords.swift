@@ -133,7 +133,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         let database = try SQLiteDatabase.open(path, .read, busyMilliseconds: Self.busyMilliseconds)
         let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
         guard version == known else {
-            throw SQLiteFailure(code: SQLITE_ERROR, text: "schema \(version) in place of \(known)")
+            throw SQLiteFailure(code: SQLITE_ERROR, text: "schema \(version) instead of \(known)")
         }
         opened = (database, inode)
         return database

@@ -100,7 +100,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         var state = try opened.sums.state()
         // This program never creates such a large id, so the file is damaged, and no ids would be left for new rows.
         guard max(newest, state.lastID) < UsageSchema.idBound else {
-            throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the ids are used up")
+            throw SQLiteFailure(code: SQLITE_CORRUPT, text: "no ids are left")
         }
         var sums = UsageSums(zone(of: state))
         try opened.sums.catchUp(&state, to: newest, in: &sums)
@@ -226,7 +226,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     static func newer(_ version: Int, than known: Int) -> String {
-        "a newer relay wrote it (schema \(version), this one knows \(known)); use that relay, or another DATA_DIR"
+        "a newer relay wrote the file (schema \(version); this relay supports \(known)); use the newer relay, or another DATA_DIR"
     }
 
     /// Renames the damaged file, which is kept for recovery. Records are then written to a new file.
@@ -240,13 +240,13 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         guard rename(path, other) == 0 || errno == ENOENT else {
             throw SQLiteFailure(
                 code: SQLITE_CORRUPT,
-                text: "damaged, and not to be moved: \(systemError)"
+                text: "the file is damaged and cannot be moved: \(systemError)"
             )
         }
         for end in ["-wal", "-shm"] { rename(path + end, other + end) }
         lastAside = now
         isBroken = false
-        log.warning("the file of usage records is damaged; a new one is begun") { $0.add("kept_as", other) }
+        log.warning("the file of usage records is damaged; a new file is started") { $0.add("kept_as", other) }
     }
 }
 
