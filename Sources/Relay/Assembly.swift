@@ -16,7 +16,7 @@ final class Assembly {
     private let limiter: Limiter
     private let savedLimits: SavedLimits
     private let states: SharedStates
-    private let answers: ResponseCache
+    private let cachedResponses: ResponseCache
     private let served: [ServedLoop]
     private let reloader: Reloader
     private let usage: UsageRecorder
@@ -25,7 +25,7 @@ final class Assembly {
 
     var threads: Int { served.count }
 
-    init(_ settings: Settings, _ remote: Settings.Remote?, _ log: Log) throws(Listener.Failure) {
+    init(_ settings: Settings, _ remote: Settings.Remote?, log: Log) throws(Listener.Failure) {
         Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
@@ -33,15 +33,15 @@ final class Assembly {
         let store = try Self.store(settings.limits)
         let memory = settings.memory
         let loops = sockets.api.map { _ in ServedLoop.loop(log) }
-        limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log)
+        limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log: log)
         savedLimits = SavedLimits(settings, of: limiter, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         blocks = KeptBlocks(budget, loops[0], by: reader)
         states = SharedStates(settings, store)
-        answers = ResponseCache(budget, shared: states.ofAnswers, worker: worker, log)
-        usage = try Self.usageBook(settings, budget, log)
-        process = ProcessState(Self.adminState(settings, states, store))
+        cachedResponses = ResponseCache(budget, shared: states.ofCachedResponses, worker: worker, log)
+        usage = try Self.usageBook(settings, budget, log: log)
+        process = ProcessState(Self.adminState(settings, states, store: store))
         let lasting = ProcessServices(
             log: log,
             budget: budget,
@@ -54,11 +54,11 @@ final class Assembly {
         )
         let makers = SetupBuilder(settings, lasting)
         let paces = LoopDelays()
-        let ends = ModelShutdownDates(makers.offers, log)
+        let ends = ModelShutdownDates(makers.modelCatalog, log)
         let figures = ProviderMetrics()
         makers.show(in: figures)
         let others: [any MetricsSource] = [
-            log, limiter, budget, usage, answers, paces, figures, ends, ProcessFigures(),
+            log, limiter, budget, usage, cachedResponses, paces, figures, ends, ProcessFigures(),
         ]
         let metrics = Metrics(makers.labels, loops: threads, others: others)
         let parts = SharedServices(
@@ -67,7 +67,7 @@ final class Assembly {
             limiter: limiter,
             files: FileStore(states.all),
             responses: StoredResponses(states.responses),
-            answers: answers,
+            cachedResponses: cachedResponses,
             worker: worker,
             reader: reader,
             assets: AssetCache(maxBytes: memory.assetBytes),
@@ -76,21 +76,21 @@ final class Assembly {
             metrics: metrics,
             usage: usage
         )
-        served = try Self.serve(sockets.listening(on: loops, metrics), parts, makers)
-        Self.watch(served, paces, metrics, process)
+        served = try Self.serve(sockets.listening(on: loops, metrics), parts, makers: makers)
+        Self.watch(served, paces, metrics: metrics, process: process)
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
         reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
-        clock = OperatorClock(parts, served[0].own, served[0].router, paces: served.map(\.loop.pace))
+        clock = OperatorClock(parts, served[0].own, router: served[0].router, paces: served.map(\.loop.pace))
     }
 
     /// Starts the measurement of the loops, and the history of the counts, which is read once a minute.
     private static func watch(
         _ served: [ServedLoop],
         _ paces: LoopDelays,
-        _ metrics: Metrics,
-        _ process: ProcessState
+        metrics: Metrics,
+        process: ProcessState
     ) {
         paces.watch(served.map(\.loop.pace))
         let history = FigureHistory(of: metrics, on: served[0].loop)
@@ -101,12 +101,12 @@ final class Assembly {
     private static func serve(
         _ listening: [Listening],
         _ parts: SharedServices,
-        _ makers: SetupBuilder
+        makers: SetupBuilder
     ) throws(Listener.Failure) -> [ServedLoop] {
         var bounds = ServerBounds()
         bounds.connections = connectionsPerLoop(listening.count)
         var served: [ServedLoop] = []
-        for one in listening { served.append(try ServedLoop(one, parts, makers, bounds)) }
+        for one in listening { served.append(try ServedLoop(one, parts, makers: makers, bounds: bounds)) }
         return served
     }
 
@@ -136,7 +136,7 @@ final class Assembly {
     private static func usageBook(
         _ settings: Settings,
         _ budget: MemoryBudget,
-        _ log: Log
+        log: Log
     ) throws(Listener.Failure) -> UsageRecorder {
         do throws(UsageFailure) {
             if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
@@ -153,7 +153,7 @@ final class Assembly {
                 settings.usageFile,
                 database: try .database(settings.usageDatabase, log),
                 budget,
-                log
+                log: log
             )
             book.keep(inMemory: settings.admin?.records, DayZone(named: settings.admin?.timeZone ?? "UTC"))
             return book
@@ -165,7 +165,7 @@ final class Assembly {
     private static func adminState(
         _ settings: Settings,
         _ states: SharedStates,
-        _ store: (any CounterStore)?
+        store: (any CounterStore)?
     ) -> AdminState {
         AdminState(
             instance: name(settings.port),
@@ -197,7 +197,7 @@ final class Assembly {
         _ store: (any CounterStore)?,
         on loops: [EventLoop],
         bytes: Int,
-        _ log: Log
+        log: Log
     ) -> Limiter {
         Limiter(
             store: store,
@@ -245,7 +245,7 @@ final class Assembly {
         process.isDraining.store(true, ordering: .relaxed)
         clock.stop()
         let shutdownSeconds = shutdownSeconds
-        let remaining = Remaining(served.reduce(0) { $0 + $1.servers.count })
+        let remaining = RemainingServers(served.reduce(0) { $0 + $1.servers.count })
         for one in served {
             one.loop.call {
                 for server in one.servers { server.drain { remaining.count.subtract(1, ordering: .releasing) } }
@@ -269,7 +269,7 @@ final class Assembly {
         savedLimits.stop()
         process.admin.stop()
         states.stop()
-        answers.stop()
+        cachedResponses.stop()
         worker.stop()
         reader.stop()
         usage.stop()
@@ -277,7 +277,7 @@ final class Assembly {
 }
 
 /// The number of servers that still have connections.
-private final class Remaining: Sendable {
+private final class RemainingServers: Sendable {
     let count: Atomic<Int>
 
     init(_ count: Int) { self.count = Atomic(count) }

@@ -86,16 +86,17 @@ enum Command: Equatable {
         }
         switch command {
         case .check(let asks):
-            let answers =
+            let responses =
                 asks
-                ? ProviderCheck(settings, given: outcome.givenNames) { Vendors.questions($0, settings, $1) } : nil
-            let isGood = answers?.isGood ?? true
-            let report = "configuration: no problems\n" + (answers?.text ?? "")
+                ? ProviderCheck(settings, given: outcome.givenNames) { Vendors.questions($0, settings, client: $1) }
+                : nil
+            let isGood = responses?.isGood ?? true
+            let report = "configuration: no problems\n" + (responses?.text ?? "")
             end(isGood ? .success : .unavailable, report, errors: reports)
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):
             let live = isLive ? VendorLists(settings) : nil
-            let table = ModelTable(settings, Vendors.catalogues, live)
+            let table = ModelTable(settings, Vendors.catalogues, live: live)
             let failures = live?.failures.map { "models: \($0)\n" }.joined() ?? ""
             end(
                 .success,
@@ -116,7 +117,7 @@ enum Command: Equatable {
 
     private static func showLimits(_ subject: LimitTable.Subject, _ settings: Settings, isJSON: Bool) -> Never {
         do throws(LimitTable.Failure) {
-            let table = try LimitTable(subject, settings, Vendors.catalogues)
+            let table = try LimitTable(subject, settings, catalogues: Vendors.catalogues)
             end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured))
         } catch {
             end(error.isMistake ? .usage : .failure, errors: "limits: \(error.text)\n")

@@ -30,11 +30,11 @@ struct LimitTable {
     private let remark: String?
 
     /// Reads the use of the limits. Blocks.
-    init(_ subject: Subject, _ settings: Settings, _ catalogues: Catalogues) throws(Failure) {
+    init(_ subject: Subject, _ settings: Settings, catalogues: Catalogues) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
-        let offers = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
-        let names = offers.map { $0.allNames + $0.replacedNames } ?? []
+        let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
+        let names = modelCatalog.map { $0.allNames + $0.replacedNames } ?? []
         let demands = LimitBook(settings).demands(of: caller, models: names)
         remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {

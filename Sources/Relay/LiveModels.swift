@@ -31,8 +31,8 @@ final class LiveModels: Sendable {
     init(
         _ settings: Settings,
         _ known: ModelLists = ModelLists(),
-        _ unsupported: UnsupportedModels,
-        _ log: Log,
+        unsupported: UnsupportedModels,
+        log: Log,
         on own: LoopServices,
         changed: @escaping @Sendable (ModelCatalog) -> Void
     ) {
@@ -48,16 +48,17 @@ final class LiveModels: Sendable {
             let hasCatalogue =
                 settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
                 && position == providers.firstIndex { $0.kind == provider.kind }
-            guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, client) else {
+            guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, transport: client)
+            else {
                 return nil
             }
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
-            return ModelListRefresher(list, of: provider.name, every: pause, loop, log) { models in
-                let (new, offers) = known.withLock { known in
+            return ModelListRefresher(list, of: provider.name, every: pause, loop, log: log) { models in
+                let (new, modelCatalog) = known.withLock { known in
                     let new = known.store(models, of: provider, at: position)
                     return (new, ModelCatalog(settings, known.catalogues, lists: known.lists))
                 }
-                changed(offers)
+                changed(modelCatalog)
                 return new
             }
         }

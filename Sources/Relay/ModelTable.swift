@@ -47,14 +47,16 @@ struct ModelTable {
     private let isLive: Bool
 
     /// - Parameter live: the vendors' lists, whose models come after the known ones; nil: no list was read.
-    init(_ settings: Settings, _ catalogues: Catalogues, _ live: VendorLists? = nil) {
+    init(_ settings: Settings, _ catalogues: Catalogues, live: VendorLists? = nil) {
         let known = live?.known
         var all = [ModelCatalog(settings, catalogues, lists: known?.lists ?? [:])]
         if let known { all.append(ModelCatalog(settings, known.catalogues, lists: known.lists)) }
         var seen: Set<String> = []
-        rows = all.flatMap { offers in
-            offers.names.filter { seen.insert($0).inserted }.flatMap { name in
-                offers[name].map { Self.row(name, $0, offers: offers, settings: settings, live: live) }
+        rows = all.flatMap { modelCatalog in
+            modelCatalog.names.filter { seen.insert($0).inserted }.flatMap { name in
+                modelCatalog[name].map {
+                    Self.row(name, $0, modelCatalog: modelCatalog, settings: settings, live: live)
+                }
             }
         }
         listed = live == nil ? settings.providers.filter(\.servesList).map(\.name) : []
@@ -64,7 +66,7 @@ struct ModelTable {
     private static func row(
         _ name: String,
         _ servedModel: ModelCatalog.ServedModel,
-        offers: ModelCatalog,
+        modelCatalog: ModelCatalog,
         settings: Settings,
         live: VendorLists?
     ) -> Row {
@@ -76,7 +78,7 @@ struct ModelTable {
             weight: servedModel.rank.weight,
             price: servedModel.price,
             end: servedModel.model.shutdownDate,
-            facts: offers.facts(of: name, at: servedModel.provider)
+            facts: modelCatalog.facts(of: name, at: servedModel.provider)
         )
         if let list = live?.models(at: servedModel.provider) {
             row.listing = Listing(list.first { $0.id == row.model })

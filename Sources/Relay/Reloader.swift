@@ -151,10 +151,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         _ = onLoops { _, _ in }
         _ = onLoops { [setups] location, one in
             one.own.counts.use(labels)
-            makers.use(setups[location], one.own, one.router)
+            makers.use(setups[location], one.own, router: one.router)
         }
         makers.show(in: parts.figures)
-        parts.ends.use(makers.offers)
+        parts.ends.use(makers.modelCatalog)
         parts.lasting.log.use(next.logLevel)
         parts.lasting.usage.use(next.usageFile)
         parts.lasting.usage.keep(
@@ -170,9 +170,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// Starts to read the vendors' model lists regularly.
     private func start(_ settings: Settings, _ known: LiveModels.ModelLists) {
         let (ends, served) = (parts.ends, parts.served)
-        models = LiveModels(settings, known, makers.unsupported, parts.lasting.log, on: served[0].own) { offers in
-            ends.use(offers)
-            for one in served { one.loop.call { one.router.use(offers) } }
+        models = LiveModels(settings, known, unsupported: makers.unsupported, log: parts.lasting.log, on: served[0].own)
+        { modelCatalog in
+            ends.use(modelCatalog)
+            for one in served { one.loop.call { one.router.use(modelCatalog) } }
         }
         models?.start()
     }

@@ -15,8 +15,8 @@ struct ServedLoop: Sendable {
     init(
         _ listening: Listening,
         _ parts: SharedServices,
-        _ makers: SetupBuilder,
-        _ bounds: ServerBounds
+        makers: SetupBuilder,
+        bounds: ServerBounds
     ) throws(Listener.Failure) {
         loop = listening.loop
         own = LoopServices(
@@ -27,8 +27,8 @@ struct ServedLoop: Sendable {
             maxConnections: bounds.connections
         )
         let setup = try makers.setup(of: own)
-        router = Router(parts, own, setup)
-        makers.use(setup, own, router)
+        router = Router(parts, own, setup: setup)
+        makers.use(setup, own, router: router)
         let memory = LoopMemoryPool(makers.budget, loop)
         let server = Server(
             listener: listening.socket,

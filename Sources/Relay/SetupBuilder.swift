@@ -22,9 +22,9 @@ struct ProcessServices: Sendable {
 struct SetupBuilder {
     let settings: Settings
     let budget: MemoryBudget
-    let offers: ModelCatalog
+    let modelCatalog: ModelCatalog
     private let rings: [KeyRing?]
-    private let shared: Vendors.SharedParts
+    private let shared: Vendors.SharedServices
     private let balance: Balance
     private let capacities: [Capacity?]
 
@@ -38,14 +38,14 @@ struct SetupBuilder {
         after old: SetupBuilder? = nil
     ) {
         budget = lasting.budget
-        shared = Vendors.SharedParts(settings, lasting, after: old?.shared)
+        shared = Vendors.SharedServices(settings, lasting, after: old?.shared)
         self.settings = settings
         let balance = Self.balance(settings, lasting.notices, after: old)
         self.balance = balance
         capacities = settings.providers.enumerated().map {
-            Capacity($1, at: $0, settings.balance, lasting.limiter, balance.queue)
+            Capacity($1, at: $0, settings.balance, limiter: lasting.limiter, queue: balance.queue)
         }
-        offers = ModelCatalog(settings, known.catalogues, lists: known.lists)
+        modelCatalog = ModelCatalog(settings, known.catalogues, lists: known.lists)
         let cooldowns = CooldownRingCount()
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
     }
@@ -96,7 +96,7 @@ struct SetupBuilder {
     var unsupported: UnsupportedModels { shared.unsupported }
 
     /// Replaces the providers in the metrics.
-    func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance) }
+    func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance: balance) }
 
     /// The names for metrics. The number of names is limited, so the operator's own names come first.
     var labels: MetricLabels {
@@ -104,7 +104,7 @@ struct SetupBuilder {
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels
         return MetricLabels(
             routes: Router.labels,
-            models: own + offers.names,
+            models: own + modelCatalog.names,
             providers: settings.providers.map(\.name),
             callers: settings.keys.map(\.name),
             kinds: Dictionary(settings.providers.map { ($0.name, $0.kind.conventionalName) }) { first, _ in first }
@@ -116,7 +116,7 @@ struct SetupBuilder {
         let vendors = try Vendors(settings, rings, capacities: capacities, shared: shared, own: own)
         return Setup(
             settings,
-            Registry(vendors.entries, offers, balance, on: own.loop),
+            Registry(vendors.entries, modelCatalog, balance: balance, on: own.loop),
             keyCheckers: vendors.checkers,
             fetcher: fetcher(own.outside)
         )
@@ -125,16 +125,16 @@ struct SetupBuilder {
     /// Creates the downloader of images; nil if image downloads are off.
     private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
-        let terms = Fetcher.FetchConditions(
+        let conditions = Fetcher.FetchConditions(
             schemes: settings.fetch.schemes,
             agent: Product.name,
             certificateFile: settings.certificateFile
         )
-        return Fetcher(terms, outside)
+        return Fetcher(conditions, outside)
     }
 
     /// Applies the setup, which new requests use from now on. Call it on the loop, or before the loop runs.
-    func use(_ setup: Setup, _ own: LoopServices, _ router: Router) {
+    func use(_ setup: Setup, _ own: LoopServices, router: Router) {
         own.outside.rule = AddressRule(adding: settings.fetch.networks)
         router.use(setup)
     }

@@ -8,7 +8,7 @@ struct SharedStates {
     /// The state for stored responses. Without a store, it has a memory budget of its own.
     let responses: SharedState
     /// The state for cached responses; nil: they have no separate one.
-    private let answers: SharedState?
+    private let cachedResponses: SharedState?
     private let isOfInstances: Bool
 
     /// - Parameter store: the counter store; nil: state is only shared by the loops of this process.
@@ -22,18 +22,18 @@ struct SharedStates {
         all = stored ?? state(of: memory.storeBytes)
         responses = stored ?? state(of: memory.responseBytes)
         // The cache has a separate thread: responses are long, and requests wait for counters.
-        let keepsAnswers = settings.cache?.store == .memcached
-        answers = keepsAnswers ? store.map { SharedState($0, timeoutMilliseconds: timeout) } : nil
+        let keepsCachedResponses = settings.cache?.store == .memcached
+        cachedResponses = keepsCachedResponses ? store.map { SharedState($0, timeoutMilliseconds: timeout) } : nil
         isOfInstances = store != nil
     }
 
     /// The state that all instances share; nil: there is no store.
     var ofInstances: SharedState? { isOfInstances ? all : nil }
-    var ofAnswers: SharedState? { answers ?? ofInstances }
+    var ofCachedResponses: SharedState? { cachedResponses ?? ofInstances }
 
     func stop() {
         all.stop()
         if responses !== all { responses.stop() }
-        answers?.stop()
+        cachedResponses?.stop()
     }
 }

@@ -13,8 +13,8 @@ struct TextTable {
 
     /// Whether standard output is a terminal and `NO_COLOR` is not set (https://no-color.org).
     static var isColoured: Bool {
-        let wish = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
-        return wish.isEmpty && isatty(1) == 1
+        let value = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
+        return value.isEmpty && isatty(1) == 1
     }
 
     /// Returns the table as text.

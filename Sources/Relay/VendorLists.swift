@@ -23,7 +23,7 @@ struct VendorLists {
         CurlClient.prepareProcess()
         let loop = EventLoop()
         let client = CurlClient(loop: loop)
-        let reading = Reading()
+        let reading = ListReading()
         let positions = settings.providers.indices.filter { position in
             let provider = settings.providers[position]
             let isFirst = position == settings.providers.firstIndex { $0.kind == provider.kind }
@@ -33,7 +33,7 @@ struct VendorLists {
         reading.begin(positions.count)
         for position in positions {
             let provider = settings.providers[position]
-            guard let list = Vendors.list(provider, settings, client) else {
+            guard let list = Vendors.list(provider, settings, transport: client) else {
                 reading.end(position, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
                 continue
             }
@@ -77,7 +77,7 @@ struct VendorLists {
 }
 
 /// The results of readings that run on an event loop.
-private final class Reading: Sendable {
+private final class ListReading: Sendable {
     private let all = Lock<[Int: Result<[LiveModel], UpstreamError>]>([:])
     private let left = Atomic<Int>(0)
     private let signal = Signal()

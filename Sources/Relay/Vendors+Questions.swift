@@ -8,7 +8,7 @@ extension Vendors {
     static func questions(
         _ provider: ProviderSettings,
         _ settings: Settings,
-        _ client: CurlClient
+        client: CurlClient
     ) -> [ProviderQuestion] {
         guard provider.kind.usesNetwork else { return [] }
         let options = EndpointOptions(provider, settings).forQuestions
@@ -19,7 +19,7 @@ extension Vendors {
                 let name = name.hasSuffix(":online") ? String(name.dropLast(":online".count)) : name
                 return catalogues[.onemin]?.model(name)?.id ?? name
             }
-            let list = list(provider, settings, client, options)
+            let list = list(provider, settings, transport: client, options: options)
             return keys.map { key in
                 ProviderQuestion(provider, key.label, models: []) {
                     await OneMin.checkResult(on: key.text, at: provider.baseURL, options, by: client)
@@ -39,7 +39,7 @@ extension Vendors {
                 )
             ]
         }
-        let list = list(provider, settings, client, options) as? VendorList
+        let list = list(provider, settings, transport: client, options: options) as? VendorList
         let askers: [(label: String?, text: String)] = keys.isEmpty ? [(nil, "")] : keys.map { ($0.label, $0.text) }
         return askers.map { key in
             ProviderQuestion(provider, key.label, models: models) {

@@ -17,13 +17,13 @@ struct Vendors {
         _ settings: Settings,
         _ rings: [KeyRing?],
         capacities: [Capacity?],
-        shared: SharedParts,
+        shared: SharedServices,
         own: LoopServices
     ) throws(Listener.Failure) {
         // With a proxy, all connections go through it, and the proxy decides what they may reach.
         let outside = settings.upstreamProxy == nil ? own.outside : own.client
         for ((provider, keys), capacity) in zip(zip(settings.providers, rings), capacities) {
-            guard let vendor = Self.vendor(provider, settings, shared, own, outside: outside) else {
+            guard let vendor = Self.vendor(provider, settings, shared: shared, own, outside: outside) else {
                 throw Listener.Failure(reason: "\(provider.baseURL) is not a URL")
             }
             if provider.isPassthrough, let checker = vendor as? any KeyChecker { checkers.append(checker) }
@@ -32,7 +32,7 @@ struct Vendors {
                     provider: vendor,
                     keys: keys,
                     isPassthrough: provider.isPassthrough,
-                    takesCredits: provider.kind.row.takesCredits,
+                    countsCredits: provider.kind.row.countsCredits,
                     capacity: capacity,
                     generates: provider.generates,
                     sparing: Candidate.Traits(sparing: provider)
@@ -45,12 +45,12 @@ struct Vendors {
     private static func vendor(
         _ provider: ProviderSettings,
         _ settings: Settings,
-        _ shared: SharedParts,
+        shared: SharedServices,
         _ own: LoopServices,
         outside: CurlClient
     ) -> (any ChatVendor)? {
         let client = own.client
-        let tools = LoopTools(own.loop, own.parser, own.ids, shared.worker)
+        let tools = LoopTools(own.loop, own.parser, ids: own.ids, worker: shared.worker)
         let site = VendorSite(provider, settings)
         switch provider.kind {
         case .onemin:
@@ -61,7 +61,7 @@ struct Vendors {
                 keepsLinks: settings.keepsLinks,
                 options: site.options
             )
-            return OneMin(site, client, outside: outside, shared.onemin, tools)
+            return OneMin(site, client, outside: outside, shared: shared.onemin, tools: tools)
         case .openai:
             return OpenAILike(
                 site,
@@ -70,11 +70,11 @@ struct Vendors {
                 reasoningBlocks: shared.reasoningBlocks,
                 tools: tools
             )
-        case .anthropic: return Anthropic(site, client, shared.quirks, tools)
-        case .cohere: return Cohere(site, client, shared.quirks, tools)
+        case .anthropic: return Anthropic(site, client, quirks: shared.quirks, tools: tools)
+        case .cohere: return Cohere(site, client, quirks: shared.quirks, tools: tools)
         case .gemini: return Gemini(site, client, quirks: shared.quirks, signatures: shared.signatures, tools: tools)
         case .cloudflare:
-            return Cloudflare(site, account: provider.cloud.accountID, client, shared.quirks, tools)
+            return Cloudflare(site, account: provider.cloud.accountID, client, quirks: shared.quirks, tools: tools)
         case .vertexGemini: return vertex(.google, provider, site: site, shared: shared, client: client, tools: tools)
         case .vertexClaude:
             return vertex(.anthropic, provider, site: site, shared: shared, client: client, tools: tools)
@@ -86,12 +86,12 @@ struct Vendors {
         _ publisher: Vertex.Publisher,
         _ provider: ProviderSettings,
         site: VendorSite,
-        shared: SharedParts,
+        shared: SharedServices,
         client: CurlClient,
         tools: LoopTools
     ) -> Vertex? {
         guard let account = shared.accounts[provider.name] else { return nil }
-        let location = VertexSite(site, provider.cloud, account.locations, account.tokens)
+        let location = VertexSite(site, provider.cloud, locations: account.locations, tokens: account.tokens)
         return Vertex(
             publisher,
             location,
@@ -103,8 +103,8 @@ struct Vendors {
     }
 
     /// The parts that the vendors of all loops share.
-    struct SharedParts {
-        fileprivate let onemin: OneMin.SharedParts
+    struct SharedServices {
+        fileprivate let onemin: OneMin.SharedServices
         var unsupported: UnsupportedModels { onemin.unsupported }
         let quirks: QuirkMemory
         let signatures: ToolCallMemory
@@ -117,17 +117,18 @@ struct Vendors {
 
         /// - Parameter old: the parts of the previous settings. Their memories, tokens and cooldowns of locations are
         ///   kept.
-        init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedParts?) {
+        init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
-            onemin = old?.onemin ?? OneMin.SharedParts()
+            onemin = old?.onemin ?? OneMin.SharedServices()
             quirks = QuirkMemory(lasting.log)
-            signatures = old?.signatures ?? ToolCallMemory(.signature, lasting.budget, lasting.shared)
-            reasoningBlocks = old?.reasoningBlocks ?? ToolCallMemory(.reasoningBlock, lasting.budget, lasting.shared)
+            signatures = old?.signatures ?? ToolCallMemory(.signature, lasting.budget, state: lasting.shared)
+            reasoningBlocks =
+                old?.reasoningBlocks ?? ToolCallMemory(.reasoningBlock, lasting.budget, state: lasting.shared)
             var accounts: [String: VertexAccount] = [:]
             // Providers with the same Google account share its tokens.
             var tokens: [CloudSettings.Account: GoogleTokens] = [:]
             for provider in settings.providers where provider.kind == .vertexGemini || provider.kind == .vertexClaude {
-                let location = VertexPlace(provider)
+                let location = VertexLocationID(provider)
                 let kept = old?.accounts[provider.name].flatMap { $0.location == location ? $0.locations : nil }
                 let locations = kept ?? LocationCooldowns(count: provider.cloud.locations.count)
                 guard let refreshToken = provider.apiKeys.first else {
@@ -150,14 +151,14 @@ struct Vendors {
 
     /// A provider's account at Vertex AI.
     struct VertexAccount {
-        fileprivate let location: VertexPlace
+        fileprivate let location: VertexLocationID
         let locations: LocationCooldowns
         /// The access tokens of the account; nil: callers send their own tokens.
         let tokens: GoogleTokens?
     }
 
     /// The identity of a provider's locations. Their cooldowns are kept while it does not change.
-    fileprivate struct VertexPlace: Equatable {
+    fileprivate struct VertexLocationID: Equatable {
         private let kind: ProviderSettings.Kind
         private let baseURL: String
         private let project: String
@@ -177,8 +178,8 @@ struct Vendors {
     static func list(
         _ provider: ProviderSettings,
         _ settings: Settings,
-        _ transport: CurlClient,
-        _ options: EndpointOptions? = nil
+        transport: CurlClient,
+        options: EndpointOptions? = nil
     ) -> (any ModelList)? {
         let site = VendorSite(provider, settings)
         let keys = provider.apiKeys

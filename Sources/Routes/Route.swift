@@ -43,7 +43,7 @@ struct Route: Sendable {
     init(
         _ method: Method,
         _ path: StaticString,
-        _ position: PathPosition,
+        position: PathPosition,
         rest: PathRest = .none,
         label: StaticString? = nil,
         handle: @escaping Handle
@@ -58,7 +58,7 @@ struct Route: Sendable {
     }
 
     /// Creates the route of a chat endpoint.
-    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, _ position: PathPosition = .api) {
+    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, position: PathPosition = .api) {
         self.method = method
         self.path = path
         self.position = position

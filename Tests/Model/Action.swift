@@ -8,7 +8,7 @@ enum Action: Hashable {
     /// The store carries out the call of a lane, and the same write will reach the store once more.
     case double(instance: Int, lane: Int)
     /// The lane gets its response.
-    case answer(instance: Int, lane: Int)
+    case response(instance: Int, lane: Int)
     /// The lane gets no response. A write that was not carried out may be carried out later.
     case fail(instance: Int, lane: Int)
     /// The store carries out a write that nobody waits for any more, or that came twice.

@@ -9,7 +9,7 @@ final class ModelInstance {
         /// The requests that the instance knew to be counted, as a bit mask.
         let known: Int
         /// The reply, after the store has carried out the call.
-        var reply: StoreReply?
+        var result: StoreResult?
         /// The requests that were counted in the record at that time, as a bit mask.
         var seen = 0
 
@@ -89,8 +89,8 @@ final class ModelInstance {
                     return
                 }
                 if case .connect = call { lanes[lane].connection = world.connects() }
-                let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
-                ledger.receive(.success(reply), lane: lane, at: now)
+                let result = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
+                ledger.receive(.success(result), lane: lane, at: now)
                 drain()
             }
         }
@@ -99,26 +99,26 @@ final class ModelInstance {
     /// Lets the store carry out the call of a lane.
     func execute(_ lane: Int) {
         guard let call = lanes[lane].flight?.call else { return }
-        let reply = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
-        lanes[lane].flight?.reply = reply
-        if case .wrote(let results, let found) = reply, case .write(let plans, _) = call,
+        let result = world.store.perform(call, connection: lanes[lane].connection, seconds: world.seconds)
+        lanes[lane].flight?.result = result
+        if case .wrote(let results, let found) = result, case .write(let plans, _) = call,
             let flight = lanes[lane].flight
         {
-            for case (let plan, .written) in zip(plans, results) { world.notes(plan, flight) }
+            for case (let plan, .written) in zip(plans, results) { world.remarks(plan, flight) }
             if !results.contains(where: \.isWritten), found.isEmpty { return }
         }
         lanes[lane].flight?.seen = world.inRecord
     }
 
     /// Gives the lane its response; nil if there is none.
-    func receive(_ reply: StoreReply?, _ lane: Int) {
+    func receive(_ result: StoreResult?, _ lane: Int) {
         guard let flight = lanes[lane].flight else { return }
         lanes[lane].flight = nil
         lanes[lane].isWoken = true
-        if reply != nil { world.knows(flight.seen, number) }
-        var outcome: Result<StoreReply, StoreFailure> = .failure(StoreFailure(reason: "no answer"))
-        if let reply { outcome = .success(reply) }
-        if reply == nil, case .write(let plans, _) = flight.call, world.fault == .unansweredRepeated {
+        if result != nil { world.knows(flight.seen, number) }
+        var outcome: Result<StoreResult, StoreFailure> = .failure(StoreFailure(reason: "no answer"))
+        if let result { outcome = .success(result) }
+        if result == nil, case .write(let plans, _) = flight.call, world.fault == .unansweredRepeated {
             outcome = .success(.wrote(plans.map { _ in .lost }, []))
         }
         ledger.receive(outcome, lane: lane, at: world.fault == .lateAnswer ? flight.since : now)
@@ -172,7 +172,7 @@ final class ModelInstance {
     /// Whether slots were written for requests that are admitted when the response comes.
     var isTaking: Bool {
         lanes.contains { lane in
-            guard case .write(let plans, _)? = lane.flight?.call, case .wrote(let results, _)? = lane.flight?.reply
+            guard case .write(let plans, _)? = lane.flight?.call, case .wrote(let results, _)? = lane.flight?.result
             else {
                 return false
             }

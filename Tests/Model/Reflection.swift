@@ -1,7 +1,7 @@
 @testable import Limits
 
-/// The description of an instance as words. It includes the private state of the tallies by reflection, so a new field
-/// of a tally needs no change here. `Account`, `Pending` and the lanes are described field by field.
+/// The description of an instance as words. It includes the private state of the counters by reflection, so a new field
+/// of a counter needs no change here. `Account`, `Pending` and the lanes are described field by field.
 struct Reflection {
     var words = Words()
     /// The current time. Times before it are equal, and records that differ only by being rolled to it are equal, too.
@@ -33,10 +33,10 @@ struct Reflection {
         words.put(account.due ?? -1)
         put(account.waiting)
         if let plan = account.writing { put(plan) } else { words.put(-2) }
-        putTally(account.counter)
+        putCounter(account.counter)
     }
 
-    private mutating func put(_ fresh: Account.Fresh) {
+    private mutating func put(_ fresh: Account.WriteBase) {
         switch fresh {
         case .nothing: words.put(0)
         case .absent: words.put(1)
@@ -82,7 +82,7 @@ struct Reflection {
             case .unread: words.put(0)
             case .seen: words.put(1)
             case .writing: words.put(2)
-            case .taken(let position):
+            case .claimed(let position):
                 words.put(3)
                 put(position)
             case .late(let position):
@@ -131,8 +131,8 @@ struct Reflection {
         for bucket in newest - record.layout.kept + 1...newest { words.put(record.count(in: bucket)) }
     }
 
-    mutating func put(_ reply: StoreReply) {
-        switch reply {
+    mutating func put(_ result: StoreResult) {
+        switch result {
         case .connected: words.put(0)
         case .time: words.put(1)
         case .wrote(let results, let found):
@@ -201,10 +201,10 @@ struct Reflection {
     /// The fields that are the same in all states, or matter only for leases. No limit of a search is large enough for
     /// a lease.
     private static let constant: Set<String> = [
-        "limit", "isShared", "sums", "instance", "spanMicroseconds", "grid", "pace", "longPace",
+        "limit", "isShared", "sums", "instance", "slotMicroseconds", "layout", "pace", "longPace",
     ]
 
-    private mutating func putTally(_ counter: any LimitCounter) {
+    private mutating func putCounter(_ counter: any LimitCounter) {
         for child in Mirror(reflecting: counter).children where !Self.constant.contains(child.label ?? "") {
             put(child.value, child.label)
         }
@@ -299,7 +299,7 @@ extension World {
             guard let flight = lane.flight else { continue }
             if isTimed || fault == .lateAnswer { all.words.put(flight.since.steady) }
             if case .write(let plans, _) = flight.call { for plan in plans { all.put(plan) } }
-            if let reply = flight.reply { all.put(reply) } else { all.words.put(-1) }
+            if let result = flight.result { all.put(result) } else { all.words.put(-1) }
         }
         for ask in asks where ask.instance == instance.number {
             guard let pending = ask.pending else {

@@ -18,7 +18,7 @@ struct ScriptedStore {
 
     mutating func lose(_ key: String) { items[key] = nil }
 
-    mutating func perform(_ call: StoreCall, connection: UInt64, seconds: Int) -> StoreReply {
+    mutating func perform(_ call: StoreCall, connection: UInt64, seconds: Int) -> StoreResult {
         switch call {
         case .connect: return .connected(seconds)
         case .time: return .time(seconds)

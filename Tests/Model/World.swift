@@ -85,7 +85,7 @@ final class World {
                 spareBuckets: spare,
                 perWindow: setting.perWindow
             )
-            let limit = Limit(.total, quota, layout, countsExpiredBuckets: fault != .leftForgotten)
+            let limit = Limit(.total, quota, layout: layout, countsExpiredBuckets: fault != .leftForgotten)
             let identity = Identity.address("0")
             return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
         }
@@ -134,13 +134,13 @@ final class World {
         }
         for (lane, state) in instance.lanes.enumerated() {
             guard let flight = state.flight else { continue }
-            if flight.reply == nil {
+            if flight.result == nil {
                 actions.append(.execute(instance: number, lane: lane))
                 if flight.isWrite, spent.doubles < setting.doubles {
                     actions.append(.double(instance: number, lane: lane))
                 }
             } else {
-                actions.append(.answer(instance: number, lane: lane))
+                actions.append(.response(instance: number, lane: lane))
             }
             if spent.failures < setting.failures { actions.append(.fail(instance: number, lane: lane)) }
         }
@@ -183,25 +183,25 @@ final class World {
             touched = 1 << number
             instances[number].execute(lane)
             if let flight = instances[number].lanes[lane].flight, !flight.isWrite, !setting.splitsReads {
-                instances[number].receive(flight.reply, lane)
+                instances[number].receive(flight.result, lane)
             }
         case .double(let number, let lane):
             touched = 1 << number
             spent.doubles += 1
             haunt(by: instances[number].lanes[lane].flight)
             instances[number].execute(lane)
-        case .answer(let number, let lane):
+        case .response(let number, let lane):
             touched = 1 << number
-            instances[number].receive(instances[number].lanes[lane].flight?.reply, lane)
+            instances[number].receive(instances[number].lanes[lane].flight?.result, lane)
         case .fail(let number, let lane):
             touched = 1 << number
             spent.failures += 1
             let flight = instances[number].lanes[lane].flight
-            if flight?.reply == nil { haunt(by: flight) }
+            if flight?.result == nil { haunt(by: flight) }
             instances[number].receive(nil, lane)
         case .haunt(let ghost):
             let ghost = ghosts.remove(at: ghost)
-            if store.write(ghost.plan, connection: 0).isWritten { notes(ghost.plan, ghost.flight) }
+            if store.write(ghost.plan, connection: 0).isWritten { remarks(ghost.plan, ghost.flight) }
         case .lose(let subject):
             spent.losses += 1
             store.lose(subjects[subject].key)
@@ -217,7 +217,7 @@ final class World {
         case .die(let number):
             touched = 1 << number
             spent.deaths += 1
-            for state in instances[number].lanes where state.flight?.reply == nil { haunt(by: state.flight) }
+            for state in instances[number].lanes where state.flight?.result == nil { haunt(by: state.flight) }
             instances[number].isDead = true
         }
         forgetGhosts()
@@ -264,7 +264,7 @@ final class World {
     }
 
     /// Records that a write has replaced the record.
-    func notes(_ plan: WritePlan, _ flight: ModelInstance.Flight) {
+    func remarks(_ plan: WritePlan, _ flight: ModelInstance.Flight) {
         for ask in asks.indices { asks[ask].isInRecord = flight.known & 1 << ask != 0 }
         writes += 1
         for part in plan.takers {

@@ -112,7 +112,7 @@ import Testing
     )
     func response(_ body: String) throws {
         try readAll(body) { root in
-            guard var draft = try? ResponseDraft(root, defaultModel: nil, for: .answer) else { return }
+            guard var draft = try? ResponseDraft(root, defaultModel: nil, for: .response) else { return }
             draft.input.items.removeAll { if case .reference = $0.kind { true } else { false } }
             try? draft.completeCall()
             var kept = ByteBuffer()

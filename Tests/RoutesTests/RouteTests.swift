@@ -15,7 +15,12 @@ import Testing
         ]
     )
     func matches(_ position: Route.PathPosition, _ takesRest: Bool, _ path: String, _ expected: [Bool]) {
-        let route = Route(.get, takesRest ? "/models/" : "/models", position, rest: takesRest ? .whole : .none) {
+        let route = Route(
+            .get,
+            takesRest ? "/models/" : "/models",
+            position: position,
+            rest: takesRest ? .whole : .none
+        ) {
             _,
             _ in
         }
@@ -33,7 +38,7 @@ import Testing
         ] as [(String, String?)]
     )
     func namesAnID(_ path: String, _ expected: String?) {
-        let route = Route(.get, "/files/", .api, rest: .endingIn("/content")) { _, _ in }
+        let route = Route(.get, "/files/", position: .api, rest: .endingIn("/content")) { _, _ in }
         Array(path.utf8).withUnsafeBytes { path in
             let isMatch = route.matches(path, isVersioned: true)
             #expect((isMatch ? route.rest(of: path)?.text : nil) == expected)

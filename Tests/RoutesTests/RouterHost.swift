@@ -8,7 +8,7 @@ import Upstream
 @testable import Routes
 
 /// The response that a client would have received.
-struct Answered: Sendable {
+struct ReceivedResponse: Sendable {
     var status = 0
     var head = ""
     var body = ""
@@ -23,7 +23,7 @@ func answered(
     through surface: (any ChatSurface)? = nil,
     within memory: MemoryBudget = MemoryBudget(bytes: 1 << 30),
     on loop: EventLoop
-) async -> Answered? {
+) async -> ReceivedResponse? {
     let settings = Settings.read(
         [
             .environment([
@@ -35,9 +35,9 @@ func answered(
         table: .product,
         usableBytes: 16 << 30
     ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
-    guard let settings = settings.settings else { return Answered(body: "\(settings.problems)") }
-    let offers = ModelCatalog(settings, [:])
-    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, takesCredits: false)
+    guard let settings = settings.settings else { return ReceivedResponse(body: "\(settings.problems)") }
+    let modelCatalog = ModelCatalog(settings, [:])
+    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, countsCredits: false)
     let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
     let metrics = Metrics(
         MetricLabels(routes: Router.labels, models: ["m"], providers: ["little"]),
@@ -59,17 +59,17 @@ func answered(
         limiter: Limiter(store: nil),
         files: FileStore(shared),
         responses: StoredResponses(shared),
-        answers: ResponseCache(memory, shared: nil, worker: worker, log),
+        cachedResponses: ResponseCache(memory, shared: nil, worker: worker, log),
         worker: worker,
         reader: reader,
         assets: AssetCache(),
         shared: shared,
         process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, hasOwnAdminSocket: false, shared: nil)),
         metrics: metrics,
-        usage: UsageRecorder(nil, memory, log)
+        usage: UsageRecorder(nil, memory, log: log)
     )
     let own = LoopServices(loop: loop, counts: metrics.loops[0])
-    let registry = Registry([entry], offers, Balance(settings.balance), on: loop)
+    let registry = Registry([entry], modelCatalog, balance: Balance(settings.balance), on: loop)
     let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
     let text = """
         POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
@@ -78,7 +78,7 @@ func answered(
     let bytes = ByteBuffer(text)
     let source = NoSource()
     let memoryPool = LoopMemoryPool(memory, loop)
-    let writer = Gathered()
+    let writer = ResponseCollector()
     var head = RequestHead()
     guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else { return nil }
     let share = memoryPool.share(of: MemoryHolder.Key((0, 1)))
@@ -87,7 +87,7 @@ func answered(
     let peer = PeerAddress(high: 0, low: 1)
     let request = Request(head, bytes.bytes[part: 0..<length], body: requestBody, peer: peer)
     if let surface {
-        let exchange = Exchange(request, writer, Gateway(parts, own, setup), surface)
+        let exchange = Exchange(request, writer, gateway: Gateway(parts, own, setup: setup), surface: surface)
         do throws(APIError) {
             try await chat(surface, exchange)
         } catch {
@@ -95,7 +95,7 @@ func answered(
         }
         exchange.end()
     } else {
-        await Router(parts, own, setup).handle(request, writer)
+        await Router(parts, own, setup: setup).handle(request, writer)
     }
     requestBody.requestEnds()
     return writer.answered
@@ -108,8 +108,8 @@ private final class NoSource: BodySource {
 /// A response writer that collects the response.
 ///
 /// `@unchecked`: used on one loop only.
-private final class Gathered: ResponseWriter, @unchecked Sendable {
-    var answered = Answered()
+private final class ResponseCollector: ResponseWriter, @unchecked Sendable {
+    var answered = ReceivedResponse()
     let isFull = false
 
     func send(_ head: borrowing ResponseHead, body: borrowing ByteBuffer) {

@@ -211,7 +211,7 @@ extension Judge {
             ? (scenario.spread + 3_000_000, scenario.spread + 3_000_000) : (0, scenario.spread)
         var record: Record?
         if let value {
-            do throws(Record.Flaw) {
+            do throws(Record.ReadError) {
                 record = try Record(value, layout)
             } catch {
                 return breach("L4", "\(subject.storeKey): the record is broken, \(error.rawValue)")

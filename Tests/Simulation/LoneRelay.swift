@@ -229,8 +229,8 @@ package final class LoneRelay {
         let numbers = dice.pick([[0], [1], [2], [0, 1], [1, 2]])
         let units = numbers.map { $0 == 1 ? 1 + dice.below(subjects[1].bound / 2) : 1 }
         let charges = zip(numbers, units).map { LimitCharge(subjects[$0].limit, subjects[$0].identity, units: $1) }
-        let answer = ledger.ask(charges, at: now) { preconditionFailure("nothing is waited for without a store") }
-        guard case .decided(let decision) = answer, decision.isAdmitted else {
+        let response = ledger.ask(charges, at: now) { preconditionFailure("nothing is waited for without a store") }
+        guard case .decided(let decision) = response, decision.isAdmitted else {
             report.refused += 1
             return
         }
@@ -294,10 +294,10 @@ package final class LoneRelay {
         for subject in subjects {
             let time = now.wall + subject.window + 3 * subject.bucket
             let charges = [LimitCharge(subject.limit, subject.identity, units: subject.bound)]
-            let answer = ledger.ask(charges, at: ClockReading(wall: time, steady: timeline.now)) {
+            let response = ledger.ask(charges, at: ClockReading(wall: time, steady: timeline.now)) {
                 preconditionFailure("a store")
             }
-            if case .decided(let decision) = answer, decision.isAdmitted { continue }
+            if case .decided(let decision) = response, decision.isAdmitted { continue }
             report.breaches.append(Breach(promise: "L2", text: "\(subject.limit.id): units never fall free"))
         }
     }

@@ -186,13 +186,13 @@ final class SimulatedInstance {
         let charges = ask.parts.map { LimitCharge($0.subject.limit, $0.subject.identity, units: $0.units) }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
         asked += 1
-        let answer = ledger.ask(charges, from: asked % ledger.options.loops, at: reading) {
+        let response = ledger.ask(charges, from: asked % ledger.options.loops, at: reading) {
             Waiter { decision in
                 self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
             }
         }
-        switch answer {
+        switch response {
         case .decided(let decision):
             judge.decided(ask, decision, at: readAt, isAtOnce: true, wakesLanes: !ledger.outbox.lanes.isEmpty)
             drain()
@@ -280,7 +280,7 @@ final class SimulatedInstance {
         at(timeline.now + dice.below(60)) { self.run(lane) }
     }
 
-    private func run(_ lane: Int, _ outcome: Result<StoreReply, StoreFailure>? = nil, since: ClockReading? = nil) {
+    private func run(_ lane: Int, _ outcome: Result<StoreResult, StoreFailure>? = nil, since: ClockReading? = nil) {
         if outcome == nil, lanes[lane].isBusy { return }
         lanes[lane].wait += 1
         if outcome == nil { lanes[lane].isWoken = false }
@@ -358,10 +358,10 @@ final class SimulatedInstance {
             return run(lane, .failure(StoreFailure(reason: "no connection")), since: since)
         }
         lanes[lane].sentAt = sentAt
-        let work = { () throws(StoreFailure) -> (StoreReply, [(key: String, isWritten: Bool)]) in
+        let work = { () throws(StoreFailure) -> (StoreResult, [(key: String, isWritten: Bool)]) in
             connection.touched = []
-            let reply = try connection.perform(call)
-            return (reply, connection.touched)
+            let result = try connection.perform(call)
+            return (result, connection.touched)
         }
         let isWrite = if case .write = call { true } else { false }
         network.send(from: number, to: position, server, isWrite: isWrite, work) { result, doneAt in
@@ -379,7 +379,7 @@ final class SimulatedInstance {
     }
 
     private func receive(
-        _ result: Result<(StoreReply, [(key: String, isWritten: Bool)]), StoreFailure>,
+        _ result: Result<(StoreResult, [(key: String, isWritten: Bool)]), StoreFailure>,
         _ doneAt: Int,
         _ call: StoreCall,
         _ lane: Int,
@@ -387,7 +387,7 @@ final class SimulatedInstance {
         _ since: ClockReading
     ) {
         switch result {
-        case .success((let reply, let touched)):
+        case .success((let result, let touched)):
             let position = ledger.lanes[lane].server
             judge.answers(instance: number, server: position, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
@@ -402,12 +402,12 @@ final class SimulatedInstance {
                     key: key
                 )
             }
-            if case .wrote(let results, _) = reply, case .write(let plans, _) = call {
+            if case .wrote(let results, _) = result, case .write(let plans, _) = call {
                 for case (let plan, .refused) in zip(plans, results) {
                     judge.isRefusedWrite(instance: number, key: plan.key, at: timeline.now)
                 }
             }
-            run(lane, planted(reply, to: call, since), since: since)
+            run(lane, planted(result, to: call, since), since: since)
         case .failure(let failure):
             if plant == .giveBackRepeated, case .write(let plans, _) = call {
                 return run(lane, .success(.wrote(plans.map { _ in .lost }, [])), since: since)
@@ -427,12 +427,12 @@ extension SimulatedInstance {
     }
 
     private func planted(
-        _ reply: StoreReply,
+        _ result: StoreResult,
         to call: StoreCall,
         _ since: ClockReading
-    ) -> Result<StoreReply, StoreFailure> {
+    ) -> Result<StoreResult, StoreFailure> {
         let wall = clock.wall(at: timeline.now) - ledger.clock.correction
-        switch (reply, call) {
+        switch (result, call) {
         case (.time(let seconds), _): return .success(.time(planted(seconds: seconds)))
         case (.found(let found), _) where plant == .aheadDropped:
             let storeTime = servers[0].seconds * 1_000_000 + 1_500_000
@@ -455,7 +455,7 @@ extension SimulatedInstance {
             if isLate { return .failure(StoreFailure(reason: "planted")) }
         default: break
         }
-        return .success(reply)
+        return .success(result)
     }
 }
 

@@ -15,7 +15,7 @@ extension Simulation {
 
     func limit(_ quota: Quota, _ kind: Limit.Kind = .caller(.chat)) -> Limit {
         let layout = BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: plant == .bucketLess ? 1 : 2)
-        return Limit(kind, quota, layout, countsExpiredBuckets: plant != .leftForgotten)
+        return Limit(kind, quota, layout: layout, countsExpiredBuckets: plant != .leftForgotten)
     }
 
     func identity(_ number: Int) -> Identity { .address("caller \(seed) \(number)") }

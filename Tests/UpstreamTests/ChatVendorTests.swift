@@ -34,7 +34,7 @@ import Testing
                     OpenAITransport(),
                     quirks: QuirkMemory(),
                     reasoningBlocks: nil,
-                    tools: LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
+                    tools: LoopTools(loop, JSONParser(), ids: RandomBytes(), worker: Self.worker)
                 )
             case .oneMin:
                 OneMin(
@@ -46,8 +46,8 @@ import Testing
                     ),
                     ScriptedTransport(),
                     outside: ScriptedTransport(),
-                    OneMin.SharedParts(),
-                    LoopTools(loop, JSONParser(), RandomBytes(), Self.worker)
+                    shared: OneMin.SharedServices(),
+                    tools: LoopTools(loop, JSONParser(), ids: RandomBytes(), worker: Self.worker)
                 )
             }
         }
@@ -62,7 +62,7 @@ import Testing
             guard let vendor = kind.vendor(on: loop) else { return nil }
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
             let call = chatCall(isStreamed: isStreamed)
-            let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
+            let vendorCall = VendorCall(.none, billing: admission.callLedger, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
             chat.write()
             return await read(chat)
@@ -75,7 +75,7 @@ import Testing
             do throws(UpstreamError) {
                 return await hear(try await chat.stream())
             } catch {
-                return Heard(failure: error.kind)
+                return ChoiceOutput(failure: error.kind)
             }
         }
         #expect(heard?.texts == [0: "hello there"] && heard?.ends == [0: [.stop]] && heard?.failure == nil)
@@ -85,7 +85,7 @@ import Testing
     func answers(_ kind: Kind) async {
         let text = await asked(kind, isStreamed: false) { chat in
             do throws(UpstreamError) {
-                return try await chat.answer().choices.map { $0.text?.text ?? "" }
+                return try await chat.response().choices.map { $0.text?.text ?? "" }
             } catch {
                 return ["\(error.kind)"]
             }
@@ -112,10 +112,10 @@ import Testing
 
 /// A transport that responds like 1min.ai, as far as a chat needs it.
 private final class ScriptedTransport: Transport {
-    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
+    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamResponse {
         let record = #"{"aiRecord":{"status":"SUCCESS","aiRecordDetail":{"resultObject":["hello there"]}}}"#
         let head = UpstreamHead(status: 200, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
-        return UpstreamReply(head: head, body: Body(ByteBuffer(record)))
+        return UpstreamResponse(head: head, body: Body(ByteBuffer(record)))
     }
 
     func open(_ call: UpstreamCall) async throws(TransportError) -> any UpstreamStream {
@@ -133,10 +133,10 @@ private final class ScriptedTransport: Transport {
 }
 
 private final class OpenAITransport: Transport {
-    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
-        let answer = #"{"choices":[{"message":{"content":"hello there"},"finish_reason":"stop"}]}"#
+    func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamResponse {
+        let response = #"{"choices":[{"message":{"content":"hello there"},"finish_reason":"stop"}]}"#
         let head = UpstreamHead(status: 200, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
-        return UpstreamReply(head: head, body: Body(ByteBuffer(answer)))
+        return UpstreamResponse(head: head, body: Body(ByteBuffer(response)))
     }
 
     func open(_ call: UpstreamCall) async throws(TransportError) -> any UpstreamStream {

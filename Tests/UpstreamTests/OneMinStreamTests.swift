@@ -7,7 +7,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct OneMinStreamTests {
-    private struct Streamed: Equatable {
+    private struct StreamedOutput: Equatable {
         var text = ""
         var usage: [Int]?
         var failure: UpstreamError.Kind?
@@ -15,8 +15,8 @@ import Testing
         /// The number of reported ends.
         var ends = 0
 
-        static func ended(_ text: String, usage: [Int]? = nil) -> Streamed {
-            Streamed(text: text, usage: usage, stopped: true, ends: 1)
+        static func ended(_ text: String, usage: [Int]? = nil) -> StreamedOutput {
+            StreamedOutput(text: text, usage: usage, stopped: true, ends: 1)
         }
     }
 
@@ -25,10 +25,10 @@ import Testing
         isEventStream: Bool = true,
         searchesWeb: Bool = false,
         failure: TransportError? = nil
-    ) async -> Streamed {
+    ) async -> StreamedOutput {
         let source = ScriptedStream(pieces, isEventStream: isEventStream, failure: failure)
         let stream = OneMinStream(source, JSONParser(), searchesWeb: searchesWeb)
-        var result = Streamed()
+        var result = StreamedOutput()
         var out: [UInt8] = []
         do throws(UpstreamError) {
             while try await stream.more(patienceNanoseconds: 1) != .end {
@@ -61,7 +61,7 @@ import Testing
             + "event: result\ndata: \(Self.record)\n\nevent: done\ndata: {}\n\n"
         for pieces in cuttings(of: Array(text.utf8)) {
             let result = await streamed(pieces)
-            #expect(result == Streamed.ended("h\u{e4}llo", usage: [3, 2]), "\(pieces[0].count)")
+            #expect(result == StreamedOutput.ended("h\u{e4}llo", usage: [3, 2]), "\(pieces[0].count)")
         }
     }
 
@@ -71,14 +71,14 @@ import Testing
         for cut in 1..<4 {
             var text = Array("event: content\ndata: a".utf8) + globe[..<cut] + Array("\n\nevent: content\ndata: ".utf8)
             text += globe[cut...] + Array("b\n\nevent: done\ndata: x\n\n".utf8)
-            #expect(await streamed([text]) == Streamed.ended("a\u{1f310}b"))
+            #expect(await streamed([text]) == StreamedOutput.ended("a\u{1f310}b"))
         }
     }
 
     @Test("without any content the record's text is taken")
     func recordAlone() async {
         let text = "event: result\ndata: \(Self.record)\n\n"
-        let expected = Streamed.ended("h\u{e4}llo", usage: [3, 2])
+        let expected = StreamedOutput.ended("h\u{e4}llo", usage: [3, 2])
         #expect(await streamed([Array((text + "data: [DONE]\n\n").utf8)]) == expected)
         #expect(await streamed([Array(text.utf8)]) == expected, "and no end")
     }
@@ -87,7 +87,7 @@ import Testing
     func recordInPlace() async {
         for pieces in cuttings(of: Array(Self.record.utf8)) {
             let result = await streamed(pieces, isEventStream: false)
-            #expect(result == Streamed.ended("h\u{e4}llo", usage: [3, 2]))
+            #expect(result == StreamedOutput.ended("h\u{e4}llo", usage: [3, 2]))
         }
         let cut = await streamed([Array(Self.record.utf8.dropLast())], isEventStream: false)
         #expect(cut.failure == .failed && cut.text.isEmpty)
@@ -105,14 +105,14 @@ import Testing
         let text = "event: content\ndata: {\"content\":\"a\"}\n\n" + end
         for pieces in cuttings(of: Array(text.utf8)) {
             let result = await streamed(pieces, failure: failure)
-            #expect(result == Streamed(text: "a", failure: .failed, stopped: false))
+            #expect(result == StreamedOutput(text: "a", failure: .failed, stopped: false))
         }
     }
 
     @Test("nothing is read past the end", arguments: ["event: done\ndata: x\n\n", "data: [DONE]\n\n"])
     func ends(_ end: String) async {
         let text = "event: content\ndata: {\"content\":\"a\"}\n\n\(end)event: content\ndata: {\"content\":\"b\"}\n\n"
-        let expected = Streamed.ended("a")
+        let expected = StreamedOutput.ended("a")
         for pieces in cuttings(of: Array(text.utf8)) { #expect(await streamed(pieces) == expected) }
     }
 
@@ -122,7 +122,7 @@ import Testing
         let text =
             said.map { "event: content\ndata: {\"content\":\"\($0)\"}\n\n" }.joined() + "event: done\ndata: {}\n\n"
         for pieces in cuttings(of: Array(text.utf8)) {
-            #expect(await streamed(pieces, searchesWeb: true) == Streamed.ended("answer"))
+            #expect(await streamed(pieces, searchesWeb: true) == StreamedOutput.ended("answer"))
         }
     }
 

@@ -7,13 +7,13 @@ import Testing
 @testable import Upstream
 
 @Suite struct OutputLimiterTests {
-    private struct Bounded: Equatable {
+    private struct LimitedOutput: Equatable {
         var text = ""
         var reason: FinishReason?
         var tokens = 0
     }
 
-    private func bounded(_ pieces: [String], _ stops: [String], _ maxTokens: Int?) -> Bounded {
+    private func bounded(_ pieces: [String], _ stops: [String], _ maxTokens: Int?) -> LimitedOutput {
         var bound = OutputLimiter(stops: StopFinder(stops), maxTokens: maxTokens)
         var out: [UInt8] = []
         var isCut = false
@@ -24,7 +24,7 @@ import Testing
         for piece in pieces { withBytes(piece) { bound.consume($0, pass) } }
         bound.finish(pass)
         if isCut { Issue.record("a character was split: \(pieces), \(stops)") }
-        return Bounded(text: String(decoding: out, as: UTF8.self), reason: bound.reason, tokens: bound.tokens)
+        return LimitedOutput(text: String(decoding: out, as: UTF8.self), reason: bound.reason, tokens: bound.tokens)
     }
 
     /// Returns the text before the stop sequence whose end comes first, the longest one if several end there; nil if
@@ -73,7 +73,7 @@ import Testing
         let stop = "<|end|>"
         for cut in 1..<stop.count {
             let pieces = ["text" + String(stop.prefix(cut)), String(stop.dropFirst(cut)) + "more"]
-            #expect(bounded(pieces, [stop], nil) == Bounded(text: "text", reason: .stop, tokens: 1))
+            #expect(bounded(pieces, [stop], nil) == LimitedOutput(text: "text", reason: .stop, tokens: 1))
             #expect(bounded(["text" + String(stop.prefix(cut))], [stop], nil).text == "text" + String(stop.prefix(cut)))
         }
     }
@@ -97,8 +97,8 @@ import Testing
 
     @Test("just so many tokens are no cut", arguments: [("aaaa", nil), ("aaaab", FinishReason.length)])
     func boundary(_ text: String, _ reason: FinishReason?) {
-        #expect(bounded([text], [], 1) == Bounded(text: "aaaa", reason: reason, tokens: 1))
-        #expect(bounded(text.map { String($0) }, [], 1) == Bounded(text: "aaaa", reason: reason, tokens: 1))
+        #expect(bounded([text], [], 1) == LimitedOutput(text: "aaaa", reason: reason, tokens: 1))
+        #expect(bounded(text.map { String($0) }, [], 1) == LimitedOutput(text: "aaaa", reason: reason, tokens: 1))
     }
 }
 

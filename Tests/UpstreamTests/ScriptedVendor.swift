@@ -48,10 +48,10 @@ private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its
 
     init(_ vendor: ScriptedVendor) { self.vendor = vendor }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        var choices: [ChatAnswer.Choice] = []
+    func response() async throws(UpstreamError) -> ChatResponse {
+        var choices: [ChatResponse.Choice] = []
         for steps in vendor.next() {
-            var choice = ChatAnswer.Choice(text: nil)
+            var choice = ChatResponse.Choice(text: nil)
             var text = ""
             for step in steps {
                 switch step {
@@ -66,17 +66,17 @@ private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its
             choice.text = Body(ByteBuffer(text))
             choices.append(choice)
         }
-        return ChatAnswer(choices, usage: nil)
+        return ChatResponse(choices, usage: nil)
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let script = vendor.next()
         if case .failure(let kind) = script.first?.first { throw UpstreamError(kind, cause: "scripted") }
-        return ScriptedAnswer(vendor, script)
+        return ScriptedResponse(vendor, script)
     }
 }
 
-private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // on its vendor's loop
+private final class ScriptedResponse: ChatResponseStream, @unchecked Sendable {  // on its vendor's loop
     let usage: Usage? = nil
     let credits: Int? = nil
     private let vendor: ScriptedVendor
@@ -89,7 +89,7 @@ private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // 
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { steps.isEmpty ? .end : .bytes }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard let (choice, step) = steps.popLast() else { return false }
         switch step {
         case .text(let text): withBytes(text) { emit(choice, .text($0)) }
@@ -107,7 +107,7 @@ private final class ScriptedAnswer: ChatAnswerStream, @unchecked Sendable {  // 
 }
 
 /// The output of each choice, as a client would receive it.
-struct Heard: Equatable, Sendable {
+struct ChoiceOutput: Equatable, Sendable {
     var texts: [Int: String] = [:]
     var reasoning: [Int: String] = [:]
     var calls: [Int: [String]] = [:]
@@ -119,8 +119,8 @@ struct Heard: Equatable, Sendable {
 }
 
 /// Reads a stream to its end or failure, and stops it. Returns what was received.
-func hear(_ stream: any ChatAnswerStream) async -> Heard {
-    var heard = Heard()
+func hear(_ stream: any ChatResponseStream) async -> ChoiceOutput {
+    var heard = ChoiceOutput()
     do throws(UpstreamError) {
         while try await stream.more(patienceNanoseconds: 1_000_000_000) != .end {
             while try stream.next({ choice, event in

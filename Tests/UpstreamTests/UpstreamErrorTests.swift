@@ -60,7 +60,7 @@ import Testing
         let error = error(status, body)
         #expect(error.kind == kind)
         #expect(error.retryAfterSeconds == 7)
-        #expect(error.recovery.contains(.again) == (kind == .failed && status == 400))
+        #expect(error.recovery.contains(.retrySame) == (kind == .failed && status == 400))
     }
 
     @Test(
@@ -75,6 +75,6 @@ import Testing
 
     private func error(_ status: Int, _ body: String) -> UpstreamError {
         let head = UpstreamHead(status: status, isEventStream: false, retryAfterSeconds: 7)
-        return withBytes(body) { UpstreamError(head, $0, JSONParser(), of: .chat) }
+        return withBytes(body) { UpstreamError(head, $0, parser: JSONParser(), of: .chat) }
     }
 }

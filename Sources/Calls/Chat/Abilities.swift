@@ -19,10 +19,10 @@ public struct Abilities: OptionSet, Sendable {
     /// Output that is JSON of a schema.
     @inlinable public static var schemas: Abilities { Abilities(rawValue: 128) }
     @inlinable public static var logProbabilities: Abilities { Abilities(rawValue: 256) }
-    @inlinable public static var soundOutput: Abilities { Abilities(rawValue: 512) }
+    @inlinable public static var audioOutput: Abilities { Abilities(rawValue: 512) }
     /// Images and files inside the call. Without this ability they are uploaded first.
     @inlinable public static var inlineMedia: Abilities { Abilities(rawValue: 1_024) }
-    @inlinable public static var sounds: Abilities { Abilities(rawValue: 2_048) }
+    @inlinable public static var audioInput: Abilities { Abilities(rawValue: 2_048) }
     @inlinable public static var sampling: Abilities { Abilities(rawValue: 4_096) }
     @inlinable public static var reasoning: Abilities { Abilities(rawValue: 8_192) }
     /// Tools as `functions`, OpenAI's legacy form.

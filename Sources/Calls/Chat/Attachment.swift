@@ -6,13 +6,13 @@ package struct Attachment: Sendable {
     package enum Kind: Sendable {
         case image
         case file
-        case sound
+        case audio
 
         /// The most attachments of this kind in one request.
         package var most: Int {
             switch self {
             case .image, .file: 20
-            case .sound: 5
+            case .audio: 5
             }
         }
 
@@ -21,7 +21,7 @@ package struct Attachment: Sendable {
             switch self {
             case .image: Image.limitBytes
             case .file: 50 * 1_048_576
-            case .sound: 25 * 1_048_576
+            case .audio: 25 * 1_048_576
             }
         }
 
@@ -29,7 +29,7 @@ package struct Attachment: Sendable {
             switch self {
             case .image: "images"
             case .file: "files"
-            case .sound: "audio parts"
+            case .audio: "audio parts"
             }
         }
     }
@@ -134,7 +134,7 @@ extension Attachment {
         .value(param, "the model's provider does not have this file", code: "unsupported_value")
     }
 
-    package var refusalAsSound: APIError {
+    package var refusalAsAudio: APIError {
         .unsupported(param, "The provider of this model does not support audio input.")
     }
 }

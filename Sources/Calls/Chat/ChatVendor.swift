@@ -8,11 +8,11 @@ package protocol ChatVendor: AnyObject, Sendable {
     /// The APIs whose requests the vendor accepts unchanged.
     var wires: [Wire] { get }
     /// Whether the vendor accepts the request unchanged, in OpenAI's form.
-    func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
+    func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Whether only the response shows if the vendor supports the call. The call may then have to be repeated in
     /// another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether every upstream call of a plain chat observes its sheet's deadline, and the chat waits for nothing else.
+    /// Whether every upstream call of a plain chat observes its ledger's deadline, and the chat waits for nothing else.
     var keepsDeadlines: Bool { get }
     /// Returns the vendor's abilities for a call. They depend on the combination: some models support no output format
     /// together with tools.
@@ -30,7 +30,7 @@ package protocol ChatVendor: AnyObject, Sendable {
 }
 
 extension ChatVendor {
-    package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package var keepsDeadlines: Bool { false }
     package func reads(_ address: String) -> Bool { false }
@@ -46,11 +46,11 @@ package protocol PreparedChat: AnyObject, Sendable {
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat bills its sheet itself. If not, the code that requests the response must do it.
+    /// Whether the chat bills its ledger itself. If not, the code that requests the response must do it.
     var isBilled: Bool { get }
-    func answer() async throws(UpstreamError) -> ChatAnswer
+    func response() async throws(UpstreamError) -> ChatResponse
     /// Sends the call. Returns when the vendor has accepted it.
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream
+    func stream() async throws(UpstreamError) -> any ChatResponseStream
 }
 
 extension PreparedChat {
@@ -59,7 +59,7 @@ extension PreparedChat {
 }
 
 /// A complete response. Its fields are behind one pointer, because every stack frame on its way reserves room for it.
-package struct ChatAnswer: PartialAnswer {
+package struct ChatResponse: PartialResponse {
     /// The largest size of a choice that is collected from chunks, in bytes.
     package static let limitBytes = 33_554_432
 
@@ -169,11 +169,11 @@ package struct ChatAnswer: PartialAnswer {
 }
 
 /// A response that arrives as a stream. The caller must end it with `stop`, on every path.
-package protocol ChatAnswerStream: AnyObject, Sendable {
+package protocol ChatResponseStream: AnyObject, Sendable {
     /// Waits for data. Returns `end` only at a proper end; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
     /// Calls `emit` with the contents of the next event that has arrived. Returns false if there is none.
-    func next(_ emit: (_ choice: Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool
+    func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
     /// The usage that the vendor reported. It is known at the end.
     var usage: Usage? { get }
     /// Whether `usage` is always set at the end, so that no other code needs to count.
@@ -184,6 +184,6 @@ package protocol ChatAnswerStream: AnyObject, Sendable {
     func stop()
 }
 
-extension ChatAnswerStream {
+extension ChatResponseStream {
     package var countsItself: Bool { false }
 }

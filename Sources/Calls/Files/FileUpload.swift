@@ -6,7 +6,7 @@ package protocol FileProvider: AnyObject, Sendable {
     /// Whether a file can be opened by its path alone, without a key.
     var opensWithoutKey: Bool { get }
     /// Whether the vendor stores a file under the name and media type that the sender gives.
-    var takesLabelsAsGiven: Bool { get }
+    var keepsLabels: Bool { get }
     /// Begins an upload. The caller must end it with `stop`, on every path.
     ///
     /// - Parameters:
@@ -14,7 +14,7 @@ package protocol FileProvider: AnyObject, Sendable {
     ///   - totalBytes: the size of the file; nil if it is not known yet.
     func upload(
         _ label: FileLabel,
-        _ terms: FileMetadata,
+        _ metadata: FileMetadata,
         totalBytes: Int?,
         by call: VendorCall
     ) throws(UpstreamError) -> any FileUpload
@@ -45,6 +45,6 @@ package protocol FileUpload: AnyObject, Sendable {
     /// Ends the file and waits for the vendor's name of it.
     ///
     /// - Parameter terms: the options that have become known since the upload began.
-    func finish(_ terms: FileMetadata) async throws(UpstreamError) -> UploadedAsset
+    func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset
     func stop()
 }

@@ -22,15 +22,15 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     }
 
     /// The content of the endpoint's responses, if they are no event stream.
-    package var answers: Answers {
+    package var responseKind: ResponseKind {
         switch self {
         case .embeddings, .moderations, .imageGenerations, .imageEdits, .imageVariations: .json
-        case .speech: .sound
+        case .speech: .audio
         case .transcriptions, .translations: .jsonOrText
         }
     }
 
-    package enum Answers: Sendable { case json, sound, jsonOrText }
+    package enum ResponseKind: Sendable { case json, audio, jsonOrText }
 }
 
 /// A vendor that accepts forwarded requests and whose responses are forwarded, too. Used on one loop.

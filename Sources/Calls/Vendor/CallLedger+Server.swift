@@ -33,9 +33,9 @@ extension CallLedger {
 
         /// Returns the credits of a call by the vendor's price list: 0 if the model uses no credits, nil if the list
         /// has no price for the call.
-        func credits(_ usage: Usage, _ terms: UsageReservation) -> Int? {
+        func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }
-            return usage.totalTokens > 0 ? credits.chat?.credits(usage, terms.images) : nil
+            return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.images) : nil
         }
     }
 

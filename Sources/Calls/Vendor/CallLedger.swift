@@ -11,13 +11,13 @@ package struct UsageReservation: Sendable {
     package let model: String
     /// The credits of a call whose vendor did not report them.
     package let creditsPerCall: Int
-    package let means: RecentUsageAverages
+    package let averages: RecentUsageAverages
     /// The images of the prompt.
     package var images = ChatCredits.Images.none
     /// The tokens of the prompt; nil if they were not counted.
     package var promptTokens: Int?
 
-    /// Creates the terms of a request.
+    /// Creates the reservation of a request.
     ///
     /// - Parameter minimum: nil if no part of `reserved` comes from a mean.
     package init(
@@ -25,23 +25,23 @@ package struct UsageReservation: Sendable {
         atLeast minimum: Amounts? = nil,
         model: String,
         creditsPerCall: Int,
-        means: RecentUsageAverages
+        averages: RecentUsageAverages
     ) {
         self.reserved = reserved
         self.minimum = minimum ?? reserved
         self.model = model
         self.creditsPerCall = creditsPerCall
-        self.means = means
+        self.averages = averages
     }
 }
 
 /// The upstream calls of a request and their usage. When the request ends, its reservation is settled by this usage.
-/// Only an `Admission` creates a sheet, so that no vendor is called for a request that was not admitted.
+/// Only an `Admission` creates a ledger, so that no vendor is called for a request that was not admitted.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The reserved amounts; nil if no limit counts units that are known only after the calls.
-    private var terms: UsageReservation?
+    private var usageReservation: UsageReservation?
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []
@@ -69,7 +69,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
-    /// The sheets of a panel's calls, whose usage is added to this sheet's.
+    /// The ledgers of a panel's calls, whose usage is added to this ledger's.
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
@@ -85,7 +85,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The time by which the response to a chat has to begin; `distantFuture` if there is none.
     package var endsAt = LoopTime.distantFuture
 
-    fileprivate init(_ terms: UsageReservation?) { self.terms = terms }
+    fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
     /// Keeps the capacity of a call. It is released when the request ends, if not before.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
@@ -106,13 +106,13 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest time that a call of this sheet and its parts waited for capacity, in nanoseconds.
+    /// The longest time that a call of this ledger and its parts waited for capacity, in nanoseconds.
     package var allCapacityWaits: UInt64 { parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) } }
 
     /// The deadline for the calls of a chat; nil if there is none.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// Creates the sheet for one of several calls that are billed together.
+    /// Creates the ledger for one of several calls that are billed together.
     package func part() -> CallLedger {
         let part = CallLedger(nil)
         part.caller = caller
@@ -132,7 +132,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
     }
 
-    /// The failures of this sheet and of its parts.
+    /// The failures of this ledger and of its parts.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
     /// The cost of all calls so far, parts included; nil if nothing was used or a call has no known price.
@@ -159,7 +159,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     func record(impossibleUsageOf server: Server) { impossible.append(server) }
 
-    /// The servers of this sheet and its parts that reported usage that cannot be true, with one entry for each such
+    /// The servers of this ledger and its parts that reported usage that cannot be true, with one entry for each such
     /// call.
     package var impossibleUsage: [Server] {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
@@ -168,7 +168,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     func record(_ record: CallRecord) { records.append(record) }
 
     /// Sets the reserved amounts once the serving candidate is known.
-    package func bill(by terms: UsageReservation?) { self.terms = terms }
+    package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
     /// Adds the cost of a call.
     ///
@@ -188,10 +188,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     ///   - credits: the credits that the vendor reported; nil if it reported none.
     ///   - paid: returns the credits by the vendor's price list, for a call without reported credits; nil if there is
     ///     no price.
-    func answered(_ usage: Usage, credits: Int?, or paid: (UsageReservation) -> Int?) {
-        guard let terms else { return }
-        add(usage, credits ?? paid(terms), terms)
-        terms.means.record(terms.model, completionTokens: usage.completionTokens, credits: credits)
+    func recordResponse(_ usage: Usage, credits: Int?, or paid: (UsageReservation) -> Int?) {
+        guard let usageReservation else { return }
+        add(usage, credits ?? paid(usageReservation), usageReservation)
+        usageReservation.averages.record(
+            usageReservation.model,
+            completionTokens: usage.completionTokens,
+            credits: credits
+        )
     }
 
     /// Bills a call that failed. A refused call is free, and so are other choices that were abandoned because of it.
@@ -203,12 +207,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
             // A refused call costs zero if its price is known.
             if server?.price != nil { spend(.nothing, at: server?.price) }
         } else if usage.completionTokens == 0, error.kind == .cancelled {
-            if let terms { creditsGivenUp += server?.credits(usage, terms) ?? terms.creditsPerCall }
+            if let usageReservation {
+                creditsGivenUp += server?.credits(usage, usageReservation) ?? usageReservation.creditsPerCall
+            }
             promptGivenUp = billed.promptTokens
             if let cost = server?.price?.cost(usage) { spentGivenUp = spentGivenUp.map { $0 + cost } ?? cost }
         } else {
             spend(usage, at: server?.price)
-            if let terms { add(billed, server?.credits(usage, terms), terms) }
+            if let usageReservation { add(billed, server?.credits(usage, usageReservation), usageReservation) }
         }
     }
 
@@ -234,14 +240,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     func lost(_ used: Usage, at server: Server?) {
         spend(used, at: server?.price)
         lost = lost + used
-        if let terms { credits += server?.credits(used, terms) ?? 0 }
+        if let usageReservation { credits += server?.credits(used, usageReservation) ?? 0 }
     }
 
     /// Bills a helper call: another model did work for the request. `credits` are those that the vendor reported.
     package func helped(by model: String, credits: Int?) {
-        guard let terms else { return }
-        self.credits += credits ?? terms.means.expected(of: model).credits
-        terms.means.record(model, completionTokens: 0, credits: credits)
+        guard let usageReservation else { return }
+        self.credits += credits ?? usageReservation.averages.expected(of: model).credits
+        usageReservation.averages.record(model, completionTokens: 0, credits: credits)
     }
 
     /// Records the failure of a candidate. Another candidate may still serve the request.
@@ -261,21 +267,23 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    private func add(_ usage: Usage, _ credits: Int?, _ terms: UsageReservation) {
+    private func add(_ usage: Usage, _ credits: Int?, _ usageReservation: UsageReservation) {
         self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
         self.usage.completionTokens += usage.completionTokens
-        self.credits += credits ?? terms.creditsPerCall
+        self.credits += credits ?? usageReservation.creditsPerCall
     }
 
     fileprivate func settle() {
         if !capacity.isEmpty { freeCapacity() }
         for part in parts { part.freeCapacity() }
         guard let reservation = reservation.take() else { return }
-        guard let terms else { return }
-        reservation.settle(used: parts.reduce(used(under: terms)) { $0 + ($1.terms.map($1.used) ?? Amounts()) })
+        guard let usageReservation else { return }
+        reservation.settle(
+            used: parts.reduce(used(under: usageReservation)) { $0 + ($1.usageReservation.map($1.used) ?? Amounts()) }
+        )
     }
 
-    private func used(under terms: UsageReservation) -> Amounts {
+    private func used(under usageReservation: UsageReservation) -> Amounts {
         var (usage, credits) = (usage, credits)
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -286,30 +294,30 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     }
 }
 
-/// Proof that a request was counted in every limit that covers it. Its sheet settles the reservation when it ends.
+/// Proof that a request was counted in every limit that covers it. Its ledger settles the reservation when it ends.
 package struct Admission: ~Copyable {
-    package let sheet: CallLedger
+    package let callLedger: CallLedger
 
     /// Creates the admission of a request.
     ///
     /// - Parameter hold: the reservation that admitted the request; only the limiter can make one.
-    package init(_ terms: UsageReservation?, holding reservation: consuming Reservation) {
+    package init(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
-        sheet = CallLedger(terms)
-        sheet.reservation = reservation.isOpen ? consume reservation : nil
+        callLedger = CallLedger(usageReservation)
+        callLedger.reservation = reservation.isOpen ? consume reservation : nil
     }
 
-    private init() { sheet = CallLedger(nil) }
+    private init() { callLedger = CallLedger(nil) }
 
     /// Creates an admission for an upload that starts before the request is admitted. The vendor gets the end of the
     /// upload only after `complete` has admitted the request.
     package static func pending() -> Admission { Admission() }
 
-    package func complete(_ terms: UsageReservation?, holding reservation: consuming Reservation) {
+    package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
-        sheet.bill(by: terms)
-        sheet.reservation = reservation.isOpen ? consume reservation : nil
+        callLedger.bill(by: usageReservation)
+        callLedger.reservation = reservation.isOpen ? consume reservation : nil
     }
 
-    deinit { sheet.settle() }
+    deinit { callLedger.settle() }
 }

@@ -25,23 +25,23 @@ package struct CallRecord: Sendable {
 
 extension VendorCall {
     /// Bills and records a call that succeeded. `credits` are those that the vendor reported; nil if it reported none.
-    package func answered(_ usage: Usage, credits: Int?) { answered(usage, of: usage, credits: credits) }
+    package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
 
     /// Bills and records one of several calls that together make a response.
     ///
     /// - Parameter sum: the usage of the calls that have succeeded so far; a shared prompt counts once in it.
-    package func answered(_ usage: Usage, of sum: Usage, credits: Int?) {
+    package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         recordImpossibleUsage(in: usage)
         var billed = sum
         billed.completionTokens = usage.completionTokens
-        sheet.spend(usage, at: server?.price)
-        sheet.answered(billed, credits: credits) { server?.credits(usage, $0) }
-        if sheet.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
+        callLedger.spend(usage, at: server?.price)
+        callLedger.recordResponse(billed, credits: credits) { server?.credits(usage, $0) }
+        if callLedger.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
     }
 
     /// Records that the vendor reported a usage figure that cannot be true.
     func recordImpossibleUsage(in usage: Usage?) {
-        if let usage, usage.hasImpossibleFigure, let server { sheet.record(impossibleUsageOf: server) }
+        if let usage, usage.hasImpossibleFigure, let server { callLedger.record(impossibleUsageOf: server) }
     }
 
     /// Bills and records a successful call that uses no tokens.
@@ -49,8 +49,8 @@ extension VendorCall {
     /// - Parameter images: the number of images that were made.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
-        sheet.answered(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
-        if sheet.recordsCalls { record(.nothing, credits: credits, error: nil) }
+        callLedger.recordResponse(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
+        if callLedger.recordsCalls { record(.nothing, credits: credits, error: nil) }
     }
 
     /// Bills and records a call that failed. `usage` is its prompt and the part of the response that was delivered.
@@ -60,10 +60,10 @@ extension VendorCall {
         recordImpossibleUsage(in: usage)
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
-        sheet.failed(error, after: usage, billed: billed, at: server)
-        guard sheet.recordsCalls, !isNoted else { return }
+        callLedger.failed(error, after: usage, billed: billed, at: server)
+        guard callLedger.recordsCalls, !isRecorded else { return }
         // A vendor charges nothing for a refused call, nor for a choice that was abandoned because of the refusal.
-        let isGivenUp = error.kind == .cancelled && sheet.isRefused
+        let isGivenUp = error.kind == .cancelled && callLedger.isRefused
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp
         record(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error: error)
     }
@@ -72,12 +72,12 @@ extension VendorCall {
 
     /// Records the end of a call that has no record yet.
     func recordEnd(_ error: UpstreamError?) {
-        if sheet.recordsCalls, !isNoted { record(error?.usage ?? .nothing, error: error) }
+        if callLedger.recordsCalls, !isRecorded { record(error?.usage ?? .nothing, error: error) }
     }
 
     /// Records that the vendor refused the call with this status. The call is then repeated in another form.
     func recordRefusal(status: Int) {
-        if sheet.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
+        if callLedger.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }
 
     private func record(
@@ -88,7 +88,7 @@ extension VendorCall {
     ) {
         // The call was refused before any vendor was called.
         if let error, error.refusal != nil, error.status == nil, !error.isCut {
-            isNoted = true
+            isRecorded = true
             return
         }
         let status = error == nil ? 200 : error?.status
@@ -102,9 +102,9 @@ extension VendorCall {
         status: Int?,
         error: String?
     ) {
-        isNoted = true
+        isRecorded = true
         guard let server else { return }
-        sheet.record(
+        callLedger.record(
             CallRecord(
                 endMilliseconds: Timestamp.now(),
                 durationMilliseconds: loop.now.milliseconds(since: startedAt),

@@ -46,7 +46,7 @@ package struct UpstreamError: Error {
         /// The usage that the vendor reported for a response that could not be used; nil if it reported none.
         package var usage: Usage?
         /// The part of the response that can still be used; nil if there is none.
-        package var partial: (any PartialAnswer)?
+        package var partial: (any PartialResponse)?
         /// The HTTP status of the vendor's error response; nil if there was no response or its status was a success.
         package var status: Int?
         /// Whether the failure concerns the model rather than the key.
@@ -71,17 +71,17 @@ package struct UpstreamError: Error {
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
         /// Retry the same call, because the vendor itself calls the failure transient.
-        package static let again = RecoveryOptions(rawValue: 1)
+        package static let retrySame = RecoveryOptions(rawValue: 1)
         /// Upload the files that the request refers to again, then retry: the vendor may have deleted them.
-        package static let reload = RecoveryOptions(rawValue: 2)
+        package static let reuploadFiles = RecoveryOptions(rawValue: 2)
         /// Try another key of the same provider.
         package static let nextKey = RecoveryOptions(rawValue: 4)
         /// Try another model or provider.
-        package static let elsewhere = RecoveryOptions(rawValue: 8)
+        package static let nextCandidate = RecoveryOptions(rawValue: 8)
         /// Prepare the call again with emulation: the vendor lacks an ability, and the relay now knows it.
         package static let emulation = RecoveryOptions(rawValue: 16)
         /// Ask for tools and the output format in the prompt: the response did not have the requested format.
-        package static let asText = RecoveryOptions(rawValue: 32)
+        package static let promptForFormat = RecoveryOptions(rawValue: 32)
     }
     private var fields: Indirect<Fields>
 
@@ -100,7 +100,7 @@ package struct UpstreamError: Error {
     /// Creates the error for a candidate that cannot serve the call. Another candidate may be able to.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
-        if refusal.status < 499 { self.recovery = .elsewhere }
+        if refusal.status < 499 { self.recovery = .nextCandidate }
     }
 
     package init(_ error: TransportError) {
@@ -210,8 +210,8 @@ extension UpstreamError {
 extension UpstreamError.Kind {
     fileprivate var recovery: UpstreamError.RecoveryOptions {
         switch self {
-        case .failed, .unavailable, .unknownModel, .timedOut: .elsewhere
-        case .badKey, .forbidden, .outOfCredit, .rateLimited: [.nextKey, .elsewhere]
+        case .failed, .unavailable, .unknownModel, .timedOut: .nextCandidate
+        case .badKey, .forbidden, .outOfCredit, .rateLimited: [.nextKey, .nextCandidate]
         case .badRequest, .cancelled: []
         }
     }
@@ -233,4 +233,4 @@ extension UpstreamError.Kind {
 }
 
 /// A part of a failed response that can still be used.
-package protocol PartialAnswer: Sendable {}
+package protocol PartialResponse: Sendable {}

@@ -1,13 +1,13 @@
 package import Engine
 import Shared
 
-/// The right to call a vendor for one request: the key that was chosen, and the sheet that the calls are billed to.
+/// The right to call a vendor for one request: the key that was chosen, and the ledger that the calls are billed to.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
-    package let sheet: CallLedger
-    /// The server that is called; nil if it is the sheet's.
+    package let callLedger: CallLedger
+    /// The server that is called; nil if it is the ledger's.
     private let ownServer: CallLedger.Server?
     package let loop: EventLoop
     /// The provider's keys, for their cooldowns; nil if the key is the caller's or no key is needed.
@@ -17,8 +17,8 @@ package final class VendorCall: @unchecked Sendable {
     private(set) var startedAt: LoopTime
     /// The endpoint of the vendor's API that is called; nil before the first call.
     package var endpoint: Endpoint?
-    /// Whether the end of this call is already in the sheet's records.
-    var isNoted = false
+    /// Whether the end of this call is already in the ledger's records.
+    var isRecorded = false
     /// Whether the rate permit that was acquired with this call has been used.
     private var isStartUsed = false
 
@@ -29,14 +29,14 @@ package final class VendorCall: @unchecked Sendable {
     package init(
         _ credential: Credential,
         of server: CallLedger.Server? = nil,
-        billing sheet: CallLedger,
+        billing callLedger: CallLedger,
         on loop: EventLoop,
         with keys: (any KeyCooldowns)? = nil,
         within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
         ownServer = server
-        self.sheet = sheet
+        self.callLedger = callLedger
         self.loop = loop
         self.keys = keys
         self.capacity = capacity
@@ -46,12 +46,12 @@ package final class VendorCall: @unchecked Sendable {
     package var key: String { credential.key }
 
     /// The server that is called; nil if it is not known.
-    var server: CallLedger.Server? { ownServer ?? sheet.server }
+    var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Makes a call for a provider that only helps, such as one that transcribes audio. The sheet's server stays the
+    /// Makes a call for a provider that only helps, such as one that transcribes audio. The ledger's server stays the
     /// provider that responds. The new call takes over the rate permit of this one.
     package func makeHelperCall() -> VendorCall {
-        let help = VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity)
+        let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
         isStartUsed = true
         return help
@@ -60,8 +60,8 @@ package final class VendorCall: @unchecked Sendable {
     /// Makes one more call for the same response, after this one has ended.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
-        sheet.clearRefusal()
-        return VendorCall(credential, of: ownServer, billing: sheet, on: loop, with: keys, within: capacity)
+        callLedger.clearRefusal()
+        return VendorCall(credential, of: ownServer, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
     /// Prepares to repeat a call in another form after the vendor refused it.
@@ -97,9 +97,9 @@ package final class VendorCall: @unchecked Sendable {
         try await follow()
         if let used = error?.usage {
             recordImpossibleUsage(in: used)
-            sheet.lost(used, at: server)
+            callLedger.lost(used, at: server)
         }
-        isNoted = false
+        isRecorded = false
         isStartUsed = false
         startedAt = loop.now
     }
@@ -135,7 +135,7 @@ package final class VendorCall: @unchecked Sendable {
                 on: loop
             )
         else { return nil }
-        sheet.hold(held)
+        callLedger.hold(held)
         return held
     }
 
@@ -147,12 +147,12 @@ package final class VendorCall: @unchecked Sendable {
                 for: credential,
                 isAfterAnother: true,
                 patience,
-                by: sheet.endsAt,
+                by: callLedger.endsAt,
                 on: loop
             )
         } catch {
             var error = error
-            if !Task.isCancelled { error.recovery = [.nextKey, .elsewhere] }
+            if !Task.isCancelled { error.recovery = [.nextKey, .nextCandidate] }
             throw error
         }
     }
@@ -201,9 +201,9 @@ package final class VendorCall: @unchecked Sendable {
     /// Returns after a pause if retrying the same call may help and there is capacity; else throws the failure. For
     /// code that avoids the cost of a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        guard error.recovery.contains(.again), loop.now < sheet.repeatsEndAt else { throw error }
+        guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
         recordEnd(error)
-        await loop.sleep(nanoseconds: min(200_000_000, sheet.endsAt.nanoseconds(since: loop.now)))
+        await loop.sleep(nanoseconds: min(200_000_000, callLedger.endsAt.nanoseconds(since: loop.now)))
         do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }
     }
 }

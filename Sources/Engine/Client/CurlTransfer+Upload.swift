@@ -96,7 +96,7 @@ extension CurlTransfer: UpstreamUpload {
 
     /// Whether no part of the body was read yet, so that the request can be sent again. libcurl 7.88 asks only if it
     /// knows that a part was sent, and would otherwise continue in the middle. So this is checked before each attempt.
-    var isBodyWhole: Bool { !(outgoing?.hasBeenTaken ?? false) }
+    var isBodyWhole: Bool { !(outgoing?.hasBeenSelected ?? false) }
 }
 
 /// Gives libcurl bytes of the body: its read callback.

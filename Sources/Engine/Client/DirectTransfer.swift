@@ -15,7 +15,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
-    private var answer = ResponseDecoder()
+    private var response = ResponseDecoder()
     private var isKeepAlive = false
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
@@ -26,7 +26,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     init(
         _ call: borrowing UpstreamCall,
         _ form: borrowing DirectRequestTemplate,
-        _ pool: ConnectionPool,
+        pool: ConnectionPool,
         isStreamed: Bool
     ) {
         origin = pool.connections(for: form, isStreamed: isStreamed)
@@ -53,7 +53,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     /// Starts the call. Call it once. Returns false if there is no memory.
     func begin() -> Bool {
-        if let kept = origin.takeIdle() {
+        if let kept = origin.removeIdle() {
             kept.user = self
             connection = kept
             isKept = true
@@ -77,7 +77,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if code == CURLE_OK { send() } else { brokeOff(code) }
     }
 
-    override var hasTotalElsewhere: Bool { false }
+    override var hasSeparateTotal: Bool { false }
     override var mediaType: String { media }
 
     override func arm(at deadline: LoopTime) { connection?.arm(at: deadline) }
@@ -92,7 +92,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     override func clear() {
         request.release()
         body = nil
-        answer = ResponseDecoder()
+        response = ResponseDecoder()
         super.clear()
     }
 
@@ -155,14 +155,14 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func receive(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
         let before = received.count
         guard hasRoom(for: bytes.count) else { return refuse() }
-        try answer.consume(bytes, into: &received) { begin($0, $1) }
+        try response.consume(bytes, into: &received) { begin($0, $1) }
         guard isWithinLimit() else { return refuse() }
         if isUnwanted {
             received.removeAll()
         } else if received.count > before {
             hasReceived()
         }
-        if answer.isDone { return complete() }
+        if response.isDone { return complete() }
         if isStreamed, received.count >= Self.streamLimitBytes {
             isPaused = true
             connection?.reads(false)
@@ -178,10 +178,10 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Takes over the response's head.
     ///
     /// - Parameter bytes: the bytes of the head.
-    private func begin(_ answer: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
+    private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
         isHeadComplete = true
-        isKeepAlive = answer.isKeepAlive
-        let type = bytes[part: answer.contentType.range]
+        isKeepAlive = response.isKeepAlive
+        let type = bytes[part: response.contentType.range]
         media =
             switch type {
             case "application/json": "application/json"
@@ -189,13 +189,13 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             default: UpstreamHead.mediaType(type)
             }
         head = UpstreamHead(
-            status: answer.status,
+            status: response.status,
             type: type,
             retry: (
-                bytes[part: answer.retryAfter.range], bytes[part: answer.retryAfterMilliseconds.range],
-                bytes[part: answer.shouldRetry.range]
+                bytes[part: response.retryAfter.range], bytes[part: response.retryAfterMilliseconds.range],
+                bytes[part: response.shouldRetry.range]
             ),
-            redirectURL: endpoint?.resolved(bytes[part: answer.location.range])
+            redirectURL: endpoint?.resolved(bytes[part: response.location.range])
         )
         dropRequest()
         if isStreamed { waiter.wake() }
@@ -203,7 +203,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     /// Handles the vendor's end of the connection.
     private func hasEnded() {
-        if answer.end() { return complete() }
+        if response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
     }
 

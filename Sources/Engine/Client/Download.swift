@@ -53,10 +53,10 @@ package struct Download: Sendable {
         var position = url
         for _ in 0...Self.redirects {
             let code = withExtendedLifetime(headers) { () -> CURLcode in
-                let failed = prepare(easy, position, headers, received).first { $0 != CURLE_OK }
+                let failed = prepare(easy, position, headers: headers, received: received).first { $0 != CURLE_OK }
                 return failed ?? curl_easy_perform(easy)
             }
-            guard let next = target(of: easy, code) else { return outcome(of: easy, code, received, tag) }
+            guard let next = target(of: easy, code) else { return outcome(of: easy, code, received, tag: tag) }
             if let problem = problem(from: position, to: next) { return .failed(problem) }
             position = next
         }
@@ -90,7 +90,7 @@ package struct Download: Sendable {
         of easy: UnsafeMutableRawPointer,
         _ code: CURLcode,
         _ received: ReceivedDocument,
-        _ tag: String?
+        tag: String?
     ) -> DownloadResult {
         if received.isTooLong { return .failed("the document is larger than 1 MB") }
         guard code == CURLE_OK else { return .failed(String(cString: curl_easy_strerror(code))) }
@@ -106,8 +106,8 @@ package struct Download: Sendable {
     private func prepare(
         _ easy: UnsafeMutableRawPointer,
         _ url: String,
-        _ headers: UpstreamHeaders,
-        _ received: ReceivedDocument
+        headers: UpstreamHeaders,
+        received: ReceivedDocument
     ) -> [CURLcode] {
         let this = Unmanaged.passUnretained(received).toOpaque()
         var codes = [
@@ -158,7 +158,7 @@ private func deliverDocument(
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
-    received(bytes, unit * count, context) { $0.append($1) ? $1.count : 0 }
+    received(bytes, unit * count, context: context) { $0.append($1) ? $1.count : 0 }
 }
 
 private func deliverDocumentHeader(
@@ -167,7 +167,7 @@ private func deliverDocumentHeader(
     count: Int,
     context: UnsafeMutableRawPointer?
 ) -> Int {
-    received(bytes, unit * count, context) {
+    received(bytes, unit * count, context: context) {
         $0.append(line: $1)
         return $1.count
     }
@@ -176,7 +176,7 @@ private func deliverDocumentHeader(
 private func received(
     _ bytes: UnsafeMutablePointer<CChar>?,
     _ count: Int,
-    _ context: UnsafeMutableRawPointer?,
+    context: UnsafeMutableRawPointer?,
     _ append: (Download.ReceivedDocument, UnsafeRawBufferPointer) -> Int
 ) -> Int {
     guard let bytes, let context else { return 0 }

@@ -7,7 +7,7 @@
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
     private let client: CurlClient
-    private let terms: FetchConditions
+    private let conditions: FetchConditions
     private let headers: UpstreamHeaders
     private var running = 0
 
@@ -41,10 +41,10 @@ package final class Fetcher: @unchecked Sendable {
     }
 
     /// - Parameter client: a client that has an address rule.
-    package init(_ terms: FetchConditions, _ client: CurlClient) {
+    package init(_ conditions: FetchConditions, _ client: CurlClient) {
         self.client = client
-        self.terms = terms
-        headers = UpstreamHeaders(["User-Agent: \(terms.agent)", "Accept: */*"])
+        self.conditions = conditions
+        headers = UpstreamHeaders(["User-Agent: \(conditions.agent)", "Accept: */*"])
     }
 
     /// Downloads a URL and returns the body of a response with status 200. Throws if it has more than `limitBytes`.
@@ -52,24 +52,24 @@ package final class Fetcher: @unchecked Sendable {
         guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
         running += 1
         defer { running -= 1 }
-        let deadline = LoopTime.current() + terms.limitMilliseconds * 1_000_000
-        var reply = try await reply(to: url, limitBytes, deadline, isFirst: true)
+        let deadline = LoopTime.current() + conditions.limitMilliseconds * 1_000_000
+        var response = try await response(to: url, limitBytes, deadline, isFirst: true)
         var followed = 0
-        while let next = reply.head.redirectURL {
+        while let next = response.head.redirectURL {
             guard followed < Self.redirects else { throw FetchFailure(.unavailable, "too many redirects") }
             followed += 1
-            reply = try await self.reply(to: next, limitBytes, deadline, isFirst: false)
+            response = try await self.response(to: next, limitBytes, deadline, isFirst: false)
         }
-        guard reply.head.status == 200 else { throw FetchFailure(.unavailable, "status \(reply.head.status)") }
-        return reply.body
+        guard response.head.status == 200 else { throw FetchFailure(.unavailable, "status \(response.head.status)") }
+        return response.body
     }
 
-    private func reply(
+    private func response(
         to url: String,
         _ limitBytes: Int,
         _ deadline: LoopTime,
         isFirst: Bool
-    ) async throws(FetchFailure) -> UpstreamReply {
+    ) async throws(FetchFailure) -> UpstreamResponse {
         let now = LoopTime.current()
         guard now + 1_000_000 < deadline else { throw FetchFailure(.unavailable, "out of time") }
         let milliseconds = deadline.milliseconds(since: now)
@@ -78,10 +78,10 @@ package final class Fetcher: @unchecked Sendable {
         options.firstByteMilliseconds = milliseconds
         options.idleMilliseconds = milliseconds
         options.totalMilliseconds = milliseconds
-        options.certificateFile = terms.certificateFile
+        options.certificateFile = conditions.certificateFile
         options.responseLimitBytes = limitBytes
         guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options),
-            endpoint.isPlain(terms.schemes)
+            endpoint.isPlain(conditions.schemes)
         else {
             // The server chose the target of a redirect, not the caller.
             throw isFirst

@@ -29,8 +29,8 @@ final class OriginConnections {
     var oldestSince: LoopTime? { idle.oldest?.idleSince }
 
     /// Takes the connection that became idle last; nil if none is idle.
-    func takeIdle() -> UpstreamConnection? {
-        guard let latest = idle.takeLatest() else { return nil }
+    func removeIdle() -> UpstreamConnection? {
+        guard let latest = idle.removeLatest() else { return nil }
         pool.isUsed(bytes: idleBytes)
         return latest
     }
@@ -75,11 +75,11 @@ struct IdleConnections {
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {
-        connection.idlePlace = goneCount + positions.count
+        connection.idleIndex = goneCount + positions.count
         positions.append(connection)
     }
 
-    mutating func takeLatest() -> UpstreamConnection? {
+    mutating func removeLatest() -> UpstreamConnection? {
         while let latest = positions.popLast() {
             emptyCount = min(emptyCount, positions.count)
             if let latest { return latest }
@@ -88,7 +88,7 @@ struct IdleConnections {
     }
 
     mutating func remove(_ connection: UpstreamConnection) {
-        positions[connection.idlePlace - goneCount] = nil
+        positions[connection.idleIndex - goneCount] = nil
         while emptyCount < positions.count, positions[emptyCount] == nil { emptyCount += 1 }
         guard emptyCount >= 64, emptyCount * 2 >= positions.count else { return }
         positions.removeFirst(emptyCount)

@@ -8,7 +8,7 @@ final class UploadBody {
     let totalBytes: Int?
     private var waiting = ByteBuffer()
     private(set) var writtenBytes = 0
-    private(set) var hasBeenTaken = false
+    private(set) var hasBeenSelected = false
     /// Whether the whole body is written.
     private(set) var isEnded = false
     /// Whether libcurl waits until more is written.
@@ -48,7 +48,7 @@ final class UploadBody {
         guard count > 0, let from = waiting.bytes.baseAddress, let to = room.baseAddress else { return 0 }
         memcpy(to, from, count)
         waiting.removeFirst(count)
-        hasBeenTaken = true
+        hasBeenSelected = true
         return count
     }
 

@@ -31,7 +31,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// The time at which this connection became idle.
     var idleSince = LoopTime.distantPast
     /// The position among the idle connections.
-    var idlePlace = 0
+    var idleIndex = 0
     private let hasTLS: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop

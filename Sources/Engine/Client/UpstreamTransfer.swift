@@ -13,7 +13,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var isHeadComplete = false
     var received = ByteBuffer()
     /// The reserved memory of a response that is kept whole.
-    private var answerHold: MemoryReservation?
+    private var responseReservation: MemoryReservation?
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
@@ -61,7 +61,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Whether a body is being sent to the vendor, which may take its time.
     var isSending: Bool { false }
     /// Whether libcurl measures the total time.
-    var hasTotalElsewhere: Bool { true }
+    var hasSeparateTotal: Bool { true }
     /// Whether the call is past the connection phase, so that a time-out is one of the total time.
     var isConnected: Bool { hasBegun }
 
@@ -79,7 +79,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Excludes some time from the total time.
     func postponeTotal(byNanoseconds delay: UInt64) { totalAt += delay }
 
-    private var wholeAt: LoopTime { hasTotalElsewhere ? .distantFuture : startedAt + totalNanoseconds }
+    private var wholeAt: LoopTime { hasSeparateTotal ? .distantFuture : startedAt + totalNanoseconds }
 
     /// Resets the object to its initial state, except for what `start` sets.
     func reset() {
@@ -109,7 +109,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Frees the memory of the call.
     func clear() {
         received.release()
-        answerHold = nil
+        responseReservation = nil
         deadline = nil
     }
 
@@ -231,7 +231,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     }
 
     private func holds(_ count: Int) -> Bool {
-        (budget?.covers(count, &answerHold) ?? true) && received.canReserve(count - received.count)
+        (budget?.covers(count, &responseReservation) ?? true) && received.canReserve(count - received.count)
     }
 
     /// Handles bytes of the body that were added to `received`.
@@ -241,11 +241,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if isStreamed { waiter.wake() }
     }
 
-    func takeBody() -> Body {
+    func receivedBody() -> Body {
         var whole = ByteBuffer()
         swap(&whole, &received)
-        defer { answerHold = nil }
-        return Body(whole, answerHold)
+        defer { responseReservation = nil }
+        return Body(whole, responseReservation)
     }
 
     // MARK: Stream

@@ -35,12 +35,12 @@ package struct SealingKey: Sendable {
         let nonce = Array(sealed[..<Self.nonceCount])
         var tag = Array(sealed[(sealed.count - Self.tagCount)...])
         let coded = Array(sealed[Self.nonceCount..<(sealed.count - Self.tagCount)])
-        return crypt(coded, nonce, context, isSealing: false, &tag)
+        return crypt(coded, nonce, context: context, isSealing: false, tag: &tag)
     }
 
     func seal(_ bytes: [UInt8], nonce: [UInt8], context: [UInt8]) -> [UInt8] {
         var tag = [UInt8](repeating: 0, count: Self.tagCount)
-        guard let coded = crypt(bytes, nonce, context, isSealing: true, &tag) else {
+        guard let coded = crypt(bytes, nonce, context: context, isSealing: true, tag: &tag) else {
             preconditionFailure("no AES-256-GCM")
         }
         return coded + tag
@@ -49,9 +49,9 @@ package struct SealingKey: Sendable {
     private func crypt(
         _ bytes: [UInt8],
         _ nonce: [UInt8],
-        _ context: [UInt8],
+        context: [UInt8],
         isSealing: Bool,
-        _ tag: inout [UInt8]
+        tag: inout [UInt8]
     ) -> [UInt8]? {
         precondition(nonce.count == Self.nonceCount && bytes.count < 1 << 24 && context.count < 1 << 24)
         guard let cipher = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }

@@ -19,7 +19,7 @@ package struct MultipartFile: ~Copyable {
         let boundary = Self.boundary()
         var head = ByteBuffer()
         for field in fields { Self.append(field, boundary, to: &head) }
-        Self.begin(&head, boundary, name)
+        Self.begin(&head, boundary, name: name)
         Self.append(filename: filename, contentType, to: &head)
         head.append("\r\n")
         self.head = head
@@ -40,7 +40,7 @@ package struct MultipartFile: ~Copyable {
     }
 
     private static func append(_ field: (name: String, value: String), _ boundary: String, to out: inout ByteBuffer) {
-        begin(&out, boundary, field.name)
+        begin(&out, boundary, name: field.name)
         out.append("\r\n\r\n")
         out.append(field.value)
         out.append("\r\n")
@@ -65,7 +65,7 @@ package struct MultipartFile: ~Copyable {
     }
 
     /// Appends the beginning of a part's header, up to its name.
-    package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, _ name: String) {
+    package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, name: String) {
         buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
     }
 

@@ -8,7 +8,7 @@ package struct JSONShape: Equatable, Sendable {
     /// The number of elements in the largest array that is a member of the root.
     package private(set) var maxElements = 0
     /// The raw name of that largest array's member, if it has at most 64 bytes without escapes; otherwise empty.
-    package private(set) var mostElementsName = ""
+    package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
     /// The size of a text below which no check is needed: a value takes at least two bytes.
@@ -44,7 +44,7 @@ package struct JSONShape: Equatable, Sendable {
         maxElements = scan.maxElements
         depth = scan.most
         if let name = scan.mostName, name.count <= 64, !text[part: name].contains(UInt8(ascii: "\\")) {
-            mostElementsName = text[part: name].text
+            maxElementsName = text[part: name].text
         }
     }
 

@@ -59,7 +59,7 @@ struct TimerHeap {
 
     /// Returns the next target that is due; nil if there is none. The caller must call the target: a mutating method
     /// that called it would be entered again if the target sets a timer.
-    mutating func takeDue(at now: LoopTime) -> (any TimerTarget)? {
+    mutating func removeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.position <= now {
             if first.deadline == .distantFuture {
                 remove(first)

@@ -182,7 +182,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// The desk's timer for each second.
+/// The pool's timer for each second.
 private final class SecondTimer: TimerTarget {
     static let nanoseconds: UInt64 = 1_000_000_000
     private unowned let memoryPool: LoopMemoryPool
@@ -193,9 +193,9 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { memoryPool.secondIsOver() }
 }
 
-/// One holder's memory on one loop, for small amounts. It is reserved ahead, like the desk's own.
+/// One holder's memory on one loop, for small amounts. It is reserved ahead, like the pool's own.
 ///
-/// `@unchecked`: used on its desk's loop only.
+/// `@unchecked`: used on its pool's loop only.
 package final class MemoryShare: @unchecked Sendable {
     let holder: MemoryHolder
     let memoryPool: LoopMemoryPool

@@ -43,15 +43,15 @@ package final class MemoryReservation: Sendable {
 extension MemoryBudget {
     /// Makes `reservation` cover so many bytes of a response, or of a history, that is kept. Returns false if there is
     /// no memory. Short ones are part of what each request reserves anyway.
-    package func covers(_ answerBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
-        guard answerBytes > Self.smallBytes else { return true }
+    package func covers(_ responseBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
+        guard responseBytes > Self.smallBytes else { return true }
         let held = reservation ?? MemoryReservation(nil, self)
         reservation = held
-        let missing = answerBytes - held.bytes
-        return missing <= 0 || held.reserve(max(missing, Self.answerStepBytes)) == nil || held.reserve(missing) == nil
+        let missing = responseBytes - held.bytes
+        return missing <= 0 || held.reserve(max(missing, Self.responseStepBytes)) == nil || held.reserve(missing) == nil
     }
 
-    private static let answerStepBytes = 262_144
+    private static let responseStepBytes = 262_144
 }
 
 /// A large body that is being received.

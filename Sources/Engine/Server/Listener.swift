@@ -26,10 +26,10 @@ package enum Listener {
             )
         }
         defer { freeaddrinfo(found) }
-        close(try bound(address, host, port, isShared: false))
+        close(try bound(address, host, port: port, isShared: false))
         var listeners: [Int32] = []
         for _ in 0..<count {
-            let listener = try bound(address, host, port, isShared: true)
+            let listener = try bound(address, host, port: port, isShared: true)
             // Connections inherit this from their listener. By default the kernel buffers up to 6 MB of a client's
             // data.
             var most: Int32 = 262_144
@@ -43,7 +43,7 @@ package enum Listener {
     private static func bound(
         _ address: UnsafeMutablePointer<addrinfo>,
         _ host: String,
-        _ port: Int,
+        port: Int,
         isShared: Bool
     ) throws(Failure) -> Int32 {
         let listener = relay_stream_socket(address.pointee.ai_family)

@@ -108,7 +108,7 @@ extension RequestBody {
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
     /// Reserves memory for the next part of a collected body. If there is none, reading stops until there is.
-    func cover() {
+    func reserveReceived() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
         let reservation = held(by: share ?? peerShare)
@@ -119,7 +119,7 @@ extension RequestBody {
         watch()
     }
 
-    /// Registers the body with the memory desk, which may end it if other requests need memory.
+    /// Registers the body with the memory pool, which may end it if other requests need memory.
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)

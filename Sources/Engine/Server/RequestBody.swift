@@ -61,7 +61,7 @@ package final class RequestBody: @unchecked Sendable {
             reading = .whole(limitBytes: limitBytes)
             if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
             if isLarge { watch() }
-            if received.count >= coveredBytes { cover() }
+            if received.count >= coveredBytes { reserveReceived() }
             source?.bodyIsWanted()
             while !isComplete, failure == nil, !Task.isCancelled { await waiter.wait() }
         }
@@ -105,7 +105,7 @@ package final class RequestBody: @unchecked Sendable {
     package func release() { received.release() }
 
     /// Returns the received bytes and removes them.
-    package func takeBytes() -> Body {
+    package func removeBytes() -> Body {
         var bytes = ByteBuffer()
         swap(&bytes, &received)
         return Body(bytes)
@@ -145,7 +145,7 @@ package final class RequestBody: @unchecked Sendable {
         }
         if !isComplete {
             slowPace.count(taken)
-            if case .whole = reading, received.count >= coveredBytes { cover() }
+            if case .whole = reading, received.count >= coveredBytes { reserveReceived() }
         }
         if case .pieces = reading { waiter.wake() } else if isComplete { waiter.wake() }
         return taken

@@ -34,7 +34,7 @@ struct ExpiredBuckets {
 
     /// Returns the time in microseconds for which it is unknown which buckets have left the record. Returns it only
     /// once.
-    mutating func takeUnknown(at time: Int) -> Int {
+    mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0
         return rest > 0 && rest <= layout.graceMicroseconds ? rest : 0

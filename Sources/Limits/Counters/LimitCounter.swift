@@ -1,7 +1,7 @@
 /// This instance's knowledge of one limit of one caller: the record as last seen in the store, and the units that the
 /// record does not contain yet. Without a store it is the record itself. Times are wall-clock microseconds.
 ///
-/// At most one write is under way. It begins with `beginDraft`, continues with `takeOut` and `admit` for the waiting
+/// At most one write is under way. It begins with `beginDraft`, continues with `remove` and `admit` for the waiting
 /// requests, and ends with `commitDraft` or `dropDraft`. A committed write ends with `written`, `notWritten` or
 /// `unknown`.
 protocol LimitCounter: AnyObject {
@@ -45,7 +45,7 @@ protocol LimitCounter: AnyObject {
     var lateness: Int { get set }
     /// Returns the time in microseconds for which nothing may be admitted, because others may have used units late
     /// without this instance seeing it. Returns it only once.
-    func takeUnknown(at time: Int) -> Int
+    func countUnknown(at time: Int) -> Int
     /// Takes over a record that was read.
     ///
     /// - Parameters:

@@ -15,7 +15,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private let isShared: Bool
     private let sums: CounterSums
     private let instance: UInt64
-    private let spanMicroseconds: Int
+    private let slotMicroseconds: Int
     /// The record as last seen in the store.
     private var record = SlotRecord()
     /// The wall-clock time at which the record was last seen.
@@ -38,12 +38,12 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// instances use the store's clock, so that instances whose clocks are far apart see each other.
     private var aheadMicroseconds = 0
 
-    init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, spanMicroseconds: Int) {
+    init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
         self.limit = limit
         self.isShared = isShared
         self.sums = sums
         self.instance = instance
-        self.spanMicroseconds = spanMicroseconds
+        self.slotMicroseconds = slotMicroseconds
     }
 
     private var bound: Int { limit.quota.count }
@@ -72,11 +72,11 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
         guard isShared else { return 0 }
-        return record.held(besides: instance, at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+        return record.held(besides: instance, at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
     }
 
     func living(at time: Int) -> [SlotRecord.Entry] {
-        record.living(at: time - aheadMicroseconds, spanMicroseconds: spanMicroseconds)
+        record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
     }
 
     // MARK: Local decisions
@@ -134,7 +134,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         time < position.number ? position : nil
     }
 
-    func takeUnknown(at time: Int) -> Int { 0 }
+    func countUnknown(at time: Int) -> Int { 0 }
 
     func beginOutage(_ epoch: Int, at time: Int) {}
 
@@ -182,11 +182,11 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex) {
         guard var next = draft else { preconditionFailure("no draft") }
         let time = time - aheadMicroseconds
-        let end = (time + spanMicroseconds) / 1_000
+        let end = (time + slotMicroseconds) / 1_000
         next.entry.held = held + next.change
         next.entry.endMilliseconds = end
         next.entry.clockMilliseconds = clockMilliseconds
-        next.record.put(next.entry, at: time, spanMicroseconds: spanMicroseconds)
+        next.record.put(next.entry, at: time, slotMicroseconds: slotMicroseconds)
         draft = next
         return (.slots(next.record), BucketIndex(number: end * 1_000 + aheadMicroseconds, birth: nil))
     }
@@ -198,7 +198,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         record = done.record
         seenAt = time
         entry = done.entry.held > 0 ? done.entry : nil
-        renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - spanMicroseconds / 3 * 2
+        renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - slotMicroseconds / 3 * 2
         isOutdated = false
         change(by: done.change)
     }

@@ -265,7 +265,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if case .none = owed { !returns.isEmpty } else { true }
     }
 
-    func takeUnknown(at time: Int) -> Int { lateness > 0 ? left.takeUnknown(at: time) : 0 }
+    func countUnknown(at time: Int) -> Int { lateness > 0 ? left.countUnknown(at: time) : 0 }
 
     // MARK: Outages
 

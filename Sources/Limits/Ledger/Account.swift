@@ -9,7 +9,7 @@ final class Account: @unchecked Sendable {
     }
 
     /// The version of the record on which a write may rely.
-    enum Fresh: Sendable {
+    enum WriteBase: Sendable {
         case nothing
         /// The store has no such record.
         case absent
@@ -29,7 +29,7 @@ final class Account: @unchecked Sendable {
 
     /// The parts of undecided requests that are not counted yet, in order of arrival.
     var waiting: [RequestPart] = []
-    var fresh = Fresh.nothing
+    var fresh = WriteBase.nothing
     /// The version of the record that `counter` knows, after a read or a write; nil if it is not known.
     var known: StoredValue.Version?
     /// Whether nobody else had written the record when it was last read.
@@ -57,7 +57,7 @@ final class Account: @unchecked Sendable {
     /// The steady time of the last request for this account.
     var usedAt = 0
 
-    init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, _ counter: any LimitCounter) {
+    init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, counter: any LimitCounter) {
         self.key = key
         self.limit = limit
         self.storeKey = storeKey
@@ -103,7 +103,7 @@ final class WritePlan: Sendable {
     let record: StoredRecord
     /// The bucket or entry in which the write counts the units that it admits.
     let position: BucketIndex
-    let fresh: Account.Fresh
+    let fresh: Account.WriteBase
     /// The parts that this write counts.
     let takers: [RequestPart]
     /// The parts that found no room beside the `takers`.

@@ -115,7 +115,7 @@ struct ClockWatch {
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
     ///   - isAlone: whether it is certain that there are no other instances.
-    mutating func judge(_ others: [Int], isAlone: Bool, at now: ClockReading) {
+    mutating func check(_ others: [Int], isAlone: Bool, at now: ClockReading) {
         guard let difference, let own = remaining else { return }
         guard !others.isEmpty || isAlone || trust == .measured else { return }
         let reference = others.isEmpty ? 0 : Self.median(others + [own])
@@ -167,12 +167,12 @@ extension Ledger {
         clock.measured(storeSeconds: seconds, took: took, at: now)
         let now = ClockReading(wall: now.wall + before - clock.correction, steady: now.steady)
         if clock.isMeasured, let living {
-            if isUnderRule(living.account, now) { clock.judge([], isAlone: true, at: now) }
+            if isUnderRule(living.account, now) { clock.check([], isAlone: true, at: now) }
             outbox.lanes.append(living.account.lane)
         }
         if clock.isEarly(now) { living?.counter.renew() }
         clockChanged(wasUnsure: was, now)
-        if !clock.isUnsure { judgeClock(now) }
+        if !clock.isUnsure { checkClock(now) }
     }
 
     /// Writes the remaining clock error into this instance's entry among the living instances.
@@ -180,9 +180,9 @@ extension Ledger {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
         scheduleWrite(living.account, now)
-        guard let charges else { return }
-        charges.counter.setClock(milliseconds: options.secret?.mark, aheadMicroseconds: remaining)
-        scheduleWrite(charges.account, now)
+        guard let shareRecord else { return }
+        shareRecord.counter.setClock(milliseconds: options.secret?.mark, aheadMicroseconds: remaining)
+        scheduleWrite(shareRecord.account, now)
     }
 
     /// Updates the number of living instances. A smaller number counts only after a while: when the store has lost its
@@ -204,15 +204,15 @@ extension Ledger {
             see(living.counter.living(at: now.wall), now)
             countInstances(now)
         }
-        judgeClock(now)
+        checkClock(now)
     }
 
     /// Compares our clock with those of the other living instances.
-    mutating func judgeClock(_ now: ClockReading) {
+    mutating func checkClock(_ now: ClockReading) {
         guard let living else { return }
         let (was, before) = (clock.isUnsure, clock.correction)
         let others = living.counter.living(at: now.wall).filter { $0.instance != instance }
-        clock.judge(
+        clock.check(
             others.compactMap(\.clockMicroseconds),
             isAlone: others.isEmpty && instancesSeen == 1 && !isUnderRule(living.account, now),
             at: now

@@ -28,8 +28,8 @@ extension Ledger {
             metrics.byRule += 1
             if parts.contains(where: { rule(of: $0.account) == .deny }) {
                 for part in parts where part.state == .local { metrics.count(.storeDown, part.account.limit.kind) }
-                giveBackTaken(parts, now)
-                return describe(Decision(.storeDown), parts, now)
+                giveBackSelected(parts, now)
+                return describe(Decision(.storeDown), parts, now: now)
             }
         }
         let isFull = parts.contains { part in
@@ -41,26 +41,26 @@ extension Ledger {
         var parts = parts
         for index in parts.indices where parts[index].state == .local {
             let account = parts[index].account
-            parts[index].state = .taken(account.counter.charge(parts[index].units, at: now.wall))
+            parts[index].state = .claimed(account.counter.charge(parts[index].units, at: now.wall))
             scheduleWrite(account, now)
         }
         return admission(parts, now)
     }
 
     mutating func admission(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
-        var decision = describe(Decision(.admitted), parts, now)
+        var decision = describe(Decision(.admitted), parts, now: now)
         for part in parts {
             // A request of zero units only reads a provider's capacity.
             if part.units > 0 || part.account.limit.kind != .provider {
                 metrics.count(.admitted, part.account.limit.kind)
             }
-            guard part.account.limit.quota.unit.isHeld, case .taken(let position) = part.state else { continue }
+            guard part.account.limit.quota.unit.isHeld, case .claimed(let position) = part.state else { continue }
             decision.held.append(ReservedUnits(account: part.account, units: part.units, position: position))
         }
         return decision
     }
 
-    private func describe(_ decision: Decision, _ parts: [Pending.Share], _ now: ClockReading) -> Decision {
+    private func describe(_ decision: Decision, _ parts: [Pending.Share], now: ClockReading) -> Decision {
         var decision = decision
         for part in parts {
             let rule = ruleNow(part.account, now)
@@ -71,7 +71,7 @@ extension Ledger {
 
     /// Refuses a request because the store responds too slowly to count it in time.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
-        giveBackTaken(parts, now)
+        giveBackSelected(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
         let refusal = Decision.Refusal(
             limit: open.account.limit,
@@ -79,7 +79,7 @@ extension Ledger {
             retryAfterMicroseconds: 1_000_000
         )
         metrics.count(.refused, refusal.limit.kind)
-        return describe(Decision(.refused(refusal)), parts, now)
+        return describe(Decision(.refused(refusal)), parts, now: now)
     }
 
     /// Refuses a request. Reports the limit without room that takes longest to become free. Refunds the units counted
@@ -87,7 +87,7 @@ extension Ledger {
     mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
-            if case .taken = part.state { continue }
+            if case .claimed = part.state { continue }
             let account = part.account
             let isLocal = isShared && part.state == .local
             let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
@@ -105,7 +105,7 @@ extension Ledger {
                 )
             }
         }
-        giveBackTaken(parts, now)
+        giveBackSelected(parts, now)
         // A bucket may have become free since the write that found no room.
         let first = Decision.Refusal(
             limit: parts[0].account.limit,
@@ -114,6 +114,6 @@ extension Ledger {
         )
         let refusal = worst ?? first
         metrics.count(.refused, refusal.limit.kind)
-        return describe(Decision(.refused(refusal)), parts, now)
+        return describe(Decision(.refused(refusal)), parts, now: now)
     }
 }

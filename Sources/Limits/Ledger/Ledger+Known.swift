@@ -5,14 +5,14 @@ extension Ledger {
         let now = read(now)
         let full = charges.compactMap { charge in
             existing(charge, now).flatMap { account in
-                isKnownFull(account, charge.units, now)
+                isKnownFull(account, charge.units, now: now)
                     ? Pending.Share(account: account, units: charge.units, state: isShared ? .unread : .local) : nil
             }
         }
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns the largest known used share of the claims' limits. Waiting requests count as one admitted unit each;
+    /// Returns the largest known used share of the charges' limits. Waiting requests count as one admitted unit each;
     /// otherwise many requests at the same time would see the same share.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
@@ -23,7 +23,7 @@ extension Ledger {
         }
     }
 
-    /// Returns the used units of each claim's limit, as far as this instance knows them.
+    /// Returns the used units of each charge's limit, as far as this instance knows them.
     mutating func used(_ charges: [LimitCharge], at now: ClockReading) -> [Int] {
         let now = read(now)
         return charges.map { charge in
@@ -33,20 +33,20 @@ extension Ledger {
         }
     }
 
-    /// Returns whether a limit of the claims is known to be full.
+    /// Returns whether a limit of the charges is known to be full.
     mutating func isKnownFull(_ charges: [LimitCharge], at now: ClockReading) -> Bool {
         let now = read(now)
         return charges.contains { charge in
             existing(charge, now).map { account in
-                isKnownFull(account, charge.units, now)
+                isKnownFull(account, charge.units, now: now)
             } ?? false
         }
     }
 
-    /// Returns the account of a claim; nil if neither this process has used it nor an earlier one has saved it.
+    /// Returns the account of a charge; nil if neither this process has used it nor an earlier one has saved it.
     mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
         let key = RecordKey(charge.limit, charge.identity)
-        if let account = accounts.use(key, AccountTable.Part(charge)) { return account }
+        if let account = accounts.use(key, AccountTable.PartitionKind(charge)) { return account }
         return saved.contains(key) ? account(charge, now) : nil
     }
 
@@ -56,7 +56,7 @@ extension Ledger {
         return positions.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
     }
 
-    private func isKnownFull(_ account: Account, _ units: Int, _ now: ClockReading) -> Bool {
+    private func isKnownFull(_ account: Account, _ units: Int, now: ClockReading) -> Bool {
         guard !isShared || account.refusedUntil > now.steady, ruleNow(account, now) == nil else { return false }
         return !account.counter.hasRoom(for: units, at: now.wall)
     }

@@ -19,22 +19,22 @@ extension Ledger {
         while true {
             switch lanes[lane].round {
             case .none: if let idle = beginRound(lane, now) { return idle }
-            case .probe: return call(.connect, lane, now)
+            case .probe: return call(.connect, lane, now: now)
             case .measure(let epoch):
                 guard servers[lanes[lane].server].epoch == epoch else {
                     lanes[lane].round = .none
                     continue
                 }
-                return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now)
+                return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now: now)
             case .serve(let serving):
-                if let next = nextCall(serving, lane, now) { return call(next, lane, now) }
+                if let next = nextCall(serving, lane, now: now) { return call(next, lane, now: now) }
                 lanes[lane].round = .none
                 for account in serving.accounts { release(account, epoch: serving.epoch, now) }
             }
         }
     }
 
-    private mutating func call(_ call: StoreCall, _ lane: Int, _ now: ClockReading) -> Step {
+    private mutating func call(_ call: StoreCall, _ lane: Int, now: ClockReading) -> Step {
         lanes[lane].callSince = now.steady
         return .call(call)
     }
@@ -118,7 +118,7 @@ extension Ledger {
     }
 
     /// Returns the next call of the round; nil if the round is over.
-    private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, _ now: ClockReading) -> StoreCall? {
+    private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
         if !serving.doubtful.isEmpty { return .time }
@@ -153,7 +153,7 @@ extension Ledger {
     }
 
     /// Takes over the outcome of a lane's call.
-    mutating func receive(_ outcome: Result<StoreReply, StoreFailure>, lane: Int, at now: ClockReading) {
+    mutating func receive(_ outcome: Result<StoreResult, StoreFailure>, lane: Int, at now: ClockReading) {
         let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
         lanes[lane].callSince = nil
@@ -170,11 +170,11 @@ extension Ledger {
         }
         switch lanes[lane].round {
         case .none: break
-        case .probe: probed(outcome, began, lane, now)
-        case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now) }
+        case .probe: probed(outcome, began, lane: lane, now: now)
+        case .measure: if case .failure = outcome, mayBeIdle { break } else { measured(outcome, lane, began, now: now) }
         case .serve(let serving):
             switch outcome {
-            case .success(let reply): receive(reply, serving: serving, lane: lane, now)
+            case .success(let result): receive(result, serving: serving, lane: lane, now)
             case .failure(let failure):
                 let isReading = !serving.unread.isEmpty && serving.doubtful.isEmpty && serving.writing.isEmpty
                 if isReading, mayBeIdle, !serving.isReadAnew {
@@ -190,10 +190,10 @@ extension Ledger {
     mutating func disconnected(_ lane: Int) { lanes[lane].connectedEpoch = nil }
 
     private mutating func probed(
-        _ outcome: Result<StoreReply, StoreFailure>,
+        _ outcome: Result<StoreResult, StoreFailure>,
         _ began: Int,
-        _ lane: Int,
-        _ now: ClockReading
+        lane: Int,
+        now: ClockReading
     ) {
         let server = lanes[lane].server
         lanes[lane].round = .none
@@ -210,10 +210,10 @@ extension Ledger {
     }
 
     private mutating func measured(
-        _ outcome: Result<StoreReply, StoreFailure>,
+        _ outcome: Result<StoreResult, StoreFailure>,
         _ lane: Int,
         _ began: Int,
-        _ now: ClockReading
+        now: ClockReading
     ) {
         guard case .measure(let epoch) = lanes[lane].round else { return }
         switch outcome {
@@ -232,13 +232,13 @@ extension Ledger {
         }
     }
 
-    private mutating func receive(_ reply: StoreReply, serving: Round.Serving, lane: Int, _ now: ClockReading) {
-        switch reply {
+    private mutating func receive(_ result: StoreResult, serving: Round.Serving, lane: Int, _ now: ClockReading) {
+        switch result {
         case .connected: lanes[lane].connectedEpoch = serving.epoch
         case .found(let found):
             metrics.reads += 1
             metrics.readRecords += found.count
-            read(found, serving, now)
+            read(found, serving, now: now)
         case .time(let seconds):
             // The store's seconds may be late by one and a half.
             let storeTime = seconds * 1_000_000 + 1_500_000
@@ -249,7 +249,7 @@ extension Ledger {
                 return .ahead(record, version)
             }
             serving.doubtful = []
-            absorb(found, serving, now)
+            absorb(found, serving, now: now)
         case .wrote(let results, let found):
             for (plan, result) in zip(serving.writing, results) { wrote(plan, result, at: now) }
             metrics.readRecords += found.count
@@ -262,17 +262,17 @@ extension Ledger {
             if serving.unread.isEmpty {
                 serving.reread += serving.contended
             } else {
-                read(Array(found.dropFirst(serving.contended.count)), serving, now)
+                read(Array(found.dropFirst(serving.contended.count)), serving, now: now)
             }
         }
     }
 
-    private mutating func read(_ found: [FoundRecord], _ serving: Round.Serving, _ now: ClockReading) {
+    private mutating func read(_ found: [FoundRecord], _ serving: Round.Serving, now: ClockReading) {
         let isDoubtful = found.contains { $0.isTooFarAhead(of: now.wall) }
-        if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now) }
+        if isDoubtful { serving.doubtful = found } else { absorb(found, serving, now: now) }
     }
 
-    private mutating func absorb(_ found: [FoundRecord], _ serving: Round.Serving, _ now: ClockReading) {
+    private mutating func absorb(_ found: [FoundRecord], _ serving: Round.Serving, now: ClockReading) {
         for (account, found) in zip(serving.unread, found) { absorb(found, account, epoch: serving.epoch, at: now) }
         serving.unread = []
     }

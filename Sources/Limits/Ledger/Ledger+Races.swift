@@ -41,7 +41,7 @@ extension Ledger {
     /// Delays requests because others may have used units late before this instance saw the record. The delay is never
     /// longer than requests wait for a response of the store.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
-        let wait = account.counter.takeUnknown(at: now.wall)
+        let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
             account.notBefore = now.steady + wait
         }

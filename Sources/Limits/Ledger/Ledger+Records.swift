@@ -109,12 +109,12 @@ extension Ledger {
         }
         let roundTrip = lanes[account.lane].roundTrip
         let isContended = Self.isContended(account, roundTrip: roundTrip, now)
-        let terms = LeaseConditions(
+        let conditions = LeaseConditions(
             isContended: isContended,
             isSlow: Self.isSlow(roundTrip),
             instances: max(1, instancesSeen)
         )
-        let leasing = rule == nil && stopBy == nil ? terms : nil
+        let leasing = rule == nil && stopBy == nil ? conditions : nil
         let (record, position) = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
@@ -151,7 +151,7 @@ extension Ledger {
                 refuse(part.request, now)
             }
             if account === living?.account { sawLiving(now) }
-            if account === charges?.account { wroteClaim(now) }
+            if account === shareRecord?.account { wroteShare(now) }
         case .lost:
             account.counter.notWritten()
             account.waiting = restored(plan, now) + account.waiting
@@ -187,7 +187,7 @@ extension Ledger {
                 let position = account.counter.spend(part.request.parts[part.index].units, at: now.wall)
             else { return false }
             if position.birth == nil { metrics.late += 1 }
-            part.request.parts[part.index].state = .taken(position)
+            part.request.parts[part.index].state = .claimed(position)
             part.request.unread -= 1
             if part.request.unread == 0 { spent.append(part.request) }
             return true
@@ -204,7 +204,7 @@ extension Ledger {
                 part.request.parts[part.index].state = part.from.map { .late($0) } ?? .seen
                 parts.append(RequestPart(request: part.request, index: part.index))
             } else if let position = part.from {
-                giveBack(share.units, position, share.account, now)
+                giveBack(share.units, position, account: share.account, now: now)
             }
         }
         return parts
@@ -214,9 +214,9 @@ extension Ledger {
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile
-            return giveBack(share.units, position, share.account, now)
+            return giveBack(share.units, position, account: share.account, now: now)
         }
-        part.request.parts[part.index].state = .taken(position)
+        part.request.parts[part.index].state = .claimed(position)
         advance(part.request, now)
     }
 
@@ -226,7 +226,8 @@ extension Ledger {
         switch share.state {
         case .local: return
         case .unread: part.request.unread -= 1
-        case .late(let position), .taken(let position): giveBack(share.units, position, share.account, now)
+        case .late(let position), .claimed(let position):
+            giveBack(share.units, position, account: share.account, now: now)
         case .seen, .writing: break
         }
         part.request.parts[part.index].state = .local

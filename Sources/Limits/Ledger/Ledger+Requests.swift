@@ -6,7 +6,7 @@ extension Ledger {
     /// The number of times a request restarts its wait because its timer fired late.
     static let maxLateFirings = 3
 
-    enum Answer {
+    enum AskResult {
         case decided(Decision)
         case waits(Pending)
     }
@@ -19,7 +19,7 @@ extension Ledger {
         from loop: Int = 0,
         at now: ClockReading,
         _ waiter: () -> any DecisionWaiter
-    ) -> Answer {
+    ) -> AskResult {
         let now = read(now)
         guard isShared else { return .decided(decideInMemory(charges, now)) }
         var parts = charges.map { share(of: $0, now) }
@@ -53,7 +53,7 @@ extension Ledger {
         } else {
             account.counter.endOutage()
             if !clock.isUnsure, let position = account.counter.spend(charge.units, at: now.wall) {
-                state = .taken(position)
+                state = .claimed(position)
                 // Units used after their bucket are owed from now on.
                 if position.birth == nil {
                     metrics.late += 1
@@ -80,7 +80,9 @@ extension Ledger {
         request.due = deadline(request, now)
         if request.due > now.steady, !isStarved { return request.due }
         metrics.expired += 1
-        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter { isHanging($0, request, now) }
+        let hanging = request.open.map { lanes[request.parts[$0].account.lane] }.filter {
+            isHanging($0, request, now: now)
+        }
         if !isStarved {
             // The rule decides requests that wait for these lanes. A request may still have to wait for others.
             for lane in hanging { fail(lane.server, epoch: servers[lane.server].epoch, "no response in time", at: now) }
@@ -101,7 +103,7 @@ extension Ledger {
 
     /// Returns whether the lane's call hangs. After a stop of the process that the request noticed, one more time-out
     /// must pass: the call may have been sent after the stop although its start was read before it.
-    private func isHanging(_ lane: Lane, _ request: Pending, _ now: ClockReading) -> Bool {
+    private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
@@ -158,16 +160,16 @@ extension Ledger {
         // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
-            guard case .taken(let position) = request.parts[index].state else { continue }
+            guard case .claimed(let position) = request.parts[index].state else { continue }
             let (account, units) = (request.parts[index].account, request.parts[index].units)
             if !clock.isUnsure, let present = account.counter.use(units, in: position, at: now.wall) {
                 guard present != position else { continue }
                 metrics.late += 1
-                request.parts[index].state = .taken(present)
+                request.parts[index].state = .claimed(present)
                 scheduleWrite(account, now)
             } else if isUnderRule(account, now) {
                 metrics.late += 1
-                giveBack(units, position, account, now)
+                giveBack(units, position, account: account, now: now)
                 request.parts[index].state = .local
             } else {
                 metrics.late += 1
@@ -194,16 +196,17 @@ extension Ledger {
         outbox.decided.append(request)
     }
 
-    mutating func giveBackTaken(_ parts: [Pending.Share], _ now: ClockReading) {
+    mutating func giveBackSelected(_ parts: [Pending.Share], _ now: ClockReading) {
         for part in parts {
             switch part.state {
-            case .taken(let position), .late(let position): giveBack(part.units, position, part.account, now)
+            case .claimed(let position), .late(let position):
+                giveBack(part.units, position, account: part.account, now: now)
             case .unread, .seen, .writing, .local: break
             }
         }
     }
 
-    mutating func giveBack(_ units: Int, _ position: BucketIndex, _ account: Account, _ now: ClockReading) {
+    mutating func giveBack(_ units: Int, _ position: BucketIndex, account: Account, now: ClockReading) {
         account.counter.giveBack(units, in: position, at: now.wall)
         scheduleWrite(account, now)
     }

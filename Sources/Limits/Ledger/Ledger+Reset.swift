@@ -17,10 +17,10 @@ extension Ledger {
         if isShared { servers[account.server].owing[account.key] = nil }
     }
 
-    /// Returns the account of a claim; nil if this instance knows nothing about it.
+    /// Returns the account of a charge; nil if this instance knows nothing about it.
     mutating func account(of charge: LimitCharge, at now: ClockReading) -> Account? { existing(charge, now) }
 
-    /// Returns the use of each claim's limit as this instance knows it.
+    /// Returns the use of each charge's limit as this instance knows it.
     mutating func uses(_ charges: [LimitCharge], at now: ClockReading) -> [LimitUse] {
         let now = read(now)
         return charges.map { charge in
@@ -36,7 +36,7 @@ extension Ledger {
         }
     }
 
-    /// Returns the number of requests that wait for a decision about each claim's limit.
+    /// Returns the number of requests that wait for a decision about each charge's limit.
     mutating func waiting(_ charges: [LimitCharge], at now: ClockReading) -> [Int] {
         charges.map { account(of: $0, at: now)?.waitingParts ?? 0 }
     }

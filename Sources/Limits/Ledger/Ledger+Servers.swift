@@ -66,9 +66,9 @@ extension Ledger {
             living.counter.settle(1, used: nil, in: .nowhere, at: now.wall)
             scheduleWrite(living.account, now)
         }
-        if let charges {
-            charges.counter.hold(0)
-            scheduleWrite(charges.account, now)
+        if let shareRecord {
+            shareRecord.counter.hold(0)
+            scheduleWrite(shareRecord.account, now)
         }
         var all: [Account] = []
         accounts.forEach { all.append($0) }

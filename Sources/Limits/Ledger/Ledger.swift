@@ -62,9 +62,9 @@ struct Ledger {
     var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// The record of the claims, a slot limit in which each instance writes among how many instances it divides limits;
+    /// The record of the shares, a slot limit in which each instance writes among how many instances it divides limits;
     /// nil without a store.
-    var charges: (account: Account, counter: SlotCounter)?
+    var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
     /// The steady time since which fewer instances were seen; nil if their number did not fall.
@@ -98,7 +98,7 @@ struct Ledger {
         let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
         entry.counter.hold(1)
         living = entry
-        charges = self.entry(Self.claimsLimit)
+        shareRecord = self.entry(Self.shareRecordLimit)
         enqueue(entry.account)
     }
 
@@ -109,16 +109,16 @@ struct Ledger {
             isShared: true,
             sums: CounterSums(),
             instance: instance,
-            spanMicroseconds: options.slotMicroseconds
+            slotMicroseconds: options.slotMicroseconds
         )
-        return (account(RecordKey(limit, .instances), limit, .instances, counter), counter)
+        return (account(RecordKey(limit, .instances), limit, identity: .instances, counter: counter), counter)
     }
 
     // MARK: Accounts
 
     mutating func account(_ charge: LimitCharge, _ now: ClockReading) -> Account {
         let key = RecordKey(charge.limit, charge.identity)
-        let part = AccountTable.Part(charge)
+        let part = AccountTable.PartitionKind(charge)
         if let account = accounts.use(key, part) {
             if account.state == .idle, account.counter.moveBackIfAhead(of: now.wall) { account.known = nil }
             account.usedAt = now.steady
@@ -134,7 +134,7 @@ struct Ledger {
                     isShared: isShared,
                     sums: sums,
                     instance: instance,
-                    spanMicroseconds: options.slotMicroseconds
+                    slotMicroseconds: options.slotMicroseconds
                 )
             } else {
                 WindowCounter(
@@ -142,21 +142,20 @@ struct Ledger {
                     isShared: isShared,
                     sums: sums,
                     at: now.wall,
-                    saved: saved.take(key, charge.limit.layout)
+                    saved: saved.restore(key, charge.limit.layout)
                 )
             }
-        let account = account(key, charge.limit, charge.identity, counter)
+        let account = account(key, charge.limit, identity: charge.identity, counter: counter)
         account.usedAt = now.steady
         accounts.add(account, part)
         return account
     }
 
-    private func account(_ key: RecordKey, _ limit: Limit, _ identity: Identity, _ counter: any LimitCounter) -> Account
-    {
+    private func account(_ key: RecordKey, _ limit: Limit, identity: Identity, counter: any LimitCounter) -> Account {
         let storeKey = isShared ? identity.storeKey(limit, options.secret) : ""
         let server = store?.server(of: storeKey) ?? 0
         let lane = server * options.loops
-        return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter)
+        return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter: counter)
     }
 
     /// Moves an idle account to the lane of the loop whose request needs it. Does nothing if the account is in use.

@@ -8,7 +8,7 @@ final class Pending: @unchecked Sendable {
         case seen
         case writing
         /// The units are counted.
-        case taken(BucketIndex)
+        case claimed(BucketIndex)
         /// The units are counted, but too late to be used there. They must be moved.
         case late(BucketIndex)
         /// The part is decided without the store.
@@ -20,7 +20,7 @@ final class Pending: @unchecked Sendable {
         let units: Int
         var state: State
 
-        var isTaken: Bool { if case .taken = state { true } else { false } }
+        var isTaken: Bool { if case .claimed = state { true } else { false } }
     }
 
     /// The parts of the request, in the order of their store keys.
@@ -57,7 +57,7 @@ final class Pending: @unchecked Sendable {
         parts.firstIndex {
             switch $0.state {
             case .unread, .seen, .writing, .late: true
-            case .taken, .local: false
+            case .claimed, .local: false
             }
         }
     }

@@ -10,7 +10,7 @@ enum StoreCall: Sendable {
 }
 
 /// The result of a call.
-enum StoreReply: Sendable {
+enum StoreResult: Sendable {
     /// A new connection, with the server's time in seconds since 1970.
     case connected(Int)
     /// The records found, in the order of the accounts.
@@ -40,7 +40,7 @@ enum FoundRecord: Sendable {
             self = .absent
             return
         }
-        do throws(Record.Flaw) {
+        do throws(Record.ReadError) {
             self = .record(try StoredRecord(value.bytes, of: limit), value.version)
         } catch {
             self = .broken(value.version, reason: error.rawValue)
@@ -60,8 +60,8 @@ extension StoreCall {
         }
     }
 
-    func reply(_ answer: PolledResult) -> StoreReply {
-        switch answer {
+    func result(_ response: PolledResult) -> StoreResult {
+        switch response {
         case .values(let values):
             guard case .read(let accounts) = self else { preconditionFailure("nothing was read") }
             return .found(Self.found(values, accounts))
@@ -79,15 +79,15 @@ extension StoreCall {
 
 extension CounterConnection {
     /// Makes the call. Blocks.
-    func perform(_ call: StoreCall) throws(StoreFailure) -> StoreReply {
+    func perform(_ call: StoreCall) throws(StoreFailure) -> StoreResult {
         guard let asked = call.polled else { return .connected(try time()) }
         switch asked {
-        case .read(let keys): return call.reply(.values(try read(keys)))
+        case .read(let keys): return call.result(.values(try read(keys)))
         case .time: return .time(try time())
         case .write(let writes, let keys):
             var results: [WriteResult] = []
             for write in writes { results.append(try perform(write)) }
-            return call.reply(.wrote(results, keys.isEmpty ? [] : try read(keys)))
+            return call.result(.wrote(results, keys.isEmpty ? [] : try read(keys)))
         }
     }
 

@@ -36,14 +36,14 @@ package final class Limit: Sendable, Hashable {
     let countsExpiredBuckets: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
-        self.init(kind, quota, BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
+        self.init(kind, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
     /// Creates a limit that counts in other buckets; for tests.
     ///
     /// - Parameter countsExpiredBuckets: whether buckets that have left the record count; tests pass false to show that
     ///   they must.
-    init(_ kind: Kind, _ quota: Quota, _ layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
+    init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
@@ -57,7 +57,7 @@ package final class Limit: Sendable, Hashable {
     /// Creates the limit of a record that belongs to no caller and has an id of its own.
     convenience init(_ id: String, _ unit: Quota.Unit) {
         let quota = Quota(Quota.countBound, unit, per: .second)
-        self.init(.total, quota, BucketLayout(windowSeconds: quota.windowSeconds), id: id)
+        self.init(.total, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds), id: id)
     }
 
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }

@@ -11,7 +11,7 @@ package struct Quota: Sendable, Hashable {
         case concurrent
     }
 
-    package enum Span: Int, Sendable, Hashable {
+    package enum TimeUnit: Int, Sendable, Hashable {
         case second = 1
         case minute = 60
         case hour = 3_600
@@ -32,30 +32,30 @@ package struct Quota: Sendable, Hashable {
     package let unit: Unit
     /// The number of units, at least 1. For `usd` it counts units of 10^-9.
     package let count: Int
-    /// The length of the window in `span`s; 0 for `concurrent`.
-    package let spans: Int
-    package let span: Span
+    /// The length of the window in `timeUnit`s; 0 for `concurrent`.
+    package let timeUnitCount: Int
+    package let timeUnit: TimeUnit
 
     package static let usdParts = 1_000_000_000
     /// The largest count. It keeps a bucket's count within eight bytes of a record.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
 
-    package init(_ count: Int, _ unit: Unit = .requests, per span: Span, times spans: Int = 1) {
+    package init(_ count: Int, _ unit: Unit = .requests, per timeUnit: TimeUnit, times timeUnitCount: Int = 1) {
         self.unit = unit
         self.count = count
-        self.spans = unit == .concurrent ? 0 : spans
-        self.span = span
+        self.timeUnitCount = unit == .concurrent ? 0 : timeUnitCount
+        self.timeUnit = timeUnit
     }
 
-    package var windowSeconds: Int { spans * span.rawValue }
+    package var windowSeconds: Int { timeUnitCount * timeUnit.rawValue }
 
     /// The quota as text, without its unit: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
     package var text: String {
-        switch spans {
+        switch timeUnitCount {
         case 0: "\(amount(count)) concurrent"
-        case 1: "\(amount(count)) per \(span.name)"
-        default: "\(amount(count)) per \(spans) \(span.name)s"
+        case 1: "\(amount(count)) per \(timeUnit.name)"
+        default: "\(amount(count)) per \(timeUnitCount) \(timeUnit.name)s"
         }
     }
 

@@ -57,23 +57,23 @@ extension Quota {
             let units = Unit.allCases.map(\.rawValue).joined(separator: ", ")
             throw mistake("\"\(joint)\" is not a unit; use one of (\(units))")
         }
-        var spans = 1
+        var timeUnitCount = 1
         if let word = words.first, word.first?.isDigit == true {
             guard let number = Int(word), number >= 1 else {
                 throw mistake("\"\(word)\" is not a number of seconds, minutes, hours, days or weeks")
             }
-            spans = number
+            timeUnitCount = number
             words.removeFirst()
         }
-        guard let name = words.popFirst(), words.isEmpty, let span = Span(named: name) else {
+        guard let name = words.popFirst(), words.isEmpty, let timeUnit = TimeUnit(named: name) else {
             throw mistake(
                 "the window must be second, minute, hour, day or week, optionally with a number, as in 5 minutes"
             )
         }
-        guard spans <= Self.longestWindowSeconds / span.rawValue else {
+        guard timeUnitCount <= Self.longestWindowSeconds / timeUnit.rawValue else {
             throw mistake("the maximum window is 366 days")
         }
-        self.init(count, unit, per: span, times: spans)
+        self.init(count, unit, per: timeUnit, times: timeUnitCount)
     }
 
     private static func count(_ text: String, of unit: Unit, _ item: String) throws(Mistake) -> Int {
@@ -131,7 +131,7 @@ extension Character {
     fileprivate var isDigit: Bool { ("0"..."9").contains(self) }
 }
 
-extension Quota.Span {
+extension Quota.TimeUnit {
     fileprivate init?(named name: String) {
         switch name {
         case "s", "second", "seconds": self = .second

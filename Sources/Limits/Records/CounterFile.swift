@@ -4,7 +4,7 @@ import Engine
 /// and the checksum of the content, then the counters.
 struct CounterFile {
     /// The reason that a file is not one of this version's.
-    enum Flaw: String, Error {
+    enum ReadError: String, Error {
         case unreadable = "it cannot be read"
         case format = "it is not a file of counters"
         case version = "another version of the relay wrote it"
@@ -26,7 +26,7 @@ struct CounterFile {
     private static let mark = Array("relaycnt".utf8)
     private static let version: UInt8 = 1
     private static let headBytes = mark.count + 1 + 8 + Digest.byteCount
-    private static let secondsRange = Quota.Span.minute.rawValue...Quota.longestWindowSeconds
+    private static let secondsRange = Quota.TimeUnit.minute.rawValue...Quota.longestWindowSeconds
     /// Clocks that are further apart than the longest window say nothing about counters.
     private static let longestMicroseconds = Quota.longestWindowSeconds * 1_000_000
 
@@ -65,7 +65,7 @@ struct CounterFile {
     }
 
     /// Reads a file, and checks all of it but the records of the counters.
-    init(_ bytes: [UInt8]) throws(Flaw) {
+    init(_ bytes: [UInt8]) throws(ReadError) {
         guard bytes.starts(with: Self.mark), bytes.count > Self.mark.count else { throw .format }
         guard bytes[Self.mark.count] == Self.version else { throw .version }
         var reader = Varint.Reader(rest: bytes[(Self.mark.count + 1)...])
@@ -84,7 +84,7 @@ struct CounterFile {
         self.counters = counters
     }
 
-    private static func counter(_ reader: inout Varint.Reader) throws(Flaw) -> SavedCounter {
+    private static func counter(_ reader: inout Varint.Reader) throws(ReadError) -> SavedCounter {
         guard let high = reader.word(), let low = reader.word(), let seconds = reader.number(),
             secondsRange.contains(seconds), let length = reader.number(), length <= Record.encodedBound,
             length <= reader.rest.count

@@ -25,15 +25,25 @@ struct LeaseSizing {
     /// - Parameters:
     ///   - record: the record with the units that the same write admits.
     ///   - place: the bucket in which the lease is counted.
-    mutating func lease(_ record: Record, _ position: BucketIndex, _ terms: LeaseConditions, at time: Int) -> Lease? {
+    mutating func lease(
+        _ record: Record,
+        _ position: BucketIndex,
+        _ conditions: LeaseConditions,
+        at time: Int
+    ) -> Lease? {
         guard limit.quota.unit == .requests else { return nil }
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
         let bucketEnd = limit.layout.end(of: position.number)
         // Instances that lose every race are never seen.
-        let mayBeContended = terms.isSlow && terms.instances > 1 && longPace.units(at: time) > 0
-        if terms.isContended || mayBeContended, bound / 10 >= Lease.minUnits {
-            return contendedLease(position, min(most, bound / 10 / terms.instances), bucketEnd, at: time)
+        let mayBeContended = conditions.isSlow && conditions.instances > 1 && longPace.units(at: time) > 0
+        if conditions.isContended || mayBeContended, bound / 10 >= Lease.minUnits {
+            return contendedLease(
+                position,
+                min(most, bound / 10 / conditions.instances),
+                bucketEnd: bucketEnd,
+                at: time
+            )
         }
         // The lease has about as many units as were used in the last bucket.
         let used = pace.units(at: time)
@@ -48,8 +58,7 @@ struct LeaseSizing {
     /// few units if none were used yet: at the start all instances write at once, and a winner then leaves the record
     /// alone for a while. Other instances do not see the lease in the next bucket, so each takes only its part of the
     /// tenth.
-    private mutating func contendedLease(_ position: BucketIndex, _ most: Int, _ bucketEnd: Int, at time: Int) -> Lease?
-    {
+    private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
         let units = min(max(2 * used, pace.units(at: time), Lease.minUnits), most)

@@ -1,6 +1,6 @@
 extension Record {
     /// The reason why a value is not a valid record of this version.
-    package enum Flaw: String, Error {
+    package enum ReadError: String, Error {
         case length
         case format
         case number
@@ -40,7 +40,7 @@ extension Record {
     }
 
     /// Decodes a record and checks the whole value.
-    package init(_ bytes: [UInt8], _ layout: BucketLayout) throws(Flaw) {
+    package init(_ bytes: [UInt8], _ layout: BucketLayout) throws(ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])
         guard reader.byte() == Self.format else { throw .format }

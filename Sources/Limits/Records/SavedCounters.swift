@@ -13,7 +13,7 @@ struct SavedCounters {
 
     /// Takes over a file at a time of this process's clock. Drops what is older than its window, and moves back what is
     /// ahead of the clock.
-    init(_ file: CounterFile, at time: Int) throws(CounterFile.Flaw) {
+    init(_ file: CounterFile, at time: Int) throws(CounterFile.ReadError) {
         for counter in file.counters {
             let layout = BucketLayout(windowSeconds: counter.windowSeconds)
             guard var record = try? Record(counter.record, layout) else { throw .content }
@@ -33,7 +33,7 @@ struct SavedCounters {
     func contains(_ key: RecordKey) -> Bool { records[key] != nil }
 
     /// Returns a saved counter, once; nil if there is none of this key and grid.
-    mutating func take(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
+    mutating func restore(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
         if records.isEmpty { return nil }
         return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }
     }

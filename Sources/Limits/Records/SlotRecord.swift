@@ -9,7 +9,7 @@ package struct SlotRecord: Sendable, Equatable {
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
         /// The difference by which the instance's clock is ahead of the store's; nil if not given. In the record of
-        /// claims, the mark of the instance's `STORE_SECRET`; nil if it has none.
+        /// shares, the mark of the instance's `STORE_SECRET`; nil if it has none.
         package var clockMilliseconds: Int?
 
         /// The clock difference in microseconds; nil if it is unknown, or larger than clocks can differ.
@@ -34,22 +34,22 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Returns the entries that count. Instances write entries that end `spanMicroseconds` ahead. An entry that ends
+    /// Returns the entries that count. Instances write entries that end `slotMicroseconds` ahead. An entry that ends
     /// much later comes from a wrong clock and is ignored.
-    package func living(at time: Int, spanMicroseconds: Int) -> [Entry] {
-        let (now, latest) = (time / 1_000, (time + 2 * spanMicroseconds) / 1_000)
+    package func living(at time: Int, slotMicroseconds: Int) -> [Entry] {
+        let (now, latest) = (time / 1_000, (time + 2 * slotMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
     }
 
     /// Returns the number of slots that other instances hold.
-    package func held(besides instance: UInt64, at time: Int, spanMicroseconds: Int) -> Int {
-        living(at: time, spanMicroseconds: spanMicroseconds)
+    package func held(besides instance: UInt64, at time: Int, slotMicroseconds: Int) -> Int {
+        living(at: time, slotMicroseconds: slotMicroseconds)
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
     /// Replaces the entry of its instance, or removes it if no slot is held. Also drops entries that ended long ago.
-    package mutating func put(_ entry: Entry, at time: Int, spanMicroseconds: Int) {
-        let longAgo = (time - spanMicroseconds) / 1_000
+    package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
+        let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
         if entry.held > 0, entries.count < Self.entriesBound { entries.append(entry) }
     }
@@ -81,7 +81,7 @@ extension SlotRecord {
     }
 
     /// Decodes a record and checks the whole value.
-    package init(_ bytes: [UInt8]) throws(Record.Flaw) {
+    package init(_ bytes: [UInt8]) throws(Record.ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])
         guard reader.byte() == Self.format else { throw .format }

@@ -3,7 +3,7 @@ enum StoredRecord: Sendable {
     case counts(Record)
     case slots(SlotRecord)
 
-    init(_ bytes: [UInt8], of limit: Limit) throws(Record.Flaw) {
+    init(_ bytes: [UInt8], of limit: Limit) throws(Record.ReadError) {
         if limit.quota.unit == .concurrent {
             self = .slots(try SlotRecord(bytes))
         } else {

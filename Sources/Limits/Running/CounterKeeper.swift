@@ -96,8 +96,8 @@ package final class CounterKeeper: @unchecked Sendable {
     private func lock(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) -> FileLock? {
         var isReported = false
         while true {
-            switch FileLock.take("\(folder)/lock") {
-            case .taken(let lock): return lock
+            switch FileLock.acquire("\(folder)/lock") {
+            case .acquired(let lock): return lock
             case .failed(let reason):
                 onEvent(.unlocked(reason: reason))
                 return nil
@@ -117,7 +117,7 @@ package final class CounterKeeper: @unchecked Sendable {
     // MARK: Reading
 
     private func restore() {
-        do throws(CounterFile.Flaw) {
+        do throws(CounterFile.ReadError) {
             guard let bytes = try read() else { return }
             let saved = try SavedCounters(CounterFile(bytes), at: limiter.wall)
             state.unclaimed = saved.counters
@@ -132,7 +132,7 @@ package final class CounterKeeper: @unchecked Sendable {
     }
 
     /// Returns nil if there is no file.
-    private func read() throws(CounterFile.Flaw) -> [UInt8]? {
+    private func read() throws(CounterFile.ReadError) -> [UInt8]? {
         if let bytes = WholeFile.read(path, limitBytes: CounterFile.limitBytes) { return bytes }
         var about = stat()
         if lstat(path, &about) != 0, errno == ENOENT { return nil }
@@ -194,11 +194,11 @@ package final class CounterKeeper: @unchecked Sendable {
         let all = found.count
         if bytes > limit { found.sort { $0.share > $1.share } }
         while bytes > limit, let last = found.popLast() { bytes -= last.counter.bytes }
-        tellOverfull(kept: found.count, of: all)
+        reportOverfull(kept: found.count, of: all)
         return found.map(\.counter)
     }
 
-    private func tellOverfull(kept: Int, of all: Int) {
+    private func reportOverfull(kept: Int, of all: Int) {
         if kept < all, !state.isOverfull { onEvent(.overfull(kept: kept, of: all)) }
         state.isOverfull = kept < all
     }

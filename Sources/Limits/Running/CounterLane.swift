@@ -79,7 +79,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
 
     // MARK: Calls
 
-    private func go(_ outcome: Result<StoreReply, StoreFailure>?) {
+    private func go(_ outcome: Result<StoreResult, StoreFailure>?) {
         var outcome = outcome
         while true {
             state = .stepping
@@ -96,8 +96,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
                 return
             case .call(let call):
                 do throws(StoreFailure) {
-                    guard let reply = try begin(call) else { return }
-                    outcome = .success(reply)
+                    guard let result = try begin(call) else { return }
+                    outcome = .success(result)
                 } catch {
                     drop()
                     outcome = .failure(error)
@@ -106,8 +106,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
     }
 
-    /// Begins a call. Returns the reply; nil if it comes later.
-    private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreReply? {
+    /// Begins a call. Returns the result; nil if it comes later.
+    private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreResult? {
         if case .connect = call {
             drop()
             help { lane throws(StoreFailure) in
@@ -126,7 +126,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
             return nil
         }
         guard let asked = call.polled else { preconditionFailure("done above") }
-        if let answer = try polled.begin(asked) { return call.reply(answer) }
+        if let response = try polled.begin(asked) { return call.result(response) }
         let until = LoopTime.current() + timeoutNanoseconds
         state = .waiting(call, until: until)
         watch(polled.isSending)
@@ -134,17 +134,17 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         return nil
     }
 
-    private func help(_ work: @escaping @Sendable (CounterLane) throws(StoreFailure) -> StoreReply) {
+    private func help(_ work: @escaping @Sendable (CounterLane) throws(StoreFailure) -> StoreResult) {
         state = .helped
         loop.disarm(timer)
         helper.begin { [self] in
-            let outcome: Result<StoreReply, StoreFailure>
+            let outcome: Result<StoreResult, StoreFailure>
             do throws(StoreFailure) { outcome = .success(try work(self)) } catch { outcome = .failure(error) }
             loop.call { self.helped(outcome) }
         }
     }
 
-    private func helped(_ outcome: Result<StoreReply, StoreFailure>) {
+    private func helped(_ outcome: Result<StoreResult, StoreFailure>) {
         if case .failure = outcome { drop() }
         polled = connection as? any PolledConnection
         if polled != nil { watch(false) }
@@ -175,8 +175,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private func proceed(_ call: StoreCall) {
         guard let polled else { return }
         do throws(StoreFailure) {
-            guard let answer = try polled.proceed() else { return watch(polled.isSending) }
-            go(.success(call.reply(answer)))
+            guard let response = try polled.proceed() else { return watch(polled.isSending) }
+            go(.success(call.result(response)))
         } catch {
             drop()
             go(.failure(error))

@@ -13,7 +13,7 @@ struct CounterCopy {
 /// Copies the counters that outlive the process, a few at a time: those of windows of a minute and more. Slots, logins
 /// and wrong keys are left out.
 struct CounterScan {
-    private var parts: [AccountTable.Part] = [.known, .unregisteredCallers]
+    private var parts: [AccountTable.PartitionKind] = [.known, .unregisteredCallers]
     private var end = Int.max
 
     /// The number of accounts that are looked at in one step, while requests wait.
@@ -28,7 +28,7 @@ struct CounterScan {
         copies.reserveCapacity(Self.step)
         end = accounts.visit(part, below: end, atMost: Self.step) { account in
             let quota = account.limit.quota
-            guard quota.unit != .concurrent, quota.windowSeconds >= Quota.Span.minute.rawValue,
+            guard quota.unit != .concurrent, quota.windowSeconds >= Quota.TimeUnit.minute.rawValue,
                 let counter = account.counter as? WindowCounter
             else { return }
             copies.append(CounterCopy(key: account.key, limit: account.limit, record: counter.record))

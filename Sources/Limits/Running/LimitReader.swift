@@ -23,7 +23,7 @@ package struct LimitReader {
         time = reading.wall
     }
 
-    /// Returns the use of the claims' limits, in the order of the claims. Blocks.
+    /// Returns the use of the charges' limits, in the order of the charges. Blocks.
     package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
         let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: charges.count)
@@ -56,7 +56,7 @@ package struct LimitReader {
                 isRecorded: record.total > 0
             )
         case .slots(let record):
-            let living = record.living(at: time, spanMicroseconds: slotMicroseconds)
+            let living = record.living(at: time, slotMicroseconds: slotMicroseconds)
             let held = living.reduce(0) { min($0 + $1.held, Record.countBound) }
             return LimitUse(limit: limit, used: held, leased: 0, resetMicroseconds: 0, isRecorded: !living.isEmpty)
         case nil: return LimitUse(limit: limit, used: 0, leased: 0, resetMicroseconds: 0, isRecorded: false)

@@ -55,10 +55,10 @@ extension Limiter {
         }
     }
 
-    /// Returns the use of the claims' limits as this instance knows it, in the order of the claims.
+    /// Returns the use of the charges' limits as this instance knows it, in the order of the charges.
     package func knownUses(_ charges: [LimitCharge]) -> [LimitUse] { update { $0.uses(charges, at: $1) } }
 
-    /// Returns the number of this instance's requests that wait for a decision about each claim's limit.
+    /// Returns the number of this instance's requests that wait for a decision about each charge's limit.
     package func waiting(_ charges: [LimitCharge]) -> [Int] { update { $0.waiting(charges, at: $1) } }
 
     /// Whether all servers of the store are available; nil if there is no store.

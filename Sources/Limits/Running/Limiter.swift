@@ -8,7 +8,7 @@ package final class Limiter: Sendable {
     private let timeoutMicroseconds: Int
     private let dispatcher: Dispatcher
     private let isShared: Bool
-    package let means: RecentUsageAverages
+    package let averages: RecentUsageAverages
 
     /// The operator's settings, except the limits themselves.
     package struct Options: Sendable {
@@ -67,7 +67,7 @@ package final class Limiter: Sendable {
         self.ledger = ledger
         // Averages are not limits: nothing depends on which clock they use.
         let wall = clock ?? .system
-        means = RecentUsageAverages { wall.now().wall }
+        averages = RecentUsageAverages { wall.now().wall }
         let clock = clock ?? (store == nil ? .embedded() : .system)
         self.clock = clock
         isShared = store != nil
@@ -120,13 +120,13 @@ package final class Limiter: Sendable {
         update { $0.knownRefusal(charges, at: $1) }
     }
 
-    /// Returns whether some limit of the claims is known to be full.
+    /// Returns whether some limit of the charges is known to be full.
     package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
 
-    /// Returns the largest known used share of the claims' limits.
+    /// Returns the largest known used share of the charges' limits.
     package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
 
-    /// Returns the units used of the claims' limits, over all instances, each at most its limit. Nothing is counted.
+    /// Returns the units used of the charges' limits, over all instances, each at most its limit. Nothing is counted.
     package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
         let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
@@ -134,8 +134,8 @@ package final class Limiter: Sendable {
     }
 
     private func decision(_ charges: [LimitCharge], _ loop: EventLoop) async -> Decision {
-        let (answer, outbox) = decide(charges, loop)
-        switch answer {
+        let (response, outbox) = decide(charges, loop)
+        switch response {
         case .decided(let decision):
             if let outbox { dispatcher.deliver(outbox) }
             return decision
@@ -146,14 +146,14 @@ package final class Limiter: Sendable {
         }
     }
 
-    private func decide(_ charges: [LimitCharge], _ loop: EventLoop) -> (Ledger.Answer, Outbox?) {
+    private func decide(_ charges: [LimitCharge], _ loop: EventLoop) -> (Ledger.AskResult, Outbox?) {
         ledger.withLock { ledger in
             let position = loops.firstIndex { $0 === loop } ?? 0
-            let answer = ledger.ask(charges, from: position, at: clock.now()) { LoopWait(loop) }
-            guard ledger.isShared else { return (answer, nil) }
+            let response = ledger.ask(charges, from: position, at: clock.now()) { LoopWait(loop) }
+            guard ledger.isShared else { return (response, nil) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
-            return (answer, outbox)
+            return (response, outbox)
         }
     }
 

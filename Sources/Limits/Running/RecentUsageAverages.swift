@@ -7,14 +7,14 @@ import Engine
 /// which no request is admitted, does not count for ever.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
-        var completions = Recent()
-        var credits = Recent()
+        var completions = RecentNumbers()
+        var credits = RecentNumbers()
         /// The wall clock at the last response, in microseconds.
-        var notedAt = 0
+        var recordedAt = 0
 
         /// Returns how often the averages have halved since the last response.
         func halvings(at now: Int) -> Int {
-            let (age, isTooLarge) = now.subtractingReportingOverflow(notedAt)
+            let (age, isTooLarge) = now.subtractingReportingOverflow(recordedAt)
             return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
         }
     }
@@ -41,11 +41,11 @@ package final class RecentUsageAverages: Sendable {
             let halvings = row.halvings(at: now)
             row.completions.halve(halvings, downTo: Self.firstCompletion)
             row.credits.halve(halvings, downTo: Self.firstCredits)
-            row.notedAt = now
+            row.recordedAt = now
             row.completions.add(completionTokens)
             if let credits { row.credits.add(credits) }
             rows.set(model, row)
-            if rows.count > Self.modelBound, let oldest = rows.leastRecent { _ = rows.remove(oldest.key) }
+            if rows.count > Self.modelBound, let oldest = rows.leastRecentlyUsed { _ = rows.remove(oldest.key) }
         }
     }
 
@@ -66,7 +66,7 @@ package final class RecentUsageAverages: Sendable {
 }
 
 /// The last hundred of some numbers.
-private struct Recent {
+private struct RecentNumbers {
     private var numbers: [Int] = []
     private var next = 0
     private var sum = 0
@@ -97,7 +97,7 @@ private struct Recent {
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }
-        self = Recent()
+        self = RecentNumbers()
         add(halved)
     }
 

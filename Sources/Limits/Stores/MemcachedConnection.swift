@@ -14,7 +14,7 @@ final class MemcachedConnection: PolledConnection {
     private var output: [UInt8] = []
     private var sentBytes = 0
     /// The response to the call under way; nil if there is none.
-    private var answer: MemcachedResponseParser?
+    private var response: MemcachedResponseParser?
     /// The results of the call's writes that are known without calling the server; nil for each write that is sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
@@ -65,12 +65,12 @@ final class MemcachedConnection: PolledConnection {
                 }
             }
             if count == 0 { return nil }
-            if case .none = answer { throw StoreFailure(reason: "an unexpected response") }
+            if case .none = response { throw StoreFailure(reason: "an unexpected response") }
             let taken = try room.withUnsafeBufferPointer { room throws(StoreFailure) in
-                try answer?.consume(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
+                try response?.consume(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: room[..<count])))
             }
             guard let ended = taken else { continue }
-            answer = nil
+            response = nil
             guard case .wrote(let results, let values) = ended, results.count < known.count else { return ended }
             var rest = results[...]
             return .wrote(known.compactMap { $0 ?? rest.popFirst() }, values)
@@ -92,10 +92,10 @@ final class MemcachedConnection: PolledConnection {
     }
 
     private func send(_ request: MemcachedRequest) throws(StoreFailure) {
-        if case .some = answer { preconditionFailure("another call is under way") }
+        if case .some = response { preconditionFailure("another call is under way") }
         output = request.bytes(firstTag: nextTag)
         sentBytes = 0
-        answer = MemcachedResponseParser(to: request, firstTag: nextTag, connection: id)
+        response = MemcachedResponseParser(to: request, firstTag: nextTag, connection: id)
         nextTag &+= request.tags
         try sendMore()
     }
@@ -120,7 +120,7 @@ final class MemcachedConnection: PolledConnection {
     // MARK: Blocking
 
     func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
-        guard case .values(let values) = try answer(.read(keys)) else { preconditionFailure("another answer") }
+        guard case .values(let values) = try response(.read(keys)) else { preconditionFailure("another answer") }
         return values
     }
 
@@ -138,21 +138,21 @@ final class MemcachedConnection: PolledConnection {
     }
 
     private func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
-        guard case .wrote(let results, _) = try answer(.write([write], thenRead: [])) else {
+        guard case .wrote(let results, _) = try response(.write([write], thenRead: [])) else {
             preconditionFailure("another answer")
         }
         return results[0]
     }
 
     func time() throws(StoreFailure) -> Int {
-        guard case .time(let seconds) = try answer(.time) else { preconditionFailure("another answer") }
+        guard case .time(let seconds) = try response(.time) else { preconditionFailure("another answer") }
         return seconds
     }
 
-    private func answer(_ call: PolledCall) throws(StoreFailure) -> PolledResult {
-        if let answer = try begin(call) { return answer }
+    private func response(_ call: PolledCall) throws(StoreFailure) -> PolledResult {
+        if let response = try begin(call) { return response }
         while true {
-            if let answer = try proceed() { return answer }
+            if let response = try proceed() { return response }
             try Self.failure { () throws(SocketFailure) in
                 try socket.wait(isSending: isSending, timeoutMilliseconds: timeoutMilliseconds)
             }

@@ -36,7 +36,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         let now = seconds()
         return state.withLock { state in
             keys.map { key in
-                guard let held = Self.find(key, now, &state) else { return nil }
+                guard let held = Self.find(key, now, state: &state) else { return nil }
                 return StoredValue(bytes: held.bytes, version: .init(number: held.number, connection: 0))
             }
         }
@@ -50,15 +50,16 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     ) -> WriteResult {
         let now = seconds()
         return state.withLock { state in
-            guard let held = Self.find(key, now, &state), held.number == version.number else { return .lost }
-            return write(key, value, now + expirySeconds, &state)
+            guard let held = Self.find(key, now, state: &state), held.number == version.number else { return .lost }
+            return write(key, value, expiry: now + expirySeconds, state: &state)
         }
     }
 
     package func add(_ key: String, _ value: [UInt8], expirySeconds: Int) -> WriteResult {
         let now = seconds()
         return state.withLock { state in
-            Self.find(key, now, &state) == nil ? write(key, value, now + expirySeconds, &state) : .lost
+            Self.find(key, now, state: &state) == nil
+                ? write(key, value, expiry: now + expirySeconds, state: &state) : .lost
         }
     }
 
@@ -67,18 +68,18 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     /// The size of all entries, including an estimate of the tables' overhead.
     package var byteCount: Int { state.withLock { $0.bytes } }
 
-    private static func find(_ key: String, _ now: Int, _ state: inout State) -> StoredRecord? {
+    private static func find(_ key: String, _ now: Int, state: inout State) -> StoredRecord? {
         guard let held = state.table.use(key) else { return nil }
         if held.expiry > now { return held }
         remove(key, &state)
         return nil
     }
 
-    private func write(_ key: String, _ value: [UInt8], _ expiry: Int, _ state: inout State) -> WriteResult {
+    private func write(_ key: String, _ value: [UInt8], expiry: Int, state: inout State) -> WriteResult {
         let cost = Self.cost(key, value)
         guard cost <= bound else { return .refused(reason: "too large") }
         Self.remove(key, &state)
-        while state.bytes + cost > bound, let oldest = state.table.leastRecent { Self.remove(oldest.key, &state) }
+        while state.bytes + cost > bound, let oldest = state.table.leastRecentlyUsed { Self.remove(oldest.key, &state) }
         state.lastNumber += 1
         state.table.set(key, StoredRecord(bytes: value, number: state.lastNumber, expiry: expiry))
         state.bytes += cost

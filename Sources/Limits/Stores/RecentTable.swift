@@ -39,7 +39,7 @@ public struct RecentTable<Key: Hashable, Value> {
     /// Adds or replaces a value, and then removes least recently used entries beyond `bound`.
     @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
         set(key, value)
-        while count > bound, let old = leastRecent { remove(old.key) }
+        while count > bound, let old = leastRecentlyUsed { remove(old.key) }
     }
 
     /// Adds or replaces a value, and marks it as the most recently used.
@@ -69,7 +69,7 @@ public struct RecentTable<Key: Hashable, Value> {
         return value
     }
 
-    @inlinable public var leastRecent: (key: Key, value: Value)? {
+    @inlinable public var leastRecentlyUsed: (key: Key, value: Value)? {
         oldest < 0 ? nil : (slots[Int(oldest)].key, slots[Int(oldest)].value)
     }
 

@@ -51,10 +51,10 @@ func checkHealth(_ relay: Settings.Address) -> Health {
     guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
         return .silent("cannot send the request to \(position): \(systemError)")
     }
-    return answer(descriptor, position)
+    return response(descriptor, position)
 }
 
-private func answer(_ descriptor: Int32, _ position: String) -> Health {
+private func response(_ descriptor: Int32, _ position: String) -> Health {
     var bytes = [UInt8](repeating: 0, count: "HTTP/1.1 200 ".utf8.count)
     let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_WAITALL))
     if count < 0, errno == EAGAIN { return .silent("\(position) did not respond within 3 seconds") }

@@ -34,7 +34,7 @@ struct ProviderCheck {
         let thread = LoopThread(loop)
         for _ in 0..<min(Self.mostOpen, questions.count) {
             Task(executorPreference: loop) {
-                while let index = checkResults.takeNext() {
+                while let index = checkResults.removeNext() {
                     checkResults.record(await questions[index].ask(), of: index)
                 }
             }
@@ -59,7 +59,7 @@ struct ProviderCheck {
     }
 }
 
-/// The verdicts of requests that run on an event loop.
+/// The results of requests that run on an event loop.
 private final class CheckResults: Sendable {
     private struct State {
         var next = 0
@@ -73,7 +73,7 @@ private final class CheckResults: Sendable {
     init(_ count: Int) { state = Lock(State(left: count, all: Array(repeating: nil, count: count))) }
 
     /// Returns the index of the next request; nil if all were started.
-    func takeNext() -> Int? {
+    func removeNext() -> Int? {
         state.withLock { state in
             guard state.next < state.all.count else { return nil }
             state.next += 1
@@ -90,7 +90,7 @@ private final class CheckResults: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Waits for all verdicts, at most for this time. Returns nil for those that did not come in time.
+    /// Waits for all results, at most for this time. Returns nil for those that did not come in time.
     func wait(seconds: Int) -> [KeyCheckResult?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }

@@ -31,7 +31,7 @@ struct ProviderQuestion: Sendable {
         self.ask = ask
     }
 
-    /// Returns the lines of the report for a verdict.
+    /// Returns the lines of the report for a result.
     func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch checkResult {

@@ -3,14 +3,14 @@ import Engine
 import Limits
 import Shared
 
-/// GET /admin/req_cache: the answers in this process's memory.
+/// GET /admin/req_cache: the cached responses in this process's memory.
 func listCache(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["keywords", "per_page", "page", "order_by", "order_dir"])
     let perPage = try fields.number("per_page", 1...200) ?? 10
     let page = try fields.number("page", 1...100_000) ?? 1
     let order = try fields.choice("order_by", ["id", "hit_count", "updated_at", "bytes"]) ?? "id"
     let isDescending = try fields.choice("order_dir", ["asc", "desc"]) != "asc"
-    var all = try listedAnswers(visit, isDetail: false)
+    var all = try listedResponses(visit, isDetail: false)
     if let text = fields["keywords"]?.lowercased() {
         all = all.filter { entry in
             [entry.name, entry.model, entry.caller].contains { $0?.lowercased().contains(text) ?? false }
@@ -25,24 +25,24 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
         }
     }
     all.sort { isDescending ? rank($0) > rank($1) : rank($0) < rank($1) }
-    let size = visit.gateway.answers.size
+    let size = visit.gateway.cachedResponses.size
     visit.send(
         all.dropFirst((page - 1) * perPage).prefix(perPage).map { JSONFragment(cached: $0) },
         total: all.isEmpty ? size.entries : all.count,
         [
             ("store", "\(visit.gateway.settings.cache?.store.rawValue)"), ("bytes", "\(size.bytes)"),
-            ("hits", "\(visit.gateway.answers.hitCount)"),
+            ("hits", "\(visit.gateway.cachedResponses.hitCount)"),
         ]
     )
 }
 
-/// The answers that can be listed. Those of other stores are sealed by their requests.
+/// The cached responses that can be listed. Responses in other stores are encrypted with their requests.
 ///
 /// - Parameter isDetail: single entries are asked for, so that a store without them is an error.
-private func listedAnswers(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
+private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {
-        return visit.gateway.answers.memory.listed(at: visit.gateway.loop.now)
+        return visit.gateway.cachedResponses.memory.listed(at: visit.gateway.loop.now)
     }
     guard isDetail else { return [] }
     guard store != nil else { throw APIError(404, "The cache is off (CACHE).") }
@@ -54,7 +54,7 @@ private func listedAnswers(_ visit: AdminVisit, isDetail: Bool) throws(APIError)
 
 /// GET /admin/req_cache/{id}, and .../md5/{md5}
 func showCached(_ visit: AdminVisit) async throws(APIError) {
-    let all = try listedAnswers(visit, isDetail: true)
+    let all = try listedResponses(visit, isDetail: true)
     let found = all.first { "\($0.number)" == visit.value("id") || $0.name == visit.value("md5") }
     guard let found else { throw APIError(404, "Not found") }
     let hasBodies = visit.gateway.settings.admin?.bodyLimitBytes != nil
@@ -63,10 +63,10 @@ func showCached(_ visit: AdminVisit) async throws(APIError) {
 
 /// DELETE /admin/req_cache/{id}, .../md5/{md5}, .../bulkDelete/{ids}
 func deleteCached(_ visit: AdminVisit) async throws(APIError) {
-    let all = try listedAnswers(visit, isDetail: true)
+    let all = try listedResponses(visit, isDetail: true)
     let ids = Set((visit.values["ids"] ?? visit.value("id")).split(separator: ",").map(String.init))
     let keys = all.filter { ids.contains("\($0.number)") || $0.name == visit.value("md5") }.map(\.key)
-    let count = visit.gateway.answers.memory.remove(keys)
+    let count = visit.gateway.cachedResponses.memory.remove(keys)
     guard count > 0 || visit.values["ids"] != nil else { throw APIError(404, "Not found") }
     visit.record("delete cache entries", "\(count)")
     visit.sendDone("Deleted")
@@ -75,10 +75,10 @@ func deleteCached(_ visit: AdminVisit) async throws(APIError) {
 /// DELETE /admin/req_cache
 func clearCache(_ visit: AdminVisit) async throws(APIError) {
     guard let store = visit.gateway.settings.cache?.store else { throw APIError(404, "The cache is off (CACHE).") }
-    visit.gateway.answers.clear()
+    visit.gateway.cachedResponses.clear()
     if store == .memcached {
         do throws(StoreFailure) {
-            try await visit.gateway.answers.clearShared(on: visit.gateway.loop)
+            try await visit.gateway.cachedResponses.clearShared(on: visit.gateway.loop)
         } catch {
             throw APIError(503, "memcached cannot be reached, so its entries were not deleted. Try again.")
         }

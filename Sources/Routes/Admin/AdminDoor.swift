@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Answers a request below `/admin`: finds its route, and checks that it may be answered.
+/// Serves a request below `/admin`: finds its route, and checks that it may be served.
 func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let request = exchange.request
     exchange.operatorFields = guardingFields(nonce: nil)
@@ -34,13 +34,13 @@ private func visitor(
     if access == .everybody { return session }
     guard let session else { throw .notLoggedIn }
     // A token in the header is sent by programs only: no page of another site can make a browser send it.
-    if access == .writer, request.operatorBearer == nil, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
+    if access == .writer, request.operatorToken == nil, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
     return session
 }
 
 /// Returns the session of a request, by its header or else by its cookie; nil if it has none.
 func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
-    if let bearer = request.operatorBearer { return sessions.session(of: bearer) }
+    if let bearer = request.operatorToken { return sessions.session(of: bearer) }
     return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
 }
 

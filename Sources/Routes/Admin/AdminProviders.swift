@@ -13,7 +13,7 @@ func listProviders(_ visit: AdminVisit) async throws(APIError) {
         let recent = figures.first { $0.name == provider.name }
         for model in provider.models.isEmpty ? [nil] : provider.models.map(Optional.some) {
             let state = gateway.registry.state(of: position, model: model?.upstream ?? "")
-            rows.append(row(provider, model, state, recent, at: gateway.loop.now))
+            rows.append(row(provider, model, state: state, recent: recent, at: gateway.loop.now))
         }
     }
     visit.send(rows, total: rows.count)
@@ -22,8 +22,8 @@ func listProviders(_ visit: AdminVisit) async throws(APIError) {
 private func row(
     _ provider: ProviderSettings,
     _ model: ModelName?,
-    _ state: ProviderState,
-    _ recent: RecentFigures.Provider?,
+    state: ProviderState,
+    recent: RecentFigures.Provider?,
     at now: LoopTime
 ) -> JSONFragment {
     let errors = (recent?.failures ?? []).map { (name: $0.cause, value: "\($0.count)" as JSONFragment) }

@@ -25,7 +25,7 @@ func showSettings(_ visit: AdminVisit) async throws(APIError) {
     )
 }
 
-/// POST /admin/reload: of the instance that answers.
+/// POST /admin/reload: reloads the settings of the responding instance.
 func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     guard visit.gateway.settings.reloadAccess != .off else {
         throw APIError(403, "RELOAD_ACCESS=off: settings are read at the start only")
@@ -44,7 +44,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
         (kind == nil || choice.kind == kind) && (fields["key"] == nil || choice.caller.key?.name == fields["key"])
     }
     guard let chosen else { throw APIError(404, "There is no caller of this kind and name.") }
-    let listed = visit.gateway.registry.offers.listed(for: chosen.caller)
+    let listed = visit.gateway.registry.modelCatalog.listed(for: chosen.caller)
     let models = (listed.filter { $0.features.contains(.chat) } + listed.filter { !$0.features.contains(.chat) })
         .prefix(maxListedModels).map(\.id)
     guard fields["model"] == nil || models.contains(where: { $0 == fields["model"] }) else {

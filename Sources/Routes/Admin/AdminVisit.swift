@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A request of the operator's side that may be answered.
+/// A request of the operator's side that may be served.
 struct AdminVisit: Sendable {
     let exchange: Exchange
     let gateway: Gateway

@@ -18,7 +18,7 @@ package final class OperatorClock: @unchecked Sendable {
 
     private static let keptCounts = 7
 
-    package init(_ process: SharedServices, _ own: LoopServices, _ router: Router, paces: [LoopPace]) {
+    package init(_ process: SharedServices, _ own: LoopServices, router: Router, paces: [LoopPace]) {
         self.process = process
         self.own = own
         self.router = router

@@ -30,8 +30,8 @@ enum RecordFields {
         filter.endpoint = try text(fields, "endpoint")
         filter.keywords = try text(fields, "keywords", limitBytes: RecordFilter.maxKeywordBytes)
         filter.outcome = try outcome(fields)
-        filter.fromMilliseconds = try time(fields, "from", zone, isEnd: false)
-        filter.toMilliseconds = try time(fields, "to", zone, isEnd: true)
+        filter.fromMilliseconds = try time(fields, "from", zone: zone, isEnd: false)
+        filter.toMilliseconds = try time(fields, "to", zone: zone, isEnd: true)
         filter.minDurationMilliseconds = try fields.number("min_duration", 0...1_000_000_000)
         if let given = fields["min_cost"] {
             guard let cost = Cost(dollars: given) else {
@@ -75,7 +75,7 @@ enum RecordFields {
     private static func time(
         _ fields: AdminQuery,
         _ name: String,
-        _ zone: DayZone,
+        zone: DayZone,
         isEnd: Bool
     ) throws(APIError) -> Int? {
         guard let text = fields[name] else { return nil }

@@ -18,11 +18,11 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     let applicableLimits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name)
     let admission = try await exchange.admit(
         applicableLimits,
-        UsageReservation(images: 0, calls: 1, candidate, applicableLimits, gateway)
+        UsageReservation(images: 0, calls: 1, candidate, applicableLimits, gateway: gateway)
     )
     do throws(UpstreamError) {
         let isBegun = { exchange.hasBegun }
-        try await candidates.first(billing: admission.sheet, unless: isBegun) {
+        try await candidates.first(billing: admission.callLedger, unless: isBegun) {
             (candidate, vendorCall) async throws(UpstreamError) in
             try await own.serve(candidate, vendorCall)
         }

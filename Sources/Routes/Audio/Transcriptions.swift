@@ -6,12 +6,12 @@ import Upstream
 
 /// POST /v1/audio/transcriptions
 func createTranscription(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await serveTranscription(.transcription, exchange, gateway)
+    try await serveTranscription(.transcription, exchange, gateway: gateway)
 }
 
 /// POST /v1/audio/translations
 func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await serveTranscription(.translation, exchange, gateway)
+    try await serveTranscription(.translation, exchange, gateway: gateway)
 }
 
 /// Serves a transcription or translation. The recording is sent to the vendor while it arrives. The vendor gets the end
@@ -20,7 +20,7 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
-    _ gateway: Gateway
+    gateway: Gateway
 ) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
     if try await exchange.forward(purpose.endpoint, for: caller, or: TranslatedTranscription(purpose, exchange)) {
@@ -35,10 +35,10 @@ private func serveTranscription(
     let uploader = early?.candidate ?? uploaders?.leading
     let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
     let admission = Admission.pending()
-    exchange.use(admission.sheet)
+    exchange.use(admission.callLedger)
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
-    let attempt = try await request.attempt(uploaders, admission.sheet)
+    let attempt = try await request.attempt(uploaders, admission.callLedger)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
@@ -46,7 +46,7 @@ private func serveTranscription(
         if !isAdmitted {
             try await request.admit(whole.candidate, admission)
         } else {
-            admission.sheet.bill(by: request.terms(whole.candidate))
+            admission.callLedger.bill(by: request.usageReservation(whole.candidate))
         }
         plan = whole
     }
@@ -126,10 +126,10 @@ private struct TranscriptionRequest {
 
     func admit(_ candidate: Candidate, _ admission: borrowing Admission) async throws(APIError) {
         try await exchange.countUnknownKey(caller, servedBy: candidate)
-        try await exchange.admit(applicableLimits(candidate), terms(candidate), completing: admission)
+        try await exchange.admit(applicableLimits(candidate), usageReservation(candidate), completing: admission)
     }
 
-    func terms(_ candidate: Candidate) -> UsageReservation? {
+    func usageReservation(_ candidate: Candidate) -> UsageReservation? {
         let name = exchange.record.model ?? candidate.name
         return UsageReservation(transcriptOf: name, by: candidate, for: caller, applicableLimits(candidate), gateway)
     }
@@ -146,10 +146,10 @@ private struct TranscriptionRequest {
     }
 
     /// Chooses the call that uploads the file; nil if no provider can accept it.
-    func attempt(_ uploaders: Candidates?, _ sheet: CallLedger) async throws(APIError) -> SingleAttempt? {
+    func attempt(_ uploaders: Candidates?, _ callLedger: CallLedger) async throws(APIError) -> SingleAttempt? {
         guard let uploaders else { return nil }
         do throws(UpstreamError) {
-            let attempt = try await uploaders.single(billing: sheet)
+            let attempt = try await uploaders.single(billing: callLedger)
             try await attempt.call.start()
             return attempt
         } catch {
@@ -163,7 +163,7 @@ private struct TranscriptionRequest {
         by attempt: SingleAttempt
     ) async throws(APIError) -> Transcript {
         // The model may have come after the recording in the form.
-        exchange.sheet?.server = plan.candidate.server
+        exchange.callLedger?.server = plan.candidate.server
         do throws(UpstreamError) {
             let transcript = try await exchange.transcript(plan.prepared, of: file, by: attempt.call)
             attempt.served()
@@ -186,7 +186,7 @@ extension Exchange {
                 try await prepared.transcript(of: file, by: vendorCall)
             }
             if let usage = transcript.usage {
-                vendorCall.answered(usage, credits: transcript.credits)
+                vendorCall.recordResponse(usage, credits: transcript.credits)
                 record.usage = usage
                 recordCost()
             } else {

@@ -18,14 +18,14 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     /// The key of the response in the cache; nil if the response is not stored.
     private var key: CacheKey?
     /// The role of this request as the one whose response equal requests wait for; nil if it has no such role.
-    private var lead: CoalescedLeader?
+    private var leader: CoalescedLeader?
     /// The memory that is reserved for recording the response.
     private var reservation: MemoryReservation?
 
     /// Creates the lookup for a request.
     ///
     /// - Parameter body: the digest of the request body (see `RequestDigest`).
-    init(_ cache: ConfiguredCache, _ body: Digest, _ exchange: Exchange) {
+    init(_ cache: ConfiguredCache, _ body: Digest, exchange: Exchange) {
         self.cache = cache
         self.body = body
         self.exchange = exchange
@@ -51,11 +51,11 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key
         state = .miss
-        guard !exchange.request.wantsNewAnswer else {
+        guard !exchange.request.wantsNewResponse else {
             cache.count(isHit: false)
             return nil
         }
-        var found = await cache.answer(key, on: loop)
+        var found = await cache.response(key, on: loop)
         if found == nil, cache.settings.coalesces { found = try await others(key, wait) }
         guard let found, let stored = CachedResponse(found) else {
             cache.count(isHit: false)
@@ -73,21 +73,21 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     ) async throws(APIError) -> Body? {
         switch cache.responseCache.coalescer.join(key, on: loop) {
         case .full: return nil
-        case .leads(let lead):
+        case .leads(let leader):
             // The previous request may have ended since the lookup.
             if let found = cache.responseInMemory(key, on: loop) {
-                lead.end(with: .answer(found))
+                leader.end(with: .response(found))
                 return found
             }
-            self.lead = lead
+            self.leader = leader
             return nil
         case .waits(let coalescedWaiter):
             let time = exchange.gateway.fallbackNanoseconds
             switch await wait(coalescedWaiter, loop.now + time) {
-            case .answer(let found):
+            case .response(let found):
                 cache.countCoalesced()
                 return found
-            case .leads(let lead): self.lead = lead
+            case .leads(let leader): self.leader = leader
             case .alone: break
             case .left: throw .clientLeft
             case .late:
@@ -145,28 +145,28 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     }
 
     /// Stores the complete response. Called before its last bytes are sent, so that the client's next request finds it.
-    func keep(_ answer: Body) {
+    func keep(_ response: Body) {
         guard let key else { return }
         let label = MemoryCache.Label(
             model: exchange.record.model,
             caller: exchange.record.caller,
             bodies: exchange.recorder?.makeCopy(cache.responseCache.bodies)
         )
-        cache.add(answer, key, label: label, on: loop)
-        lead?.end(with: .answer(answer))
+        cache.add(response, key, label: label, on: loop)
+        leader?.end(with: .response(response))
         end()
     }
 
     /// Ends recording of a valid response that must not be stored. Requests that wait for it then call the vendor.
     func giveUp() {
-        lead?.end(with: .uncacheable)
+        leader?.end(with: .uncacheable)
         end()
     }
 
     /// Ends recording without a response. The next of the requests that wait for it then calls the vendor.
     func end() {
-        lead?.end()
-        lead = nil
+        leader?.end()
+        leader = nil
         key = nil
         reservation = nil
     }
@@ -174,12 +174,12 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
 extension Request {
     /// Whether the client forbids to store the response.
-    var forbidsCaching: Bool { tellsCaches("no-store") }
+    var forbidsCaching: Bool { hasCacheDirective("no-store") }
 
     /// Whether the client wants a new response rather than a cached one.
-    fileprivate var wantsNewAnswer: Bool { tellsCaches("no-cache") }
+    fileprivate var wantsNewResponse: Bool { hasCacheDirective("no-cache") }
 
-    private func tellsCaches(_ directive: StaticString) -> Bool {
+    private func hasCacheDirective(_ directive: StaticString) -> Bool {
         guard let given = self[.cacheControl] else { return false }
         return given.split(separator: UInt8(ascii: ","))
             .contains { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered(directive) }

@@ -7,7 +7,7 @@ private enum Kind: Int {
     /// A space that begins the response before any event.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
-    /// A vendor's own chunk, without the members of `AnswerNames`.
+    /// A vendor's own chunk, without the members of `ResponseNames`.
     case native
     /// Text that needs no escapes in JSON.
     case plainText
@@ -17,7 +17,7 @@ extension CachedResponseEncoder {
     mutating func addOpening() { add(Kind.opening.rawValue) }
 
     /// Adds an event. Comments of the stream are left out.
-    mutating func add(_ choice: Int, _ event: AnswerEvent) {
+    mutating func add(_ choice: Int, _ event: ChatEvent) {
         func add(_ kind: Kind) {
             self.add(kind.rawValue)
             self.add(choice)
@@ -59,7 +59,7 @@ extension CachedResponseEncoder {
 
     /// Adds a vendor's own chunk.
     ///
-    /// - Parameter rest: the bytes of the chunk behind the members of `AnswerNames`.
+    /// - Parameter rest: the bytes of the chunk behind the members of `ResponseNames`.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
         add(choice)
@@ -71,7 +71,7 @@ extension CachedResponseEncoder {
 struct CachedEventReader: ~Copyable {
     private var reader: CachedResponseDecoder
     private var chunk = ByteBuffer()
-    /// The first members of each vendor chunk (see `AnswerNames`), for this request.
+    /// The first members of each vendor chunk (see `ResponseNames`), for this request.
     private let names: Body
     private let includesUsage: Bool
 
@@ -85,7 +85,7 @@ struct CachedEventReader: ~Copyable {
     }
 
     /// Writes the next event. Returns false at the end or if the data is damaged.
-    mutating func next(_ writer: any AnswerWriter) -> Bool {
+    mutating func next(_ writer: any ChatStreamWriter) -> Bool {
         if let text = reader.shortText(after: Self.plainText) {
             writer.write(0, .text(text, isPlain: true))
             return true
@@ -105,7 +105,7 @@ struct CachedEventReader: ~Copyable {
     /// The first two numbers of plain text for the first choice, which is the most frequent event.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
-    private mutating func event(_ kind: Kind) -> AnswerEvent? {
+    private mutating func event(_ kind: Kind) -> ChatEvent? {
         switch kind {
         case .plainText: return reader.text().map { .text($0, isPlain: true) }
         case .text: return reader.text().map { .text($0) }
@@ -130,7 +130,7 @@ struct CachedEventReader: ~Copyable {
         }
     }
 
-    private mutating func passNative(_ choice: Int, _ writer: any AnswerWriter) -> Bool {
+    private mutating func passNative(_ choice: Int, _ writer: any ChatStreamWriter) -> Bool {
         guard let rest = reader.text() else { return false }
         // Not every client requests the usage.
         if choice < 0, !includesUsage { return true }

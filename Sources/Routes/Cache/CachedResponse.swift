@@ -36,7 +36,7 @@ struct CachedResponse: Sendable {
 
     var bytes: UnsafeRawBufferPointer { body.bytes[part: start..<body.bytes.count] }
 
-    static func written(_ usage: Usage, _ servedModel: String, _ answer: UnsafeRawBufferPointer) -> Body {
+    static func written(_ usage: Usage, _ servedModel: String, _ response: UnsafeRawBufferPointer) -> Body {
         var encoded = CachedResponseEncoder()
         encoded.add(version)
         for number in [
@@ -44,19 +44,19 @@ struct CachedResponse: Sendable {
             usage.reasoningTokens,
         ] { encoded.add(number) }
         encoded.add(servedModel)
-        _ = encoded.out.reserve(answer.count)
-        encoded.out.append(answer)
+        _ = encoded.out.reserve(response.count)
+        encoded.out.append(response)
         return Body(copying: encoded.out.bytes)
     }
 }
 
 /// The members that begin each response and each chunk of a vendor: `id`, `object`, `created`, `model`.
-enum AnswerNames {
+enum ResponseNames {
     /// Returns the position behind these members; nil if the response does not begin with them.
-    static func end(in answer: UnsafeRawBufferPointer) -> Int? {
-        let members = Array(RawJSON(answer).members.prefix(4))
+    static func end(in response: UnsafeRawBufferPointer) -> Int? {
+        let members = Array(RawJSON(response).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
-            let start = answer.baseAddress, let last = members[3].value.bytes.baseAddress
+            let start = response.baseAddress, let last = members[3].value.bytes.baseAddress
         else { return nil }
         return last - start + members[3].value.bytes.count
     }

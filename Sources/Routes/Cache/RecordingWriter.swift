@@ -5,29 +5,29 @@ import Shared
 /// A writer that also records the response for the cache.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class RecordingWriter: AnswerWriter, @unchecked Sendable {
-    private let writer: any AnswerWriter
+final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
+    private let writer: any ChatStreamWriter
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var encoded = CachedResponseEncoder()
-    /// The first members of the vendor's first chunk (see `AnswerNames`). All later chunks must begin with them.
+    /// The first members of the vendor's first chunk (see `ResponseNames`). All later chunks must begin with them.
     private var names = ByteBuffer()
     private var isNative = false
     /// Whether the response is not recorded, because a filter ended it or it is too long.
     private var isDropped = false
 
-    init(_ writer: any AnswerWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {
+    init(_ writer: any ChatStreamWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {
         self.writer = writer
         self.lookup = lookup
         self.servedModel = servedModel
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         if !isDropped { record(choice, event) }
         writer.write(choice, event)
     }
 
-    private func record(_ choice: Int, _ event: AnswerEvent) {
+    private func record(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .finish(let reason, _) where reason.isOfFilter: return drop { lookup.end() }
         case .native(_, let chunk): return record(native: chunk, of: choice)
@@ -39,7 +39,7 @@ final class RecordingWriter: AnswerWriter, @unchecked Sendable {
     private func record(native chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true
-            guard let end = AnswerNames.end(in: chunk) else { return drop { lookup.giveUp() } }
+            guard let end = ResponseNames.end(in: chunk) else { return drop { lookup.giveUp() } }
             names.append(chunk[part: 0..<end])
         }
         guard chunk.hasPrefix(names.bytes) else { return drop { lookup.giveUp() } }

@@ -3,7 +3,7 @@ import Engine
 
 /// A writer that sends its output in batches. `ChatChunks` does this by itself, because most streams use it for every
 /// event.
-protocol BatchWriter: AnswerWriter {
+protocol BatchWriter: ChatStreamWriter {
     var exchange: Exchange { get }
     var out: ByteBuffer { get set }
 }

@@ -7,12 +7,12 @@ import Upstream
 extension Exchange {
     /// Returns the caller of the request. From here on, the memory of the request is charged to the caller.
     ///
-    /// - Parameter countsStrays: whether an unknown key that is ignored counts as a wrong key.
+    /// - Parameter countsUnknownKeys: whether an unknown key that is ignored counts as a wrong key.
     @inline(never)
-    func caller(_ group: EndpointGroup, countsStrays: Bool = true) async throws(APIError) -> Caller {
+    func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
         record.caller = caller.name
-        if let stray, countsStrays { try await countUnknownKey(stray, request) }
+        if let stray, countsUnknownKeys { try await countUnknownKey(stray, request) }
         asking = (caller, group)
         if !request.body.charge(memoryHolder(caller, request)) {
             do throws(RequestError) {
@@ -55,7 +55,7 @@ extension Exchange {
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
         // is there.
         let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
-        let charges = gateway.limits.applicableLimits(caller, group, request).charges(of: least)
+        let charges = gateway.limits.applicableLimits(caller, group, request: request).charges(of: least)
             .filter { $0.limit.quota.unit != .concurrent }
         guard !charges.isEmpty, let decision = gateway.limiter.knownRefusal(charges) else { return }
         standing = decision
@@ -65,7 +65,7 @@ extension Exchange {
     /// Returns all limits that apply to a call of the model that serves it, which may replace the requested one.
     func applicableLimits(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> ApplicableLimits {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
-        return gateway.limits.applicableLimits(caller, group, request, model: name)
+        return gateway.limits.applicableLimits(caller, group, request: request, model: name)
     }
 
     /// Counts the request in every limit that applies to it, or refuses it and counts it in none. The reserved units
@@ -75,44 +75,44 @@ extension Exchange {
     @inline(never)
     func admit(
         _ applicableLimits: ApplicableLimits,
-        _ terms: UsageReservation? = nil
+        _ usageReservation: UsageReservation? = nil
     ) async throws(APIError) -> Admission {
-        let charges = applicableLimits.charges(of: terms)
+        let charges = applicableLimits.charges(of: usageReservation)
         counted = charges
-        if let reservation = heldAtOnce(charges) { return try admitted(terms, reservation) }
-        return try admitted(terms, await heldLater(charges))
+        if let reservation = heldAtOnce(charges) { return try admitted(usageReservation, reservation) }
+        return try admitted(usageReservation, await heldLater(charges))
     }
 
     /// Counts a request whose upload has begun, and completes its admission.
     func admit(
         _ applicableLimits: ApplicableLimits,
-        _ terms: UsageReservation?,
+        _ usageReservation: UsageReservation?,
         completing admission: borrowing Admission
     ) async throws(APIError) {
-        counted = applicableLimits.charges(of: terms)
+        counted = applicableLimits.charges(of: usageReservation)
         let reservation = await hold(counted)
         try setRateLimits(of: reservation)
-        admission.complete(terms, holding: reservation)
+        admission.complete(usageReservation, holding: reservation)
     }
 
     // Code that does not suspend is kept out of the frames of async functions, which live as long as the stream.
 
     @inline(never)
     private func admitted(
-        _ terms: UsageReservation?,
+        _ usageReservation: UsageReservation?,
         _ reservation: consuming Reservation
     ) throws(APIError) -> Admission {
         try setRateLimits(of: reservation)
-        let admission = Admission(terms, holding: reservation)
-        use(admission.sheet)
+        let admission = Admission(usageReservation, holding: reservation)
+        use(admission.callLedger)
         return admission
     }
 
-    /// Sets the sheet that upstream calls of this request are billed to.
-    func use(_ sheet: CallLedger) {
-        sheet.caller = asking?.caller
-        sheet.recordsCalls = gateway.usage.isOn
-        self.sheet = sheet
+    /// Sets the ledger that upstream calls of this request are billed to.
+    func use(_ callLedger: CallLedger) {
+        callLedger.caller = asking?.caller
+        callLedger.recordsCalls = gateway.usage.isOn
+        self.callLedger = callLedger
     }
 
     /// Records the decision, and throws if it is a refusal.

@@ -33,8 +33,8 @@ final class Exchange: @unchecked Sendable {
     var asking: (caller: Caller, group: EndpointGroup)?
     /// The state of the limits that apply to the request.
     var standing: Decision?
-    /// The sheet of the upstream calls for the request; nil before its admission.
-    var sheet: CallLedger? {
+    /// The ledger of the upstream calls for the request; nil before its admission.
+    var callLedger: CallLedger? {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
@@ -56,12 +56,12 @@ final class Exchange: @unchecked Sendable {
     var runningIndex = 0
     private var isBinary = false
 
-    init(_ request: Request, _ writer: any ResponseWriter, _ gateway: Gateway, _ surface: any Surface) {
+    init(_ request: Request, _ writer: any ResponseWriter, gateway: Gateway, surface: any Surface) {
         self.surface = surface
         self.request = request
         recorder = gateway.settings.admin?.bodyLimitBytes.map { limitBytes in
             let bodies = KeptBodies(limitBytes: limitBytes, gateway.usage.bodies)
-            return BodyRecorder(request, writer, bodies, hiding: gateway.settings.providers.flatMap(\.apiKeys))
+            return BodyRecorder(request, writer, bodies: bodies, hiding: gateway.settings.providers.flatMap(\.apiKeys))
         }
         self.writer = recorder ?? writer
         self.gateway = gateway
@@ -73,7 +73,7 @@ final class Exchange: @unchecked Sendable {
 
     var requestID: String { record.id }
     /// The vendor's name of the model that serves the request; nil if it is not known.
-    var servedModel: String? { lookup?.servedModel ?? sheet?.server?.model }
+    var servedModel: String? { lookup?.servedModel ?? callLedger?.server?.model }
 
     // MARK: Complete responses
 
@@ -120,7 +120,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Records the cost so far, for the response head.
     func recordCost() {
-        if let sheet { record.record(costOf: sheet) }
+        if let callLedger { record.record(costOf: callLedger) }
         cost = record.cost
     }
 
@@ -205,10 +205,10 @@ final class Exchange: @unchecked Sendable {
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
-        if let sheet, let server = sheet.server {
+        if let callLedger, let server = callLedger.server {
             head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")
-            head.fields.append(decimal: sheet.allAttempts)
+            head.fields.append(decimal: callLedger.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
@@ -238,12 +238,12 @@ final class Exchange: @unchecked Sendable {
         lookup?.end()
         if let seconds = writer.stalledSeconds { record.record(stallSeconds: seconds) }
         let now = gateway.loop.now
-        if let sheet {
-            record.provider = sheet.provider
-            record.record(costOf: sheet)
-            let failures = sheet.allFailures
+        if let callLedger {
+            record.provider = callLedger.provider
+            record.record(costOf: callLedger)
+            let failures = callLedger.allFailures
             if !failures.isEmpty { record.failures = failures }
-            for server in sheet.impossibleUsage { record(impossibleUsageOf: server) }
+            for server in callLedger.impossibleUsage { record(impossibleUsageOf: server) }
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
@@ -263,12 +263,12 @@ final class Exchange: @unchecked Sendable {
 
     @inline(never)
     private func keepUsage(at now: LoopTime) {
-        let calls = sheet?.allRecords ?? []
+        let calls = callLedger?.allRecords ?? []
         let counts = gateway.counts
-        var request = record.usageRecord(calls, sheet, counts, at: now)
+        var request = record.usageRecord(calls, callLedger, counts: counts, at: now)
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
-        request.capacityWaitMilliseconds = Int((sheet?.allCapacityWaits ?? 0) / 1_000_000)
+        request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)
         request.limits = counted.recordText
         if let recorder {
             recorder.finish()
@@ -296,8 +296,8 @@ extension Exchange: RunningEntry {
         let wait: RunningRequest.Wait? =
             if limitsWaitStart != nil {
                 .limits
-            } else if let sheet {
-                sheet.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
+            } else if let callLedger {
+                callLedger.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
             } else {
                 nil
             }
@@ -306,7 +306,7 @@ extension Exchange: RunningEntry {
             caller: record.caller,
             model: record.model,
             endpoint: record.route == nil ? nil : gateway.counts.routeName(record.routeLabel),
-            provider: sheet?.provider,
+            provider: callLedger?.provider,
             startMilliseconds: Timestamp.now() - age,
             ageMilliseconds: age,
             wait: wait,
@@ -321,7 +321,7 @@ struct RefusedHead {
     let gateway: Gateway
     let surface: any Surface
 
-    func answer(_ refusal: RequestError, _ writer: any ResponseWriter) {
+    func respond(_ refusal: RequestError, _ writer: any ResponseWriter) {
         var record = RequestRecord(id: gateway.ids.id("req_"), startedAt: gateway.loop.now)
         gateway.counts.change(.requests, by: 1)
         var error = APIError(refusal)
@@ -342,7 +342,7 @@ struct RefusedHead {
         record.write(to: gateway.log, at: gateway.loop.now)
         guard gateway.usage.isOn else { return }
         let counts = gateway.counts
-        gateway.usage.record(record.usageRecord([], nil, counts, at: gateway.loop.now), [])
+        gateway.usage.record(record.usageRecord([], nil, counts: counts, at: gateway.loop.now), [])
     }
 }
 
@@ -382,7 +382,7 @@ extension ResponseHead {
 }
 
 extension [LimitCharge] {
-    /// The limits of the claims as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if
+    /// The limits of the charges as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if
     /// there is none.
     fileprivate var recordText: String? {
         guard count > 1 else { return first?.limit.text }

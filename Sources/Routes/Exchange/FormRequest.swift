@@ -27,7 +27,7 @@ extension Exchange {
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
         let form: FormStream
         do throws(RequestError) {
-            let beginning = formAhead?.takeHeld() ?? ByteBuffer()
+            let beginning = formAhead?.removeHeld() ?? ByteBuffer()
             form = try FormStream(request, files: files, fileLimitBytes: limit, beginning: beginning)
         } catch {
             throw APIError(error)

@@ -22,12 +22,12 @@ extension FormStream {
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
-        _ terms: FileMetadata = FileMetadata(),
+        _ metadata: FileMetadata = FileMetadata(),
         to fileCall: FileCall,
         orTo next: ((FileCall) async -> FileCall?)? = nil,
         atEnd: (_ bytes: Int) async throws(APIError) -> FileMetadata = { _ in FileMetadata() }
     ) async throws(APIError) -> UploadedFile {
-        let upload = try fileCall.begin(label, terms)
+        let upload = try fileCall.begin(label, metadata)
         defer { upload.stop() }
         var bytes = beginning.count
         var kept = ByteBuffer()
@@ -47,7 +47,7 @@ extension FormStream {
             return UploadedFile(asset: try await fileCall.finish(upload, late), fileCall: fileCall)
         } catch {
             guard isKept, let next else { throw APIError(error, model: fileCall.model) }
-            return try await Self.passAgain(kept, label, (terms, late), next, after: (error, fileCall))
+            return try await Self.passAgain(kept, label, (metadata, late), next, after: (error, fileCall))
         }
     }
 
@@ -55,18 +55,18 @@ extension FormStream {
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,
-        _ terms: (early: FileMetadata, late: FileMetadata),
+        _ metadata: (early: FileMetadata, late: FileMetadata),
         _ next: (FileCall) async -> FileCall?,
         after refusal: (error: UpstreamError, fileCall: FileCall)
     ) async throws(APIError) -> UploadedFile {
         var (error, fileCall) = refusal
         while error.recovery.contains(.nextKey), !Task.isCancelled, let other = await next(fileCall) {
             fileCall = other
-            let upload = try fileCall.begin(label, terms.early)
+            let upload = try fileCall.begin(label, metadata.early)
             defer { upload.stop() }
             try await fileCall.write(file.bytes, to: upload)
             do throws(UpstreamError) {
-                return UploadedFile(asset: try await fileCall.finish(upload, terms.late), fileCall: fileCall)
+                return UploadedFile(asset: try await fileCall.finish(upload, metadata.late), fileCall: fileCall)
             } catch let failure {
                 error = failure
             }
@@ -76,9 +76,9 @@ extension FormStream {
 }
 
 extension FileCall {
-    fileprivate func begin(_ label: FileLabel, _ terms: FileMetadata) throws(APIError) -> any FileUpload {
+    fileprivate func begin(_ label: FileLabel, _ metadata: FileMetadata) throws(APIError) -> any FileUpload {
         do throws(UpstreamError) {
-            return try provider.upload(label, terms, totalBytes: nil, by: call)
+            return try provider.upload(label, metadata, totalBytes: nil, by: call)
         } catch {
             throw APIError(failure(error), model: model)
         }
@@ -95,10 +95,10 @@ extension FileCall {
     /// Ends an upload. If this throws, the failure has already been recorded for the key.
     fileprivate func finish(
         _ upload: any FileUpload,
-        _ terms: FileMetadata
+        _ metadata: FileMetadata
     ) async throws(UpstreamError) -> UploadedAsset {
         do throws(UpstreamError) {
-            let asset = try await upload.finish(terms)
+            let asset = try await upload.finish(metadata)
             call.ended()
             return asset
         } catch {

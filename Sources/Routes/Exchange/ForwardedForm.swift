@@ -210,7 +210,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     /// Moves out the bytes that were read, for an endpoint that reads the form itself.
-    func takeHeld() -> ByteBuffer {
+    func removeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)
         return bytes
@@ -284,7 +284,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if isInModel { hasModel = true }
             isInFormat = part.name.hasSameBytes(as: "response_format")
             if isInFormat { format.removeAll() }
-            MultipartFile.begin(&out, boundary, part.name)
+            MultipartFile.begin(&out, boundary, name: part.name)
             if let filename = part.filename {
                 let name = filename.isEmpty ? "upload" : filename
                 MultipartFile.append(filename: name, part.contentType ?? "application/octet-stream", to: &out)
@@ -301,7 +301,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         case .partEnd: if !isLeftOut { out.append("\r\n") }
         case .end:
             if !hasModel {
-                MultipartFile.begin(&out, boundary, "model")
+                MultipartFile.begin(&out, boundary, name: "model")
                 out.append("\r\n\r\n\(newModel)\r\n")
             }
             out.append("--\(boundary)--\r\n")

@@ -25,7 +25,7 @@ final class Gateway: @unchecked Sendable {
     /// The response cache; nil if it is off.
     let cache: ConfiguredCache?
     /// The cached responses of the process, which outlive a change of settings.
-    let answers: ResponseCache
+    let cachedResponses: ResponseCache
     /// The threads for work that would block the loop.
     let worker: WorkQueue
     /// The thread that reads large bodies.
@@ -52,7 +52,7 @@ final class Gateway: @unchecked Sendable {
     /// The header lines of every response.
     let commonFields: ByteBuffer
 
-    init(_ shares: SharedServices, _ own: LoopServices, _ setup: Setup) {
+    init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {
         settings = setup.settings
         fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
         isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
@@ -67,9 +67,9 @@ final class Gateway: @unchecked Sendable {
         keyCheckers = setup.keyCheckers
         files = shares.files
         responses = shares.responses
-        answers = shares.answers
-        cache = setup.settings.cache.map { ConfiguredCache($0, shares.answers) }
-        if setup.settings.cache?.store != .memory { shares.answers.removeAll() }
+        cachedResponses = shares.cachedResponses
+        cache = setup.settings.cache.map { ConfiguredCache($0, shares.cachedResponses) }
+        if setup.settings.cache?.store != .memory { shares.cachedResponses.removeAll() }
         shares.process.admin.sessions.use(setup.settings.admin)
         worker = shares.worker
         reader = shares.reader

@@ -10,7 +10,7 @@ package struct SharedServices: Sendable {
     let limiter: Limiter
     let files: FileStore
     let responses: StoredResponses
-    let answers: ResponseCache
+    let cachedResponses: ResponseCache
     /// The threads for work that would block the loop.
     let worker: WorkQueue
     /// The thread that reads large bodies.
@@ -28,7 +28,7 @@ package struct SharedServices: Sendable {
         limiter: Limiter,
         files: FileStore,
         responses: StoredResponses,
-        answers: ResponseCache,
+        cachedResponses: ResponseCache,
         worker: WorkQueue,
         reader: Worker,
         assets: AssetCache,
@@ -42,7 +42,7 @@ package struct SharedServices: Sendable {
         self.limiter = limiter
         self.files = files
         self.responses = responses
-        self.answers = answers
+        self.cachedResponses = cachedResponses
         self.worker = worker
         self.reader = reader
         self.assets = assets

@@ -20,7 +20,7 @@ extension Exchange {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
         let bytes = request.body.bytes
-        if bytes.count > JSONBody.loopBytes { return try await readAway(request.body.takeBytes(), read) }
+        if bytes.count > JSONBody.loopBytes { return try await readOnWorker(request.body.removeBytes(), read) }
         // The parser has its own copy of the body.
         defer { request.body.release() }
         recorder?.keep(request: bytes)
@@ -37,8 +37,8 @@ extension Exchange {
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
-        let body = request.body.takeBytes()
-        if body.bytes.count > JSONBody.loopBytes { return (try await readAway(body, read), body) }
+        let body = request.body.removeBytes()
+        if body.bytes.count > JSONBody.loopBytes { return (try await readOnWorker(body, read), body) }
         recorder?.keep(request: body.bytes)
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
@@ -48,7 +48,7 @@ extension Exchange {
         _ body: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        if body.bytes.count > JSONBody.loopBytes { return try await readAway(body, read) }
+        if body.bytes.count > JSONBody.loopBytes { return try await readOnWorker(body, read) }
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
@@ -62,7 +62,7 @@ extension Exchange {
     }
 
     @inline(never)
-    private func readAway<Value: Sendable>(
+    private func readOnWorker<Value: Sendable>(
         _ bytes: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
@@ -142,7 +142,7 @@ enum JSONBody {
 
     private static func check(_ shape: JSONShape) throws(APIError) {
         if shape.maxElements > bound.elements {
-            let name = shape.mostElementsName
+            let name = shape.maxElementsName
             throw APIError(
                 400,
                 "Invalid '\(name)': array too long. Expected at most \(bound.elements) elements.",

@@ -32,5 +32,5 @@ package struct Setup {
     }
 
     /// Returns this setup with other models of the same vendors.
-    func offering(_ offers: ModelCatalog) -> Setup { Setup(self, registry.offering(offers)) }
+    func offering(_ modelCatalog: ModelCatalog) -> Setup { Setup(self, registry.offering(modelCatalog)) }
 }

@@ -95,15 +95,15 @@ extension ChatSurface {
 /// `@unchecked`: created on some thread, used by one thread at a time.
 final class ChatRequest: @unchecked Sendable {
     var call: ChatCall
-    let reply: any ChatReply
+    let formatter: any ChatResponseFormatter
 
-    init(_ call: consuming ChatCall, _ reply: any ChatReply) {
+    init(_ call: consuming ChatCall, _ formatter: any ChatResponseFormatter) {
         self.call = call
-        self.reply = reply
+        self.formatter = formatter
     }
 
     /// Moves the call out of the request.
-    func takeCall() -> ChatCall {
+    func removeCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken
@@ -112,30 +112,30 @@ final class ChatRequest: @unchecked Sendable {
     /// Adds what the request refers to, such as a stored response.
     @inline(never)
     func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
-        call = try await reply.resolved(call, for: caller, exchange)
+        call = try await formatter.resolved(call, for: caller, exchange)
     }
 }
 
 /// The response to one request in its surface's form. It keeps the fields of the request that the response repeats.
-protocol ChatReply: Sendable {
+protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
     /// Creates the writer of a stream. Called before the vendor, so that the writer can send pings meanwhile.
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete response.
     ///
     /// - Parameter usage: the usage of the response, counted or estimated.
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     )
         async throws(UpstreamError)
 }
 
-extension ChatReply {
+extension ChatResponseFormatter {
     var hasReferences: Bool { false }
 
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
@@ -144,8 +144,8 @@ extension ChatReply {
 }
 
 /// Writes a streamed response. Used on its request's loop.
-protocol AnswerWriter: AnyObject, Sendable {
-    func write(_ choice: Int, _ event: AnswerEvent)
+protocol ChatStreamWriter: AnyObject, Sendable {
+    func write(_ choice: Int, _ event: ChatEvent)
     /// Begins the response with a text, before the first event.
     func begin(with text: StaticString)
     /// Shows the client that the relay still works.
@@ -160,7 +160,7 @@ protocol AnswerWriter: AnyObject, Sendable {
     func end(_ usage: Usage) async
 }
 
-extension AnswerWriter {
+extension ChatStreamWriter {
     func begin(with text: StaticString) {
         write(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
     }

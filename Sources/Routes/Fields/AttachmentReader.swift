@@ -80,7 +80,7 @@ struct AttachmentReader {
         guard let text = value.text else { throw .type(param, "a string") }
         let name = try name("filename", of: file, path)
         guard let base64 = DataURL(text).map(\.base64) ?? text else { throw .value(param, "is not valid base64") }
-        return new(.file, .data(try data(base64, .file, param)), name: name, param: param)
+        return new(.file, .data(try data(base64, .file, param: param)), name: name, param: param)
     }
 
     /// Returns the file name that the caller gave; nil if there is none.
@@ -92,22 +92,22 @@ struct AttachmentReader {
         return given.text
     }
 
-    func sound() throws(APIError) -> Attachment {
+    func audio() throws(APIError) -> Attachment {
         let path = "\(position).input_audio"
-        guard let sound = part["input_audio"] else { throw .missing(path) }
-        guard let value = sound["data"] else { throw .missing("\(path).data") }
+        guard let audio = part["input_audio"] else { throw .missing(path) }
+        guard let value = audio["data"] else { throw .missing("\(path).data") }
         guard let text = value.text else { throw .type("\(path).data", "a string") }
-        guard let format = sound["format"] else { throw .missing("\(path).format") }
+        guard let format = audio["format"] else { throw .missing("\(path).format") }
         guard format.text == "wav" || format.text == "mp3" else {
             throw .value("\(path).format", "must be wav or mp3")
         }
-        return new(.sound, .data(try data(text, .sound, "\(path).data")), param: "\(path).data")
+        return new(.audio, .data(try data(text, .audio, param: "\(path).data")), param: "\(path).data")
     }
 
     func data(
         _ base64: UnsafeRawBufferPointer,
         _ kind: Attachment.Kind,
-        _ param: String
+        param: String
     ) throws(APIError) -> Base64Text {
         guard !base64.isEmpty else { throw .value(param, "is empty") }
         guard base64.count / 4 * 3 <= kind.limitBytes else { throw .value(param, "is too large") }

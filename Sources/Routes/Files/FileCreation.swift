@@ -13,16 +13,16 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         throw APIError(404, "This key has no access to a provider that stores files.", code: "unsupported_endpoint")
     }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
-    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
+    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
     guard try await form.nextFile() != nil else { throw .missing("file") }
     _ = try FileMetadata(form.fields, isWhole: false)
     let fileCall: FileCall
     do throws(UpstreamError) {
-        fileCall = try await candidate.fileCall(billing: admission.sheet)
+        fileCall = try await candidate.fileCall(billing: admission.callLedger)
     } catch {
         throw APIError(error, model: "")
     }
-    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.sheet)
+    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.callLedger)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
         throw APIError(failure, model: "", credential)
@@ -47,7 +47,7 @@ private func hand(
     _ form: FormStream,
     to fileCall: FileCall,
     of candidate: FileCandidate,
-    billing sheet: CallLedger
+    billing callLedger: CallLedger
 ) async throws(APIError) -> (StoredFile, Credential) {
     let given = form.file?.filename?.utf8.count ?? 0
     guard given <= StoredFile.givenNameLimitBytes else {
@@ -58,22 +58,22 @@ private func hand(
     let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
     let claimed = form.file?.contentType
     let label =
-        fileCall.provider.takesLabelsAsGiven
+        fileCall.provider.keepsLabels
         ? FileLabel(given: name, claimed: claimed)
         : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
     let early = try FileMetadata(form.fields, isWhole: false)
-    var terms = early
+    var metadata = early
     var bytes = 0
     var tried: Set<String> = []
     func next(_ refused: FileCall) async -> FileCall? {
         if let name = refused.call.credential.label { tried.insert(name) }
-        return await candidate.nextFileCall(besides: tried, billing: sheet)
+        return await candidate.nextFileCall(besides: tried, billing: callLedger)
     }
     func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileMetadata {
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
-        terms = try FileMetadata(form.fields, isWhole: true)
+        metadata = try FileMetadata(form.fields, isWhole: true)
         bytes = fileBytes
-        return terms.added(to: early)
+        return metadata.added(to: early)
     }
     let handed = try await form.pass(
         beginning,
@@ -91,9 +91,9 @@ private func hand(
         path: handed.asset.path,
         name: name,
         bytes: bytes,
-        purpose: terms.purpose ?? .userData,
+        purpose: metadata.purpose ?? .userData,
         createdAt: now,
-        expiresAt: terms.lifetimeSeconds.map { now + $0 }
+        expiresAt: metadata.lifetimeSeconds.map { now + $0 }
     )
     return (file, handed.fileCall.call.credential)
 }

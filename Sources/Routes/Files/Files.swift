@@ -9,7 +9,7 @@ import Upstream
 func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let page = try FilePage(FormFields(exchange.request.queryFields), of: owner)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
     let files: [FileStore.Listed]
     do throws(StoreFailure) {
         files = try await gateway.files.files(of: owner, at: time(nil), on: gateway.loop)
@@ -34,7 +34,7 @@ func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
 /// GET /v1/files/{id}
 func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
-    let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
+    let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
     var body = ByteBuffer()
     body.append(id, file)
     exchange.send(json: body)
@@ -43,8 +43,8 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 /// GET /v1/files/{id}/content
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
-    let file = try await namedFile(admitted.owner, exchange, gateway).file
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let file = try await namedFile(admitted.owner, exchange, gateway: gateway).file
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.callLedger)
     do throws(UpstreamError) {
         let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
         try await exchange.pass(content, totalBytes: file.bytes)
@@ -57,8 +57,8 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 /// DELETE /v1/files/{id}. The relay no longer finds the file. If the vendor cannot delete files, its copy remains.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
-    let (id, file) = try await namedFile(admitted.owner, exchange, gateway)
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.sheet)
+    let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.callLedger)
     do throws(UpstreamError) {
         try await fileCall.provider.delete(path: file.path, by: fileCall.call)
         fileCall.call.ended()
@@ -83,7 +83,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 /// Returns the caller and the owner of their files. Throws if the caller may not own files.
 func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner) {
-    let caller = try await exchange.caller(.files, countsStrays: false)
+    let caller = try await exchange.caller(.files, countsUnknownKeys: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
         guard let bearer = try exchange.request.bearer() else { throw .noKey }
         throw .wrongKey(bearer.text)
@@ -100,7 +100,7 @@ private struct AdmittedOwner: ~Copyable {
 
 private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
     let (caller, owner) = try await fileOwner(exchange, gateway)
-    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, exchange.request))
+    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
@@ -108,7 +108,7 @@ private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throw
 private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,
-    _ gateway: Gateway
+    gateway: Gateway
 ) async throws(APIError) -> FileStore.Listed {
     let id = exchange.named ?? ""
     guard let file = try await gateway.file(id, of: owner) else { throw .noFile(id) }
@@ -119,11 +119,11 @@ extension Gateway {
     func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing sheet: CallLedger
+        billing callLedger: CallLedger
     ) async throws(APIError) -> FileCall {
         let fileCall: FileCall?
         do throws(UpstreamError) {
-            fileCall = try await registry.fileCall(of: file, for: caller, billing: sheet)
+            fileCall = try await registry.fileCall(of: file, for: caller, billing: callLedger)
         } catch {
             throw APIError(error, model: "")
         }

@@ -25,7 +25,7 @@ final class ForwardedCall: @unchecked Sendable {
         _ exchange: Exchange,
         _ caller: Caller,
         _ fields: ForwardedFields,
-        _ request: ForwardedRequest,
+        request: ForwardedRequest,
         own: (any TranslatedEndpoint)?
     ) {
         self.exchange = exchange
@@ -51,7 +51,7 @@ final class ForwardedCall: @unchecked Sendable {
             let isBegun = { [exchange] in exchange.hasBegun }
             let waited = { [request] in request.waitedNanoseconds }
             try await candidates.first(
-                billing: admission.sheet,
+                billing: admission.callLedger,
                 affinity: affinity,
                 besides: unable,
                 unless: isBegun,
@@ -65,10 +65,10 @@ final class ForwardedCall: @unchecked Sendable {
     }
 
     private func ask(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
-        // The usage of an earlier candidate is in the sheet.
+        // The usage of an earlier candidate is in the ledger.
         exchange.record.usage = nil
         do throws(APIError) {
-            vendorCall.sheet.bill(by: try await terms(candidate))
+            vendorCall.callLedger.bill(by: try await usageReservation(candidate))
         } catch {
             throw UpstreamError(skipping: error)
         }
@@ -77,7 +77,7 @@ final class ForwardedCall: @unchecked Sendable {
                 try await own?.serve(candidate, vendorCall)
                 return
             }
-            try await pass(forwarder, candidate, vendorCall)
+            try await pass(forwarder, candidate, vendorCall: vendorCall)
         } catch {
             var error = error
             error.isFinal = !request.isReplayable
@@ -88,21 +88,21 @@ final class ForwardedCall: @unchecked Sendable {
     private func pass(
         _ forwarder: any Forwarder,
         _ candidate: Candidate,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) {
         do throws(UpstreamError) {
-            let answer = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
-            defer { answer.stop() }
+            let response = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
+            defer { response.stop() }
             do throws(UpstreamError) {
-                try await exchange.pass(answer, fields, vendorCall)
+                try await exchange.pass(response, fields, vendorCall: vendorCall)
             } catch {
                 var error = error
                 error.isCut = true
-                error.usage = answer.usage
+                error.usage = response.usage
                 throw error
             }
         } catch {
-            bill(error, candidate, vendorCall)
+            bill(error, candidate, vendorCall: vendorCall)
             var error = error
             error.isOfPath = error.status == 404 || error.status == 405
             throw error
@@ -110,7 +110,7 @@ final class ForwardedCall: @unchecked Sendable {
     }
 
     /// Bills a response that is incomplete: by the usage that the vendor reported, else by what was reserved.
-    private func bill(_ error: UpstreamError, _ candidate: Candidate, _ vendorCall: VendorCall) {
+    private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
             used = expected(candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
@@ -126,15 +126,17 @@ final class ForwardedCall: @unchecked Sendable {
     /// Returns the most that any candidate may use. Throws if no candidate can serve the request; records in `unable`
     /// those that cannot.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
-        guard own != nil else { return try await terms(candidates.leading) }
+        guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?
         var (most, least) = (Amounts(), Amounts())
         var refusal: APIError?
         for position in 0..<candidates.count {
             do throws(APIError) {
-                let terms = try await terms(candidates[position])
-                first = first ?? terms
-                if let terms { (most, least) = (most.most(terms.reserved), least.most(terms.minimum)) }
+                let usageReservation = try await usageReservation(candidates[position])
+                first = first ?? usageReservation
+                if let usageReservation {
+                    (most, least) = (most.most(usageReservation.reserved), least.most(usageReservation.minimum))
+                }
             } catch {
                 guard error.status < 499 else { throw error }
                 refusal = refusal ?? error
@@ -145,8 +147,8 @@ final class ForwardedCall: @unchecked Sendable {
         return first.map { UsageReservation(reserving: most, atLeast: least, $0) }
     }
 
-    /// Returns the terms of the call to a candidate; nil if limits count only requests.
-    private func terms(_ candidate: Candidate) async throws(APIError) -> UsageReservation? {
+    /// Returns the reservation of the call to a candidate; nil if limits count only requests.
+    private func usageReservation(_ candidate: Candidate) async throws(APIError) -> UsageReservation? {
         guard let applicableLimits else { return nil }
         let gateway = exchange.gateway
         if candidate.forwarder == nil, let own {
@@ -160,7 +162,7 @@ final class ForwardedCall: @unchecked Sendable {
                     gateway
                 )
             }
-            return UsageReservation(images: images, calls: calls, candidate, applicableLimits, gateway)
+            return UsageReservation(images: images, calls: calls, candidate, applicableLimits, gateway: gateway)
         }
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
@@ -177,7 +179,7 @@ final class ForwardedCall: @unchecked Sendable {
             atLeast: amounts(least),
             model: candidate.model.id,
             creditsPerCall: 0,
-            means: gateway.limiter.means
+            averages: gateway.limiter.averages
         )
     }
 

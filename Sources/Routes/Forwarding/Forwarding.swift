@@ -6,26 +6,26 @@ import Upstream
 
 /// POST /v1/embeddings
 func createEmbeddings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await forward(.embeddings, exchange, gateway)
+    try await forward(.embeddings, exchange, gateway: gateway)
 }
 
 /// POST /v1/moderations
 func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await forward(.moderations, exchange, gateway)
+    try await forward(.moderations, exchange, gateway: gateway)
 }
 
 /// Serves an endpoint whose requests can only be forwarded unchanged, never translated.
 private func forward(
     _ endpoint: ForwardedEndpoint,
     _ exchange: Exchange,
-    _ gateway: Gateway
+    gateway: Gateway
 ) async throws(APIError) {
     guard gateway.registry.forwards else { throw .notOffered(endpoint.path) }
     let caller = try await exchange.caller(.chat)
     guard try await exchange.forward(endpoint, for: caller) else {
         let name = exchange.record.model ?? ""
         guard gateway.registry.knows(name, for: caller) else {
-            throw gateway.registry.offers.notFound(name, for: caller)
+            throw gateway.registry.modelCatalog.notFound(name, for: caller)
         }
         throw .notOffered(endpoint.path)
     }
@@ -51,7 +51,7 @@ extension Exchange {
                 named,
                 for: caller,
                 besides: endpoint.features,
-                substituting: endpoint.takesSubstitutes
+                substituting: endpoint.allowsSubstitutes
             )
         else {
             keep(content)
@@ -76,10 +76,10 @@ extension Exchange {
         }
         if case .form(let form) = content { try await (form as? ForwardedForm)?.readAhead() }
         record.isStreamed = fields.isStreamed
-        if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, self) }
+        if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, exchange: self) }
         try await countUnknownKey(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
-        let call = ForwardedCall(self, caller, fields, request, own: isShared ? own : nil)
+        let call = ForwardedCall(self, caller, fields, request: request, own: isShared ? own : nil)
         try await call.serve(candidates)
         return true
     }
@@ -107,23 +107,23 @@ extension Exchange {
     /// Sends a vendor's response to the client. Small responses are sent as a whole, larger ones and events as they
     /// arrive.
     func pass(
-        _ answer: any ForwardedResponse,
+        _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) {
-        if let whole = answer.whole {
-            record(answer.usage, fields, vendorCall)
-            if answer.status == 200, let lookup = lookup as? CacheLookup { await lookup.keep(forwarded: whole) }
-            return whole.read { send(answer.status, $0, type: answer.type) }
+        if let whole = response.whole {
+            record(response.usage, fields, vendorCall: vendorCall)
+            if response.status == 200, let lookup = lookup as? CacheLookup { await lookup.keep(forwarded: whole) }
+            return whole.read { send(response.status, $0, type: response.type) }
         }
-        if answer.isEventStream {
+        if response.isEventStream {
             record.isStreamed = true
-            beginEvents(answer.status)
+            beginEvents(response.status)
         }
         var held = ByteBuffer()
         var piece = ByteBuffer()
-        while try await answer.more() {
-            answer.receive(into: &piece)
+        while try await response.more() {
+            response.receive(into: &piece)
             if hasBegun {
                 writer.write(piece)
                 if writer.isFull { await writer.drained() }
@@ -132,21 +132,21 @@ extension Exchange {
                 if held.count > Self.wholeBytes {
                     // The response is too large for the cache.
                     (lookup as? CacheLookup)?.giveUp()
-                    beginBytes(answer.status, type: answer.type)
+                    beginBytes(response.status, type: response.type)
                     writer.write(held)
                     held.release()
                 }
             }
             piece.removeAll()
         }
-        record(answer.usage, fields, vendorCall)
-        if hasBegun { writer.end() } else { send(answer.status, held, type: answer.type) }
+        record(response.usage, fields, vendorCall: vendorCall)
+        if hasBegun { writer.end() } else { send(response.status, held, type: response.type) }
     }
 
     /// Bills a complete response.
     ///
     /// - Parameter reported: the usage that the vendor reported; nil if it reported none.
-    private func record(_ reported: Usage?, _ fields: ForwardedFields, _ vendorCall: VendorCall) {
+    private func record(_ reported: Usage?, _ fields: ForwardedFields, vendorCall: VendorCall) {
         guard reported != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
         let usage = Usage.completed(
             reported,
@@ -154,7 +154,7 @@ extension Exchange {
             completion: { 0 }
         )
         record.usage = usage
-        vendorCall.answered(usage, credits: nil)
+        vendorCall.recordResponse(usage, credits: nil)
         recordCost()
     }
 
@@ -165,7 +165,7 @@ extension Exchange {
     private func read(
         _ endpoint: ForwardedEndpoint
     ) async throws(APIError) -> (ForwardedFields, ForwardedRequest.Content) {
-        guard endpoint.takesForms, !(endpoint == .imageEdits && request.isJSON) else {
+        guard endpoint.acceptsForms, !(endpoint == .imageEdits && request.isJSON) else {
             let isDigested = gateway.cache != nil && endpoint == .embeddings && !request.forbidsCaching
             let (fields, body) = try await jsonAndBody { (root) throws(APIError) in
                 try ForwardedFields(root, endpoint, isDigested: isDigested)
@@ -188,7 +188,7 @@ extension Exchange {
                 code: "unsupported_media_type"
             )
         }
-        let part = min(pictureLimitBytes, gateway.settings.maxUploadBytes)
+        let part = min(imageLimitBytes, gateway.settings.maxUploadBytes)
         let hasImages = endpoint.group == .images
         let limits = ForwardedForm.Limits(
             partBytes: part,
@@ -238,7 +238,7 @@ extension ForwardedEndpoint {
 
     var isOfRecordings: Bool { self == .transcriptions || self == .translations }
 
-    fileprivate var takesForms: Bool {
+    fileprivate var acceptsForms: Bool {
         switch self {
         case .imageEdits, .imageVariations, .transcriptions, .translations: true
         default: false
@@ -247,7 +247,7 @@ extension ForwardedEndpoint {
 
     /// Whether another model may replace a retired one. Embeddings of different models cannot be compared, although
     /// they look alike.
-    fileprivate var takesSubstitutes: Bool { self != .embeddings }
+    fileprivate var allowsSubstitutes: Bool { self != .embeddings }
 
     /// The model that OpenAI uses by default; nil if a request has to name one.
     fileprivate var defaultModel: String? {

@@ -23,25 +23,32 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let calls = try provider.prepare(call, for: candidate.model).calls
     try await exchange.countUnknownKey(caller, servedBy: candidate)
     let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: candidate.name)
-    let terms = UsageReservation(images: call.count ?? 1, calls: calls, candidate, applicableLimits, gateway)
-    let admission = try await exchange.admit(applicableLimits, terms)
+    let units = UsageReservation(images: call.count ?? 1, calls: calls, candidate, applicableLimits, gateway: gateway)
+    let admission = try await exchange.admit(applicableLimits, units)
     if let named {
-        let loader = ImageLoader(caller: caller, gateway: gateway, sheet: admission.sheet)
+        let loader = ImageLoader(caller: caller, gateway: gateway, callLedger: admission.callLedger)
         let (image, holder) = try await loader.image(named.image, isMasked: isMasked, candidate)
         call.image = image
         if case .address = image { candidates = Candidates(inOrder: [holder]) }
         if let part = named.mask { mask = try await loader.bytes(part) }
     }
     if let mask {
-        call.mask = try await converted(mask, call.image, named?.image.param ?? "image", by: provider, exchange)
+        call.mask = try await converted(
+            mask,
+            call.image,
+            param: named?.image.param ?? "image",
+            by: provider,
+            exchange: exchange
+        )
     }
     // Refuse unsupported options before a key or a turn is used.
     _ = try provider.prepare(call, for: candidate.model)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.sheet) { (candidate, vendorCall) async throws(UpstreamError) in
+        try await candidates.first(billing: admission.callLedger) {
+            (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
-            try await answerImages(
+            try await writeImages(
                 images,
                 whole,
                 model: candidate.model,
@@ -63,7 +70,7 @@ private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages
             if isMasked { call.mask = Body(ByteBuffer()) }
             return TranslatedImages.Order(call: call, features: isMasked ? .imageInpaint : .imageEdit, named: named)
         }
-        let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
+        let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
         var call = try ImageCall(edit: FormFields(form.fields))
         call.image = try editedImage(in: form)
         let mask = try mask(in: form)
@@ -81,14 +88,14 @@ private func edit(
             (try ImageCall(edit: RequestFields(root)), nil, try ImageReferences(root))
         }
     }
-    let form = try await exchange.form(files: ["image", "mask"], fileLimitBytes: pictureLimitBytes)
+    let form = try await exchange.form(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
     var call = try ImageCall(edit: FormFields(form.fields))
     call.image = try editedImage(in: form)
     return (call, try mask(in: form), nil)
 }
 
 /// The largest image that a request can contain, in bytes.
-let pictureLimitBytes = 26_214_400
+let imageLimitBytes = 26_214_400
 
 /// Returns the only image of a form. Throws if there is none or more than one.
 func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
@@ -118,9 +125,9 @@ private func mask(in form: Form) throws(APIError) -> Body? {
 func converted(
     _ mask: Body,
     _ image: ImageCall.Image?,
-    _ param: String,
+    param: String,
     by provider: any ImageProvider,
-    _ exchange: Exchange
+    exchange: Exchange
 ) async throws(APIError) -> Body {
     let gateway = exchange.gateway
     guard case .data(let bytes, let type) = image, let size = ImageSize(of: type, bytes.bytes) else {

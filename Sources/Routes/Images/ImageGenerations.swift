@@ -19,14 +19,20 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let images = try prepare(call, candidate)
     try await exchange.countUnknownKey(caller, servedBy: candidate)
     let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: candidate.name)
-    let terms = UsageReservation(images: call.count ?? 1, calls: images.calls, candidate, applicableLimits, gateway)
-    let admission = try await exchange.admit(applicableLimits, terms)
+    let usageReservation = UsageReservation(
+        images: call.count ?? 1,
+        calls: images.calls,
+        candidate,
+        applicableLimits,
+        gateway: gateway
+    )
+    let admission = try await exchange.admit(applicableLimits, usageReservation)
     let memory = gateway.memory(of: caller)
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.sheet) {
+        try await candidates.first(billing: admission.callLedger) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(call, candidate)
-            try await answerImages(
+            try await writeImages(
                 images,
                 call,
                 model: candidate.model,

@@ -7,7 +7,7 @@ import Upstream
 struct ImageLoader: Sendable {
     let caller: Caller
     let gateway: Gateway
-    let sheet: CallLedger
+    let callLedger: CallLedger
 
     /// Returns the image to edit, and the candidate for it. A file that the candidate's vendor already has is not
     /// uploaded again, unless a mask requires its bytes here. The candidate then uses the key that the file was
@@ -40,7 +40,7 @@ struct ImageLoader: Sendable {
             return try await Image.fetch(
                 address,
                 by: gateway.fetcher,
-                limitBytes: pictureLimitBytes,
+                limitBytes: imageLimitBytes,
                 param: part.param
             ).bytes
         case .kept, .words: preconditionFailure("it was only just read")
@@ -56,10 +56,10 @@ struct ImageLoader: Sendable {
     }
 
     private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
-        guard file.bytes <= pictureLimitBytes else { throw .image(param, "is too large", code: "image_too_large") }
-        let server = sheet.server
-        defer { sheet.server = server }
-        let fileCall = try await gateway.fileCall(of: file, for: caller, billing: sheet)
+        guard file.bytes <= imageLimitBytes else { throw .image(param, "is too large", code: "image_too_large") }
+        let server = callLedger.server
+        defer { callLedger.server = server }
+        let fileCall = try await gateway.fileCall(of: file, for: caller, billing: callLedger)
         defer { fileCall.freeCapacity() }
         do throws(UpstreamError) {
             let stream = try await fileCall.provider.open(path: file.path, by: fileCall.call)
@@ -68,7 +68,7 @@ struct ImageLoader: Sendable {
             var piece = ByteBuffer()
             while try await stream.more() {
                 stream.receive(into: &piece)
-                guard whole.count + piece.count <= pictureLimitBytes else {
+                guard whole.count + piece.count <= imageLimitBytes else {
                     throw UpstreamError(.failed, cause: "the vendor's file is larger than before")
                 }
                 whole.append(piece.bytes)

@@ -14,13 +14,13 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let caller = try await exchange.caller(.images)
     let others: TranslatedImages.AlternativeCandidates = { standIns(for: $0, besides: $1, caller, gateway) }
     let own = TranslatedImages(exchange, caller, standIns: others) { () async throws(APIError) in
-        let form = try await exchange.heldForm(files: ["image"], fileLimitBytes: pictureLimitBytes)
+        let form = try await exchange.heldForm(files: ["image"], fileLimitBytes: imageLimitBytes)
         var call = try ImageCall(variation: FormFields(form.fields))
         call.image = try editedImage(in: form)
         return TranslatedImages.Order(call: call, features: .imageVariation)
     }
     if try await exchange.forward(.imageVariations, for: caller, or: own) { return }
-    let form = try await exchange.form(files: ["image"], fileLimitBytes: pictureLimitBytes)
+    let form = try await exchange.form(files: ["image"], fileLimitBytes: imageLimitBytes)
     var call = try ImageCall(variation: FormFields(form.fields))
     exchange.record.model = call.model
     call.image = try editedImage(in: form)
@@ -29,7 +29,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         for: caller,
         able: [.image, .imageEdit, .imageInpaint, .imageVariation]
     )
-    guard let candidates = varying(named, call, caller, gateway) else {
+    guard let candidates = varying(named, call, caller: caller, gateway: gateway) else {
         throw .value(
             "model",
             "does not support variations, and this key may use no other model that does",
@@ -41,14 +41,20 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let images = try prepare(call, first)
     try await exchange.countUnknownKey(caller, servedBy: first)
     let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: named.leading.name)
-    let terms = UsageReservation(images: call.count ?? 1, calls: images.calls, first, applicableLimits, gateway)
-    let admission = try await exchange.admit(applicableLimits, terms)
+    let usageReservation = UsageReservation(
+        images: call.count ?? 1,
+        calls: images.calls,
+        first,
+        applicableLimits,
+        gateway: gateway
+    )
+    let admission = try await exchange.admit(applicableLimits, usageReservation)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.sheet) {
+        try await candidates.first(billing: admission.callLedger) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
-            try await answerImages(
+            try await writeImages(
                 images,
                 whole,
                 model: candidate.model,
@@ -67,8 +73,8 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 private func varying(
     _ named: Candidates,
     _ call: ImageCall,
-    _ caller: Caller,
-    _ gateway: Gateway
+    caller: Caller,
+    gateway: Gateway
 ) -> Candidates? {
     let others = standIns(for: call, besides: named, caller, gateway)
     let own = named.replaced { $0.model.features.contains(.imageVariation) ? $0 : nil }
@@ -87,7 +93,7 @@ private func standIns(
 ) -> [Candidate] {
     let own = (0..<named.count).map { named[$0].model.id }
     return otherModels.compactMap { name in
-        guard !own.contains(name), !gateway.registry.offers[name].isEmpty,
+        guard !own.contains(name), !gateway.registry.modelCatalog[name].isEmpty,
             let other = try? gateway.registry.candidate(name, for: caller, able: .imageVariation),
             (try? prepare(call, other)) != nil
         else { return nil }

@@ -74,10 +74,10 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     }
 
     /// Returns the request with the images that it refers to.
-    private func loaded(_ order: Order, _ sheet: CallLedger) async throws(APIError) -> Order {
+    private func loaded(_ order: Order, _ callLedger: CallLedger) async throws(APIError) -> Order {
         guard let named = order.named else { return order }
         var order = order
-        let loader = ImageLoader(caller: caller, gateway: exchange.gateway, sheet: sheet)
+        let loader = ImageLoader(caller: caller, gateway: exchange.gateway, callLedger: callLedger)
         order.call.image = try editable(try await loader.bytes(named.image), named.image.param)
         if let mask = named.mask { order.mask = try await loader.bytes(mask) }
         order.named = nil
@@ -90,16 +90,22 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
         let images: any PreparedImages
         let call: ImageCall
         do throws(APIError) {
-            var order = try await loaded(try await ordered(candidate), vendorCall.sheet)
+            var order = try await loaded(try await ordered(candidate), vendorCall.callLedger)
             if let mask = order.mask, let provider = candidate.images {
-                order.call.mask = try await converted(mask, order.call.image, order.param, by: provider, exchange)
+                order.call.mask = try await converted(
+                    mask,
+                    order.call.image,
+                    param: order.param,
+                    by: provider,
+                    exchange: exchange
+                )
             }
             call = order.call
             images = try prepare(call, candidate)
         } catch {
             throw UpstreamError(skipping: error)
         }
-        try await answerImages(
+        try await writeImages(
             images,
             call,
             model: candidate.model,

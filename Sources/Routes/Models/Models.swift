@@ -33,10 +33,10 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
     let id = exchange.named ?? ""
-    let ruled = gateway.registry.offers.ruledName(id)
+    let ruled = gateway.registry.modelCatalog.ruledName(id)
     let found =
         models.first { $0.id.hasSameBytes(as: id) } ?? models.first { $0.id.hasSameBytes(as: ruled) }
-        ?? gateway.registry.offers.searching(id, among: models)
+        ?? gateway.registry.modelCatalog.searching(id, among: models)
     guard let model = found else { throw gateway.registry.missing(id, for: caller) }
     var body = ByteBuffer()
     if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }
@@ -57,13 +57,13 @@ private func visibleModels(
     _ gateway: Gateway
 ) async throws(APIError) -> (models: [ModelCatalog.Listed], caller: Caller) {
     if gateway.callers.hasOnlyPassthroughProviders, try exchange.request.bearer() == nil {
-        _ = try await exchange.admit(gateway.limits.applicableLimits(.visitor, .models, exchange.request))
-        return (gateway.registry.offers.listed(for: .visitor), .visitor)
+        _ = try await exchange.admit(gateway.limits.applicableLimits(.visitor, .models, request: exchange.request))
+        return (gateway.registry.modelCatalog.listed(for: .visitor), .visitor)
     }
     let caller = try await exchange.caller(.models)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, request: exchange.request))
     let refusers = try await exchange.check(caller)
-    return (gateway.registry.offers.listed(for: caller, refusedBy: refusers), caller)
+    return (gateway.registry.modelCatalog.listed(for: caller, refusedBy: refusers), caller)
 }
 
 /// The value of `?type=`, which filters the list of models.

@@ -1,4 +1,4 @@
-/// Header lines of the operator's side: no other page may show, read or keep what it answers.
+/// Header lines of the operator's side: no other page may show, read or keep its responses.
 ///
 /// - Parameter nonce: of the page's own style and script; nil: the response has none.
 func guardingFields(nonce: String?) -> String {

@@ -13,7 +13,7 @@ struct Page {
     private init(
         _ title: String,
         _ data: [(name: StaticString, value: String)],
-        _ content: relay_page_text,
+        content: relay_page_text,
         _ script: relay_page_text
     ) {
         self.title = title
@@ -24,12 +24,12 @@ struct Page {
 
     /// Creates the operator's page.
     static func admin(title: String, _ data: [(name: StaticString, value: String)]) -> Page {
-        Page(title, data, relay_page_admin(), relay_page_admin_script())
+        Page(title, data, content: relay_page_admin(), relay_page_admin_script())
     }
 
     /// Creates the page on which callers see their own usage.
     static func usage(title: String) -> Page {
-        Page(title, [], relay_page_usage(), relay_page_usage_script())
+        Page(title, [], content: relay_page_usage(), relay_page_usage_script())
     }
 
     /// Sends the page. Style and script run with a nonce that no other response has.

@@ -27,7 +27,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private static let gatheredBytes = 65_536
 
     /// - Parameter secrets: values that are masked, besides the caller's own key.
-    init(_ request: Request, _ writer: any ResponseWriter, _ bodies: KeptBodies, hiding secrets: [String]) {
+    init(_ request: Request, _ writer: any ResponseWriter, bodies: KeptBodies, hiding secrets: [String]) {
         self.writer = writer
         self.request = request
         self.bodies = bodies

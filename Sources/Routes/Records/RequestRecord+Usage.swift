@@ -8,16 +8,16 @@ extension RequestRecord {
     ///
     /// - Parameters:
     ///   - calls: the upstream calls of the request.
-    ///   - sheet: the sheet of these calls; nil if there was none.
+    ///   - callLedger: the ledger of these calls; nil if there was none.
     ///   - counts: the counters, which have the names of endpoints.
     mutating func usageRecord(
         _ calls: [CallRecord],
-        _ sheet: CallLedger?,
-        _ counts: LoopMetrics,
+        _ callLedger: CallLedger?,
+        counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
         var whole = record(.request, at: Timestamp.now(), model: model, counts)
-        if let server = sheet?.server {
+        if let server = callLedger?.server {
             whole.modelUsed = server.model.isEmpty ? nil : server.model
             whole.provider = server.provider
         }
@@ -33,7 +33,7 @@ extension RequestRecord {
         whole.isExact = whole.isEstimated && calls.allSatisfy { !$0.isEstimated || $0.usage.isExact }
         whole.cost = cost
         whole.durationMilliseconds = now.milliseconds(since: startedAt)
-        whole.attempts = provider == nil ? 0 : sheet?.allAttempts ?? 0
+        whole.attempts = provider == nil ? 0 : callLedger?.allAttempts ?? 0
         whole.isStreamed = isStreamed ?? false
         whole.isCached = isCached
         whole.isSuccess = (200..<400).contains(status)

@@ -51,11 +51,11 @@ struct RequestRecord {
         self.startedAt = startedAt
     }
 
-    mutating func record(costOf sheet: CallLedger) {
+    mutating func record(costOf callLedger: CallLedger) {
         guard !isCached else { return }
-        cost = sheet.cost
+        cost = callLedger.cost
         // Each call of a panel counts its own cost.
-        if !sheet.isOfPanel { ownCost = cost }
+        if !callLedger.isOfPanel { ownCost = cost }
     }
 
     mutating func record(_ error: APIError) {

@@ -18,7 +18,7 @@ extension Exchange {
     /// Counts the operation once, when its response is written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
-        let provider = sheet?.provider
+        let provider = callLedger?.provider
         var operation = Operation(
             kind,
             model: record.model,

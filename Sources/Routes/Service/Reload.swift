@@ -39,8 +39,8 @@ extension Exchange {
     ) async throws(APIError) {
         switch await reloader.reload(on: loop) {
         case .reloaded: sendStatus(200, "Configuration reloaded", instance: instance)
-        case .refused(let errors): sendStatus(422, "Configuration not changed", errors, instance: instance)
-        case .unavailable(let error): sendStatus(502, "Configuration not changed", [error], instance: instance)
+        case .refused(let errors): sendStatus(422, "Configuration not changed", errors: errors, instance: instance)
+        case .unavailable(let error): sendStatus(502, "Configuration not changed", errors: [error], instance: instance)
         case nil: throw APIError(503, "Too many reloads wait")
         }
     }
@@ -48,7 +48,7 @@ extension Exchange {
     fileprivate func sendStatus(
         _ status: Int,
         _ message: StaticString,
-        _ errors: [String] = [],
+        errors: [String] = [],
         instance: String?
     ) {
         var body = ByteBuffer()
@@ -75,7 +75,7 @@ extension ReloadAccess {
         case .open: true
         case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(gateway.settings)
         // A session cookie is not accepted, because any page can make a browser send it.
-        case .admin: request.operatorBearer.flatMap(gateway.process.admin.sessions.session) != nil
+        case .admin: request.operatorToken.flatMap(gateway.process.admin.sessions.session) != nil
         case .off: false
         }
     }

@@ -4,7 +4,7 @@ import Shared
 /// Checks of the web page that a browser's request comes from.
 extension Request {
     /// The token of `Authorization: Bearer`; nil if the field is absent or has another form.
-    var operatorBearer: UnsafeRawBufferPointer? {
+    var operatorToken: UnsafeRawBufferPointer? {
         guard let value = self[.authorization], value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else {
             return nil
         }

@@ -52,16 +52,16 @@ private func host(_ request: Request, _ settings: Settings) -> String {
 
 /// GET /health
 func showHealth(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    sendStatus(200, "ok", exchange)
+    sendStatus(200, "ok", exchange: exchange)
 }
 
 /// GET /ready: 503 once the process is stopping.
 func showReadiness(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isDraining = gateway.process.isDraining.load(ordering: .relaxed)
-    sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", exchange)
+    sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", exchange: exchange)
 }
 
-private func sendStatus(_ status: Int, _ word: StaticString, _ exchange: Exchange) {
+private func sendStatus(_ status: Int, _ word: StaticString, exchange: Exchange) {
     var body = ByteBuffer()
     body.append(#"{"status":""#)
     body.append(word)

@@ -28,19 +28,19 @@ extension Exchange {
 /// largest stack frames on the way live as long as the stream, so each step has a function of its own, too.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let isKeeping = exchange.gateway.cache != nil
-    let (way, reply) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
+    let (way, formatter) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
     let plan: ChatPlan
     switch consume way {
     case .single(let single): plan = single
-    case .several(let fallback): return try await answer(of: fallback, reply, exchange)
-    case .panel(let panel): return try await answer(of: panel, reply, exchange)
+    case .several(let fallback): return try await respond(of: fallback, formatter, exchange)
+    case .panel(let panel): return try await respond(of: panel, formatter, exchange)
     }
     let admission = try await plan.admitted(exchange, checksLength: true)
-    if exchange.lookup != nil, try await reply.answers(plan, exchange) { return }
+    if exchange.lookup != nil, try await formatter.respondsFromCache(plan, exchange) { return }
     guard plan.wanted.isStreamed else {
-        return try await answer(by: consume plan, reply, consume admission, exchange)
+        return try await respond(by: consume plan, formatter, consume admission, exchange)
     }
-    let open = try await openedChat(consume plan, reply, consume admission, exchange)
+    let open = try await openedChat(consume plan, formatter, admission: consume admission, exchange: exchange)
     do throws(UpstreamError) {
         try await deliver(open, exchange)
     } catch {
@@ -60,17 +60,17 @@ private enum ChatWay {
 private func plannedChat(
     _ surface: any ChatSurface,
     _ exchange: Exchange
-) async throws(APIError) -> (ChatWay, any ChatReply) {
+) async throws(APIError) -> (ChatWay, any ChatResponseFormatter) {
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
-    if asked.reply.hasReferences { try await asked.resolve(for: caller, exchange) }
+    if asked.formatter.hasReferences { try await asked.resolve(for: caller, exchange) }
     let way = try exchange.way(to: asked, surface, caller)
     switch way {
     case .single(let plan): if plan.isUnfinished { try await plan.finish() }
     case .several: break
     case .panel(let panel): try await panel.prepare()
     }
-    return (way, asked.reply)
+    return (way, asked.formatter)
 }
 
 extension Exchange {
@@ -95,32 +95,32 @@ extension Exchange {
         switch try surface.target(of: asked, caller, self) {
         case .candidates(let candidates):
             if candidates.leading.model.searchesWeb {
-                record.model = gateway.registry.offers.knownName(asked.call.model)
+                record.model = gateway.registry.modelCatalog.knownName(asked.call.model)
             }
             if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
                 record.substitute = candidates.leading.name
             }
             guard candidates.isSingle else {
-                return .several(ChatFallback(asked.takeCall(), candidates, caller, self))
+                return .several(ChatFallback(asked.removeCall(), candidates, caller: caller, exchange: self))
             }
-            return .single(try ChatPlan(asked.takeCall(), candidates.leading, caller, gateway))
-        case .panel(let panel): return .panel(PanelChat(asked.takeCall(), panel, caller, self))
+            return .single(try ChatPlan(asked.removeCall(), candidates.leading, caller: caller, gateway: gateway))
+        case .panel(let panel): return .panel(PanelChat(asked.removeCall(), panel, caller: caller, exchange: self))
         }
     }
 }
 
 /// Writes the complete response of the only candidate.
 @inline(never)
-private func answer(
+private func respond(
     by plan: consuming ChatPlan,
-    _ reply: any ChatReply,
+    _ formatter: any ChatResponseFormatter,
     _ admission: consuming Admission,
     _ exchange: Exchange
 ) async throws(APIError) {
     let wanted = plan.wanted
     do throws(UpstreamError) {
-        let (answer, usage) = try await plan.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
+        let (response, usage) = try await plan.response(billing: admission.callLedger)
+        try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -130,15 +130,15 @@ private func answer(
 @inline(never)
 private func openedChat(
     _ plan: consuming ChatPlan,
-    _ reply: any ChatReply,
-    _ admission: consuming Admission,
-    _ exchange: Exchange
+    _ formatter: any ChatResponseFormatter,
+    admission: consuming Admission,
+    exchange: Exchange
 ) async throws(APIError) -> OpenChat {
     let wanted = plan.wanted
     do throws(UpstreamError) {
-        let writer = reply.writer(for: wanted, exchange)
-        let answer = try await plan.stream(billing: admission.sheet, writer)
-        return OpenChat(answer, to: writer, wanted, admission)
+        let writer = formatter.writer(for: wanted, exchange)
+        let response = try await plan.stream(billing: admission.callLedger, writer)
+        return OpenChat(response, to: writer, wanted, admission: admission)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -146,22 +146,22 @@ private func openedChat(
 
 /// Writes the response of the first candidate or key that succeeds.
 @inline(never)
-private func answer(
+private func respond(
     of fallback: ChatFallback,
-    _ reply: any ChatReply,
+    _ formatter: any ChatResponseFormatter,
     _ exchange: Exchange
 ) async throws(APIError) {
     let first = try await fallback.leadingPlan()
     let admission = try await first.admitted(exchange, checksLength: false)
-    if exchange.lookup != nil, try await reply.answers(first, exchange) { return }
+    if exchange.lookup != nil, try await formatter.respondsFromCache(first, exchange) { return }
     let wanted = (consume first).wanted
     do throws(UpstreamError) {
         if wanted.isStreamed {
-            let writer = reply.writer(for: wanted, exchange)
-            return try await fallback.stream(to: writer, wanted, billing: admission.sheet)
+            let writer = formatter.writer(for: wanted, exchange)
+            return try await fallback.stream(to: writer, wanted, billing: admission.callLedger)
         }
-        let (answer, usage) = try await fallback.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
+        let (response, usage) = try await fallback.response(billing: admission.callLedger)
+        try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -169,31 +169,37 @@ private func answer(
 
 /// Writes the response of a panel.
 @inline(never)
-private func answer(of panel: PanelChat, _ reply: any ChatReply, _ exchange: Exchange) async throws(APIError) {
+private func respond(
+    of panel: PanelChat,
+    _ formatter: any ChatResponseFormatter,
+    _ exchange: Exchange
+) async throws(APIError) {
     let wanted = try panel.wanted()
     let admission = try await panel.admitted()
-    if exchange.lookup != nil, try await reply.answers(wanted, servedBy: panel.panel.name, exchange) { return }
+    if exchange.lookup != nil, try await formatter.respondsFromCache(wanted, servedBy: panel.panel.name, exchange) {
+        return
+    }
     do throws(UpstreamError) {
         if wanted.isStreamed {
-            let writer = reply.writer(for: wanted, exchange)
-            return try await panel.stream(to: writer, wanted, billing: admission.sheet)
+            let writer = formatter.writer(for: wanted, exchange)
+            return try await panel.stream(to: writer, wanted, billing: admission.callLedger)
         }
-        let (answer, usage) = try await panel.answer(billing: admission.sheet)
-        try await write(answer, usage, wanted: wanted, reply: reply, exchange: exchange)
+        let (response, usage) = try await panel.response(billing: admission.callLedger)
+        try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
     }
 }
 
 private func write(
-    _ answer: ChatAnswer,
+    _ response: ChatResponse,
     _ usage: Usage,
-    wanted: WantedAnswer,
-    reply: any ChatReply,
+    wanted: FormatterOptions,
+    formatter: any ChatResponseFormatter,
     exchange: Exchange
 ) async throws(UpstreamError) {
     recordUsage(usage, exchange)
-    try await reply.write(answer, usage, wanted, exchange)
+    try await formatter.write(response, usage, wanted, exchange)
 }
 
 // Not inlined, because the function does not suspend.

@@ -37,13 +37,13 @@ final class ChatFallback: @unchecked Sendable {
     /// Called with each candidate before it is called; nil if nobody needs it.
     private let choosing: ((Candidate) -> Void)?
     /// The writer of a streamed response; nil if the response is not streamed.
-    private var writer: (any AnswerWriter)?
+    private var writer: (any ChatStreamWriter)?
 
     init(
         _ call: consuming ChatCall,
         _ candidates: Candidates,
-        _ caller: Caller,
-        _ exchange: Exchange,
+        caller: Caller,
+        exchange: Exchange,
         choosing: ((Candidate) -> Void)? = nil
     ) {
         asked = StreamedResponse(call)
@@ -68,7 +68,13 @@ final class ChatFallback: @unchecked Sendable {
         if let plan = known(position) { return plan }
         guard let asked else { return nil }
         do throws(APIError) {
-            let plan = try ChatPlan(asked.call, candidates[position], caller, exchange.gateway, mayRepeat: true)
+            let plan = try ChatPlan(
+                asked.call,
+                candidates[position],
+                caller: caller,
+                gateway: exchange.gateway,
+                mayRepeat: true
+            )
             if plan.isUnfinished { try await plan.finish() }
             let made = WholeResponse(position: position, plan: plan)
             if leading == nil { leading = made } else { others.append(made) }
@@ -110,39 +116,39 @@ final class ChatFallback: @unchecked Sendable {
     // MARK: Calls of candidates
 
     /// Returns the complete response and its usage, counted or estimated.
-    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        try await first(billing: sheet) { (plan, vendorCall, _) async throws(UpstreamError) in
-            if plan.keepsDeadline { return try await plan.answered(by: vendorCall) }
+    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        try await first(billing: callLedger) { (plan, vendorCall, _) async throws(UpstreamError) in
+            if plan.keepsDeadline { return try await plan.recordServed(by: vendorCall) }
             return try await TimedCall(by: vendorCall.loop).result(
-                until: sheet.endsAt,
+                until: callLedger.endsAt,
                 orFailFor: UpstreamError.tooLate
             ) { () async throws(UpstreamError) in
-                try await plan.answered(by: vendorCall, isLast: false)
+                try await plan.recordServed(by: vendorCall, isLast: false)
             }
         }
     }
 
     /// Sends the response to the client as it arrives. The client is pinged meanwhile.
     func stream(
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
-        billing sheet: CallLedger
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
+        billing callLedger: CallLedger
     ) async throws(UpstreamError) {
         self.writer = writer
-        try await first(billing: sheet) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
-            let attempt = StreamedAttempt(plan, vendorCall, self, attempts)
+        try await first(billing: callLedger) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
+            let attempt = StreamedAttempt(plan, vendorCall, fallback: self, attempts: attempts)
             if plan.keepsDeadline { return try await attempt.stream(to: writer, wanted, exchange, isLast: true) }
             try await attempt.timedStream(to: writer, wanted, exchange)
         }
     }
 
     private func first<Value: Sendable>(
-        billing sheet: CallLedger,
+        billing callLedger: CallLedger,
         _ ask: (ChatPlan, VendorCall, Attempts) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let spared = asked.map { candidates.spared($0.call) } ?? []
-        let attempts = candidates.attempts(billing: sheet, affinity: affinity, besides: spared)
-        sheet.endsAt = attempts.endsAt
+        let attempts = candidates.attempts(billing: callLedger, affinity: affinity, besides: spared)
+        callLedger.endsAt = attempts.endsAt
         while true {
             // Most steps do not suspend. An async function for them would cost a stack frame.
             let (position, plan, vendorCall): (Int, ChatPlan, VendorCall)
@@ -152,10 +158,10 @@ final class ChatFallback: @unchecked Sendable {
                 guard let later = await next(attempts) else { throw attempts.failure }
                 position = later
             }
-            if let atOnce = readyAtOnce(position, sheet) {
+            if let atOnce = readyAtOnce(position, callLedger) {
                 plan = atOnce
             } else {
-                guard let later = try await ready(position, attempts, sheet) else { continue }
+                guard let later = try await ready(position, attempts, callLedger: callLedger) else { continue }
                 plan = later
             }
             if let atOnce = attempts.callAtOnce(plan.candidate) {
@@ -166,7 +172,7 @@ final class ChatFallback: @unchecked Sendable {
             }
             do throws(UpstreamError) {
                 let value = try await ask(plan, vendorCall, attempts)
-                begins(sheet)
+                begins(callLedger)
                 attempts.served()
                 return value
             } catch {
@@ -195,8 +201,8 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Records that the response begins. From then on nothing can be retried, and no other candidate is called.
-    func begins(_ sheet: CallLedger) {
-        sheet.endsAt = .distantFuture
+    func begins(_ callLedger: CallLedger) {
+        callLedger.endsAt = .distantFuture
         asked = nil
         leading?.plan.release()
         for made in others { made.plan.release() }
@@ -209,13 +215,15 @@ final class ChatFallback: @unchecked Sendable {
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
-        _ sheet: CallLedger
+        callLedger: CallLedger
     ) async throws(UpstreamError) -> ChatPlan? {
         do throws(APIError) {
             if let plan = try await plan(position) {
-                let terms = billed(plan, sheet)
+                let usageReservation = billed(plan, callLedger)
                 // A call that is too long may fit the model of another candidate.
-                if isFirstCheck(plan), !plan.isShort(terms) { try await plan.check(terms?.promptTokens) }
+                if isFirstCheck(plan), !plan.isShort(usageReservation) {
+                    try await plan.check(usageReservation?.promptTokens)
+                }
                 choosing?(plan.candidate)
                 return plan
             }
@@ -228,20 +236,20 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Returns the first plan if it fits the candidate and can be used without suspending; else nil.
-    private func readyAtOnce(_ position: Int, _ sheet: CallLedger) -> ChatPlan? {
+    private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
-        let terms = billed(plan, sheet)
-        guard leading?.isChecked ?? true || plan.isShort(terms) else { return nil }
+        let usageReservation = billed(plan, callLedger)
+        guard leading?.isChecked ?? true || plan.isShort(usageReservation) else { return nil }
         leading?.isChecked = true
         choosing?(plan.candidate)
         return plan
     }
 
-    private func billed(_ plan: ChatPlan, _ sheet: CallLedger) -> UsageReservation? {
-        guard plan.hasTerms else { return nil }
-        let terms = plan.terms(under: plan.applicableLimits(exchange))
-        if let terms { sheet.bill(by: terms) }
-        return terms
+    private func billed(_ plan: ChatPlan, _ callLedger: CallLedger) -> UsageReservation? {
+        guard plan.needsReservation else { return nil }
+        let usageReservation = plan.usageReservation(under: plan.applicableLimits(exchange))
+        if let usageReservation { callLedger.bill(by: usageReservation) }
+        return usageReservation
     }
 
     private func isFirstCheck(_ plan: ChatPlan) -> Bool {

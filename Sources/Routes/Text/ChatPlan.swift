@@ -17,7 +17,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     private(set) var candidate: Candidate
-    private(set) var wanted: WantedAnswer
+    private(set) var wanted: FormatterOptions
     private var call: ChatCall
     // Facts about the call, stored because reading them from the call would copy it:
     private var isShort = false
@@ -51,8 +51,8 @@ final class ChatPlan: @unchecked Sendable {
     init(
         _ call: consuming ChatCall,
         _ candidate: Candidate,
-        _ caller: Caller,
-        _ gateway: Gateway,
+        caller: Caller,
+        gateway: Gateway,
         mayRepeat: Bool = false,
         isRepair: Bool = false
     ) throws(APIError) {
@@ -86,7 +86,7 @@ final class ChatPlan: @unchecked Sendable {
         let isInDoubt = !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
         if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
         if call.original != nil {
-            let isNative = provider.takesOriginal(of: call, for: model)
+            let isNative = provider.acceptsOriginal(of: call, for: model)
             // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
             if !isNative || !call.needs.isSubset(of: abilities) || isFetched {
                 if isNative { call.changedOriginal = call.original }
@@ -94,8 +94,8 @@ final class ChatPlan: @unchecked Sendable {
             }
         }
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
-        wanted = WantedAnswer(call, candidate)
-        let completion = Self.completion(call, lacking: abilities, count, gateway)
+        wanted = FormatterOptions(call, candidate)
+        let completion = Self.completion(call, lacking: abilities, count, gateway: gateway)
         if !isUnfinished, candidate.chats, completion.leaves(call) { count.follow(candidate.reports) }
         isShort = candidate.chats && count.countShort(call)
         sentBytes = call.sentBytes
@@ -111,7 +111,7 @@ final class ChatPlan: @unchecked Sendable {
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
         _ count: CallCount,
-        _ gateway: Gateway
+        gateway: Gateway
     ) -> ChatEmulation {
         let (memory, worker, loop) = (gateway.memory, gateway.worker, gateway.loop)
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
@@ -132,19 +132,19 @@ final class ChatPlan: @unchecked Sendable {
         } else if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
             var access = gateway.mediaAccess(for: caller)
             access.mayRepeat = mayRepeat
-            let plan = try await AttachmentPlan(call, candidate, access)
+            let plan = try await AttachmentPlan(call, candidate, access: access)
             candidate = plan.candidate
             way = .attached(plan, access)
         }
-        wanted = WantedAnswer(call, candidate)
-        completion = Self.completion(call, lacking: abilities, count, gateway)
+        wanted = FormatterOptions(call, candidate)
+        completion = Self.completion(call, lacking: abilities, count, gateway: gateway)
         isShort = candidate.chats && count.countShort(call)
         sentBytes = call.sentBytes
     }
 
     @inline(never)
     private func nameFiles() async throws(APIError) {
-        let files = try await KeptFiles(call, candidate, gateway.mediaAccess(for: caller))
+        let files = try await KeptFiles(call, candidate, access: gateway.mediaAccess(for: caller))
         let asked = call
         let bytes = call.original?.bytes.count ?? 0
         let written = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) { files.written(into: asked) }
@@ -179,15 +179,15 @@ final class ChatPlan: @unchecked Sendable {
     func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countUnknownKey(caller, servedBy: candidate) }
         let applicableLimits = applicableLimits(exchange)
-        let terms = terms(under: applicableLimits)
-        let admission = try await exchange.admit(applicableLimits, terms)
-        if checksLength, !isShort(terms) { try await check(terms?.promptTokens) }
+        let usageReservation = usageReservation(under: applicableLimits)
+        let admission = try await exchange.admit(applicableLimits, usageReservation)
+        if checksLength, !isShort(usageReservation) { try await check(usageReservation?.promptTokens) }
         return admission
     }
 
     /// Whether the request needs terms: a limit counts units that are known only after the call, or the call makes
     /// images.
-    var hasTerms: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
+    var needsReservation: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
     @inline(never)
     func applicableLimits(_ exchange: Exchange) -> ApplicableLimits {
@@ -195,15 +195,15 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     @inline(never)
-    func terms(under applicableLimits: ApplicableLimits) -> UsageReservation? {
-        terms(under: applicableLimits, expecting: 0)
+    func usageReservation(under applicableLimits: ApplicableLimits) -> UsageReservation? {
+        usageReservation(under: applicableLimits, expecting: 0)
     }
 
-    /// Returns the terms of the call; nil if it needs none.
+    /// Returns the reservation of the call; nil if it needs none.
     ///
     /// - Parameter tokens: the prompt tokens to reserve in addition to those of the call.
-    func terms(under applicableLimits: ApplicableLimits, expecting tokens: Int) -> UsageReservation? {
-        guard hasTerms else { return nil }
+    func usageReservation(under applicableLimits: ApplicableLimits, expecting tokens: Int) -> UsageReservation? {
+        guard needsReservation else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
         guard count.isExpected else {
@@ -217,7 +217,7 @@ final class ChatPlan: @unchecked Sendable {
             )
         }
         extras.roughTokens = count.roughTokens(of: call)
-        let terms = UsageReservation(
+        let usageReservation = UsageReservation(
             call,
             candidate,
             caller: caller,
@@ -226,7 +226,8 @@ final class ChatPlan: @unchecked Sendable {
             extras: extras
         )
         // An estimate must not decide that the request can never be admitted.
-        guard let terms, applicableLimits.mayBeExceeded(by: terms.minimum), call.isCountedAtOnce else { return terms }
+        guard let usageReservation, applicableLimits.mayBeExceeded(by: usageReservation.minimum), call.isCountedAtOnce
+        else { return usageReservation }
         extras.roughTokens = nil
         return UsageReservation(
             call,
@@ -239,7 +240,9 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Whether the call surely fits the model, so that `check` is not needed. Most calls do.
-    func isShort(_ terms: UsageReservation?) -> Bool { !candidate.chats || isShort && terms?.promptTokens == nil }
+    func isShort(_ usageReservation: UsageReservation?) -> Bool {
+        !candidate.chats || isShort && usageReservation?.promptTokens == nil
+    }
 
     /// Throws if the call is too long for the model.
     ///
@@ -250,33 +253,36 @@ final class ChatPlan: @unchecked Sendable {
     // MARK: Calls of the vendor
 
     /// Returns the complete response and its usage, counted or estimated.
-    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        boundRepeats(sheet)
-        let vendorCall = candidate.unboundedCall(billing: sheet)
+    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        boundRepeats(callLedger)
+        let vendorCall = candidate.unboundedCall(billing: callLedger)
         do throws(UpstreamError) {
-            let answer = try await answered(by: vendorCall)
+            let response = try await recordServed(by: vendorCall)
             vendorCall.served()
-            return answer
+            return response
         } catch {
             throw vendorCall.failure(error)
         }
     }
 
     /// Limits the time in which calls are repeated. Single calls have their provider's own timeouts.
-    private func boundRepeats(_ sheet: CallLedger) {
-        sheet.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
+    private func boundRepeats(_ callLedger: CallLedger) {
+        callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
     /// Returns the complete response and its usage.
     ///
     /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
-    func answered(by vendorCall: VendorCall, isLast: Bool = true) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    func recordServed(
+        by vendorCall: VendorCall,
+        isLast: Bool = true
+    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         do throws(UpstreamError) {
-            return try await answer(of: try await prepared(by: vendorCall, isLast), vendorCall)
+            return try await response(of: try await prepared(by: vendorCall, isLast), vendorCall)
         } catch {
-            guard !error.recovery.isDisjoint(with: [.emulation, .asText]) else { throw error }
+            guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
             let (plan, another) = try await emulating(after: error, of: vendorCall)
-            return try await plan.answered(by: another, isLast: isLast)
+            return try await plan.recordServed(by: another, isLast: isLast)
         }
     }
 
@@ -290,8 +296,8 @@ final class ChatPlan: @unchecked Sendable {
         guard spare != nil else { throw error }
         let another = try await vendorCall.another()
         guard let spare = spare.take() else { throw error }
-        let isRepair = error.recovery.contains(.asText)
-        if isRepair { vendorCall.sheet.recordRetry(after: error.usage ?? .nothing) }
+        let isRepair = error.recovery.contains(.promptForFormat)
+        if isRepair { vendorCall.callLedger.recordRetry(after: error.usage ?? .nothing) }
         if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
             candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
         }
@@ -299,14 +305,14 @@ final class ChatPlan: @unchecked Sendable {
             let plan = try ChatPlan(
                 spare.value,
                 candidate,
-                caller,
-                gateway,
+                caller: caller,
+                gateway: gateway,
                 mayRepeat: mayRepeat,
                 isRepair: isRepair
             )
             if plan.isUnfinished { try await plan.finish() }
             if !plan.isShort(nil) { try await plan.check(nil) }
-            plan.completion.first = error.partial as? ChatAnswer
+            plan.completion.first = error.partial as? ChatResponse
             return (plan, another)
         } catch let refusal {
             // The vendor did not refuse the unchanged call, so its own failure is reported.
@@ -314,18 +320,18 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    private func answer(
+    private func response(
         of chat: any PreparedChat,
         _ vendorCall: VendorCall
-    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         do throws(UpstreamError) {
-            var answer = try await chat.answer()
-            count.learn(from: answer.usage)
-            if answer.usage?.isReported != true { answer = try await count.counted(answer, of: chat) }
-            let usage = answer.usage ?? onlyPrompt(of: chat)
-            if usage.isEstimated { answer.includeUsage() }
-            if !chat.isBilled { vendorCall.answered(usage, credits: answer.credits) }
-            return (answer, usage + vendorCall.sheet.unmet)
+            var response = try await chat.response()
+            count.learn(from: response.usage)
+            if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
+            let usage = response.usage ?? onlyPrompt(of: chat)
+            if usage.isEstimated { response.includeUsage() }
+            if !chat.isBilled { vendorCall.recordResponse(usage, credits: response.credits) }
+            return (response, usage + vendorCall.callLedger.unmet)
         } catch {
             throw billed(error, of: chat, vendorCall)
         }
@@ -351,9 +357,12 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Opens the response as a stream. The client is pinged meanwhile.
-    func stream(billing sheet: CallLedger, _ writer: any AnswerWriter) async throws(UpstreamError) -> OpenAnswer {
-        boundRepeats(sheet)
-        let vendorCall = candidate.unboundedCall(billing: sheet)
+    func stream(
+        billing callLedger: CallLedger,
+        _ writer: any ChatStreamWriter
+    ) async throws(UpstreamError) -> OpenResponse {
+        boundRepeats(callLedger)
+        let vendorCall = candidate.unboundedCall(billing: callLedger)
         do throws(UpstreamError) {
             return try await opened(by: vendorCall, writer)
         } catch {
@@ -366,13 +375,13 @@ final class ChatPlan: @unchecked Sendable {
     /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
     func opened(
         by vendorCall: VendorCall,
-        _ writer: any AnswerWriter,
+        _ writer: any ChatStreamWriter,
         isLast: Bool = true
-    ) async throws(UpstreamError) -> OpenAnswer {
+    ) async throws(UpstreamError) -> OpenResponse {
         do throws(UpstreamError) {
-            return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer)
+            return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer: writer)
         } catch {
-            guard !error.recovery.isDisjoint(with: [.emulation, .asText]) else { throw error }
+            guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
             let (plan, another) = try await emulating(after: error, of: vendorCall)
             return try await plan.opened(by: another, writer, isLast: isLast)
         }
@@ -382,13 +391,13 @@ final class ChatPlan: @unchecked Sendable {
     private func open(
         _ chat: any PreparedChat,
         _ vendorCall: VendorCall,
-        _ writer: any AnswerWriter
-    ) async throws(UpstreamError) -> OpenAnswer {
+        writer: any ChatStreamWriter
+    ) async throws(UpstreamError) -> OpenResponse {
         let pinging = Pinging(writer, gateway.loop)
         defer { pinging.stop() }
         do throws(UpstreamError) {
             let promptTokens = count.estimate(of: chat)
-            return OpenAnswer(
+            return OpenResponse(
                 stream: try await chat.stream(),
                 promptTokens: promptTokens,
                 count: count,
@@ -415,14 +424,14 @@ final class ChatPlan: @unchecked Sendable {
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether everything that the plan waits for ends at its sheet's deadline.
+    /// Whether everything that the plan waits for ends at its ledger's deadline.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the prepared chat; nil if preparing it takes time.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
-        let chat = candidate.provider.prepare(isLast ? takenCall() : call, for: candidate.model, by: vendorCall)
+        let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: vendorCall)
         chat.write()
         return completion.isNeeded ? completion.completed(chat, by: vendorCall) : chat
     }
@@ -437,13 +446,13 @@ final class ChatPlan: @unchecked Sendable {
         }
         let chat = try await written(call, by: vendorCall)
         if let form {
-            let means = OutputParserContext(
+            let averages = OutputParserContext(
                 ids: gateway.ids,
                 memory: gateway.memory,
                 worker: gateway.worker,
                 loop: gateway.loop
             )
-            return completion.completed(chat, of: call, in: form, by: vendorCall, with: means) {
+            return completion.completed(chat, of: call, in: form, by: vendorCall, with: averages) {
                 [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
             }
         }
@@ -465,7 +474,7 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Moves the call out of the plan, for the vendor's chat.
-    private func takenCall() -> ChatCall {
+    private func removedCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken

@@ -4,12 +4,12 @@ import Shared
 import Upstream
 
 /// A response that a vendor has begun.
-struct OpenAnswer: Sendable {
-    var stream: any ChatAnswerStream
+struct OpenResponse: Sendable {
+    var stream: any ChatResponseStream
     /// The estimated number of prompt tokens.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream bills its sheet itself.
+    /// Whether the stream bills its ledger itself.
     let isBilled: Bool
     let vendorCall: VendorCall
 }
@@ -18,19 +18,19 @@ struct OpenAnswer: Sendable {
 ///
 /// `@unchecked`: used on its request's loop only.
 final class OpenChat: @unchecked Sendable {
-    let answer: OpenAnswer
-    let writer: any AnswerWriter
-    let wanted: WantedAnswer
+    let response: OpenResponse
+    let writer: any ChatStreamWriter
+    let wanted: FormatterOptions
     /// The admission of the request; nil if it is kept elsewhere.
     let admission: Admission?
 
     init(
-        _ answer: OpenAnswer,
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
-        _ admission: consuming Admission? = nil
+        _ response: OpenResponse,
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
+        admission: consuming Admission? = nil
     ) {
-        self.answer = answer
+        self.response = response
         self.writer = writer
         self.wanted = wanted
         self.admission = admission
@@ -58,22 +58,22 @@ func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError)
 
 /// The delivery of one response, with the choices that have ended and the tokens that were delivered so far.
 private final class Delivery {
-    private let answer: OpenAnswer
-    private let writer: any AnswerWriter
+    private let response: OpenResponse
+    private let writer: any ChatStreamWriter
     private let choices: Int
     private var accumulator: TokenCountAccumulator
     /// A bit set of the choices that have ended.
     private var finished: UInt64 = 0
 
     init(_ open: OpenChat) {
-        answer = open.answer
+        response = open.response
         writer = open.writer
         choices = open.wanted.choices
-        accumulator = TokenCountAccumulator(answer.stream.countsItself ? .estimating : answer.count.counter)
+        accumulator = TokenCountAccumulator(response.stream.countsItself ? .estimating : response.count.counter)
     }
 
     func passOn() async throws(UpstreamError) {
-        let stream = answer.stream
+        let stream = response.stream
         defer {
             // Bytes that came before a failure are sent, too.
             writer.flushNow()
@@ -95,11 +95,11 @@ private final class Delivery {
     }
 
     private func catchUp() async {
-        let text = accumulator.takeOut()
-        accumulator.putBack(text, await answer.count.counted(text))
+        let text = accumulator.removeUncounted()
+        accumulator.putBack(text, await response.count.counted(text))
     }
 
-    private func write(_ choice: Int, _ event: AnswerEvent) {
+    private func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text):
             accumulator.add(text)
@@ -121,27 +121,27 @@ private final class Delivery {
     /// usage; the usage is nil if nothing was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
-        var used = error.usage ?? answer.stream.usage ?? .nothing
-        if used.promptTokens == 0 { used.promptTokens = answer.count.knownPromptTokens(or: answer.promptTokens) }
+        var used = error.usage ?? response.stream.usage ?? .nothing
+        if used.promptTokens == 0 { used.promptTokens = response.count.knownPromptTokens(or: response.promptTokens) }
         used.completionTokens = max(used.completionTokens, accumulator.tokens)
-        if !answer.isBilled { answer.vendorCall.failed(error, after: used) }
+        if !response.isBilled { response.vendorCall.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
-        return (answer.vendorCall.failure(error), isUsed ? used + answer.vendorCall.sheet.unmet : nil)
+        return (response.vendorCall.failure(error), isUsed ? used + response.vendorCall.callLedger.unmet : nil)
     }
 
     /// Bills the complete response. Returns its usage, counted if the vendor did not report it.
     @inline(never)
     func ended() -> Usage {
-        let reported = answer.stream.usage
-        answer.count.learn(from: reported)
-        let usage = answer.count.completed(
+        let reported = response.stream.usage
+        response.count.learn(from: reported)
+        let usage = response.count.completed(
             reported,
-            prompt: { answer.count.promptTokens(or: answer.promptTokens) },
+            prompt: { response.count.promptTokens(or: response.promptTokens) },
             completion: { accumulator.tokens }
         )
-        if !answer.isBilled { answer.vendorCall.answered(usage, credits: answer.stream.credits) }
-        answer.vendorCall.served()
-        return usage + answer.vendorCall.sheet.unmet
+        if !response.isBilled { response.vendorCall.recordResponse(usage, credits: response.stream.credits) }
+        response.vendorCall.served()
+        return usage + response.vendorCall.callLedger.unmet
     }
 }
 
@@ -149,11 +149,11 @@ private final class Delivery {
 ///
 /// `@unchecked`: used on its loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {
-    private let writer: any AnswerWriter
+    private let writer: any ChatStreamWriter
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    init(_ writer: any AnswerWriter, _ loop: EventLoop) {
+    init(_ writer: any ChatStreamWriter, _ loop: EventLoop) {
         self.writer = writer
         self.loop = loop
         start()

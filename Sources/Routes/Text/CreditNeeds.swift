@@ -24,7 +24,7 @@ struct CreditNeeds {
         images: Int,
         model: String,
         expecting expected: Int,
-        _ means: RecentUsageAverages?
+        _ averages: RecentUsageAverages?
     ) {
         calls = call.choices
         arePromptsSeparate = call.arePromptsSeparate
@@ -38,7 +38,7 @@ struct CreditNeeds {
         promptImages = ChatCredits.Images(count: shown.count, tokens: shown.isEmpty ? 0 : call.imageTokens)
         self.images = images
         self.expected = expected
-        mean = images > 0 ? means?.credits(of: model) : nil
+        mean = images > 0 ? averages?.credits(of: model) : nil
     }
 
     /// Returns the credits of all calls together.

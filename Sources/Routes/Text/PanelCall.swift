@@ -4,28 +4,28 @@ import Limits
 import Shared
 import Upstream
 
-/// One upstream call for a panel: its sheet, its line in the log, and its share of the counters.
+/// One upstream call for a panel: its ledger, its line in the log, and its share of the counters.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PanelCall: @unchecked Sendable {
-    let sheet: CallLedger
+    let callLedger: CallLedger
     private let name: String
     private let exchange: Exchange
     /// Whether this call produces the response that the client gets. The request's own usage record then counts it.
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// - Parameter whole: the sheet of the request.
-    init(_ name: String, _ whole: CallLedger, _ exchange: Exchange, isLast: Bool) {
+    /// - Parameter whole: the ledger of the request.
+    init(_ name: String, _ whole: CallLedger, exchange: Exchange, isLast: Bool) {
         self.name = name
         self.exchange = exchange
         self.isLast = isLast
-        sheet = whole.part()
+        callLedger = whole.part()
         startedAt = exchange.gateway.loop.now
     }
 
     func choose(_ candidate: Candidate) {
-        if isLast { exchange.sheet?.server = candidate.server }
+        if isLast { exchange.callLedger?.server = candidate.server }
     }
 
     /// Counts the call in the limits of its model. Throws if a limit refuses it.
@@ -35,7 +35,7 @@ final class PanelCall: @unchecked Sendable {
         let leading = candidates.leading
         let name = gateway.registry.limitedName(leading.name, asked: self.name)
         let applicableLimits = gateway.limits.limitsOfPartialCall(caller, exchange.request, model: name)
-        let terms = UsageReservation(
+        let usageReservation = UsageReservation(
             asked,
             leading,
             caller: caller,
@@ -43,12 +43,12 @@ final class PanelCall: @unchecked Sendable {
             gateway: gateway,
             extras: PromptExtras()
         )
-        let charges = applicableLimits.charges(of: terms)
+        let charges = applicableLimits.charges(of: usageReservation)
         guard !charges.isEmpty else { return }
         let reservation = await exchange.hold(charges)
         if let refusal = reservation.decision.error { throw UpstreamError(refusing: refusal) }
-        sheet.bill(by: terms)
-        sheet.hold(reservation)
+        callLedger.bill(by: usageReservation)
+        callLedger.hold(reservation)
     }
 
     /// Runs the call and records its end.
@@ -68,9 +68,9 @@ final class PanelCall: @unchecked Sendable {
     }
 
     private func ended(_ usage: Usage?, _ error: UpstreamError?) {
-        sheet.end()
+        callLedger.end()
         let gateway = exchange.gateway
-        let cost = sheet.cost
+        let cost = callLedger.cost
         if isLast {
             exchange.record.ownCost = cost
         } else if usage != nil || cost != nil {
@@ -80,9 +80,9 @@ final class PanelCall: @unchecked Sendable {
             line.add("request_id", word: exchange.requestID)
             line.add("panel", exchange.record.model)
             line.add("model", name)
-            if let provider = sheet.provider { line.add("provider", word: provider) }
+            if let provider = callLedger.provider { line.add("provider", word: provider) }
             line.add("duration_ms", gateway.loop.now.milliseconds(since: startedAt))
-            line.add("attempts", sheet.provider == nil ? 0 : sheet.attempts)
+            line.add("attempts", callLedger.provider == nil ? 0 : callLedger.attempts)
             if let usage {
                 line.add("prompt_tokens", usage.promptTokens)
                 line.add("completion_tokens", usage.completionTokens)

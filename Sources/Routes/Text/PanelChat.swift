@@ -27,7 +27,7 @@ final class PanelChat: @unchecked Sendable {
     /// The memory that is reserved for the responses of members.
     private var reservation: MemoryReservation?
 
-    init(_ asked: consuming ChatCall, _ panel: Panel, _ caller: Caller, _ exchange: Exchange, isInner: Bool = false) {
+    init(_ asked: consuming ChatCall, _ panel: Panel, caller: Caller, exchange: Exchange, isInner: Bool = false) {
         var call = asked
         call.original = nil
         exchange.gateway.registry.marks.remove(from: &call.messages)
@@ -53,9 +53,9 @@ final class PanelChat: @unchecked Sendable {
         let asked = panel.summaryCall(of: call, [], prompt: cast.prompt)
         switch summary {
         case .candidates(let candidates):
-            draft = try await ChatFallback(asked, candidates, caller, exchange).leadingPlan()
+            draft = try await ChatFallback(asked, candidates, caller: caller, exchange: exchange).leadingPlan()
         case .panel(let panel):
-            let chat = PanelChat(asked, panel, caller, exchange, isInner: true)
+            let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
             try await chat.prepare()
             maker = chat
         }
@@ -66,7 +66,7 @@ final class PanelChat: @unchecked Sendable {
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
 
     /// Returns the options that writing the response needs. Call `prepare()` first.
-    func wanted() throws(APIError) -> WantedAnswer {
+    func wanted() throws(APIError) -> FormatterOptions {
         guard let draft = lastDraft else { throw .modelNotFound(call.model) }
         return draft.wanted
     }
@@ -79,16 +79,16 @@ final class PanelChat: @unchecked Sendable {
         }
         let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name)
         let (reserved, minimum, _) = reservation(under: applicableLimits)
-        let terms = UsageReservation(
+        let usageReservation = UsageReservation(
             reserving: reserved,
             atLeast: minimum,
             model: panel.name,
             creditsPerCall: 0,
-            means: gateway.limiter.means
+            averages: gateway.limiter.averages
         )
         return try await exchange.admit(
             applicableLimits,
-            gateway.limits.countsLate || reserved.images > 0 ? terms : nil
+            gateway.limits.countsLate || reserved.images > 0 ? usageReservation : nil
         )
     }
 
@@ -96,7 +96,7 @@ final class PanelChat: @unchecked Sendable {
     /// response.
     private func reservation(
         under applicableLimits: ApplicableLimits
-    ) -> (amounts: Amounts, minimum: Amounts, answerTokens: Int) {
+    ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {
         guard gateway.limits.countsLate || !applicableLimits.isPlain else { return (Amounts(), Amounts(), 0) }
         let asked = panel.memberCall(of: call)
         // Each member may count with its own vocabulary.
@@ -107,7 +107,7 @@ final class PanelChat: @unchecked Sendable {
             switch try? gateway.registry.target(ofMember: name, for: caller) {
             case .candidates(let candidates):
                 let leading = candidates.leading
-                let terms = UsageReservation(
+                let usageReservation = UsageReservation(
                     asked,
                     leading,
                     caller: caller,
@@ -115,11 +115,11 @@ final class PanelChat: @unchecked Sendable {
                     gateway: gateway,
                     extras: PromptExtras(isEstimated: isLong)
                 )
-                amounts = amounts + (terms?.reserved ?? Amounts())
-                minimum = minimum + (terms?.minimum ?? Amounts())
-                referenceTokens += answerTokens(of: leading)
+                amounts = amounts + (usageReservation?.reserved ?? Amounts())
+                minimum = minimum + (usageReservation?.minimum ?? Amounts())
+                referenceTokens += responseTokens(of: leading)
             case .panel(let panel):
-                let inner = PanelChat(asked, panel, caller, exchange, isInner: true)
+                let inner = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
                 let (more, least, tokens) = inner.reservation(under: applicableLimits)
                 (amounts, minimum) = (amounts + more, minimum + least)
                 referenceTokens += tokens
@@ -127,10 +127,10 @@ final class PanelChat: @unchecked Sendable {
             }
         }
         if let draft = draft ?? ownDraft() {
-            let terms = draft.terms(under: applicableLimits, expecting: referenceTokens)
+            let usageReservation = draft.usageReservation(under: applicableLimits, expecting: referenceTokens)
             return (
-                amounts + (terms?.reserved ?? Amounts()), minimum + (terms?.minimum ?? Amounts()),
-                call.maxTokens ?? answerTokens(of: draft.candidate)
+                amounts + (usageReservation?.reserved ?? Amounts()), minimum + (usageReservation?.minimum ?? Amounts()),
+                call.maxTokens ?? responseTokens(of: draft.candidate)
             )
         }
         guard let maker else { return (amounts, minimum, 0) }
@@ -145,12 +145,17 @@ final class PanelChat: @unchecked Sendable {
     /// the summary.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
-        return try? ChatPlan(panel.summaryCall(of: call, [], prompt: cast.prompt), candidates.leading, caller, gateway)
+        return try? ChatPlan(
+            panel.summaryCall(of: call, [], prompt: cast.prompt),
+            candidates.leading,
+            caller: caller,
+            gateway: gateway
+        )
     }
 
-    private func answerTokens(of candidate: Candidate) -> Int {
+    private func responseTokens(of candidate: Candidate) -> Int {
         min(
-            gateway.limiter.means.expected(of: candidate.model.id).completionTokens,
+            gateway.limiter.averages.expected(of: candidate.model.id).completionTokens,
             candidate.model.maxOutputTokens ?? .max
         )
     }
@@ -158,47 +163,53 @@ final class PanelChat: @unchecked Sendable {
     // MARK: Calls of members and summary
 
     /// Returns the complete response and the usage of the summary.
-    func answer(billing sheet: CallLedger) async throws(UpstreamError) -> (ChatAnswer, Usage) {
-        let asked = try await askedSummary(billing: sheet, nil)
+    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        let asked = try await askedSummary(billing: callLedger, nil)
         return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
-            try await answer(of: summary, cast.summary, asked, isLast: !isInner, billing: sheet)
+            try await response(of: summary, cast.summary, asked, isLast: !isInner, billing: callLedger)
         }
     }
 
     /// Sends the summary to the client as it arrives, after a progress line for each member. The client is pinged
     /// meanwhile.
     func stream(
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
-        billing sheet: CallLedger
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
+        billing callLedger: CallLedger
     ) async throws(UpstreamError) {
         let feedback = isInner || panel.mode == .direct ? nil : PanelFeedback(panel.feedback, writer)
         feedback?.begin()
         let asked = try await pinging(writer) { [self] () async throws(UpstreamError) in
-            try await askedSummary(billing: sheet, feedback)
+            try await askedSummary(billing: callLedger, feedback)
         }
         try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
             switch summary {
             case .candidates(let candidates):
-                let part = PanelCall(cast.summary, sheet, exchange, isLast: true)
+                let part = PanelCall(cast.summary, callLedger, exchange: exchange, isLast: true)
                 try await part.run { (part) async throws(UpstreamError) in
                     try await part.admit(asked, candidates, for: caller)
-                    let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)
-                    try await fallback.stream(to: writer, wanted, billing: part.sheet)
+                    let fallback = ChatFallback(
+                        asked,
+                        candidates,
+                        caller: caller,
+                        exchange: exchange,
+                        choosing: part.choose
+                    )
+                    try await fallback.stream(to: writer, wanted, billing: part.callLedger)
                     return ((), exchange.record.usage)
                 }
             case .panel(let panel):
-                let chat = PanelChat(asked, panel, caller, exchange, isInner: true)
-                try await chat.stream(to: writer, wanted, billing: sheet)
+                let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
+                try await chat.stream(to: writer, wanted, billing: callLedger)
             case nil: throw UpstreamError(refusing: .modelNotFound(call.model))
             }
         }
     }
 
     private func pinging<Value: Sendable>(
-        _ writer: any AnswerWriter,
+        _ writer: any ChatStreamWriter,
         _ wait: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let pinging = Pinging(writer, loop)
@@ -212,12 +223,12 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the call for the summary model, after all members have ended.
     private func askedSummary(
-        billing sheet: CallLedger,
+        billing callLedger: CallLedger,
         _ feedback: PanelFeedback?
     ) async throws(UpstreamError) -> ChatCall {
         var references: [String] = []
         if !cast.members.isEmpty {
-            let members = PanelMembers(self, sheet, feedback)
+            let members = PanelMembers(self, callLedger, feedback: feedback)
             references = try await members.references()
             reservation = members.reservation
         }
@@ -233,25 +244,31 @@ final class PanelChat: @unchecked Sendable {
     /// - Parameters:
     ///   - name: the target's name in the panel's settings.
     ///   - isLast: whether the client gets this response.
-    func answer(
+    func response(
         of target: ChatTarget?,
         _ name: String,
         _ asked: ChatCall,
         isLast: Bool,
-        billing sheet: CallLedger
-    ) async throws(UpstreamError) -> (ChatAnswer, Usage) {
+        billing callLedger: CallLedger
+    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         switch target {
         case .candidates(let candidates):
-            return try await PanelCall(name, sheet, exchange, isLast: isLast).run {
+            return try await PanelCall(name, callLedger, exchange: exchange, isLast: isLast).run {
                 (part) async throws(UpstreamError) in
                 try await part.admit(asked, candidates, for: caller)
-                let fallback = ChatFallback(asked, candidates, caller, exchange, choosing: part.choose)
-                let answered = try await fallback.answer(billing: part.sheet)
+                let fallback = ChatFallback(
+                    asked,
+                    candidates,
+                    caller: caller,
+                    exchange: exchange,
+                    choosing: part.choose
+                )
+                let answered = try await fallback.response(billing: part.callLedger)
                 return (answered, answered.1)
             }
         case .panel(let panel):
-            let inner = PanelChat(asked, panel, caller, exchange, isInner: !isLast)
-            return try await inner.answer(billing: sheet)
+            let inner = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: !isLast)
+            return try await inner.response(billing: callLedger)
         case nil: throw UpstreamError(refusing: .modelNotFound(name))
         }
     }

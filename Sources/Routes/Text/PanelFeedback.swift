@@ -6,9 +6,9 @@ import Upstream
 /// Shows the client of a stream which members have ended, in the form that the panel's settings select.
 struct PanelFeedback {
     private let form: Panel.Feedback
-    private let writer: any AnswerWriter
+    private let writer: any ChatStreamWriter
 
-    init(_ form: Panel.Feedback, _ writer: any AnswerWriter) {
+    init(_ form: Panel.Feedback, _ writer: any ChatStreamWriter) {
         self.form = form
         self.writer = writer
     }

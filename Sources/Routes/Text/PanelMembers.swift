@@ -16,7 +16,7 @@ final class PanelMembers: @unchecked Sendable {
     }
 
     private let chat: PanelChat
-    private let sheet: CallLedger
+    private let callLedger: CallLedger
     private let feedback: PanelFeedback?
     private let asked: ChatCall
     /// The time after which no member is called; `distantFuture` if there is none.
@@ -28,9 +28,9 @@ final class PanelMembers: @unchecked Sendable {
     /// The longest response that is passed on to the summary model, in bytes.
     private static let responseLimitBytes = 1_048_576
 
-    init(_ chat: PanelChat, _ sheet: CallLedger, _ feedback: PanelFeedback?) {
+    init(_ chat: PanelChat, _ callLedger: CallLedger, feedback: PanelFeedback?) {
         self.chat = chat
-        self.sheet = sheet
+        self.callLedger = callLedger
         self.feedback = feedback
         asked = chat.panel.memberCall(of: chat.call)
         let time = UInt64(clamping: chat.panel.deadline.nanoseconds)
@@ -95,11 +95,11 @@ final class PanelMembers: @unchecked Sendable {
     private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
         let end = chat.loop.now + UInt64(clamping: panel.timeout.nanoseconds)
         let timed = TimedCall(by: chat.loop)
-        let answer = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
+        let response = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
             [self] () async throws(UpstreamError) in
-            try await chat.answer(of: target, name, asked, isLast: false, billing: sheet).0
+            try await chat.response(of: target, name, asked, isLast: false, billing: callLedger).0
         }
-        guard let text = answer.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
+        guard let text = response.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
             return .failed("empty response")
         }
         // The text is kept, and also written into the call for the summary model.

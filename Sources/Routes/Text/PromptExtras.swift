@@ -17,7 +17,7 @@ struct PromptExtras {
 }
 
 extension UsageReservation {
-    /// Creates the terms of a chat call; nil if no limit counts units that are only known after the call.
+    /// Creates the reservation of a chat call; nil if no limit counts units that are only known after the call.
     init?(
         _ call: ChatCall,
         _ candidate: Candidate,
@@ -28,15 +28,15 @@ extension UsageReservation {
     ) {
         let images = applicableLimits.isPlain ? 0 : candidate.imagesOfChat
         guard gateway.limits.countsLate || images > 0 else { return nil }
-        let means = gateway.limiter.means
+        let averages = gateway.limiter.averages
         let model = candidate.model
         guard !applicableLimits.isPlain else {
-            self.init(reserving: Amounts(images: images), model: model.id, creditsPerCall: 0, means: means)
+            self.init(reserving: Amounts(images: images), model: model.id, creditsPerCall: 0, averages: averages)
             return
         }
         let counted =
             extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
-        let expected = means.expected(of: model.id)
+        let expected = averages.expected(of: model.id)
         let needs = ChatNeeds(
             call: call,
             candidate: candidate,
@@ -44,27 +44,33 @@ extension UsageReservation {
             prices: gateway.registry.prices(of: candidate, asked: call.model, for: caller),
             creditPrices: gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller)
         )
-        let answer = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
+        let response = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
         // 1min.ai charges for the text that its search adds to the prompt.
-        let found = candidate.takesCredits ? call.search(with: model)?.tokens ?? 0 : 0
+        let found = candidate.countsCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
-        var (reserved, credits) = needs.amounts(prompt: prompt, answer: answer, expecting: expected.credits, means)
+        var (reserved, credits) = needs.amounts(
+            prompt: prompt,
+            response: response,
+            expecting: expected.credits,
+            averages
+        )
         // The first guess for a new model is not a mean, so it belongs to the minimum.
         let (minimum, _) = needs.amounts(
             prompt: counted + found,
-            answer: min(answer, call.maxTokens ?? RecentUsageAverages.firstCompletion),
+            response: min(response, call.maxTokens ?? RecentUsageAverages.firstCompletion),
             expecting: min(expected.credits, RecentUsageAverages.firstCredits),
             nil
         )
-        if let transcriber = extras.transcriber, transcriber.takesCredits {
-            reserved.credits += AttachmentPlan.sounds(in: call) * means.expected(of: transcriber.model.id).credits
+        if let transcriber = extras.transcriber, transcriber.countsCredits {
+            reserved.credits +=
+                AttachmentPlan.audioParts(in: call) * averages.expected(of: transcriber.model.id).credits
         }
         self.init(
             reserving: reserved,
             atLeast: minimum,
             model: model.id,
             creditsPerCall: credits?.one ?? 0,
-            means: means
+            averages: averages
         )
         self.images = credits?.images ?? .none
         if extras.roughTokens == nil { promptTokens = counted + extras.tokens }
@@ -83,16 +89,16 @@ private struct ChatNeeds {
     /// they pay for; nil if no credits are counted.
     ///
     /// - Parameters:
-    ///   - answer: the tokens of each choice.
+    ///   - response: the tokens of each choice.
     ///   - expected: the credits of a call whose price the vendor's list does not have.
     ///   - means: the means of earlier responses; nil if they are not to be used.
     func amounts(
         prompt: Int,
-        answer: Int,
+        response: Int,
         expecting expected: Int,
-        _ means: RecentUsageAverages?
+        _ averages: RecentUsageAverages?
     ) -> (Amounts, credits: (one: Int, images: ChatCredits.Images)?) {
-        let usage = Usage(promptTokens: prompt, completionTokens: call.choices * answer)
+        let usage = Usage(promptTokens: prompt, completionTokens: call.choices * response)
         // Each choice may be an upstream call of its own.
         var paid = usage
         paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
@@ -101,16 +107,17 @@ private struct ChatNeeds {
         amounts.usd = prices.map { $0.cost(paid).usdParts }.max() ?? 0
         guard !creditPrices.isEmpty else { return (amounts, nil) }
         let model = candidate.model.id
-        let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expected, means)
+        let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expected, averages)
         amounts.credits = creditPrices.reduce(0) { max($0, needs.all(at: $1)) }
         return (amounts, (candidate.server.credits.map(needs.one) ?? 0, needs.promptImages))
     }
 }
 
 extension ApplicableLimits {
-    /// Returns the claims of a request with these terms. Without terms, the request counts only as one request.
-    func charges(of terms: UsageReservation?) -> [LimitCharge] {
-        guard let terms else { return charges(of: Amounts()) }
-        return charges(of: terms.reserved, atLeast: terms.minimum)
+    /// Returns the charges of a request with this reservation. Without a reservation, the request counts only as one
+    /// request.
+    func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
+        guard let usageReservation else { return charges(of: Amounts()) }
+        return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)
     }
 }

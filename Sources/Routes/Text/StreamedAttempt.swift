@@ -13,7 +13,7 @@ final class StreamedAttempt: @unchecked Sendable {
     private let attempts: Attempts
     private var timed: TimedCall?
 
-    init(_ plan: ChatPlan, _ vendorCall: VendorCall, _ fallback: ChatFallback, _ attempts: Attempts) {
+    init(_ plan: ChatPlan, _ vendorCall: VendorCall, fallback: ChatFallback, attempts: Attempts) {
         self.plan = plan
         self.vendorCall = vendorCall
         self.fallback = fallback
@@ -21,21 +21,21 @@ final class StreamedAttempt: @unchecked Sendable {
     }
 
     func stream(
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange,
         isLast: Bool
     ) async throws(UpstreamError) {
-        var answer = try await plan.opened(by: vendorCall, writer, isLast: isLast)
-        answer.stream = BeginningStream(answer.stream) { [self] in begins() }
-        try await deliver(OpenChat(answer, to: writer, wanted), exchange)
+        var response = try await plan.opened(by: vendorCall, writer, isLast: isLast)
+        response.stream = BeginningStream(response.stream) { [self] in begins() }
+        try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
     /// Streams the response with a time limit for its beginning. For a plan that waits for more than its vendor's
     /// calls.
     func timedStream(
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         let timed = TimedCall(by: vendorCall.loop)
@@ -49,18 +49,18 @@ final class StreamedAttempt: @unchecked Sendable {
     private func begins() {
         timed?.lift()
         attempts.begun()
-        fallback.begins(vendorCall.sheet)
+        fallback.begins(vendorCall.callLedger)
     }
 }
 
 /// A stream that calls a closure right before its first event is emitted.
 ///
 /// `@unchecked`: used on one loop only.
-private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
-    private let stream: any ChatAnswerStream
+private final class BeginningStream: ChatResponseStream, @unchecked Sendable {
+    private let stream: any ChatResponseStream
     private var begins: (() -> Void)?
 
-    init(_ stream: any ChatAnswerStream, _ begins: @escaping () -> Void) {
+    init(_ stream: any ChatResponseStream, _ begins: @escaping () -> Void) {
         self.stream = stream
         self.begins = begins
     }
@@ -73,7 +73,7 @@ private final class BeginningStream: ChatAnswerStream, @unchecked Sendable {
         try await stream.more(patienceNanoseconds: patienceNanoseconds)
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard begins != nil else { return try stream.next(emit) }
         return try stream.next { choice, event in
             begins.take()?()

@@ -60,8 +60,8 @@ struct LimitStates: Sendable {
     }
 
     static func demands(of caller: Caller, _ gateway: Gateway, from address: String? = nil) -> [LimitBook.Demand] {
-        let offers = gateway.registry.offers
-        let names = gateway.limits.dependsOnModels ? offers.allNames + offers.replacedNames : []
+        let modelCatalog = gateway.registry.modelCatalog
+        let names = gateway.limits.dependsOnModels ? modelCatalog.allNames + modelCatalog.replacedNames : []
         return gateway.limits.demands(of: caller, models: names, from: address)
     }
 

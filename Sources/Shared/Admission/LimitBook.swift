@@ -61,7 +61,7 @@ package final class LimitBook: @unchecked Sendable {
     package func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
-        _ request: Request,
+        request: Request,
         model: String? = nil
     ) -> ApplicableLimits {
         oneLoop.check()

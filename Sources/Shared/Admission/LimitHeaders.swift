@@ -20,8 +20,8 @@ extension Decision {
         )
         requests?.appendPolicy(after: "RateLimit-Policy: ", to: &fields)
         tokens?.appendPolicy(after: requests == nil ? "RateLimit-Policy: " : ", ", to: &fields)
-        requests?.appendRest(after: "\r\nRateLimit: ", to: &fields)
-        tokens?.appendRest(after: requests == nil ? "\r\nRateLimit: " : ", ", to: &fields)
+        requests?.appendRemainder(after: "\r\nRateLimit: ", to: &fields)
+        tokens?.appendRemainder(after: requests == nil ? "\r\nRateLimit: " : ", ", to: &fields)
         fields.append("\r\n")
     }
 
@@ -116,7 +116,7 @@ extension LimitStanding {
         fields.append(decimal: limit.quota.windowSeconds)
     }
 
-    fileprivate func appendRest(after before: StaticString, to fields: inout ByteBuffer) {
+    fileprivate func appendRemainder(after before: StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
         limit.quota.appendPolicyName(to: &fields)
         fields.append(";r=")
@@ -129,14 +129,14 @@ extension LimitStanding {
 extension Quota {
     /// Appends the name of the limit's policy: `"minute"`, `"10-seconds"` or `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
-        if spans == 1, unit == .requests { return fields.append("\"", span.name, "\"") }
+        if timeUnitCount == 1, unit == .requests { return fields.append("\"", timeUnit.name, "\"") }
         fields.append("\"")
-        if spans != 1 {
-            fields.append(decimal: spans)
+        if timeUnitCount != 1 {
+            fields.append(decimal: timeUnitCount)
             fields.append("-")
         }
-        fields.append(span.name)
-        if spans != 1 { fields.append("s") }
+        fields.append(timeUnit.name)
+        if timeUnitCount != 1 { fields.append("s") }
         if unit != .requests {
             fields.append("-")
             fields.append(unit.rawValue)

@@ -13,7 +13,8 @@ extension Limiter: MetricsSource {
         text.family(
             "relay_limit_decisions_total",
             .counter,
-            "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
+            help:
+                "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
         )
         for (position, kind) in Limit.Kind.positions.enumerated() {
             for outcome in LimiterMetrics.Outcome.allCases {
@@ -23,13 +24,13 @@ extension Limiter: MetricsSource {
         text.family(
             "relay_limit_accounts",
             .gauge,
-            "Limits of callers whose counters are in the memory of this process."
+            help: "Limits of callers whose counters are in the memory of this process."
         )
         text.sample(value: figures.accounts)
         text.family(
             "relay_limit_unshared_decisions_total",
             .counter,
-            "Requests that were decided without the counter store, by cause."
+            help: "Requests that were decided without the counter store, by cause."
         )
         text.sample(("cause", "down"), value: figures.byRule)
         text.sample(("cause", "timeout"), value: figures.expired)
@@ -37,48 +38,60 @@ extension Limiter: MetricsSource {
     }
 
     private func writeStore(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family("relay_store_operations_total", .counter, "Calls to the counter store, by kind.")
+        text.family("relay_store_operations_total", .counter, help: "Calls to the counter store, by kind.")
         text.sample(("operation", "read"), value: figures.reads)
         text.sample(("operation", "write"), value: figures.writes)
         text.sample(("operation", "probe"), value: figures.probes)
-        text.family("relay_store_read_records_total", .counter, "Records that reads requested from the counter store.")
+        text.family(
+            "relay_store_read_records_total",
+            .counter,
+            help: "Records that reads requested from the counter store."
+        )
         text.sample(value: figures.readRecords)
         text.family(
             "relay_store_write_conflicts_total",
             .counter,
-            "Writes that failed because another instance had written the record first."
+            help: "Writes that failed because another instance had written the record first."
         )
         text.sample(value: figures.lostRaces)
-        text.family("relay_store_write_refusals_total", .counter, "Writes that the counter store rejected.")
+        text.family("relay_store_write_refusals_total", .counter, help: "Writes that the counter store rejected.")
         text.sample(value: figures.refusedWrites)
-        text.family("relay_store_failures_total", .counter, "Calls of the counter store that failed or timed out.")
+        text.family(
+            "relay_store_failures_total",
+            .counter,
+            help: "Calls of the counter store that failed or timed out."
+        )
         text.sample(value: figures.failures)
-        text.family("relay_store_servers_down", .gauge, "Servers of the counter store that are unavailable.")
+        text.family("relay_store_servers_down", .gauge, help: "Servers of the counter store that are unavailable.")
         text.sample(value: figures.serversDown)
         text.family(
             "relay_store_down_seconds_total",
             .counter,
-            "Total duration of past outages of counter store servers."
+            help: "Total duration of past outages of counter store servers."
         )
         text.sample(value: figures.downSeconds)
         text.family(
             "relay_store_lost_records_total",
             .counter,
-            "Records that the counter store had lost and that this process restored."
+            help: "Records that the counter store had lost and that this process restored."
         )
         text.sample(value: figures.rejoined)
     }
 
     private func writeHeld(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family("relay_limit_leases_total", .counter, "Leases of units, which are counted ahead for busy limits.")
+        text.family(
+            "relay_limit_leases_total",
+            .counter,
+            help: "Leases of units, which are counted ahead for busy limits."
+        )
         text.sample(value: figures.leases)
-        text.family("relay_limit_leased_units_total", .counter, "Units that were counted by leases.")
+        text.family("relay_limit_leased_units_total", .counter, help: "Units that were counted by leases.")
         text.sample(value: figures.leasedUnits)
-        text.family("relay_limit_open_leased_units", .gauge, "Units of open leases that are not used yet.")
+        text.family("relay_limit_open_leased_units", .gauge, help: "Units of open leases that are not used yet.")
         text.sample(value: figures.openUnits)
-        text.family("relay_limit_slots", .gauge, "Concurrency slots that requests of this process hold.")
+        text.family("relay_limit_slots", .gauge, help: "Concurrency slots that requests of this process hold.")
         text.sample(value: figures.slots)
-        text.family("relay_instances", .gauge, "Relays that were last seen alive in the counter store.")
+        text.family("relay_instances", .gauge, help: "Relays that were last seen alive in the counter store.")
         text.sample(value: figures.instances)
     }
 
@@ -86,13 +99,13 @@ extension Limiter: MetricsSource {
         text.family(
             "relay_clock_difference_seconds",
             .gauge,
-            "Difference of this machine's clock from the clock of the counter store."
+            help: "Difference of this machine's clock from the clock of the counter store."
         )
         if let clock = figures.clockMilliseconds { text.sample(billionths: clock * 1_000_000) }
         text.family(
             "relay_clock_correction_seconds",
             .gauge,
-            "Correction of the clock difference that limits apply to agree with other instances."
+            help: "Correction of the clock difference that limits apply to agree with other instances."
         )
         text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
     }

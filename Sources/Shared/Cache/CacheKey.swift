@@ -26,7 +26,7 @@ package struct CacheKey: Hashable, Sendable {
         name.utf8.count == nameLength && Base64.url.bytes(name.utf8) != nil
     }
 
-    func seal(_ answer: Body) -> [UInt8] { key.seal(Array(answer.bytes), context: Self.context) }
+    func seal(_ response: Body) -> [UInt8] { key.seal(Array(response.bytes), context: Self.context) }
 
     /// Decrypts a cached response; nil if the data does not belong to this request.
     func open(_ sealed: [UInt8]) -> Body? {

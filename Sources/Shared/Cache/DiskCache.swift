@@ -39,7 +39,7 @@ final class DiskCache: Sendable {
     // MARK: From loops
 
     /// Returns a cached response; nil if there is none or its file cannot be read.
-    func answer(_ key: CacheKey, on loop: EventLoop) async -> Body? {
+    func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         let name = key.fileName
         guard list.withLock({ $0.files.use(name) }) != nil else { return nil }
         return await thread.result(on: loop, withinNanoseconds: Self.patienceNanoseconds) { [self] in
@@ -50,18 +50,18 @@ final class DiskCache: Sendable {
     /// Queues a response for writing and returns at once.
     ///
     /// - Parameters:
-    ///   - answer: returns the bytes to write; called on the cache's thread.
+    ///   - response: returns the bytes to write; called on the cache's thread.
     ///   - seconds: the lifetime; 0: the response does not expire.
     func add(
         _ key: CacheKey,
         lastingSeconds seconds: Int,
         within bounds: MemoryCache.Bounds,
-        _ answer: @escaping @Sendable () -> [UInt8]
+        _ response: @escaping @Sendable () -> [UInt8]
     ) {
         thread.begin { [self] in
             let end = seconds == 0 ? 0 : UInt64(clamping: time(nil) + seconds)
             let head = (0..<Self.headBytes).map { UInt8(truncatingIfNeeded: end >> (8 * UInt64($0))) }
-            let bytes = head + answer()
+            let bytes = head + response()
             let name = key.fileName
             guard bytes.count <= bounds.bytes else { return }
             guard write(bytes, name) else { return warn("the directory of the cache cannot be written") }
@@ -109,7 +109,7 @@ final class DiskCache: Sendable {
 
     private func oldest(over bounds: MemoryCache.Bounds) -> String? {
         list.withLock { list in
-            list.files.count > bounds.entries || list.bytes > bounds.bytes ? list.files.leastRecent?.key : nil
+            list.files.count > bounds.entries || list.bytes > bounds.bytes ? list.files.leastRecentlyUsed?.key : nil
         }
     }
 
@@ -121,7 +121,7 @@ final class DiskCache: Sendable {
     /// Removes all files on the cache's thread, one after the other.
     func removeAll() {
         thread.begin { [self] in
-            while let name = list.withLock({ $0.files.leastRecent?.key }) { remove(name) }
+            while let name = list.withLock({ $0.files.leastRecentlyUsed?.key }) { remove(name) }
         }
     }
 
@@ -131,12 +131,12 @@ final class DiskCache: Sendable {
             return nil
         }
         let end = (0..<Self.headBytes).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << (8 * UInt64($1)) }
-        guard end == 0 || end > UInt64(clamping: time(nil)), let answer = key.open(Array(bytes[Self.headBytes...]))
+        guard end == 0 || end > UInt64(clamping: time(nil)), let response = key.open(Array(bytes[Self.headBytes...]))
         else {
             remove(name)
             return nil
         }
-        return answer
+        return response
     }
 
     /// Writes a file atomically. Returns whether that succeeded.

@@ -30,7 +30,7 @@ package final class MemoryCache: Sendable {
     }
 
     private struct Entry {
-        let answer: Body
+        let response: Body
         let endsAt: LoopTime
         let label: Label?
         let number: Int
@@ -38,10 +38,10 @@ package final class MemoryCache: Sendable {
         let createdAt: Int
         var usedAt: Int
         var hits = 0
-        var bytes: Int { answer.bytes.count + MemoryCache.overheadBytes }
+        var bytes: Int { response.bytes.count + MemoryCache.overheadBytes }
     }
 
-    private struct Shelf {
+    private struct Partition {
         var entries = RecentTable<Digest, Entry>()
         var bytes = 0
         /// The number of entries that were ever added.
@@ -52,29 +52,29 @@ package final class MemoryCache: Sendable {
         mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
         /// Removes the least recently used entry. Returns false if there is none.
-        mutating func removeLeastRecent() -> Bool {
-            guard let old = entries.leastRecent else { return false }
+        mutating func removeLeastRecentlyUsed() -> Bool {
+            guard let old = entries.leastRecentlyUsed else { return false }
             remove(old.key)
             return true
         }
     }
 
-    private let responseCache = Lock(Shelf())
+    private let responseCache = Lock(Partition())
     private let budget: MemoryBudget
     /// The memory that an entry needs besides its response, in bytes.
     package static let overheadBytes = 448
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
 
-    package func answer(_ key: Digest, at now: LoopTime) -> Body? {
+    package func response(_ key: Digest, at now: LoopTime) -> Body? {
         responseCache.withLock { responseCache in
             guard var entry = responseCache.entries.use(key) else { return nil }
             if entry.endsAt > now {
-                guard entry.label != nil else { return entry.answer }
+                guard entry.label != nil else { return entry.response }
                 entry.hits += 1
                 entry.usedAt = Timestamp.now()
                 responseCache.entries.set(key, entry)
-                return entry.answer
+                return entry.response
             }
             responseCache.remove(key)
             return nil
@@ -86,7 +86,7 @@ package final class MemoryCache: Sendable {
     ///
     /// - Parameter label: the origin for the operator's list; nil: the response is not listed.
     package func add(
-        _ answer: Body,
+        _ response: Body,
         _ key: Digest,
         until end: LoopTime,
         within bounds: Bounds,
@@ -97,7 +97,7 @@ package final class MemoryCache: Sendable {
             responseCache.remove(key)
             responseCache.added += 1
             let entry = Entry(
-                answer: answer,
+                response: response,
                 endsAt: end,
                 label: label,
                 number: responseCache.added,
@@ -106,10 +106,10 @@ package final class MemoryCache: Sendable {
             )
             guard entry.bytes <= bounds.bytes else { return }
             while responseCache.entries.count >= bounds.entries || responseCache.bytes + entry.bytes > bounds.bytes,
-                responseCache.removeLeastRecent()
+                responseCache.removeLeastRecentlyUsed()
             {}
             while !budget.covers(responseCache.bytes + entry.bytes, &responseCache.reservation) {
-                guard responseCache.removeLeastRecent() else { return }
+                guard responseCache.removeLeastRecentlyUsed() else { return }
             }
             responseCache.entries.set(key, entry)
             responseCache.bytes += entry.bytes
@@ -119,7 +119,7 @@ package final class MemoryCache: Sendable {
     package func removeAll() {
         responseCache.withLock { responseCache in
             let added = responseCache.added
-            responseCache = Shelf()
+            responseCache = Partition()
             responseCache.added = added
         }
     }

@@ -34,7 +34,7 @@ package final class RequestCoalescer: Sendable {
                 return .leads(CoalescedLeader(key, self))
             }
             guard state.waiting < bound else { return .full }
-            let coalescedWaiter = CoalescedWaiter(key, self, loop)
+            let coalescedWaiter = CoalescedWaiter(key, self, loop: loop)
             state.coalescer[key]?.append(coalescedWaiter)
             state.waiting += 1
             return .waits(coalescedWaiter)
@@ -58,7 +58,7 @@ package final class RequestCoalescer: Sendable {
         }
         for coalescedWaiter in coalescedWaiters {
             switch ending {
-            case .answer(let answer): coalescedWaiter.resume(with: .answer(answer))
+            case .response(let response): coalescedWaiter.resume(with: .response(response))
             case .uncacheable: coalescedWaiter.resume(with: .alone)
             case nil: coalescedWaiter.resume(with: .leads(CoalescedLeader(key, self)))
             }
@@ -78,7 +78,7 @@ package final class RequestCoalescer: Sendable {
 /// The right to call the vendor for all equal requests. When it ends or is released, the waiting requests are woken.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
-        case answer(Body)
+        case response(Body)
         /// The response must not be cached: each waiting request calls the vendor itself.
         case uncacheable
     }
@@ -106,10 +106,10 @@ package final class CoalescedLeader: Sendable {
 
 /// One request that waits for the response to an equal request.
 ///
-/// `@unchecked`: used on its loop only, except for `tell`.
+/// `@unchecked`: used on its loop only, except for `resume(with:)`.
 package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     package enum Outcome: Sendable {
-        case answer(Body)
+        case response(Body)
         /// The leading request had no response: this request now calls the vendor, and the others wait for it.
         case leads(CoalescedLeader)
         /// The request calls the vendor for itself alone.
@@ -129,7 +129,7 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     private var isLate = false
     private var isGone = false
 
-    fileprivate init(_ key: CacheKey, _ coalescer: RequestCoalescer, _ loop: EventLoop) {
+    fileprivate init(_ key: CacheKey, _ coalescer: RequestCoalescer, loop: EventLoop) {
         self.key = key
         self.coalescer = coalescer
         self.loop = loop

@@ -59,7 +59,7 @@ package final class ResponseCache: Sendable {
         files?.removeAll()
     }
 
-    /// Has all instances forget the answers in the store that they share, the others within two seconds. Does nothing
+    /// Has all instances forget the responses in the store that they share, the others within two seconds. Does nothing
     /// without a store.
     package func clearShared(on loop: EventLoop) async throws(StoreFailure) { try await generation?.renew(on: loop) }
 
@@ -127,14 +127,14 @@ package struct ConfiguredCache: Sendable {
     /// Returns a cached response from this process's memory; nil if memory has none.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
         guard case .memory = position else { return nil }
-        return responseCache.memory.answer(key.digest, at: loop.now)
+        return responseCache.memory.response(key.digest, at: loop.now)
     }
 
     /// Returns a cached response; nil if there is none or the store is unavailable.
-    package func answer(_ key: CacheKey, on loop: EventLoop) async -> Body? {
+    package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)
-        case .files(let files): return await files.answer(key, on: loop)
+        case .files(let files): return await files.response(key, on: loop)
         case .shared(let shared, let generation):
             guard let generation = await generation.current(on: loop),
                 let sealed = try? await shared.read(key.name(generation), on: loop)
@@ -150,37 +150,37 @@ package struct ConfiguredCache: Sendable {
     /// Caches a response. Returns without waiting for a store.
     ///
     /// - Parameter label: the origin of the response, for the operator's list.
-    package func add(_ answer: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
-        guard answer.bytes.count <= longestBytes else { return }
+    package func add(_ response: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
+        guard response.bytes.count <= longestBytes else { return }
         if case .memory = position {
             let end = lifeNanoseconds == 0 ? .distantFuture : loop.now + lifeNanoseconds
-            return responseCache.memory.add(answer, key.digest, until: end, within: bounds, label: label)
+            return responseCache.memory.add(response, key.digest, until: end, within: bounds, label: label)
         }
         guard responseCache.leaving.load(ordering: .relaxed) <= Self.leavingBytes else { return }
-        let leaving = PendingCacheWrite(answer, responseCache)
+        let leaving = PendingCacheWrite(response, responseCache)
         // Stores count the lifetime in seconds.
         let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
         switch position {
         case .memory: break
         case .shared(let shared, let generation):
             guard let generation = generation.known else { return }
-            shared.put(key.name(generation), expirySeconds: seconds) { key.seal(leaving.answer) }
+            shared.put(key.name(generation), expirySeconds: seconds) { key.seal(leaving.response) }
         case .files(let files):
-            files.add(key, lastingSeconds: seconds, within: bounds) { key.seal(leaving.answer) }
+            files.add(key, lastingSeconds: seconds, within: bounds) { key.seal(leaving.response) }
         }
     }
 }
 
 /// A response that is being written to a store. Its bytes count as pending while this object exists.
 private final class PendingCacheWrite: Sendable {
-    let answer: Body
+    let response: Body
     private let responseCache: ResponseCache
 
-    init(_ answer: Body, _ responseCache: ResponseCache) {
-        self.answer = answer
+    init(_ response: Body, _ responseCache: ResponseCache) {
+        self.response = response
         self.responseCache = responseCache
-        responseCache.leaving.add(answer.bytes.count, ordering: .relaxed)
+        responseCache.leaving.add(response.bytes.count, ordering: .relaxed)
     }
 
-    deinit { responseCache.leaving.subtract(answer.bytes.count, ordering: .relaxed) }
+    deinit { responseCache.leaving.subtract(response.bytes.count, ordering: .relaxed) }
 }

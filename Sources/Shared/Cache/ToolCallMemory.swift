@@ -26,19 +26,19 @@ package final class ToolCallMemory: Sendable {
     package static let maxRecalledTexts = 16
     private static let idLimitBytes = 4_096
 
-    package init(_ kind: Kind, _ budget: MemoryBudget, _ state: SharedState?) {
+    package init(_ kind: Kind, _ budget: MemoryBudget, state: SharedState?) {
         self.kind = kind
         memory = MemoryCache(budget)
         bounds = MemoryCache.Bounds(entries: Self.maxTexts, bytes: min(Self.maxBytes, budget.bytes / 32))
         self.state = state
     }
 
-    package func text(_ key: Digest) -> Body? { memory.answer(key, at: LoopTime.current()) }
+    package func text(_ key: Digest) -> Body? { memory.response(key, at: LoopTime.current()) }
 
     /// Keeps a text in memory and in the shared store. A text that is too long is skipped.
     ///
     /// - Parameter stored: returns the text as the store keeps it; called on any thread.
-    package func keep(_ text: Body, _ key: Digest, _ stored: @escaping @Sendable (Body) -> [UInt8]) {
+    package func keep(_ text: Body, _ key: Digest, stored: @escaping @Sendable (Body) -> [UInt8]) {
         guard text.bytes.count <= kind.limitBytes else { return }
         add(text, key)
         state?.put(name(key), expirySeconds: kind.expirySeconds) { stored(text) }

@@ -46,7 +46,7 @@ package struct CloudSettings: Sendable, Equatable {
         _ instance: String,
         _ kind: ProviderSettings.Kind,
         isPassthrough: Bool,
-        _ reader: inout SettingsReader
+        reader: inout SettingsReader
     ) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
         accountID = reader.text(key("ACCOUNT_ID")) ?? ""

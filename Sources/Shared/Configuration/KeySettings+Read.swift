@@ -64,7 +64,7 @@ extension SettingFamily {
         "KEY_",
         declaring: "TOKEN",
         "Known callers",
-        [
+        rows: [
             SettingRow(
                 "TOKEN",
                 .tokens,

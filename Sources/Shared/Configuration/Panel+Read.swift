@@ -101,7 +101,7 @@ extension SettingFamily {
         "PANEL_",
         declaring: "SUMMARY_MODEL",
         "Panels: virtual models that call several models and summarise their responses",
-        [
+        rows: [
             SettingRow(
                 "SUMMARY_MODEL",
                 .model,

@@ -63,7 +63,7 @@ extension ProviderSettings {
             }
         }
         apiKeys = isPassthrough ? [] : keys
-        keyWeights = reader.keyWeights(key("KEY_WEIGHTS"), of: keys, isJudged: kind.usesNetwork)
+        keyWeights = reader.keyWeights(key("KEY_WEIGHTS"), of: keys, isChecked: kind.usesNetwork)
         connectTimeout = reader.duration(key("CONNECT_TIMEOUT"))
         firstByteTimeout = reader.duration(key("TIMEOUT"))
         idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
@@ -73,17 +73,17 @@ extension ProviderSettings {
         modelInfo = reader.modelInfo(key("MODEL_INFO"))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
-        takesTools = reader.boolean(key("TOOLS"))
+        supportsTools = reader.boolean(key("TOOLS"))
         acceptsImages = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
         if kind != .openai { reader.refuse(key("CHAT_VIA"), "is only for the kind openai; remove this line") }
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
-        cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, &reader)
+        cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, reader: &reader)
         allowedFields = reader.list(key("ALLOW_FIELDS"))
         if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "is only for the kind openai; remove this line") }
         headers = reader.list(key("HEADERS"))
-        if !row.takesHeaders {
+        if !row.allowsHeaders {
             reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
         }
     }
@@ -128,9 +128,9 @@ extension SettingsReader {
     }
 
     /// Reads the weights of the keys. If the setting does not have one weight for each key, this reports a problem.
-    fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isJudged: Bool) -> [Double] {
+    fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isChecked: Bool) -> [Double] {
         let weights = weights(key)
-        if !weights.isEmpty && weights.count != keys.count && isJudged {
+        if !weights.isEmpty && weights.count != keys.count && isChecked {
             let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
             let advice = "write one weight for each key, or remove this line"
             report(key, "\(words) for \(keys.count == 1 ? "1 key" : "\(keys.count) keys"); \(advice)")

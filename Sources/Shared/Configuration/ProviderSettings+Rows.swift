@@ -3,7 +3,7 @@ extension SettingFamily {
         "PROVIDER_",
         declaring: "KIND",
         "Providers (default: 1min.ai with the callers' own keys)",
-        [
+        rows: [
             SettingRow(
                 "KIND",
                 .choice(ProviderSettings.Kind.allCases.map(\.rawValue)),

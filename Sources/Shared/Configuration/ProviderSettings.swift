@@ -51,7 +51,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let rank: ProviderRank
     package let capacity: CapacitySettings
     /// Whether the provider gets requests with tools.
-    package let takesTools: Bool
+    package let supportsTools: Bool
     /// Whether the provider gets requests with images.
     package let acceptsImages: Bool
     /// The endpoint for chat calls; nil: chosen by the base URL.
@@ -77,7 +77,7 @@ extension ProviderSettings.Kind {
         /// The setting with the host of result files; nil: there is none.
         let assetURL: SettingKey?
         /// Whether calls cost credits of the vendor.
-        package let takesCredits: Bool
+        package let countsCredits: Bool
         /// The setting with the models that are listed first; nil: there is none.
         let subset: SettingKey?
         /// Whether the settings must name the models or take them from the vendor's list.
@@ -86,7 +86,7 @@ extension ProviderSettings.Kind {
         /// instead.
         let areKeysOptional: Bool
         /// Whether settings may add header lines to upstream calls.
-        let takesHeaders: Bool
+        let allowsHeaders: Bool
     }
 
     enum StandardURL {
@@ -105,11 +105,11 @@ extension ProviderSettings.Kind {
                 owner: "1minai",
                 baseURL: .setting("ONE_MIN_BASE_URL"),
                 assetURL: "ONE_MIN_ASSET_URL",
-                takesCredits: true,
+                countsCredits: true,
                 subset: "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
                 needsModels: false,
                 areKeysOptional: false,
-                takesHeaders: false
+                allowsHeaders: false
             )
         case .openai: Row(at: .fixed("https://api.openai.com/v1"), areKeysOptional: true)
         case .anthropic: Row(at: .host("https://api.anthropic.com"), areKeysOptional: true)
@@ -123,11 +123,11 @@ extension ProviderSettings.Kind {
                 owner: nil,
                 baseURL: nil,
                 assetURL: nil,
-                takesCredits: false,
+                countsCredits: false,
                 subset: nil,
                 needsModels: false,
                 areKeysOptional: true,
-                takesHeaders: false
+                allowsHeaders: false
             )
         }
     }
@@ -162,11 +162,11 @@ extension ProviderSettings.Kind.Row {
             owner: nil,
             baseURL: baseURL,
             assetURL: nil,
-            takesCredits: false,
+            countsCredits: false,
             subset: nil,
             needsModels: true,
             areKeysOptional: areKeysOptional,
-            takesHeaders: true
+            allowsHeaders: true
         )
     }
 }

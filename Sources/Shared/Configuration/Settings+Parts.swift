@@ -12,7 +12,7 @@ extension Callers {
 
 extension ProviderSettings {
     fileprivate var knownFacts: ModelCatalog.ProviderFacts {
-        ModelCatalog.ProviderFacts(ofModels: modelInfo, takesTools: takesTools, acceptsImages: acceptsImages)
+        ModelCatalog.ProviderFacts(ofModels: modelInfo, supportsTools: supportsTools, acceptsImages: acceptsImages)
     }
 }
 

@@ -92,7 +92,7 @@ extension Settings {
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")
         traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
         reader.warnOfMissingParts(traceURL)
-        reader.warnOfLogins(admin, reloadAccess, limits)
+        reader.warnOfLogins(admin, reloadAccess, limits: limits)
         logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
         logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
         usageFile = UsageFileSettings(reader)
@@ -101,7 +101,7 @@ extension Settings {
         balance = BalanceSettings(reader)
         providers = ProviderSettings.all(&reader)
         panels = Panel.all(&reader)
-        reader.judge(self, catalogues)
+        reader.check(self, catalogues)
         for name in ["CONFIG_URL", "CONFIG_KEY"]
         where reader.given[.global(name)]?.location.hasPrefix("CONFIG_URL") ?? false {
             reader.report(.global(name), "can only be set in the process environment and the .env file")
@@ -124,7 +124,7 @@ extension SettingsReader {
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,
-        _ limits: LimitSettings
+        limits: LimitSettings
     ) {
         guard let admin else {
             if access == .admin {

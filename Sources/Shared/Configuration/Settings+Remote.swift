@@ -52,7 +52,7 @@ extension Settings {
         var failure: SettingsProblem?
         if let url = location.url {
             do throws(FileProblem) {
-                sources.insert(try document(at: url, location.key, reader, &remote), at: 1)
+                sources.insert(try document(at: url, location.key, reader, remote: &remote), at: 1)
             } catch {
                 let isFatal = error.isAbsence && isStart && location.isRequired
                 let advice = isFatal ? "; correct it, or set CONFIG_REQUIRED=false to start without the document" : ""
@@ -77,7 +77,7 @@ extension Settings {
         at url: String,
         _ key: String?,
         _ reader: SettingsReader,
-        _ remote: inout Remote?
+        remote: inout Remote?
     ) throws(FileProblem) -> SettingsSource {
         let download = Download(
             url,

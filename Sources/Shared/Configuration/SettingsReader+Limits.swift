@@ -11,7 +11,7 @@ extension SettingsReader {
             warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
         }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
-        let hasCredits = settings.providers.contains { $0.kind.row.takesCredits }
+        let hasCredits = settings.providers.contains { $0.kind.row.countsCredits }
         let forwards = settings.providers.contains { $0.kind == .openai }
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))
@@ -44,7 +44,7 @@ extension SettingsReader {
     /// A restart begins all counters of this process anew. For a budget of an hour or more that is one warning.
     private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
         let long = limits.filter { limit in
-            limit.quotas.contains { $0.windowSeconds >= Quota.Span.hour.rawValue }
+            limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue }
         }
         guard let first = long.first else { return }
         let others = long.dropFirst().prefix(Self.shownNames).map(\.key.name).joined(separator: ", ")
@@ -116,11 +116,11 @@ extension SettingsReader {
         return limits
     }
 
-    mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ offers: ModelCatalog) {
+    mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ modelCatalog: ModelCatalog) {
         for (index, row) in rows.enumerated() {
-            let fitting = (offers.allNames + offers.replacedNames).filter(row.pattern.matches)
+            let fitting = (modelCatalog.allNames + modelCatalog.replacedNames).filter(row.pattern.matches)
             if fitting.isEmpty {
-                let names = offers.allNames + offers.replacedNames
+                let names = modelCatalog.allNames + modelCatalog.replacedNames
                 let hint = nearestPattern(to: row.pattern, among: names).map { "; did you mean \"\($0)\"?" }
                 let text = "\"\(row.pattern)\" matches no model\(hint ?? "; `relay models` lists the names")"
                 warn("RATE_LIMIT_BY_MODEL", text)

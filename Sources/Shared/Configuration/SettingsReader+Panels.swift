@@ -1,10 +1,10 @@
 /// Checks for panels whose models no provider serves, and for panels that call themselves.
 extension SettingsReader {
-    mutating func checkPanels(_ settings: Settings, _ offers: ModelCatalog) {
+    mutating func checkPanels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         if settings.panels.isEmpty { return }
-        let names = offers.allNames
+        let names = modelCatalog.allNames
         for (instance, panel) in zip(Panel.instances(self), settings.panels) {
-            if offers.panels.hiding.contains(panel.name) {
+            if modelCatalog.panels.hiding.contains(panel.name) {
                 let isNamed = given[Panel.key(instance, "NAME")] != nil
                 report(
                     Panel.key(instance, isNamed ? "NAME" : "SUMMARY_MODEL"),
@@ -12,17 +12,18 @@ extension SettingsReader {
                 )
             }
             for (key, models) in Panel.models(of: instance, self) {
-                for model in models { judge(member: model, key, names, offers) }
+                for model in models { check(member: model, key, names, modelCatalog) }
             }
         }
-        refuseCycles(settings, offers)
+        refuseCycles(settings, modelCatalog)
     }
 
-    private mutating func judge(member name: String, _ key: SettingKey, _ names: [String], _ offers: ModelCatalog) {
-        guard let member = offers.member(name) else {
+    private mutating func check(member name: String, _ key: SettingKey, _ names: [String], _ modelCatalog: ModelCatalog)
+    {
+        guard let member = modelCatalog.member(name) else {
             let near = nearestModel(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
             let text = "no provider serves \"\(name)\""
-            if offers.isAwaitingList {
+            if modelCatalog.isAwaitingList {
                 warn(key, text + " under this name; a vendor's list may")
             } else {
                 report(key, text + near)
@@ -30,16 +31,18 @@ extension SettingsReader {
             return
         }
         guard case .model(let model, let position) = member else { return }
-        let chats = offers.offers(of: model, at: position).contains { !$0.model.features.isDisjoint(with: .chatting) }
+        let chats = modelCatalog.servedModels(of: model, at: position).contains {
+            !$0.model.features.isDisjoint(with: .chatting)
+        }
         if !chats { report(key, "\"\(name)\" does not support chats") }
     }
 
-    private mutating func refuseCycles(_ settings: Settings, _ offers: ModelCatalog) {
+    private mutating func refuseCycles(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         for (instance, panel) in zip(Panel.instances(self), settings.panels) {
             let key = Panel.key(instance, "SUMMARY_MODEL")
-            if let cycle = offers.cycle(from: panel) {
+            if let cycle = modelCatalog.cycle(from: panel) {
                 report(key, "the panel calls itself: \(cycle.joined(separator: " > "))")
-            } else if offers.calls(of: panel, upTo: Panel.maxCalls) > Panel.maxCalls {
+            } else if modelCatalog.calls(of: panel, upTo: Panel.maxCalls) > Panel.maxCalls {
                 report(key, "the panel calls more than \(Panel.maxCalls) models, including those of nested panels")
             }
         }

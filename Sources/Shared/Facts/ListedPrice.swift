@@ -2,7 +2,7 @@ package import Engine
 
 /// The price of a model in lists of models. It is never used for billing.
 package struct ListedPrice: Sendable, Equatable {
-    package enum Part: Int, CaseIterable, Sendable {
+    package enum PriceKind: Int, CaseIterable, Sendable {
         case prompt
         case completion
         case cacheRead
@@ -37,10 +37,10 @@ package struct ListedPrice: Sendable, Equatable {
         if price.cachedParts != price.promptParts { self[.cacheRead] = Self.text(price.cachedParts) }
     }
 
-    package subscript(part: Part) -> String? {
+    package subscript(part: PriceKind) -> String? {
         get { texts.isEmpty ? nil : texts[part.rawValue] }
         set {
-            if texts.isEmpty { texts = Array(repeating: nil, count: Part.allCases.count) }
+            if texts.isEmpty { texts = Array(repeating: nil, count: PriceKind.allCases.count) }
             texts[part.rawValue] = newValue
         }
     }
@@ -49,11 +49,11 @@ package struct ListedPrice: Sendable, Equatable {
 
     /// Overwrites this price with every part that the other price has.
     package mutating func add(_ other: ListedPrice) {
-        for part in Part.allCases { if let text = other[part] { self[part] = text } }
+        for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
 
     /// Sets a part from a vendor's list, which has it as a number or a string. Any other value is ignored.
-    package mutating func read(_ part: Part, _ value: JSONValue?) {
+    package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)
         else { return }

@@ -17,7 +17,7 @@ extension ModelFacts {
     private func appendPrice(to body: inout ByteBuffer) {
         guard price.isKnown else { return }
         var separator: StaticString = #","pricing":{""#
-        for part in ListedPrice.Part.allCases {
+        for part in ListedPrice.PriceKind.allCases {
             guard let text = price[part] else { continue }
             body.append(separator)
             body.append(part.name)

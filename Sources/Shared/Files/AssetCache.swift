@@ -38,14 +38,14 @@ package final class AssetCache: Sendable {
         var bytes: Int { asset.path.utf8.count + asset.id.utf8.count + 160 }
     }
 
-    private struct Shelf {
+    private struct Partition {
         var entries = RecentTable<Key, Entry>()
         var bytes = 0
 
         mutating func remove(_ key: Key) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
     }
 
-    private let fileStore = Lock(Shelf())
+    private let fileStore = Lock(Partition())
     private let maxEntries: Int
     private let maxBytes: Int
     /// The lifetime of an entry, in nanoseconds. Vendors do not say how long they keep a file that is not used.
@@ -72,7 +72,7 @@ package final class AssetCache: Sendable {
             fileStore.entries.set(key, entry)
             fileStore.bytes += entry.bytes
             while fileStore.entries.count > maxEntries || fileStore.bytes > maxBytes,
-                let old = fileStore.entries.leastRecent
+                let old = fileStore.entries.leastRecentlyUsed
             {
                 fileStore.remove(old.key)
             }

@@ -32,11 +32,11 @@ package struct OwnerSeal: Sendable {
                 [KeyToken.fileSecret(of: caller.passedKey)]
             }
         context = [version] + identity.digest.withBytes { [UInt8]($0) }
-        key = Self.key(secrets[0], self.purpose, identity)
+        key = Self.key(secrets[0], self.purpose, identity: identity)
         otherSecrets = Array(secrets.dropFirst())
     }
 
-    private static func key(_ secret: [UInt8], _ purpose: [UInt8], _ identity: Identity) -> SealingKey {
+    private static func key(_ secret: [UInt8], _ purpose: [UInt8], identity: Identity) -> SealingKey {
         SealingKey(derivedFrom: secret, for: identity.digest.withBytes { purpose + $0 })
     }
 
@@ -52,7 +52,9 @@ package struct OwnerSeal: Sendable {
         let context = context + Array(name.utf8)
         if let opened = key.open(sealed, context: context) { return opened }
         for secret in otherSecrets {
-            if let opened = Self.key(secret, purpose, identity).open(sealed, context: context) { return opened }
+            if let opened = Self.key(secret, purpose, identity: identity).open(sealed, context: context) {
+                return opened
+            }
         }
         return nil
     }

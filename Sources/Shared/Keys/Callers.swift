@@ -61,7 +61,7 @@ extension Request {
     /// differ.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
-        for given in [self[.authorization].flatMap(Self.bearerValue), self[.xAPIKey], self[.apiKey]] {
+        for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {
             guard let given, !given.isEmpty else { continue }
             if let key, !key.elementsEqual(given) { throw .keysDiffer }
             key = given
@@ -72,7 +72,7 @@ extension Request {
         return key
     }
 
-    private static func bearerValue(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    private static func tokenValue(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else { return nil }
         return value[part: 7..<value.count].trimmed
     }

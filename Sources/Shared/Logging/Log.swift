@@ -36,7 +36,7 @@ package final class Log: Sendable {
 
     /// Returns a line for `write`, for callers that cannot fill fields in a closure without copying. Check `isOn`
     /// first.
-    package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format) }
+    package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format: format) }
 
     package func write(_ line: consuming LogLine) {
         line.end()
@@ -83,7 +83,7 @@ extension Log: MetricsSource {
         text.family(
             "relay_log_lines_dropped_total",
             .counter,
-            "Log lines that were dropped because the queue was full."
+            help: "Log lines that were dropped because the queue was full."
         )
         text.sample(value: droppedLines)
     }

@@ -7,7 +7,7 @@ package struct LogLine: ~Copyable {
     var buffer = ByteBuffer()
     private let format: LogFormat
 
-    init(_ level: LogLevel, _ message: StaticString, _ format: LogFormat) {
+    init(_ level: LogLevel, _ message: StaticString, format: LogFormat) {
         self.format = format
         _ = buffer.reserve(512)
         switch format {

@@ -91,7 +91,7 @@ final class LogSink: @unchecked Sendable {
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {
-                var line = LogLine(.warning, "log lines dropped", format)
+                var line = LogLine(.warning, "log lines dropped", format: format)
                 line.add("count", state.droppedLines)
                 line.end()
                 append(line.buffer.bytes, state)

@@ -32,7 +32,7 @@ package final class Base64Text: @unchecked Sendable {
     /// Decodes the whole text; nil if it is not valid base64. A long text is decoded on a worker thread.
     package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
-        return try await slowly(text, loop, worker) {
+        return try await slowly(text, loop, worker: worker) {
             guard let bytes = Base64.standard.bytes(text.bytes) else { return nil }
             var buffer = ByteBuffer()
             guard buffer.canReserve(bytes.count) else { return nil }
@@ -50,7 +50,7 @@ package final class Base64Text: @unchecked Sendable {
 extension Digest {
     /// Computes the digest of a body, on a worker thread if the body is large.
     package init(of body: Body, on loop: EventLoop, by worker: WorkQueue) async throws(APIError) {
-        self = try await slowly(body, loop, worker) { Digest(of: body.bytes) }
+        self = try await slowly(body, loop, worker: worker) { Digest(of: body.bytes) }
     }
 }
 
@@ -61,8 +61,8 @@ private let loopBytes = 262_144
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,
-    _ worker: WorkQueue,
-    _ work: @escaping @Sendable () -> Value
+    worker: WorkQueue,
+    work: @escaping @Sendable () -> Value
 ) async throws(APIError) -> Value {
     guard body.bytes.count > loopBytes else { return work() }
     guard let value = await worker.enqueuedResult(ofBytes: body.bytes.count, on: loop, of: work) else {

@@ -75,7 +75,7 @@ package struct Image: Sendable {
 }
 
 extension MediaType {
-    /// Returns whether an image seems complete, judged by its container format.
+    /// Returns whether an image seems complete according to its container format.
     fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .png: Self.reachesEnd(bytes)

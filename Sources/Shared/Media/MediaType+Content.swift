@@ -7,7 +7,7 @@ extension MediaType {
     /// Detects the type of content; nil if it is unknown or empty. `bytes` is the content, or at least its first
     /// `neededBytes`.
     package init?(content bytes: UnsafeRawBufferPointer) {
-        guard let type = Self.image(bytes) ?? Self.sound(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
+        guard let type = Self.image(bytes) ?? Self.audio(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
             return nil
         }
         self = type
@@ -21,7 +21,7 @@ extension MediaType {
         return nil
     }
 
-    private static func sound(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
+    private static func audio(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         if bytes.has("RIFF"), bytes.has("WAVE", at: 8) { return .wav }
         if bytes.has("fLaC") { return .flac }
         if bytes.has("OggS") { return bytes.has("OpusHead", at: 28) ? .opus : .ogg }

@@ -24,14 +24,14 @@ package enum MediaType: String, CaseIterable, Sendable {
 
     package enum Family: Sendable {
         case image
-        case sound
+        case audio
         case document
     }
 
     package var family: Family {
         switch self {
         case .png, .jpeg, .webp, .gif, .svg: .image
-        case .mp3, .wav, .flac, .ogg, .opus, .aac, .m4a, .mp4, .webm: .sound
+        case .mp3, .wav, .flac, .ogg, .opus, .aac, .m4a, .mp4, .webm: .audio
         case .pdf, .docx, .zip, .doc, .json, .xml, .text: .document
         }
     }

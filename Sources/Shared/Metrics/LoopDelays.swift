@@ -13,7 +13,7 @@ package final class LoopDelays: MetricsSource {
         text.family(
             "relay_loop_iteration_seconds_max",
             .gauge,
-            "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
+            help: "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
         )
         for (index, longest) in longestNanoseconds.enumerated() {
             text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))

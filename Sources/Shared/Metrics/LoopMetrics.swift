@@ -40,7 +40,7 @@ package final class LoopMetrics: @unchecked Sendable {
         case requests, promptTokens, completionTokens, cost
     }
 
-    init(_ labels: MetricLabels, _ numbers: SeriesNumbers, _ operationNumbers: SeriesNumbers) {
+    init(_ labels: MetricLabels, _ numbers: SeriesNumbers, operationNumbers: SeriesNumbers) {
         self.labels = labels
         series = RecentSeries(numbers)
         operationSeries = RecentSeries(operationNumbers)

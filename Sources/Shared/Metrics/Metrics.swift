@@ -22,7 +22,7 @@ package final class Metrics: MetricsSource {
         known = Lock(labels)
         self.others = others
         let (numbers, operationNumbers) = (numbers, operationNumbers)
-        loops = (0..<count).map { _ in LoopMetrics(labels, numbers, operationNumbers) }
+        loops = (0..<count).map { _ in LoopMetrics(labels, numbers, operationNumbers: operationNumbers) }
     }
 
     package var labels: MetricLabels { known.withLock { $0 } }
@@ -41,13 +41,13 @@ package final class Metrics: MetricsSource {
         text.family(
             "relay_request_duration_seconds",
             .histogram,
-            "Time from the head of a request to the end of its response."
+            help: "Time from the head of a request to the end of its response."
         )
         writeTimes(\.durations, to: &text)
         text.family(
             "relay_request_first_byte_seconds",
             .histogram,
-            "Time from the head of a request to the head of its response."
+            help: "Time from the head of a request to the head of its response."
         )
         writeTimes(\.firstBytes, to: &text)
         writeTokens(to: &text)
@@ -56,16 +56,16 @@ package final class Metrics: MetricsSource {
         text.family(
             "relay_requests_in_flight",
             .gauge,
-            "Requests in progress, including the request for these metrics."
+            help: "Requests in progress, including the request for these metrics."
         )
         text.sample(value: runningRequests)
-        text.family("relay_open_streams", .gauge, "Streamed responses in progress.")
+        text.family("relay_open_streams", .gauge, help: "Streamed responses in progress.")
         text.sample(value: openStreams)
-        text.family("relay_open_connections", .gauge, "Open connections of clients.")
+        text.family("relay_open_connections", .gauge, help: "Open connections of clients.")
         text.sample(value: openConnections)
-        text.family("relay_loops", .gauge, "Event loops, each on a thread of its own.")
+        text.family("relay_loops", .gauge, help: "Event loops, each on a thread of its own.")
         text.sample(value: loops.count)
-        text.family("relay_build_info", .gauge, "Always 1; the label is the running version.")
+        text.family("relay_build_info", .gauge, help: "Always 1; the label is the running version.")
         text.sample(("version", Product.version), value: 1)
         writeOperations(to: &text)
         for other in others { other.write(to: &text) }
@@ -78,7 +78,7 @@ package final class Metrics: MetricsSource {
     func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 
     private func writeRequests(to text: inout MetricsText) {
-        text.family("relay_requests_total", .counter, "Finished requests; status 499: the client disconnected.")
+        text.family("relay_requests_total", .counter, help: "Finished requests; status 499: the client disconnected.")
         // The names are read after the numbers: a reload adds a name before a loop uses its number.
         let all = numbers.all
         let labels = labels
@@ -109,7 +109,7 @@ package final class Metrics: MetricsSource {
     }
 
     private func writeTokens(to text: inout MetricsText) {
-        text.family("relay_tokens_total", .counter, "Tokens of completed requests, as reported in the response.")
+        text.family("relay_tokens_total", .counter, help: "Tokens of completed requests, as reported in the response.")
         for (index, model) in labels.models.names.enumerated() {
             let prompt = sum(\.tokens, at: index * 2)
             let completion = sum(\.tokens, at: index * 2 + 1)
@@ -125,21 +125,21 @@ package final class Metrics: MetricsSource {
                 if sum > 0 { write(caller, sum) }
             }
         }
-        text.family("relay_caller_requests_total", .counter, "Requests by known key; other: with any other key.")
+        text.family("relay_caller_requests_total", .counter, help: "Requests by known key; other: with any other key.")
         each(.requests) { text.sample(("caller", $0), value: $1) }
-        text.family("relay_caller_tokens_total", .counter, "Tokens used by requests of known keys.")
+        text.family("relay_caller_tokens_total", .counter, help: "Tokens used by requests of known keys.")
         each(.promptTokens) { text.sample(("caller", $0), ("kind", "prompt"), value: $1) }
         each(.completionTokens) { text.sample(("caller", $0), ("kind", "completion"), value: $1) }
         text.family(
             "relay_caller_cost_usd_total",
             .counter,
-            "Cost of requests of known keys in USD, where prices are known."
+            help: "Cost of requests of known keys in USD, where prices are known."
         )
         each(.cost) { text.sample(("caller", $0), trillionths: $1) }
     }
 
     private func writeFaults(to text: inout MetricsText) {
-        text.family("relay_upstream_errors_total", .counter, "Failures of providers, by cause.")
+        text.family("relay_upstream_errors_total", .counter, help: "Failures of providers, by cause.")
         for (index, provider) in labels.providers.names.enumerated() {
             for fault in UpstreamFault.allCases {
                 let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.rawValue)
@@ -150,7 +150,7 @@ package final class Metrics: MetricsSource {
         text.family(
             "relay_upstream_impossible_usage_total",
             .counter,
-            "Calls for which the provider reported impossible usage."
+            help: "Calls for which the provider reported impossible usage."
         )
         for (index, provider) in labels.providers.names.enumerated() {
             let count = sum(\.impossibleUsage, at: index)

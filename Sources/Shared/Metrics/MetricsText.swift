@@ -12,7 +12,7 @@ package struct MetricsText: ~Copyable {
     package init() {}
 
     /// Begins a family, to which all following samples belong. Call it once for each family.
-    package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
+    package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
         self.name = name
         body.append("# HELP ")
         body.append(name)

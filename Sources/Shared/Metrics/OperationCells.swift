@@ -53,25 +53,26 @@ extension Metrics {
         text.family(
             "gen_ai_server_request_duration_seconds",
             .histogram,
-            "Time from the head of a request for a model to the end of its response."
+            help: "Time from the head of a request for a model to the end of its response."
         )
         writeOperations(\.requests, to: &text)
         text.family(
             "gen_ai_server_time_to_first_token_seconds",
             .histogram,
-            "Time from the head of a successful request for text to the beginning of its response."
+            help: "Time from the head of a successful request for text to the beginning of its response."
         )
         writeOperations(\.firstTokens, to: &text)
         text.family(
             "gen_ai_client_operation_duration_seconds",
             .histogram,
-            "Time from the first upstream call of a request to the end of its response, by the provider called last."
+            help:
+                "Time from the first upstream call of a request to the end of its response, by the provider called last."
         )
         writeOperations(\.calls, to: &text)
         text.family(
             "gen_ai_client_token_usage",
             .histogram,
-            "Tokens of the prompt and of the response of each request, as reported in the response."
+            help: "Tokens of the prompt and of the response of each request, as reported in the response."
         )
         writeOperations(\.promptTokens, tokens: "input", to: &text)
         writeOperations(\.completionTokens, tokens: "output", to: &text)

@@ -12,27 +12,27 @@ package struct ProcessFigures: MetricsSource {
     }
 
     package func write(to text: inout MetricsText) {
-        text.family("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
+        text.family("process_start_time_seconds", .gauge, help: "When the process started, in seconds since 1970.")
         text.sample(billionths: startMilliseconds * 1_000_000)
         if let memory = Self.residentBytes {
-            text.family("process_resident_memory_bytes", .gauge, "Memory in use.")
+            text.family("process_resident_memory_bytes", .gauge, help: "Memory in use.")
             text.sample(value: memory)
         }
         if let open = Self.openDescriptors() {
-            text.family("process_open_fds", .gauge, "Open file descriptors.")
+            text.family("process_open_fds", .gauge, help: "Open file descriptors.")
             text.sample(value: open)
         }
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 {
-            text.family("process_max_fds", .gauge, "Maximum number of open file descriptors.")
+            text.family("process_max_fds", .gauge, help: "Maximum number of open file descriptors.")
             text.sample(value: Int(clamping: limit.rlim_cur))
         }
         // The name in parentheses may contain spaces. All fields after it are numbers, except the first.
         if let stat = Self.numbers("/proc/self/stat", after: ")"), stat.count > 17 {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
-            text.family("process_cpu_seconds_total", .counter, "Processor time, user and system.")
+            text.family("process_cpu_seconds_total", .counter, help: "Processor time, user and system.")
             text.sample(billionths: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
-            text.family("process_threads", .gauge, "Threads, including those of the event loops.")
+            text.family("process_threads", .gauge, help: "Threads, including those of the event loops.")
             text.sample(value: stat[17])
         }
     }

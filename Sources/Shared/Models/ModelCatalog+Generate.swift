@@ -1,5 +1,5 @@
 extension ModelCatalog {
-    /// An offer for calls of `/generate` and `/llm` that name no model.
+    /// A served model for calls of `/generate` and `/llm` that name no model.
     package struct Generating: Sendable {
         package let name: String
         /// The name on which the caller's permission is checked.
@@ -7,7 +7,7 @@ extension ModelCatalog {
         package let servedModel: ServedModel
     }
 
-    /// Returns the offer with which a provider serves calls that name no model; nil if it has none.
+    /// Returns the served model with which a provider serves calls that name no model; nil if it has none.
     package func generating(at provider: Int) -> Generating? {
         func serving(_ name: String, insteadOf asked: String) -> Generating? {
             self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, servedModel: $0) }

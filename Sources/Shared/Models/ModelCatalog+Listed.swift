@@ -64,7 +64,7 @@ extension ModelCatalog {
             facts.created = live.created
         }
         if let price = provider.prices.price(of: name) { facts.price = ListedPrice(price) }
-        if !provider.facts.takesTools { facts.set(.tools, false) }
+        if !provider.facts.supportsTools { facts.set(.tools, false) }
         if !provider.facts.acceptsImages { facts.set(.vision, false) }
         if let own = provider.facts.ofModels[name] { facts.correct(by: own) }
         return facts

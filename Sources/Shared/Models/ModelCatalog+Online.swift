@@ -20,10 +20,10 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns the offers of a name with the suffix, for models that can search the web.
+    /// Returns the served models of a name with the suffix, for models that can search the web.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
-        return all[position].offers.compactMap { servedModel in
+        return all[position].servedModels.compactMap { servedModel in
             guard providers[servedModel.provider].hasSearchSuffix, servedModel.model.features.contains(.chat) else {
                 return nil
             }
@@ -37,7 +37,7 @@ extension ModelCatalog {
         else {
             return false
         }
-        return all[position].offers.contains {
+        return all[position].servedModels.contains {
             providers[$0.provider].hasSearchSuffix && $0.model.features.contains(.code)
         }
     }

@@ -21,8 +21,8 @@ extension ModelCatalog {
 
     func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
-    /// Returns the offers of a panel's member that is a model.
-    package func offers(of name: String, at provider: Int?) -> [ServedModel] {
+    /// Returns the served models of a panel's member that is a model.
+    package func servedModels(of name: String, at provider: Int?) -> [ServedModel] {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
@@ -56,7 +56,7 @@ extension ModelCatalog {
             switch member(name) {
             case nil: false
             case .model(let model, let position):
-                offers(of: model, at: position).contains { providers[$0.provider].isPassthrough == isPassthrough }
+                servedModels(of: model, at: position).contains { providers[$0.provider].isPassthrough == isPassthrough }
             case .panel(let panel):
                 (isPassthrough ? panels.takingOwnKeys : panels.holdingCredentials).contains(panel.name)
             }
@@ -67,7 +67,7 @@ extension ModelCatalog {
 }
 
 /// The panels of the settings, and the kinds of providers that can serve them.
-package struct PanelOffers: Sendable {
+package struct ServedPanels: Sendable {
     /// The panels, sorted by NAME.
     package let all: [Panel]
     private let byName: [String: Panel]

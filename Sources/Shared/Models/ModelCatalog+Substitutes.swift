@@ -21,8 +21,8 @@ extension ModelCatalog {
 
     /// Returns whether no provider serves the name today, as far as that is known.
     private func hasEnded(_ name: String) -> Bool {
-        let offers = self[name]
-        guard offers.isEmpty else { return offers.allSatisfy(\.model.hasEnded) }
+        let modelCatalog = self[name]
+        guard modelCatalog.isEmpty else { return modelCatalog.allSatisfy(\.model.hasEnded) }
         if let model = forbiddenModel(name) { return model.hasEnded }
         return panels[name] == nil && !isAwaitingList
     }
@@ -36,7 +36,7 @@ extension ModelCatalog {
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
-    /// Returns the offers of the fallback model for a name that no provider has; empty if the name is forbidden.
+    /// Returns the served models of the fallback model for a name that no provider has; empty if the name is forbidden.
     package func substitutes(for name: String) -> [ServedModel] {
         guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]

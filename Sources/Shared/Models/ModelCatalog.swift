@@ -10,7 +10,7 @@ package struct ModelCatalog: Sendable {
         /// The price of the model; nil if unknown.
         package let price: Price?
 
-        /// This offer for chats that search the web.
+        /// This served model for chats that search the web.
         var searching: ServedModel {
             var model = model
             model.searchesWeb = true
@@ -18,11 +18,11 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// The order of an offer among others of its name.
+    /// The order of a served model among others of its name.
     package struct Rank: Sendable {
-        /// The share of requests among offers of the same priority, above 0.
+        /// The share of requests among served models of the same priority, above 0.
         package let weight: Double
-        /// The priority: offers with a lower number are tried earlier.
+        /// The priority: served models with a lower number are tried earlier.
         package var priority: Int
         /// The number of retries of a call before another provider is called.
         package let retries: Int
@@ -61,17 +61,17 @@ package struct ModelCatalog: Sendable {
     package struct ProviderFacts: Sendable {
         /// The facts by the names that callers use.
         let ofModels: [String: ModelFacts]
-        let takesTools: Bool
+        let supportsTools: Bool
         let acceptsImages: Bool
     }
 
-    /// All offers of one name, sorted by priority, then in the order of providers.
+    /// All served models of one name, sorted by priority, then in the order of providers.
     package struct NamedModel: Sendable {
         package let name: String
-        package fileprivate(set) var offers: [ServedModel]
+        package fileprivate(set) var servedModels: [ServedModel]
     }
 
-    /// The offers of all names, in the order in which the names were added.
+    /// The served models of all names, in the order in which the names were added.
     package private(set) var all: [NamedModel] = []
     /// The index of each name in `all`.
     private var positions: [String: Int] = [:]
@@ -83,7 +83,7 @@ package struct ModelCatalog: Sendable {
     private var shortNames: [String: String] = [:]
     private let catalogues: [Catalogue]
     let isSubsetOnly: Bool
-    package internal(set) var panels: PanelOffers
+    package internal(set) var panels: ServedPanels
     let namedFallback: String?
     /// The replacements for retired models: the new name by the old one.
     let replacements: [String: String]
@@ -100,24 +100,24 @@ package struct ModelCatalog: Sendable {
         panels: [Panel] = []
     ) {
         self.providers = providers
-        self.panels = PanelOffers(panels)
+        self.panels = ServedPanels(panels)
         namedFallback = fallback
         self.replacements = replacements
         catalogues = providers.compactMap(\.catalogue)
         isSubsetOnly = providers.contains(where: \.isSubsetOnly)
         for (index, provider) in providers.enumerated() {
             if let catalogue = provider.catalogue {
-                add(provider, index, catalogue)
+                add(provider, index, catalogue: catalogue)
             } else {
                 let live = provider.list ?? []
                 let byID = Dictionary(live.map { ($0.id, $0) }) { first, _ in first }
                 for name in provider.models {
                     let model = byID[name.upstream]
-                    add(name.alias, Model(named: name.upstream, model), index, model)
+                    add(name.alias, Model(named: name.upstream, model), provider: index, live: model)
                 }
                 let own = Set(provider.models.map(\.alias))
                 for model in live.sorted(by: { $0.id < $1.id }) where !own.contains(model.id) {
-                    add(model.id, Model(named: model.id, model), index, model)
+                    add(model.id, Model(named: model.id, model), provider: index, live: model)
                 }
             }
         }
@@ -128,11 +128,11 @@ package struct ModelCatalog: Sendable {
     private mutating func sortByPriority() {
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
         for position in all.indices {
-            all[position].offers.sort { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
+            all[position].servedModels.sort { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
         }
     }
 
-    private mutating func add(_ provider: Provider, _ index: Int, _ catalogue: Catalogue) {
+    private mutating func add(_ provider: Provider, _ index: Int, catalogue: Catalogue) {
         let permitted = Set(provider.subset.map(catalogue.id))
         let names = provider.models.isEmpty ? names(provider, catalogue) : provider.models.map { ($0, true) }
         for (name, isShown) in names where !catalogue.isGone(name.upstream) {
@@ -141,7 +141,7 @@ package struct ModelCatalog: Sendable {
                 forbidden[name.alias] = model
             } else {
                 // The list shows the subset with the operator's names, which may be short names.
-                add(name.alias, model, index, isListed: !provider.isSubsetOnly || isShown)
+                add(name.alias, model, provider: index, isListed: !provider.isSubsetOnly || isShown)
             }
         }
     }
@@ -190,8 +190,8 @@ package struct ModelCatalog: Sendable {
     private mutating func add(
         _ name: String,
         _ model: Model,
-        _ provider: Int,
-        _ live: LiveModel? = nil,
+        provider: Int,
+        live: LiveModel? = nil,
         isListed: Bool = true
     ) {
         if panels.hides(name) { return }
@@ -213,19 +213,21 @@ package struct ModelCatalog: Sendable {
             )
         )
         if let position = positions[name] {
-            all[position].offers.append(servedModel)
+            all[position].servedModels.append(servedModel)
         } else {
             positions[name] = all.count
-            all.append(NamedModel(name: name, offers: [servedModel]))
+            all.append(NamedModel(name: name, servedModels: [servedModel]))
         }
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// Returns the offers of a name, which may be a short name, by priority, then in the order of providers; empty if
-    /// there are none.
-    package subscript(name: String) -> [ServedModel] { position(of: name).map { all[$0].offers } ?? searching(name) }
+    /// Returns the served models of a name, which may be a short name, by priority, then in the order of providers;
+    /// empty if there are none.
+    package subscript(name: String) -> [ServedModel] {
+        position(of: name).map { all[$0].servedModels } ?? searching(name)
+    }
 
-    /// Returns the index of the name's offers in `all`; nil if there are none.
+    /// Returns the index of the name's served models in `all`; nil if there are none.
     package func position(of name: String) -> Int? {
         positions[name] ?? positions[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { positions[$0] }.first
     }

@@ -10,15 +10,15 @@ package final class ModelShutdownDates: MetricsSource {
     private static let warnedDays = 30
     private static let namedModels = 20
 
-    package init(_ offers: ModelCatalog, _ log: Log) {
+    package init(_ modelCatalog: ModelCatalog, _ log: Log) {
         ends = Lock([])
         self.log = log
-        use(offers)
+        use(modelCatalog)
     }
 
     /// Replaces the models, and logs a warning about those that are shut down soon or already.
-    package func use(_ offers: ModelCatalog) {
-        let ending = offers.ending
+    package func use(_ modelCatalog: ModelCatalog) {
+        let ending = modelCatalog.ending
         ends.withLock { $0 = ending }
         let bound = Day.today.adding(days: Self.warnedDays)
         let soon = ending.filter { $0.day <= bound }.sorted { ($0.day, $0.name) < ($1.day, $1.name) }
@@ -34,7 +34,7 @@ package final class ModelShutdownDates: MetricsSource {
         text.family(
             "relay_model_shutdown_timestamp_seconds",
             .gauge,
-            "Day on which the vendor shuts down a model, in seconds since 1970."
+            help: "Day on which the vendor shuts down a model, in seconds since 1970."
         )
         for (name, day) in ends.withLock({ $0 }) { text.sample(("model", name), value: day.secondsSince1970) }
     }

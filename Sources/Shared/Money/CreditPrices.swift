@@ -30,14 +30,14 @@ package struct ChatCredits: Sendable, Equatable {
     private let promptParts: Int
     private let completionParts: Int
     /// The price of an image in the prompt, in 10^-9 credits; nil: the vendor charges the image's tokens.
-    private let pictureParts: Int?
+    private let imageParts: Int?
 
     package static let parts = 1_000_000_000
 
-    package init(promptParts: Int, completionParts: Int, pictureParts: Int?) {
+    package init(promptParts: Int, completionParts: Int, imageParts: Int?) {
         self.promptParts = promptParts
         self.completionParts = completionParts
-        self.pictureParts = pictureParts
+        self.imageParts = imageParts
     }
 
     /// The number of images in a prompt, and their tokens.
@@ -57,11 +57,11 @@ package struct ChatCredits: Sendable, Equatable {
     /// Returns the credits of one call, rounded up.
     package func credits(_ usage: Usage, _ images: Images) -> Int {
         var prompt = usage.promptTokens
-        if pictureParts != nil { prompt = max(0, prompt - images.tokens) }
+        if imageParts != nil { prompt = max(0, prompt - images.tokens) }
         return Self.rounded([
             prompt.multipliedReportingOverflow(by: promptParts),
             usage.completionTokens.multipliedReportingOverflow(by: completionParts),
-            images.count.multipliedReportingOverflow(by: pictureParts ?? 0),
+            images.count.multipliedReportingOverflow(by: imageParts ?? 0),
         ])
     }
 

@@ -6,7 +6,7 @@ package struct JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let root: Int
     /// The parts of the schema that are not checked: patterns beyond the supported subset.
-    package let notes: [String]
+    package let remarks: [String]
 
     package static let maxNodes = 20_000
     /// The largest depth of nested schemas.
@@ -17,7 +17,7 @@ package struct JSONSchema: Sendable {
         var reader = SchemaReader(value)
         root = try reader.read()
         nodes = reader.nodes
-        notes = reader.notes
+        remarks = reader.remarks
     }
 
     /// Validates a document.

@@ -144,12 +144,12 @@ struct PatternReader {
     /// literals, as they are without the flag `u`.
     private static func isSpecial(_ scalar: UInt32) -> Bool { [0x2a, 0x2b, 0x3f, 0x7b].contains(scalar) }
 
-    private enum Escaped {
+    private enum EscapedCharacter {
         case scalar(UInt32)
         case set(ScalarSet)
     }
 
-    private mutating func escape() -> Escaped? {
+    private mutating func escape() -> EscapedCharacter? {
         guard let scalar = next else { return nil }
         position += 1
         switch Unicode.Scalar(scalar) {
@@ -247,7 +247,7 @@ struct PatternReader {
         return set
     }
 
-    private mutating func bracketAtom() -> Escaped? {
+    private mutating func bracketAtom() -> EscapedCharacter? {
         guard let scalar = next else { return nil }
         if consume("\\") { return consume("b") ? .scalar(8) : consume("-") ? .scalar(0x2d) : escape() }
         position += 1

@@ -3,7 +3,7 @@ import Engine
 /// Parses a schema into nodes. References are resolved last, so that they do not add to the depth of the recursion.
 struct SchemaReader {
     var nodes: [SchemaNode] = []
-    var notes: [String] = []
+    var remarks: [String] = []
     private let document: JSONValue
     /// The node of each value, by the value's position in the document.
     private var known: [Int: Int] = [:]
@@ -22,15 +22,15 @@ struct SchemaReader {
     mutating func read() throws(SchemaError) -> Int {
         let base = Base(value: document, address: "")
         references.addResource(base)
-        let root = try node(document, base, 0)
+        let root = try node(document, base, depth: 0)
         while let next = waiting.popLast() {
             let target = try references.target(of: next.reference, from: next.base)
-            next.node.reference = try node(target.value, target.base, 0)
+            next.node.reference = try node(target.value, target.base, depth: 0)
         }
         return root
     }
 
-    private mutating func node(_ value: JSONValue, _ base: Base, _ depth: Int) throws(SchemaError) -> Int {
+    private mutating func node(_ value: JSONValue, _ base: Base, depth: Int) throws(SchemaError) -> Int {
         if let number = known[value.position] { return number }
         guard nodes.count < JSONSchema.maxNodes else {
             throw SchemaError("the schema has more than \(JSONSchema.maxNodes) parts")
@@ -76,21 +76,21 @@ struct SchemaReader {
             guard let reference = value.text else { throw SchemaError("`$ref` must be a string") }
             waiting.append((node, reference, base))
         case "$dynamicRef", "$recursiveRef": throw SchemaError("`\(name.text)` is not supported; use `$ref`")
-        case "$defs", "definitions": _ = try named(value, name, base, depth)
+        case "$defs", "definitions": _ = try named(value, name, base: base, depth: depth)
         case "type": node.types = try types(value)
         case "enum":
             guard let elements = value.elements else { throw SchemaError("`enum` must be an array") }
             node.values.append(values(Array(elements)))
         case "const": node.values.append(values([value]))
-        case "allOf": node.all = try list(value, name, base, depth)
-        case "anyOf": node.any = try list(value, name, base, depth)
-        case "oneOf": node.one = try list(value, name, base, depth)
-        case "not": node.no = try self.node(value, base, depth)
-        case "if": node.condition = try self.node(value, base, depth)
-        case "then": node.then = try self.node(value, base, depth)
-        case "else": node.otherwise = try self.node(value, base, depth)
+        case "allOf": node.all = try list(value, name, base: base, depth: depth)
+        case "anyOf": node.any = try list(value, name, base: base, depth: depth)
+        case "oneOf": node.one = try list(value, name, base: base, depth: depth)
+        case "not": node.no = try self.node(value, base, depth: depth)
+        case "if": node.condition = try self.node(value, base, depth: depth)
+        case "then": node.then = try self.node(value, base, depth: depth)
+        case "else": node.otherwise = try self.node(value, base, depth: depth)
         default:
-            if try readScalar(name, value, node) { return }
+            if try readScalar(name, value, node: node) { return }
             if try readArray(name, value, node: node, base: base, depth: depth) { return }
             try readObject(name, value, node: node, base: base, depth: depth)
         }
@@ -99,7 +99,7 @@ struct SchemaReader {
     private mutating func readScalar(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
-        _ node: SchemaNode
+        node: SchemaNode
     ) throws(SchemaError) -> Bool {
         var number = node.number ?? SchemaNode.NumberRules()
         var text = node.text ?? SchemaNode.TextRules()
@@ -137,15 +137,15 @@ struct SchemaReader {
     ) throws(SchemaError) -> Bool {
         var rules = node.array ?? SchemaNode.ArrayRules()
         switch name {
-        case "prefixItems": rules.prefix = try list(value, name, base, depth)
-        case "items": rules.items = try self.node(value, base, depth)
-        case "contains": rules.contains = try self.node(value, base, depth)
+        case "prefixItems": rules.prefix = try list(value, name, base: base, depth: depth)
+        case "items": rules.items = try self.node(value, base, depth: depth)
+        case "contains": rules.contains = try self.node(value, base, depth: depth)
         case "minContains": rules.minContained = try count(value, name)
         case "maxContains": rules.maxContained = try count(value, name)
         case "minItems": rules.least = try count(value, name)
         case "maxItems": rules.most = try count(value, name)
         case "uniqueItems": rules.isUnique = value.flag ?? false
-        case "unevaluatedItems": rules.unevaluated = try self.node(value, base, depth)
+        case "unevaluatedItems": rules.unevaluated = try self.node(value, base, depth: depth)
         default: return false
         }
         node.array = rules
@@ -161,21 +161,21 @@ struct SchemaReader {
     ) throws(SchemaError) {
         var rules = node.object ?? SchemaNode.ObjectRules()
         switch name {
-        case "properties": (rules.names, rules.schemas) = try named(value, name, base, depth)
+        case "properties": (rules.names, rules.schemas) = try named(value, name, base: base, depth: depth)
         case "patternProperties":
             for member in try members(value, name) {
-                let schema = try self.node(member.value, base, depth)
+                let schema = try self.node(member.value, base, depth: depth)
                 if let pattern = pattern(member.name) {
                     rules.patterns.append((pattern, schema))
                 } else {
                     rules.isOpen = true
                 }
             }
-        case "additionalProperties": rules.additional = try self.node(value, base, depth)
+        case "additionalProperties": rules.additional = try self.node(value, base, depth: depth)
         case "required": for text in try texts(value, name) { rules.required.insert(text) }
         case "minProperties": rules.least = try count(value, name)
         case "maxProperties": rules.most = try count(value, name)
-        case "propertyNames": rules.propertyNames = try self.node(value, base, depth)
+        case "propertyNames": rules.propertyNames = try self.node(value, base, depth: depth)
         case "dependentRequired":
             for member in try members(value, name) {
                 let required = try texts(member.value, name)
@@ -184,8 +184,8 @@ struct SchemaReader {
                 }
             }
         case "dependentSchemas":
-            (rules.dependentSchemaNames, rules.dependentSchemas) = try named(value, name, base, depth)
-        case "unevaluatedProperties": rules.unevaluated = try self.node(value, base, depth)
+            (rules.dependentSchemaNames, rules.dependentSchemas) = try named(value, name, base: base, depth: depth)
+        case "unevaluatedProperties": rules.unevaluated = try self.node(value, base, depth: depth)
         default: return
         }
         node.object = rules
@@ -208,12 +208,12 @@ extension SchemaReader {
     private mutating func named(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,
-        _ base: Base,
-        _ depth: Int
+        base: Base,
+        depth: Int
     ) throws(SchemaError) -> (NameTable, [Int]) {
         var (table, schemas) = (NameTable(), [Int]())
         for member in try members(value, name) {
-            let schema = try node(member.value, base, depth)
+            let schema = try node(member.value, base, depth: depth)
             let (number, isNew) = table.insert(member.name)
             if isNew { schemas.append(schema) } else { schemas[number] = schema }
         }
@@ -223,12 +223,12 @@ extension SchemaReader {
     private mutating func list(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,
-        _ base: Base,
-        _ depth: Int
+        base: Base,
+        depth: Int
     ) throws(SchemaError) -> [Int] {
         guard let elements = value.elements else { throw SchemaError("`\(name.text)` must be an array of schemas") }
         var schemas: [Int] = []
-        for element in elements { schemas.append(try node(element, base, depth)) }
+        for element in elements { schemas.append(try node(element, base, depth: depth)) }
         return schemas
     }
 
@@ -287,7 +287,7 @@ extension SchemaReader {
     /// Parses a pattern. Returns nil, and adds a note, if it cannot be matched in linear time.
     private mutating func pattern(_ text: UnsafeRawBufferPointer) -> TextPattern? {
         if let pattern = TextPattern(text) { return pattern }
-        if notes.count < 16 { notes.append("the pattern `\(shortened(text))` is not checked") }
+        if remarks.count < 16 { remarks.append("the pattern `\(shortened(text))` is not checked") }
         return nil
     }
 }

@@ -48,7 +48,7 @@ package struct SettingFamily: Sendable {
     let title: String
     let rows: [SettingRow]
 
-    package init(_ prefix: String, declaring: String, _ title: String, _ rows: [SettingRow]) {
+    package init(_ prefix: String, declaring: String, _ title: String, rows: [SettingRow]) {
         self.prefix = prefix
         self.declaring = declaring
         self.title = title

@@ -31,7 +31,7 @@ struct SettingsReader {
         problems = sources.flatMap(\.problems)
         for source in sources { read(source) }
         checkNames(of: sources)
-        findStrayFields()
+        findUnknownFields()
     }
 
     private var locationsByName: [String: String] = [:]
@@ -100,7 +100,7 @@ struct SettingsReader {
         let isStrict = boolean("STRICT_CONFIG")
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
-                guard let isMistake = source.isEnvironment ? verdict(on: entry) : true else { continue }
+                guard let isMistake = source.isEnvironment ? isMistake(entry) : true else { continue }
                 unknownNames.insert(entry.name)
                 let isSmall = table.inCapitals(entry.name) != nil
                 let rule = isSmall ? " Names consist of A-Z, 0-9 and _." : ""
@@ -119,7 +119,7 @@ struct SettingsReader {
 
     /// Classifies an unknown name in the process environment: a mistake (true), worth a warning (false), or another
     /// program's (nil).
-    private func verdict(on entry: SettingsSource.Entry) -> Bool? {
+    private func isMistake(_ entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
         if declaredPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
@@ -134,7 +134,7 @@ struct SettingsReader {
     }
 
     /// Reports fields of instances that are not declared. Most likely their NAME is misspelt.
-    private mutating func findStrayFields() {
+    private mutating func findUnknownFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
             let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }

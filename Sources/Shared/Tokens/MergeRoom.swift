@@ -1,14 +1,14 @@
 /// The memory for merging one piece: a list of parts, by the position of their first byte, and a heap of possible
 /// joins.
 struct MergeRoom: ~Copyable {
-    private struct Part {
+    private struct MergeNode {
         var next: UInt32
         var before: UInt32
         /// The rank of this part joined with the next one; `noRank` if that is no token.
         var rank: UInt32
     }
 
-    private let list: UnsafeMutablePointer<Part>
+    private let list: UnsafeMutablePointer<MergeNode>
     /// The heap of joins: the rank in the upper half, the position in the lower half, the lowest first. A merge adds
     /// one for each byte, and two for each join.
     private let heap: UnsafeMutablePointer<UInt64>
@@ -40,7 +40,11 @@ struct MergeRoom: ~Copyable {
         bytes = count
         heapCount = 0
         for position in 0..<count {
-            let part = Part(next: UInt32(position + 1), before: UInt32(max(0, position - 1)), rank: TokenTable.noRank)
+            let part = MergeNode(
+                next: UInt32(position + 1),
+                before: UInt32(max(0, position - 1)),
+                rank: TokenTable.noRank
+            )
             (list + position).initialize(to: part)
         }
     }
@@ -70,10 +74,10 @@ struct MergeRoom: ~Copyable {
     /// Removes the join with the lowest rank from the heap and returns its position; nil if none is left. Outdated
     /// joins are skipped.
     @inline(__always)
-    mutating func takeLeast() -> Int? {
+    mutating func removeLeast() -> Int? {
         while heapCount > 0 {
             let least = heap[0]
-            removeLeast()
+            removeFirst()
             let position = Int(truncatingIfNeeded: least & 0xffff_ffff)
             if list[position].rank == UInt32(truncatingIfNeeded: least >> 32) { return position }
         }
@@ -81,7 +85,7 @@ struct MergeRoom: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func removeLeast() {
+    private mutating func removeFirst() {
         heapCount -= 1
         let count = heapCount
         let entry = heap[count]

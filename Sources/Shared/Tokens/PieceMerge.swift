@@ -124,7 +124,7 @@ struct PieceMerge {
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
         for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }
-        while let position = room.takeLeast() {
+        while let position = room.removeLeast() {
             let next = room.join(position)
             if next < count { room.add(table.rank(text + position, room.next(next) - position), position) }
             if position > 0 {

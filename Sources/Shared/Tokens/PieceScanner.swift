@@ -7,7 +7,7 @@ struct PieceScanner {
     private let text: UnsafePointer<UInt8>
     private let end: Int
 
-    init(_ classes: CharacterClasses, _ text: UnsafePointer<UInt8>, _ count: Int) {
+    init(_ classes: CharacterClasses, _ text: UnsafePointer<UInt8>, count: Int) {
         self.classes = classes
         self.text = text
         end = count

@@ -18,7 +18,7 @@ package struct TokenCountAccumulator: ~Copyable {
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The number of new bytes above which text is only counted after `takeOut`.
+    /// The number of new bytes above which text is only counted after `removeUncounted`.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -54,13 +54,13 @@ package struct TokenCountAccumulator: ~Copyable {
         return counted + vocabulary.count(held.bytes)
     }
 
-    // MARK: Counting elsewhere
+    // MARK: Counting on another thread
 
-    /// Whether so much text was added that `takeOut` and `putBack` should be called before more is added.
+    /// Whether so much text was added that `removeUncounted` and `putBack` should be called before more is added.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
-    /// Takes out the text that is not counted yet, for `counted(_:by:)` on another thread.
-    package mutating func takeOut() -> Body {
+    /// Removes the text that is not counted yet and returns it, for `counted(_:by:)` on another thread.
+    package mutating func removeUncounted() -> Body {
         newBytes = 0
         fullBytes = Self.stepBytes
         var taken = ByteBuffer()
@@ -76,7 +76,7 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Puts back a text that was taken out. `result` is that of `counted`; nil: no thread had time, so the text is
+    /// Puts back a text that `removeUncounted` returned. `result` is that of `counted`; nil: no thread had time, so the text is
     /// estimated.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {

@@ -46,8 +46,8 @@ package struct TokenFile: Sendable {
             throw Failure(reason: "\(path): not a token file of version \(TokenFileHeader.version), or cut")
         }
         let classes = CharacterClasses(header, in: mapping)
-        o200k = Vocabulary(.o200k, TokenTable(header.vocabularies[0], in: mapping), classes)
-        cl100k = Vocabulary(.cl100k, TokenTable(header.vocabularies[1], in: mapping), classes)
+        o200k = Vocabulary(.o200k, TokenTable(header.vocabularies[0], in: mapping), classes: classes)
+        cl100k = Vocabulary(.cl100k, TokenTable(header.vocabularies[1], in: mapping), classes: classes)
     }
 
     /// The mapped pages of the file.

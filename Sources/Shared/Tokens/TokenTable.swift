@@ -61,7 +61,7 @@ package struct TokenTable: @unchecked Sendable {
             if slot == Self.noRank { return Self.noRank }
             if slot & ~Self.rankMask == tag {
                 let rank = slot & Self.rankMask
-                if isToken(rank, text, count) { return rank }
+                if isToken(rank, text, count: count) { return rank }
             }
             position = (position + 1) & slotMask
         }
@@ -69,15 +69,15 @@ package struct TokenTable: @unchecked Sendable {
     }
 
     @inline(__always)
-    private func isToken(_ rank: UInt32, _ text: UnsafeRawPointer, _ count: Int) -> Bool {
+    private func isToken(_ rank: UInt32, _ text: UnsafeRawPointer, count: Int) -> Bool {
         guard rank < tokens else { return false }
         let (start, end) = (starts[Int(rank)], starts[Int(rank) + 1])
         guard end >= start, end <= byteCount, Int(end - start) == count else { return false }
-        return Self.areEqual(bytes + Int(start), text, count)
+        return Self.areEqual(bytes + Int(start), text, count: count)
     }
 
     @inline(__always)
-    private static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int) -> Bool {
+    private static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, count: Int) -> Bool {
         if count < 8 {
             for index in 0..<count
             where one.load(fromByteOffset: index, as: UInt8.self)

@@ -10,7 +10,7 @@ package final class Vocabulary: Sendable {
     private let table: TokenTable
     private let classes: CharacterClasses
 
-    init(_ name: Name, _ table: TokenTable, _ classes: CharacterClasses) {
+    init(_ name: Name, _ table: TokenTable, classes: CharacterClasses) {
         self.name = name
         self.table = table
         self.classes = classes
@@ -20,7 +20,7 @@ package final class Vocabulary: Sendable {
     package func count(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress, text.count > 0 else { return 0 }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
-        let scanner = PieceScanner(classes, bytes, text.count)
+        let scanner = PieceScanner(classes, bytes, count: text.count)
         let merge = PieceMerge(table: table)
         let pattern: PieceScanner.Pattern = name == .o200k ? .o200k : .cl100k
         var total = 0
@@ -40,7 +40,7 @@ package final class Vocabulary: Sendable {
     func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
         guard let base = text.baseAddress else { return (0, 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
-        let scanner = PieceScanner(classes, bytes, text.count)
+        let scanner = PieceScanner(classes, bytes, count: text.count)
         let merge = PieceMerge(table: table)
         var (position, tokens, pieceEnd) = (0, 0, 0)
         while position < text.count {
@@ -81,7 +81,7 @@ package final class Vocabulary: Sendable {
     /// piece of either pattern continues from a letter or number to a space or to a sign other than an apostrophe.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
-        let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), text.count)
+        let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)
         return scanner.lastCut()
     }
 

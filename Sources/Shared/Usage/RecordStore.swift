@@ -20,7 +20,7 @@ package struct RecordStore: Sendable {
         log: Log,
         delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
     ) {
-        let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log)
+        let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log: log)
         self.queue = queue
         reader = RecordReader(source, zone: zone) { ids throws(UsageFailure) in
             try Self.result(on: queue) { () throws(UsageFailure) in try delete(ids) }
@@ -65,10 +65,10 @@ package struct RecordStore: Sendable {
         bound: Int,
         _ zone: DayZone,
         _ budget: MemoryBudget,
-        _ bodies: BodyBudget,
-        _ log: Log
+        bodies: BodyBudget,
+        log: Log
     ) -> RecordStore {
-        let records = MemoryRecords(bound: bound, zone, budget, bodies)
+        let records = MemoryRecords(bound: bound, zone, budget, bodies: bodies)
         var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log) {
             records.delete($0)
         }

@@ -9,7 +9,7 @@ package final class UsageQueue: Sendable {
         /// The number of records in `waiting`.
         var count = 0
         /// The number of records that the thread has taken and not written yet.
-        var taken = 0
+        var removed = 0
         /// The next store, and the index in `waiting` of the first record for it; nil if the store stays.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
@@ -38,20 +38,20 @@ package final class UsageQueue: Sendable {
     private let gatheringNanoseconds: UInt64
 
     /// - Parameter gatheringMilliseconds: the time for which records wait so that they are written together.
-    package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, _ log: Log) {
+    package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, log: Log) {
         self.name = name
         self.log = log
         gatheringNanoseconds = UInt64(gatheringMilliseconds) * 1_000_000
         worker.begin { [self] in run(store) }
     }
 
-    package var waitingRecords: Int { state.withLock { $0.count + $0.taken } }
+    package var waitingRecords: Int { state.withLock { $0.count + $0.removed } }
 
     package func append(_ record: UsageRecord, _ calls: [UsageRecord]) {
         let more = record.count + calls.count
         let isTurn = state.withLock { state in
             let (before, count) = (state.count, state.count + more)
-            guard count + state.taken <= Self.maxRecords else { return nil as Bool? }
+            guard count + state.removed <= Self.maxRecords else { return nil as Bool? }
             state.waiting.append(record)
             if !calls.isEmpty { state.waiting.append(contentsOf: calls) }
             state.count = count
@@ -104,7 +104,7 @@ package final class UsageQueue: Sendable {
                     batch.removeLast(later.count)
                     state.waiting = later
                     let count = later[...].recordCount
-                    (state.taken, state.count) = (state.count - count, count)
+                    (state.removed, state.count) = (state.count - count, count)
                 }
                 (state.next, state.isReopening, state.tasks) = (nil, false, [])
                 return reported
@@ -166,7 +166,7 @@ package final class UsageQueue: Sendable {
         var rest = batch[...]
         defer {
             batch = rest.isEmpty ? [] : Array(rest)
-            state.withLock { $0.taken = batch[...].recordCount }
+            state.withLock { $0.removed = batch[...].recordCount }
         }
         while !rest.isEmpty {
             let count = try store.write(rest)

@@ -16,7 +16,7 @@ package final class UsageRecorder: Sendable {
     private let log: Log
 
     /// - Parameter database: the store of the database; nil if there is none.
-    package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, _ log: Log) {
+    package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, log: Log) {
         self.database = database
         self.budget = budget
         bodies = BodyBudget(budget)
@@ -51,7 +51,7 @@ package final class UsageRecorder: Sendable {
             if let memory {
                 memory.memory?.use(bound: bound, zone)
             } else {
-                memory = .memory(bound: bound, zone, budget, bodies, log)
+                memory = .memory(bound: bound, zone, budget, bodies: bodies, log: log)
             }
             return nil
         }
@@ -71,7 +71,8 @@ package final class UsageRecorder: Sendable {
             if let settings {
                 if file?.settings != settings { old?.use(UsageFile(settings)) }
                 let queue =
-                    old ?? UsageQueue("file", UsageFile(settings), gatheringMilliseconds: Self.fileMilliseconds, log)
+                    old
+                    ?? UsageQueue("file", UsageFile(settings), gatheringMilliseconds: Self.fileMilliseconds, log: log)
                 file = (queue, settings)
                 return nil as UsageQueue?
             }
@@ -97,17 +98,21 @@ extension UsageRecorder: MetricsSource {
     package func write(to text: inout MetricsText) {
         let queues = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
         guard !queues.isEmpty else { return }
-        text.family("relay_usage_records_total", .counter, "Usage records that were written, by destination.")
+        text.family("relay_usage_records_total", .counter, help: "Usage records that were written, by destination.")
         for queue in queues { text.sample(("to", queue.name), value: queue.written.load(ordering: .relaxed)) }
         text.family(
             "relay_usage_records_dropped_total",
             .counter,
-            "Usage records that were dropped because the queue was full."
+            help: "Usage records that were dropped because the queue was full."
         )
         for queue in queues { text.sample(("to", queue.name), value: queue.dropped.load(ordering: .relaxed)) }
-        text.family("relay_usage_write_failures_total", .counter, "Failed attempts to write usage records.")
+        text.family(
+            "relay_usage_write_failures_total",
+            .counter,
+            help: "Failed attempts to write usage records."
+        )
         for queue in queues { text.sample(("to", queue.name), value: queue.failures.load(ordering: .relaxed)) }
-        text.family("relay_usage_records_waiting", .gauge, "Usage records that wait to be written.")
+        text.family("relay_usage_records_waiting", .gauge, help: "Usage records that wait to be written.")
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }
     }
 }

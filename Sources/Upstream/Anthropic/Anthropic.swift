@@ -9,7 +9,7 @@ package import Shared
 package final class Anthropic: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
-    private let location: AnthropicPlace
+    private let dialect: AnthropicDialect
     private let models: Endpoint
 
     private static let version = "2023-06-01"
@@ -17,7 +17,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     private static let plainVersion = "2026-10-21"
 
     /// Creates the vendor; nil if the URL of the site is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, _ quirks: QuirkMemory, _ tools: LoopTools) {
+    package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
         else { return nil }
@@ -25,10 +25,10 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
         self.messages = messages
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
-        location = AnthropicPlace(
+        dialect = AnthropicDialect(
             supportsSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
             isVertex: false,
-            faults: Fault.anthropic
+            errorTable: VendorError.anthropic
         )
     }
 
@@ -57,7 +57,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
             guard root["has_more"]?.flag == true, let last = root["last_id"]?.string else { return nil }
             return ("after_id", last)
         }
-        return VendorList(site, form, transport, keys: keys)
+        return VendorList(site, form, transport: transport, keys: keys)
     }
 
     package var name: String { wire.name }
@@ -76,7 +76,12 @@ extension Anthropic: ChatVendor {
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        wire.chatOfClaude(AnthropicForm(messages, location, call, model), call, model, vendorCall)
+        wire.chatOfClaude(
+            AnthropicForm(messages, dialect, call: call, model: model),
+            call,
+            model: model,
+            vendorCall: vendorCall
+        )
     }
 }
 

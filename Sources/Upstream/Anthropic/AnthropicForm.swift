@@ -9,7 +9,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
     private let model: String
-    private let location: AnthropicPlace
+    private let dialect: AnthropicDialect
     private let isLegacy: Bool
     private let maxCalls: Int
     private let wantsStream: Bool
@@ -30,13 +30,13 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     ///   - route: the way to a vendor with several locations; nil if `messages` is the only address.
     init(
         _ messages: Endpoint?,
-        _ location: AnthropicPlace,
-        _ call: borrowing ChatCall,
-        _ model: Model,
+        _ dialect: AnthropicDialect,
+        call: borrowing ChatCall,
+        model: Model,
         by route: (any WireRoute)? = nil
     ) {
         self.messages = messages
-        self.location = location
+        self.dialect = dialect
         self.route = route
         self.model = model.id
         wantsStream = call.isStreamed
@@ -46,7 +46,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
-        let written = AnthropicRequest(call, model, location, with: quirks).written()
+        let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
         names = written.names
         maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
@@ -67,13 +67,13 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = AnthropicReader(parser, ids, names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
+        let reader = AnthropicReader(parser, ids, names: names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
         reader.maxCalls = maxCalls
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, location.faults, namesFields: false, obeysRetry: true)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, dialect.errorTable, namesFields: false, obeysRetry: true)
     }
 
     func quirk(
@@ -81,12 +81,12 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
-        if location.refusesFormats(head, refusal, of: request, faults), !known.contains(.noSchemas) {
+        if dialect.refusesFormats(head, refusal, of: request, errorReader), !known.contains(.noSchemas) {
             return .noSchemas
         }
-        return faults.messageQuirk(head, refusal, of: request, known: known)
+        return errorReader.messageQuirk(head, refusal, of: request, known: known)
     }
 
     func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {

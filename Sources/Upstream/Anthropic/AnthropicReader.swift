@@ -58,7 +58,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
-        _ names: VendorNameMap,
+        names: VendorNameMap,
         isLegacy: Bool,
         after earlier: [PausedResponse] = [],
         mayGoOn: Bool = false
@@ -88,7 +88,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") {
-            throw ErrorResponseReader(parser, Fault.anthropic, namesFields: false).error(ofEvent: data)
+            throw ErrorResponseReader(parser, VendorError.anthropic, namesFields: false).error(ofEvent: data)
         }
         if let text = deltas.text(data, named: name) {
             if finish == nil {
@@ -99,10 +99,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         let root: JSONValue
         do throws(UpstreamError) {
-            root = try parser.answer(data)
+            root = try parser.response(data)
         } catch {
             guard let rewritten = pairs.rewritten(data) else { throw error }
-            root = try parser.answer(rewritten)
+            root = try parser.response(rewritten)
         }
         switch root["type"]?.text {
         case "content_block_delta":
@@ -138,7 +138,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func checkError(_ root: JSONValue) throws(UpstreamError) {
         if root["type"]?.text == "error" || root.containsError {
-            throw ErrorResponseReader.error(in: root, Fault.anthropic)
+            throw ErrorResponseReader.error(in: root, VendorError.anthropic)
         }
     }
 
@@ -146,7 +146,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func open(_ block: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         close(number, emit)
-        guard blocks.count < Self.maxBlocks else { throw .brokenAnswer("the response has too many open blocks") }
+        guard blocks.count < Self.maxBlocks else { throw .invalidResponse("the response has too many open blocks") }
         var kind = Block.Kind.other
         switch block["type"]?.text {
         case "text": emitText(block["text"]?.text, emit)
@@ -174,10 +174,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("a tool call has no valid name")
+            throw .invalidResponse("a tool call has no valid name")
         }
         guard calls < maxCalls else { return nil }
-        guard calls < Self.maxToolCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasBegun = true
@@ -213,7 +213,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         case "signature_delta":
             guard let piece = delta["signature"]?.text else { return }
             guard signature.count + piece.count <= WireStream.eventLimitBytes else {
-                throw .brokenAnswer("the signature of the reasoning is too long")
+                throw .invalidResponse("the signature of the reasoning is too long")
             }
             signature.append(piece)
             said.add(signature: piece)
@@ -258,10 +258,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         at position: Int,
         _ emit: Emit
     ) throws(UpstreamError) {
-        guard index == calls - 1 else { throw .brokenAnswer("the response mixes its tool calls") }
+        guard index == calls - 1 else { throw .invalidResponse("the response mixes its tool calls") }
         blocks[position].bytes += arguments.count
         guard blocks[position].bytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a tool call are too long")
+            throw .invalidResponse("the arguments of a tool call are too long")
         }
         emit(0, .toolArguments(index: index, arguments))
     }
@@ -279,7 +279,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
         while let last = blocks.last { close(last.number, emit) }
         guard let known = FinishReason(ofMessage: word) ?? (hasBegun ? .stop : nil) else {
-            throw .brokenAnswer("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
+            throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
             emit(0, .refusal(why))
@@ -291,7 +291,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         hasBegun = true
         if reason == .pause {
             isPaused = true
-            recordPause(said.takeBody())
+            recordPause(said.removeBody())
             return
         }
         emit(0, .finish(reason, stop: word.equals("stop_sequence") ? delta["stop_sequence"]?.text : nil))
@@ -315,22 +315,22 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     // MARK: Whole responses
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        try emitMessage(try parser.answer(body), emit)
+        try emitMessage(try parser.response(body), emit)
     }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = ChoiceAccumulator()
-        try emitEarlier { answer.append($1) }
-        try emitMessage(try parser.answer(body.bytes)) { answer.append($1) }
-        end { answer.append($1) }
-        return ChatAnswer([answer.finished()], usage: usage)
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        var response = ChoiceAccumulator()
+        try emitEarlier { response.append($1) }
+        try emitMessage(try parser.response(body.bytes)) { response.append($1) }
+        end { response.append($1) }
+        return ChatResponse([response.finished()], usage: usage)
     }
 
     /// Emits the events that a stream of this message would have had.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
-            throw .brokenAnswer("the vendor's response has no content")
+            throw .invalidResponse("the vendor's response has no content")
         }
         accumulator.read(message["usage"])
         try emitBlocks(content, emit)
@@ -338,9 +338,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if isPaused {
             var said = ContentBlockRecorder(keeps: true)
             for block in content where block.kind == .object { said.add(whole: block) }
-            recordPause(said.takeBody())
+            recordPause(said.removeBody())
         }
-        guard finish != nil else { throw .brokenAnswer("the vendor's response has no end") }
+        guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
     /// Emits the events of the earlier parts, once. This reuses the parser, so the present part must not have been
@@ -349,7 +349,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if isEarlierReported { return }
         isEarlierReported = true
         for part in earlier {
-            let root = try parser.value(ofAnswer: part.content.bytes)
+            let root = try parser.value(ofResponse: part.content.bytes)
             try emitBlocks(root.elements ?? JSONElements(), emit)
         }
     }

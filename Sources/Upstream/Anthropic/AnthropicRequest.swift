@@ -9,7 +9,7 @@ struct AnthropicRequest: ~Copyable {
     private let chatOptions: ChatOptions
     private let name: String
     private let model: ClaudeModel
-    private let location: AnthropicPlace
+    private let dialect: AnthropicDialect
     private let thinking: ThinkingPlan
     /// Whether the prompt must ask for the demanded tool call, because the model does not support a forced
     /// `tool_choice`.
@@ -34,10 +34,10 @@ struct AnthropicRequest: ~Copyable {
         let isStreamed: Bool
     }
 
-    init(_ call: ChatCall, _ name: String, _ location: AnthropicPlace, with quirks: LearnedQuirks) {
+    init(_ call: ChatCall, _ name: String, dialect: AnthropicDialect, with quirks: LearnedQuirks) {
         self.call = call
         self.name = name
-        self.location = location
+        self.dialect = dialect
         chatOptions = call.chatOptions
         model = ClaudeModel(name)
         marks = Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
@@ -84,7 +84,7 @@ struct AnthropicRequest: ~Copyable {
     consuming func written() -> WrittenRequest {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append("{")
-        location.appendOpening(name, to: &out)
+        dialect.appendOpening(name, to: &out)
         out.append(#""max_tokens":"#)
         out.append(decimal: bound.maxTokens)
         for tool in chatOptions.tools { _ = names.name(tool.name) }
@@ -100,7 +100,7 @@ struct AnthropicRequest: ~Copyable {
             }
             out.append("]")
         }
-        if !location.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
+        if !dialect.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
         out.append("}")
         let isStreamed = isStreamed
@@ -237,7 +237,7 @@ struct AnthropicRequest: ~Copyable {
     // MARK: Other fields
 
     private mutating func appendSampling() {
-        guard location.supportsSampling, !thinking.isThinking else { return }
+        guard dialect.supportsSampling, !thinking.isThinking else { return }
         let sampling = chatOptions.sampling
         let hasTemperature = sampling.temperature != nil
         if model.sampling != .none, let temperature = sampling.temperature {

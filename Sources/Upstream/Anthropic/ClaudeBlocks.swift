@@ -128,7 +128,7 @@ struct ClaudeBlocks {
                 out.append(json: name)
                 out.append("}")
             }
-        case (.sound, _): break
+        case (.audio, _): break
         }
     }
 
@@ -158,7 +158,7 @@ struct ClaudeBlocks {
         for part in attachments {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
-            case (.sound, .data), (.sound, .address): return part.refusalAsSound
+            case (.audio, .data), (.audio, .address): return part.refusalAsAudio
             case (.image, .data(let text)):
                 guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
                     return .image(part.param, "is not a PNG, JPEG, GIF or WebP image", code: "invalid_image_format")

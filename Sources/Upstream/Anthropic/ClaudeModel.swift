@@ -55,8 +55,8 @@ struct ClaudeModel: Sendable {
     private init(
         _ maxTokens: Int,
         _ thinking: Thinking,
-        _ sampling: Sampling,
-        _ effort: Effort,
+        sampling: Sampling,
+        effort: Effort,
         lacks lacking: Lacking = []
     ) {
         self.maxTokens = maxTokens
@@ -81,17 +81,17 @@ struct ClaudeModel: Sendable {
 
     /// Models by the name after `claude-`. The longest name that is a prefix wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
-        ("3-haiku", ClaudeModel(4_096, .none, .both, .none, lacks: .format)),
-        ("3-opus", ClaudeModel(4_096, .none, .both, .none, lacks: .format)),
-        ("3-sonnet", ClaudeModel(4_096, .none, .both, .none, lacks: .format)),
-        ("3-5", ClaudeModel(8_192, .none, .both, .none, lacks: .format)),
-        ("3-7", ClaudeModel(64_000, .budget, .both, .none, lacks: .format)),
-        ("opus-4", ClaudeModel(32_000, .budget, .one, .none, lacks: .format)),
-        ("opus-4-1", ClaudeModel(32_000, .budget, .one, .none)),
-        ("sonnet-4", ClaudeModel(64_000, .budget, .one, .none, lacks: .format)),
-        ("haiku-4-5", ClaudeModel(64_000, .budget, .one, .none)),
-        ("sonnet-4-5", ClaudeModel(64_000, .budget, .one, .none)),
-        ("opus-4-5", ClaudeModel(64_000, .budget, .one, .high)),
+        ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
+        ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
+        ("3-sonnet", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
+        ("3-5", ClaudeModel(8_192, .none, sampling: .both, effort: .none, lacks: .format)),
+        ("3-7", ClaudeModel(64_000, .budget, sampling: .both, effort: .none, lacks: .format)),
+        ("opus-4", ClaudeModel(32_000, .budget, sampling: .one, effort: .none, lacks: .format)),
+        ("opus-4-1", ClaudeModel(32_000, .budget, sampling: .one, effort: .none)),
+        ("sonnet-4", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .format)),
+        ("haiku-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none)),
+        ("sonnet-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none)),
+        ("opus-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .high)),
         ("sonnet-4-6", older),
         ("opus-4-6", older),
         ("opus-4-7", newer),
@@ -101,7 +101,13 @@ struct ClaudeModel: Sendable {
         ("haiku-5-5", newer),
         (
             "sonnet-5-5",
-            ClaudeModel(128_000, .adaptive(off: .betweenTools, budget: false), .none, .all, lacks: [.force, .prefill])
+            ClaudeModel(
+                128_000,
+                .adaptive(off: .betweenTools, budget: false),
+                sampling: .none,
+                effort: .all,
+                lacks: [.force, .prefill]
+            )
         ),
         ("opus-5-5", newest),
     ]
@@ -109,26 +115,26 @@ struct ClaudeModel: Sendable {
     private static let older = ClaudeModel(
         128_000,
         .adaptive(off: .disabled, budget: true),
-        .one,
-        .max,
+        sampling: .one,
+        effort: .max,
         lacks: .prefill
     )
     private static let newer = ClaudeModel(
         128_000,
         .adaptive(off: .disabled, budget: false),
-        .none,
-        .all,
+        sampling: .none,
+        effort: .all,
         lacks: .prefill
     )
     /// The newest models, and all models that are not in the table.
     private static let newest = ClaudeModel(
         128_000,
         .adaptive(off: .none, budget: false),
-        .none,
-        .all,
+        sampling: .none,
+        effort: .all,
         lacks: [.force, .prefill]
     )
-    private static let foreign = ClaudeModel(8_192, .budget, .both, .none, lacks: [.format, .name])
+    private static let foreign = ClaudeModel(8_192, .budget, sampling: .both, effort: .none, lacks: [.format, .name])
 
     /// - Parameter name: the vendor's model id, possibly with a prefix before `claude-` and a date at the end.
     init(_ name: String) {

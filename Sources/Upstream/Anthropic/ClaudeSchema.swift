@@ -58,7 +58,7 @@ struct ClaudeSchema {
         for (name, value) in members {
             if name.equals("description"), let text = value.text, !isReference {
                 description = text
-            } else if !append(name, value, of: schema, isReference, to: &writer), !isReference {
+            } else if !append(name, value, of: schema, isReference: isReference, to: &writer), !isReference {
                 rest.append(rest.isEmpty ? "{" : ", ")
                 rest.append(name)
                 rest.append(": ")
@@ -104,7 +104,7 @@ struct ClaudeSchema {
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,
         of schema: JSONValue,
-        _ isReference: Bool,
+        isReference: Bool,
         to out: inout ByteBuffer
     ) -> Bool {
         switch name {

@@ -88,7 +88,7 @@ struct ContentBlockRecorder: ~Copyable {
     // MARK: Writing
 
     /// Returns all blocks as a JSON list and clears them; nil if they were not recorded, or there are none.
-    mutating func takeBody() -> Body? {
+    mutating func removeBody() -> Body? {
         guard keeps else { return nil }
         write()
         guard keeps, !written.isEmpty else { return nil }

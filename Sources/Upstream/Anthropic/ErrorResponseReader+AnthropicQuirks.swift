@@ -11,10 +11,12 @@ extension ErrorResponseReader {
         of request: Body,
         known: LearnedQuirks
     ) -> LearnedQuirks? {
-        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
+        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
+            !isSpecial(vendorError)
+        else {
             return nil
         }
-        return RefusedMessage(fault.words, RawJSON(request.bytes), known).quirk
+        return RefusedMessage(vendorError.words, RawJSON(request.bytes), known).quirk
     }
 }
 

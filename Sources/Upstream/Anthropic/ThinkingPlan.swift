@@ -27,14 +27,16 @@ struct ThinkingPlan {
     /// - Parameters:
     ///   - canThink: whether reasoning is possible; false if a tool call is forced.
     ///   - hasReasoning: whether the earlier tool calls of the turn have their reasoning.
-    init(_ wish: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
-        let position = wish.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) } }
+    init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
+        let position = reasoning.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
+        }
         switch model.thinking {
         case .none: break
-        case .budget: planBudget(wish, position)
-        case .adaptive(let off, let takesBudget): planAdaptive(wish, position, off, takesBudget: takesBudget)
+        case .budget: planBudget(reasoning, position)
+        case .adaptive(let off, let supportsBudget):
+            planAdaptive(reasoning, position, off, supportsBudget: supportsBudget)
         }
-        if let position, position > 0 || wish.thinking != nil { effort = effort ?? Self.effort(position, model) }
+        if let position, position > 0 || reasoning.thinking != nil { effort = effort ?? Self.effort(position, model) }
         if model.effort == .none { effort = nil }
         if case .budget = kind, !hasReasoning || !canThink { kind = .unsaid }
         if case .adaptive = kind, !canThink { kind = .unsaid }
@@ -47,32 +49,32 @@ struct ThinkingPlan {
         }
     }
 
-    private mutating func planBudget(_ wish: ChatOptions.Reasoning, _ position: Int?) {
-        switch wish.thinking {
+    private mutating func planBudget(_ reasoning: ChatOptions.Reasoning, _ position: Int?) {
+        switch reasoning.thinking {
         case .disabled, .unsaid: return
-        case nil where position == nil && wish.budgetTokens == nil: return
+        case nil where position == nil && reasoning.budgetTokens == nil: return
         default: break
         }
-        if position == 0, wish.budgetTokens == nil { return }
-        isOnTop = wish.budgetTokens == nil
-        kind = .budget(max(Self.minBudget, wish.budgetTokens ?? Self.budgets[position ?? 3]))
+        if position == 0, reasoning.budgetTokens == nil { return }
+        isOnTop = reasoning.budgetTokens == nil
+        kind = .budget(max(Self.minBudget, reasoning.budgetTokens ?? Self.budgets[position ?? 3]))
     }
 
     private mutating func planAdaptive(
-        _ wish: ChatOptions.Reasoning,
+        _ reasoning: ChatOptions.Reasoning,
         _ position: Int?,
         _ off: ClaudeModel.Off,
-        takesBudget: Bool
+        supportsBudget: Bool
     ) {
-        switch wish.thinking {
+        switch reasoning.thinking {
         case .unsaid: return
-        case .adaptive: (kind, display) = (.adaptive, wish.display)
+        case .adaptive: (kind, display) = (.adaptive, reasoning.display)
         case .budget:
-            let budget = max(Self.minBudget, wish.budgetTokens ?? 0)
-            (kind, display) = (takesBudget ? .budget(budget) : .adaptive, wish.display ?? .summarized)
+            let budget = max(Self.minBudget, reasoning.budgetTokens ?? 0)
+            (kind, display) = (supportsBudget ? .budget(budget) : .adaptive, reasoning.display ?? .summarized)
         case .disabled: turnOff(off)
         case nil where position == 0: turnOff(off)
-        case nil where position != nil || wish.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
+        case nil where position != nil || reasoning.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
         case nil: return
         }
     }

@@ -23,11 +23,11 @@ extension WireVendor {
     func chatOfClaude(
         _ form: AnthropicForm,
         _ call: ChatCall,
-        _ model: Model,
-        _ vendorCall: VendorCall
+        model: Model,
+        vendorCall: VendorCall
     ) -> any PreparedChat {
         var call = call
-        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
+        // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
         return WireChat(

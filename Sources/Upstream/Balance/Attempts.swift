@@ -9,7 +9,7 @@ package import Shared
 package final class Attempts: @unchecked Sendable {
     private let list: CandidateList
     private let balance: Balance?
-    private let sheet: CallLedger
+    private let callLedger: CallLedger
     private let loop: EventLoop
     /// The time by which a response has to begin; `distantFuture` if there is only one candidate, with one key.
     package private(set) var endsAt: LoopTime
@@ -20,7 +20,7 @@ package final class Attempts: @unchecked Sendable {
     private var repeating: Credential?
     /// Whether the current candidate is called again with a key that has not been tried. Only set if its capacity is
     /// bounded.
-    private var takesNextKey = false
+    private var selectsNextKey = false
     /// The key and capacity that `next()` waited for, for the next call; nil if it did not have to wait.
     private var waitedFor: (Credential, HeldCapacity)?
     /// The number of repeated calls by the candidate's position. It counts for the whole request, also after waiting
@@ -44,12 +44,12 @@ package final class Attempts: @unchecked Sendable {
         _ balance: Balance?,
         order: Candidates.Order,
         caller: Identity?,
-        sheet: CallLedger,
+        callLedger: CallLedger,
         affinity: UInt64?
     ) {
         self.list = list
         self.balance = balance
-        self.sheet = sheet
+        self.callLedger = callLedger
         open = RemainingCandidates(list, balance, order: order, caller: caller, affinity: affinity)
         let first = list.all[0]
         loop = first.loop
@@ -57,7 +57,7 @@ package final class Attempts: @unchecked Sendable {
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
         repeatsEndAt = loop.now + nanoseconds
         endsAt = isAlone ? .distantFuture : repeatsEndAt
-        sheet.repeatsEndAt = repeatsEndAt
+        callLedger.repeatsEndAt = repeatsEndAt
     }
 
     /// Removes the candidates at these positions from the choice. Call it before the first call of `next()`.
@@ -69,7 +69,7 @@ package final class Attempts: @unchecked Sendable {
     func postpone(byNanoseconds delay: UInt64) {
         endsAt += delay
         repeatsEndAt += delay
-        sheet.repeatsEndAt = repeatsEndAt
+        callLedger.repeatsEndAt = repeatsEndAt
     }
 
     // MARK: The next one
@@ -86,7 +86,7 @@ package final class Attempts: @unchecked Sendable {
     /// Chooses the candidate to call without waiting. Returns its position; nil if none is left or all that are left
     /// are full.
     package func nextAtOnce() -> Int? {
-        if repeating != nil || takesNextKey { return current }
+        if repeating != nil || selectsNextKey { return current }
         guard let position = open.chosen() else { return nil }
         turnTo(position)
         return position
@@ -108,13 +108,14 @@ package final class Attempts: @unchecked Sendable {
         let positions = open.sortedFull
         let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(positions.map { list.all[$0].offeredBy })
-        sheet.beginCapacityWait(at: loop.now)
-        defer { sheet.endCapacityWait(at: loop.now) }
+        callLedger.beginCapacityWait(at: loop.now)
+        defer { callLedger.endCapacityWait(at: loop.now) }
         let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for position in positions {
                 let (candidate, tried) = (list.all[position], tried[position] ?? [])
-                guard let taken = await candidate.takenKey(besides: tried, open.choice(position), isTurn: true) else {
+                guard let taken = await candidate.selectedKey(besides: tried, open.choice(position), isTurn: true)
+                else {
                     continue
                 }
                 return (position, taken)
@@ -140,7 +141,7 @@ package final class Attempts: @unchecked Sendable {
     private func giveUp() {
         if let current { open.giveUp(current) }
         repeating = nil
-        takesNextKey = false
+        selectsNextKey = false
         waitedFor = nil
     }
 
@@ -152,7 +153,7 @@ package final class Attempts: @unchecked Sendable {
     /// - Parameter candidate: the one at the position that `next()` returned, possibly bound to one key.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
-        guard let (credential, held) = await taken(candidate) else {
+        guard let (credential, held) = await selected(candidate) else {
             if let current {
                 open.setAside(current)
                 concluded(current, repeating == nil ? nil : failures.last?.error)
@@ -160,7 +161,7 @@ package final class Attempts: @unchecked Sendable {
             giveUp()
             return nil
         }
-        sheet.hold(held)
+        callLedger.hold(held)
         return call(candidate, with: credential)
     }
 
@@ -171,12 +172,12 @@ package final class Attempts: @unchecked Sendable {
     }
 
     private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
-        let call = candidate.call(with: credential, billing: sheet)
+        let call = candidate.call(with: credential, billing: callLedger)
         open.spendTurn()
         asked += 1
-        if asked > 1 { sheet.attempts += 1 }
+        if asked > 1 { callLedger.attempts += 1 }
         repeating = nil
-        takesNextKey = false
+        selectsNextKey = false
         isBound = candidate.fixed != nil
         self.call = call
         return call
@@ -192,16 +193,16 @@ package final class Attempts: @unchecked Sendable {
         return keys.next(at: now, besides: [], open.choice(current)) ?? keys.next(at: now)
     }
 
-    private func taken(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
+    private func selected(_ candidate: Candidate) async -> (Credential, HeldCapacity)? {
         if let key = waitedFor {
             waitedFor = nil
             // A call that refers to a file needs the key that has the file, even if another key was free first.
             guard let bound = candidate.fixed, bound.key != key.0.key else { return key }
             key.1.end()
         }
-        if let repeating { return await candidate.with(repeating).takenKey() }
+        if let repeating { return await candidate.with(repeating).selectedKey() }
         guard let current else { return nil }
-        return await candidate.takenKey(besides: tried[current] ?? [], open.choice(current))
+        return await candidate.selectedKey(besides: tried[current] ?? [], open.choice(current))
     }
 
     /// Records that a response has begun: its key is healthy and no other candidate is tried. The breaker counts
@@ -213,9 +214,9 @@ package final class Attempts: @unchecked Sendable {
 
     /// Records that a response broke off after it had begun. Returns the failure with the key of its call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
-        sheet.freeCapacity()
+        callLedger.freeCapacity()
         let error = recordFinalFailure(failure)
-        sheet.record(error)
+        callLedger.record(error)
         return error
     }
 
@@ -230,22 +231,22 @@ package final class Attempts: @unchecked Sendable {
     /// - Throws: the failure to report if no other call could help or is allowed.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
-        sheet.freeCapacity()
-        sheet.clearRefusal()
+        callLedger.freeCapacity()
+        callLedger.clearRefusal()
         let error = call.failure(failure)
         let isOfKey = error.recovery.contains(.nextKey)
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
-        if error.kind == .badRequest, let refusal = error.refusal, error.recovery.contains(.elsewhere) {
+        if error.kind == .badRequest, let refusal = error.refusal, error.recovery.contains(.nextCandidate) {
             // A key whose capacity did not suffice for the whole call counts as tried.
             if isOfKey, !isLast, selectNextKey(current, after: call) { return }
             skip(refusal)
             guard !(isOfKey && isLast), rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
             return
         }
-        sheet.record(error)
+        callLedger.record(error)
         // If the vendor refuses a caller's own key, no other key may replace it: the failure is reported.
         let isCallers = call.credential.label == nil && isOfKey
-        guard !isCallers, !error.recovery.isDisjoint(with: [.nextKey, .elsewhere]) else {
+        guard !isCallers, !error.recovery.isDisjoint(with: [.nextKey, .nextCandidate]) else {
             balance?.endTrial(open.breakerKey(current))
             throw error
         }
@@ -292,8 +293,8 @@ package final class Attempts: @unchecked Sendable {
         let tried = tried[position] ?? []
         let now = loop.now
         if list.all[position].capacity != nil {
-            takesNextKey = !keys.order(at: now, besides: tried).isEmpty
-            return takesNextKey
+            selectsNextKey = !keys.order(at: now, besides: tried).isEmpty
+            return selectsNextKey
         }
         repeating = keys.next(at: now, besides: tried, open.choice(position))
         return repeating != nil

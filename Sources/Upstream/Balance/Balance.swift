@@ -153,7 +153,7 @@ package final class Balance: Sendable {
             failed.store(!breakers.isEmpty, ordering: .relaxed)
             return closed
         }
-        for key in closed { tellClosed(key) }
+        for key in closed { reportClosed(key) }
         if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
@@ -167,7 +167,7 @@ package final class Balance: Sendable {
         notices.flatMap { $0.providers.indices.contains(position) ? $0.providers[position] : nil }
     }
 
-    private func tellClosed(_ key: BreakerKey) {
+    private func reportClosed(_ key: BreakerKey) {
         guard let provider = provider(at: key.provider) else { return }
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
@@ -197,7 +197,7 @@ package final class Balance: Sendable {
             failed.store(!breakers.isEmpty, ordering: .relaxed)
             return last
         }
-        if last != nil { tellClosed(key) }
+        if last != nil { reportClosed(key) }
         guard let notices, notices.all.hasUnreachable, let provider = provider(at: key.provider) else { return }
         notices.all.ends(.unreachable(provider: provider), at: .current())
     }
@@ -232,7 +232,7 @@ package final class Balance: Sendable {
     }
 
     /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or
-    /// the vendor judged the account of a caller's own key.
+    /// the vendor assessed the account of a caller's own key.
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {
@@ -260,7 +260,7 @@ package final class Balance: Sendable {
 
 extension UpstreamError {
     /// Whether another provider might have served the call that failed for good.
-    var isOfProvider: Bool { kind != .badRequest && self.recovery.contains(.elsewhere) }
+    var isOfProvider: Bool { kind != .badRequest && self.recovery.contains(.nextCandidate) }
 }
 
 extension UpstreamFault {

@@ -61,7 +61,7 @@ package final class Candidate: Sendable {
     /// The model's price; nil if it is unknown.
     package var price: Price? { server.price }
     /// Whether the provider charges credits for calls.
-    package var takesCredits: Bool { server.credits != nil }
+    package var countsCredits: Bool { server.credits != nil }
 
     /// Traits of chats that the settings exclude from a provider.
     package struct Traits: OptionSet, Sendable {
@@ -75,7 +75,7 @@ package final class Candidate: Sendable {
         /// Makes the traits that the provider's settings exclude from it.
         package init(sparing provider: ProviderSettings) {
             self = []
-            if !provider.takesTools { insert(.tools) }
+            if !provider.supportsTools { insert(.tools) }
             if !provider.acceptsImages { insert(.images) }
         }
     }
@@ -89,7 +89,7 @@ package final class Candidate: Sendable {
     /// Throws if the settings exclude such calls from the provider. Throws also if the call contains words that only
     /// OpenAI-compatible servers may understand, and the provider does not get the original request.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
-        if call.hasWords, !provider.takesOriginal(of: call, for: model) { try call.checkOptionValues() }
+        if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
         if spared.isEmpty { return }
         if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
             throw .unsupported("tools", "The provider of this model does not support tools.")
@@ -112,31 +112,31 @@ package final class Candidate: Sendable {
     var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
     /// Takes the next key, waiting for its capacity if the provider has a limit, and returns the call.
-    package func call(billing sheet: CallLedger) async throws(UpstreamError) -> VendorCall {
-        guard let capacity else { return unboundedCall(billing: sheet) }
+    package func call(billing callLedger: CallLedger) async throws(UpstreamError) -> VendorCall {
+        guard let capacity else { return unboundedCall(billing: callLedger) }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
-        sheet.hold(held)
-        return call(with: credential, billing: sheet)
+        callLedger.hold(held)
+        return call(with: credential, billing: callLedger)
     }
 
     /// Takes the next key and returns the call, without acquiring capacity: for a candidate without a limit.
-    package func unboundedCall(billing sheet: CallLedger) -> VendorCall {
+    package func unboundedCall(billing callLedger: CallLedger) -> VendorCall {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
-        guard let lone else { return call(with: credential, billing: sheet) }
-        sheet.server = server
-        return VendorCall(credential, billing: sheet, on: loop, with: lone, within: capacity)
+        guard let lone else { return call(with: credential, billing: callLedger) }
+        callLedger.server = server
+        return VendorCall(credential, billing: callLedger, on: loop, with: lone, within: capacity)
     }
 
-    func call(with credential: Credential, billing sheet: CallLedger) -> VendorCall {
-        sheet.server = server
-        return VendorCall(credential, billing: sheet, on: loop, with: keys, within: capacity)
+    func call(with credential: Credential, billing callLedger: CallLedger) -> VendorCall {
+        callLedger.server = server
+        return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
     /// Takes the first key that has capacity, in the order of `choice`. Returns nil if no key has capacity, other
     /// requests wait for it, or there is no limit.
     ///
     /// - Parameter isTurn: whether all requests that waited before have been served, so that the queue is not checked.
-    func takenKey(
+    func selectedKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
         isTurn: Bool = false
@@ -206,7 +206,7 @@ final class LoneCandidate: KeyCooldowns {
     private let balance: Balance
     private let breakerKey: Balance.BreakerKey
 
-    init(_ keys: KeyRing?, _ balance: Balance, _ breakerKey: Balance.BreakerKey) {
+    init(_ keys: KeyRing?, _ balance: Balance, breakerKey: Balance.BreakerKey) {
         self.keys = keys
         self.balance = balance
         self.breakerKey = breakerKey

@@ -22,11 +22,11 @@ package struct Candidates: Sendable {
         case byLoad
     }
 
-    init(_ list: CandidateList, _ balance: Balance, for caller: Caller, _ order: Order = .balanced) {
-        self.init(list, balance, caller.identity, order)
+    init(_ list: CandidateList, _ balance: Balance, for caller: Caller, order: Order = .balanced) {
+        self.init(list, balance, caller: caller.identity, order: order)
     }
 
-    private init(_ list: CandidateList, _ balance: Balance?, _ caller: Identity?, _ order: Order) {
+    private init(_ list: CandidateList, _ balance: Balance?, caller: Identity?, order: Order) {
         self.list = list
         self.balance = balance
         self.caller = caller
@@ -36,7 +36,7 @@ package struct Candidates: Sendable {
     /// Creates candidates that are tried in the order of the list.
     ///
     /// - Parameter list: at least one.
-    package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, nil, .listed) }
+    package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, caller: nil, order: .listed) }
 
     /// The first candidate in the order of the list.
     package var leading: Candidate { list.all[0] }
@@ -71,14 +71,14 @@ package struct Candidates: Sendable {
     /// left.
     package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
-        return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller, order)
+        return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
     /// Returns these candidates followed by others, which are tried in their order once all of these have failed.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
-        return Candidates(CandidateList(list.all + later), balance, caller, order)
+        return Candidates(CandidateList(list.all + later), balance, caller: caller, order: order)
     }
 
     package var count: Int { list.all.count }
@@ -91,11 +91,11 @@ package struct Candidates: Sendable {
     ///   - affinity: the hash of a value whose calls keep to one provider and key; nil if there is no such value.
     ///   - spared: the positions of candidates that must not get the call and take no turn; never all positions.
     package func attempts(
-        billing sheet: CallLedger,
+        billing callLedger: CallLedger,
         affinity: UInt64? = nil,
         besides spared: Set<Int> = []
     ) -> Attempts {
-        let attempts = Attempts(list, balance, order: order, caller: caller, sheet: sheet, affinity: affinity)
+        let attempts = Attempts(list, balance, order: order, caller: caller, callLedger: callLedger, affinity: affinity)
         if !spared.isEmpty { attempts.leaveOut(spared) }
         return attempts
     }
@@ -126,14 +126,14 @@ package struct Candidates: Sendable {
     ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They do not count.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
-        billing sheet: CallLedger,
+        billing callLedger: CallLedger,
         affinity: UInt64? = nil,
         besides spared: Set<Int> = [],
         unless isBegun: @escaping () -> Bool = { false },
         notCounting waited: @escaping () -> UInt64 = { 0 },
         _ ask: @escaping @Sendable (Candidate, VendorCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let attempts = attempts(billing: sheet, affinity: affinity, besides: spared)
+        let attempts = attempts(billing: callLedger, affinity: affinity, besides: spared)
         while let index = await attempts.next() {
             let candidate = self[index]
             guard let call = await attempts.call(candidate) else { continue }

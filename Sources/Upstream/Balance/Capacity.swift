@@ -25,8 +25,8 @@ package final class Capacity: CallCapacity {
         _ provider: ProviderSettings,
         at position: Int,
         _ rules: BalanceSettings,
-        _ limiter: Limiter,
-        _ queue: CapacityQueue
+        limiter: Limiter,
+        queue: CapacityQueue
     ) {
         let settings = provider.capacity
         guard settings.starts != nil || settings.calls != nil else { return nil }

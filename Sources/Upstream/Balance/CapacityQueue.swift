@@ -44,7 +44,7 @@ package final class CapacityQueue: Sendable {
         on loop: EventLoop,
         _ emit: () async -> Value?
     ) async -> Value? {
-        guard loop.now < end, let ticket = join(providers, credential?.account, loop) else { return nil }
+        guard loop.now < end, let ticket = join(providers, credential?.account, loop: loop) else { return nil }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
@@ -54,8 +54,8 @@ package final class CapacityQueue: Sendable {
         return nil
     }
 
-    private func join(_ providers: Set<Int>, _ account: Digest?, _ loop: EventLoop) -> Ticket? {
-        let ticket = Ticket(providers, account, loop)
+    private func join(_ providers: Set<Int>, _ account: Digest?, loop: EventLoop) -> Ticket? {
+        let ticket = Ticket(providers, account, loop: loop)
         return tickets.withLock { tickets in
             guard tickets.count < Self.most else { return nil }
             let next = account == nil ? nil : tickets.firstIndex { $0.account == nil }
@@ -120,7 +120,7 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
     private let waiter = Waiter()
     private lazy var timer = Timer(self)
 
-    init(_ providers: Set<Int>, _ account: Digest?, _ loop: EventLoop) {
+    init(_ providers: Set<Int>, _ account: Digest?, loop: EventLoop) {
         self.providers = providers
         self.account = account
         self.loop = loop

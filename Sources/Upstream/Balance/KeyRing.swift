@@ -90,7 +90,7 @@ package final class KeyRing: KeyCooldowns {
         // A single key without a cooldown needs no choice.
         if credentials.count == 1, !hasCooldowns { return credentials[0] }
         if let available = next(at: now, besides: []) { return available }
-        let first = placeOfSoonest
+        let first = positionOfSoonest
         keyStates.withLock { $0[first].rest?.tryOnce(at: now) }
         return credentials[first]
     }
@@ -177,9 +177,9 @@ package final class KeyRing: KeyCooldowns {
     }
 
     /// The key whose cooldown ends first, for the case that all keys are in cooldown.
-    var soonest: Credential { credentials[placeOfSoonest] }
+    var soonest: Credential { credentials[positionOfSoonest] }
 
-    private var placeOfSoonest: Int {
+    private var positionOfSoonest: Int {
         let ends = keyStates.withLock { $0.map { $0.rest?.endsAt ?? .distantPast } }
         return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }
@@ -270,7 +270,7 @@ extension UpstreamError.Kind {
     fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 
-/// The number of key rings that have keys in cooldown. It answers for all rings in one read.
+/// The number of key rings that have keys in cooldown. One read is enough for all rings.
 package final class CooldownRingCount: Sendable {
     private let count = Atomic(0)
 

@@ -18,7 +18,7 @@ package final class ProviderMetrics: MetricsSource {
     package init() {}
 
     /// Replaces the providers that are measured, after the settings were read.
-    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], _ balance: Balance) {
+    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], balance: Balance) {
         let queue = balance.queue
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
         known.withLock { known in
@@ -34,13 +34,13 @@ package final class ProviderMetrics: MetricsSource {
 
     package func write(to text: inout MetricsText) {
         let known = known.withLock { $0 }
-        text.family("relay_queue_waiting", .gauge, "Calls that wait for the capacity of their providers.")
+        text.family("relay_queue_waiting", .gauge, help: "Calls that wait for the capacity of their providers.")
         text.sample(value: known.queues.reduce(0) { $0 + $1.waiting })
         let now = LoopTime.current()
         text.family(
             "relay_provider_key_resting",
             .gauge,
-            "1 for each key of a provider that is in cooldown after a failure."
+            help: "1 for each key of a provider that is in cooldown after a failure."
         )
         for (provider, ring) in known.rings {
             for key in ring.cooldown(at: now) { text.sample(("provider", provider), ("key", key), value: 1) }
@@ -48,7 +48,7 @@ package final class ProviderMetrics: MetricsSource {
         text.family(
             "relay_provider_breaker_open",
             .gauge,
-            "1 for each model of a provider whose circuit breaker is open or half-open."
+            help: "1 for each model of a provider whose circuit breaker is open or half-open."
         )
         for breaker in known.balance?.openBreakers(at: now).prefix(Self.seriesLimit) ?? []
         where known.providers.indices.contains(breaker.provider) {

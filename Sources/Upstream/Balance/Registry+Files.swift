@@ -8,8 +8,8 @@ package struct FileCall: Sendable {
     package let call: VendorCall
     /// The name of the model that the file is for; empty if it is for no model.
     package let model: String
-    /// The capacity of a call about a file without a model; nil if the provider has no limit or `call.sheet` holds the
-    /// capacity.
+    /// The capacity of a call about a file without a model; nil if the provider has no limit or `call.callLedger` holds
+    /// the capacity.
     private let held: HeldCapacity?
     /// The attempt by which the file's model was chosen; nil if the file is for no model.
     private let attempt: SingleAttempt?
@@ -28,7 +28,7 @@ package struct FileCall: Sendable {
         model = ""
         self.held = held
         attempt = nil
-        if let held { call.sheet.hold(held) }
+        if let held { call.callLedger.hold(held) }
     }
 
     /// Frees the capacity when the call has ended, before its request ends.
@@ -58,7 +58,7 @@ package struct FileCandidate: Sendable {
 
     /// Takes the next key that was not tried, with its capacity if the provider has a limit. Returns nil if there is
     /// none.
-    package func nextFileCall(besides tried: Set<String>, billing sheet: CallLedger) async -> FileCall? {
+    package func nextFileCall(besides tried: Set<String>, billing callLedger: CallLedger) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
         if let capacity {
@@ -66,25 +66,29 @@ package struct FileCandidate: Sendable {
         } else {
             found = keys.next(at: loop.now, besides: tried).map { ($0, nil) }
         }
-        return found.map { fileCall(with: $0, $1, billing: sheet) }
+        return found.map { fileCall(with: $0, $1, billing: callLedger) }
     }
 
     /// Takes the next key, waiting for its capacity if the provider has a limit.
-    package func fileCall(billing sheet: CallLedger) async throws(UpstreamError) -> FileCall {
-        sheet.server = CallLedger.Server(name)
+    package func fileCall(billing callLedger: CallLedger) async throws(UpstreamError) -> FileCall {
+        callLedger.server = CallLedger.Server(name)
         guard let capacity else {
-            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: sheet)
+            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: callLedger)
         }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
-        return fileCall(with: credential, held, billing: sheet)
+        return fileCall(with: credential, held, billing: callLedger)
     }
 
-    private func fileCall(with credential: Credential, _ held: HeldCapacity?, billing sheet: CallLedger) -> FileCall {
+    private func fileCall(
+        with credential: Credential,
+        _ held: HeldCapacity?,
+        billing callLedger: CallLedger
+    ) -> FileCall {
         let server = CallLedger.Server(name)
-        sheet.server = server
+        callLedger.server = server
         return FileCall(
             provider,
-            VendorCall(credential, of: server, billing: sheet, on: loop, with: keys, within: capacity),
+            VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity),
             held
         )
     }
@@ -97,7 +101,9 @@ extension Registry {
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
-            guard let provider = entry.provider as? any FileProvider, offers.serve(caller, at: index) else { continue }
+            guard let provider = entry.provider as? any FileProvider, modelCatalog.serve(caller, at: index) else {
+                continue
+            }
             let candidate = FileCandidate(
                 name: entry.provider.name,
                 provider: provider,
@@ -117,7 +123,7 @@ extension Registry {
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing sheet: CallLedger
+        billing callLedger: CallLedger
     ) async throws(UpstreamError) -> FileCall? {
         guard let index = entries.firstIndex(where: { $0.provider.name == file.provider }),
             let provider = entries[index].provider as? any FileProvider
@@ -125,20 +131,20 @@ extension Registry {
         let entry = entries[index]
         let server = CallLedger.Server(file.provider)
         if provider.opensWithoutKey {
-            sheet.server = server
-            return FileCall(provider, VendorCall(.none, of: server, billing: sheet, on: loop))
+            callLedger.server = server
+            return FileCall(provider, VendorCall(.none, of: server, billing: callLedger, on: loop))
         }
-        guard entry.isPassthrough == (caller.kind == .passThrough), offers.serve(caller, at: index),
+        guard entry.isPassthrough == (caller.kind == .passThrough), modelCatalog.serve(caller, at: index),
             let credential = file.credential(
                 entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
                 entry.keys
             )
         else { return nil }
-        sheet.server = server
+        callLedger.server = server
         let held = try await entry.capacity?.acquire(for: credential, isAfterAnother: false, on: loop)
         return FileCall(
             provider,
-            VendorCall(credential, of: server, billing: sheet, on: loop, with: entry.keys, within: entry.capacity),
+            VendorCall(credential, of: server, billing: callLedger, on: loop, with: entry.keys, within: entry.capacity),
             held
         )
     }

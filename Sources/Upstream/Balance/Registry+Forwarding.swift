@@ -12,14 +12,20 @@ extension Registry {
         besides features: Model.Features,
         substituting: Bool
     ) throws(APIError) -> Candidates? {
-        let served = offers.replacement(of: name) ?? name
-        let known = offers[served]
-        var all = usable(known, as: served, asked: name, caller, features)
+        let served = modelCatalog.replacement(of: name) ?? name
+        let known = modelCatalog[served]
+        var all = usable(known, as: served, asked: name, caller, features: features)
         // The caller needs the permission for the requested name, not for the fallback's.
-        if !known.contains(where: { mayUse($0, name, caller) }) {
-            if offers.panels[served] == nil, offers.mayBeListed(name, for: caller) { throw .listAwaited }
+        if !known.contains(where: { mayUse($0, name, caller: caller) }) {
+            if modelCatalog.panels[served] == nil, modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
             guard substituting else { return nil }
-            all = usable(offers.substitutes(for: name), as: offers.fallback ?? name, asked: name, caller, features)
+            all = usable(
+                modelCatalog.substitutes(for: name),
+                as: modelCatalog.fallback ?? name,
+                asked: name,
+                caller,
+                features: features
+            )
         }
         guard all.contains(where: { $0.forwarder != nil }) else { return nil }
         return Candidates(CandidateList(all), balance, for: caller)
@@ -27,20 +33,20 @@ extension Registry {
 
     /// Returns whether some provider has a model of this name that the caller may use.
     package func knows(_ name: String, for caller: Caller) -> Bool {
-        offers[offers.replacement(of: name) ?? name].contains { mayUse($0, name, caller) }
+        modelCatalog[modelCatalog.replacement(of: name) ?? name].contains { mayUse($0, name, caller: caller) }
     }
 
     private func usable(
-        _ offers: [ModelCatalog.ServedModel],
+        _ modelCatalog: [ModelCatalog.ServedModel],
         as own: String,
         asked name: String,
         _ caller: Caller,
-        _ features: Model.Features
+        features: Model.Features
     ) -> [Candidate] {
-        offers.indices.compactMap { index in
-            guard mayUse(offers[index], name, caller) else { return nil }
-            let candidate = candidate(FoundModel(name: own, offers: offers, index: index), caller)
-            return candidate.forwarder != nil || serves(offers[index], features) ? candidate : nil
+        modelCatalog.indices.compactMap { index in
+            guard mayUse(modelCatalog[index], name, caller: caller) else { return nil }
+            let candidate = candidate(FoundModel(name: own, servedModels: modelCatalog, index: index), caller)
+            return candidate.forwarder != nil || serves(modelCatalog[index], features) ? candidate : nil
         }
     }
 }

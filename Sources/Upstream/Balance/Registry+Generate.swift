@@ -11,7 +11,7 @@ extension Registry {
         let order = all.indices.sorted {
             (all[$0].rank.priority, costs[$0], $0) < (all[$1].rank.priority, costs[$1], $1)
         }
-        return candidates(order.map { all[$0] }, .listed, caller)
+        return candidates(order.map { all[$0] }, .listed, caller: caller)
     }
 
     /// Returns one candidate of each provider with a capacity limit, to be tried in the order of free capacity; nil if
@@ -19,22 +19,22 @@ extension Registry {
     package func bounded(for caller: Caller, taking call: borrowing ChatCall) -> Candidates? {
         let needs = call.needs
         let all = generated(for: caller) { $0.capacity != nil && $0.takes(needs) }
-        return candidates(all, .byLoad, caller)
+        return candidates(all, .byLoad, caller: caller)
     }
 
     private func generated(for caller: Caller, _ isWanted: (Entry) -> Bool) -> [Candidate] {
         entries.indices.compactMap { position in
-            guard isWanted(entries[position]), let found = offers.generating(at: position),
-                serves(found.servedModel, [.chat, .code]), mayUse(found.servedModel, found.asked, caller)
+            guard isWanted(entries[position]), let found = modelCatalog.generating(at: position),
+                serves(found.servedModel, [.chat, .code]), mayUse(found.servedModel, found.asked, caller: caller)
             else { return nil }
-            return candidate(FoundModel(name: found.name, offers: [found.servedModel], index: 0), caller)
+            return candidate(FoundModel(name: found.name, servedModels: [found.servedModel], index: 0), caller)
         }
     }
 
-    private func candidates(_ all: [Candidate], _ order: Candidates.Order, _ caller: Caller) -> Candidates? {
+    private func candidates(_ all: [Candidate], _ order: Candidates.Order, caller: Caller) -> Candidates? {
         if all.isEmpty { return nil }
         let rivals = all.map(\.server)
-        return Candidates(CandidateList(all.map { $0.with(rivals: rivals) }), balance, for: caller, order)
+        return Candidates(CandidateList(all.map { $0.with(rivals: rivals) }), balance, for: caller, order: order)
     }
 }
 

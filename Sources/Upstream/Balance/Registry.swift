@@ -19,7 +19,7 @@ package final class Registry: @unchecked Sendable {
         package let keys: KeyRing?
         package let isPassthrough: Bool
         /// Whether the provider charges credits for its calls.
-        package let takesCredits: Bool
+        package let countsCredits: Bool
         /// The capacity limits of the provider's keys; nil if there are none.
         package let capacity: Capacity?
         /// Whether the provider serves calls that name no model.
@@ -31,7 +31,7 @@ package final class Registry: @unchecked Sendable {
             provider: any ChatVendor,
             keys: KeyRing?,
             isPassthrough: Bool,
-            takesCredits: Bool,
+            countsCredits: Bool,
             capacity: Capacity? = nil,
             generates: Bool = true,
             sparing spared: Candidate.Traits = []
@@ -39,7 +39,7 @@ package final class Registry: @unchecked Sendable {
             self.provider = provider
             self.keys = keys
             self.isPassthrough = isPassthrough
-            self.takesCredits = takesCredits
+            self.countsCredits = countsCredits
             self.capacity = capacity
             self.generates = generates
             self.spared = spared
@@ -52,7 +52,7 @@ package final class Registry: @unchecked Sendable {
     /// Whether some vendor can receive requests of other endpoints unchanged.
     package let forwards: Bool
     let loop: EventLoop
-    package let offers: ModelCatalog
+    package let modelCatalog: ModelCatalog
     /// Whether a call may be served under another name than the requested one: there is a fallback or a replacement.
     package let haveSubstitutes: Bool
     /// The progress lines of all panels.
@@ -61,29 +61,32 @@ package final class Registry: @unchecked Sendable {
     /// Whether all providers of the model with a given name can receive OpenAI chat requests unchanged. Any thread may
     /// call it.
     package let isPassedOn: @Sendable (String) -> Bool
-    /// The lists of candidates by the position of their name among the offers; nil for a list that was not needed yet.
+    /// The lists of candidates by the position of their name among the served models; nil for a list that was not
+    /// needed yet.
     private var lists: [CandidateList?]
 
     /// - Parameter entries: one for each provider in the settings, in their order.
-    package init(_ entries: [Entry], _ offers: ModelCatalog, _ balance: Balance, on loop: EventLoop) {
+    package init(_ entries: [Entry], _ modelCatalog: ModelCatalog, balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
         forwards = entries.contains { $0.provider is any Forwarder }
-        self.offers = offers
-        haveSubstitutes = offers.haveSubstitutes
-        marks = PanelProgressLines(of: offers.panels.all)
+        self.modelCatalog = modelCatalog
+        haveSubstitutes = modelCatalog.haveSubstitutes
+        marks = PanelProgressLines(of: modelCatalog.panels.all)
         self.balance = balance
         let takeChats = entries.map { $0.provider.wires.contains(.chat) }
         isPassedOn = { name in
-            let found = offers[name]
+            let found = modelCatalog[name]
             return !found.isEmpty && found.allSatisfy { takeChats[$0.provider] }
         }
-        lists = Array(repeating: nil, count: offers.all.count)
+        lists = Array(repeating: nil, count: modelCatalog.all.count)
     }
 
     /// Returns a registry of the same providers with other models.
-    package func offering(_ offers: ModelCatalog) -> Registry { Registry(entries, offers, balance, on: loop) }
+    package func offering(_ modelCatalog: ModelCatalog) -> Registry {
+        Registry(entries, modelCatalog, balance: balance, on: loop)
+    }
 
     /// Returns the candidates for a chat with a model, or the panel of that name. The models may also make images or
     /// speech.
@@ -93,8 +96,8 @@ package final class Registry: @unchecked Sendable {
         if let list = list(name, for: caller, able: .chatting) {
             return .candidates(Candidates(list, balance, for: caller))
         }
-        return switch try resolve(name, caller, .chatting) {
-        case .servedModel(let found): .candidates(candidates(found, name, caller, .chatting))
+        return switch try resolve(name, caller, features: .chatting) {
+        case .servedModel(let found): .candidates(candidates(found, name, caller: caller, features: .chatting))
         case .panel(let panel): .panel(panel)
         }
     }
@@ -102,15 +105,18 @@ package final class Registry: @unchecked Sendable {
     /// Returns the candidates or the panel for a member of a panel, which the caller may use by the permission for the
     /// panel.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
-        switch offers.member(name) {
-        case nil: throw offers.isAwaitingList ? .listAwaited : .modelNotFound(name)
+        switch modelCatalog.member(name) {
+        case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
         case .panel(let panel): return .panel(panel)
         case .model(let model, let position):
-            let all = offers.offers(of: model, at: position)
-            guard let first = all.indices.first(where: { serves(all[$0], .chatting) && mayUse(all[$0], model, caller) })
+            let all = modelCatalog.servedModels(of: model, at: position)
+            guard
+                let first = all.indices.first(where: {
+                    serves(all[$0], .chatting) && mayUse(all[$0], model, caller: caller)
+                })
             else { throw .modelNotFound(name) }
-            let found = FoundModel(name: model, offers: all, index: first)
-            return .candidates(candidates(found, model, caller, .chatting))
+            let found = FoundModel(name: model, servedModels: all, index: first)
+            return .candidates(candidates(found, model, caller: caller, features: .chatting))
         }
     }
 
@@ -133,13 +139,13 @@ package final class Registry: @unchecked Sendable {
         able features: Model.Features
     ) throws(APIError) -> Candidates {
         if let list = list(name, for: caller, able: features) { return Candidates(list, balance, for: caller) }
-        return candidates(try find(name, caller, features), name, caller, features)
+        return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
     /// Returns the cached list of all candidates of a name; nil if not every one of them may serve the call, so that
     /// each must be checked.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
-        let served = offers.replacement(of: name) ?? name
+        let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
             list.all[0].name == served
         else { return nil }
@@ -149,20 +155,20 @@ package final class Registry: @unchecked Sendable {
     /// Returns the cached list of all candidates of a name; nil if the caller may not use each of them under the
     /// requested name.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
-        guard let position = offers.position(of: served) else { return nil }
+        guard let position = modelCatalog.position(of: served) else { return nil }
         let list = lists[position] ?? madeList(position)
-        guard let isPassthrough = list.passOnKeys, offers.mayUse(name, caller, ofPassthrough: isPassthrough)
+        guard let isPassthrough = list.passOnKeys, modelCatalog.mayUse(name, caller, ofPassthrough: isPassthrough)
         else { return nil }
         return list
     }
 
     @inline(never)
     private func madeList(_ position: Int) -> CandidateList {
-        let named = offers.all[position]
-        let passed = named.offers.count { entries[$0.provider].isPassthrough }
+        let named = modelCatalog.all[position]
+        let passed = named.servedModels.count { entries[$0.provider].isPassthrough }
         let list = CandidateList(
-            named.offers.map { candidate(named.name, $0, fixed: nil) },
-            passOnKeys: passed == 0 ? false : passed == named.offers.count ? true : nil
+            named.servedModels.map { candidate(named.name, $0, fixed: nil) },
+            passOnKeys: passed == 0 ? false : passed == named.servedModels.count ? true : nil
         )
         lists[position] = list
         return list
@@ -171,14 +177,14 @@ package final class Registry: @unchecked Sendable {
     private func candidates(
         _ found: FoundModel,
         _ name: String,
-        _ caller: Caller,
-        _ features: Model.Features
+        caller: Caller,
+        features: Model.Features
     ) -> Candidates {
         var all = [candidate(found, caller)]
-        for index in found.index + 1..<max(found.index + 1, found.offers.count) {
-            let servedModel = found.offers[index]
-            guard serves(servedModel, features), mayUse(servedModel, name, caller) else { continue }
-            all.append(candidate(FoundModel(name: found.name, offers: found.offers, index: index), caller))
+        for index in found.index + 1..<max(found.index + 1, found.servedModels.count) {
+            let servedModel = found.servedModels[index]
+            guard serves(servedModel, features), mayUse(servedModel, name, caller: caller) else { continue }
+            all.append(candidate(FoundModel(name: found.name, servedModels: found.servedModels, index: index), caller))
         }
         return Candidates(CandidateList(all), balance, for: caller)
     }
@@ -196,7 +202,7 @@ package final class Registry: @unchecked Sendable {
     /// Returns the only candidate for a file whose model is not known yet: the first one with one of `features`; nil if
     /// there is none.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
-        for name in offers.names + offers.replacedNames {
+        for name in modelCatalog.names + modelCatalog.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
             return Candidates(CandidateList([candidate]), balance, for: caller)
         }
@@ -212,20 +218,20 @@ package final class Registry: @unchecked Sendable {
         holding uploader: Candidate,
         _ call: VendorCall
     ) throws(APIError) -> Candidate {
-        if let found = try? find(name, caller, features, at: uploader.provider) {
+        if let found = try? find(name, caller, features: features, at: uploader.provider) {
             return candidate(found, caller).with(call.credential)
         }
-        _ = try find(name, caller, features)
+        _ = try find(name, caller, features: features)
         throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
     }
 
-    /// An offer and its position among all offers of its name.
+    /// A served model and its position among all served models of its name.
     struct FoundModel {
         let name: String
-        let offers: [ModelCatalog.ServedModel]
+        let servedModels: [ModelCatalog.ServedModel]
         let index: Int
 
-        var servedModel: ModelCatalog.ServedModel { offers[index] }
+        var servedModel: ModelCatalog.ServedModel { servedModels[index] }
     }
 
     private enum Resolution {
@@ -235,84 +241,87 @@ package final class Registry: @unchecked Sendable {
 
     /// Returns the error for a name under which the caller may use no model.
     package func missing(_ name: String, for caller: Caller) -> APIError {
-        offers.mayBeListed(name, for: caller) ? .listAwaited : offers.notFound(name, for: caller)
+        modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
 
-    /// Returns the first offer of the model that the caller may use and that has one of `features`.
+    /// Returns the first served model of the model that the caller may use and that has one of `features`.
     ///
     /// - Parameter provider: the only provider to consider; nil if any will do.
     private func find(
         _ name: String,
         _ caller: Caller,
-        _ features: Model.Features,
+        features: Model.Features,
         at provider: (any ChatVendor)? = nil
     ) throws(APIError) -> FoundModel {
-        switch try resolve(name, caller, features, at: provider) {
+        switch try resolve(name, caller, features: features, at: provider) {
         case .servedModel(let found): return found
-        case .panel: throw offers.notFound(name, for: caller, able: features)
+        case .panel: throw modelCatalog.notFound(name, for: caller, able: features)
         }
     }
 
     private func resolve(
         _ name: String,
         _ caller: Caller,
-        _ features: Model.Features,
+        features: Model.Features,
         at provider: (any ChatVendor)? = nil
     ) throws(APIError) -> Resolution {
         func fits(_ servedModel: ModelCatalog.ServedModel) -> Bool {
             serves(servedModel, features) && (provider == nil || provider === entries[servedModel.provider].provider)
         }
         var known: Model?
-        let served = offers.replacement(of: name) ?? name
-        let all = offers[served]
-        for index in all.indices where mayUse(all[index], name, caller) {
-            if fits(all[index]) { return .servedModel(FoundModel(name: served, offers: all, index: index)) }
+        let served = modelCatalog.replacement(of: name) ?? name
+        let all = modelCatalog[served]
+        for index in all.indices where mayUse(all[index], name, caller: caller) {
+            if fits(all[index]) { return .servedModel(FoundModel(name: served, servedModels: all, index: index)) }
             known = known ?? all[index].model
         }
-        if let known { throw offers.unable(name, known.features, for: caller, able: features) }
-        if offers.lacksSearch(served),
-            caller.mayUse(offers.knownName(name), ofPassthrough: false)
-                || caller.mayUse(offers.knownName(name), ofPassthrough: true)
+        if let known { throw modelCatalog.unable(name, known.features, for: caller, able: features) }
+        if modelCatalog.lacksSearch(served),
+            caller.mayUse(modelCatalog.knownName(name), ofPassthrough: false)
+                || caller.mayUse(modelCatalog.knownName(name), ofPassthrough: true)
         {
             throw .value("model", "\(ModelCatalog.online) requests a web search, which this model does not support")
         }
         // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
-        if let panel = offers.panels[served], offers.mayUse(panel, asked: name, caller) { return .panel(panel) }
-        if offers.mayBeListed(name, for: caller) { throw .listAwaited }
-        // The caller needs the permission for the requested name, not for the fallback's.
-        let others = offers.substitutes(for: name)
-        for index in others.indices where mayUse(others[index], name, caller) && fits(others[index]) {
-            return .servedModel(FoundModel(name: offers.fallback ?? name, offers: others, index: index))
-        }
-        if let panel = offers.substitutePanel(for: name), offers.mayUse(panel, asked: name, caller) {
+        if let panel = modelCatalog.panels[served], modelCatalog.mayUse(panel, asked: name, caller) {
             return .panel(panel)
         }
-        throw offers.notFound(name, for: caller, able: features)
+        if modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
+        // The caller needs the permission for the requested name, not for the fallback's.
+        let others = modelCatalog.substitutes(for: name)
+        for index in others.indices where mayUse(others[index], name, caller: caller) && fits(others[index]) {
+            return .servedModel(FoundModel(name: modelCatalog.fallback ?? name, servedModels: others, index: index))
+        }
+        if let panel = modelCatalog.substitutePanel(for: name), modelCatalog.mayUse(panel, asked: name, caller) {
+            return .panel(panel)
+        }
+        throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
     /// Returns the name whose limits count a call: the requested name, also if a replacement serves it; the fallback's
     /// name if the fallback serves it.
     package func limitedName(_ served: String, asked name: String) -> String {
-        let served = offers.ruledName(served)
+        let served = modelCatalog.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
-        return offers.replacement(of: name) == served ? name : offers.limitedName(ofFallback: served) ?? served
+        return modelCatalog.replacement(of: name) == served
+            ? name : modelCatalog.limitedName(ofFallback: served) ?? served
     }
 
     func serves(_ servedModel: ModelCatalog.ServedModel, _ features: Model.Features) -> Bool {
         !servedModel.model.features.isDisjoint(with: features)
     }
 
-    func mayUse(_ servedModel: ModelCatalog.ServedModel, _ name: String, _ caller: Caller) -> Bool {
-        let name = servedModel.model.searchesWeb ? offers.knownName(name) : name
-        return offers.mayUse(name, caller, ofPassthrough: entries[servedModel.provider].isPassthrough)
+    func mayUse(_ servedModel: ModelCatalog.ServedModel, _ name: String, caller: Caller) -> Bool {
+        let name = servedModel.model.searchesWeb ? modelCatalog.knownName(name) : name
+        return modelCatalog.mayUse(name, caller, ofPassthrough: entries[servedModel.provider].isPassthrough)
     }
 
     /// Returns the prices of all candidates that could serve the call of a candidate.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
-        let name = candidate.model.searchesWeb ? offers.knownName(name) : name
+        let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.prices }
-        return offers[candidate.name].filter { mayUse($0, name, caller) }.compactMap(\.price)
+        return modelCatalog[candidate.name].filter { mayUse($0, name, caller: caller) }.compactMap(\.price)
     }
 
     /// Returns the credit prices of all candidates that could serve the call of a candidate and charge credits.
@@ -322,9 +331,11 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller
     ) -> [CreditPrices] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.credits) }
-        let name = candidate.model.searchesWeb ? offers.knownName(name) : name
+        let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.creditPrices }
-        let others = offers[candidate.name].filter { mayUse($0, name, caller) && entries[$0.provider].takesCredits }
+        let others = modelCatalog[candidate.name].filter {
+            mayUse($0, name, caller: caller) && entries[$0.provider].countsCredits
+        }
         return (candidate.server.credits.map { [$0] } ?? []) + others.map(\.model.creditPrices)
     }
 
@@ -341,10 +352,10 @@ package final class Registry: @unchecked Sendable {
         let entry = entries[servedModel.provider]
         let server = CallLedger.Server(
             entry.provider.name,
-            name: servedModel.model.searchesWeb ? offers.knownName(name) : name,
+            name: servedModel.model.searchesWeb ? modelCatalog.knownName(name) : name,
             model: servedModel.model.id,
             price: servedModel.price,
-            credits: entry.takesCredits ? servedModel.model.creditPrices : nil,
+            credits: entry.countsCredits ? servedModel.model.creditPrices : nil,
             shutdownDate: servedModel.model.shutdownDate
         )
         return Candidate(
@@ -361,7 +372,7 @@ package final class Registry: @unchecked Sendable {
             lone: LoneCandidate(
                 entry.keys,
                 balance,
-                Balance.BreakerKey(provider: servedModel.provider, model: servedModel.model.id)
+                breakerKey: Balance.BreakerKey(provider: servedModel.provider, model: servedModel.model.id)
             ),
             loop: loop
         )

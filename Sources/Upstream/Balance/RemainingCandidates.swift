@@ -78,24 +78,24 @@ struct RemainingCandidates {
     /// Without a healthy candidate the first one is chosen. Returns its position; nil if none is left.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
-        let areSound = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
-        if areSound, let position = turnOfAll() { return position }
+        let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
+        if areHealthy, let position = turnOfAll() { return position }
         let now = list.all[0].loop.now
-        let sound = areSound ? left : left.filter { isHealthy($0, at: now) }
-        guard let first = sound.first ?? left.first else { return nil }
-        guard let balance, !sound.isEmpty else { return first }
+        let healthy = areHealthy ? left : left.filter { isHealthy($0, at: now) }
+        guard let first = healthy.first ?? left.first else { return nil }
+        guard let balance, !healthy.isEmpty else { return first }
         switch order {
         case .listed: return first
-        case .byLoad: return best(of: sound[...], balance)
+        case .byLoad: return best(of: healthy[...], balance)
         case .balanced: break
         }
         let priority = list.priorities[first]
         guard turned != priority, !turnedLater.contains(priority) else { return first }
         if turned == nil { turned = priority } else { turnedLater.append(priority) }
         guard list.hasPeers(first) else { return first }
-        let group = list.areEqual ? sound[...] : sound.prefix { list.priorities[$0] == priority }
+        let group = list.areEqual ? healthy[...] : healthy.prefix { list.priorities[$0] == priority }
         if affinity != nil || balance.rules.order == .leastLoad { return best(of: group, balance) }
-        return taken(among: group.map { list.members[$0] }, priority, balance)
+        return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
     /// Takes the first turn among all candidates, in the simple case; nil if the general way is needed.
@@ -105,7 +105,7 @@ struct RemainingCandidates {
         else { return nil }
         let priority = list.priorities[0]
         turned = priority
-        return list.members.count == 1 ? 0 : taken(among: list.members, priority, balance)
+        return list.members.count == 1 ? 0 : selected(among: list.members, priority, balance)
     }
 
     private enum Reason {
@@ -113,7 +113,7 @@ struct RemainingCandidates {
         case rank
     }
 
-    private mutating func taken(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
+    private mutating func selected(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
         let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
         reason = .turn(turn, among: members)
         return turn.position

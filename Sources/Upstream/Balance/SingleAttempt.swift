@@ -10,7 +10,7 @@ package final class SingleAttempt: @unchecked Sendable {
     private let attempts: Attempts
     private var isOver = false
 
-    fileprivate init(_ candidate: Candidate, _ call: VendorCall, _ attempts: Attempts) {
+    fileprivate init(_ candidate: Candidate, _ call: VendorCall, attempts: Attempts) {
         self.candidate = candidate
         self.call = call
         self.attempts = attempts
@@ -38,11 +38,11 @@ extension Candidates {
     /// Takes the next candidate that has capacity, with a key, for a call that cannot be retried.
     ///
     /// - Throws: the failure if no candidate is left.
-    package func single(billing sheet: CallLedger) async throws(UpstreamError) -> SingleAttempt {
-        let attempts = attempts(billing: sheet)
+    package func single(billing callLedger: CallLedger) async throws(UpstreamError) -> SingleAttempt {
+        let attempts = attempts(billing: callLedger)
         while let index = await attempts.next() {
             let candidate = self[index]
-            if let call = await attempts.call(candidate) { return SingleAttempt(candidate, call, attempts) }
+            if let call = await attempts.call(candidate) { return SingleAttempt(candidate, call, attempts: attempts) }
         }
         throw attempts.failure
     }

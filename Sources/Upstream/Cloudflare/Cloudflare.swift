@@ -20,8 +20,8 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         _ site: VendorSite,
         account: String,
         _ transport: any Transport,
-        _ quirks: QuirkMemory,
-        _ tools: LoopTools
+        quirks: QuirkMemory,
+        tools: LoopTools
     ) {
         let root = Self.path(account)
         let openAI = site.below("\(root)/v1")
@@ -32,7 +32,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
                 quirks: quirks,
                 reasoningBlocks: nil,
                 tools: tools,
-                faults: Fault.cloudflare
+                errorTable: VendorError.cloudflare
             ),
             let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options.forChecks)
         else { return nil }
@@ -73,7 +73,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
             else { return nil }
             return ("page", "\(page + 1)")
         }
-        return VendorList(site, form, transport, keys: keys)
+        return VendorList(site, form, transport: transport, keys: keys)
     }
 
     private static let pageSize = 100
@@ -130,7 +130,7 @@ extension Cloudflare: ChatVendor {
         // Further choices are requested by further calls, and the relay looks for stop sequences.
         call.choices = 1
         call.stops = []
-        let form = CloudflareForm(inner.completions, run: run(model.id), call, model)
+        let form = CloudflareForm(inner.completions, run: run(model.id), call, model: model)
         let quirks = inner.wire.quirks.quirks(of: name, model.id)
         return WireChat(inner.wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }

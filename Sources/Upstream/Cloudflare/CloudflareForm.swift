@@ -10,7 +10,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     /// The model's endpoint in Cloudflare's own API; nil if its name does not give a URL.
     private let run: Endpoint?
     private let model: String
-    private let terms: ResponseOptions
+    private let responseOptions: ResponseOptions
     private var isRun = false
     /// Whether the client requests a stream.
     private let isStreamed: Bool
@@ -20,12 +20,12 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private var reader: CloudflareReader?
     private(set) var refusal: APIError?
 
-    init(_ completions: Endpoint, run: Endpoint?, _ call: borrowing ChatCall, _ model: Model) {
+    init(_ completions: Endpoint, run: Endpoint?, _ call: borrowing ChatCall, model: Model) {
         self.completions = completions
         self.run = run
         self.model = model.id
         isStreamed = call.isStreamed
-        terms = ResponseOptions(
+        responseOptions = ResponseOptions(
             model: call.model,
             choices: 1,
             includesUsage: false,
@@ -44,13 +44,13 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { isRun ? run ?? completions : completions }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = CloudflareReader(ChatCompletionReader(terms, parser, ids), parser, bound: bound)
+        let reader = CloudflareReader(ChatCompletionReader(responseOptions, parser, ids: ids), parser, bound: bound)
         self.reader = reader
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, Fault.cloudflare, namesFields: false)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.cloudflare, namesFields: false)
     }
 
     func quirk(
@@ -58,17 +58,17 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
         let isMissing =
-            head.status == 404 || head.status == 405 || faults.error(head, refusal).kind == .unknownModel
+            head.status == 404 || head.status == 405 || errorReader.error(head, refusal).kind == .unknownModel
         if isMissing, run != nil, !known.contains(.ownWire) { return .ownWire }
         if head.status == 400, !known.contains(.lowBound), bound == CloudflareRequest.standardTokens, isOwnBound,
-            faults.fault(head, refusal).words.say("max_tokens")
+            errorReader.vendorError(head, refusal).words.say("max_tokens")
         {
             return .lowBound
         }
-        return faults.quirk(head, refusal, of: request, known: known)
+        return errorReader.quirk(head, refusal, of: request, known: known)
     }
 
     var quirkOfResponse: LearnedQuirks? {

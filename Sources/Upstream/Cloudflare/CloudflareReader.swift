@@ -35,14 +35,16 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
-        if name.equals("error") { throw faults.error(ofEvent: data) }
+        if name.equals("error") { throw errorReader.error(ofEvent: data) }
         let written = try normal(data, .delta)
         return try inner.consume(event: written.bytes, named: Self.noName, emit)
     }
 
     private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    private var faults: ErrorResponseReader { ErrorResponseReader(parser, Fault.cloudflare, namesFields: false) }
+    private var errorReader: ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.cloudflare, namesFields: false)
+    }
 
     func end(_ emit: Emit) throws(UpstreamError) {
         // Cloudflare's own API does not report why a response ends.
@@ -53,26 +55,26 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         try inner.end(emit)
     }
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         guard body.contains(where: { $0 > 32 }) else {
             isEmpty = true
-            throw .brokenAnswer("the vendor's response is empty")
+            throw .invalidResponse("the vendor's response is empty")
         }
         let written = try normal(body, .whole)
         guard RawJSON(written.bytes)["choices"]?.elements.contains(where: { _ in true }) ?? false else {
             isEmpty = true
-            throw .brokenAnswer("the vendor's response has no choice")
+            throw .invalidResponse("the vendor's response has no choice")
         }
         try inner.consume(whole: written.bytes, emit)
     }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = ChoiceAccumulator()
-        try consume(whole: body.bytes) { answer.append($1) }
-        try end { answer.append($1) }
-        return ChatAnswer([answer.finished()], usage: usage)
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        var response = ChoiceAccumulator()
+        try consume(whole: body.bytes) { response.append($1) }
+        try end { response.append($1) }
+        return ChatResponse([response.finished()], usage: usage)
     }
 
     // MARK: The wire of its own
@@ -88,10 +90,10 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         _ data: UnsafeRawBufferPointer,
         _ message: Message
     ) throws(UpstreamError) -> ByteBuffer {
-        let root = try parser.answer(data)
+        let root = try parser.response(data)
         let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
         if root["success"]?.flag == false || hasErrors || root["error"] != nil {
-            throw ErrorResponseReader.error(in: root, Fault.cloudflare)
+            throw ErrorResponseReader.error(in: root, VendorError.cloudflare)
         }
         let result = root["result"].flatMap { $0.kind == .object ? $0 : nil } ?? root
         var out = ByteBuffer()

@@ -14,7 +14,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
     static let maxStops = 5
 
     /// Creates the vendor; nil if the URL of the site is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, _ quirks: QuirkMemory, _ tools: LoopTools) {
+    package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
         else { return nil }
@@ -39,7 +39,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
             return live
         }
         form.next = { root in root["next_page_token"]?.string.flatMap { $0.isEmpty ? nil : ("page_token", $0) } }
-        return VendorList(site, form, transport, keys: keys)
+        return VendorList(site, form, transport: transport, keys: keys)
     }
 
     package var name: String { wire.name }
@@ -77,7 +77,7 @@ extension Cohere: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var call = call
-        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
+        // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > Self.maxStops { call.stops = [] }
         let quirks = wire.quirks.quirks(of: name, model.id)

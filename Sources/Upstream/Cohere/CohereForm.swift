@@ -34,13 +34,13 @@ final class CohereForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { chat }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = CohereReader(parser, ids, names, maxCalls: maxCalls, isLegacy: isLegacy)
+        let reader = CohereReader(parser, ids, names: names, maxCalls: maxCalls, isLegacy: isLegacy)
         reader.onlyStop = onlyStop
         return reader
     }
 
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, Fault.cohere, namesFields: false)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
     }
 
     func quirk(
@@ -48,9 +48,9 @@ final class CohereForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
-        faults.cohereQuirk(head, refusal, of: request, known: known)
+        errorReader.cohereQuirk(head, refusal, of: request, known: known)
     }
 
     func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {

@@ -52,8 +52,8 @@ struct CohereMessages: ~Copyable {
 
     /// Appends all messages. Results are moved to their tool calls.
     mutating func append(to out: inout ByteBuffer) {
-        let answers = Set(results.values)
-        for position in messages.indices where !answers.contains(position) { append(messages[position], to: &out) }
+        let responses = Set(results.values)
+        for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
     }
 
     private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {

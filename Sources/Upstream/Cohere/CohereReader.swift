@@ -29,7 +29,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private static let nameLimitBytes = 4_096
     private static let argumentLimitBytes = 8_388_608
 
-    init(_ parser: JSONParser, _ ids: RandomBytes, _ names: VendorNameMap, maxCalls: Int, isLegacy: Bool) {
+    init(_ parser: JSONParser, _ ids: RandomBytes, names: VendorNameMap, maxCalls: Int, isLegacy: Bool) {
         self.parser = parser
         self.ids = ids
         self.names = names
@@ -51,12 +51,12 @@ final class CohereReader: WireReader, @unchecked Sendable {
         // A response without the event that ends it is truncated.
         if data.trimmed.equals("[DONE]") { return isWhole }
         if name.equals("error") {
-            throw ErrorResponseReader(parser, Fault.cohere, namesFields: false).error(ofEvent: data)
+            throw ErrorResponseReader(parser, VendorError.cohere, namesFields: false).error(ofEvent: data)
         }
-        let root = try parser.answer(data)
+        let root = try parser.response(data)
         guard let type = root["type"]?.text else {
             if root["message"]?.text != nil || root["error"] != nil {
-                throw ErrorResponseReader.error(in: root, Fault.cohere)
+                throw ErrorResponseReader.error(in: root, VendorError.cohere)
             }
             return false
         }
@@ -97,9 +97,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
         let function = call["function"]
         guard let name = function?["name"]?.text, !name.isEmpty,
             max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
-        else { throw .brokenAnswer("a tool call has no valid name") }
+        else { throw .invalidResponse("a tool call has no valid name") }
         if calls >= maxCalls { return }
-        guard calls < Self.maxToolCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
         calls += 1
         isCallOpen = true
         self.arguments = CallArguments()
@@ -129,7 +129,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard !reported.isEmpty else { return }
         argumentBytes += reported.count
         guard argumentBytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a tool call are too long")
+            throw .invalidResponse("the arguments of a tool call are too long")
         }
         reported.withUnsafeBytes { emit(0, .toolArguments(index: calls - 1, $0)) }
     }
@@ -177,7 +177,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
             kind,
             cause: "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
         )
-        error.recovery = .elsewhere
+        error.recovery = .nextCandidate
         return error
     }
 
@@ -186,12 +186,12 @@ final class CohereReader: WireReader, @unchecked Sendable {
     // MARK: Whole responses
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        let root = try parser.answer(body)
+        let root = try parser.response(body)
         guard let message = root["message"], message.kind == .object else {
             if root["message"]?.text != nil || root["error"] != nil {
-                throw ErrorResponseReader.error(in: root, Fault.cohere)
+                throw ErrorResponseReader.error(in: root, VendorError.cohere)
             }
-            throw .brokenAnswer("the vendor's response has no message")
+            throw .invalidResponse("the vendor's response has no message")
         }
         emitReasoning(message["tool_plan"], emit)
         if let text = message["content"]?.text, !text.isEmpty {
@@ -206,10 +206,10 @@ final class CohereReader: WireReader, @unchecked Sendable {
         try end(root, emit)
     }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = ChoiceAccumulator()
-        try consume(whole: body.bytes) { answer.append($1) }
-        return ChatAnswer([answer.finished()], usage: usage)
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        var response = ChoiceAccumulator()
+        try consume(whole: body.bytes) { response.append($1) }
+        return ChatResponse([response.finished()], usage: usage)
     }
 }
 

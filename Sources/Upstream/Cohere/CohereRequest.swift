@@ -123,9 +123,9 @@ struct CohereRequest: ~Copyable {
     /// Appends the reasoning options. Models that reason do so by default.
     private mutating func appendThinking() {
         guard PhraseMatcher(model).say("reasoning") else { return }
-        let wish = chatOptions.reasoning
-        var budget = wish.budgetTokens
-        switch wish.plainEffort.map({ PhraseMatcher(String($0.utf8.prefix(16)) ?? "") }) {
+        let reasoning = chatOptions.reasoning
+        var budget = reasoning.budgetTokens
+        switch reasoning.plainEffort.map({ PhraseMatcher(String($0.utf8.prefix(16)) ?? "") }) {
         case nil: return
         case let effort?:
             if effort.name("none") { return out.append(#","thinking":{"type":"disabled"}"#) }

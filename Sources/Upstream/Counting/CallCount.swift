@@ -96,8 +96,8 @@ package final class CallCount: @unchecked Sendable {
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
         if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
-        let hasSounds = call.attachments.contains { $0.kind == .sound }
-        if counter.isExact, !hasSounds { try await count(call, known) }
+        let hasAudio = call.attachments.contains { $0.kind == .audio }
+        if counter.isExact, !hasAudio { try await count(call, known) }
         if !call.arePromptsSeparate {
             return try await check(call) { () async throws(APIError) in
                 if isExpected, counter.isExact { try await countTexts(of: call) }
@@ -202,32 +202,32 @@ package final class CallCount: @unchecked Sendable {
         var tokens = try await count()
         if !counter.isExact { tokens -= tokens / Self.errorParts }
         guard tokens + wanted > window else { return }
-        throw .contextTooLong(window, prompt: tokens, answer: call.maxTokens, isExact: counter.isExact)
+        throw .contextTooLong(window, prompt: tokens, response: call.maxTokens, isExact: counter.isExact)
     }
 
-    // MARK: The answer
+    // MARK: The response
 
     /// Returns a whole response of `chat` with its usage. Figures that the vendor did not report are counted.
     package func counted(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         of chat: any PreparedChat
-    ) async throws(UpstreamError) -> ChatAnswer {
-        if let reported = answer.usage, reported.isReported { return answer }
+    ) async throws(UpstreamError) -> ChatResponse {
+        if let reported = response.usage, reported.isReported { return response }
         var tokens = 0
-        if (answer.usage?.completionTokens ?? 0) == 0 {
-            let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
-            let counted = await counted(bytes) { [counter] in answer.tokens(by: counter) }
+        if (response.usage?.completionTokens ?? 0) == 0 {
+            let bytes = response.choices.reduce(0) { $0 + $1.bytes }
+            let counted = await counted(bytes) { [counter] in response.tokens(by: counter) }
             guard let counted else { throw .tooMuchWork }
             tokens = counted
         }
-        var answer = answer
-        if (answer.usage?.promptTokens ?? 0) == 0 { await countWaiting() }
-        answer.usage = completed(
-            answer.usage,
+        var response = response
+        if (response.usage?.promptTokens ?? 0) == 0 { await countWaiting() }
+        response.usage = completed(
+            response.usage,
             prompt: { promptTokens(or: chat.promptTokens) },
             completion: { tokens }
         )
-        return answer
+        return response
     }
 
     package func tokens(of text: Body) async throws(UpstreamError) -> Int {
@@ -251,7 +251,7 @@ package final class CallCount: @unchecked Sendable {
     }
 }
 
-extension ChatAnswer {
+extension ChatResponse {
     /// Returns the tokens of all output of the response.
     fileprivate func tokens(by counter: TokenCounter) -> Int {
         var tokens = 0
@@ -267,18 +267,18 @@ extension ChatAnswer {
 }
 
 extension APIError {
-    fileprivate static func contextTooLong(_ window: Int, prompt: Int, answer: Int?, isExact: Bool) -> APIError {
+    fileprivate static func contextTooLong(_ window: Int, prompt: Int, response: Int?, isExact: Bool) -> APIError {
         let about = isExact ? "" : "about "
-        let wish =
-            if let answer {
-                "you requested \(about)\(prompt + answer) tokens (\(about)\(prompt) in the messages, \(answer) in the "
+        let requested =
+            if let response {
+                "you requested \(about)\(prompt + response) tokens (\(about)\(prompt) in the messages, \(response) in the "
                     + "completion). Please reduce the length of the messages or completion."
             } else {
                 "your messages resulted in \(about)\(prompt) tokens. Please reduce the length of the messages."
             }
         return APIError(
             400,
-            "This model's maximum context length is \(window) tokens. However, \(wish)",
+            "This model's maximum context length is \(window) tokens. However, \(requested)",
             code: "context_length_exceeded",
             param: "messages"
         )

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Whether the responses of one provider contain their usage, judged by the last of them. All loops of the process
+/// Whether the responses of one provider contain their usage, according to the last of them. All loops of the process
 /// share it.
 package final class UsageReports: Sendable {
     /// The number of consecutive responses with usage after which the provider is expected to report it for the next

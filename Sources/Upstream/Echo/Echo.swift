@@ -87,23 +87,23 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
+    func response() async throws(UpstreamError) -> ChatResponse {
         write()
         try await begin()
         if cutAfter != nil { throw EchoChat.cut }
         var copy = ByteBuffer()
         let split = reasoningWords == 0 ? 0 : text.endOfWords(reasoningWords)
         copy.append(text[part: split..<text.count])
-        var choice = ChatAnswer.Choice(text: Body(copy))
+        var choice = ChatResponse.Choice(text: Body(copy))
         if let reasoningBlock = ReasoningBlock(text[part: 0..<split].text, signature: EchoChat.signature), split > 0 {
             choice.reasoningBlocks = [reasoningBlock]
         }
-        return ChatAnswer([choice], usage: nil)
+        return ChatResponse([choice], usage: nil)
     }
 
     fileprivate static let signature = "signed by echo"
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         write()
         try await begin()
         let pace = EchoStream.Pace(
@@ -111,7 +111,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
             cutAfter: cutAfter,
             reasoningWords: reasoningWords
         )
-        return EchoStream(message, from: start, pace, loop)
+        return EchoStream(message, from: start, pace, loop: loop)
     }
 
     private func begin() async throws(UpstreamError) {
@@ -141,7 +141,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 /// The stream of an echo: one word per chunk, each with the spaces before it.
 ///
 /// `@unchecked`: used on its loop only.
-private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
+private final class EchoStream: ChatResponseStream, @unchecked Sendable {
     private var message: Body?
     private var position: Int
     /// The number of chunks sent so far.
@@ -160,7 +160,7 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
         let reasoningWords: Int
     }
 
-    init(_ message: Body, from position: Int, _ pace: Pace, _ loop: EventLoop) {
+    init(_ message: Body, from position: Int, _ pace: Pace, loop: EventLoop) {
         self.message = message
         self.position = position
         delayNanoseconds = pace.delayNanoseconds
@@ -182,7 +182,7 @@ private final class EchoStream: ChatAnswerStream, @unchecked Sendable {
         return .bytes
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
         let start = position
         position += bytes[part: position..<bytes.count].endOfWords(1)

@@ -22,7 +22,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private static let atOnce = 5
     private static let nameLimitBytes = 100
 
-    init(_ parts: [Attachment], _ plan: AttachmentPlan, _ access: MediaAccess, _ call: VendorCall) {
+    init(_ parts: [Attachment], _ plan: AttachmentPlan, access: MediaAccess, call: VendorCall) {
         self.parts = parts
         self.plan = plan
         self.access = access
@@ -96,7 +96,7 @@ final class AttachmentLoader: @unchecked Sendable {
         case (.address(let address), _): return try await fetched(address, group)
         case (.data(let text), .image): return try await image(text, group)
         case (.data(let text), .file): return try await file(text, group)
-        case (.data(let text), .sound): return try await words(text, group)
+        case (.data(let text), .audio): return try await words(text, group)
         case (.kept, _), (.words, _): return part
         }
     }
@@ -196,20 +196,20 @@ final class AttachmentLoader: @unchecked Sendable {
             throw .value(param, "is neither WAV nor MP3")
         }
         let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
-        let server = call.sheet.server
+        let server = call.callLedger.server
         // If the call already holds capacity of this provider, there may be none left for another call.
         let isSame = transcriber.provider.name == server?.provider
         let help: VendorCall
         do throws(UpstreamError) {
-            call.sheet.server = transcriber.server
-            let own = isSame ? call : try await transcriber.call(billing: call.sheet)
+            call.callLedger.server = transcriber.server
+            let own = isSame ? call : try await transcriber.call(billing: call.callLedger)
             help = own.makeHelperCall()
         } catch {
             throw failure(error, param)
         }
-        call.sheet.server = server
+        call.callLedger.server = server
         do throws(UpstreamError) {
-            let sound = try await vendor.keep(
+            let audio = try await vendor.keep(
                 bytes,
                 filename: "audio.\(type.fileExtension)",
                 mediaType: type.rawValue,
@@ -217,18 +217,22 @@ final class AttachmentLoader: @unchecked Sendable {
             )
             try await help.start()
             do throws(UpstreamError) {
-                let transcript = try await wanted.transcript(of: sound, by: help)
+                let transcript = try await wanted.transcript(of: audio, by: help)
                 help.ended()
-                call.sheet.helped(by: transcriber.model.id, credits: transcript.credits)
+                call.callLedger.helped(by: transcriber.model.id, credits: transcript.credits)
                 var part = parts[group.positions[0]]
                 part.source = .words(transcript.text)
                 return part
             } catch {
-                if error.mayBeBilled { call.sheet.helped(by: transcriber.model.id, credits: nil) }
+                if error.mayBeBilled { call.callLedger.helped(by: transcriber.model.id, credits: nil) }
                 throw error
             }
         } catch {
-            throw failure(help.failure(error), param, isSame && error.isCapacityShortage ? nil : help.credential)
+            throw failure(
+                help.failure(error),
+                param,
+                credential: isSame && error.isCapacityShortage ? nil : help.credential
+            )
         }
     }
 
@@ -283,7 +287,7 @@ final class AttachmentLoader: @unchecked Sendable {
     }
 
     /// Returns the client's error for a failed upload.
-    private func failure(_ error: UpstreamError, _ param: String, _ credential: Credential? = nil) -> APIError {
+    private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
         if error.kind == .badRequest, !error.isCapacityShortage { said.param = param }

@@ -20,7 +20,7 @@ package final class AttachmentPlan: Sendable {
     package init(
         _ call: ChatCall,
         _ candidate: Candidate,
-        _ access: MediaAccess
+        access: MediaAccess
     ) async throws(APIError) {
         guard candidate.model.features.contains(.chat), let uploader = candidate.assetUploader else {
             throw .value("messages", "this model supports only text", code: "unsupported_value")
@@ -65,7 +65,9 @@ package final class AttachmentPlan: Sendable {
     /// Returns the error for an image that the model does not accept. It names the image, and models that accept
     /// images.
     private static func imageRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
-        let others = access.registry.offers.names(for: access.caller) { $0.features.contains(.chat) && $0.hasVision }
+        let others = access.registry.modelCatalog.names(for: access.caller) {
+            $0.features.contains(.chat) && $0.hasVision
+        }
         let hint = others.isEmpty ? "" : "; models that support them: \(others.joined(separator: ", "))"
         return .value(
             "messages",
@@ -78,18 +80,18 @@ package final class AttachmentPlan: Sendable {
         _ attachments: [Attachment],
         _ access: MediaAccess
     ) throws(APIError) -> Candidate? {
-        guard let sound = attachments.first(where: { $0.kind == .sound }) else { return nil }
-        for name in transcribers where !access.registry.offers[name].isEmpty {
+        guard let audio = attachments.first(where: { $0.kind == .audio }) else { return nil }
+        for name in transcribers where !access.registry.modelCatalog[name].isEmpty {
             guard let transcriber = try? access.registry.candidate(name, for: access.caller, able: .speechToText),
                 transcriber.transcription != nil
             else { continue }
             return transcriber
         }
-        throw .value(sound.param, "no transcription model is available to this key", code: "unsupported_value")
+        throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
     }
 
     /// Returns the number of audio attachments, which is the most calls of the transcriber.
-    package static func sounds(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .sound } }
+    package static func audioParts(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
 }
 
 extension StoredFile {

@@ -12,7 +12,7 @@ package struct ChatEmulation: Sendable {
     private let stops: StopFinder?
     private let maxTokens: Int?
     /// The validator; nil if the vendor guarantees what the request demands, or if the request demands nothing.
-    private let judge: OutputValidator?
+    private let validator: OutputValidator?
     private let count: CallCount
     private let worker: WorkQueue
     private let loop: EventLoop
@@ -33,16 +33,16 @@ package struct ChatEmulation: Sendable {
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
         // Several choices of one call are not validated, because each would have to wait for the others.
-        let isJudged = needed.contains(.demands) && choicesPerCall == 1
-        judge = isJudged ? OutputValidator(call, by: abilities, within: memory, worker, on: loop) : nil
-        isNeeded = calls > 1 || stops != nil || maxTokens != nil || judge != nil
+        let isChecked = needed.contains(.demands) && choicesPerCall == 1
+        validator = isChecked ? OutputValidator(call, by: abilities, within: memory, worker, on: loop) : nil
+        isNeeded = calls > 1 || stops != nil || maxTokens != nil || validator != nil
         self.count = count
         self.worker = worker
         self.loop = loop
     }
 
     /// The choices that an earlier call of the prompt returned; nil if there was none.
-    package var first: ChatAnswer?
+    package var first: ChatResponse?
 
     /// Whether a chat with one prompt needs a decorator.
     package let isNeeded: Bool
@@ -67,10 +67,10 @@ package struct ChatEmulation: Sendable {
         of call: ChatCall,
         in form: TextProtocol,
         by vendorCall: VendorCall,
-        with means: OutputParserContext,
+        with context: OutputParserContext,
         _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
-        let repair = Repair(call: call, form: form, means: means, count: count) {
+        let repair = Repair(call: call, form: form, context: context, count: count) {
             [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await vendorCall.another()))
         }
         return multiplied(PromptedToolsChat(bounded(chat), repair), by: vendorCall)
@@ -84,7 +84,7 @@ package struct ChatEmulation: Sendable {
     }
 
     private func judged(_ chat: any PreparedChat) -> any PreparedChat {
-        judge.map { SchemaCheckedChat(chat, $0) } ?? chat
+        validator.map { SchemaCheckedChat(chat, $0) } ?? chat
     }
 
     private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
@@ -99,7 +99,7 @@ package struct ChatEmulation: Sendable {
             let param = call.chatOptions.wantsLogProbabilities ? "logprobs" : "top_logprobs"
             throw .unsupported(param, "Log probabilities are not supported.")
         }
-        if lacking.contains(.soundOutput) {
+        if lacking.contains(.audioOutput) {
             throw .unsupported(
                 call.chatOptions.wantsAudioOutput ? "modalities" : "audio",
                 "Only text output is supported."

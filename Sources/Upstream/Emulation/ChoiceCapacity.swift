@@ -42,7 +42,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// Passes the capacity of an answered call to the next waiting choice. If none waits, releases the capacity, except
+    /// Passes the capacity of a finished call to the next waiting choice. If none waits, releases the capacity, except
     /// for that of the request itself.
     package func leave() {
         if !waiting.isEmpty {
@@ -59,14 +59,14 @@ package final class ChoiceCapacity: @unchecked Sendable {
 /// A stream whose call begins when there is capacity for it.
 ///
 /// `@unchecked`: used on its loop only.
-final class DeferredStream: ChatAnswerStream, @unchecked Sendable {
+final class DeferredStream: ChatResponseStream, @unchecked Sendable {
     private let choiceCapacity: ChoiceCapacity
-    private let open: () async throws(UpstreamError) -> any ChatAnswerStream
-    private var stream: (any ChatAnswerStream)?
+    private let open: () async throws(UpstreamError) -> any ChatResponseStream
+    private var stream: (any ChatResponseStream)?
     /// Whether the vendor was called.
     private(set) var isAsked = false
 
-    init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatAnswerStream) {
+    init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatResponseStream) {
         self.choiceCapacity = choiceCapacity
         self.open = open
     }
@@ -83,7 +83,7 @@ final class DeferredStream: ChatAnswerStream, @unchecked Sendable {
         return try await opened.more(patienceNanoseconds: patienceNanoseconds)
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool { try stream?.next(emit) ?? false }
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool { try stream?.next(emit) ?? false }
 
     func stop() { stream?.stop() }
 }

@@ -9,7 +9,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let chats: [any PreparedChat]
     private let choices: Int
     /// The choices that an earlier call returned; nil if there was none.
-    private let first: ChatAnswer?
+    private let first: ChatResponse?
     private let call: VendorCall
     private let count: CallCount
     private let loop: EventLoop
@@ -20,7 +20,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
-        after first: ChatAnswer? = nil,
+        after first: ChatResponse? = nil,
         call: VendorCall,
         count: CallCount,
         loop: EventLoop
@@ -44,56 +44,56 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func chat(ofChoice index: Int) -> any PreparedChat { chats[index * chats.count / choices] }
 
-    private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call, count) }
+    private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call: call, count: count) }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
+    func response() async throws(UpstreamError) -> ChatResponse {
         let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
             let kept = try await kept(use)
-            let answers = try await allChoices(choices - kept.count, atOnce: Self.atOnce) {
+            let responses = try await allChoices(choices - kept.count, atOnce: Self.atOnce) {
                 [self] (index) async throws(UpstreamError) in
-                try await answer(ofChoice: kept.count + index, use, choiceCapacity)
+                try await response(ofChoice: kept.count + index, use, choiceCapacity)
             }
-            return ChatAnswer(kept + answers.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
+            return ChatResponse(kept + responses.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
         } catch {
             throw use.failure(error)
         }
     }
 
     /// Returns the choices of the earlier call and counts its usage, which is already billed.
-    private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatAnswer.Choice] {
+    private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatResponse.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)
         if let usage = counted.usage { use.keep(usage) }
         return Array(counted.choices.prefix(choices - 1))
     }
 
-    private func answer(
+    private func response(
         ofChoice index: Int,
         _ use: ChoicesUsage,
         _ choiceCapacity: ChoiceCapacity
-    ) async throws(UpstreamError) -> ChatAnswer {
+    ) async throws(UpstreamError) -> ChatResponse {
         // A call that waited in vain for capacity used nothing.
         try await choiceCapacity.acquire()
         do throws(UpstreamError) {
-            let answered = try await chat(ofChoice: index).answer()
-            let answer = try await count.counted(answered, of: self)
-            let tokens = answer.usage?.completionTokens ?? 0
-            use.answered(index, answered.usage, completionTokens: tokens, credits: answer.credits)
+            let answered = try await chat(ofChoice: index).response()
+            let response = try await count.counted(answered, of: self)
+            let tokens = response.usage?.completionTokens ?? 0
+            use.recordResponse(index, answered.usage, completionTokens: tokens, credits: response.credits)
             choiceCapacity.leave()
-            return answer
+            return response
         } catch {
             use.failed(index, error)
             throw error
         }
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let streams = OpenStreams()
         let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) {
-                [self] (index) async throws(UpstreamError) -> any ChatAnswerStream in
+                [self] (index) async throws(UpstreamError) -> any ChatResponseStream in
                 do throws(UpstreamError) {
                     guard await choiceCapacity.acquireNow() else { return late(index, choiceCapacity) }
                     let stream = try await chat(ofChoice: index).stream()
@@ -104,7 +104,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                     throw error
                 }
             }
-            return ChoicesStream(opened, use, choiceCapacity, count: count, loop: loop)
+            return ChoicesStream(opened, use, choiceCapacity: choiceCapacity, count: count, loop: loop)
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
             for (index, stream) in streams.list {
@@ -126,16 +126,16 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 ///
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {
-    var list: [(choice: Int, any ChatAnswerStream)] = []
+    var list: [(choice: Int, any ChatResponseStream)] = []
 }
 
 /// Several streams as one. A task for each stream waits for its data, which the reader of the whole stream then reads.
 ///
 /// `@unchecked`: used on its loop only.
-final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
-    private final class Part {
+final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
+    private final class ChoiceStream {
         let index: Int
-        let stream: any ChatAnswerStream
+        let stream: any ChatResponseStream
         var delivered: TokenCountAccumulator
         var isReady = false
         var isOver = false
@@ -145,14 +145,14 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         let read = Waiter()
         var task: Task<Void, Never>?
 
-        init(_ index: Int, _ stream: any ChatAnswerStream, _ counter: TokenCounter) {
+        init(_ index: Int, _ stream: any ChatResponseStream, counter: TokenCounter) {
             self.index = index
             self.stream = stream
             delivered = TokenCountAccumulator(counter)
         }
     }
 
-    private let parts: [Part]
+    private let parts: [ChoiceStream]
     private let use: ChoicesUsage
     private let choiceCapacity: ChoiceCapacity
     private let count: CallCount
@@ -164,14 +164,14 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
     let credits: Int? = nil
 
     init(
-        _ streams: [any ChatAnswerStream],
+        _ streams: [any ChatResponseStream],
         _ use: ChoicesUsage,
-        _ choiceCapacity: ChoiceCapacity,
+        choiceCapacity: ChoiceCapacity,
         count: CallCount,
         loop: EventLoop
     ) {
         parts = streams.enumerated().map {
-            Part($0, $1, $1.countsItself ? .estimating : count.counter)
+            ChoiceStream($0, $1, counter: $1.countsItself ? .estimating : count.counter)
         }
         self.use = use
         self.choiceCapacity = choiceCapacity
@@ -209,7 +209,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         do throws(UpstreamError) {
             while !part.isOver {
                 if part.delivered.isBehind {
-                    let text = part.delivered.takeOut()
+                    let text = part.delivered.removeUncounted()
                     part.delivered.putBack(text, await count.counted(text))
                 }
                 switch try await part.stream.more(patienceNanoseconds: patienceNanoseconds) {
@@ -226,7 +226,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         for part in parts where part.isReady {
             do throws(UpstreamError) {
                 let hasMore = try part.stream.next { _, event in
@@ -244,9 +244,9 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         return false
     }
 
-    private func end(_ part: Part) {
+    private func end(_ part: ChoiceStream) {
         part.isOver = true
-        use.answered(
+        use.recordResponse(
             part.index,
             part.stream.usage,
             completionTokens: part.delivered.tokens,
@@ -256,7 +256,7 @@ final class ChoicesStream: ChatAnswerStream, @unchecked Sendable {
         choiceCapacity.leave()
     }
 
-    private func fail(_ part: Part, _ error: UpstreamError) {
+    private func fail(_ part: ChoiceStream, _ error: UpstreamError) {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false

@@ -12,10 +12,10 @@ final class ChoicesUsage: @unchecked Sendable {
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// The usage of all calls that were answered or whose usage the vendor reported; nil if there are none.
+    /// The usage of all calls with a response or whose usage the vendor reported; nil if there are none.
     private(set) var sum: Usage?
 
-    init(_ estimates: [Int], _ choices: Int, _ call: VendorCall, _ count: CallCount) {
+    init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
         self.estimates = estimates
         self.choices = choices
         self.call = call
@@ -36,18 +36,18 @@ final class ChoicesUsage: @unchecked Sendable {
         return (before + estimates[prompt]) * all / whole - before * all / whole
     }
 
-    /// Records a call that was answered.
+    /// Records a call with a response.
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported. Token counts that it did not report are counted.
-    func answered(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
+    func recordResponse(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
         let usage = count.completed(
             reported,
             prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
             completion: { completionTokens }
         )
         let sum = add(usage, ofChoice: choice)
-        call.answered(usage, of: sum, credits: credits)
+        call.recordResponse(usage, of: sum, credits: credits)
     }
 
     /// Adds the usage of a call that is already billed. It belongs to the first choice.

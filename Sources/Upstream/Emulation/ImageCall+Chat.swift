@@ -9,8 +9,8 @@ extension ImageCall {
         var prompt = chat.lastUserText
         try Self.checkLength(ofPrompt: prompt.utf8.count)
         if model.features.contains(.imageVariation),
-            case let wish = prompt.withUTF8({ Wish(UnsafeRawBufferPointer($0)) }),
-            let address = try wish.address(in: chat.messages)
+            case let source = prompt.withUTF8({ VariationSource(UnsafeRawBufferPointer($0)) }),
+            let address = try source.address(in: chat.messages)
         {
             self.init(.variation)
             self.model = chat.model
@@ -25,7 +25,7 @@ extension ImageCall {
 }
 
 /// The image of which the user wants a variation.
-private enum Wish {
+private enum VariationSource {
     /// The image at the URL of an order from `/v1 URL` to `/v4 URL`.
     case address(String)
     /// The image with this number in the newest response that has images, named by an order from `[_V1_]` to `[_V4_]`.

@@ -15,7 +15,7 @@ package struct KeptFiles: Sendable {
         call.attachments.contains { $0.isStored } && candidate.files != nil
     }
 
-    package init(_ call: ChatCall, _ candidate: Candidate, _ access: MediaAccess) async throws(APIError) {
+    package init(_ call: ChatCall, _ candidate: Candidate, access: MediaAccess) async throws(APIError) {
         self.candidate = candidate
         parts = call.attachments
         for (position, part) in parts.enumerated() {

@@ -81,7 +81,7 @@ extension ChatCall {
 /// A chat whose response consists of links and arrives as one chunk.
 ///
 /// `@unchecked`: used on its loop only.
-private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendable {
+private final class LinkChat: PreparedChat, ChatResponseStream, @unchecked Sendable {
     let promptTokens: Int
     let usage: Usage? = nil
     private(set) var credits: Int?
@@ -112,12 +112,12 @@ private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendabl
         }
     }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
+    func response() async throws(UpstreamError) -> ChatResponse {
         let made = try await made()
-        return ChatAnswer([.init(text: Body(ByteBuffer(made.text)))], usage: nil, credits: made.credits)
+        return ChatResponse([.init(text: Body(ByteBuffer(made.text)))], usage: nil, credits: made.credits)
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let made = try await made()
         text = made.text
         credits = made.credits
@@ -126,7 +126,7 @@ private final class LinkChat: PreparedChat, ChatAnswerStream, @unchecked Sendabl
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { text == nil ? .end : .bytes }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard var text else { return false }
         self.text = nil
         text.withUTF8 { emit(0, .text(UnsafeRawBufferPointer($0))) }

@@ -10,7 +10,7 @@ extension AttachmentPlan {
         _ access: MediaAccess
     ) async throws(UpstreamError) -> any PreparedChat {
         var call = call
-        let loader = AttachmentLoader(call.attachments, self, access, vendorCall)
+        let loader = AttachmentLoader(call.attachments, self, access: access, call: vendorCall)
         let loaded: [Attachment]
         do throws(APIError) {
             loaded = try await loader.load()
@@ -77,18 +77,18 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
 
     var promptTokens: Int { chat.promptTokens }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
+    func response() async throws(UpstreamError) -> ChatResponse {
         let used = chat
         do throws(UpstreamError) {
-            let reply = try await used.answer()
+            let response = try await used.response()
             rest = nil
-            return reply
+            return response
         } catch {
-            return try await renewed(used, after: error).answer()
+            return try await renewed(used, after: error).response()
         }
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let used = chat
         do throws(UpstreamError) {
             let stream = try await used.stream()
@@ -104,7 +104,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         _ used: any PreparedChat,
         after error: UpstreamError
     ) async throws(UpstreamError) -> any PreparedChat {
-        guard error.recovery.contains(.reload) else { throw error }
+        guard error.recovery.contains(.reuploadFiles) else { throw error }
         let renewed = try await renewal(of: used, after: error)
         try await vendorCall.start()
         return renewed

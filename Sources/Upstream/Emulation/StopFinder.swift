@@ -43,12 +43,12 @@ package struct StopFinder: Sendable {
     /// Consumes a byte. Returns the length of the longest sequence that ends with it; 0 if none does.
     mutating func consume(_ byte: UInt8) -> Int {
         var steps = 0
-        current = next(current, byte, &steps)
+        current = next(current, byte, steps: &steps)
         StepCount.add(steps)
         return Int(states[current].match)
     }
 
-    private func next(_ from: Int, _ byte: UInt8, _ steps: inout Int) -> Int {
+    private func next(_ from: Int, _ byte: UInt8, steps: inout Int) -> Int {
         var state = from
         while true {
             if let child = child(of: state, byte, &steps) { return child }
@@ -94,7 +94,7 @@ package struct StopFinder: Sendable {
             done += 1
             var child = Int(states[state].child)
             while child != 0 {
-                let fallback = state == 0 ? 0 : next(Int(states[state].fallback), states[child].byte, &steps)
+                let fallback = state == 0 ? 0 : next(Int(states[state].fallback), states[child].byte, steps: &steps)
                 states[child].fallback = UInt16(fallback)
                 if states[child].match == 0 { states[child].match = states[fallback].match }
                 queue.append(child)

@@ -42,57 +42,57 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
 
     var promptTokens: Int { chat.promptTokens }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        let answer = try await chat.answer()
-        let promptTokens = answer.usage?.promptTokens ?? count.promptTokens(or: chat.promptTokens)
-        let bytes = answer.choices.reduce(0) { $0 + $1.bytes }
+    func response() async throws(UpstreamError) -> ChatResponse {
+        let response = try await chat.response()
+        let promptTokens = response.usage?.promptTokens ?? count.promptTokens(or: chat.promptTokens)
+        let bytes = response.choices.reduce(0) { $0 + $1.bytes }
         let work = { @Sendable [bounds, counter = count.counter] in
-            Self.bounded(answer, promptTokens: promptTokens, bounds, counter)
+            Self.bounded(response, promptTokens: promptTokens, bounds, counter: counter)
         }
         guard let bounded = await worker.result(ofBytes: bytes, on: loop, work) else { throw .tooMuchWork }
         return bounded
     }
 
     private static func bounded(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         promptTokens: Int,
         _ bounds: Bounds,
-        _ counter: TokenCounter
-    ) -> ChatAnswer {
-        var answer = answer
+        counter: TokenCounter
+    ) -> ChatResponse {
+        var response = response
         var isCut = false
-        for index in answer.choices.indices {
-            guard let text = answer.choices[index].text else { continue }
+        for index in response.choices.indices {
+            guard let text = response.choices[index].text else { continue }
             var bound = bounds.bound(counter)
             var passed = ByteBuffer()
             bound.consume(text.bytes) { passed.append($0) }
             bound.finish { passed.append($0) }
-            answer.choices[index].text = Body(passed)
+            response.choices[index].text = Body(passed)
             guard let reason = bound.reason else { continue }
-            answer.choices[index].finish = reason
-            if !bound.stop.isEmpty { answer.choices[index].stop = Body(copying: bound.stop.bytes) }
+            response.choices[index].finish = reason
+            if !bound.stop.isEmpty { response.choices[index].stop = Body(copying: bound.stop.bytes) }
             isCut = true
         }
         // The vendor counted its whole output, not the part that is passed on.
-        if isCut || answer.usage.map({ !$0.isReported }) ?? true {
-            let tokens = answer.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
+        if isCut || response.usage.map({ !$0.isReported }) ?? true {
+            let tokens = response.choices.reduce(0) { $0 + ($1.text.map { counter.count($0.bytes) } ?? 0) }
             var usage = Usage(promptTokens: promptTokens, completionTokens: tokens)
-            usage.isEstimated = !(answer.usage?.isReported ?? false)
+            usage.isEstimated = !(response.usage?.isReported ?? false)
             usage.isExact = usage.isEstimated && counter.isExact
-            answer.usage = usage
+            response.usage = usage
         }
-        return answer
+        return response
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
-        TruncatingStream(try await chat.stream(), choices, bounds, count.counter)
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
+        TruncatingStream(try await chat.stream(), choices, bounds: bounds, counter: count.counter)
     }
 }
 
 /// The stream of a `TruncatingChat`.
 ///
 /// `@unchecked`: used on its loop only.
-private final class TruncatingStream: ChatAnswerStream, @unchecked Sendable {
+private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
     private final class Choice {
         var bound: OutputLimiter
         var isOver = false
@@ -100,11 +100,11 @@ private final class TruncatingStream: ChatAnswerStream, @unchecked Sendable {
         init(_ bound: consuming OutputLimiter) { self.bound = bound }
     }
 
-    private let stream: any ChatAnswerStream
+    private let stream: any ChatResponseStream
     private let choices: [Choice]
     private var isCut = false
 
-    init(_ stream: any ChatAnswerStream, _ choices: Int, _ bounds: TruncatingChat.Bounds, _ counter: TokenCounter) {
+    init(_ stream: any ChatResponseStream, _ choices: Int, bounds: TruncatingChat.Bounds, counter: TokenCounter) {
         self.stream = stream
         self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
@@ -116,7 +116,7 @@ private final class TruncatingStream: ChatAnswerStream, @unchecked Sendable {
         isOver ? .end : try await stream.more(patienceNanoseconds: patienceNanoseconds)
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         if isOver { return false }
         return try stream.next { number, event in
             guard choices.indices.contains(number), case let choice = choices[number], !choice.isOver else { return }

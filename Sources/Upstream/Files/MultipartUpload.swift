@@ -5,7 +5,7 @@ import Shared
 /// The vendor's rules for an upload: what its form contains and how its response is read.
 struct UploadRules {
     /// Whether the form has fields for the caller's file metadata.
-    let takesTerms: Bool
+    let sendsMetadata: Bool
     let refusal: (UpstreamHead, Body) -> UpstreamError
     let asset: (Body) throws(UpstreamError) -> UploadedAsset
 }
@@ -16,17 +16,17 @@ struct UploadRules {
 final class MultipartUpload: FileUpload, @unchecked Sendable {
     private let file: MultipartFile
     private let upload: any UpstreamUpload
-    private let reply: UploadRules
+    private let rules: UploadRules
     private(set) var isWanted = true
     private var isComplete = false
 
-    private static let replyLimitBytes = 1_048_576
+    private static let responseLimitBytes = 1_048_576
     private static let pieceBytes = 65_536
 
-    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ reply: UploadRules) {
+    init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ rules: UploadRules) {
         self.file = file
         self.upload = upload
-        self.reply = reply
+        self.rules = rules
         upload.write(self.file.head)
     }
 
@@ -44,21 +44,21 @@ final class MultipartUpload: FileUpload, @unchecked Sendable {
         }
     }
 
-    func finish(_ terms: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
+    func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
         let body: Body
         do throws(TransportError) {
-            if isWanted { upload.write(file.tail(after: reply.takesTerms ? terms.fields : [])) }
+            if isWanted { upload.write(file.tail(after: rules.sendsMetadata ? metadata.fields : [])) }
             try await upload.endBody()
-            body = try await upload.collect(limitBytes: Self.replyLimitBytes)
+            body = try await upload.collect(limitBytes: Self.responseLimitBytes)
             isComplete = true
         } catch {
             throw UpstreamError(error)
         }
         guard upload.head.status == 200 || upload.head.status == 201 else {
-            throw reply.refusal(upload.head, body)
+            throw rules.refusal(upload.head, body)
         }
         guard isWanted else { throw UpstreamError(.failed, cause: "the vendor accepted an incomplete file") }
-        return try reply.asset(body)
+        return try rules.asset(body)
     }
 
     func stop() { upload.stop(isComplete: isComplete) }

@@ -52,12 +52,12 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
             return live
         }
         form.next = { root in root["nextPageToken"]?.string.flatMap { $0.isEmpty ? nil : ("pageToken", $0) } }
-        return VendorList(site, form, transport, keys: keys)
+        return VendorList(site, form, transport: transport, keys: keys)
     }
 
     package var name: String { wire.name }
 
-    /// Returns whether the vendor accepts a key. Google answers status 400 to an invalid key.
+    /// Returns whether the vendor accepts a key. Google returns status 400 for an invalid key.
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers, refusals: [400, 401])
     }
@@ -104,7 +104,12 @@ extension Gemini: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let memory = AccountSignatures(signatures, of: vendorCall.credential)
-        return wire.chatOfGemini(GeminiForm(address(of: model.id), memory, model), call, model, vendorCall)
+        return wire.chatOfGemini(
+            GeminiForm(address(of: model.id), memory, model: model),
+            call,
+            model: model,
+            vendorCall: vendorCall
+        )
     }
 }
 

@@ -7,7 +7,7 @@ import Shared
 /// `@unchecked`: used on its loop only, except for `written`.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
-    private let location: GeminiPlace
+    private let dialect: GeminiDialect
     let route: (any WireRoute)?
     private let memory: AccountSignatures
     private let model: GeminiModel
@@ -24,12 +24,12 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     init(
         _ address: ModelAddress?,
         _ memory: AccountSignatures,
-        _ model: Model,
-        at location: GeminiPlace = .own,
+        model: Model,
+        dialect: GeminiDialect = .own,
         by route: (any WireRoute)? = nil
     ) {
         self.address = address
-        self.location = location
+        self.dialect = dialect
         self.route = route
         self.memory = memory
         self.model = GeminiModel(model.id)
@@ -43,7 +43,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
         hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }
-        let (body, names) = GeminiRequest(call, model, memory, location).written()
+        let (body, names) = GeminiRequest(call, model, memory: memory, dialect: dialect).written()
         self.names = names
         return GeminiRequestRewriter.written(body, with: quirks)
     }
@@ -54,15 +54,15 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = GeminiReader(parser, ids, names, memory, maxCalls: maxCalls, isLegacy: isLegacy)
+        let reader = GeminiReader(parser, ids, names: names, memory: memory, maxCalls: maxCalls, isLegacy: isLegacy)
         self.reader = reader
         return reader
     }
 
     var quirkOfResponse: LearnedQuirks? { hasCalls && reader?.missesSignature == true ? .anySignature : nil }
 
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, location.faults, namesFields: false)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
     }
 
     func quirk(
@@ -70,9 +70,9 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
-        faults.geminiQuirk(head, refusal, of: request, known: known)
+        errorReader.geminiQuirk(head, refusal, of: request, known: known)
     }
 
     func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {

@@ -47,7 +47,7 @@ struct GeminiModel: Sendable {
     var isBare: Bool { isGemma && version < 400 }
     /// Whether the model refuses earlier tool calls without their thought signatures.
     var wantsSignatures: Bool { !isGemma && version >= 300 }
-    var takesToolsWithFormat: Bool { !isGemma && version >= 300 }
+    var supportsToolsWithFormat: Bool { !isGemma && version >= 300 }
 
     // MARK: Reasoning
 
@@ -58,10 +58,10 @@ struct GeminiModel: Sendable {
     }
 
     /// Returns the thinking setting for the request's options; `.none` leaves the model's default.
-    func thinking(_ wish: ChatOptions.Reasoning) -> Thinking {
+    func thinking(_ reasoning: ChatOptions.Reasoning) -> Thinking {
         if isGemma || version < 205 { return .none }
-        if version < 300 { return budget(wish).map { .budget($0) } ?? .none }
-        switch Effort(wish.plainEffort) {
+        if version < 300 { return budget(reasoning).map { .budget($0) } ?? .none }
+        switch Effort(reasoning.plainEffort) {
         case nil: return .none
         case .off, .minimal: return .level(isPro || version >= 307 ? "low" : "minimal")
         case .low: return .level("low")
@@ -70,12 +70,12 @@ struct GeminiModel: Sendable {
         }
     }
 
-    private func budget(_ wish: ChatOptions.Reasoning) -> Int? {
+    private func budget(_ reasoning: ChatOptions.Reasoning) -> Int? {
         let most = isPro ? 32_768 : 24_576
         let least = isPro ? 128 : isLite ? 512 : 1
-        let effort = Effort(wish.plainEffort)
+        let effort = Effort(reasoning.plainEffort)
         if effort == .off { return isPro ? 128 : 0 }
-        if let tokens = wish.budgetTokens { return min(most, max(least, tokens)) }
+        if let tokens = reasoning.budgetTokens { return min(most, max(least, tokens)) }
         switch effort {
         case nil, .off: return nil
         case .minimal, .low: return 1_024

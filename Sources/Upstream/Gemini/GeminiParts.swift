@@ -72,7 +72,7 @@ struct GeminiParts {
         case .json, .xml, .text: "text/plain"
         case .mp3: "audio/mp3"
         case let type?: type.rawValue
-        case nil: kind == .image ? "image/png" : kind == .sound ? "audio/wav" : "application/pdf"
+        case nil: kind == .image ? "image/png" : kind == .audio ? "audio/wav" : "application/pdf"
         }
     }
 

@@ -30,8 +30,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
-        _ names: VendorNameMap,
-        _ memory: AccountSignatures,
+        names: VendorNameMap,
+        memory: AccountSignatures,
         maxCalls: Int,
         isLegacy: Bool
     ) {
@@ -57,15 +57,15 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") {
-            throw ErrorResponseReader(parser, Fault.gemini, namesFields: false).error(ofEvent: data)
+            throw ErrorResponseReader(parser, VendorError.gemini, namesFields: false).error(ofEvent: data)
         }
-        try read(try parser.value(ofAnswer: data), emit)
+        try read(try parser.value(ofResponse: data), emit)
         return false
     }
 
     private func read(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
-        try root.checkAnswer()
-        if root.containsError { throw ErrorResponseReader.error(in: root, Fault.gemini) }
+        try root.checkResponse()
+        if root.containsError { throw ErrorResponseReader.error(in: root, VendorError.gemini) }
         if let reported = root["usageMetadata"] { accumulator.read(reported) }
         do throws(UpstreamError) { try emitResponse(root, emit) } catch { throw error.after(usage) }
     }
@@ -124,10 +124,10 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
         else {
-            throw .brokenAnswer("a tool call has no valid name")
+            throw .invalidResponse("a tool call has no valid name")
         }
         if calls >= maxCalls { return }
-        guard calls < Self.maxToolCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
         let index = calls
         calls += 1
         hasParts = true
@@ -193,15 +193,15 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     /// The error for a response that may succeed when it is retried.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
-        var error = UpstreamError.brokenAnswer(
+        var error = UpstreamError.invalidResponse(
             "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
         )
-        error.recovery = [.again, .elsewhere]
+        error.recovery = [.retrySame, .nextCandidate]
         return error
     }
 
     func end(_ emit: Emit) throws(UpstreamError) {
-        guard let finish else { throw .brokenAnswer("the vendor's response has no end") }
+        guard let finish else { throw .invalidResponse("the vendor's response has no end") }
         // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
         emit(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
@@ -216,17 +216,17 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     /// Reads a whole response. Some servers send it as a list of events.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        let root = try parser.value(ofAnswer: body)
+        let root = try parser.value(ofResponse: body)
         guard let events = root.elements else { return try read(root, emit) }
         for event in events { try read(event, emit) }
     }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        var answer = ChoiceAccumulator()
-        try consume(whole: body.bytes) { answer.append($1) }
-        guard hasBegun else { throw .brokenAnswer("the vendor's response has no candidate") }
-        try end { answer.append($1) }
-        return ChatAnswer([answer.finished()], usage: usage)
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        var response = ChoiceAccumulator()
+        try consume(whole: body.bytes) { response.append($1) }
+        guard hasBegun else { throw .invalidResponse("the vendor's response has no candidate") }
+        try end { response.append($1) }
+        return ChatResponse([response.finished()], usage: usage)
     }
 }
 

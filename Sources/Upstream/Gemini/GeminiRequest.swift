@@ -7,7 +7,7 @@ struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: GeminiModel
-    private let location: GeminiPlace
+    private let dialect: GeminiDialect
     private var turns: GeminiTurns
     private var names: VendorNameMap
     private var out = ByteBuffer()
@@ -15,15 +15,15 @@ struct GeminiRequest: ~Copyable {
     static let maxStops = 5
     static let marks: StaticString = "_.:-"
 
-    init(_ call: ChatCall, _ model: GeminiModel, _ memory: AccountSignatures, _ location: GeminiPlace) {
+    init(_ call: ChatCall, _ model: GeminiModel, memory: AccountSignatures, dialect: GeminiDialect) {
         self.call = call
-        self.location = location
+        self.dialect = dialect
         chatOptions = call.chatOptions
         self.model = model
         var names = VendorNameMap(marks: Self.marks, beginsWithLetter: true)
         for tool in call.chatOptions.tools { _ = names.name(tool.name) }
         self.names = names
-        turns = GeminiTurns(call, names, memory, wantsSignatures: model.wantsSignatures)
+        turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
     /// Returns the request, and the names that tools have in it.
@@ -52,7 +52,7 @@ struct GeminiRequest: ~Copyable {
         guard !chatOptions.tools.isEmpty else { return }
         // Older models refuse tools beside a response format. The tools of such a request must not be called, so they
         // are left out.
-        if case .text = chatOptions.format {} else if !model.takesToolsWithFormat { return }
+        if case .text = chatOptions.format {} else if !model.supportsToolsWithFormat { return }
         out.append(#","tools":[{"functionDeclarations":["#)
         for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #"{"name":"# : #",{"name":"#)
@@ -60,8 +60,8 @@ struct GeminiRequest: ~Copyable {
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema {
                 var cleaned = ByteBuffer()
-                if location.append(schema, to: &cleaned), cleaned.count > 2 {
-                    out.append(member: location.hasOpenSchemas ? "parameters" : "parametersJsonSchema")
+                if dialect.append(schema, to: &cleaned), cleaned.count > 2 {
+                    out.append(member: dialect.hasOpenSchemas ? "parameters" : "parametersJsonSchema")
                     out.append(cleaned.bytes)
                 }
             }
@@ -133,8 +133,8 @@ struct GeminiRequest: ~Copyable {
         case .schema(_, let schema, _):
             out.append("responseMimeType", "application/json")
             var cleaned = ByteBuffer()
-            guard let schema, location.append(schema, to: &cleaned), cleaned.count > 2 else { return }
-            out.append(member: location.hasOpenSchemas ? "responseSchema" : "responseJsonSchema")
+            guard let schema, dialect.append(schema, to: &cleaned), cleaned.count > 2 else { return }
+            out.append(member: dialect.hasOpenSchemas ? "responseSchema" : "responseJsonSchema")
             out.append(cleaned.bytes)
         }
     }
@@ -157,13 +157,13 @@ struct GeminiRequest: ~Copyable {
 }
 
 /// The parts of a call that differ between the services of Google's models: the Gemini API and Vertex AI.
-struct GeminiPlace: Sendable {
+struct GeminiDialect: Sendable {
     /// Whether schemas must have OpenAPI's form.
     let hasOpenSchemas: Bool
-    let faults: VendorErrorTable
+    let errorTable: VendorErrorTable
 
     /// The Gemini API.
-    static let own = GeminiPlace(hasOpenSchemas: false, faults: Fault.gemini)
+    static let own = GeminiDialect(hasOpenSchemas: false, errorTable: VendorError.gemini)
 
     /// Appends a schema in the form that the service supports. Returns false, and appends nothing, if it is not JSON.
     func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {

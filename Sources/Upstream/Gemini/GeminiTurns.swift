@@ -27,7 +27,7 @@ struct GeminiTurns: ~Copyable {
     private var waiting: [WaitingParts] = []
     private let parser = JSONParser()
 
-    init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ memory: AccountSignatures, wantsSignatures: Bool) {
+    init(_ call: borrowing ChatCall, _ names: VendorNameMap, memory: AccountSignatures, wantsSignatures: Bool) {
         messages = call.messages
         attachments = call.attachments
         self.names = names

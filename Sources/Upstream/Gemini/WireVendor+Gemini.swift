@@ -6,7 +6,8 @@ import Shared
 extension WireVendor {
     func abilitiesOfGemini(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
-            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling, .reasoning,
+            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .audioInput, .sampling,
+            .reasoning,
             .functions,
         ]
         let gemini = GeminiModel(model.id)
@@ -15,7 +16,7 @@ extension WireVendor {
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
-        if isFormed, !gemini.takesToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
+        if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
         // Tools and formats are emulated together, as text.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])
@@ -27,11 +28,11 @@ extension WireVendor {
     func chatOfGemini(
         _ form: GeminiForm,
         _ call: ChatCall,
-        _ model: Model,
-        _ vendorCall: VendorCall
+        model: Model,
+        vendorCall: VendorCall
     ) -> any PreparedChat {
         var call = call
-        // Decorators of `Emulation` make the calls for further choices, and find the stop sequences.
+        // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
         return WireChat(

@@ -20,14 +20,14 @@ package final class ProviderNotices: Sendable {
         }
     }
 
-    private struct Known {
+    private struct KnownState {
         /// Nil: the state is over.
         var beganAt: LoopTime?
         var isLogged = false
         var loggedAt: LoopTime?
     }
 
-    private let states = Lock<[State: Known]>([:])
+    private let states = Lock<[State: KnownState]>([:])
     private let unreachable = Atomic(0)
     private let log: Log
 
@@ -45,7 +45,7 @@ package final class ProviderNotices: Sendable {
     /// - Parameter cause: the failure, for the log.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {
         let isNews = states.withLock { states in
-            var known = states[state] ?? Known()
+            var known = states[state] ?? KnownState()
             if known.beganAt == nil {
                 known.beganAt = now
                 if case .unreachable = state { unreachable.add(1, ordering: .relaxed) }

@@ -59,7 +59,7 @@ extension OneMin {
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,
-        _ vendorCall: VendorCall,
+        vendorCall: VendorCall,
         _ ask: (UpstreamCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let headers = headers(for: vendorCall.key)

@@ -10,7 +10,7 @@ extension OneMin {
     ) async -> KeyCheckResult {
         let url = "\(baseURL)/api/results/\(RandomBytes().uuid)"
         let headers = UpstreamHeaders(["API-KEY: \(key)", "Content-Type: application/json", "User-Agent: relay"])
-        switch await KeyQuestion(url, options, headers).ask(by: transport) {
+        switch await KeyQuestion(url, options, headers: headers).ask(by: transport) {
         case .page: return .accepted(models: nil)
         case .checkResult(let checkResult): return checkResult
         }

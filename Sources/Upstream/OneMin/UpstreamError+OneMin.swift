@@ -7,7 +7,7 @@ extension UpstreamError {
     /// client.
     ///
     /// - Parameter body: bytes in a `ByteBuffer`.
-    init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
+    init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
             self.init(OneMinFailure(root, status: head.status, parser), of: fields)
         } else {
@@ -53,15 +53,15 @@ extension UpstreamError {
             self.init(.forbidden, cause: cause)
             if text.contains("model") || text.contains("Model") {
                 self.isOfModel = true
-                self.recovery = .elsewhere
+                self.recovery = .nextCandidate
             }
         case 404, 410:
             self.init(.failed, cause: cause)
-            self.recovery.insert(.reload)
+            self.recovery.insert(.reuploadFiles)
         case 408: self.init(.timedOut, cause: cause)
         case 409, 425:
             self.init(.failed, cause: cause)
-            self.recovery.insert(.again)
+            self.recovery.insert(.retrySame)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
         case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
@@ -70,11 +70,11 @@ extension UpstreamError {
             self.isOfModel = failure.code == Code.unsupportedModel
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
             self.init(.failed, cause: cause)
-            self.recovery.insert(.again)
+            self.recovery.insert(.retrySame)
         case 400, 413, 415, 422,
             400..<500 where failure.code == Code.refusedFile:
             self.init(.badRequest, message: Self.cleaned(failure.said), cause: cause)
-            self.recovery.insert(.reload)
+            self.recovery.insert(.reuploadFiles)
             describe(failure, fields)
         default: self.init(.failed, cause: cause)
         }
@@ -95,15 +95,15 @@ extension UpstreamError {
             // This is the limit of the vendor's account at the provider, whichever of our keys is used.
             self.init(.rateLimited, cause: cause)
             self.isOfModel = true
-            self.recovery = .elsewhere
+            self.recovery = .nextCandidate
             self.retryAfterSeconds = failure.externalRetrySeconds
             self.modelCooldownSeconds = failure.externalRetrySeconds ?? Self.usualModelCooldownSeconds
         case 503:
             self.init(.unavailable, cause: cause)
-            self.recovery.insert(.again)
+            self.recovery.insert(.retrySame)
         default:
             self.init(.failed, cause: cause)
-            self.recovery.insert(.again)
+            self.recovery.insert(.retrySame)
         }
     }
 
@@ -113,7 +113,7 @@ extension UpstreamError {
     private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
-            self.recovery.remove(.reload)
+            self.recovery.remove(.reuploadFiles)
         }
         guard let first = failure.fields.first else { return }
         self.param = fields.param(first.name)

@@ -7,7 +7,7 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class ChatCompletionReader: WireReader, @unchecked Sendable {
-    let terms: ResponseOptions
+    let responseOptions: ResponseOptions
     let parser: JSONParser
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
@@ -30,11 +30,11 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     /// Whether a whole response has fewer choices than were requested.
     private(set) var lacksChoices = false
 
-    init(_ terms: ResponseOptions, _ parser: JSONParser, _ ids: RandomBytes) {
-        self.terms = terms
+    init(_ responseOptions: ResponseOptions, _ parser: JSONParser, ids: RandomBytes) {
+        self.responseOptions = responseOptions
         self.parser = parser
         self.ids = ids
-        choices = Array(repeating: ChoiceReader(maxCalls: terms.maxCalls), count: terms.choices)
+        choices = Array(repeating: ChoiceReader(maxCalls: responseOptions.maxCalls), count: responseOptions.choices)
     }
 
     var usage: Usage? { counts.usage }
@@ -55,7 +55,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         if name.isEmpty, consumePlain(data, emit) { return false }
         if data.trimmed.equals("[DONE]") { return true }
         if name.equals("error") {
-            throw ErrorResponseReader(parser, Fault.openAI, namesFields: false).error(ofEvent: data)
+            throw ErrorResponseReader(parser, VendorError.openAI, namesFields: false).error(ofEvent: data)
         }
         let root: JSONValue
         var data = data
@@ -68,11 +68,11 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         }
         recordUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
-        if terms.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
+        if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
         if pieces.count == 1, !isOdd, name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
-            plain.learn(data, pieces[0], passed: terms.isNative ? chunk.bytes : none)
+            plain.learn(data, pieces[0], passed: responseOptions.isNative ? chunk.bytes : none)
         }
         return false
     }
@@ -97,16 +97,16 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         writtenAs written: UnsafeRawBufferPointer,
         _ emit: Emit
     ) {
-        if terms.isNative { emit(0, .native(.chat, plain.passed(written))) }
+        if responseOptions.isNative { emit(0, .native(.chat, plain.passed(written))) }
         emit(plain.choice, .text(text, isPlain: isPlain))
     }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        var root = try parser.value(ofAnswer: data)
+        var root = try parser.value(ofResponse: data)
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
-        try root.checkAnswer()
+        try root.checkResponse()
         if root.containsError || root["object"]?.text == "error" {
-            throw ErrorResponseReader.error(in: root, Fault.openAI)
+            throw ErrorResponseReader.error(in: root, VendorError.openAI)
         }
         return root
     }
@@ -147,11 +147,11 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     ///
     /// - Throws: an error if the response has no output at all.
     private func recordUnknownFinish(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
-        if let vendor = terms.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
+        if let vendor = responseOptions.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
             endedWithoutOutput = true
             let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
-            throw .brokenAnswer("the vendor ended the response with \(word)")
+            throw .invalidResponse("the vendor ended the response with \(word)")
         }
     }
 
@@ -174,7 +174,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         }
         if let function = piece.function {
             if let name = function.name {
-                let id = terms.isLegacy ? "" : ids.id("call_")
+                let id = responseOptions.isLegacy ? "" : ids.id("call_")
                 choices[number].order.begin(0, id: Array(id.utf8), name: Array(name)) { emit(number, $0) }
             }
             if let arguments = function.arguments, !arguments.isEmpty {
@@ -193,7 +193,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
             var piece = ChoiceChunk(index: index)
             try choices[index].end(&piece)
-            if terms.isNative {
+            if responseOptions.isNative {
                 var ends = [piece]
                 passOnMadeArguments(of: &ends, emit)
                 passOn(made: ends[0], emit)
@@ -201,10 +201,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             try emitChunk(piece, emit)
         }
         // This response lacks choices all the same; the quirk helps later calls.
-        if let model = terms.learnsChoicesOf, let vendor = terms.vendor, choices.contains(where: { !$0.isReported }) {
+        if let model = responseOptions.learnsChoicesOf, let vendor = responseOptions.vendor,
+            choices.contains(where: { !$0.isReported })
+        {
             vendor.quirks.learn(.noChoices, of: vendor.name, model)
         }
-        guard terms.isNative, terms.includesUsage, !reportedUsage.isEmpty, isUsageReported else { return }
+        guard responseOptions.isNative, responseOptions.includesUsage, !reportedUsage.isEmpty, isUsageReported else {
+            return
+        }
         chunk.removeAll()
         chunk.append(opening.bytes)
         chunk.append(membersBesideUsage.bytes)
@@ -226,14 +230,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         _ emit: Emit
     ) {
         guard pieces.contains(where: { !$0.isDropped }) else { return }
-        let root = RawJSON(answer: data)
+        let root = RawJSON(response: data)
         if pieces.allSatisfy(\.isEmpty), root.isEmptyChunk(pieces) { return }
         if opening.isEmpty { appendNames(of: root, "chat.completion.chunk", to: &opening) }
         var pieces = pieces
         if isOdd { passOnMadeArguments(of: &pieces, emit) }
         chunk.removeAll()
         chunk.append(opening.bytes)
-        appendRest(of: root, isWhole: false, to: &chunk) { [pieces] choices, out in
+        appendRemainder(of: root, isWhole: false, to: &chunk) { [pieces] choices, out in
             if isOdd {
                 NativeChoices(pieces, message: message, isWhole: false).append(choices, to: &out)
             } else {
@@ -269,7 +273,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     }
 
     private func passOnChunk(_ emit: Emit) {
-        if terms.includesUsage { chunk.append(#","usage":null"#) }
+        if responseOptions.includesUsage { chunk.append(#","usage":null"#) }
         chunk.append("}")
         emit(0, .native(.chat, chunk.bytes))
     }
@@ -293,10 +297,10 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             out.append(decimal: time(nil))
         }
         out.append(#","model":"#)
-        out.append(json: terms.model)
+        out.append(json: responseOptions.model)
     }
 
-    private func appendRest(
+    private func appendRemainder(
         of root: RawJSON,
         isWhole: Bool,
         to out: inout ByteBuffer,
@@ -315,9 +319,9 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         }
     }
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
         let root = try parsed(body.bytes)
         recordUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
@@ -325,36 +329,36 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             try checkChoices()
         } catch {
             var error = error
-            if lacksChoices { error.partial = ChatAnswer(choices(from: pieces), usage: usage) }
+            if lacksChoices { error.partial = ChatResponse(choices(from: pieces), usage: usage) }
             throw error
         }
-        var answer = ChatAnswer(choices(from: pieces), usage: usage)
-        if terms.isNative { answer.original = original(body.bytes, pieces, isOdd: isOdd) }
-        return answer
+        var response = ChatResponse(choices(from: pieces), usage: usage)
+        if responseOptions.isNative { response.original = original(body.bytes, pieces, isOdd: isOdd) }
+        return response
     }
 
     /// Throws if the response has no choice, or if it has fewer than requested and this can be learned. Then each
     /// choice gets a call of its own.
     private func checkChoices() throws(UpstreamError) {
-        guard hasBegun else { throw .brokenAnswer("the vendor's response has no choice") }
-        guard terms.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
+        guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
+        guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
         lacksChoices = true
-        var error = UpstreamError.brokenAnswer("the vendor's response has too few choices")
+        var error = UpstreamError.invalidResponse("the vendor's response has too few choices")
         error.usage = usage
         throw error
     }
 
     /// Returns the choices in the order of their indexes. If two have the same index, the last one counts.
-    private func choices(from pieces: [ChoiceChunk]) -> [ChatAnswer.Choice] {
+    private func choices(from pieces: [ChoiceChunk]) -> [ChatResponse.Choice] {
         if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
-        var answers: [Int: ChatAnswer.Choice] = [:]
-        for piece in pieces where !piece.isDropped { answers[piece.index] = choice(piece) }
-        return answers.keys.sorted().compactMap { answers[$0] }
+        var responses: [Int: ChatResponse.Choice] = [:]
+        for piece in pieces where !piece.isDropped { responses[piece.index] = choice(piece) }
+        return responses.keys.sorted().compactMap { responses[$0] }
     }
 
-    private func choice(_ piece: ChoiceChunk) -> ChatAnswer.Choice {
+    private func choice(_ piece: ChoiceChunk) -> ChatResponse.Choice {
         let isOld = piece.function != nil
-        var choice = ChatAnswer.Choice(text: piece.text.map { Body(copying: $0) }, finish: piece.finish ?? .stop)
+        var choice = ChatResponse.Choice(text: piece.text.map { Body(copying: $0) }, finish: piece.finish ?? .stop)
         choice.reasoning = piece.reasoning.map { Body(copying: $0) }
         choice.refusal = piece.refusal.map { Body(copying: $0) }
         for call in NativeChoices.merged(piece.calls) {
@@ -367,7 +371,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             )
         }
         if isOld, let function = piece.function {
-            let id = terms.isLegacy ? nil : ids.id("call_")
+            let id = responseOptions.isLegacy ? nil : ids.id("call_")
             choice.toolCalls = [
                 ToolCall(id: id, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
             ]
@@ -377,11 +381,11 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     }
 
     private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoiceChunk], isOdd: Bool) -> Body {
-        let root = RawJSON(answer: data)
+        let root = RawJSON(response: data)
         var out = ByteBuffer()
         _ = out.reserve(data.count + 256)
         appendNames(of: root, "chat.completion", to: &out)
-        appendRest(of: root, isWhole: true, to: &out) { choices, out in
+        appendRemainder(of: root, isWhole: true, to: &out) { choices, out in
             if isOdd || NativeChoices.isBare(pieces, choices) {
                 NativeChoices(pieces, message: "message", isWhole: true).append(choices, to: &out)
             } else {
@@ -402,7 +406,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         recordUsage(root, body)
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
         try checkChoices()
-        if terms.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
+        if responseOptions.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
     }
 
@@ -417,7 +421,9 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         let isComplete = reported.isWholeUsage
         hasUsageInPlace = own != nil && isComplete
         counts.read(reported)
-        guard terms.isNative, terms.includesUsage, isComplete || !reportedUsage.isEmpty else { return }
+        guard responseOptions.isNative, responseOptions.includesUsage, isComplete || !reportedUsage.isEmpty else {
+            return
+        }
         // If the usage is incomplete, no copy is kept, and the relay writes it from the counts.
         reportedUsage.removeAll()
         let raw = RawJSON(data)
@@ -437,7 +443,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Whether both counts that the vendor reported are plausible. If not, the relay writes its own.
     private var isUsageReported: Bool {
-        guard let usage = terms.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
+        guard let usage = responseOptions.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
@@ -453,7 +459,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
 extension RawJSON {
     /// Reads a response, which may be wrapped in an array.
-    fileprivate init(answer data: UnsafeRawBufferPointer) {
+    fileprivate init(response data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }
     }

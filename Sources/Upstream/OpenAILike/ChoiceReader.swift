@@ -79,16 +79,16 @@ struct ChoiceReader {
     ) throws(UpstreamError) -> ChoiceChunk {
         var piece = ChoiceChunk(index: index)
         if let error = choice["error"], error.kind == .object || error.kind == .string {
-            throw ErrorResponseReader.error(in: error, Fault.openAI)
+            throw ErrorResponseReader.error(in: error, VendorError.openAI)
         }
         guard finish == nil else {
             piece.isDropped = true
             return piece
         }
         if let message = choice[name], message.kind == .object {
-            readRole(message, &piece, isWhole)
+            readRole(message, &piece, isWhole: isWhole)
             readTexts(message, &piece)
-            try readCalls(message, &piece, isWhole, ids)
+            try readCalls(message, &piece, isWhole: isWhole, ids: ids)
         } else if choice["finish_reason"]?.text == nil {
             piece.isDropped = true
             return piece
@@ -118,7 +118,7 @@ struct ChoiceReader {
         try calls.end(isCut: isCut).filter { $0.index < maxCalls }
     }
 
-    private mutating func readRole(_ message: JSONValue, _ piece: inout ChoiceChunk, _ isWhole: Bool) {
+    private mutating func readRole(_ message: JSONValue, _ piece: inout ChoiceChunk, isWhole: Bool) {
         let isSaid = message["role"]?.text?.isEmpty == false
         if isSaid {
             piece.role = hasRole ? .left : .reported
@@ -189,13 +189,13 @@ struct ChoiceReader {
     private mutating func readCalls(
         _ message: JSONValue,
         _ piece: inout ChoiceChunk,
-        _ isWhole: Bool,
-        _ ids: RandomBytes
+        isWhole: Bool,
+        ids: RandomBytes
     ) throws(UpstreamError) {
         if let list = message["tool_calls"] {
             var position = 0
             for delta in list.elements ?? JSONElements() {
-                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd, ids)
+                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd, ids: ids)
                 if let read, read.index < maxCalls { piece.calls.append(read) } else { piece.isOdd = true }
                 position += 1
             }
@@ -248,9 +248,9 @@ extension FinishReason {
         case "tool_calls", "tool_use", "function_call": self = .toolCalls
         case "content_filter", "safety", "sensitive": self = .contentFilter
         case "error", "abort", "network_error", "insufficient_system_resource":
-            throw .brokenAnswer("the vendor ended the response with \(word.text)")
+            throw .invalidResponse("the vendor ended the response with \(word.text)")
         case _ where word.hasPrefix("function_call_filter"):
-            throw .brokenAnswer("the vendor ended the response with function_call_filter")
+            throw .invalidResponse("the vendor ended the response with function_call_filter")
         default:
             isUnknown = true
             self = .stop

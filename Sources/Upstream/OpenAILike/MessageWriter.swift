@@ -155,7 +155,7 @@ struct MessageWriter {
             out.append("\"")
             appendDetail(of: part, to: &out)
             out.append("}")
-        case (.sound, .data(let text)):
+        case (.audio, .data(let text)):
             out.append(#"{"type":"input_audio","input_audio":{"data":""#)
             out.append(jsonContent: text.base64.bytes)
             out.append(#"","format":""#)
@@ -167,7 +167,7 @@ struct MessageWriter {
             out.append(#","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"}")
-        case (.file, .address(let address)), (.sound, .address(let address)):
+        case (.file, .address(let address)), (.audio, .address(let address)):
             out.append(#"{"type":"file","file":{"file_url":"#)
             out.append(json: address)
             out.append("}")

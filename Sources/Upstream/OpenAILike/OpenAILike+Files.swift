@@ -8,11 +8,11 @@ extension OpenAILike: FileProvider {
     private static let idLimitBytes = 64
 
     package var opensWithoutKey: Bool { false }
-    package var takesLabelsAsGiven: Bool { true }
+    package var keepsLabels: Bool { true }
 
     package func upload(
         _ label: FileLabel,
-        _ terms: FileMetadata,
+        _ metadata: FileMetadata,
         totalBytes: Int?,
         by vendorCall: VendorCall
     ) throws(UpstreamError) -> any FileUpload {
@@ -20,10 +20,10 @@ extension OpenAILike: FileProvider {
             name: "file",
             filename: label.name,
             contentType: label.contentType,
-            fields: terms.fields
+            fields: metadata.fields
         )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: file.contentType)
-        let reply = UploadRules(takesTerms: true) { [self] (head, body) in
+        let response = UploadRules(sendsMetadata: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
             return isUnknown ? UpstreamError(refusing: .noFilesKept) : refusal(head, body)
         } asset: { [self] (body) throws(UpstreamError) in
@@ -32,14 +32,14 @@ extension OpenAILike: FileProvider {
         let endpoint = try fileEndpoint("files", site.options)
         vendorCall.endpoint = endpoint
         do throws(TransportError) {
-            return MultipartUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), reply)
+            return MultipartUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), response)
         } catch {
             throw UpstreamError(error)
         }
     }
 
-    private func asset(_ reply: Body) throws(UpstreamError) -> UploadedAsset {
-        guard let root = try? wire.tools.parser.parse(reply.bytes) else {
+    private func asset(_ response: Body) throws(UpstreamError) -> UploadedAsset {
+        guard let root = try? wire.tools.parser.parse(response.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
         guard let id = root["id"]?.string, Self.isID(id) else {
@@ -78,17 +78,17 @@ extension OpenAILike: FileProvider {
         )
         vendorCall.endpoint = call.endpoint
         try await vendorCall.attempt { () async throws(UpstreamError) in
-            let reply: UpstreamReply
+            let response: UpstreamResponse
             do throws(TransportError) {
-                reply = try await wire.transport.send(call)
+                response = try await wire.transport.send(call)
             } catch {
                 throw UpstreamError(error)
             }
-            if reply.head.status == 404 { return }
-            guard reply.head.status / 100 == 2 else { throw refusal(reply.head, reply.body) }
+            if response.head.status == 404 { return }
+            guard response.head.status / 100 == 2 else { throw refusal(response.head, response.body) }
             // Some servers send only the status.
-            if reply.body.bytes.isEmpty { return }
-            let root = try? wire.tools.parser.parse(reply.body.bytes)
+            if response.body.bytes.isEmpty { return }
+            let root = try? wire.tools.parser.parse(response.body.bytes)
             if let root, root["error"]?.kind == .object { throw failure(root) }
             guard root?["deleted"]?.flag == true else {
                 throw UpstreamError(.failed, cause: "the vendor did not confirm that it deleted a file")
@@ -128,7 +128,7 @@ extension OpenAILike: FileProvider {
 
     /// Returns the error that a response with a successful status contains.
     private func failure(_ root: JSONValue) -> UpstreamError {
-        wire.headers.hiding(ErrorResponseReader.error(in: root, faults))
+        wire.headers.hiding(ErrorResponseReader.error(in: root, errorTable))
     }
 }
 

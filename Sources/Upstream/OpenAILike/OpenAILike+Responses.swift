@@ -12,8 +12,8 @@ extension OpenAILike {
         }
         let quirks = wire.quirks.quirks(of: name, model.id)
         // The Responses API does not have these.
-        let foreign: Abilities = [.logProbabilities, .soundOutput, .customTools, .searchOptions, .audioReferences]
-        guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .sound }) else {
+        let foreign: Abilities = [.logProbabilities, .audioOutput, .customTools, .searchOptions, .audioReferences]
+        guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .audio }) else {
             return false
         }
         if quirks.contains(.otherPath) { return true }

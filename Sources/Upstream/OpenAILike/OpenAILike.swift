@@ -15,7 +15,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
-    let faults: VendorErrorTable
+    let errorTable: VendorErrorTable
     private let models: Endpoint
     /// The memory of reasoning; nil if none is remembered.
     private let reasoningBlocks: ToolCallMemory?
@@ -30,7 +30,14 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         reasoningBlocks: ToolCallMemory?,
         tools: LoopTools
     ) {
-        self.init(site, transport, quirks: quirks, reasoningBlocks: reasoningBlocks, tools: tools, faults: Fault.openAI)
+        self.init(
+            site,
+            transport,
+            quirks: quirks,
+            reasoningBlocks: reasoningBlocks,
+            tools: tools,
+            errorTable: VendorError.openAI
+        )
     }
 
     /// - Parameter faults: the error table for requests that are forwarded unchanged.
@@ -40,7 +47,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         quirks: QuirkMemory,
         reasoningBlocks: ToolCallMemory?,
         tools: LoopTools,
-        faults: @escaping VendorErrorTable
+        errorTable: @escaping VendorErrorTable
     ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options.forChecks),
@@ -48,7 +55,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         else { return nil }
         wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.completions = completions
-        self.faults = faults
+        self.errorTable = errorTable
         self.models = models
         self.reasoningBlocks = reasoningBlocks
         self.site = site
@@ -73,7 +80,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
             live?.created = model["created"]?.integer.flatMap { (1..<4_102_444_800).contains($0) ? Int($0) : nil }
             return live
         }
-        return VendorList(site, form, transport, keys: keys)
+        return VendorList(site, form, transport: transport, keys: keys)
     }
 
     package var name: String { wire.name }
@@ -93,7 +100,7 @@ extension OpenAILike: ChatVendor {
     package var wires: [Wire] { [.chat] }
     package var keepsDeadlines: Bool { true }
 
-    package func takesOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         !isByResponses(call, model)
     }
 
@@ -108,7 +115,8 @@ extension OpenAILike: ChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
-            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sounds, .sampling,
+            .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .audioInput,
+            .sampling,
             .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
         let quirks = wire.quirks.quirks(of: name, model.id)
@@ -126,7 +134,7 @@ extension OpenAILike: ChatVendor {
         }
         // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
         // them.
-        let native: Abilities = [.logProbabilities, .soundOutput, .customTools, .demands, .audioReferences]
+        let native: Abilities = [.logProbabilities, .audioOutput, .customTools, .demands, .audioReferences]
         let isFetched = quirks.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
         if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
             abilities.formUnion(native)
@@ -135,7 +143,7 @@ extension OpenAILike: ChatVendor {
     }
 
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        guard let reasoningBlocks, reasoningBlocks.isShared, let model = vendorCall.sheet.server?.model,
+        guard let reasoningBlocks, reasoningBlocks.isShared, let model = vendorCall.callLedger.server?.model,
             isDeepSeek || wire.quirks.quirks(of: name, model).contains(.reasoningBack)
         else { return false }
         return !(self.reasoningBlocks(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
@@ -146,7 +154,7 @@ extension OpenAILike: ChatVendor {
     }
 
     private func reasoningBlocks(of vendorCall: VendorCall) -> CallerReasoning? {
-        reasoningBlocks.flatMap { CallerReasoning($0, of: vendorCall.sheet.caller) }
+        reasoningBlocks.flatMap { CallerReasoning($0, of: vendorCall.callLedger.caller) }
     }
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
@@ -155,15 +163,15 @@ extension OpenAILike: ChatVendor {
         if quirks.contains(.noLongIDs), !call.hasLongIDs { quirks.remove(.noLongIDs) }
         let form: any WireForm
         if isByResponses(call, model) {
-            form = ResponsesForm(responses, call, model)
+            form = ResponsesForm(responses, call, model: model)
         } else {
             // The other choices are requested by further calls.
             if quirks.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(
                 self,
                 call,
-                model,
-                reasoningBlocks(of: vendorCall),
+                model: model,
+                reasoningBlocks: reasoningBlocks(of: vendorCall),
                 isCallersKey: vendorCall.isCallersKey
             )
         }

@@ -13,7 +13,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let maxCalls: Int
-    private var terms: ResponseOptions
+    private var responseOptions: ResponseOptions
     private let reasoningBlocks: CallerReasoning?
     /// Whether the server demands the reasoning that led to tool calls back.
     private var remembersReasoning: Bool
@@ -28,8 +28,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
-        _ model: Model,
-        _ reasoningBlocks: CallerReasoning?,
+        model: Model,
+        reasoningBlocks: CallerReasoning?,
         isCallersKey: Bool
     ) {
         completions = vendor.completions
@@ -45,7 +45,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             choices: call.choices
         )
         remembersReasoning = vendor.isDeepSeek
-        terms = ResponseOptions(
+        responseOptions = ResponseOptions(
             model: call.model,
             choices: call.choices,
             includesUsage: call.includesUsage,
@@ -82,16 +82,16 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { completions }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = ChatCompletionReader(terms, parser, ids)
-        if terms.learnsChoicesOf != nil { self.reader = reader }
+        let reader = ChatCompletionReader(responseOptions, parser, ids: ids)
+        if responseOptions.learnsChoicesOf != nil { self.reader = reader }
         guard remembersReasoning, hasTools, let reasoningBlocks else { return reader }
         return ReasoningRecorder(reader, reasoningBlocks)
     }
 
     var quirkOfResponse: LearnedQuirks? { reader?.lacksChoices ?? false ? .noChoices : nil }
 
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, Fault.openAI, namesFields: terms.isNative)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
     func quirk(
@@ -99,21 +99,21 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
         if turnsToResponses, head.status == 400 || head.status == 404,
-            faults.fault(head, refusal).words.say("/responses")
+            errorReader.vendorError(head, refusal).words.say("/responses")
         {
             let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
             return known.contains(new) ? nil : new
         }
-        let quirk = faults.quirk(head, refusal, of: request, known: known)
+        let quirk = errorReader.quirk(head, refusal, of: request, known: known)
         // At OpenAI this error is about the image itself.
         return isOpenAI && quirk == .noAddresses ? nil : quirk
     }
 
     func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
-        if quirk.contains(.noParallel) { terms.maxCalls = maxCalls }
+        if quirk.contains(.noParallel) { responseOptions.maxCalls = maxCalls }
         if quirk.contains(.reasoningBack) { remembersReasoning = true }
         return RequestRewriter.written(request, with: quirk, reasoningBlocks)
     }

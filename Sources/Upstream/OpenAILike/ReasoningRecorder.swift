@@ -47,16 +47,17 @@ final class ReasoningRecorder: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) throws(UpstreamError) { try inner.end(emit) }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
-        let answer = try inner.answer(body)
-        if let choice = answer.choices.first, let reasoningBlock = choice.reasoning, let id = choice.toolCalls.first?.id
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        let response = try inner.response(body)
+        if let choice = response.choices.first, let reasoningBlock = choice.reasoning,
+            let id = choice.toolCalls.first?.id
         {
             reasoningBlocks.remember(reasoningBlock, ofCall: id)
         }
-        return answer
+        return response
     }
 
-    private func record(_ choice: Int, _ event: AnswerEvent) {
+    private func record(_ choice: Int, _ event: ChatEvent) {
         guard !isOver, choice == 0 else { return }
         switch event {
         case .reasoning(let piece):

@@ -49,11 +49,11 @@ struct ResponseCalls {
         name: UnsafeRawBufferPointer
     ) throws(UpstreamError) -> [ToolCallChunk] {
         guard !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("a tool call has no valid name")
+            throw .invalidResponse("a tool call has no valid name")
         }
-        guard calls.count < Self.maxCalls else { throw .brokenAnswer("the response has too many tool calls") }
+        guard calls.count < Self.maxCalls else { throw .invalidResponse("the response has too many tool calls") }
         calls.append(Call(number: number, id: id, name: Array(name)))
-        return tellable()
+        return unsentChunks()
     }
 
     /// Appends arguments to a known call; ignores those of other items. Returns the chunks that can be emitted now.
@@ -80,24 +80,24 @@ struct ResponseCalls {
         guard let position = position(of: number), !calls[position].isClosed else { return [] }
         calls[position].isClosed = true
         var pieces: [ToolCallChunk] = []
-        if whole.equals("null") { return tellable() }
+        if whole.equals("null") { return unsentChunks() }
         if !calls[position].isReported {
             if whole.count > calls[position].held.count { try hold(whole, of: position) }
         } else if let rest = rest(of: whole, at: position) {
             pieces.append(try chunk(rest, of: position))
         }
-        return pieces + tellable()
+        return pieces + unsentChunks()
     }
 
     /// Closes all calls. Returns the chunks that can be emitted now.
     mutating func end() -> [ToolCallChunk] {
         for position in calls.indices { calls[position].isClosed = true }
-        return tellable()
+        return unsentChunks()
     }
 
     // MARK: The order
 
-    private mutating func tellable() -> [ToolCallChunk] {
+    private mutating func unsentChunks() -> [ToolCallChunk] {
         var pieces: [ToolCallChunk] = []
         while calls.indices.contains(open) {
             if !calls[open].isReported {
@@ -151,5 +151,5 @@ struct ResponseCalls {
         return Array(whole[part: call.bytes..<whole.count])
     }
 
-    private static var tooLong: UpstreamError { .brokenAnswer("the arguments of a tool call are too long") }
+    private static var tooLong: UpstreamError { .invalidResponse("the arguments of a tool call are too long") }
 }

@@ -12,7 +12,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let maxCalls: Int
     private(set) var refusal: APIError?
 
-    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, _ model: Model) {
+    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model) {
         self.endpoint = endpoint
         self.model = model.id
         isLegacy = call.needs.contains(.functions)
@@ -20,8 +20,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
-        let sound = call.attachments.first { $0.kind == .sound }
-        refusal = sound?.refusalAsSound ?? call.refusalOfFiles(acceptsImages: true)
+        let audio = call.attachments.first { $0.kind == .audio }
+        refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
         return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
     }
 
@@ -34,8 +34,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     /// Returns the reader of error responses. It leaves out field names, because those of the client's request differ.
-    func faults(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, Fault.openAI, namesFields: false)
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }
 
     func quirk(
@@ -43,16 +43,16 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks? {
         guard head.status == 400 || head.status == 422 else { return nil }
-        let words = faults.fault(head, refusal).words
+        let words = errorReader.vendorError(head, refusal).words
         if !known.contains(.noReasoningFields),
             words.containsAny(of: ["encrypted content", "encrypted_content", "summar"])
         {
             return .noReasoningFields
         }
-        let quirk = faults.quirk(head, refusal, of: request, known: known)
+        let quirk = errorReader.quirk(head, refusal, of: request, known: known)
         // Other quirks do not apply to this API.
         return quirk.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }

@@ -53,7 +53,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) -> Bool {
         if data.trimmed.equals("[DONE]") { return finish != nil }
         if name.equals("error") {
-            throw ErrorResponseReader(parser, Fault.openAI, namesFields: false).error(ofEvent: data)
+            throw ErrorResponseReader(parser, VendorError.openAI, namesFields: false).error(ofEvent: data)
         }
         let root: JSONValue
         do throws(UpstreamError) {
@@ -86,9 +86,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private func number(of root: JSONValue) -> Int64 { root["output_index"]?.integer ?? 0 }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        let root = try parser.answer(data)
+        let root = try parser.response(data)
         if root["type"]?.text == "error" || root.containsError {
-            throw ErrorResponseReader.error(in: root, Fault.openAI)
+            throw ErrorResponseReader.error(in: root, VendorError.openAI)
         }
         return root
     }
@@ -97,7 +97,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private func position(of number: Int64) throws(UpstreamError) -> Int {
         if let position = items.lastIndex(where: { $0.number == number }) { return position }
-        guard items.count < Self.maxItems else { throw .brokenAnswer("the response has too many items") }
+        guard items.count < Self.maxItems else { throw .invalidResponse("the response has too many items") }
         items.append(Item(number: number))
         return items.count - 1
     }
@@ -106,14 +106,14 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         _ piece: JSONValue?,
         of root: JSONValue,
         _ emit: Emit,
-        _ event: (UnsafeRawBufferPointer) -> AnswerEvent
+        event: (UnsafeRawBufferPointer) -> ChatEvent
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
         items[try position(of: number(of: root))].bytes += text.count
         try emitEvent(event(text), emit)
     }
 
-    private func emitEvent(_ event: AnswerEvent, _ emit: Emit) throws(UpstreamError) {
+    private func emitEvent(_ event: ChatEvent, _ emit: Emit) throws(UpstreamError) {
         switch event {
         case .text, .refusal: hasWords = true
         default: hasReasoning = true
@@ -220,9 +220,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         if let reported = response["usage"] { usage = Usage(ofResponse: reported) ?? usage }
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
-            throw ErrorResponseReader.error(in: response, Fault.openAI)
+            throw ErrorResponseReader.error(in: response, VendorError.openAI)
         }
-        if response["status"]?.text == "cancelled" { throw .brokenAnswer("the vendor cancelled the response") }
+        if response["status"]?.text == "cancelled" { throw .invalidResponse("the vendor cancelled the response") }
         try closeAll(response["output"], emit)
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {
@@ -256,20 +256,20 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) {}
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
-            throw .brokenAnswer("the vendor's response has no output")
+            throw .invalidResponse("the vendor's response has no output")
         }
         try end(root, emit)
     }
 
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer {
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
         var gathered = ChoiceAccumulator()
         try consume(whole: body.bytes) { (_, event) in gathered.append(event) }
-        return ChatAnswer([gathered.finished()], usage: usage)
+        return ChatResponse([gathered.finished()], usage: usage)
     }
 }
 

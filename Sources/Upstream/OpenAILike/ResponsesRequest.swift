@@ -103,7 +103,7 @@ struct ResponsesRequest: ~Copyable {
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
-        let end = isSilent ? 0 : message.placeBehindWords
+        let end = isSilent ? 0 : message.positionAfterWords
         for piece in message.content[..<end] { record(piece) }
         if !isSilent { appendWaiting() }
         for piece in message.content[end...] { record(piece) }
@@ -268,7 +268,7 @@ struct ResponsesRequest: ~Copyable {
 
 extension ChatMessage {
     /// The position after the last content that is not reasoning, or that a tool call follows.
-    fileprivate var placeBehindWords: Int {
+    fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0
         return max(words.map { $0 + 1 } ?? 0, min(call, content.count))

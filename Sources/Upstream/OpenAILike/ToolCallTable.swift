@@ -58,7 +58,7 @@ struct ToolCallTable {
         at position: Int,
         isWhole: Bool,
         _ isOdd: inout Bool,
-        _ ids: RandomBytes
+        ids: RandomBytes
     ) throws(UpstreamError) -> ToolCallChunk? {
         if position == 0 { lists += 1 }
         let function = delta["function"] ?? delta["custom"]
@@ -66,7 +66,7 @@ struct ToolCallTable {
         let id = reportedID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let name = reportedName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard max(id.count, name.count) <= Self.nameLimitBytes else {
-            throw .brokenAnswer("the name of a tool call is too long")
+            throw .invalidResponse("the name of a tool call is too long")
         }
         let number = delta["index"]?.integer
         if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
@@ -74,7 +74,7 @@ struct ToolCallTable {
             if let position = known(number, id) { calls[position].isEnded = true }
             return nil
         }
-        let index = try find(number, id, name, isWhole)
+        let index = try find(number, id, name: name, isWhole: isWhole)
         if calls[index].id.isEmpty, !calls[index].isFirstOut { calls[index].id = Array(id) }
         if calls[index].name.isEmpty { calls[index].name = Array(name) }
         var piece = ToolCallChunk(index: index, position: position)
@@ -119,7 +119,7 @@ struct ToolCallTable {
     func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
-            throw .brokenAnswer("a tool call has no name")
+            throw .invalidResponse("a tool call has no name")
         }
         var pieces: [ToolCallChunk] = []
         for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
@@ -133,8 +133,8 @@ struct ToolCallTable {
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
-        _ name: UnsafeRawBufferPointer,
-        _ isWhole: Bool
+        name: UnsafeRawBufferPointer,
+        isWhole: Bool
     ) throws(UpstreamError) -> Int {
         if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
             // A list contains each call only once.
@@ -142,7 +142,7 @@ struct ToolCallTable {
         {
             open = known
         } else {
-            guard calls.count < Self.maxCalls else { throw .brokenAnswer("the response has too many tool calls") }
+            guard calls.count < Self.maxCalls else { throw .invalidResponse("the response has too many tool calls") }
             calls.append(Call(number: number, id: Array(id)))
             open = calls.count - 1
         }
@@ -182,7 +182,7 @@ struct ToolCallTable {
         calls[index].last = last
         calls[index].hash = Self.hash(arguments, from: calls[index].hash)
         guard calls[index].bytes <= Self.argumentLimitBytes else {
-            throw .brokenAnswer("the arguments of a tool call are too long")
+            throw .invalidResponse("the arguments of a tool call are too long")
         }
     }
 

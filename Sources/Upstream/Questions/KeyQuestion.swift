@@ -38,7 +38,7 @@ extension VendorList {
         var models: Set<String> = []
         var path = form.path
         for _ in 0..<Self.maxPages {
-            var question = KeyQuestion(site.baseURL + path, site.options, headers.headers(for: key))
+            var question = KeyQuestion(site.baseURL + path, site.options, headers: headers.headers(for: key))
             question.members = form.members
             question.next = form.next
             switch await question.ask(by: transport) {
@@ -68,7 +68,7 @@ struct KeyQuestion {
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
-    init(_ url: String, _ options: EndpointOptions, _ headers: UpstreamHeaders) {
+    init(_ url: String, _ options: EndpointOptions, headers: UpstreamHeaders) {
         self.url = url
         self.options = options
         self.headers = headers

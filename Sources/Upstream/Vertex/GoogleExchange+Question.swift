@@ -22,7 +22,7 @@ extension GoogleExchange {
             let headers = UpstreamHeaders([
                 "Authorization: Bearer \(token.text)", "x-goog-user-project: \(project)", "User-Agent: relay",
             ])
-            var question = KeyQuestion(url, options, headers)
+            var question = KeyQuestion(url, options, headers: headers)
             question.members = "publisherModels"
             switch await question.ask(by: transport) {
             case .page(let ids, _): return .accepted(models: ids)

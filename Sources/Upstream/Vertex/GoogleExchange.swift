@@ -23,7 +23,7 @@ package struct GoogleExchange: Sendable {
     private let account: CloudSettings.Account
 
     private static let timeoutMilliseconds = 10_000
-    private static let answerBytes = 262_144
+    private static let responseBytes = 262_144
     private static let tokenBytes = 8_192
     private static let standardSeconds = 300
     private static let longestSeconds = 86_400
@@ -37,7 +37,7 @@ package struct GoogleExchange: Sendable {
         options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
         options.firstByteMilliseconds = min(options.firstByteMilliseconds, Self.timeoutMilliseconds)
         options.totalMilliseconds = min(options.totalMilliseconds, Self.timeoutMilliseconds)
-        options.responseLimitBytes = Self.answerBytes
+        options.responseLimitBytes = Self.responseBytes
         guard let endpoint = Endpoint(account.tokenURL, options) else { return nil }
         self.endpoint = endpoint
         self.account = account
@@ -51,23 +51,23 @@ package struct GoogleExchange: Sendable {
         form.append("client_id=\(account.clientID.escapedInQuery)")
         form.append("&client_secret=\(account.clientSecret.escapedInQuery)")
         form.append("&refresh_token=\(refreshToken.escapedInQuery)&grant_type=refresh_token")
-        let reply: UpstreamReply
+        let response: UpstreamResponse
         do throws(TransportError) {
-            reply = try await transport.send(
+            response = try await transport.send(
                 UpstreamCall(endpoint: endpoint, headers: Self.headers, body: Body(form))
             )
         } catch {
             return .failed("the token server: \(error.cause(ofCallTo: endpoint))")
         }
-        return Self.outcome(reply)
+        return Self.outcome(response)
     }
 
-    private static func outcome(_ reply: UpstreamReply) -> Outcome {
+    private static func outcome(_ response: UpstreamResponse) -> Outcome {
         let parser = JSONParser()
-        let body = reply.body
+        let body = response.body
         return withExtendedLifetime((parser, body)) {
             let root = body.bytes.isEmpty ? nil : try? parser.parse(body.bytes)
-            guard reply.head.status == 200 else { return failure(reply.head.status, root) }
+            guard response.head.status == 200 else { return failure(response.head.status, root) }
             guard let text = root?["access_token"]?.text, isToken(text) else {
                 return .failed("the token server returned no token")
             }

@@ -23,16 +23,16 @@ package final class LocationCooldowns: Sendable {
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }
-            var sound = ends.indices.filter { ends[$0] <= now }
-            if sound.isEmpty, let first = ends.indices.min(by: { ends[$0] < ends[$1] }) { sound = [first] }
-            let lacking = sound.filter { state.missing.use("\($0) \(model)").map { now < $0 } ?? false }
-            return sound.filter { !lacking.contains($0) } + lacking
+            var available = ends.indices.filter { ends[$0] <= now }
+            if available.isEmpty, let first = ends.indices.min(by: { ends[$0] < ends[$1] }) { available = [first] }
+            let lacking = available.filter { state.missing.use("\($0) \(model)").map { now < $0 } ?? false }
+            return available.filter { !lacking.contains($0) } + lacking
         }
     }
 
     func served(_ location: Int) { state.withLock { $0.cooldowns[location] = nil } }
 
-    func failed(_ location: Int, _ model: String, _ error: UpstreamError, at now: LoopTime) {
+    func failed(_ location: Int, _ model: String, error: UpstreamError, at now: LoopTime) {
         state.withLock { state in
             switch error.kind {
             case .unknownModel:

@@ -107,23 +107,27 @@ extension Vertex: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         let addresses = addresses(of: model.id)
-        let route = VertexRoute(self, model.id, addresses, vendorCall)
+        let route = VertexRoute(self, model.id, addresses: addresses, vendorCall: vendorCall)
         switch publisher {
         case .google:
             let memory = AccountSignatures(signatures, of: vendorCall.credential)
-            let form = GeminiForm(addresses.first, memory, model, at: .vertex, by: route)
-            return wire.chatOfGemini(form, call, model, vendorCall)
+            let form = GeminiForm(addresses.first, memory, model: model, dialect: .vertex, by: route)
+            return wire.chatOfGemini(form, call, model: model, vendorCall: vendorCall)
         case .anthropic:
-            let form = AnthropicForm(addresses.first?.whole, .vertex, call, model, by: route)
-            return wire.chatOfClaude(form, call, model, vendorCall)
+            let form = AnthropicForm(addresses.first?.whole, .vertex, call: call, model: model, by: route)
+            return wire.chatOfClaude(form, call, model: model, vendorCall: vendorCall)
         }
     }
 }
 
-extension GeminiPlace {
-    fileprivate static let vertex = GeminiPlace(hasOpenSchemas: true, faults: Fault.vertexGemini)
+extension GeminiDialect {
+    fileprivate static let vertex = GeminiDialect(hasOpenSchemas: true, errorTable: VendorError.vertexGemini)
 }
 
-extension AnthropicPlace {
-    fileprivate static let vertex = AnthropicPlace(supportsSampling: true, isVertex: true, faults: Fault.vertexClaude)
+extension AnthropicDialect {
+    fileprivate static let vertex = AnthropicDialect(
+        supportsSampling: true,
+        isVertex: true,
+        errorTable: VendorError.vertexClaude
+    )
 }

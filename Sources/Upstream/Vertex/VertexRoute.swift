@@ -23,7 +23,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private var failure: UpstreamError?
     private(set) var headers: UpstreamHeaders
 
-    init(_ vertex: Vertex, _ model: String, _ addresses: [ModelAddress], _ vendorCall: VendorCall) {
+    init(_ vertex: Vertex, _ model: String, addresses: [ModelAddress], vendorCall: VendorCall) {
         self.vertex = vertex
         self.model = model
         self.addresses = addresses
@@ -59,7 +59,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
             guard !isRenewed, let tokens = vertex.site.tokens, let access else { return error }
             isRenewed = true
             return tokens.drop(access, at: loop.now) ? nil : error
-        case .forbidden where !isCounted && error.code == Fault.billingProjectRequired:
+        case .forbidden where !isCounted && error.code == VendorError.billingProjectRequired:
             isCounted = true
             return nil
         case .unknownModel, .rateLimited, .outOfCredit, .failed, .unavailable, .timedOut: return next(after: error)
@@ -74,9 +74,10 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     /// location.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let position = left.first else { return error }
-        vertex.site.locations.failed(position, model, error, at: loop.now)
+        vertex.site.locations.failed(position, model, error: error, at: loop.now)
         let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout].contains(error.fault)
-        guard error.recovery.contains(.elsewhere), !error.recovery.contains(.again), !isLate, !error.isCut else {
+        guard error.recovery.contains(.nextCandidate), !error.recovery.contains(.retrySame), !isLate, !error.isCut
+        else {
             return error
         }
         // "Unknown model" says less than the failure of a location that has the model.

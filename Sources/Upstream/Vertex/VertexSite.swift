@@ -11,8 +11,7 @@ package struct VertexSite: Sendable {
     let locationURLs: [String]
 
     /// - Parameter vendor: the site; if its base URL is empty, each location has a host of its own.
-    package init(_ vendor: VendorSite, _ cloud: CloudSettings, _ locations: LocationCooldowns, _ tokens: GoogleTokens?)
-    {
+    package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
         self.vendor = vendor
         project = cloud.projectID
         self.locations = locations

@@ -21,7 +21,7 @@ struct BufferedEvent: Sendable {
     private let kind: Kind
     private let bytes: Body
 
-    init(_ choice: Int, _ event: AnswerEvent) {
+    init(_ choice: Int, _ event: ChatEvent) {
         self.choice = choice
         let kind: Kind
         let bytes: UnsafeRawBufferPointer
@@ -47,11 +47,11 @@ struct BufferedEvent: Sendable {
     var count: Int { bytes.bytes.count }
 
     /// Whether the event is more than a chunk that is forwarded unchanged, which may be without output.
-    var isOfAnswer: Bool { if case .native = kind { false } else { true } }
+    var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }
 
-    func replay(_ emit: (Int, AnswerEvent) -> Void) {
+    func replay(_ emit: (Int, ChatEvent) -> Void) {
         switch kind {
         case .text: emit(choice, .text(bytes.bytes))
         case .reasoning: emit(choice, .reasoning(bytes.bytes))

@@ -9,7 +9,7 @@ extension [Attachment] {
         for part in self {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
-            case (.sound, .data), (.sound, .address): return part.refusalAsSound
+            case (.audio, .data), (.audio, .address): return part.refusalAsAudio
             case (.image, .data(let text)):
                 guard text.contentType != .svg else {
                     return .image(part.param, "is an SVG, which models do not support", code: "invalid_image_format")

@@ -19,7 +19,7 @@ struct ChoiceAccumulator: ~Copyable {
     private var bytes = 0
     private var reservation: MemoryReservation?
 
-    mutating func append(_ event: AnswerEvent) {
+    mutating func append(_ event: ChatEvent) {
         switch event {
         case .text(let piece, _): text.append(counted(piece))
         case .refusal(let piece): refusal.append(counted(piece))
@@ -59,11 +59,11 @@ struct ChoiceAccumulator: ~Copyable {
     ///
     /// - Throws: an error if the choice is too long or the memory budget is exhausted.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
-        guard bytes <= ChatAnswer.limitBytes else { throw .brokenAnswer("the vendor's response is too long") }
+        guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
         guard budget?.covers(bytes, &reservation) ?? true else { throw UpstreamError(TransportError(.overloaded)) }
     }
 
-    consuming func finished() -> ChatAnswer.Choice {
+    consuming func finished() -> ChatResponse.Choice {
         closeCall()
         var reasoning: Body?
         if reasoningBlocks.isEmpty, !reasoningBlock.isEmpty, before == (0, 0) {
@@ -71,7 +71,7 @@ struct ChoiceAccumulator: ~Copyable {
         } else {
             closeReasoning(nil)
         }
-        var choice = ChatAnswer.Choice(text: nil, finish: finish)
+        var choice = ChatResponse.Choice(text: nil, finish: finish)
         if !text.isEmpty || calls.isEmpty && refusal.isEmpty { choice.text = Body(copying: text.bytes) }
         if !refusal.isEmpty { choice.refusal = Body(copying: refusal.bytes) }
         choice.reasoning = reasoning

@@ -26,9 +26,9 @@ struct ErrorResponseReader {
     ///
     /// - Parameter body: bytes of a `ByteBuffer`.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
-        var fault = fault(head, body)
-        if !namesFields { fault.param = nil }
-        var error = error(fault)
+        var vendorError = vendorError(head, body)
+        if !namesFields { vendorError.param = nil }
+        var error = error(vendorError)
         if head.status >= 400 { error.status = head.status }
         if obeysRetry { obey(head.shouldRetry, &error) }
         return error
@@ -38,45 +38,45 @@ struct ErrorResponseReader {
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
         case .failed, .unavailable, .timedOut:
-            if shouldRetry == true { error.recovery.insert(.again) }
+            if shouldRetry == true { error.recovery.insert(.retrySame) }
         default: break
         }
-        if shouldRetry == false { error.recovery.remove(.again) }
+        if shouldRetry == false { error.recovery.remove(.retrySame) }
     }
 
     /// Returns the error that is contained in a response with a successful status.
     static func error(in root: JSONValue, _ table: VendorErrorTable) -> UpstreamError {
-        var fault = Fault(root, status: 0)
-        fault.status = fault.statusOfCode
-        fault.param = nil
-        return table(fault) ?? fault.error
+        var vendorError = VendorError(root, status: 0)
+        vendorError.status = vendorError.statusOfCode
+        vendorError.param = nil
+        return table(vendorError) ?? vendorError.error
     }
 
     /// Returns the error that an event of a stream contains.
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object { return Self.error(in: root, table) }
-        var fault = Fault(status: 500)
-        fault.said = data[part: 0..<min(4_096, data.count)].text
-        return error(fault)
+        var vendorError = VendorError(status: 500)
+        vendorError.said = data[part: 0..<min(4_096, data.count)].text
+        return error(vendorError)
     }
 
     /// Returns whether the vendor reports the failure by more than its status.
-    func isSpecial(_ fault: Fault) -> Bool { table(fault) != nil }
+    func isSpecial(_ vendorError: VendorError) -> Bool { table(vendorError) != nil }
 
-    private func error(_ fault: Fault) -> UpstreamError { table(fault) ?? fault.error }
+    private func error(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }
 
-    func fault(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> Fault {
-        var fault: Fault
+    func vendorError(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> VendorError {
+        var vendorError: VendorError
         if !body.isEmpty, body.count <= Self.limitBytes, let root = try? parser.parse(body) {
-            fault = Fault(root, status: head.status)
+            vendorError = VendorError(root, status: head.status)
         } else {
-            fault = Fault(status: head.status)
+            vendorError = VendorError(status: head.status)
             let said = body[part: 0..<min(4_096, body.count)]
             let isPage = said.first { $0 > 32 } == UInt8(ascii: "<")
             // Control characters show that the body is compressed, not text.
-            if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { fault.said = said.text }
+            if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { vendorError.said = said.text }
         }
-        fault.retryAfterSeconds = fault.retryAfterSeconds ?? head.retryAfterSeconds
-        return fault
+        vendorError.retryAfterSeconds = vendorError.retryAfterSeconds ?? head.retryAfterSeconds
+        return vendorError
     }
 }

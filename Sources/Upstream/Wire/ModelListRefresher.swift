@@ -33,7 +33,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         of provider: String,
         every pause: Duration,
         _ loop: EventLoop,
-        _ log: Log,
+        log: Log,
         changed: @escaping @Sendable ([LiveModel]) -> Int
     ) {
         self.list = list

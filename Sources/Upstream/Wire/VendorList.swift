@@ -31,7 +31,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
     static let maxPages = 20
 
     /// - Parameter keys: the keys to try in turn; empty if the vendor needs none.
-    init(_ site: VendorSite, _ form: Form, _ transport: any Transport, keys: [String]) {
+    init(_ site: VendorSite, _ form: Form, transport: any Transport, keys: [String]) {
         self.site = site
         self.form = form
         self.transport = transport
@@ -88,18 +88,18 @@ package final class VendorList: ModelList, @unchecked Sendable {
         at endpoint: Endpoint,
         _ key: String
     ) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
-        let reply: UpstreamReply
+        let response: UpstreamResponse
         do throws(TransportError) {
             let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
-            reply = try await transport.send(call)
+            response = try await transport.send(call)
         } catch {
             throw UpstreamError(error)
         }
-        let body = reply.body
+        let body = response.body
         return try withExtendedLifetime(body) { () throws(UpstreamError) in
-            guard reply.head.status == 200 else {
-                var error = UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
-                error.status = reply.head.status
+            guard response.head.status == 200 else {
+                var error = UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
+                error.status = response.head.status
                 throw error
             }
             guard body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }

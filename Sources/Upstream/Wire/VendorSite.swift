@@ -52,7 +52,7 @@ package struct LoopTools {
     /// The work queue that reads long responses.
     let worker: WorkQueue
 
-    package init(_ loop: EventLoop, _ parser: JSONParser, _ ids: RandomBytes, _ worker: WorkQueue) {
+    package init(_ loop: EventLoop, _ parser: JSONParser, ids: RandomBytes, worker: WorkQueue) {
         self.loop = loop
         self.parser = parser
         self.ids = ids

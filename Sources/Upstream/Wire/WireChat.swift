@@ -57,7 +57,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Changes the request as its error response demands. Returns false if no change is known to help.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
-            let quirk = form.quirk(head, refusal, of: request, known: quirks, faults),
+            let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
             quirk.isDisjoint(with: .ofAbilities)
         else { return false }
         learn(quirk, of: request)
@@ -65,7 +65,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Changes the request as the response that was just read demands. Returns false if no change is known to help.
-    private func isRewritten(afterAnswer error: UpstreamError) -> Bool {
+    private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
         else { return false }
@@ -93,9 +93,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Returns the error of a refused request. If the vendor lacks an ability, this is remembered, and the call must be
     /// prepared again.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
-        var error = judged(faults.error(head, refusal))
+        var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
-            let quirk = form.quirk(head, refusal, of: request, known: quirks, faults),
+            let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
             !quirk.isDisjoint(with: .ofAbilities)
         else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)
@@ -145,7 +145,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 endpoint: endpoint,
                 headers: route.headers,
                 body: body,
-                by: vendorCall.sheet.deadline
+                by: vendorCall.callLedger.deadline
             )
         }
         let endpoint = form.endpoint(isStreamed: isStreamed)
@@ -154,7 +154,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             endpoint: endpoint,
             headers: vendor.headers.headers(for: vendorCall.key),
             body: body,
-            by: vendorCall.sheet.deadline
+            by: vendorCall.callLedger.deadline
         )
     }
 
@@ -195,12 +195,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // These are functions of their own, so that calls without a route do not pay for their stack frames.
 
     @inline(never)
-    private func routedAnswer(_ route: any WireRoute) async throws(UpstreamError) -> ChatAnswer {
-        try await routed(route) { () async throws(UpstreamError) in try await answerOnce() }
+    private func routedResponse(_ route: any WireRoute) async throws(UpstreamError) -> ChatResponse {
+        try await routed(route) { () async throws(UpstreamError) in try await responseOnce() }
     }
 
     @inline(never)
-    private func routedStream(_ route: any WireRoute) async throws(UpstreamError) -> any ChatAnswerStream {
+    private func routedStream(_ route: any WireRoute) async throws(UpstreamError) -> any ChatResponseStream {
         try await routed(route) { () async throws(UpstreamError) in
             let stream = try await streamOnce()
             stream.route = route
@@ -208,48 +208,48 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    // MARK: Whole answers
+    // MARK: Whole responses
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        if let route = form.route { return try await routedAnswer(route) }
+    func response() async throws(UpstreamError) -> ChatResponse {
+        if let route = form.route { return try await routedResponse(route) }
         do throws(UpstreamError) {
-            return try await answerOnce()
+            return try await responseOnce()
         } catch {
             try await vendorCall.waitToRepeat(after: error)
-            return try await answerOnce()
+            return try await responseOnce()
         }
     }
 
-    private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
+    private func responseOnce() async throws(UpstreamError) -> ChatResponse {
         write()
         if form.gathersStream { return try await gathered() }
-        let reply = try await reply()
-        guard reply.head.status / 100 == 2 else {
-            if isRewritten(reply.head, reply.body.bytes) {
+        let response = try await upstreamResponse()
+        guard response.head.status / 100 == 2 else {
+            if isRewritten(response.head, response.body.bytes) {
                 try await remake { () async throws(UpstreamError) in
-                    try await vendorCall.prepareRepeat(after: reply.head.status)
+                    try await vendorCall.prepareRepeat(after: response.head.status)
                 }
-                return try await answerOnce()
+                return try await responseOnce()
             }
-            throw refused(reply.head, reply.body.bytes)
+            throw refused(response.head, response.body.bytes)
         }
-        let read: (answer: ChatAnswer, pause: PausedResponse?)
+        let read: (response: ChatResponse, pause: PausedResponse?)
         do throws(UpstreamError) {
-            read = try await self.read(reply.body)
+            read = try await self.read(response.body)
             keepQuirks()
         } catch {
             let error = unserved(error)
-            guard isRewritten(afterAnswer: error) else { throw judged(error) }
+            guard isRewritten(afterResponse: error) else { throw judged(error) }
             try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
-            return try await answerOnce()
+            return try await responseOnce()
         }
-        guard let pause = read.pause else { return read.answer }
+        guard let pause = read.pause else { return read.response }
         try await prepareToGoOn(after: pause)
-        return try await answerOnce()
+        return try await responseOnce()
     }
 
     @inline(never)
-    private func reply() async throws(UpstreamError) -> UpstreamReply {
+    private func upstreamResponse() async throws(UpstreamError) -> UpstreamResponse {
         let call = try upstream(isStreamed: false)
         do throws(TransportError) {
             return try await vendor.transport.send(call)
@@ -259,22 +259,22 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     @inline(never)
-    private func gathered() async throws(UpstreamError) -> ChatAnswer {
+    private func gathered() async throws(UpstreamError) -> ChatResponse {
         let stream = try await streamOnce()
         defer { stream.stop() }
         do throws(UpstreamError) {
-            var answer = ChoiceAccumulator()
+            var response = ChoiceAccumulator()
             while try await stream.more(patienceNanoseconds: .max / 2) != .end {
-                while try stream.next({ answer.append($1) }) { try answer.charge(stream.budget) }
+                while try stream.next({ response.append($1) }) { try response.charge(stream.budget) }
             }
-            return ChatAnswer([answer.finished()], usage: stream.usage)
+            return ChatResponse([response.finished()], usage: stream.usage)
         } catch {
             throw judged(error)
         }
     }
 
     /// Reads a whole response, on a worker thread if it is long.
-    private func read(_ body: Body) async throws(UpstreamError) -> (ChatAnswer, PausedResponse?) {
+    private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
@@ -290,11 +290,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ body: Body,
         by reader: any WireReader,
         _ bounds: UsageBounds
-    ) throws(UpstreamError) -> (ChatAnswer, PausedResponse?) {
+    ) throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
         do throws(UpstreamError) {
-            var answer = try reader.answer(body)
-            answer.usage = bounds.checked(answer.usage)
-            return (answer, reader.pause)
+            var response = try reader.response(body)
+            response.usage = bounds.checked(response.usage)
+            return (response, reader.pause)
         } catch {
             var error = error.after(reader.usage)
             error.usage = bounds.checked(error.usage)
@@ -304,7 +304,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Streams
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         if let route = form.route { return try await routedStream(route) }
         do throws(UpstreamError) {
             return try await streamOnce()
@@ -315,7 +315,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let stream = WireStream(try await opened(), reader, vendor.headers, bounds)
+        let stream = WireStream(try await opened(), reader, headers: vendor.headers, bounds: bounds)
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()
@@ -324,7 +324,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             stream.stop()
             let error = unserved(error)
-            guard isRewritten(afterAnswer: error) else { throw judged(error) }
+            guard isRewritten(afterResponse: error) else { throw judged(error) }
             try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
             return try await streamOnce()
         }
@@ -382,7 +382,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }
 
-    private var faults: ErrorResponseReader { form.faults(vendor.tools.parser) }
+    private var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 

@@ -16,7 +16,7 @@ protocol WireForm: AnyObject, Sendable {
     /// The route to a vendor with several locations; nil if there is one location, and the key is all that calls need.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
-    func faults(_ parser: JSONParser) -> ErrorResponseReader
+    func errorReader(_ parser: JSONParser) -> ErrorResponseReader
     /// Returns the quirk that an error response shows, after which the vendor may accept the request; nil if none is
     /// known.
     ///
@@ -26,7 +26,7 @@ protocol WireForm: AnyObject, Sendable {
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks,
-        _ faults: ErrorResponseReader
+        _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks?
     /// The quirk that the response which was just read shows; nil if none is known.
     var quirkOfResponse: LearnedQuirks? { get }

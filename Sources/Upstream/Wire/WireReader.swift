@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the answer of one call, whole or event by event, in a vendor's form.
+/// Reads the response to one call, whole or event by event, in a vendor's form.
 protocol WireReader: AnyObject, Sendable {
-    typealias Emit = (_ choice: Int, AnswerEvent) -> Void
+    typealias Emit = (_ choice: Int, ChatEvent) -> Void
 
     /// The usage that the vendor reported last; nil if none was reported.
     var usage: Usage? { get }
@@ -34,7 +34,7 @@ protocol WireReader: AnyObject, Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends a stream that has begun.
     func end(_ emit: Emit) throws(UpstreamError)
-    func answer(_ body: Body) throws(UpstreamError) -> ChatAnswer
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse
     /// The last part of the response, if the vendor paused it; nil if it did not. Known at the end of the part.
     var pause: PausedResponse? { get }
     /// Continues with one more part instead of the end.
@@ -62,7 +62,7 @@ extension WireReader {
 }
 
 extension UpstreamError {
-    static func brokenAnswer(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
+    static func invalidResponse(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
 }
 
 extension UpstreamError {
@@ -85,25 +85,25 @@ extension UpstreamError {
 
 extension JSONParser {
     /// Parses a response of the vendor, or an event of it, of any JSON type.
-    func value(ofAnswer data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+    func value(ofResponse data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         do throws(JSONError) {
             return try parse(data)
         } catch {
-            throw .brokenAnswer("the vendor's response is not JSON")
+            throw .invalidResponse("the vendor's response is not JSON")
         }
     }
 
     /// Parses a response of the vendor, which must be a JSON object.
-    func answer(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
-        let root = try value(ofAnswer: data)
-        try root.checkAnswer()
+    func response(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
+        let root = try value(ofResponse: data)
+        try root.checkResponse()
         return root
     }
 }
 
 extension JSONValue {
-    func checkAnswer() throws(UpstreamError) {
-        guard kind == .object else { throw .brokenAnswer("the vendor's response is not an object") }
+    func checkResponse() throws(UpstreamError) {
+        guard kind == .object else { throw .invalidResponse("the vendor's response is not an object") }
     }
 
     /// Whether the object contains an error instead of a response.

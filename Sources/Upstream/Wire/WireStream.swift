@@ -5,7 +5,7 @@ import Shared
 /// A vendor's event stream while it arrives, or a whole response that the vendor sent instead.
 ///
 /// `@unchecked`: used on its loop only; the reader's parser never across a suspension.
-final class WireStream: ChatAnswerStream, @unchecked Sendable {
+final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
     /// The headers of the call, whose secrets are removed from errors; nil if there are none.
@@ -44,8 +44,8 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
     init(
         _ stream: any UpstreamStream,
         _ reader: any WireReader,
-        _ headers: KeyHeaders? = nil,
-        _ bounds: UsageBounds = UsageBounds(),
+        headers: KeyHeaders? = nil,
+        bounds: UsageBounds = UsageBounds(),
         tailNanoseconds: UInt64 = 5_000_000_000
     ) {
         self.stream = stream
@@ -69,7 +69,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private var isBegun: Bool { early.contains(where: \.isOfAnswer) }
+    private var isBegun: Bool { early.contains(where: \.isOfResponse) }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !early.isEmpty, !isBeginning { return .bytes }
@@ -141,9 +141,9 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private static var tooLarge: UpstreamError { .brokenAnswer("an event of the vendor is too large") }
+    private static var tooLarge: UpstreamError { .invalidResponse("an event of the vendor is too large") }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         if !early.isEmpty, !isBeginning {
             let events = early
             early = []
@@ -159,7 +159,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
         guard isOver else { return false }
         guard reader.isWhole else {
-            var error = UpstreamError.brokenAnswer("the vendor's stream was cut")
+            var error = UpstreamError.invalidResponse("the vendor's stream was cut")
             error.isCut = reader.hasBegun
             throw error
         }
@@ -169,7 +169,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
 
     private func isEnd(
         _ event: EventStreamParser.Event,
-        _ emit: (Int, AnswerEvent) -> Void
+        _ emit: (Int, ChatEvent) -> Void
     ) throws(UpstreamError) -> Bool {
         do throws(UpstreamError) {
             return try reader.consume(event: event.data, named: event.name, emit)
@@ -180,7 +180,7 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private func nextOfWhole(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfWhole(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isOver else { return false }
         try reader.consume(whole: whole.bytes, emit)
         whole.release()
@@ -188,9 +188,9 @@ final class WireStream: ChatAnswerStream, @unchecked Sendable {
         return true
     }
 
-    private func end(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
+    private func end(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         do throws(UpstreamError) {
-            guard reader.hasBegun else { throw .brokenAnswer("the vendor's stream has no choice") }
+            guard reader.hasBegun else { throw .invalidResponse("the vendor's stream has no choice") }
             if goOn != nil { pause = reader.pause }
             if pause == nil { try reader.end(emit) }
         } catch {

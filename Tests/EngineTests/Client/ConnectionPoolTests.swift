@@ -124,7 +124,7 @@ private final class CountingVendor: Sendable {
                     return state.gate
                 }
                 gate.wait()
-                peer.sendAnswer("answer")
+                peer.sendResponse("answer")
             }
             state.withLock { $0.open -= 1 }
         }
@@ -153,7 +153,7 @@ extension CurlClient {
                     return isStreamed ? await self.streamOutcome(call) : await self.outcome(call)
                 }
             }
-            for await outcome in group { #expect(outcome == .answer(200, "answer")) }
+            for await outcome in group { #expect(outcome == .response(200, "answer")) }
         }
     }
 }

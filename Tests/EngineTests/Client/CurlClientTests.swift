@@ -10,7 +10,7 @@ import Testing
         let vendor = RawServer { peer, number in
             while let request = peer.receiveRequest() {
                 let line = request.head.split(separator: " ").prefix(2).joined(separator: " ")
-                peer.sendAnswer("\(number) \(line) \(String(decoding: request.body, as: UTF8.self))")
+                peer.sendResponse("\(number) \(line) \(String(decoding: request.body, as: UTF8.self))")
             }
         }
         let whole = await withClient { client, _ in
@@ -20,13 +20,13 @@ import Testing
             }
             return outcomes
         }
-        #expect(whole == ["POST /x a", "GET /x ", "POST /x longer", "POST /x b"].map { .answer(200, "0 " + $0) })
+        #expect(whole == ["POST /x a", "GET /x ", "POST /x longer", "POST /x b"].map { .response(200, "0 " + $0) })
         let streamed = await withClient { client, _ in
             var outcomes: [CallOutcome] = []
             for text in ["a", "b"] { outcomes.append(await client.streamOutcome(UpstreamCall(vendor.url("/x"), text))) }
             return outcomes
         }
-        #expect(streamed == ["POST /x a", "POST /x b"].map { .answer(200, "1 " + $0) })
+        #expect(streamed == ["POST /x a", "POST /x b"].map { .response(200, "1 " + $0) })
     }
 
     @Test("status, media type and Retry-After are read")
@@ -35,9 +35,9 @@ import Testing
             while let request = peer.receiveRequest() {
                 if request.head.hasPrefix("POST /stream") {
                     peer.send("HTTP/1.1 100 Continue\r\n\r\n")
-                    peer.sendAnswer("", fields: "Content-Type: Text/Event-Stream;charset=utf-8\r\n")
+                    peer.sendResponse("", fields: "Content-Type: Text/Event-Stream;charset=utf-8\r\n")
                 } else {
-                    peer.sendAnswer("no", status: "429 Too Many", fields: "Retry-After: 7\r\n")
+                    peer.sendResponse("no", status: "429 Too Many", fields: "Retry-After: 7\r\n")
                 }
             }
         }
@@ -57,7 +57,7 @@ import Testing
         let vendor = RawServer { peer, _ in
             while let request = peer.receiveRequest() {
                 guard request.head.hasPrefix("POST /first") else {
-                    peer.sendAnswer("own")
+                    peer.sendResponse("own")
                     continue
                 }
                 peer.beginChunks()
@@ -83,7 +83,7 @@ import Testing
         }
         for pair in 0..<3 {
             #expect(outcomes[2 * pair] == .failure(.cancelled))
-            #expect(outcomes[2 * pair + 1] == .answer(200, "own"))
+            #expect(outcomes[2 * pair + 1] == .response(200, "own"))
         }
     }
 
@@ -92,7 +92,7 @@ import Testing
         let closed = Gate()
         let vendor = RawServer { peer, number in
             guard peer.receiveRequest() != nil else { return }
-            peer.sendAnswer("\(number)")
+            peer.sendResponse("\(number)")
             peer.shutDown()
             closed.open()
         }
@@ -110,7 +110,7 @@ import Testing
             return ([first, await client.outcome(UpstreamCall(vendor.url()))], spent)
         }
         #expect(spent < 20, "\(spent) turns in 50 ms")
-        #expect(outcomes == [.answer(200, "0"), .answer(200, "1")], "and the next call gets a new connection")
+        #expect(outcomes == [.response(200, "0"), .response(200, "1")], "and the next call gets a new connection")
     }
 
     @Test("cancellation closes the connection", arguments: [false, true])
@@ -149,7 +149,7 @@ import Testing
         }
         let count = await withClient { client, _ in
             switch await client.outcome(UpstreamCall(vendor.url())) {
-            case .answer(_, let text): text.utf8.count
+            case .response(_, let text): text.utf8.count
             case .failure(let kind): kind == .tooLarge ? -1 : -2
             }
         }
@@ -166,10 +166,10 @@ import Testing
             ("rubbish\r\n\r\n", .broken),
         ]
     )
-    func broken(_ answer: String, _ kind: TransportError.Kind) async {
+    func broken(_ response: String, _ kind: TransportError.Kind) async {
         let vendor = RawServer { peer, _ in
             guard peer.receiveRequest() != nil else { return }
-            peer.send(answer)
+            peer.send(response)
         }
         let url = vendor.url()
         let outcomes = await withClient { client, _ in
@@ -213,7 +213,9 @@ import Testing
     @Test("many calls at once each get their own answer")
     func manyAtOnce() async {
         let vendor = RawServer { peer, _ in
-            while let request = peer.receiveRequest() { peer.sendAnswer(String(decoding: request.body, as: UTF8.self)) }
+            while let request = peer.receiveRequest() {
+                peer.sendResponse(String(decoding: request.body, as: UTF8.self))
+            }
         }
         let wrong = await withClient { client, _ in
             await withTaskGroup(of: Bool.self) { group in
@@ -221,7 +223,7 @@ import Testing
                     group.addTask {
                         let call = UpstreamCall(vendor.url(), "\(number)")
                         let outcome = number % 2 == 0 ? await client.outcome(call) : await client.streamOutcome(call)
-                        return outcome != .answer(200, "\(number)")
+                        return outcome != .response(200, "\(number)")
                     }
                 }
                 return await group.reduce(0) { $0 + ($1 ? 1 : 0) }

@@ -42,7 +42,7 @@ import Testing
         let sent = Gate()
         let vendor = RawServer { peer, _ in
             guard peer.receiveRequest() != nil else { return }
-            peer.sendAnswer(String(repeating: "x", count: 200_000))
+            peer.sendResponse(String(repeating: "x", count: 200_000))
             sent.open()
             peer.waitForEnd()
         }
@@ -80,12 +80,12 @@ import Testing
             peer.sendChunk("trailing")
             peer.send("0\r\n\r\n")
             guard peer.receiveRequest() != nil else { return }
-            peer.sendAnswer("\(number)")
+            peer.sendResponse("\(number)")
             peer.waitForEnd()
         }
         let outcome = await withClient { client, loop in
             guard let stream = try? await client.open(UpstreamCall(vendor.url())) else {
-                return CallOutcome.answer(0, "")
+                return CallOutcome.response(0, "")
             }
             let first = try? await stream.next()
             #expect(first.map { String(decoding: $0, as: UTF8.self) } == "data")
@@ -95,7 +95,7 @@ import Testing
             return await client.streamOutcome(UpstreamCall(vendor.url()))
         }
         #expect(vendor.connections == (isComplete ? 1 : 2))
-        let expected: CallOutcome = isComplete ? .answer(200, "0") : .answer(200, "datatrailing")
+        let expected: CallOutcome = isComplete ? .response(200, "0") : .response(200, "datatrailing")
         #expect(outcome == expected)
     }
 

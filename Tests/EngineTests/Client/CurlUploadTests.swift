@@ -16,13 +16,13 @@ import Testing
         let vendor = RawServer { peer, _ in
             let request = peer.receiveUpload()
             seen.withLock { $0 = request }
-            peer.sendAnswer("taken", status: "201 Created")
+            peer.sendResponse("taken", status: "201 Created")
             peer.waitForEnd()
         }
         let outcome = await withClient { client, _ in
             await client.uploadOutcome(vendor.url(), totalBytes: isLengthKnown ? all.count : nil, pieces)
         }
-        #expect(outcome == .answer(201, "taken"))
+        #expect(outcome == .response(201, "taken"))
         let request = seen.withLock { $0 }
         #expect(request?.body == all)
         let head = request?.head.lowercased() ?? ""
@@ -35,13 +35,13 @@ import Testing
     func sendsNothing(totalBytes: Int?) async {
         let vendor = RawServer { peer, _ in
             guard let request = peer.receiveUpload() else { return }
-            peer.sendAnswer("\(request.body.count)")
+            peer.sendResponse("\(request.body.count)")
             peer.waitForEnd()
         }
         let outcome = await withClient { client, _ in
             await client.uploadOutcome(vendor.url(), totalBytes: totalBytes, [])
         }
-        #expect(outcome == .answer(200, "0"))
+        #expect(outcome == .response(200, "0"))
     }
 
     @Test(
@@ -55,7 +55,7 @@ import Testing
         let ended = Gate()
         let vendor = RawServer { peer, _ in
             _ = peer.receive(upTo: "\r\n\r\n")
-            peer.sendAnswer("too large", status: "413 Content Too Large", fields: fields)
+            peer.sendResponse("too large", status: "413 Content Too Large", fields: fields)
             refused.open()
             let (rest, _) = peer.receiveAll()
             counted.withLock { $0 = rest.count }
@@ -74,14 +74,14 @@ import Testing
                 }
                 while try await upload.drained() { upload.write(piece) }
                 try await upload.endBody()
-                outcome = .answer(upload.head.status, try await upload.collect(limitBytes: 1_000).text)
+                outcome = .response(upload.head.status, try await upload.collect(limitBytes: 1_000).text)
             } catch {
                 outcome = .failure(error.kind)
             }
             #expect(await ended.opens(), "the connection is closed")
             return outcome
         }
-        #expect(outcome == .answer(413, "too large"))
+        #expect(outcome == .response(413, "too large"))
         #expect(counted.withLock { $0 } < 20_000_000, "it went on sending")
     }
 
@@ -180,11 +180,11 @@ import Testing
             if number == 0 {
                 // The connection is kept after its response, and is dead from the next request's first byte on.
                 guard peer.receiveRequest() != nil else { return }
-                peer.sendAnswer("first")
+                peer.sendResponse("first")
                 _ = peer.receive()
             } else {
                 guard let request = peer.receiveUpload() else { return }
-                peer.sendAnswer("\(request.body.count)")
+                peer.sendResponse("\(request.body.count)")
                 peer.waitForEnd()
             }
         }
@@ -193,7 +193,7 @@ import Testing
             let body = [UInt8](repeating: 1, count: 100_000)
             return [first, await client.uploadOutcome(vendor.url(), totalBytes: nil, [body])]
         }
-        #expect(outcomes == [.answer(200, "first"), .answer(200, "100000")])
+        #expect(outcomes == [.response(200, "first"), .response(200, "100000")])
         #expect(vendor.connections == 2)
     }
 
@@ -205,10 +205,10 @@ import Testing
             if number > 0 {
                 let request = peer.receiveUpload()
                 again.withLock { $0 = request?.body }
-                return peer.sendAnswer("second")
+                return peer.sendResponse("second")
             }
             guard peer.receiveRequest() != nil else { return }
-            peer.sendAnswer("first")
+            peer.sendResponse("first")
             _ = peer.receive(upTo: "\r\n\r\n")
             // The connection is reset with unread data. libcurl treats it as a kept connection that has died, and tries
             // again.
@@ -231,7 +231,7 @@ import Testing
                     guard try await upload.drained() else { break }
                 }
                 try await upload.endBody()
-                return CallOutcome.answer(upload.head.status, try await upload.collect(limitBytes: 100).text)
+                return CallOutcome.response(upload.head.status, try await upload.collect(limitBytes: 100).text)
             } catch {
                 return .failure(error.kind)
             }
@@ -246,7 +246,7 @@ import Testing
         let loop = clock.loop()
         let vendor = RawServer { peer, _ in
             guard let request = peer.receiveUpload() else { return }
-            peer.sendAnswer("\(request.body.count)")
+            peer.sendResponse("\(request.body.count)")
             peer.waitForEnd()
         }
         let outcome = await withClient(loop) { client, loop in
@@ -266,12 +266,12 @@ import Testing
                     _ = try await upload.drained()
                 }
                 try await upload.endBody()
-                return .answer(upload.head.status, try await upload.collect(limitBytes: 100).text)
+                return .response(upload.head.status, try await upload.collect(limitBytes: 100).text)
             } catch {
                 return .failure(error.kind)
             }
         }
-        #expect(outcome == .answer(200, "15"))
+        #expect(outcome == .response(200, "15"))
     }
 
     @Test("a vendor that takes nothing for its idle time, or does not answer a sent body", arguments: [true, false])
@@ -364,7 +364,7 @@ extension CurlClient {
                 guard try await upload.drained() else { break }
             }
             try await upload.endBody()
-            return .answer(upload.head.status, try await upload.collect(limitBytes: 100_000).text)
+            return .response(upload.head.status, try await upload.collect(limitBytes: 100_000).text)
         } catch {
             return .failure(error.kind)
         }

@@ -12,7 +12,7 @@ import Testing
             while let request = peer.receiveRequest() {
                 let lines = request.head.split(separator: "\r\n").map(String.init)
                 seen.withLock { $0.append(([lines[0]] + lines[1...].sorted()).joined(separator: "\n")) }
-                peer.sendAnswer("")
+                peer.sendResponse("")
             }
         }
         await withClient { client, _ in
@@ -39,7 +39,7 @@ import Testing
                 guard peer.receiveRequest() != nil else { return }
                 // Some connections end with the request that they have read, some before it arrives.
                 if turn == 2, number % 2 == 0 { return }
-                peer.sendAnswer("answer")
+                peer.sendResponse("answer")
             }
         }
         let outcomes = await withClient { client, loop in
@@ -51,14 +51,14 @@ import Testing
             }
             return outcomes
         }
-        #expect(outcomes.allSatisfy { $0 == .answer(200, "answer") })
+        #expect(outcomes.allSatisfy { $0 == .response(200, "answer") })
     }
 
     @Test("a large body goes once more if a kept connection ends while it is sent", arguments: [false, true])
     func keptConnectionDiesInBody(isStreamed: Bool) async {
         let vendor = RawServer { peer, number in
             while peer.receiveRequest() != nil {
-                peer.sendAnswer("answer")
+                peer.sendResponse("answer")
                 if number % 2 == 0 {
                     _ = peer.receive(upTo: "\r\n\r\n")
                     return
@@ -74,7 +74,7 @@ import Testing
             }
             return outcomes
         }
-        #expect(outcomes.allSatisfy { $0 == .answer(200, "answer") })
+        #expect(outcomes.allSatisfy { $0 == .response(200, "answer") })
         #expect(vendor.connections == 2)
     }
 
@@ -82,23 +82,23 @@ import Testing
         "a request goes once more only if a kept connection brought nothing",
         arguments: [("", 3), ("HTTP/1.1 200 O", 1), ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx", 1)]
     )
-    func sendsAgain(_ answer: String, _ requests: Int) async {
+    func sendsAgain(_ response: String, _ requests: Int) async {
         let counted = Lock(0)
         let vendor = RawServer { peer, number in
             if number == 0 {
                 guard peer.receiveRequest() != nil else { return }
-                peer.sendAnswer("first")
+                peer.sendResponse("first")
             }
             guard peer.receiveRequest() != nil else { return }
             counted.withLock { $0 += 1 }
-            peer.send(answer)
+            peer.send(response)
         }
         let outcomes = await withClient { client, _ in
             var outcomes: [CallOutcome] = []
             for _ in 0..<3 { outcomes.append(await client.outcome(UpstreamCall(vendor.url()))) }
             return outcomes
         }
-        #expect(outcomes == [.answer(200, "first"), .failure(.broken), .failure(.broken)])
+        #expect(outcomes == [.response(200, "first"), .failure(.broken), .failure(.broken)])
         // The third call has no kept connection.
         #expect(counted.withLock { $0 } == (requests == 3 ? 3 : 2))
     }
@@ -109,11 +109,11 @@ import Testing
         let vendor = RawServer { peer, _ in
             if isRefused {
                 _ = peer.receive(upTo: "\r\n\r\n")
-                peer.sendAnswer("too large", status: "413 Content Too Large", fields: "Connection: close\r\n")
+                peer.sendResponse("too large", status: "413 Content Too Large", fields: "Connection: close\r\n")
                 return peer.waitForEnd()
             }
             while let request = peer.receiveRequest() {
-                peer.sendAnswer("\(request.body.count) \(request.body.reduce(0) { $0 &+ Int($1) })")
+                peer.sendResponse("\(request.body.count) \(request.body.reduce(0) { $0 &+ Int($1) })")
             }
         }
         let text = String(repeating: "abcdefgh", count: size / 8)
@@ -124,7 +124,7 @@ import Testing
             ]
         }
         let sum = text.utf8.reduce(0) { $0 &+ Int($1) }
-        let expected: CallOutcome = isRefused ? .answer(413, "too large") : .answer(200, "\(size) \(sum)")
+        let expected: CallOutcome = isRefused ? .response(413, "too large") : .response(200, "\(size) \(sum)")
         #expect(outcomes == [expected, expected])
     }
 
@@ -146,7 +146,7 @@ import Testing
             return [first, await client.outcome(UpstreamCall(vendor.url()))]
         }
         for outcome in outcomes {
-            #expect(outcome == .failure(.broken) || !isAtOnce && outcome == .answer(200, "good"))
+            #expect(outcome == .failure(.broken) || !isAtOnce && outcome == .response(200, "good"))
         }
         #expect(vendor.connections == 2)
     }

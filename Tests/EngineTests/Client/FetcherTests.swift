@@ -44,7 +44,8 @@ import Testing
     }
 
     private func counting() -> RawServer {
-        RawServer(onAllAddresses: true) { peer, _ in while peer.receiveRequest() != nil { peer.sendAnswer("secret") } }
+        RawServer(onAllAddresses: true) { peer, _ in while peer.receiveRequest() != nil { peer.sendResponse("secret") }
+        }
     }
 
     /// Returns ways to write this machine's address, and other addresses that must not be reached.
@@ -95,7 +96,7 @@ import Testing
         let outer = RawServer(onAllAddresses: true) { peer, _ in
             while let request = peer.receiveRequest() {
                 let number = Int(request.head.split(separator: " ")[1].dropFirst()) ?? 0
-                peer.sendAnswer("", status: "\(status) Moved", fields: "Location: \(targets[number])\r\n")
+                peer.sendResponse("", status: "\(status) Moved", fields: "Location: \(targets[number])\r\n")
             }
         }
         // Only the outer server is allowed.
@@ -122,9 +123,9 @@ import Testing
                     default: nil
                     }
                 if let target {
-                    peer.sendAnswer("", status: "302 Found", fields: "Location: \(target)\r\n")
+                    peer.sendResponse("", status: "302 Found", fields: "Location: \(target)\r\n")
                 } else {
-                    peer.sendAnswer("at \(path)")
+                    peer.sendResponse("at \(path)")
                 }
             }
         }
@@ -212,12 +213,12 @@ import Testing
         let server = RawServer { peer, number in
             guard peer.receiveRequest() != nil else { return }
             switch number {
-            case 0: peer.sendAnswer("x", status: "404 Not Found")
-            case 1: peer.sendAnswer("x", status: "206 Partial")
+            case 0: peer.sendResponse("x", status: "404 Not Found")
+            case 1: peer.sendResponse("x", status: "206 Partial")
             case 2: peer.send("nonsense\r\n\r\n")
             case 3: peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
-            case 4: peer.sendAnswer("x", status: "302 Found")
-            default: peer.sendAnswer("good")
+            case 4: peer.sendResponse("x", status: "302 Found")
+            default: peer.sendResponse("good")
             }
         }
         let outcomes = await fetch(Array(repeating: server.url(), count: 6), adding: Self.loopback)
@@ -230,8 +231,8 @@ import Testing
             guard let request = peer.receiveRequest() else { return }
             let path = request.head.split(separator: " ")[1]
             switch path {
-            case "/exact": peer.sendAnswer(String(repeating: "x", count: 1_000))
-            case "/long": peer.sendAnswer(String(repeating: "x", count: 1_001))
+            case "/exact": peer.sendResponse(String(repeating: "x", count: 1_000))
+            case "/long": peer.sendResponse(String(repeating: "x", count: 1_001))
             default:
                 peer.send("HTTP/1.1 200 OK\r\n\r\n")
                 while peer.send(String(repeating: "x", count: 1_000)) {}

@@ -6,29 +6,29 @@ import Synchronization
 /// A scripted resolver for tests. This process's `getaddrinfo` is the function below, also for libcurl. Names without a
 /// script go to the real one.
 enum ScriptedNames {
-    typealias Answer = @Sendable (_ look: Int) -> [String]
+    typealias Resolution = @Sendable (_ look: Int) -> [String]
     fileprivate struct Script {
-        var answer: Answer
+        var response: Resolution
         var looks = 0
     }
     fileprivate static let scripts = Lock<[String: Script]>([:])
 
     /// Scripts a name.
     ///
-    /// - Parameter answer: returns the addresses for the look-up with this number, from 0. It may block, as a slow
+    /// - Parameter response: returns the addresses for the look-up with this number, from 0. It may block, as a slow
     ///   server does.
-    static func script(_ name: String, _ answer: @escaping Answer) {
-        scripts.withLock { $0[name] = Script(answer: answer) }
+    static func script(_ name: String, _ response: @escaping Resolution) {
+        scripts.withLock { $0[name] = Script(response: response) }
     }
 
     /// Returns how often the name was looked up.
     static func looks(_ name: String) -> Int { scripts.withLock { $0[name]?.looks ?? 0 } }
 
     fileprivate static func addresses(of name: String) -> [String]? {
-        let taken = scripts.withLock { scripts -> (Answer, Int)? in
+        let taken = scripts.withLock { scripts -> (Resolution, Int)? in
             guard let script = scripts[name] else { return nil }
             scripts[name]?.looks += 1
-            return (script.answer, script.looks)
+            return (script.response, script.looks)
         }
         return taken.map { $0.0($0.1) }
     }

@@ -53,15 +53,15 @@ extension UpstreamCall {
 
 /// The outcome of a call.
 enum CallOutcome: Equatable {
-    case answer(Int, String)
+    case response(Int, String)
     case failure(TransportError.Kind)
 }
 
 extension CurlClient {
     func outcome(_ call: UpstreamCall) async -> CallOutcome {
         do throws(TransportError) {
-            let reply = try await send(call)
-            return .answer(reply.head.status, reply.body.bytes.text)
+            let response = try await send(call)
+            return .response(response.head.status, response.body.bytes.text)
         } catch {
             return .failure(error.kind)
         }
@@ -85,7 +85,7 @@ extension CurlClient {
         do throws(TransportError) {
             while let more = try await stream.next() { text += String(decoding: more, as: UTF8.self) }
             stream.stop(isComplete: true)
-            return .answer(stream.head.status, text)
+            return .response(stream.head.status, text)
         } catch {
             stream.stop(isComplete: false)
             return .failure(error.kind)
@@ -121,7 +121,7 @@ extension EventLoop {
 }
 
 extension Socket {
-    func sendAnswer(_ text: String, status: String = "200 OK", fields: String = "") {
+    func sendResponse(_ text: String, status: String = "200 OK", fields: String = "") {
         send("HTTP/1.1 \(status)\r\nContent-Length: \(text.utf8.count)\r\n\(fields)\r\n\(text)")
     }
 

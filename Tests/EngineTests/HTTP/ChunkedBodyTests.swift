@@ -16,7 +16,7 @@ import Testing
     func decodes(_ text: String, _ data: String) {
         for pieces in cuttings(of: Array(text.utf8)) {
             let result = decode(pieces)
-            #expect(result == Decoded(data: data, taken: text.utf8.count, isDone: true), "\(pieces)")
+            #expect(result == DecodedBody(data: data, taken: text.utf8.count, isDone: true), "\(pieces)")
         }
         let followed = decode([Array((text + "GET / HTTP/1.1").utf8)])
         #expect(followed.taken == text.utf8.count, "what follows is not touched")
@@ -57,12 +57,12 @@ import Testing
             text += Array("0\r\n\r\n".utf8)
             let result = decode(pieces(of: text, most: 1 + random.below(200), &random))
             let expected = String(decoding: data, as: UTF8.self)
-            #expect(result == Decoded(data: expected, taken: text.count, isDone: true))
+            #expect(result == DecodedBody(data: expected, taken: text.count, isDone: true))
         }
     }
 }
 
-private struct Decoded: Equatable {
+private struct DecodedBody: Equatable {
     var data = ""
     var taken = 0
     var isDone = false
@@ -70,11 +70,11 @@ private struct Decoded: Equatable {
 }
 
 /// Decodes chunks. Bytes that are not consumed are passed again with the next chunk, as a connection does it.
-private func decode(_ pieces: [[UInt8]]) -> Decoded {
+private func decode(_ pieces: [[UInt8]]) -> DecodedBody {
     var decoder = ChunkedBody()
     var body = ByteBuffer()
     var waiting: [UInt8] = []
-    var result = Decoded()
+    var result = DecodedBody()
     for piece in pieces where !result.isRefused {
         waiting += piece
         let taken = waiting.withUnsafeBytes { try? decoder.consume($0, into: &body) }

@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test("texts are told where a reading of all finds them, and no others", arguments: 0..<20 as Range<UInt64>)
-    func tellsTexts(seed: UInt64) {
+    func emitsTexts(seed: UInt64) {
         var random = Seeded(seed)
         var reported = 0
         for _ in 0..<40 {

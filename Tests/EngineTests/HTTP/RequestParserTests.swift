@@ -47,7 +47,7 @@ import Testing
         let fill = RequestParser.headLimitBytes - begin.utf8.count - 4 + over
         let bytes = Array((begin + String(repeating: "x", count: fill) + "\r\n\r\n").utf8)
         #expect(bytes.count == 32_768 + over)
-        let expected: Parsed = over == 0 ? .head(Facts("GET", "/", bytes: bytes.count)) : .refused(431)
+        let expected: ParsedRequest = over == 0 ? .head(Facts("GET", "/", bytes: bytes.count)) : .refused(431)
         #expect(read(bytes) == expected)
         var endless = Array(begin.utf8)
         endless += [UInt8](repeating: 120, count: RequestParser.headLimitBytes - endless.count + over)
@@ -58,7 +58,7 @@ import Testing
     func boundsTarget(over: Int) {
         let target = "/" + String(repeating: "t", count: RequestParser.targetLimitBytes - 1 + over)
         let bytes = Array("GET \(target) HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
-        let expected: Parsed = over == 0 ? .head(Facts("GET", target, bytes: bytes.count)) : .refused(414)
+        let expected: ParsedRequest = over == 0 ? .head(Facts("GET", target, bytes: bytes.count)) : .refused(414)
         #expect(read(bytes) == expected)
         let endless = Array("GET /".utf8) + [UInt8](repeating: 116, count: 8_300)
         #expect(read(endless) == .refused(414), "no end in sight")
@@ -105,11 +105,11 @@ import Testing
 struct HeadRow: Sendable, CustomTestStringConvertible {
     let name: String
     let text: String
-    let outcome: Parsed
+    let outcome: ParsedRequest
     var testDescription: String { name }
 }
 
-enum Parsed: Equatable {
+enum ParsedRequest: Equatable {
     case incomplete
     case head(Facts)
     case refused(Int)
@@ -132,7 +132,7 @@ struct Facts: Equatable {
     }
 }
 
-private func read(_ bytes: [UInt8]) -> Parsed {
+private func read(_ bytes: [UInt8]) -> ParsedRequest {
     bytes.withUnsafeBytes { bytes in
         var head = RequestHead()
         do throws(RequestError) {

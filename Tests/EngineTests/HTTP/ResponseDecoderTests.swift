@@ -4,12 +4,12 @@ import Testing
 
 @Suite struct ResponseDecoderTests {
     @Test("good answers are read, wherever they are cut", arguments: goodAnswers)
-    func reads(_ row: AnswerRow) {
+    func reads(_ row: ResponseRow) {
         for pieces in cuttings(of: Array(row.text.utf8)) { #expect(read(pieces) == row.outcome, "\(pieces)") }
     }
 
     @Test("an answer that ends early is cut, at whichever byte", arguments: goodAnswers)
-    func endsEarly(_ row: AnswerRow) {
+    func endsEarly(_ row: ResponseRow) {
         let bytes = Array(row.text.utf8)
         for end in 0..<bytes.count {
             let outcome = read([Array(bytes[..<end])])
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test("what follows an answer is refused", arguments: goodAnswers.filter { !$0.outcome.isOpen })
-    func followed(_ row: AnswerRow) {
+    func followed(_ row: ResponseRow) {
         for more in ["\r\n", "x", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"] {
             #expect(read([Array((row.text + more).utf8)]).isRefused)
         }
@@ -61,7 +61,7 @@ import Testing
     }
 }
 
-struct AnswerRow: Sendable {
+struct ResponseRow: Sendable {
     let text: String
     let outcome: Outcome
 
@@ -82,35 +82,35 @@ struct Outcome: Equatable, Sendable {
 }
 
 private let goodAnswers = [
-    AnswerRow("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Outcome(status: 200, body: "hello", isDone: true)),
-    AnswerRow("HTTP/1.1 200\r\ncontent-length:0\r\n\r\n", Outcome(status: 200, isDone: true)),
-    AnswerRow(
+    ResponseRow("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Outcome(status: 200, body: "hello", isDone: true)),
+    ResponseRow("HTTP/1.1 200\r\ncontent-length:0\r\n\r\n", Outcome(status: 200, isDone: true)),
+    ResponseRow(
         "HTTP/1.1 429 Too Many\r\nRETRY-AFTER: 7\r\nRetry-After-Ms: 900\r\nContent-Type: a/b;c\r\nContent-Length: 1\r\n\r\n!",
         Outcome(status: 429, texts: ["a/b;c", "7", "900"], body: "!", isDone: true)
     ),
-    AnswerRow(
+    ResponseRow(
         "HTTP/1.1 302 Found\r\nLocation:\t/x \r\nContent-Length: 0\r\n\r\n",
         Outcome(status: 302, texts: ["/x"], isDone: true)
     ),
-    AnswerRow(
+    ResponseRow(
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n1;x\r\n!\r\n0\r\nT: x\r\n\r\n",
         Outcome(status: 200, body: "hello!", isDone: true)
     ),
-    AnswerRow("HTTP/1.1 204 No Content\r\n\r\n", Outcome(status: 204, isDone: true)),
-    AnswerRow("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Outcome(status: 304, isDone: true)),
-    AnswerRow(
+    ResponseRow("HTTP/1.1 204 No Content\r\n\r\n", Outcome(status: 204, isDone: true)),
+    ResponseRow("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Outcome(status: 304, isDone: true)),
+    ResponseRow(
         "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 1\r\n\r\na",
         Outcome(status: 200, body: "a", isKeepAlive: false, isDone: true)
     ),
-    AnswerRow(
+    ResponseRow(
         "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na",
         Outcome(status: 200, body: "a", isKeepAlive: false, isDone: true)
     ),
-    AnswerRow(
+    ResponseRow(
         "HTTP/1.1 200 \u{e4}\r\n\r\nuntil the end",
         Outcome(status: 200, body: "until the end", isKeepAlive: false, isOpen: true, isDone: true)
     ),
-    AnswerRow(
+    ResponseRow(
         "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
         Outcome(status: 200, body: "a", isDone: true)
     ),

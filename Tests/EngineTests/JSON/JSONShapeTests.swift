@@ -42,10 +42,10 @@ import Testing
 
     @Test("the longest array's name is told, if it is plain")
     func names() {
-        #expect(shape(#"{"a":[1],"messages":[1,2],"b":[3]}"#).mostElementsName == "messages")
-        #expect(shape(#"{"m\u0065":[1,2]}"#).mostElementsName == "")
-        #expect(shape(#"{"\#(String(repeating: "x", count: 65))":[1,2]}"#).mostElementsName == "")
-        #expect(shape("[[1,2]]").mostElementsName == "")
+        #expect(shape(#"{"a":[1],"messages":[1,2],"b":[3]}"#).maxElementsName == "messages")
+        #expect(shape(#"{"m\u0065":[1,2]}"#).maxElementsName == "")
+        #expect(shape(#"{"\#(String(repeating: "x", count: 65))":[1,2]}"#).maxElementsName == "")
+        #expect(shape("[[1,2]]").maxElementsName == "")
     }
 
     @Test("it ends where a bound is passed, or the text")

@@ -35,7 +35,7 @@ import Testing
                 return await group.next() ?? false
             }
             let before = await child && member
-            _ = await Elsewhere().isOn(loop)
+            _ = await BackgroundActor().isOn(loop)
             let afterActor = loop.isCurrent
             try? await Task.sleep(for: .milliseconds(1))
             return [before, afterActor, loop.isCurrent]
@@ -140,7 +140,7 @@ import Testing
                 one.whenReported = {
                     loop.forget(one.descriptor)
                     loop.forget(other.descriptor)
-                    heir.takeNumber(of: other)
+                    heir.readNumber(of: other)
                     loop.watch(other.descriptor, heir, for: 1)
                 }
                 one.makeReady()
@@ -177,7 +177,7 @@ final class Count: Sendable {
     func up() { count.add(1, ordering: .releasing) }
 }
 
-private actor Elsewhere {
+private actor BackgroundActor {
     func isOn(_ loop: EventLoop) -> Bool { loop.isCurrent }
 }
 
@@ -199,7 +199,7 @@ private final class Readable: Watcher {
     var descriptor: Int32 { ends[0] }
 
     /// Duplicates this reading end to the descriptor of the other one, whose pipe is closed.
-    func takeNumber(of other: Readable) { dup2(ends[0], other.ends[0]) }
+    func readNumber(of other: Readable) { dup2(ends[0], other.ends[0]) }
 
     func makeReady() { _ = write(ends[1], "x", 1) }
 

@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test("a turn of a quarter of a second is told, a shorter one is not", arguments: [(249, 0), (250, 1)])
-    func tellsLongTurns(_ milliseconds: UInt64, _ reported: Int) {
+    func reportsLongTurns(_ milliseconds: UInt64, _ reported: Int) {
         let clock = ManualClock()
         let lengths = Lock<[UInt64]>([])
         let loop = EventLoop(clock: { clock.now }, onLongTurn: { length in lengths.withLock { $0.append(length) } })

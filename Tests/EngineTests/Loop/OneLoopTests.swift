@@ -5,7 +5,7 @@ import Testing
     @Test("an object that two loops use ends a debug build")
     func twoLoops() async {
         await #expect(processExitsWith: .failure) {
-            let oneLoop = Shared()
+            let oneLoop = SharedObjects()
             for thread in [LoopThread(), LoopThread()] {
                 let isDone = Signal()
                 thread.loop.call {
@@ -19,7 +19,7 @@ import Testing
 
     @Test("one loop, and threads without any, may use it")
     func oneLoop() {
-        let oneLoop = Shared()
+        let oneLoop = SharedObjects()
         oneLoop.value.check()
         let thread = LoopThread()
         thread.loop.call {
@@ -43,7 +43,7 @@ import Testing
     }
 }
 
-private final class Shared: Sendable {
+private final class SharedObjects: Sendable {
     let value = OneLoop()
 }
 

@@ -27,7 +27,7 @@ import Testing
     func nothingIsMissed() {
         let run = Run()
         var thread = pthread_t()
-        let code = pthread_create(&thread, nil, takeAll, Unmanaged.passUnretained(run).toOpaque())
+        let code = pthread_create(&thread, nil, readAll, Unmanaged.passUnretained(run).toOpaque())
         #expect(code == 0)
         for value in 1...Run.last {
             run.left.store(value, ordering: .relaxed)
@@ -46,7 +46,7 @@ private final class Run: Sendable {
     let taken = Atomic(0)
 }
 
-private func takeAll(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+private func readAll(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context else { return nil }
     let run = Unmanaged<Run>.fromOpaque(context).takeUnretainedValue()
     var taken = 0

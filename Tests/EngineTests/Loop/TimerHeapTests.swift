@@ -36,7 +36,7 @@ import Testing
             default:
                 now += UInt64(random.below(10_000_000))
                 var due: [Int] = []
-                while let taken = heap.takeDue(at: now) as? Target { due.append(taken.number) }
+                while let taken = heap.removeDue(at: now) as? Target { due.append(taken.number) }
                 #expect(due.sorted() == model.filter { $0.value <= now }.map(\.key).sorted(), "step \(step)")
                 model = model.filter { $0.value > now }
             }
@@ -60,8 +60,8 @@ import Testing
         heap.arm(target.timer, at: 500 + nanoseconds)
         let wait = heap.wait(from: 500)
         #expect(wait == milliseconds)
-        let isEarly = nanoseconds > 0 && heap.takeDue(at: 499 + nanoseconds) != nil
-        let isDue = heap.takeDue(at: 500 + nanoseconds) != nil
+        let isEarly = nanoseconds > 0 && heap.removeDue(at: 499 + nanoseconds) != nil
+        let isDue = heap.removeDue(at: 500 + nanoseconds) != nil
         #expect(!isEarly && isDue)
     }
 
@@ -70,9 +70,9 @@ import Testing
         let target = Target(0)
         var heap = TimerHeap()
         for later in 1...1_000 { heap.arm(target.timer, at: LoopTime(nanoseconds: UInt64(later) * 1_000_000)) }
-        let early = heap.takeDue(at: 999_999_999) != nil
+        let early = heap.removeDue(at: 999_999_999) != nil
         let wait = heap.wait(from: 999_000_000)
-        let due = heap.takeDue(at: 1_000_000_000) != nil
+        let due = heap.removeDue(at: 1_000_000_000) != nil
         #expect(!early && due && wait == 1)
     }
 }

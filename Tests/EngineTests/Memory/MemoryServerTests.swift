@@ -15,9 +15,9 @@ import Testing
             do throws(RequestError) {
                 if !request.body.charge(nil) { try await request.body.chargeLater() }
                 try await request.body.collect(limitBytes: 100_000_000)
-                writer.answer("\(request.body.bytes.count) bytes")
+                writer.respond("\(request.body.bytes.count) bytes")
             } catch {
-                writer.answer(error.reason, status: error.status)
+                writer.respond(error.reason, status: error.status)
             }
         }
         return (server, budget)

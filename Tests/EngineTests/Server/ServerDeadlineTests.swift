@@ -19,8 +19,8 @@ import Testing
         server.pass(milliseconds: 99)
         #expect(client.isSilent, "after 9.999 s")
         server.pass(milliseconds: 1)
-        let answer = client.textToEnd()
-        #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("\r\nConnection: close\r\n"))
+        let response = client.textToEnd()
+        #expect(response.hasPrefix("HTTP/1.1 408 ") && response.contains("\r\nConnection: close\r\n"))
     }
 
     @Test("a client that sends nothing at all is left without an answer after 10 seconds")
@@ -70,7 +70,7 @@ import Testing
     func slowHandler() throws {
         let server = try TestServer { request, writer in
             await writer.sleep(request)
-            writer.answer("late")
+            writer.respond("late")
         }
         defer { server.stop() }
         let client = server.connect()
@@ -103,7 +103,7 @@ import Testing
                 }
                 writer.end()
             } else {
-                writer.answer(whole)
+                writer.respond(whole)
                 left.up()
             }
         }
@@ -127,8 +127,8 @@ import Testing
     func slowBody() throws {
         let server = try TestServer { request, writer in
             switch await request.wholeBody() {
-            case .success(let text): writer.answer("took \(text.utf8.count)")
-            case .failure(let error): writer.answer(error.reason, status: error.status)
+            case .success(let text): writer.respond("took \(text.utf8.count)")
+            case .failure(let error): writer.respond(error.reason, status: error.status)
             }
         }
         defer { server.stop() }
@@ -144,8 +144,8 @@ import Testing
             client.send("x")
             server.pass(milliseconds: 5_000)
         }
-        let answer = client.textToEnd()
-        #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("too slowly"))
+        let response = client.textToEnd()
+        #expect(response.hasPrefix("HTTP/1.1 408 ") && response.contains("too slowly"))
     }
 
     @Test("a body that is wanted late is held to its rate from then on")
@@ -153,7 +153,7 @@ import Testing
         let server = try TestServer { request, writer in
             await writer.sleep(request)
             if case .failure(let error) = await request.wholeBody() {
-                writer.answer(error.reason, status: error.status)
+                writer.respond(error.reason, status: error.status)
             }
         }
         defer { server.stop() }
@@ -169,7 +169,7 @@ import Testing
     @Test("a body at 1 KB/s may take its time")
     func steadyBody() throws {
         let server = try TestServer { request, writer in
-            if case .success(let text) = await request.wholeBody() { writer.answer("took \(text.utf8.count)") }
+            if case .success(let text) = await request.wholeBody() { writer.respond("took \(text.utf8.count)") }
         }
         defer { server.stop() }
         let client = server.connect()

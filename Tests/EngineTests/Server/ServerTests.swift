@@ -11,7 +11,7 @@ import Testing
         let held = HeldConnection()
         let server = try TestServer { request, writer in
             if request.path.equals("/held") { await held.wait() }
-            writer.answer("hello")
+            writer.respond("hello")
         }
         defer { server.stop() }
         let idle = server.connect()
@@ -32,8 +32,8 @@ import Testing
         server.pass(milliseconds: 60_000)
         #expect(busy.isSilent)
         server.loop.call { held.release() }
-        let answer = busy.textToEnd()
-        #expect(answer.contains("Connection: close") && answer.hasSuffix("hello"))
+        let response = busy.textToEnd()
+        #expect(response.contains("Connection: close") && response.hasSuffix("hello"))
         #expect(empty.wait(), "all are gone, and it is told")
     }
 
@@ -73,7 +73,7 @@ import Testing
     func pipelines() throws {
         let server = try TestServer { request, writer in
             await Task.yield()
-            writer.answer(request.path.text)
+            writer.respond(request.path.text)
             for _ in 0..<10 { await Task.yield() }
         }
         defer { server.stop() }

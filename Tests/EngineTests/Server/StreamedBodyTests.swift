@@ -12,7 +12,7 @@ import Testing
     func pieces(isChunked: Bool) throws {
         let server = try TestServer { request, writer in
             let (text, failure) = await request.pieces()
-            writer.answer("\(text) \(failure?.status ?? 200)\n")
+            writer.respond("\(text) \(failure?.status ?? 200)\n")
         }
         defer { server.stop() }
         let client = server.connect()
@@ -40,9 +40,9 @@ import Testing
                     taken.withLock { $0.append(count) }
                     await go.wait()
                 }
-                writer.answer("all")
+                writer.respond("all")
             } catch {
-                writer.answer(error.reason, status: error.status)
+                writer.respond(error.reason, status: error.status)
             }
         }
         defer { server.stop() }
@@ -83,7 +83,7 @@ import Testing
                 first.withLock { $0 = count }
             }
             let (rest, _) = await request.pieces()
-            writer.answer("\(rest.utf8.count)\n")
+            writer.respond("\(rest.utf8.count)\n")
         }
         defer { server.stop() }
         let client = server.connect()
@@ -102,18 +102,18 @@ import Testing
     func tooLargeAtOnce(expects: Bool) throws {
         let server = try TestServer { request, writer in
             let (_, failure) = await request.pieces(limitBytes: 1_000)
-            writer.answer("refused", status: failure?.status ?? 200)
+            writer.respond("refused", status: failure?.status ?? 200)
         }
         defer { server.stop() }
         let client = server.connect()
         client.send(head + "Content-Length: 1001\r\n" + (expects ? "Expect: 100-continue\r\n" : "") + "\r\n")
-        let answer = client.textToEnd()
-        #expect(answer.hasPrefix("HTTP/1.1 413 ") && answer.contains("Connection: close"))
+        let response = client.textToEnd()
+        #expect(response.hasPrefix("HTTP/1.1 413 ") && response.contains("Connection: close"))
     }
 
     @Test("a body that is wanted is asked for once")
     func continues() throws {
-        let server = try TestServer { request, writer in writer.answer(await request.pieces().text + "\n") }
+        let server = try TestServer { request, writer in writer.respond(await request.pieces().text + "\n") }
         defer { server.stop() }
         let client = server.connect()
         client.send(head + "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n")
@@ -129,7 +129,7 @@ import Testing
     func failsInTheMiddle() throws {
         let server = try TestServer { request, writer in
             let (text, failure) = await request.pieces(limitBytes: 6)
-            writer.answer("after \(text)", status: failure?.status ?? 200)
+            writer.respond("after \(text)", status: failure?.status ?? 200)
         }
         defer { server.stop() }
         for (last, status) in [
@@ -139,8 +139,8 @@ import Testing
             client.send(head + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
             server.loop.settle()
             client.send(last)
-            let answer = client.textToEnd()
-            #expect(answer.hasPrefix("HTTP/1.1 \(status) ") && answer.contains("after abc"), "\(last)")
+            let response = client.textToEnd()
+            #expect(response.hasPrefix("HTTP/1.1 \(status) ") && response.contains("after abc"), "\(last)")
         }
     }
 
@@ -167,21 +167,21 @@ import Testing
         let server = try TestServer { request, writer in
             var piece = ByteBuffer()
             _ = try? await request.body.next(into: &piece, limitBytes: 10_000_000)
-            writer.answer("enough")
+            writer.respond("enough")
         }
         defer { server.stop() }
         let client = server.connect()
         client.send(head + "Content-Length: 5000000\r\n\r\n")
         client.send([UInt8](repeating: 120, count: 100_000))
-        let answer = client.textToEnd()
-        #expect(answer.contains("Connection: close") && answer.hasSuffix("enough"))
+        let response = client.textToEnd()
+        #expect(response.contains("Connection: close") && response.hasSuffix("enough"))
     }
 
     @Test("a client that drips is answered with 408, also where each drop is taken at once")
     func tooSlow() throws {
         let server = try TestServer { request, writer in
             let (text, failure) = await request.pieces()
-            writer.answer("after \(text.utf8.count)", status: failure?.status ?? 200)
+            writer.respond("after \(text.utf8.count)", status: failure?.status ?? 200)
         }
         defer { server.stop() }
         let client = server.connect()
@@ -196,8 +196,8 @@ import Testing
             client.send("x")
             server.pass(milliseconds: 5_000)
         }
-        let answer = client.textToEnd()
-        #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("after 4160"))
+        let response = client.textToEnd()
+        #expect(response.hasPrefix("HTTP/1.1 408 ") && response.contains("after 4160"))
     }
 
     @Test("the time in which the handler takes nothing is not the client's")
@@ -211,9 +211,9 @@ import Testing
                     count += piece.count
                     await go.wait()
                 }
-                writer.answer("took \(count)")
+                writer.respond("took \(count)")
             } catch {
-                writer.answer(error.reason, status: error.status)
+                writer.respond(error.reason, status: error.status)
             }
         }
         defer { server.stop() }

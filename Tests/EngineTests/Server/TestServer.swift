@@ -16,7 +16,7 @@ final class TestServer: Sendable {
         loop: EventLoop? = nil,
         budget: MemoryBudget = .unbounded(),
         _ handle: @escaping @Sendable (Request, any ResponseWriter) async -> Void = { _, writer in
-            writer.answer("hello")
+            writer.respond("hello")
         }
     ) throws {
         self.loop = loop ?? clock.loop()
@@ -66,12 +66,12 @@ private final class ClosureHandler: Handler {
     func handle(_ request: Request, _ writer: any ResponseWriter) async { await body(request, writer) }
 
     func refuse(_ error: RequestError, _ beginning: UnsafeRawBufferPointer, _ writer: any ResponseWriter) {
-        writer.answer(error.reason, status: error.status)
+        writer.respond(error.reason, status: error.status)
     }
 }
 
 extension ResponseWriter {
-    func answer(_ text: String, status: Int = 200) {
+    func respond(_ text: String, status: Int = 200) {
         send(ResponseHead(status: status), body: ByteBuffer(text))
     }
 }

@@ -38,9 +38,9 @@ import Testing
         defer { relay.stop() }
         let client = relay.connect()
         let sender = TestThread { client.sendUpload(blocks: blocks, sent) }
-        let answer = client.receive(upTo: "done")
+        let response = client.receive(upTo: "done")
         sender.join()
-        #expect(answer?.contains("HTTP/1.1 200 ") == true)
+        #expect(response?.contains("HTTP/1.1 200 ") == true)
         #expect(sink.seen == .whole)
         return sink.maxResidentBytes
     }
@@ -109,8 +109,8 @@ private final class Relay: Sendable {
         guard let endpoint = Endpoint(vendor.url(), EndpointOptions()) else { preconditionFailure("no URL") }
         server = try TestServer(loop: loop) { request, writer in
             let pipe = Pipe(client: client, endpoint: endpoint, isLengthKept: coding == .length)
-            let (text, status) = await pipe.answer(request)
-            writer.answer(text, status: status)
+            let (text, status) = await pipe.respond(request)
+            writer.respond(text, status: status)
         }
     }
 
@@ -124,7 +124,7 @@ private struct Pipe {
     let endpoint: Endpoint
     let isLengthKept: Bool
 
-    func answer(_ request: Request) async -> (text: String, status: Int) {
+    func respond(_ request: Request) async -> (text: String, status: Int) {
         do {
             if request[.contentType] != nil { return try await form(request) }
             let upload = try client.upload(
@@ -226,7 +226,7 @@ private final class Sink: Sendable {
                 if $0.seen == .nothing { $0.seen = !isEnded ? .cut : count == blocks ? .whole : .wrong }
             }
             ended.open()
-            peer.sendAnswer("done")
+            peer.sendResponse("done")
             peer.waitForEnd()
         }
     }

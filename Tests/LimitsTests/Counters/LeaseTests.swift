@@ -46,8 +46,8 @@ import Testing
         #expect(try Record(value.bytes, limit.layout).total == 20_000, "what was leased and not used is given back")
     }
 
-    @Test("what is left of a lease is given back when its time is over", arguments: [Quota.Span.minute, .day])
-    func givenBack(span: Quota.Span) async throws {
+    @Test("what is left of a lease is given back when its time is over", arguments: [Quota.TimeUnit.minute, .day])
+    func givenBack(span: Quota.TimeUnit) async throws {
         let limiter = limiter()
         defer { limiter.stop() }
         let limit = Limit(.caller(.chat), Quota(1_000, per: span))

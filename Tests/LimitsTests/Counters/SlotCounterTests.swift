@@ -6,7 +6,7 @@ import Testing
     @Test("slots whose write had no answer are written again, also where none are held any more")
     func isRepeated() {
         let limit = Limit(.caller(.chat), Quota(5, .concurrent, per: .second))
-        let counter = SlotCounter(limit, isShared: true, sums: CounterSums(), instance: 7, spanMicroseconds: 30_000_000)
+        let counter = SlotCounter(limit, isShared: true, sums: CounterSums(), instance: 7, slotMicroseconds: 30_000_000)
         func write(taking units: Int) -> [SlotRecord.Entry] {
             counter.beginDraft(isTaking: units > 0, at: epoch)
             #expect(counter.admit(units, by: nil, at: epoch))

@@ -131,14 +131,14 @@ import Testing
 
     @Test("where answers are late, the second of two writes takes a lease, though others were not seen")
     func leasedUnseen() {
-        let terms = LeaseConditions(isContended: false, isSlow: true, instances: 2)
-        #expect(leased(of: 1_000, writes: 1, terms) == 0)
-        #expect(leased(of: 1_000, writes: 2, terms) == 8)
+        let conditions = LeaseConditions(isContended: false, isSlow: true, instances: 2)
+        #expect(leased(of: 1_000, writes: 1, conditions) == 0)
+        #expect(leased(of: 1_000, writes: 2, conditions) == 8)
         #expect(leased(of: 1_000, writes: 2, LeaseConditions(isContended: false, isSlow: true, instances: 1)) == 0)
     }
 
     /// Returns the units of the lease after so many writes.
-    private func leased(of bound: Int, writes: Int, _ terms: LeaseConditions) -> Int {
+    private func leased(of bound: Int, writes: Int, _ conditions: LeaseConditions) -> Int {
         let sums = CounterSums()
         let limit = Limit(.caller(.chat), Quota(bound, per: .second, times: 6))
         let counter = WindowCounter(limit, isShared: true, sums: sums, at: epoch)
@@ -146,7 +146,7 @@ import Testing
         for _ in 0..<writes {
             counter.beginDraft(isTaking: true, at: epoch)
             #expect(counter.admit(1, by: nil, at: epoch))
-            _ = counter.commitDraft(leasing: terms, at: epoch)
+            _ = counter.commitDraft(leasing: conditions, at: epoch)
             counter.written(at: epoch)
         }
         return sums.openUnits
@@ -186,7 +186,7 @@ import Testing
         let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
         counter.lateness = 60_000
         counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
-        #expect(counter.takeUnknown(at: epoch) == 0, "nothing can have left a new record")
+        #expect(counter.countUnknown(at: epoch) == 0, "nothing can have left a new record")
         var theirs = Record(limit.layout, at: epoch, birth: 2)
         theirs.charge(10)
         counter.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 200_000)
@@ -208,12 +208,12 @@ import Testing
         counter.lateness = 60_000
         let theirs = Record(limit.layout, at: epoch, birth: 2)
         counter.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch)
-        #expect(counter.takeUnknown(at: epoch) == 60_000 - 16_666)
-        #expect(counter.takeUnknown(at: epoch) == 0, "once")
+        #expect(counter.countUnknown(at: epoch) == 60_000 - 16_666)
+        #expect(counter.countUnknown(at: epoch) == 0, "once")
         counter.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 500_000)
-        #expect(counter.takeUnknown(at: epoch + 500_000) == 0)
+        #expect(counter.countUnknown(at: epoch + 500_000) == 0)
         counter.absorb(.counts(theirs), birth: 1, isAhead: false, at: epoch + 1_500_000)
-        #expect(counter.takeUnknown(at: epoch + 1_500_000) > 0)
+        #expect(counter.countUnknown(at: epoch + 1_500_000) > 0)
     }
 
     @Test("a clock that begins in 1970 has no buckets before")

@@ -34,7 +34,7 @@ private func seconds(_ count: Double) -> Int { Int(count * 1_000_000) }
 
         mutating func judge(_ others: [Double], isAlone: Bool = false) {
             let now = watch.read(ClockReading(wall: wall, steady: steady)).reading
-            watch.judge(others.map(seconds), isAlone: isAlone, at: now)
+            watch.check(others.map(seconds), isAlone: isAlone, at: now)
         }
 
         /// Returns the seconds by which the corrected time is ahead of the store's.

@@ -15,11 +15,11 @@ import Testing
 
     @Test("faults that are put in are found", arguments: Fault.allCases)
     func faults(_ fault: Fault) async {
-        let (sound, unsound) = await aside {
+        let (correct, unsound) = await aside {
             let unsound = Search(.showing(fault), fault: fault).run()
             return (Search(.showing(fault)).run(statesBound: min(unsound.states, 1_000)), unsound)
         }
-        #expect(sound.breach?.text == nil, "\(sound)")
+        #expect(correct.breach?.text == nil, "\(correct)")
         #expect(unsound.breach != nil)
     }
 }

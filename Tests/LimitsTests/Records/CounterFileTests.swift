@@ -32,7 +32,7 @@ import Testing
         var saved = try SavedCounters(read, at: epoch + 5_000_000)
         #expect(saved.counters.count == 300 && saved.movedBack == 0)
         #expect(saved.contains(RecordKey(7, 49)))
-        let taken = (0..<2).map { _ in saved.take(RecordKey(7, 49), Self.minute)?.total }
+        let taken = (0..<2).map { _ in saved.restore(RecordKey(7, 49), Self.minute)?.total }
         #expect(taken == [7, nil])
         #expect(try CounterFile(CounterFile(behindMicroseconds: 0, []).encoded()).counters.isEmpty)
     }
@@ -41,31 +41,31 @@ import Testing
     func changed() {
         let file = Self.file()
         for length in file.indices {
-            #expect(throws: CounterFile.Flaw.self) { try CounterFile(Array(file[..<length])) }
+            #expect(throws: CounterFile.ReadError.self) { try CounterFile(Array(file[..<length])) }
         }
         for position in file.indices {
             var other = file
             other[position] ^= 0x20
-            #expect(throws: CounterFile.Flaw.self) { try CounterFile(other) }
+            #expect(throws: CounterFile.ReadError.self) { try CounterFile(other) }
         }
-        #expect(throws: CounterFile.Flaw.length) { try CounterFile(file + [0]) }
+        #expect(throws: CounterFile.ReadError.length) { try CounterFile(file + [0]) }
     }
 
     @Test("each flaw is named")
     func flaws() {
         var version = Self.file()
         version[8] = 2
-        #expect(throws: CounterFile.Flaw.version) { try CounterFile(version) }
-        #expect(throws: CounterFile.Flaw.format) { try CounterFile(Array("relay".utf8)) }
+        #expect(throws: CounterFile.ReadError.version) { try CounterFile(version) }
+        #expect(throws: CounterFile.ReadError.format) { try CounterFile(Array("relay".utf8)) }
         var checksum = Self.file()
         checksum[20] ^= 1
-        #expect(throws: CounterFile.Flaw.checksum) { try CounterFile(checksum) }
+        #expect(throws: CounterFile.ReadError.checksum) { try CounterFile(checksum) }
         let bad = SavedCounter(key: RecordKey(1, 1), windowSeconds: 60, record: [9, 9])
-        #expect(throws: CounterFile.Flaw.content) {
+        #expect(throws: CounterFile.ReadError.content) {
             try SavedCounters(CounterFile(CounterFile(behindMicroseconds: 0, [bad]).encoded()), at: epoch)
         }
         let short = SavedCounter(key: RecordKey(1, 1), windowSeconds: 1, record: [])
-        #expect(throws: CounterFile.Flaw.content) {
+        #expect(throws: CounterFile.ReadError.content) {
             try CounterFile(CounterFile(behindMicroseconds: 0, [short]).encoded())
         }
     }
@@ -89,7 +89,7 @@ import Testing
         var saved = try SavedCounters(CounterFile(behindMicroseconds: 0, counters), at: epoch)
         #expect(saved.counters.count == 2 && saved.movedBack == 1)
         #expect(!saved.contains(RecordKey(1, 7)))
-        let moved = saved.take(RecordKey(3, 21), hour)
+        let moved = saved.restore(RecordKey(3, 21), hour)
         #expect(moved?.newest == hour.bucket(at: epoch) && moved?.total == 3)
     }
 
@@ -100,7 +100,7 @@ import Testing
             [Self.counter(1, 3, at: epoch, BucketLayout(windowSeconds: 3_600))]
         )
         var saved = try SavedCounters(file, at: epoch + 1_800_000_000)
-        let record = saved.take(RecordKey(1, 7), BucketLayout(windowSeconds: 3_600))
+        let record = saved.restore(RecordKey(1, 7), BucketLayout(windowSeconds: 3_600))
         #expect(record?.reset(at: epoch + 1_800_000_000) ?? 0 > 3_570_000_000)
         // Two readings of clocks that agree differ a little.
         #expect(CounterFile(behindMicroseconds: 99_999, []).behindMicroseconds == 0)

@@ -22,10 +22,10 @@ import Testing
         for _ in 0..<40 {
             let bytes = Record(random: &dice, layout, near: epoch, most: 1 << 20).encoded()
             for length in 0..<bytes.count {
-                #expect(throws: Record.Flaw.self) { try Record([UInt8](bytes.prefix(length)), layout) }
+                #expect(throws: Record.ReadError.self) { try Record([UInt8](bytes.prefix(length)), layout) }
             }
-            #expect(throws: Record.Flaw.counts) { try Record(bytes + [0], layout) }
-            #expect(throws: Record.Flaw.format) { try Record([2] + bytes.dropFirst(), layout) }
+            #expect(throws: Record.ReadError.counts) { try Record(bytes + [0], layout) }
+            #expect(throws: Record.ReadError.format) { try Record([2] + bytes.dropFirst(), layout) }
             var changed = bytes
             changed[dice.below(changed.count)] ^= UInt8(1 << dice.below(8))
             if let record = try? Record(changed, layout) { #expect(try Record(record.encoded(), layout) == record) }
@@ -34,7 +34,7 @@ import Testing
             let noise = [1] + (0..<length % 300).map { _ in UInt8(truncatingIfNeeded: dice.next()) }
             if let record = try? Record(noise, layout) { #expect(try Record(record.encoded(), layout) == record) }
         }
-        #expect(throws: Record.Flaw.length) { try Record([UInt8](repeating: 1, count: 4_097), layout) }
+        #expect(throws: Record.ReadError.length) { try Record([UInt8](repeating: 1, count: 4_097), layout) }
         #expect(throws: (any Error).self) { try Record([UInt8](repeating: 255, count: 300), layout) }
     }
 
@@ -43,17 +43,17 @@ import Testing
         let layout = BucketLayout(windowSeconds: 60)
         let (birth, noLease) = ([UInt8](repeating: 0, count: 8), [UInt8(0)])
         let ones = [UInt8](repeating: 1, count: layout.kept)
-        #expect(throws: Record.Flaw.counts) { try Record([1, 0] + birth + noLease + ones, layout) }
-        #expect(throws: Record.Flaw.number) {
+        #expect(throws: Record.ReadError.counts) { try Record([1, 0] + birth + noLease + ones, layout) }
+        #expect(throws: Record.ReadError.number) {
             try Record([1] + [UInt8](repeating: 255, count: 20) + [1] + birth + noLease + ones, layout)
         }
         // Seven full digits and more: 2^56 - 1, which is within the bound of numbers but not of counts.
         let many = [UInt8](repeating: 255, count: 7) + [127]
         let late: [UInt8] = [1, 0x88, 0]
-        #expect(throws: Record.Flaw.counts) {
+        #expect(throws: Record.ReadError.counts) {
             try Record(late + birth + noLease + ones.flatMap { _ in many }, layout)
         }
-        #expect(throws: Record.Flaw.lease) { try Record(late + birth + many + ones, layout) }
+        #expect(throws: Record.ReadError.lease) { try Record(late + birth + many + ones, layout) }
     }
 
     @Test("a time of any clock is in a bucket", arguments: [Int.min, -1, 0, .max], [1, 60, 31_622_400])
@@ -66,7 +66,7 @@ import Testing
     @Test("a record of another number of buckets is refused")
     func otherLayout() {
         let bytes = Record(BucketLayout(windowSeconds: 60), at: epoch).encoded()
-        #expect(throws: Record.Flaw.counts) { try Record(bytes, BucketLayout(windowSeconds: 59)) }
+        #expect(throws: Record.ReadError.counts) { try Record(bytes, BucketLayout(windowSeconds: 59)) }
     }
 
     @Test("sizes: 20 to 150 bytes, 270 with large buckets, under 1 KB for usd")

@@ -23,7 +23,7 @@ import Testing
             record.put(
                 entry(instance, 1 + index * 1_000, endsIn: Self.span, clock: clock),
                 at: epoch,
-                spanMicroseconds: Self.span
+                slotMicroseconds: Self.span
             )
         }
         #expect(record.entries.count == 6)
@@ -33,44 +33,44 @@ import Testing
     @Test("an entry counts until its end, and not if it ends later than any instance could say")
     func ends() {
         var record = SlotRecord()
-        record.put(entry(1, 5, endsIn: Self.span), at: epoch, spanMicroseconds: Self.span)
-        record.put(entry(2, 7, endsIn: 90_000_000), at: epoch, spanMicroseconds: Self.span)
-        record.put(entry(3, 2, endsIn: 10_000_000), at: epoch, spanMicroseconds: Self.span)
-        func held(_ after: Int) -> Int { record.held(besides: 3, at: epoch + after, spanMicroseconds: Self.span) }
+        record.put(entry(1, 5, endsIn: Self.span), at: epoch, slotMicroseconds: Self.span)
+        record.put(entry(2, 7, endsIn: 90_000_000), at: epoch, slotMicroseconds: Self.span)
+        record.put(entry(3, 2, endsIn: 10_000_000), at: epoch, slotMicroseconds: Self.span)
+        func held(_ after: Int) -> Int { record.held(besides: 3, at: epoch + after, slotMicroseconds: Self.span) }
         #expect(held(0) == 5)
         #expect(held(29_999_000) == 5)
         #expect(held(30_000_000) == 7, "by now the clock that wrote 2 may be one of ours")
-        #expect(record.held(besides: 1, at: epoch, spanMicroseconds: Self.span) == 2)
+        #expect(record.held(besides: 1, at: epoch, slotMicroseconds: Self.span) == 2)
     }
 
     @Test("an instance has one entry; without slots none; those that ended long ago are dropped")
     func puts() {
         var record = SlotRecord()
-        record.put(entry(1, 5, endsIn: Self.span), at: epoch, spanMicroseconds: Self.span)
-        record.put(entry(1, 6, endsIn: Self.span), at: epoch, spanMicroseconds: Self.span)
+        record.put(entry(1, 5, endsIn: Self.span), at: epoch, slotMicroseconds: Self.span)
+        record.put(entry(1, 6, endsIn: Self.span), at: epoch, slotMicroseconds: Self.span)
         #expect(record.entries.map(\.held) == [6])
-        record.put(entry(2, 1, endsIn: 2 * Self.span + 1_000), at: epoch + 2 * Self.span, spanMicroseconds: Self.span)
+        record.put(entry(2, 1, endsIn: 2 * Self.span + 1_000), at: epoch + 2 * Self.span, slotMicroseconds: Self.span)
         #expect(record.entries.map(\.instance) == [1, 2], "another clock may be behind")
-        record.put(entry(2, 1, endsIn: 3 * Self.span), at: epoch + 2 * Self.span + 1_000, spanMicroseconds: Self.span)
+        record.put(entry(2, 1, endsIn: 3 * Self.span), at: epoch + 2 * Self.span + 1_000, slotMicroseconds: Self.span)
         #expect(record.entries.map(\.instance) == [2])
-        record.put(entry(2, 0, endsIn: 4 * Self.span), at: epoch + 3 * Self.span, spanMicroseconds: Self.span)
+        record.put(entry(2, 0, endsIn: 4 * Self.span), at: epoch + 3 * Self.span, slotMicroseconds: Self.span)
         #expect(record.entries.isEmpty)
     }
 
     @Test("broken values are refused, and never crash")
     func broken() throws {
         var record = SlotRecord()
-        record.put(entry(1, 300, endsIn: Self.span, clock: -5), at: epoch, spanMicroseconds: Self.span)
+        record.put(entry(1, 300, endsIn: Self.span, clock: -5), at: epoch, slotMicroseconds: Self.span)
         let good = record.encoded()
         for length in good.indices {
-            #expect(throws: Record.Flaw.self) { try SlotRecord(Array(good[..<length])) }
+            #expect(throws: Record.ReadError.self) { try SlotRecord(Array(good[..<length])) }
         }
-        #expect(throws: Record.Flaw.length) { try SlotRecord([UInt8](repeating: 2, count: 65_537)) }
-        #expect(throws: Record.Flaw.counts) { try SlotRecord(good + [0]) }
-        #expect(throws: Record.Flaw.format) { try SlotRecord([1] + good.dropFirst()) }
+        #expect(throws: Record.ReadError.length) { try SlotRecord([UInt8](repeating: 2, count: 65_537)) }
+        #expect(throws: Record.ReadError.counts) { try SlotRecord(good + [0]) }
+        #expect(throws: Record.ReadError.format) { try SlotRecord([1] + good.dropFirst()) }
         var hostile = SlotRecord()
-        hostile.put(entry(1, 1, endsIn: Self.span, clock: 1 << 46), at: epoch, spanMicroseconds: Self.span)
-        #expect(throws: Record.Flaw.counts) { try SlotRecord(hostile.encoded()) }
+        hostile.put(entry(1, 1, endsIn: Self.span, clock: 1 << 46), at: epoch, slotMicroseconds: Self.span)
+        #expect(throws: Record.ReadError.counts) { try SlotRecord(hostile.encoded()) }
         var dice = Dice(seed: 7)
         for _ in 0..<20_000 {
             var bytes = good

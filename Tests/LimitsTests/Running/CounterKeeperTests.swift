@@ -134,8 +134,8 @@ private final class Relays {
     func broken(_ bytes: [UInt8]) {
         relays.write(bytes)
         let relay = relays.start()
-        let flaw: CounterFile.Flaw = bytes.count == 9 ? .version : .format
-        #expect(relay.events == [.broken(reason: flaw.rawValue, keptAs: "\(relays.path).broken")])
+        let readError: CounterFile.ReadError = bytes.count == 9 ? .version : .format
+        #expect(relay.events == [.broken(reason: readError.rawValue, keptAs: "\(relays.path).broken")])
         #expect(relay.admits(day))
         relay.keeper.stop()
         #expect(WholeFile.read("\(relays.path).broken", limitBytes: 100) == bytes)
@@ -146,7 +146,7 @@ private final class Relays {
 
     @Test("a process that finds the folder in use counts in memory alone")
     func held() throws {
-        guard case .taken(let lock) = FileLock.take("\(relays.folder)/lock") else {
+        guard case .acquired(let lock) = FileLock.acquire("\(relays.folder)/lock") else {
             Issue.record("no lock")
             return
         }
@@ -157,7 +157,7 @@ private final class Relays {
         #expect(access(relays.path, F_OK) != 0)
         withExtendedLifetime(lock) {}
         mkdir("\(relays.folder)/lock2", 0o700)
-        guard case .failed = FileLock.take("\(relays.folder)/lock2") else {
+        guard case .failed = FileLock.acquire("\(relays.folder)/lock2") else {
             Issue.record("a lock of a folder")
             return
         }

@@ -46,8 +46,8 @@ import Testing
         let limit = Limit(.caller(.chat), Quota(5, .concurrent, per: .second))
         var record = SlotRecord()
         let now = epoch / 1_000
-        record.put(.init(instance: 1, held: 2, endMilliseconds: now + 20_000), at: epoch, spanMicroseconds: 30_000_000)
-        record.put(.init(instance: 2, held: 1, endMilliseconds: now + 9_000), at: epoch, spanMicroseconds: 30_000_000)
+        record.put(.init(instance: 1, held: 2, endMilliseconds: now + 20_000), at: epoch, slotMicroseconds: 30_000_000)
+        record.put(.init(instance: 2, held: 1, endMilliseconds: now + 9_000), at: epoch, slotMicroseconds: 30_000_000)
         put(limit, record.encoded())
         #expect(try use(limit).used == 3)
         #expect(try use(limit, after: 10).used == 2)

@@ -40,7 +40,7 @@ import Testing
     func allOrNothing() async throws {
         let clock = TestClock()
         let limiter = Limiter(store: nil, clock: clock.clock)
-        let limits = [(5, Quota.Span.minute), (100, .hour), (3, .day)].map { Limit(.total, Quota($0, per: $1)) }
+        let limits = [(5, Quota.TimeUnit.minute), (100, .hour), (3, .day)].map { Limit(.total, Quota($0, per: $1)) }
         let ask: @Sendable (EventLoop) async -> Decision = { loop in
             await limiter.reserve(limits.map { LimitCharge($0, .everybody) }, on: loop).decision
         }

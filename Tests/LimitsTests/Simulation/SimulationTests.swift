@@ -90,21 +90,21 @@ import Testing
 
     @Test("a version is good for the connection it was read through only")
     func versionKept() throws {
-        let sound = try #require(Simulation.versionKept(plant: nil))
-        #expect(sound.breaches.map(\.text) == [])
+        let correct = try #require(Simulation.versionKept(plant: nil))
+        #expect(correct.breaches.map(\.text) == [])
         let unsound = try #require(Simulation.versionKept(plant: .versionKept))
         #expect(unsound.breaches.contains { $0.promise == "L7" })
     }
 
     @Test("sixteen instances that race while answers are late never admit more than the limit")
     func crowdOfSixteen() async {
-        let (sound, unsound) = await aside {
+        let (correct, unsound) = await aside {
             let crowds = [nil, Plant.leftForgotten].map {
                 Crowd(seed: 16, instances: 16, seconds: 12, .crowded, plant: $0)
             }
             return (crowds[0], crowds[1])
         }
-        #expect(sound.breaches.map(\.text) == [])
+        #expect(correct.breaches.map(\.text) == [])
         #expect(unsound.breaches.contains { $0.promise == "L1" })
     }
 

@@ -156,8 +156,8 @@ final class TestSeconds: @unchecked Sendable {
     }
 
     @Test("a reply to another request is never taken for the value", arguments: StrangeReply.allCases)
-    func outOfStep(reply: StrangeReply) throws {
-        let server = RawServer { socket, _ in serveBinary(socket, reply) }
+    func outOfStep(result: StrangeReply) throws {
+        let server = RawServer { socket, _ in serveBinary(socket, result) }
         let store = try MemcachedCounters(
             [MemcachedAddress(host: "127.0.0.1", port: server.port)],
             timeoutMilliseconds: 2_000
@@ -226,7 +226,7 @@ enum StrangeReply: CaseIterable, Sendable {
 }
 
 /// Serves memcached's binary protocol as far as a connection and reads of `b` need it. The first read gets its value.
-private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
+private func serveBinary(_ socket: Socket, _ result: StrangeReply) {
     var hasAnswered = false
     var rest: [UInt8] = []
     while case .bytes(let bytes) = socket.receive() {
@@ -240,15 +240,15 @@ private func serveBinary(_ socket: Socket, _ reply: StrangeReply) {
                 socket.send(binaryReply(opcode, tag, version: 0))
             case 0x00:
                 let flags: [UInt8] = [0, 0, 0, 0]
-                switch hasAnswered ? reply : nil {
+                switch hasAnswered ? result : nil {
                 case nil: socket.send(binaryReply(opcode, tag, extras: flags, value: [5], version: 7))
                 case .otherTag:
                     socket.send(binaryReply(opcode, tag.map { $0 &+ 1 }, extras: flags, value: [5], version: 7))
                 case .noVersion: socket.send(binaryReply(opcode, tag, extras: flags, value: [5], version: 0))
                 case .replyToWrite: socket.send(binaryReply(0x03, tag, version: 8))
                 case .twice:
-                    let answer = binaryReply(opcode, tag, extras: flags, value: [5], version: 7)
-                    socket.send(answer + answer)
+                    let response = binaryReply(opcode, tag, extras: flags, value: [5], version: 7)
+                    socket.send(response + response)
                 case .noAnswer: socket.send([UInt8](repeating: 0, count: 24))
                 case .longerThanItself: socket.send(binaryReply(opcode, tag, key: "b", version: 7, bodyCount: 0))
                 }

@@ -85,8 +85,8 @@ import Testing
         ),
     ]
 
-    private static func said(_ answer: PolledResult) -> String {
-        switch answer {
+    private static func said(_ response: PolledResult) -> String {
+        switch response {
         case .values(let values):
             values.map(said).joined(separator: " ")
         case .wrote(let results, let values):
@@ -104,11 +104,11 @@ import Testing
     }
 
     private static func said(_ request: MemcachedRequest, _ pieces: [ArraySlice<UInt8>]) throws -> String? {
-        var answer = MemcachedResponseParser(to: request, firstTag: tag, connection: 1)
+        var response = MemcachedResponseParser(to: request, firstTag: tag, connection: 1)
         var ended: PolledResult?
         for piece in pieces where !piece.isEmpty {
             #expect(ended == nil, "not before its end")
-            ended = try piece.withUnsafeBytes { try answer.consume($0) }
+            ended = try piece.withUnsafeBytes { try response.consume($0) }
         }
         return ended.map(said)
     }
@@ -151,8 +151,8 @@ import Testing
 
     @Test("an answer to another request is none", arguments: cases)
     func otherTag(one: Case) {
-        var answer = MemcachedResponseParser(to: one.request, firstTag: Self.tag &- 7, connection: 1)
-        #expect(throws: StoreFailure.self) { try one.bytes.withUnsafeBytes { _ = try answer.consume($0) } }
+        var response = MemcachedResponseParser(to: one.request, firstTag: Self.tag &- 7, connection: 1)
+        #expect(throws: StoreFailure.self) { try one.bytes.withUnsafeBytes { _ = try response.consume($0) } }
     }
 
     @Test("a value that is longer than any of ours is thrown away as it comes", arguments: [1, 1_000, 3_000_000])

@@ -44,12 +44,12 @@ import Testing
                 table.set(key, step)
                 list.append((key, step))
             }
-            guard table.count == list.count, table.leastRecent?.value == list.first?.value else {
+            guard table.count == list.count, table.leastRecentlyUsed?.value == list.first?.value else {
                 Issue.record("step \(step)")
                 return
             }
         }
-        while let first = list.first, let least = table.leastRecent {
+        while let first = list.first, let least = table.leastRecentlyUsed {
             #expect(least == first)
             table.remove(least.key)
             list.removeFirst()

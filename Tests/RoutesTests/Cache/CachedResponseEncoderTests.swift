@@ -7,10 +7,10 @@ import Upstream
 @testable import Routes
 
 /// A writer that records the events it receives.
-private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
+private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
     var lines: [String] = []
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
         let line =
             switch event {
@@ -39,13 +39,13 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
 @Suite struct CachedResponseEncoderTests {
     private func bytes(_ text: String) -> Body { Body(ByteBuffer(text)) }
 
-    private func answer() -> ChatAnswer {
-        var first = ChatAnswer.Choice(text: bytes("a text"), finish: .length)
+    private func response() -> ChatResponse {
+        var first = ChatResponse.Choice(text: bytes("a text"), finish: .length)
         first.stop = bytes("END")
         first.refusal = bytes("")
         let sealed = ReasoningBlock("", signature: "sealed", isSealed: true, afterTextBytes: 3)
         first.reasoningBlocks = [ReasoningBlock("hm", signature: "sig"), sealed].compactMap(\.self)
-        var second = ChatAnswer.Choice(text: nil, finish: .toolCalls)
+        var second = ChatResponse.Choice(text: nil, finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
         (call.signature, call.position) = ("s", 2)
@@ -53,11 +53,11 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
         second.reasoningBlocks = [ReasoningBlock("well", signature: nil, afterTextBytes: 2, afterCalls: 1)].compactMap(
             \.self
         )
-        return ChatAnswer([first, second], usage: nil)
+        return ChatResponse([first, second], usage: nil)
     }
 
-    private func shown(_ answer: ChatAnswer) -> [String] {
-        answer.choices.map { choice in
+    private func shown(_ response: ChatResponse) -> [String] {
+        response.choices.map { choice in
             let reasoningBlocks = choice.reasoningBlocks.map {
                 "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)/\($0.callsBefore)"
             }
@@ -72,8 +72,8 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
     @Test("a whole answer is read as it was written; cut anywhere it is no answer, or a shorter one")
     func whole() throws {
         var encoded = CachedResponseEncoder()
-        let answer = answer()
-        let isWritten = answer.write(to: &encoded)
+        let response = response()
+        let isWritten = response.write(to: &encoded)
         #expect(isWritten)
         var usage = Usage(promptTokens: 1, completionTokens: 300)
         usage.reasoningTokens = 7
@@ -81,20 +81,20 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
         #expect(
             stored.servedModel == "model-1" && stored.usage.completionTokens == 300 && stored.usage.reasoningTokens == 7
         )
-        #expect(ChatAnswer(encoded: stored.bytes, ByteBuffer()).map(shown) == shown(answer))
+        #expect(ChatResponse(encoded: stored.bytes, ByteBuffer()).map(shown) == shown(response))
         usage.promptTokens = 1 << 62
         #expect(CachedResponse(CachedResponse.written(usage, "model-1", encoded.out.bytes)) == nil)
         let all = Array(encoded.out.bytes)
         for count in 0..<all.count {
             all.prefix(count).withUnsafeBytes { cut in
-                let shorter = ChatAnswer(encoded: cut, ByteBuffer()).map(shown)
-                #expect(shorter != shown(answer))
+                let shorter = ChatResponse(encoded: cut, ByteBuffer()).map(shown)
+                #expect(shorter != shown(response))
             }
             // A changed byte makes another answer or none.
             for byte: UInt8 in [0, 6, 0x7f, 0xff] {
                 var changed = all
                 changed[count] = byte
-                changed.withUnsafeBytes { _ = ChatAnswer(encoded: $0, ByteBuffer()) }
+                changed.withUnsafeBytes { _ = ChatResponse(encoded: $0, ByteBuffer()) }
             }
         }
     }
@@ -103,24 +103,24 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
     func filter() {
         for reason in [FinishReason.contentFilter, .refusal] {
             var encoded = CachedResponseEncoder()
-            let isWritten = ChatAnswer([.init(text: bytes("a"), finish: reason)], usage: nil).write(to: &encoded)
+            let isWritten = ChatResponse([.init(text: bytes("a"), finish: reason)], usage: nil).write(to: &encoded)
             #expect(!isWritten)
         }
     }
 
     @Test("a vendor's own answer gets other names")
     func original() {
-        var answer = answer()
-        answer.original = bytes(
+        var response = response()
+        response.original = bytes(
             #"{"id":"chatcmpl-a","object":"chat.completion","created":1,"model":"m","choices":[],"x":1}"#
         )
         var encoded = CachedResponseEncoder()
-        let isWritten = answer.write(to: &encoded)
+        let isWritten = response.write(to: &encoded)
         #expect(isWritten)
-        let read = ChatAnswer(encoded: encoded.out.bytes, ByteBuffer(#"{"id":"b""#))
+        let read = ChatResponse(encoded: encoded.out.bytes, ByteBuffer(#"{"id":"b""#))
         #expect(read?.original?.text == #"{"id":"b","choices":[],"x":1}"#)
-        answer.original = bytes(#"{"choices":[]}"#)
-        let isWrittenAgain = answer.write(to: &encoded)
+        response.original = bytes(#"{"choices":[]}"#)
+        let isWrittenAgain = response.write(to: &encoded)
         #expect(!isWrittenAgain)
     }
 
@@ -128,7 +128,7 @@ private final class RecordedEvents: AnswerWriter, @unchecked Sendable {
     func events() {
         var encoded = CachedResponseEncoder()
         let reported = RecordedEvents()
-        func write(_ choice: Int, _ event: AnswerEvent) {
+        func write(_ choice: Int, _ event: ChatEvent) {
             encoded.add(choice, event)
             reported.write(choice, event)
         }

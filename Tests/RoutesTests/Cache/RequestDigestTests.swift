@@ -81,24 +81,24 @@ private indirect enum Value {
 
 /// A simple model of the cache, with the newest entry last.
 private struct PlainCache {
-    var entries: [(key: String, answer: String, end: LoopTime)] = []
+    var entries: [(key: String, response: String, end: LoopTime)] = []
     let bounds: (entries: Int, bytes: Int)
 
-    mutating func answer(_ key: String, at now: LoopTime) -> String? {
+    mutating func response(_ key: String, at now: LoopTime) -> String? {
         guard let position = entries.firstIndex(where: { $0.key == key }) else { return nil }
         let found = entries.remove(at: position)
         if found.end <= now { return nil }
         entries.append(found)
-        return found.answer
+        return found.response
     }
 
-    mutating func add(_ answer: String, _ key: String, until end: LoopTime) {
+    mutating func add(_ response: String, _ key: String, until end: LoopTime) {
         entries.removeAll { $0.key == key }
-        entries.append((key, answer, end))
+        entries.append((key, response, end))
         while entries.count > bounds.entries || bytes > bounds.bytes { entries.removeFirst() }
     }
 
-    var bytes: Int { entries.reduce(0) { $0 + $1.answer.utf8.count + MemoryCache.overheadBytes } }
+    var bytes: Int { entries.reduce(0) { $0 + $1.response.utf8.count + MemoryCache.overheadBytes } }
 }
 
 @Suite struct RequestDigestTests {
@@ -127,14 +127,14 @@ private struct PlainCache {
             let text = "{\(fields.shuffled(using: &dice).joined(separator: ","))}"
             let key = try #require(try digest(text))
             let name = value.plain
-            let found = cache.answer(key, at: now)?.text
-            try #require(found == plain.answer(name, at: now), "request \(number): \(text)")
+            let found = cache.response(key, at: now)?.text
+            try #require(found == plain.response(name, at: now), "request \(number): \(text)")
             if found != nil { hits += 1 }
             guard found == nil || number.isMultiple(of: 7) else { continue }
-            let answer = String(repeating: "x", count: .random(in: 0...400, using: &dice)) + "\(number)"
+            let response = String(repeating: "x", count: .random(in: 0...400, using: &dice)) + "\(number)"
             let end = now + .random(in: 1...400, using: &dice)
-            cache.add(Body(ByteBuffer(answer)), key, until: end, within: bounds)
-            plain.add(answer, name, until: end)
+            cache.add(Body(ByteBuffer(response)), key, until: end, within: bounds)
+            plain.add(response, name, until: end)
             try #require(cache.size == (plain.entries.count, plain.bytes))
         }
         #expect(hits > 2_000 && hits < 9_900)

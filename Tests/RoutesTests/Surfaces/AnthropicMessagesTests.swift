@@ -9,22 +9,25 @@ import Testing
     private let asked = #""model":"m","max_tokens":50,"messages":[{"role":"user","content":"hi"}]"#
     private let tool = #","tools":[{"name":"f","input_schema":{"type":"object"}}]"#
 
-    private func answer(_ fields: String, by vendor: LittleVendor = LittleVendor(signs: true)) async -> Answered {
+    private func response(
+        _ fields: String,
+        by vendor: LittleVendor = LittleVendor(signs: true)
+    ) async -> ReceivedResponse {
         await onLoop { loop in
             await answered("{\(fields)}", by: vendor, through: AnthropicMessages(), on: loop)
-        } ?? Answered()
+        } ?? ReceivedResponse()
     }
 
     @Test("thoughts, text and calls are blocks of a whole message")
     func whole() async {
-        let answer = await answer(asked + tool)
+        let response = await response(asked + tool)
         let content =
             #""content":[{"type":"thinking","thinking":"thought","signature":"seal"},"#
             + #"{"type":"redacted_thinking","data":"dark"},{"type":"text","text":"said"},"#
             + #"{"type":"tool_use","id":"call-1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","#
             + #""stop_sequence":null,"#
-        #expect(answer.status == 200 && answer.body.contains(content), "\(answer)")
-        let unsigned = await self.answer(asked + tool, by: LittleVendor()).body
+        #expect(response.status == 200 && response.body.contains(content), "\(response)")
+        let unsigned = await self.response(asked + tool, by: LittleVendor()).body
         #expect(
             unsigned.contains(#"{"type":"thinking","thinking":"thought","signature":""},{"type":"text""#),
             "\(unsigned)"
@@ -39,17 +42,17 @@ import Testing
             + #"{"type":"redacted_thinking","data":"s2"},{"type":"thinking","thinking":""},{"type":"text","text":"so"},"#
             + #"{"type":"thinking","thinking":"more","signature":""}]}"#
         let said = asked.dropLast() + "," + turn + #",{"role":"user","content":"go on"}]"#
-        let answer = await answer(String(said), by: vendor)
-        #expect(answer.status == 200, "\(answer)")
+        let response = await response(String(said), by: vendor)
+        #expect(response.status == 200, "\(response)")
         #expect(vendor.heard.count == 3 && reasoningBlocks(vendor.heard) == ["why/s1", "*/s2", "more/-"])
         #expect(vendor.heard.dropFirst().first?.text == "so")
-        let wrong = await self.answer(said.replacing(#""signature":"s1""#, with: #""signature":1"#))
+        let wrong = await self.response(said.replacing(#""signature":"s1""#, with: #""signature":1"#))
         #expect(wrong.status == 400 && wrong.body.contains("messages[1].content[0].signature"), "\(wrong)")
     }
 
     @Test("they are blocks of a stream, one after the other, and a thought keeps its signature")
     func streamed() async {
-        let events = await answer(asked + tool + #","stream":true"#).body.split(separator: "\n\n").map(String.init)
+        let events = await response(asked + tool + #","stream":true"#).body.split(separator: "\n\n").map(String.init)
         let names = events.map { $0.dropFirst("event: ".count).prefix { $0 != "\n" } }
         let block = ["content_block_start", "content_block_delta", "content_block_stop"]
         let reasoningBlock = [block[0], block[1], block[1], block[2]]
@@ -75,16 +78,16 @@ import Testing
     @Test("a sequence that ends the text is told")
     func stopped() async {
         for fields in [#","stop_sequences":["zz","ai"]"#, #","stop_sequences":["zz","ai"],"stream":true"#] {
-            let answer = await answer(asked + fields)
-            #expect(answer.body.contains(#""stop_reason":"stop_sequence","stop_sequence":"ai""#), "\(answer)")
+            let response = await response(asked + fields)
+            #expect(response.body.contains(#""stop_reason":"stop_sequence","stop_sequence":"ai""#), "\(response)")
         }
     }
 
     @Test("errors have an envelope of their own")
     func errors() async {
-        let answer = await answer(#""model":"m","messages":[]"#)
-        #expect(answer.status == 400 && answer.head.contains("Request-Id: req_"))
-        #expect(answer.body.hasPrefix(#"{"type":"error","error":{"type":"invalid_request_error","message":""#))
+        let response = await response(#""model":"m","messages":[]"#)
+        #expect(response.status == 400 && response.head.contains("Request-Id: req_"))
+        #expect(response.body.hasPrefix(#"{"type":"error","error":{"type":"invalid_request_error","message":""#))
     }
 }
 

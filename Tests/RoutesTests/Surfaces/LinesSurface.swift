@@ -6,7 +6,7 @@ import Upstream
 @testable import Routes
 
 /// A surface of its own for tests, with a question in JSON and a response in lines of plain text.
-struct LinesSurface: ChatSurface, ChatReply {
+struct LinesSurface: ChatSurface, ChatResponseFormatter {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append("error: \(error.message)\n")
     }
@@ -22,16 +22,16 @@ struct LinesSurface: ChatSurface, ChatReply {
         return ChatRequest(call, self)
     }
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { LinesWriter(exchange) }
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter { LinesWriter(exchange) }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
-        for (index, choice) in answer.choices.enumerated() {
+        for (index, choice) in response.choices.enumerated() {
             if let reasoningBlock = choice.reasoning { body.append("\(index) thinks: \(reasoningBlock.text)\n") }
             if let text = choice.text { body.append("\(index) says: \(text.text)\n") }
             for call in choice.toolCalls { body.append("\(index) calls: \(call.name) \(call.arguments)\n") }
@@ -43,7 +43,7 @@ struct LinesSurface: ChatSurface, ChatReply {
 /// A writer of lines.
 ///
 /// `@unchecked`: used on its request's loop only.
-private final class LinesWriter: AnswerWriter, @unchecked Sendable {
+private final class LinesWriter: ChatStreamWriter, @unchecked Sendable {
     private let exchange: Exchange
     private var out = ByteBuffer()
     let isFull = false
@@ -53,7 +53,7 @@ private final class LinesWriter: AnswerWriter, @unchecked Sendable {
         exchange.beginEvents()
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .reasoning(let text): out.append("\(choice) thinks: \(text.text)\n")
         case .text(let text, _): out.append("\(choice) says: \(text.text)\n")

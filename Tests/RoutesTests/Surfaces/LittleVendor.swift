@@ -31,8 +31,8 @@ private final class LittleChat: PreparedChat {
 
     init(choices: Int, tool: String, signs: Bool) { (self.choices, self.tool, self.signs) = (choices, tool, signs) }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        var choice = ChatAnswer.Choice(text: Body(ByteBuffer("said")), finish: .toolCalls)
+    func response() async throws(UpstreamError) -> ChatResponse {
+        var choice = ChatResponse.Choice(text: Body(ByteBuffer("said")), finish: .toolCalls)
         choice.toolCalls = [ToolCall(id: "call-1", name: tool, arguments: #"{"a":1}"#)]
         if signs {
             let reasoningBlocks = [
@@ -43,13 +43,13 @@ private final class LittleChat: PreparedChat {
         } else {
             choice.reasoning = Body(ByteBuffer("thought"))
         }
-        return ChatAnswer(Array(repeating: choice, count: choices), usage: nil)
+        return ChatResponse(Array(repeating: choice, count: choices), usage: nil)
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream { LittleStream(self) }
+    func stream() async throws(UpstreamError) -> any ChatResponseStream { LittleStream(self) }
 }
 
-private final class LittleStream: ChatAnswerStream, @unchecked Sendable {  // on one loop
+private final class LittleStream: ChatResponseStream, @unchecked Sendable {  // on one loop
     let usage: Usage? = Usage(promptTokens: 1, completionTokens: 2)
     let credits: Int? = nil
     private let chat: LittleChat
@@ -59,7 +59,7 @@ private final class LittleStream: ChatAnswerStream, @unchecked Sendable {  // on
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { left > 0 ? .bytes : .end }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard left > 0 else { return false }
         left -= 1
         withBytes("thought") { emit(left, .reasoning($0)) }

@@ -30,14 +30,14 @@ private final class LongChat: PreparedChat {
 
     init(_ vendor: LongVendor) { self.vendor = vendor }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        ChatAnswer([.init(text: Body(ByteBuffer(vendor.texts.joined())))], usage: nil)
+    func response() async throws(UpstreamError) -> ChatResponse {
+        ChatResponse([.init(text: Body(ByteBuffer(vendor.texts.joined())))], usage: nil)
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream { LongStream(vendor) }
+    func stream() async throws(UpstreamError) -> any ChatResponseStream { LongStream(vendor) }
 }
 
-private final class LongStream: ChatAnswerStream, @unchecked Sendable {  // on one loop
+private final class LongStream: ChatResponseStream, @unchecked Sendable {  // on one loop
     let usage: Usage? = Usage(promptTokens: 1, completionTokens: 2)
     let credits: Int? = nil
     let countsItself = true
@@ -48,7 +48,7 @@ private final class LongStream: ChatAnswerStream, @unchecked Sendable {  // on o
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { texts.isEmpty ? .end : .bytes }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard let text = texts.popLast() else { return false }
         vendor.look()
         withBytes(text) { emit(0, .text($0)) }

@@ -9,26 +9,26 @@ import Testing
     private let asked = #""model":"m","messages":[{"role":"user","content":"hi"}],"#
     private let tool = #""tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#
 
-    private func answer(_ fields: String) async -> Answered {
-        await onLoop { loop in await answered("{\(fields)}", by: LittleVendor(), on: loop) } ?? Answered()
+    private func response(_ fields: String) async -> ReceivedResponse {
+        await onLoop { loop in await answered("{\(fields)}", by: LittleVendor(), on: loop) } ?? ReceivedResponse()
     }
 
     @Test("tools, reasoning and choices of a vendor reach the client whole")
     func whole() async {
-        let answer = await answer(asked + tool + #","n":2"#)
-        #expect(answer.status == 200, "\(answer)")
+        let response = await response(asked + tool + #","n":2"#)
+        #expect(response.status == 200, "\(response)")
         let message =
             #""message":{"role":"assistant","content":"said","reasoning_content":"thought","refusal":null,"#
             + #""tool_calls":[{"id":"call-1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"#
             + #""logprobs":null,"finish_reason":"tool_calls"}"#
-        for index in 0..<2 { #expect(answer.body.contains(#"{"index":\#(index),"# + message), "\(answer.body)") }
-        #expect(answer.head.contains("X-Relay-Provider: little"))
+        for index in 0..<2 { #expect(response.body.contains(#"{"index":\#(index),"# + message), "\(response.body)") }
+        #expect(response.head.contains("X-Relay-Provider: little"))
     }
 
     @Test("they reach it as events, each choice ended once, then usage")
     func streamed() async {
         let options = #","n":2,"stream":true,"stream_options":{"include_usage":true}"#
-        let answer = await answer(asked + tool + options)
+        let response = await response(asked + tool + options)
         for index in 0..<2 {
             for delta in [
                 #"{"reasoning_content":"thought"}"#, #"{"content":"said"}"#,
@@ -36,14 +36,14 @@ import Testing
                 #"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":1}"}}]}"#,
             ] {
                 #expect(
-                    answer.body.contains(#"{"index":\#(index),"delta":\#(delta),"finish_reason":null}"#),
+                    response.body.contains(#"{"index":\#(index),"delta":\#(delta),"finish_reason":null}"#),
                     "\(delta)"
                 )
             }
-            #expect(answer.body.contains(#"{"index":\#(index),"delta":{},"finish_reason":"tool_calls"}"#))
+            #expect(response.body.contains(#"{"index":\#(index),"delta":{},"finish_reason":"tool_calls"}"#))
         }
-        #expect(answer.body.contains(#""usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#))
-        #expect(answer.body.hasSuffix("data: [DONE]\n\n"))
+        #expect(response.body.contains(#""usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#))
+        #expect(response.body.hasSuffix("data: [DONE]\n\n"))
     }
 
     @Test("signatures stand beside thoughts and calls, and come back")
@@ -73,9 +73,9 @@ import Testing
 
     @Test("what the vendor lacks is made up for, or refused")
     func lacking() async {
-        let cut = await answer(asked + #""stop":["ai"]"#)
+        let cut = await response(asked + #""stop":["ai"]"#)
         #expect(cut.body.contains(#""content":"s""#) && cut.body.contains(#""finish_reason":"stop""#))
-        let refused = await answer(asked + #""logprobs":true"#)
+        let refused = await response(asked + #""logprobs":true"#)
         #expect(refused.status == 400 && refused.body.contains(#""param":"logprobs""#))
     }
 
@@ -84,7 +84,7 @@ import Testing
         let said = "thinks: thought"
         let called = #"calls: none {"a":1}"#
         for isNow in [false, true] {
-            let answer = await onLoop { loop in
+            let response = await onLoop { loop in
                 await answered(
                     #"{"ask":"hi","answers":2,"now":\#(isNow)}"#,
                     by: LittleVendor(),
@@ -94,7 +94,7 @@ import Testing
             }
             for choice in 0..<2 {
                 for line in [said, "says: said", called] {
-                    #expect(answer?.body.contains("\(choice) \(line)\n") ?? false, "\(answer as Any)")
+                    #expect(response?.body.contains("\(choice) \(line)\n") ?? false, "\(response as Any)")
                 }
             }
         }

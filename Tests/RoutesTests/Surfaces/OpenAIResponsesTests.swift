@@ -8,11 +8,11 @@ import Testing
 @Suite struct OpenAIResponsesTests {
     private let asked = #""model":"m","input":"hi","tools":[{"type":"TYPE","name":"f"}]"#
 
-    private func answer(_ type: String, _ fields: String = "") async -> Answered {
+    private func response(_ type: String, _ fields: String = "") async -> ReceivedResponse {
         let body = "{\(asked.replacing("TYPE", with: type))\(fields)}"
         return await onLoop { loop in
             await answered(body, by: LittleVendor(), through: OpenAIResponses(), on: loop)
-        } ?? Answered()
+        } ?? ReceivedResponse()
     }
 
     /// The items of a call. A custom tool's input is stored in the arguments.
@@ -23,19 +23,19 @@ import Testing
 
     @Test("thoughts, text and calls are items", arguments: ["function", "custom"])
     func whole(type: String) async {
-        let answer = await answer(type)
-        #expect(answer.status == 200, "\(answer)")
+        let response = await response(type)
+        #expect(response.status == 200, "\(response)")
         let reasoningBlock = #""summary":[],"content":[{"type":"reasoning_text","text":"thought"}]}"#
         let said = #"[{"type":"output_text","annotations":[],"logprobs":[],"text":"said"}]}"#
         for text in [reasoningBlock, said, item[type] ?? "", #""status":"completed","background""#, #""store":false"#] {
-            #expect(answer.body.contains(text), "\(text): \(answer.body)")
+            #expect(response.body.contains(text), "\(text): \(response.body)")
         }
     }
 
     @Test("they are events in the order of their items", arguments: ["function", "custom"])
     func streamed(type: String) async {
-        let answer = await answer(type, #","stream":true"#)
-        let types = answer.body.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(7) }
+        let response = await response(type, #","stream":true"#)
+        let types = response.body.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(7) }
         let part = ["output_item.added", "content_part.added"]
         let partEnd = ["content_part.done", "output_item.done"]
         let call = type == "custom" ? "custom_tool_call_input" : "function_call_arguments"
@@ -45,20 +45,20 @@ import Testing
             + ["output_item.added", "\(call).delta", "\(call).done", "output_item.done", "completed"]
         #expect(types.map(String.init) == expected.map { "response.\($0)" })
         for index in expected.indices {
-            #expect(answer.body.contains(#""type":"response.\#(expected[index])","sequence_number":\#(index),"#))
+            #expect(response.body.contains(#""type":"response.\#(expected[index])","sequence_number":\#(index),"#))
         }
-        #expect(answer.body.contains(item[type] ?? ""), "\(answer.body)")
+        #expect(response.body.contains(item[type] ?? ""), "\(response.body)")
         let usage = #""output_tokens":2,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":3}}}"#
-        #expect(answer.body.hasSuffix(usage + "\n\n"))
+        #expect(response.body.hasSuffix(usage + "\n\n"))
     }
 
     @Test("a thought's signature is its item's encrypted content, and comes back")
     func signatures() async {
         let vendor = LittleVendor(signs: true)
-        func ask(_ fields: String) async -> Answered {
+        func ask(_ fields: String) async -> ReceivedResponse {
             await onLoop { loop in
                 await answered("{\(fields)}", by: vendor, through: OpenAIResponses(), on: loop)
-            } ?? Answered()
+            } ?? ReceivedResponse()
         }
         let input =
             #""input":[{"role":"user","content":"hi"},{"type":"reasoning","summary":[],"content":"#

@@ -21,9 +21,9 @@ import Testing
             var texts = ["\(coalescer.waiting)"]
             let end = loop.now + 10_000_000_000
             if case .leads(let next) = await one.outcome(until: end) {
-                next.end(with: .answer(Body(ByteBuffer("an answer"))))
+                next.end(with: .response(Body(ByteBuffer("an answer"))))
             }
-            if case .answer(let answer) = await other.outcome(until: end) { texts.append(answer.text) }
+            if case .response(let response) = await other.outcome(until: end) { texts.append(response.text) }
             if case .leads = coalescer.join(key, on: loop) { texts.append("anew") }
             return texts + ["\(coalescer.waiting)"]
         }

@@ -18,7 +18,12 @@ import Testing
             )
         ],
         families: SettingsTable.product.families + [
-            SettingFamily("BOX_", declaring: "TOKEN", "Boxes", [SettingRow("TOKEN", .text, "", "opens it", .secret)])
+            SettingFamily(
+                "BOX_",
+                declaring: "TOKEN",
+                "Boxes",
+                rows: [SettingRow("TOKEN", .text, "", "opens it", .secret)]
+            )
         ]
     )
 

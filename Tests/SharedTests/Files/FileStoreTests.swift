@@ -68,7 +68,7 @@ extension MemcachedProcess {
         let ids = (0..<2).compactMap { owner.id(of: file($0)) }
         let text = ids[0].text
         try await result { loop in for id in ids { try await FileStore(one).add(id, of: owner, on: loop) } }
-        let answers = try await result { [now] loop in
+        let responses = try await result { [now] loop in
             let before = try await FileStore(other).file(text, of: owner, at: now, on: loop)
             let first = try await FileStore(one).delete(ids[0], of: owner, on: loop)
             let second = try await FileStore(other).delete(ids[0], of: owner, on: loop)
@@ -76,7 +76,7 @@ extension MemcachedProcess {
             let kept = try await FileStore(other).file(ids[1].text, of: owner, at: now, on: loop)
             return [before != nil, first, second, after != nil, kept != nil]
         }
-        #expect(answers == [true, true, false, false, true])
+        #expect(responses == [true, true, false, false, true])
         let left = try await result { [now] loop in try await FileStore(other).files(of: owner, at: now, on: loop) }
         #expect(left.map(\.id) == [ids[1]])
         one.stop()

@@ -18,21 +18,23 @@ import Testing
             }
     )
 
-    private func offers(_ file: String, _ catalogue: Catalogue = catalogue) throws -> (ModelCatalog, Settings) {
+    private func modelCatalog(_ file: String, _ catalogue: Catalogue = catalogue) throws -> (ModelCatalog, Settings) {
         let settings = try #require(outcome(file: file).settings)
         return (ModelCatalog(settings, [.onemin: catalogue]), settings)
     }
 
-    private func names(_ offers: ModelCatalog, _ caller: Caller) -> [String] { offers.listed(for: caller).map(\.id) }
+    private func names(_ modelCatalog: ModelCatalog, _ caller: Caller) -> [String] {
+        modelCatalog.listed(for: caller).map(\.id)
+    }
 
     private func known(_ settings: Settings) throws -> Caller { Caller(known: try #require(settings.keys.first)) }
 
     @Test("the subset comes first in its order, also what the catalogue does not know, then the catalogue by id")
     func subsetFirst() throws {
-        let (offers, _) = try offers("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=\" new , gpt-4o ,,new\"")
-        #expect(names(offers, .visitor) == ["new", "gpt-4o", "m-a", "m-z", "pic"])
-        #expect(offers.listed(for: .visitor).allSatisfy { $0.owner == "1minai" })
-        let new = try #require(offers["new"].first?.model)
+        let (modelCatalog, _) = try modelCatalog("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=\" new , gpt-4o ,,new\"")
+        #expect(names(modelCatalog, .visitor) == ["new", "gpt-4o", "m-a", "m-z", "pic"])
+        #expect(modelCatalog.listed(for: .visitor).allSatisfy { $0.owner == "1minai" })
+        let new = try #require(modelCatalog["new"].first?.model)
         #expect(new.id == "new" && new.features.contains([.chat, .image]) && !new.features.contains(.code))
     }
 
@@ -59,15 +61,15 @@ import Testing
     @Test("a short name stands for each id that is a UUID, and both are accepted")
     func shortNames() throws {
         let limit = "RATE_LIMIT_BY_MODEL=phoenix=1/minute\n"
-        let (offers, _) = try offers("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a\n" + limit, Self.images())
+        let (modelCatalog, _) = try modelCatalog("SUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a\n" + limit, Self.images())
         // The vendor's name of the other model is taken.
-        #expect(names(offers, .visitor) == ["m-a", "phoenix", "taken", "taken-0b00"])
+        #expect(names(modelCatalog, .visitor) == ["m-a", "phoenix", "taken", "taken-0b00"])
         for (name, id) in [("phoenix", Self.uuids[0]), ("taken-0b00", Self.uuids[1])] {
-            #expect(offers[name].map(\.model.id) == [id] && offers[id].map(\.model.id) == [id])
-            #expect(offers.ruledName(id) == name && offers.ruledName(name) == name)
+            #expect(modelCatalog[name].map(\.model.id) == [id] && modelCatalog[id].map(\.model.id) == [id])
+            #expect(modelCatalog.ruledName(id) == name && modelCatalog.ruledName(name) == name)
         }
         let other = "PROVIDER_O_KIND=onemin\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=phoenix=echo\nANONYMOUS_MODELS=all"
-        let (beside, _) = try self.offers(other + "\nSUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a", Self.images())
+        let (beside, _) = try self.modelCatalog(other + "\nSUBSET_OF_ONE_MIN_PERMITTED_MODELS=m-a", Self.images())
         #expect(
             beside["phoenix"].map(\.model.id) == ["echo"] && beside[Self.uuids[0]].map(\.model.id) == [Self.uuids[0]]
         )
@@ -79,13 +81,14 @@ import Testing
             ("phoenix", true), (Self.uuids[0], true), ("0a*", false), ("all", true), ("m-a", false),
         ] {
             let file = "ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t\nKEY_A_MODELS=\(pattern)"
-            let (offers, settings) = try offers(file, Self.images())
+            let (modelCatalog, settings) = try modelCatalog(file, Self.images())
             let caller = try known(settings)
             #expect(
-                names(offers, caller).contains("phoenix") == isGiven && !names(offers, caller).contains(Self.uuids[0])
+                names(modelCatalog, caller).contains("phoenix") == isGiven
+                    && !names(modelCatalog, caller).contains(Self.uuids[0])
             )
             for name in ["phoenix", Self.uuids[0]] {
-                #expect(offers.mayUse(name, caller, ofPassthrough: false) == isGiven, "\(pattern) \(name)")
+                #expect(modelCatalog.mayUse(name, caller, ofPassthrough: false) == isGiven, "\(pattern) \(name)")
             }
         }
     }
@@ -103,18 +106,23 @@ import Testing
             ANONYMOUS_MODELS=all
             FALLBACK_MODEL=echo
             """
-        let (offers, _) = try offers(file)
-        #expect(names(offers, .visitor) == ["m-a", "gpt-4o", "big"])
-        #expect(offers["m-z"].isEmpty && offers["small"].isEmpty && offers["big"].first?.model.id == "gpt-4o")
-        #expect(offers.substitutes(for: "small").isEmpty && offers.substitutes(for: "m-z").isEmpty)
-        #expect(offers.substitutes(for: "never heard of").first?.model.id == "echo")
-        #expect(offers.notFound("a-m", for: .visitor).message == "The model a-m does not exist.")
-        #expect(offers.notFound("m-z", for: .visitor).message == "The model m-z does not exist. Did you mean `m-a`?")
+        let (modelCatalog, _) = try modelCatalog(file)
+        #expect(names(modelCatalog, .visitor) == ["m-a", "gpt-4o", "big"])
+        #expect(
+            modelCatalog["m-z"].isEmpty && modelCatalog["small"].isEmpty
+                && modelCatalog["big"].first?.model.id == "gpt-4o"
+        )
+        #expect(modelCatalog.substitutes(for: "small").isEmpty && modelCatalog.substitutes(for: "m-z").isEmpty)
+        #expect(modelCatalog.substitutes(for: "never heard of").first?.model.id == "echo")
+        #expect(modelCatalog.notFound("a-m", for: .visitor).message == "The model a-m does not exist.")
+        #expect(
+            modelCatalog.notFound("m-z", for: .visitor).message == "The model m-z does not exist. Did you mean `m-a`?"
+        )
     }
 
     @Test("a bare alias does not show the vendor's name; providers in their order")
     func aliases() throws {
-        let (offers, settings) = try offers(
+        let (modelCatalog, settings) = try modelCatalog(
             """
             PROVIDERS=e,v
             PROVIDER_V_KIND=onemin
@@ -126,16 +134,16 @@ import Testing
             KEY_A_TOKEN=t
             """
         )
-        let listed = offers.listed(for: try known(settings))
+        let listed = modelCatalog.listed(for: try known(settings))
         #expect(listed.map(\.id) == ["say", "fast", "z", "m-a"])
         #expect(listed.map(\.owner) == ["Echo", "Echo", "1minai", "1minai"])
         #expect(listed.map(\.features) == [.chat, .chat, .chat, .chat])
-        #expect(offers["gpt-4o"].isEmpty && offers["fast"].map(\.provider) == [0, 1])
+        #expect(modelCatalog["gpt-4o"].isEmpty && modelCatalog["fast"].map(\.provider) == [0, 1])
     }
 
     @Test("each caller sees what it may use")
     func rights() throws {
-        let (offers, settings) = try offers(
+        let (modelCatalog, settings) = try modelCatalog(
             """
             PROVIDER_V_KIND=onemin
             PROVIDER_E_KIND=echo
@@ -146,11 +154,11 @@ import Testing
             """
         )
         let passing = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
-        #expect(names(offers, try known(settings)) == ["two", "three"])
-        #expect(names(offers, Caller(anonymousWith: settings.anonymousModels)) == ["one"])
-        #expect(names(offers, passing).first == "one" && names(offers, passing).count > 4)
-        #expect(!names(offers, passing).contains("two"))
-        #expect(offers.namesWithCredentials == ["one", "two", "three"])
+        #expect(names(modelCatalog, try known(settings)) == ["two", "three"])
+        #expect(names(modelCatalog, Caller(anonymousWith: settings.anonymousModels)) == ["one"])
+        #expect(names(modelCatalog, passing).first == "one" && names(modelCatalog, passing).count > 4)
+        #expect(!names(modelCatalog, passing).contains("two"))
+        #expect(modelCatalog.namesWithCredentials == ["one", "two", "three"])
     }
 
     @Test(
@@ -163,7 +171,7 @@ import Testing
         ] as [(String, String?)]
     )
     func nearest(name: String, near: String?) throws {
-        let (offers, settings) = try offers(
+        let (modelCatalog, settings) = try modelCatalog(
             """
             PROVIDER_V_KIND=onemin
             PROVIDER_E_KIND=echo
@@ -172,21 +180,21 @@ import Testing
             """
         )
         let caller = Caller(passingOn: "k", Digest(of: "k"), models: settings.anonymousModels)
-        let message = offers.notFound(name, for: caller).message
+        let message = modelCatalog.notFound(name, for: caller).message
         #expect(message.hasSuffix(near.map { " Did you mean `\($0)`?" } ?? " access to it."), "\(message)")
-        let painter = offers.notFound("pi", for: caller, able: .chat).message
+        let painter = modelCatalog.notFound("pi", for: caller, able: .chat).message
         #expect(painter.hasSuffix(" access to it."), "of what cannot chat nothing is named to who wants to chat")
     }
 
     @Test("only so many names are looked at")
     func manyNames() throws {
         let names = (0..<1_100).map { "model-number-\($0)" }.joined(separator: ",")
-        let (offers, settings) = try offers(
+        let (modelCatalog, settings) = try modelCatalog(
             "PROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=\(names),quite-other\nKEY_A_TOKEN=t"
         )
         let caller = try known(settings)
-        #expect(offers.notFound("model-number-1x", for: caller).message.contains("`model-number-1`"))
-        #expect(offers.notFound("quite-othe", for: caller).message.hasSuffix(" access to it."))
+        #expect(modelCatalog.notFound("model-number-1x", for: caller).message.contains("`model-number-1`"))
+        #expect(modelCatalog.notFound("quite-othe", for: caller).message.hasSuffix(" access to it."))
     }
 
     @Test("the vendor's list adds models, changes what known ones can do, and takes others away")
@@ -221,16 +229,16 @@ import Testing
 
     @Test("those who serve a name stand by priority, then in their order")
     func priorities() throws {
-        #expect(try offers(Self.two).0["m"].map(\.provider) == [0, 1])
-        #expect(try offers(Self.two + "PROVIDERS=b").0["m"].map(\.provider) == [0, 1])
-        #expect(try offers(Self.two + "PROVIDER_A_PRIORITY=2").0["m"].map(\.provider) == [1, 0])
+        #expect(try modelCatalog(Self.two).0["m"].map(\.provider) == [0, 1])
+        #expect(try modelCatalog(Self.two + "PROVIDERS=b").0["m"].map(\.provider) == [0, 1])
+        #expect(try modelCatalog(Self.two + "PROVIDER_A_PRIORITY=2").0["m"].map(\.provider) == [1, 0])
     }
 
     @Test("a weight of 0 takes a model from a provider; where nobody has another, it is unknown")
     func weights() throws {
-        let half = try offers(Self.two + "PROVIDER_A_WEIGHT=0\nPROVIDER_A_WEIGHTS=n=2.5").0
+        let half = try modelCatalog(Self.two + "PROVIDER_A_WEIGHT=0\nPROVIDER_A_WEIGHTS=n=2.5").0
         #expect(half["m"].map(\.provider) == [1] && half["n"].map(\.rank.weight) == [2.5, 1])
-        let none = try offers(Self.two + "PROVIDER_A_WEIGHTS=m=0\nPROVIDER_B_WEIGHTS=m=0").0
+        let none = try modelCatalog(Self.two + "PROVIDER_A_WEIGHTS=m=0\nPROVIDER_B_WEIGHTS=m=0").0
         #expect(none["m"].isEmpty && none.substitutes(for: "m").isEmpty && !none.substitutes(for: "other").isEmpty)
         #expect(!none.names.contains("m"))
     }

@@ -64,7 +64,7 @@ import Testing
 }
 
 @Suite struct CreditPricesTests {
-    private let price = ChatCredits(promptParts: 1_500_000_000, completionParts: 100_000_001, pictureParts: 250_000_000)
+    private let price = ChatCredits(promptParts: 1_500_000_000, completionParts: 100_000_001, imageParts: 250_000_000)
 
     @Test(
         "credits of a chat are exact, and rounded up",
@@ -81,13 +81,13 @@ import Testing
         let usage = Usage(promptTokens: 172, completionTokens: 0)
         #expect(price.credits(usage, shown) == 4)
         #expect(price.credits(Usage(promptTokens: 5, completionTokens: 0), shown) == 1)
-        let plain = ChatCredits(promptParts: ChatCredits.parts, completionParts: 0, pictureParts: nil)
+        let plain = ChatCredits(promptParts: ChatCredits.parts, completionParts: 0, imageParts: nil)
         #expect(plain.credits(usage, shown) == 172)
     }
 
     @Test("absurd numbers neither crash nor wrap", arguments: [Int.max, 1 << 40, .max / 1_000])
     func absurd(count: Int) {
-        let dear = ChatCredits(promptParts: 1 << 50, completionParts: 1 << 50, pictureParts: 1 << 50)
+        let dear = ChatCredits(promptParts: 1 << 50, completionParts: 1 << 50, imageParts: 1 << 50)
         let usage = Usage(promptTokens: count, completionTokens: count)
         #expect(dear.credits(usage, .init(count: count, tokens: 0)) == Quota.countBound)
         #expect(CreditPrices(imageParts: 1 << 50).ofImages(count) == Quota.countBound)

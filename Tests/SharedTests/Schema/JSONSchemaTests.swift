@@ -76,11 +76,11 @@ import Testing
     }
 
     @Test("what is not checked is noted")
-    func notes() throws {
+    func remarks() throws {
         let schema = try Self.read(
             #"{"pattern":"(?=a)b","patternProperties":{"(a)\\1":true},"additionalProperties":false}"#
         )
-        #expect(schema.notes.count == 2)
+        #expect(schema.remarks.count == 2)
         #expect(
             try Self.validation(#"{"patternProperties":{"(a)\\1":true},"additionalProperties":false}"#, #"{"x":1}"#)
                 .fits

@@ -106,7 +106,7 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
             text[start..<min(start + 30_000, text.count)].withUnsafeBytes { accumulator.add($0) }
             guard accumulator.isBehind else { continue }
             times += 1
-            let body = accumulator.takeOut()
+            let body = accumulator.removeUncounted()
             accumulator.putBack(body, TokenCountAccumulator.counted(body, by: counter))
         }
         let counted = accumulator.tokens
@@ -119,7 +119,7 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
         let text = [UInt8](repeating: UInt8(ascii: "a"), count: 400_000)
         text.withUnsafeBytes { accumulator.add($0) }
         let wasBehind = accumulator.isBehind
-        accumulator.putBack(accumulator.takeOut(), nil)
+        accumulator.putBack(accumulator.removeUncounted(), nil)
         let (isBehind, counted) = (accumulator.isBehind, accumulator.tokens)
         #expect(wasBehind && !isBehind && counted == 100_000)
     }
@@ -171,7 +171,7 @@ let tokenFile: Result<TokenFile, TokenFile.Failure> = {
         for _ in 0..<1_000 {
             piece.withUnsafeBytes { accumulator.add($0) }
             if accumulator.isBehind {
-                let body = accumulator.takeOut()
+                let body = accumulator.removeUncounted()
                 accumulator.putBack(body, TokenCountAccumulator.counted(body, by: accumulator.counter))
             }
         }

@@ -31,7 +31,7 @@ import Testing
 
     @Test("the same in memory")
     func memoryAgrees() throws {
-        let records = MemoryRecords(bound: 100_000, .utc, .unbounded(), BodyBudget(.unbounded()))
+        let records = MemoryRecords(bound: 100_000, .utc, .unbounded(), bodies: BodyBudget(.unbounded()))
         let position = CheckedLocation(
             name: "memory",
             source: records,
@@ -46,7 +46,7 @@ import Testing
     @Test("memory keeps as many requests as the bound and the budget allow, and the sums of all")
     func memoryBounds() throws {
         let budget = MemoryBudget(bytes: 1 << 20)
-        let records = MemoryRecords(bound: 100, .utc, budget, BodyBudget(budget))
+        let records = MemoryRecords(bound: 100, .utc, budget, bodies: BodyBudget(budget))
         for number in 0..<1_000 { _ = records.write([request(number), call(number)]) }
         let page = records.page(RecordQuery(), until: .distantFuture)
         #expect(page.total == 100 && page.records.first?.request.requestID == "request-999")

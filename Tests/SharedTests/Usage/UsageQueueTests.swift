@@ -8,7 +8,7 @@ import Testing
     func change() {
         let (old, new) = (SlowStore(), SlowStore())
         new.proceed.wake()
-        let queue = UsageQueue("file", old, gatheringMilliseconds: 0, noLog)
+        let queue = UsageQueue("file", old, gatheringMilliseconds: 0, log: noLog)
         queue.append(request(1, at: 1), [])
         old.began.wait()
         queue.append(request(2, at: 2), [call(2, at: 2)])

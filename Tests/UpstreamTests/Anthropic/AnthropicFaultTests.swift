@@ -13,9 +13,9 @@ import Testing
     func spending(time: String, seconds: Int?) {
         let said = "You have reached your specified workspace API usage limits. You will regain access on \(time)"
         let body = ByteBuffer(#"{"type":"error","error":{"type":"invalid_request_error","message":"\#(said)"}}"#)
-        let faults = ErrorResponseReader(JSONParser(), Fault.anthropic, namesFields: false)
+        let errorReader = ErrorResponseReader(JSONParser(), VendorError.anthropic, namesFields: false)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
-        let error = faults.error(head, body.bytes)
+        let error = errorReader.error(head, body.bytes)
         #expect(error.kind == .outOfCredit && error.retryAfterSeconds == seconds)
     }
 }

@@ -10,7 +10,7 @@ import Testing
     private func stream(_ pieces: [[UInt8]], isEventStream: Bool = true) -> WireStream {
         WireStream(
             ScriptedStream(pieces, isEventStream: isEventStream),
-            AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
+            AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
         )
     }
 
@@ -48,15 +48,15 @@ import Testing
         #"data: {"type":"content_block_stop","index":\#(index)}"# + "\n\n"
     }
 
-    private static let answer =
+    private static let response =
         #" {"type":"message","content":[{"type":"thinking","thinking":"h\u00e4","signature":"abcd"},"#
         + #"{"type":"redacted_thinking","data":"ef"},{"type":"server_tool_use","id":"s","name":"w","input":{}},"#
         + #"{"type":"text","text":"zw\u00f6","citations":null},{"type":"tool_use","id":"a","name":"f","input":{"x":1}},"#
         + #"{"type":"tool_use","id":"b","name":"g","input":{}}],"stop_reason":"tool_use","odd":[1],"#
         + #""usage":{"input_tokens":3,"output_tokens":4}}"#
 
-    private var whole: Heard {
-        var heard = Heard()
+    private var whole: ChoiceOutput {
+        var heard = ChoiceOutput()
         heard.texts = [0: "zw\u{f6}"]
         heard.reasoning = [0: "h\u{e4}"]
         heard.seals = ["abcd", "ef"]
@@ -84,21 +84,21 @@ import Testing
 
     @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
     func wholeInPlace() async {
-        for pieces in cuttings(of: Array(Self.answer.utf8)) {
+        for pieces in cuttings(of: Array(Self.response.utf8)) {
             #expect(await hear(stream(pieces, isEventStream: false)) == whole, "\(pieces[0].count)")
         }
     }
 
     @Test("a whole answer has the same content")
     func wholeAnswer() throws {
-        let reader = AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
-        let answer = try reader.answer(Body(ByteBuffer(Self.answer)))
-        let choice = try #require(answer.choices.first)
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
+        let response = try reader.response(Body(ByteBuffer(Self.response)))
+        let choice = try #require(response.choices.first)
         #expect(choice.text?.bytes.text == "zw\u{f6}" && choice.finish == .toolCalls)
         #expect(choice.reasoningBlocks.map(\.signature) == ["abcd", "ef"])
         #expect(choice.reasoningBlocks.map(\.isSealed) == [false, true])
         #expect(choice.toolCalls.map(\.arguments) == [#"{"x":1}"#, "{}"])
-        #expect(answer.usage?.promptTokens == 3)
+        #expect(response.usage?.promptTokens == 3)
     }
 
     @Test("a broken answer is a failure or an end, and no crash")
@@ -115,7 +115,7 @@ import Testing
 
     /// Returns what an event emits after others, or why it is invalid.
     private func events(from event: String, after before: [String]) -> [String] {
-        let reader = AnthropicReader(JSONParser(), RandomBytes(), VendorNameMap(), isLegacy: false)
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
         var reported: [String] = []
         for data in before + [event] {
             reported = []

@@ -7,7 +7,10 @@ import Support
 @testable import Upstream
 
 /// Returns providers named `v0`, `v1`, ... of one model, each with its settings.
-func providers(_ lines: [String], _ more: String = "") -> (offers: [ModelCatalog.ServedModel], rules: BalanceSettings) {
+func providers(
+    _ lines: [String],
+    _ more: String = ""
+) -> (modelCatalog: [ModelCatalog.ServedModel], rules: BalanceSettings) {
     let settings = settings(lines, more)
     return (ModelCatalog(settings, [:])["m"], settings.balance)
 }
@@ -37,12 +40,17 @@ struct Scene {
     let loop: EventLoop
 
     init(_ lines: [String], _ more: String = "", keys: [Int: KeyRing] = [:], on loop: EventLoop) {
-        let (offers, rules) = providers(lines, more)
-        self.init(offers, Balance(rules), keys, loop)
+        let (modelCatalog, rules) = providers(lines, more)
+        self.init(modelCatalog, Balance(rules), keys, loop)
     }
 
-    private init(_ offers: [ModelCatalog.ServedModel], _ balance: Balance, _ keys: [Int: KeyRing], _ loop: EventLoop) {
-        let all = offers.map { servedModel in
+    private init(
+        _ modelCatalog: [ModelCatalog.ServedModel],
+        _ balance: Balance,
+        _ keys: [Int: KeyRing],
+        _ loop: EventLoop
+    ) {
+        let all = modelCatalog.map { servedModel in
             Candidate(
                 server: CallLedger.Server("v\(servedModel.provider)", name: "m"),
                 provider: ScriptedVendor(named: "v\(servedModel.provider)", [[[]]]),
@@ -65,7 +73,7 @@ struct Scene {
         let script = Script(failures)
         var asked = AskedProvider()
         do throws(UpstreamError) {
-            try await candidates.first(billing: admission.sheet) { (candidate, call) async throws(UpstreamError) in
+            try await candidates.first(billing: admission.callLedger) { (candidate, call) async throws(UpstreamError) in
                 let name = candidate.provider.name
                 script.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
                 if let failure = script.next(name) { throw failure }
@@ -75,8 +83,8 @@ struct Scene {
             asked.summary = error.summary
         }
         asked.names = script.names
-        asked.attempts = admission.sheet.attempts
-        asked.noted = admission.sheet.failures.count
+        asked.attempts = admission.callLedger.attempts
+        asked.noted = admission.callLedger.failures.count
         return asked
     }
 

@@ -89,7 +89,7 @@ import Testing
         let clock = ManualClock()
         let names = await onLoop(clock.loop()) { loop in
             let scene = Scene(["", ""], "FALLBACK_DEADLINE=1s", on: loop)
-            let attempts = scene.candidates.attempts(billing: anySheet())
+            let attempts = scene.candidates.attempts(billing: anyLedger())
             var names: [String] = []
             while let position = await attempts.next() {
                 _ = await attempts.call(scene.candidates[position])
@@ -138,7 +138,7 @@ import Testing
             var keys: [String] = []
             for _ in 0..<4 {
                 _ = scene.candidates[0]
-                keys.append(scene.candidates[0].unboundedCall(billing: anySheet()).key)
+                keys.append(scene.candidates[0].unboundedCall(billing: anyLedger()).key)
             }
             return keys
         }
@@ -146,4 +146,4 @@ import Testing
     }
 }
 
-private func anySheet() -> CallLedger { Admission(nil, holding: Limiter(store: nil).admitUncovered()).sheet }
+private func anyLedger() -> CallLedger { Admission(nil, holding: Limiter(store: nil).admitUncovered()).callLedger }

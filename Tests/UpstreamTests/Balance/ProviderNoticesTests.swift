@@ -102,7 +102,7 @@ import Testing
             ring.failed(key, refused(.rateLimited, by: key), begun: 0, at: 0)
             ring.served(key, begun: .seconds(1))
             let balance = Balance(settings([""]).balance, notices: (["a"], notices))
-            let lone = LoneCandidate(nil, balance, Balance.BreakerKey(provider: 0, model: "m"))
+            let lone = LoneCandidate(nil, balance, breakerKey: Balance.BreakerKey(provider: 0, model: "m"))
             let caller = Credential(passedOn: "own")
             for kind in [UpstreamError.Kind.badKey, .outOfCredit, .forbidden, .rateLimited, .badRequest] {
                 for _ in 0..<5 { lone.failed(caller, refused(kind, by: caller), begun: 0, at: 0) }
@@ -115,7 +115,7 @@ import Testing
     func lone() {
         let lines = lines { notices in
             let balance = Balance(settings([""]).balance, notices: (["a"], notices))
-            let lone = LoneCandidate(nil, balance, Balance.BreakerKey(provider: 0, model: "m"))
+            let lone = LoneCandidate(nil, balance, breakerKey: Balance.BreakerKey(provider: 0, model: "m"))
             for second in 0..<100 {
                 lone.failed(.none, .scripted(.failed), begun: .seconds(UInt64(second)), at: .seconds(UInt64(second)))
             }

@@ -15,10 +15,10 @@ import Testing
                 provider: ScriptedVendor(named: "v\(position)", [[[]]]),
                 keys: isPassthrough[position] ? nil : KeyRing(["own"], weights: [1]),
                 isPassthrough: isPassthrough[position],
-                takesCredits: position == 1
+                countsCredits: position == 1
             )
         }
-        return Registry(entries, ModelCatalog(settings, [:]), Balance(settings.balance), on: loop)
+        return Registry(entries, ModelCatalog(settings, [:]), balance: Balance(settings.balance), on: loop)
     }
 
     private let caller = Caller(anonymousWith: [.all])

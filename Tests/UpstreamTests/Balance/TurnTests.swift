@@ -100,9 +100,9 @@ import Testing
 
     @Test("1,000 requests at once on four loops have exact shares")
     func concurrent() async {
-        let (offers, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
+        let (modelCatalog, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
         let balance = Balance(rules)
-        let members = offers.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
+        let members = modelCatalog.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
         let key = Balance.TurnKey(model: "m", priority: 1)
         let first = await withTaskGroup(of: Int.self) { group in
             for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members).position } }
@@ -115,9 +115,9 @@ import Testing
 
     @Test("they have them, too, where half of the requests give their turns back")
     func concurrentReturns() async {
-        let (offers, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
+        let (modelCatalog, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
         let balance = Balance(rules)
-        let members = offers.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
+        let members = modelCatalog.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
         let key = Balance.TurnKey(model: "m", priority: 1)
         var first = await withTaskGroup(of: Int?.self) { group in
             for number in 0..<1_000 {

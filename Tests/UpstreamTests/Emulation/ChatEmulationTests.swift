@@ -18,7 +18,7 @@ import Testing
         defer { worker.stop() }
         return await onLoop { loop in
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-            let vendorCall = VendorCall(.none, billing: admission.sheet, on: loop)
+            let vendorCall = VendorCall(.none, billing: admission.callLedger, on: loop)
             let abilities = vendor.abilities(for: call, of: anyModel)
             let count = CallCount(anyModel, by: worker, on: loop)
             let completion = ChatEmulation(call, lacking: abilities, count, within: .unbounded(), by: worker, on: loop)
@@ -27,26 +27,26 @@ import Testing
         }
     }
 
-    private func streamed(_ vendor: ScriptedVendor, _ call: ChatCall) async -> Heard {
+    private func streamed(_ vendor: ScriptedVendor, _ call: ChatCall) async -> ChoiceOutput {
         await completed(vendor, call) { chat in
             do throws(UpstreamError) {
                 return await hear(try await chat.stream())
             } catch {
-                return Heard(failure: error.kind)
+                return ChoiceOutput(failure: error.kind)
             }
         }
     }
 
-    private func whole(_ vendor: ScriptedVendor, _ call: ChatCall) async -> Heard {
+    private func whole(_ vendor: ScriptedVendor, _ call: ChatCall) async -> ChoiceOutput {
         await completed(vendor, call) { chat in
-            var heard = Heard()
+            var heard = ChoiceOutput()
             do throws(UpstreamError) {
-                let answer = try await chat.answer()
-                for (index, choice) in answer.choices.enumerated() {
+                let response = try await chat.response()
+                for (index, choice) in response.choices.enumerated() {
                     heard.texts[index] = choice.text?.text
                     heard.ends[index] = [choice.finish]
                 }
-                heard.tokens = answer.usage?.completionTokens
+                heard.tokens = response.usage?.completionTokens
             } catch {
                 heard.failure = error.kind
             }
@@ -73,8 +73,8 @@ import Testing
         ] {
             let stream = await streamed(ScriptedVendor([[Self.said]]), call)
             #expect(stream.texts == [0: text] && stream.ends == [0: [end]])
-            let answer = await whole(ScriptedVendor([[Self.said]]), call)
-            #expect(answer.texts == [0: text] && answer.ends == [0: [end]])
+            let response = await whole(ScriptedVendor([[Self.said]]), call)
+            #expect(response.texts == [0: text] && response.ends == [0: [end]])
         }
     }
 
@@ -92,8 +92,8 @@ import Testing
         let heard = await streamed(vendor, chatCall(choices: 2))
         #expect(heard.texts == [0: "aaaa", 1: "bbbb"] && heard.ends == [0: [.stop], 1: [.length]])
         #expect(heard.tokens == 2 && vendor.calls == 2 && vendor.stopped == 2)
-        let answer = await whole(ScriptedVendor(scripts), chatCall(choices: 2))
-        #expect(Set(answer.texts.values) == ["aaaa", "bbbb"] && answer.tokens == 2)
+        let response = await whole(ScriptedVendor(scripts), chatCall(choices: 2))
+        #expect(Set(response.texts.values) == ["aaaa", "bbbb"] && response.tokens == 2)
     }
 
     @Test("a choice that fails fails all, and each stream is stopped")
@@ -135,7 +135,9 @@ import Testing
         #expect(heard.reasoning == [0: String(repeating: hm, count: 50_000)] && heard.texts == [0: "So:"])
         #expect(heard.calls == [0: ["1", "f", "{}"]] && heard.ends == [0: [.toolCalls]])
         let other = ScriptedVendor(can: [.tools, .toolChoice], [[steps]])
-        #expect(await streamed(other, Self.demanding(.named("g"))) == Heard(failure: .failed) && other.stopped == 1)
+        #expect(
+            await streamed(other, Self.demanding(.named("g"))) == ChoiceOutput(failure: .failed) && other.stopped == 1
+        )
     }
 
     @Test("a vendor that sees to what is demanded is not judged")
@@ -148,7 +150,7 @@ import Testing
     @Test("what nothing makes up for is refused, if the vendor lacks it")
     func refuses() {
         for (need, param) in [
-            (Abilities.logProbabilities, "top_logprobs"), (.soundOutput, "audio"), (.customTools, "tools[0].type"),
+            (Abilities.logProbabilities, "top_logprobs"), (.audioOutput, "audio"), (.customTools, "tools[0].type"),
         ] {
             var call = chatCall()
             call.needs.insert(need)

@@ -7,7 +7,7 @@ import Testing
 @testable import Upstream
 
 @Suite struct OpenAILikeStreamTests {
-    private func terms(isNative: Bool, choices: Int = 1) -> ResponseOptions {
+    private func responseOptions(isNative: Bool, choices: Int = 1) -> ResponseOptions {
         ResponseOptions(model: "asked", choices: choices, includesUsage: true, isNative: isNative)
     }
 
@@ -18,7 +18,7 @@ import Testing
     ) -> WireStream {
         WireStream(
             ScriptedStream(pieces, isEventStream: isEventStream),
-            ChatCompletionReader(terms(isNative: isNative, choices: 2), JSONParser(), RandomBytes())
+            ChatCompletionReader(responseOptions(isNative: isNative, choices: 2), JSONParser(), ids: RandomBytes())
         )
     }
 
@@ -30,21 +30,21 @@ import Testing
         + #"[{"function":{"name":"f","arguments":{"x":1}}}]},"finish_reason":"stop"}]}"# + "\r\n\r\n"
         + #"data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"odd":{}}}"# + "\n\ndata: [DONE]"
 
-    private static let answer =
+    private static let response =
         #" {"id":"chatcmpl-1","created":5,"choices":[{"index":0,"message":{"role":"assistant","reasoning":"h\u00e4","#
         + #""content":[{"type":"text","text":"ja"}],"tool_calls":[{"function":{"name":"f","arguments":{"x":1}}}]},"#
         + #""finish_reason":"stop"},{"index":1,"message":{"content":"zw\u00f6"},"finish_reason":"eos"}],"#
         + #""usage":{"prompt_tokens":3,"completion_tokens":4}}"#
 
     /// Removes the generated ids.
-    private func plain(_ heard: Heard) -> Heard {
+    private func plain(_ heard: ChoiceOutput) -> ChoiceOutput {
         var heard = heard
         for (choice, calls) in heard.calls { heard.calls[choice] = Array(calls.dropFirst()) }
         return heard
     }
 
-    private var whole: Heard {
-        var heard = Heard()
+    private var whole: ChoiceOutput {
+        var heard = ChoiceOutput()
         heard.texts = [0: "ja", 1: "zw\u{f6}"]
         heard.reasoning = [0: "h\u{e4}"]
         heard.calls = [0: ["f", #"{"x":1}"#]]
@@ -72,7 +72,7 @@ import Testing
 
     @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
     func wholeInPlace() async {
-        for pieces in cuttings(of: Array(Self.answer.utf8)) {
+        for pieces in cuttings(of: Array(Self.response.utf8)) {
             let heard = await hear(stream(pieces, isEventStream: false))
             #expect(plain(heard) == whole, "\(pieces[0].count)")
         }
@@ -82,7 +82,7 @@ import Testing
     func drips() async {
         let finish = #"data: {"choices":[{"index":0,"delta":{"content":"ja"},"finish_reason":"stop"}]}"# + "\n\n"
         let scripted = ScriptedStream([Array(finish.utf8)] + Array(repeating: Array(": ping\n\n".utf8), count: 9))
-        let reader = ChatCompletionReader(terms(isNative: false), JSONParser(), RandomBytes())
+        let reader = ChatCompletionReader(responseOptions(isNative: false), JSONParser(), ids: RandomBytes())
         let heard = await hear(WireStream(scripted, reader, tailNanoseconds: 0))
         #expect(heard.texts == [0: "ja"] && heard.ends == [0: [.stop]])
         #expect(scripted.piecesLeft == 9)

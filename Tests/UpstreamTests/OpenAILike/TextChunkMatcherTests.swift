@@ -29,8 +29,8 @@ import Testing
     }
 
     private func heard(_ chunks: [[UInt8]], isNative: Bool) -> [String] {
-        let terms = ResponseOptions(model: "asked", choices: 1, includesUsage: true, isNative: isNative)
-        let reader = ChatCompletionReader(terms, JSONParser(), RandomBytes())
+        let responseOptions = ResponseOptions(model: "asked", choices: 1, includesUsage: true, isNative: isNative)
+        let reader = ChatCompletionReader(responseOptions, JSONParser(), ids: RandomBytes())
         return chunks.map { chunk in
             var heard: [String] = []
             var bytes = ByteBuffer()

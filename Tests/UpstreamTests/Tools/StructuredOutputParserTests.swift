@@ -18,9 +18,9 @@ import Testing
     }
 
     private static func validation(_ pieces: [[UInt8]], _ format: FormatProtocol) -> StructuredOutputParser.Validation {
-        var answer = StructuredOutputParser(format)
-        for piece in pieces { piece.withUnsafeBytes { answer.consume($0) } }
-        return answer.finish()
+        var response = StructuredOutputParser(format)
+        for piece in pieces { piece.withUnsafeBytes { response.consume($0) } }
+        return response.finish()
     }
 
     struct Case: Sendable, CustomTestStringConvertible {
@@ -104,17 +104,17 @@ import Testing
         let pieces = stride(from: 0, to: bytes.count, by: min(size, bytes.count)).map { start in
             Array(bytes[start..<min(bytes.count, start + min(size, bytes.count))])
         }
-        var answer = StructuredOutputParser(try Self.format(Self.schema))
+        var response = StructuredOutputParser(try Self.format(Self.schema))
         var judged = 0
         for piece in pieces {
-            piece.withUnsafeBytes { answer.consume($0) }
-            while let value = answer.unjudged {
-                #expect(value.text.bytes.count > 300_000 && answer.heldBytes >= value.text.bytes.count)
-                answer.settle(value.judged())
+            piece.withUnsafeBytes { response.consume($0) }
+            while let value = response.unjudged {
+                #expect(value.text.bytes.count > 300_000 && response.heldBytes >= value.text.bytes.count)
+                response.settle(value.judged())
                 judged += 1
             }
         }
-        guard case .document(let found) = answer.finish() else {
+        guard case .document(let found) = response.finish() else {
             Issue.record("nothing fits")
             return
         }

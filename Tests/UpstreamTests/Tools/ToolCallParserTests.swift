@@ -24,9 +24,9 @@ import Testing
         _ pieces: some Sequence<[UInt8]>,
         _ instructions: ToolProtocol = ToolProtocol(tools),
         ids: inout [String]
-    ) -> [ToolAnswer.Part] {
+    ) -> [ToolResponse.Part] {
         var parser = ToolCallParser(instructions, ids: RandomBytes())
-        var parts: [ToolAnswer.Part] = []
+        var parts: [ToolResponse.Part] = []
         var text: [UInt8] = []
         func endText() {
             if !text.isEmpty { parts.append(.text(String(decoding: text, as: UTF8.self))) }
@@ -51,28 +51,32 @@ import Testing
         return parts
     }
 
-    private static func parts(_ text: String, _ instructions: ToolProtocol = ToolProtocol(tools)) -> [ToolAnswer.Part] {
+    private static func parts(_ text: String, _ instructions: ToolProtocol = ToolProtocol(tools)) -> [ToolResponse.Part]
+    {
         var ids: [String] = []
         return parts([Array(text.utf8)], instructions, ids: &ids)
     }
 
     @Test("the corpus is large") func corpus() {
-        #expect(ToolAnswer.all.count >= 200)
-        #expect(Set(ToolAnswer.all.map(\.text)).count >= 200)
+        #expect(ToolResponse.all.count >= 200)
+        #expect(Set(ToolResponse.all.map(\.text)).count >= 200)
     }
 
-    @Test("calls are found, and text stays text, however the answer is cut", arguments: ToolAnswer.all)
-    func cuts(_ answer: ToolAnswer) {
+    @Test("calls are found, and text stays text, however the answer is cut", arguments: ToolResponse.all)
+    func cuts(_ response: ToolResponse) {
         var ids: [String] = []
-        let bytes = Array(answer.text.utf8)
-        #expect(Self.parts([bytes], ids: &ids) == answer.parts)
+        let bytes = Array(response.text.utf8)
+        #expect(Self.parts([bytes], ids: &ids) == response.parts)
         #expect(Set(ids).count == ids.count && ids.allSatisfy { $0.hasPrefix("call_") && $0.utf8.count == 29 })
         if bytes.count < 2_000 {
-            #expect(Self.parts(bytes.map { [$0] }, ids: &ids) == answer.parts, "byte by byte")
+            #expect(Self.parts(bytes.map { [$0] }, ids: &ids) == response.parts, "byte by byte")
         }
         for (seed, most) in [2, 3, 7, 20, 1_000].enumerated() {
             var random = Seeded(UInt64(seed))
-            #expect(Self.parts(pieces(of: bytes, most: most, &random), ids: &ids) == answer.parts, "pieces of \(most)")
+            #expect(
+                Self.parts(pieces(of: bytes, most: most, &random), ids: &ids) == response.parts,
+                "pieces of \(most)"
+            )
         }
     }
 
@@ -97,14 +101,14 @@ import Testing
 
     @Test(
         "characters that come whole go on whole",
-        arguments: ToolAnswer.all + [
-            ToolAnswer("a long name", "{\"name\": \"" + String(repeating: "\u{4e2d}", count: 200), []),
-            ToolAnswer("a long line", "<tool_call>\n```" + String(repeating: "a\u{4e2d}", count: 200), []),
-            ToolAnswer("a long function", "<function=" + String(repeating: "\u{4e2d}", count: 200), []),
+        arguments: ToolResponse.all + [
+            ToolResponse("a long name", "{\"name\": \"" + String(repeating: "\u{4e2d}", count: 200), []),
+            ToolResponse("a long line", "<tool_call>\n```" + String(repeating: "a\u{4e2d}", count: 200), []),
+            ToolResponse("a long function", "<function=" + String(repeating: "\u{4e2d}", count: 200), []),
         ]
     )
-    func characters(_ answer: ToolAnswer) {
-        guard answer.text.utf8.count < 10_000 else { return }
+    func characters(_ response: ToolResponse) {
+        guard response.text.utf8.count < 10_000 else { return }
         var parser = ToolCallParser(ToolProtocol(Self.tools), ids: RandomBytes())
         func pass(_ event: ToolEvent) {
             switch event {
@@ -113,22 +117,22 @@ import Testing
             case .call: break
             }
         }
-        for scalar in answer.text.unicodeScalars { withBytes(String(scalar)) { parser.consume($0, pass) } }
+        for scalar in response.text.unicodeScalars { withBytes(String(scalar)) { parser.consume($0, pass) } }
         parser.finish(pass)
     }
 
     @Test("at most one call where only one is wanted")
     func oneCall() {
         let one = ToolProtocol(Self.tools, isParallel: false)
-        #expect(Self.parts(ToolAnswer.call + ToolAnswer.call, one) == [ToolAnswer.weather])
-        #expect(Self.parts("[\(ToolAnswer.json), \(ToolAnswer.json)]", one) == [ToolAnswer.weather])
-        #expect(Self.parts(ToolAnswer.call + ToolAnswer.tagged("{a}"), one) == [ToolAnswer.weather])
+        #expect(Self.parts(ToolResponse.call + ToolResponse.call, one) == [ToolResponse.weather])
+        #expect(Self.parts("[\(ToolResponse.json), \(ToolResponse.json)]", one) == [ToolResponse.weather])
+        #expect(Self.parts(ToolResponse.call + ToolResponse.tagged("{a}"), one) == [ToolResponse.weather])
     }
 
     @Test("where a call must come, one in a code block is one")
     func insisting() {
-        let found = Self.parts("So:\n```\n\(ToolAnswer.call)\n```", ToolProtocol(Self.tools, demand: .required))
-        #expect(found.contains(ToolAnswer.weather))
+        let found = Self.parts("So:\n```\n\(ToolResponse.call)\n```", ToolProtocol(Self.tools, demand: .required))
+        #expect(found.contains(ToolResponse.weather))
         let instructions = ToolProtocol(Self.tools, demand: .named("search"))
         let call = ParsedToolCall(id: "1", name: "noop", arguments: "{}")
         #expect(instructions.unmet(by: [call])?.contains("search") == true)
@@ -144,7 +148,8 @@ import Testing
     func random(seed: UInt64) {
         var random = Seeded(seed)
         let alphabet = [
-            "<tool_call>", "</tool_call>", ToolAnswer.json, "{\"name\": \"search\", \"arguments\": {", "}", "\"", "\\",
+            "<tool_call>", "</tool_call>", ToolResponse.json, "{\"name\": \"search\", \"arguments\": {", "}", "\"",
+            "\\",
             "```",
             "`", "\n", " ", "a", "\u{4e2d}", "<", "[", "[TOOL_CALLS]", "<function=search>", "</function>", "<tool_",
             "~~~",

@@ -16,12 +16,12 @@ import Testing
 
         init(_ script: [(status: Int, body: String)] = []) { self.script = script }
 
-        func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamReply {
+        func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamResponse {
             exchanges += 1
             let standard = (status: 200, body: #"{"access_token":"t\#(exchanges)","expires_in":3599}"#)
             let (status, body) = script.isEmpty ? standard : script.removeFirst()
             let head = UpstreamHead(status: status, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
-            return UpstreamReply(head: head, body: Body(ByteBuffer(body)))
+            return UpstreamResponse(head: head, body: Body(ByteBuffer(body)))
         }
 
         func open(_ call: UpstreamCall) async throws(TransportError) -> any UpstreamStream {

@@ -7,22 +7,22 @@ import Shared
 /// `@unchecked`: used on its request's loop only.
 final class TextChunks: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
-    private let reply: TextCompletion
+    private let formatter: TextCompletion
     private let includesUsage: Bool
     /// The common beginning of all chunks, up to the choices.
     private var beginning = ByteBuffer()
     var out = ByteBuffer()
     private var hasBegun = false
 
-    init(_ reply: TextCompletion, _ wanted: WantedAnswer, _ exchange: Exchange) {
+    init(_ formatter: TextCompletion, _ wanted: FormatterOptions, exchange: Exchange) {
         self.exchange = exchange
-        self.reply = reply
+        self.formatter = formatter
         includesUsage = wanted.includesUsage
         beginning.append("data: ")
         TextCompletion.append(beginning: wanted.model, exchange, to: &beginning)
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .text(let text, _), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
@@ -43,8 +43,8 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
     private func begin() {
         hasBegun = true
         exchange.beginEvents()
-        for choice in 0..<reply.choices {
-            guard let prompt = reply.prompt(ofChoice: choice) else { continue }
+        for choice in 0..<formatter.choices {
+            guard let prompt = formatter.prompt(ofChoice: choice) else { continue }
             open(choice)
             out.append(jsonContent: prompt)
             close(nil)

@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 /// Writes a legacy completion, as a whole or in chunks.
-struct TextCompletion: ChatReply {
+struct TextCompletion: ChatResponseFormatter {
     /// The prompts to repeat before their choices; empty if `echo` is not set.
     let prompts: [String]
     /// The number of choices, for all prompts together.
@@ -20,8 +20,8 @@ struct TextCompletion: ChatReply {
         return prompts[position]
     }
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
-        TextChunks(self, wanted, exchange)
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
+        TextChunks(self, wanted, exchange: exchange)
     }
 
     /// Appends the beginning of a completion, up to the choices.
@@ -35,28 +35,28 @@ struct TextCompletion: ChatReply {
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         let echoed = (0..<choices).reduce(0) { $0 + (prompt(ofChoice: $1)?.utf8.count ?? 0) }
-        let length = answer.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
+        let length = response.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
         var body = ByteBuffer()
         Self.append(beginning: wanted.model, exchange, to: &body)
         guard length > WorkQueue.loopBytes else {
-            append(answer, usage, to: &body)
+            append(response, usage, to: &body)
             return exchange.send(json: body)
         }
         _ = try await exchange.send(longer: body, ofBytes: length) {
-            append(answer, usage, to: &$0)
+            append(response, usage, to: &$0)
             return true
         }
     }
 
-    private func append(_ answer: ChatAnswer, _ usage: Usage, to body: inout ByteBuffer) {
+    private func append(_ response: ChatResponse, _ usage: Usage, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
-        for (index, choice) in answer.choices.enumerated() {
+        for (index, choice) in response.choices.enumerated() {
             body.append(index == 0 ? #"{"text":""# : #",{"text":""#)
             if let prompt = prompt(ofChoice: index) { body.append(jsonContent: prompt) }
             for text in [choice.text, choice.refusal] {

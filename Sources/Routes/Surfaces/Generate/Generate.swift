@@ -72,15 +72,15 @@ extension ChatCall {
 
 /// Writes the response, such as `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum
 /// computing is ..."}`.
-private struct GeneratedText: ChatReply {
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+private struct GeneratedText: ChatResponseFormatter {
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         preconditionFailure("such a call is never streamed")
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
@@ -91,14 +91,14 @@ private struct GeneratedText: ChatReply {
         body.append(#","cost":"#)
         body.append(exchange.cost?.text ?? "0")
         body.append(#","response":"#)
-        try await exchange.send(body, then: answer) { answer, body in
-            answer.appendText(to: &body)
+        try await exchange.send(body, then: response) { response, body in
+            response.appendText(to: &body)
             body.append("}")
         }
     }
 }
 
-extension ChatAnswer {
+extension ChatResponse {
     /// Appends the first choice's text, or its refusal, as a JSON string; an empty one if it has neither.
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
@@ -110,18 +110,18 @@ extension Exchange {
     /// Sends a body that ends with a response. A long one is written by a worker thread.
     func send(
         _ beginning: borrowing ByteBuffer,
-        then answer: ChatAnswer,
-        _ write: @escaping @Sendable (ChatAnswer, inout ByteBuffer) -> Void
+        then response: ChatResponse,
+        _ write: @escaping @Sendable (ChatResponse, inout ByteBuffer) -> Void
     ) async throws(UpstreamError) {
-        let length = answer.choices.reduce(512) { $0 + $1.bytes }
+        let length = response.choices.reduce(512) { $0 + $1.bytes }
         guard length > WorkQueue.loopBytes else {
             var body = ByteBuffer()
             body.append(beginning.bytes)
-            write(answer, &body)
+            write(response, &body)
             return send(json: body)
         }
         _ = try await send(longer: beginning, ofBytes: length) {
-            write(answer, &$0)
+            write(response, &$0)
             return true
         }
     }

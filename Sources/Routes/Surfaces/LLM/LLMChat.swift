@@ -36,7 +36,7 @@ struct LLMChat: ChatSurface {
         call.isStreamed = isStreamed
         call.choices = 1
         call.needs.remove(.choices)
-        return ChatRequest(call, LLMReply(names: ToolNames(customOf: root, ifCalledBy: call)))
+        return ChatRequest(call, LLMFormatter(names: ToolNames(customOf: root, ifCalledBy: call)))
     }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
@@ -53,25 +53,25 @@ struct LLMChat: ChatSurface {
 }
 
 /// Writes the response as `{"result":"text"}` or `{"result":"","tool_calls":[...]}`.
-private struct LLMReply: ChatReply {
+private struct LLMFormatter: ChatResponseFormatter {
     let names: ToolNames
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         exchange.request.wantsEvents ? LLMEvents(exchange) : LLMText(exchange)
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
         body.append(#"{"result":"#)
         let names = names
-        try await exchange.send(body, then: answer) { answer, body in
-            answer.appendText(to: &body)
-            if let calls = answer.choices.first?.toolCalls, !calls.isEmpty {
+        try await exchange.send(body, then: response) { response, body in
+            response.appendText(to: &body)
+            if let calls = response.choices.first?.toolCalls, !calls.isEmpty {
                 ChatCompletion(names: names).append(calls, to: &body)
             }
             body.append("}")

@@ -13,7 +13,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .text(let text, _), .refusal(let text):
             begin()
@@ -50,7 +50,7 @@ final class LLMEvents: BatchWriter, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .text(let text, _), .refusal(let text):
             open(#"{"content":"#)

@@ -26,7 +26,7 @@ struct ProviderLoad {
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
         for (position, model) in models(gateway) {
-            if let load = await load(position, model, gateway) { loads.append(load) }
+            if let load = await load(position, model, gateway: gateway) { loads.append(load) }
         }
         return loads
     }
@@ -34,7 +34,7 @@ struct ProviderLoad {
     /// Returns the load of the provider with this name. Throws if there is none.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
-            if let load = await load(position, name, gateway) { return load }
+            if let load = await load(position, name, gateway: gateway) { return load }
         }
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
@@ -51,14 +51,14 @@ struct ProviderLoad {
         }
     }
 
-    private static func load(_ position: Int, _ model: String, _ gateway: Gateway) async -> ProviderLoad? {
+    private static func load(_ position: Int, _ model: String, gateway: Gateway) async -> ProviderLoad? {
         let entry = gateway.registry.entries[position]
         guard let capacity = entry.capacity else { return nil }
         let keys = entry.keys?.all ?? [(.none, 1)]
         let loads = await capacity.loads(of: keys.map(\.credential), on: gateway.loop)
         return ProviderLoad(
             model: model,
-            weight: gateway.registry.offers.generating(at: position)?.servedModel.rank.weight ?? 1,
+            weight: gateway.registry.modelCatalog.generating(at: position)?.servedModel.rank.weight ?? 1,
             isOfCalls: capacity.isOfCalls,
             keys: zip(keys, loads).map { Key(credential: $0.credential, weight: $0.weight, load: $1) }
         )

@@ -104,7 +104,7 @@ struct AnthropicMessages: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        ChatRequest(try ChatCall(message: root, defaultModel: defaultModel), MessageAnswer())
+        ChatRequest(try ChatCall(message: root, defaultModel: defaultModel), MessageFormatter())
     }
 }
 

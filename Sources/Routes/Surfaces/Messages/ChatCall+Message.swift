@@ -123,7 +123,7 @@ extension ChatCall {
 }
 
 extension ChatCall {
-    private static func readThinking(_ thinking: JSONValue, _ wish: inout ChatOptions.Reasoning) throws(APIError) {
+    private static func readThinking(_ thinking: JSONValue, _ reasoning: inout ChatOptions.Reasoning) throws(APIError) {
         guard let type = thinking.member("type") else { throw .missing("thinking.type") }
         guard let type = type.text else { throw .type("thinking.type", "a string") }
         if let budget = thinking.member("budget_tokens") {
@@ -131,17 +131,17 @@ extension ChatCall {
             guard (1...Int64(Int32.max)).contains(tokens) else {
                 throw .value("thinking.budget_tokens", "must be at least 1")
             }
-            wish.budgetTokens = Int(tokens)
+            reasoning.budgetTokens = Int(tokens)
         }
         switch type {
-        case "enabled": wish.thinking = .budget
-        case "adaptive": wish.thinking = .adaptive
-        case "disabled", "between_tools": wish.thinking = .disabled
+        case "enabled": reasoning.thinking = .budget
+        case "adaptive": reasoning.thinking = .adaptive
+        case "disabled", "between_tools": reasoning.thinking = .disabled
         default: break
         }
         switch thinking["display"]?.text {
-        case "summarized": wish.display = .summarized
-        case "omitted": wish.display = .omitted
+        case "summarized": reasoning.display = .summarized
+        case "omitted": reasoning.display = .omitted
         default: break
         }
     }

@@ -23,7 +23,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     }
 
     let exchange: Exchange
-    private let wanted: WantedAnswer
+    private let wanted: FormatterOptions
     var out = ByteBuffer()
     private var hasBegun = false
     private var block: Block?
@@ -34,12 +34,12 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private var stop: Body?
     private var refusal = ByteBuffer()
 
-    init(_ wanted: WantedAnswer, _ exchange: Exchange) {
+    init(_ wanted: FormatterOptions, _ exchange: Exchange) {
         self.wanted = wanted
         self.exchange = exchange
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .text(let text, _): add(text)
         case .refusal(let text):
@@ -60,7 +60,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
             out.append(json: data)
             out.append("}}\n\n")
             close()
-        case .toolCall(let call, let id, let name): open(call, id, name)
+        case .toolCall(let call, let id, let name): open(call, id, name: name)
         case .toolArguments(let call, let text) where block == .call(call): add(arguments: text)
         case .finish(let reason, let sequence):
             finish = reason
@@ -78,7 +78,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         delta(#"{"type":"text_delta","text":""#, text)
     }
 
-    private func open(_ call: Int, _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
+    private func open(_ call: Int, _ id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer) {
         open(.call(call))
         out.append(#"{"type":"tool_use","id":"#)
         out.append(toolUseID: id)

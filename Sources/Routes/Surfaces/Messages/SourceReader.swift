@@ -52,7 +52,7 @@ struct SourceReader {
         case "base64":
             _ = try text(source.value, "media_type")
             let param = "\(position).source.data"
-            let data = try reader.data(try text(source.value, "data"), .file, param)
+            let data = try reader.data(try text(source.value, "data"), .file, param: param)
             return reader.new(.file, .data(data), name: name ?? "document", param: param)
         case "url":
             let param = "\(position).source.url"

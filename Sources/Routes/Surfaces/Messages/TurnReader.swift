@@ -29,7 +29,7 @@ struct TurnReader {
     mutating func read(_ list: JSONElements) throws(APIError) {
         var index = 0
         for value in list {
-            try read(value, MessagePlace(message: index))
+            try read(value, ParameterPath(message: index))
             index += 1
         }
         guard index > 0 else {
@@ -37,7 +37,7 @@ struct TurnReader {
         }
     }
 
-    private mutating func read(_ value: JSONValue, _ position: MessagePlace) throws(APIError) {
+    private mutating func read(_ value: JSONValue, _ position: ParameterPath) throws(APIError) {
         guard value.kind == .object else { throw .type(position(""), "an object") }
         let role = try Self.role(value, position)
         guard let content = value["content"] else {
@@ -71,7 +71,7 @@ struct TurnReader {
                 }
             case (let type, _):
                 let count = message.content.count
-                try append(block, type, position, to: &message.content)
+                try append(block, type, position: position, to: &message.content)
                 // A block without content adds nothing, and there may be no message to mark.
                 guard message.content.count > count else { continue }
                 record(.piece(message.content.count - 1, of: messages.count), of: block)
@@ -85,7 +85,7 @@ struct TurnReader {
         if let mark = ChatOptions.CacheBreakpoint(position, of: block) { cacheBreakpoints.append(mark) }
     }
 
-    private static func role(_ message: JSONValue, _ position: MessagePlace) throws(APIError) -> ChatMessage.Role {
+    private static func role(_ message: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage.Role {
         guard let name = message["role"] else { throw .missing(position(".role")) }
         guard let name = name.text else { throw .type(position(".role"), "a string") }
         switch name {
@@ -95,7 +95,8 @@ struct TurnReader {
         }
     }
 
-    private static func type(of block: JSONValue, _ position: MessagePlace) throws(APIError) -> UnsafeRawBufferPointer {
+    private static func type(of block: JSONValue, _ position: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer
+    {
         guard block.kind == .object else { throw .type(position(""), "an object") }
         guard let type = block["type"] else { throw .missing(position(".type")) }
         guard let type = type.text else { throw .type(position(".type"), "a string") }
@@ -110,7 +111,7 @@ struct TurnReader {
 
     // MARK: Tools
 
-    private mutating func call(_ block: JSONValue, _ position: MessagePlace) throws(APIError) -> ToolCall {
+    private mutating func call(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
         guard let id = block["id"] else { throw .missing(position(".id")) }
         guard let id = id.text else { throw .type(position(".id"), "a string") }
         guard let name = block["name"] else { throw .missing(position(".name")) }
@@ -121,7 +122,7 @@ struct TurnReader {
         return ToolCall(id: id.text, name: name, arguments: input.body.text)
     }
 
-    private mutating func result(_ block: JSONValue, _ position: MessagePlace) throws(APIError) -> ChatMessage {
+    private mutating func result(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage {
         guard let id = block["tool_use_id"] else { throw .missing(position(".tool_use_id")) }
         guard let id = id.text else { throw .type(position(".tool_use_id"), "a string") }
         guard calls.contains(CallID(id)) else {
@@ -144,14 +145,14 @@ struct TurnReader {
     /// Appends a string, or the blocks inside a block.
     private mutating func append(
         _ content: JSONValue,
-        _ position: MessagePlace,
+        _ position: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         if let whole = content.string { return pieces.append(.text(whole)) }
         guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
         for (index, block) in blocks.enumerated() {
             let position = position.part(index)
-            try append(block, try Self.type(of: block, position), position, to: &pieces)
+            try append(block, try Self.type(of: block, position), position: position, to: &pieces)
         }
     }
 
@@ -160,7 +161,7 @@ struct TurnReader {
     private mutating func append(
         _ block: JSONValue,
         _ type: UnsafeRawBufferPointer,
-        _ position: MessagePlace,
+        position: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         switch type {
@@ -184,7 +185,7 @@ struct TurnReader {
     /// Appends a document. Plain text becomes text of the message; other documents become files.
     private mutating func appendDocument(
         _ block: JSONValue,
-        _ position: MessagePlace,
+        _ position: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         let reader = SourceReader(block, position(""))

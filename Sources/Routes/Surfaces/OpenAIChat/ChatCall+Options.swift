@@ -12,11 +12,11 @@ extension ChatCall {
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],
-        _ isPassedOn: (String) -> Bool
+        isPassedOn: (String) -> Bool
     ) throws(APIError) {
         var said = Indirect(ChatOptions())
         var isSaid = !marks.isEmpty
-        try readTools(fields, &said.value, &isSaid, isPassedOn)
+        try readTools(fields, &said.value, &isSaid, isPassedOn: isPassedOn)
         if !marks.isEmpty { said.value.cacheBreakpoints += marks }
         try readFunctions(fields, &said.value, &isSaid)
         try readSampling(fields, &said.value.sampling, &isSaid)
@@ -29,7 +29,7 @@ extension ChatCall {
         }
         if let audio = fields["audio"]?.body { said.value.audio = audio }
         if said.value.wantsAudioOutput || said.value.audio != nil {
-            needs.insert(.soundOutput)
+            needs.insert(.audioOutput)
             isSaid = true
         }
         if isSaid { setOptions(said) }

@@ -16,20 +16,20 @@ extension ChatCall {
         isPassedOn: (String) -> Bool = { _ in false }
     ) throws(APIError) {
         self.init()
-        try read(root, defaultModel, isPassedOn)
+        try read(root, defaultModel, isPassedOn: isPassedOn)
     }
 
     // A function of its own: a value that is built in a throwing initializer is copied at its end.
     private mutating func read(
         _ root: JSONValue,
         _ defaultModel: String?,
-        _ isPassedOn: (String) -> Bool
+        isPassedOn: (String) -> Bool
     ) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         var marks: [ChatOptions.CacheBreakpoint] = []
-        messages = try readMessages(fields, &attachments, &marks, &needs)
+        messages = try readMessages(fields, &attachments, &marks, needs: &needs)
         try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
         isStreamed = try fields.flag("stream") ?? false
@@ -45,7 +45,7 @@ extension ChatCall {
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        try readChatOptions(fields, marks, isPassedOn)
+        try readChatOptions(fields, marks, isPassedOn: isPassedOn)
         try readWebSearch(fields)
         countIfLong()
     }

@@ -8,7 +8,7 @@ extension ChatCall {
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool,
-        _ isPassedOn: (String) -> Bool
+        isPassedOn: (String) -> Bool
     ) throws(APIError) {
         var count = 0
         if let list = try fields.array("tools") {

@@ -7,14 +7,14 @@ import Upstream
 /// Writes the chunks of a streamed chat completion.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class ChatChunks: AnswerWriter, @unchecked Sendable {
+final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
     private let exchange: Exchange
     private let choices: Int
     private let includesUsage: Bool
     private let hasFunctions: Bool
     private let names: ToolNames
     /// The arguments of custom tool calls so far. Their input is known only at the end.
-    private var customArguments: [CallPlace: [UInt8]] = [:]
+    private var customArguments: [ToolCallPosition: [UInt8]] = [:]
     /// The signatures of choices, kept until their end. A choice with several reasoning blocks has an empty one, as
     /// complete responses leave them out, too.
     private var signatures: [Int: [UInt8]] = [:]
@@ -32,7 +32,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     private var isNative = false
     private var hasUsage = false
 
-    init(_ wanted: WantedAnswer, _ names: ToolNames, _ exchange: Exchange) {
+    init(_ wanted: FormatterOptions, _ names: ToolNames, exchange: Exchange) {
         self.exchange = exchange
         self.names = names
         choices = wanted.choices
@@ -51,7 +51,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         opening.append(#"0,"delta":{"content":""#)
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         if isNative {
             if case .native(_, let chunk) = event { pass(chunk, of: choice) }
             return
@@ -63,7 +63,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
             if !signatures.isEmpty { signatures[choice]?.removeAll() }
             add(#"{"reasoning_content":""#, text, "\"}", to: choice)
         case .refusal(let text): add(#"{"refusal":""#, text, "\"}", to: choice)
-        case .toolCall(let index, let id, let name): call(index, id, name, of: choice)
+        case .toolCall(let index, let id, let name): call(index, id, name: name, of: choice)
         case .toolArguments(let index, let text): arguments(index, text, of: choice)
         case .comment(let text): record(text)
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
@@ -112,7 +112,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
         out.append(",\"finish_reason\":null}]}\n\n")
     }
 
-    private func call(_ index: Int, _ id: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer, of choice: Int) {
+    private func call(_ index: Int, _ id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer, of choice: Int) {
         if !hasBegun { begin() }
         makeRoom()
         open(choice)
@@ -131,7 +131,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
             out.append(#","custom":{"name":"#)
             out.append(json: name)
             out.append(#","input":""}}]},"finish_reason":null}]}"#)
-            customArguments[CallPlace(choice: choice, index: index)] = []
+            customArguments[ToolCallPosition(choice: choice, index: index)] = []
             return out.append("\n\n")
         }
         out.append(#","type":"function","function":{"name":"#)
@@ -142,7 +142,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
 
     private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
         if !customArguments.isEmpty,
-            customArguments[CallPlace(choice: choice, index: index)]?.append(contentsOf: text) != nil
+            customArguments[ToolCallPosition(choice: choice, index: index)]?.append(contentsOf: text) != nil
         {
             return
         }
@@ -272,7 +272,7 @@ final class ChatChunks: AnswerWriter, @unchecked Sendable {
     }
 }
 
-private struct CallPlace: Hashable {
+private struct ToolCallPosition: Hashable {
     let choice: Int
     let index: Int
 }

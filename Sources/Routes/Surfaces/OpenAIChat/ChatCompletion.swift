@@ -5,25 +5,25 @@ import Shared
 import Upstream
 
 /// Writes a chat completion, as a whole or in chunks.
-struct ChatCompletion: ChatReply {
+struct ChatCompletion: ChatResponseFormatter {
     let names: ToolNames
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
-        ChatChunks(wanted, names, exchange)
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
+        ChatChunks(wanted, names, exchange: exchange)
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        if let original = answer.original {
+        if let original = response.original {
             original.read { exchange.send(json: $0) }
             return
         }
         var length = 512
-        for index in answer.choices.indices { length += answer.choices[index].bytes + 256 }
+        for index in response.choices.indices { length += response.choices[index].bytes + 256 }
         var body = ByteBuffer()
         _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
@@ -33,21 +33,21 @@ struct ChatCompletion: ChatReply {
         body.append(#","model":"#)
         body.append(json: wanted.model)
         guard length > WorkQueue.loopBytes else {
-            append(answer, usage, isOld: wanted.hasFunctions, to: &body)
+            append(response, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }
         let isOld = wanted.hasFunctions
         _ = try await exchange.send(longer: body, ofBytes: length) {
-            append(answer, usage, isOld: isOld, to: &$0)
+            append(response, usage, isOld: isOld, to: &$0)
             return true
         }
     }
 
     /// Appends the choices and the usage. `isOld`: tool calls are written as `function_call`.
-    private func append(_ answer: ChatAnswer, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
+    private func append(_ response: ChatResponse, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         // In place: a loop over the array would copy each choice.
-        answer.choices.withUnsafeBufferPointer { choices in
+        response.choices.withUnsafeBufferPointer { choices in
             for index in choices.indices { append(choices[index], index, isOld: isOld, to: &body) }
         }
         body.append(#"],"usage":"#)
@@ -55,7 +55,7 @@ struct ChatCompletion: ChatReply {
         body.append("}")
     }
 
-    private func append(_ choice: borrowing ChatAnswer.Choice, _ index: Int, isOld: Bool, to body: inout ByteBuffer) {
+    private func append(_ choice: borrowing ChatResponse.Choice, _ index: Int, isOld: Bool, to body: inout ByteBuffer) {
         body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
         body.append(decimal: index)
         body.append(#","message":{"role":"assistant","content":"#)
@@ -125,7 +125,7 @@ struct ChatCompletion: ChatReply {
     }
 }
 
-extension ChatAnswer {
+extension ChatResponse {
     /// Replaces the usage in the vendor's own response by the counted usage.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }

@@ -8,14 +8,14 @@ func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
     _ marks: inout [ChatOptions.CacheBreakpoint],
-    _ needs: inout Abilities
+    needs: inout Abilities
 ) throws(APIError) -> [ChatMessage] {
     guard fields["messages"] != nil else { throw .missing("messages") }
     var messages: [ChatMessage] = []
     messages.reserveCapacity(4)
     var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
-        let position = MessagePlace(message: messages.count)
+        let position = ParameterPath(message: messages.count)
         guard message.kind == .object else { throw .type(position(""), "an object") }
         messages.append(try readMessage(message, position, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
     }
@@ -27,7 +27,7 @@ func readMessages(
 
 private func readMessage(
     _ message: JSONValue,
-    _ position: MessagePlace,
+    _ position: ParameterPath,
     calls: inout Set<CallID>,
     parts: inout [Attachment],
     marks: inout [ChatOptions.CacheBreakpoint],
@@ -39,7 +39,7 @@ private func readMessage(
         throw .value(position(".role"), "must be system, developer, user, assistant or tool")
     }
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
-    if role == .tool { read.toolCallID = try resultOf(message, position, calls) }
+    if role == .tool { read.toolCallID = try resultOf(message, position, calls: calls) }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
     if role == .assistant, let reasoningBlock = reasoningBlock(of: message) {
         read.content.append(.reasoningBlock(reasoningBlock))
@@ -56,7 +56,7 @@ private func readMessage(
             ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
-    if hasCalls { read.toolCalls = try readCalls(message, position, &calls) }
+    if hasCalls { read.toolCalls = try readCalls(message, position, calls: &calls) }
     return read
 }
 
@@ -83,7 +83,7 @@ extension ChatMessage.Role {
 /// Reads the content of a message. Appends to `message`, `parts` and `marks`.
 private func readContent(
     _ content: JSONValue,
-    _ position: MessagePlace,
+    _ position: ParameterPath,
     message: inout ChatMessage,
     parts: inout [Attachment],
     marks: inout [ChatOptions.CacheBreakpoint]
@@ -96,7 +96,7 @@ private func readContent(
     var index = 0
     for element in elements {
         let part = position.part(index)
-        if let piece = try readPart(element, message.role, part) {
+        if let piece = try readPart(element, message.role, position: part) {
             message.content.append(piece)
         } else {
             try parts.add(try readMedium(element, part))
@@ -119,29 +119,29 @@ private func readContent(
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
-    _ position: MessagePlace
+    position: ParameterPath
 ) throws(APIError) -> ChatMessage.Piece? {
     guard part.kind == .object else { throw .type(position(""), "an object") }
     guard let type = part["type"] else { throw .missing(position(".type")) }
     switch type.text {
-    case "text", "input_text", "output_text": return .text(try partText(part, "text", position))
-    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", position))
+    case "text", "input_text", "output_text": return .text(try partText(part, "text", position: position))
+    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", position: position))
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
     case nil: throw .type(position(".type"), "a string")
     default: throw .value(position(".type"), "this type of content part is not supported")
     }
 }
 
-func readMedium(_ part: JSONValue, _ position: MessagePlace) throws(APIError) -> Attachment {
+func readMedium(_ part: JSONValue, _ position: ParameterPath) throws(APIError) -> Attachment {
     let reader = AttachmentReader(part: part, position: position(""))
     return switch part["type"]?.text {
-    case "input_audio": try reader.sound()
+    case "input_audio": try reader.audio()
     case "file", "input_file": try reader.file()
     default: try reader.image()
     }
 }
 
-private func partText(_ part: JSONValue, _ name: StaticString, _ position: MessagePlace) throws(APIError) -> String {
+private func partText(_ part: JSONValue, _ name: StaticString, position: ParameterPath) throws(APIError) -> String {
     guard let value = part[name] else { throw .missing(position(".\(name)")) }
     guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
     return text
@@ -151,8 +151,8 @@ private func partText(_ part: JSONValue, _ name: StaticString, _ position: Messa
 
 private func readCalls(
     _ message: JSONValue,
-    _ position: MessagePlace,
-    _ calls: inout Set<CallID>
+    _ position: ParameterPath,
+    calls: inout Set<CallID>
 ) throws(APIError) -> [ToolCall] {
     var read: [ToolCall] = []
     if let call = message["function_call"] { read.append(toolCall(call, id: nil)) }
@@ -174,7 +174,7 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
-private func resultOf(_ message: JSONValue, _ position: MessagePlace, _ calls: Set<CallID>) throws(APIError) -> String {
+private func resultOf(_ message: JSONValue, _ position: ParameterPath, calls: Set<CallID>) throws(APIError) -> String {
     guard let value = message["tool_call_id"] else { throw .missing(position(".tool_call_id")) }
     guard let id = value.text else { throw .type(position(".tool_call_id"), "a string") }
     guard calls.contains(CallID(id)) else {

@@ -17,18 +17,18 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let call = draft.summaryCall
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)
-    let fallback = ChatFallback(call, candidates, caller, exchange)
+    let fallback = ChatFallback(call, candidates, caller: caller, exchange: exchange)
     let plan = try await fallback.leadingPlan()
     let admission = try await plan.admitted(exchange, checksLength: false)
     do throws(UpstreamError) {
-        let (answer, usage) = try await fallback.answer(billing: admission.sheet)
-        guard let summary = answer.choices.first?.text, !summary.bytes.isEmpty else {
+        let (response, usage) = try await fallback.response(billing: admission.callLedger)
+        guard let summary = response.choices.first?.text, !summary.bytes.isEmpty else {
             throw UpstreamError(.failed, cause: "a summary without text")
         }
         exchange.record.usage = usage
         exchange.recordCost()
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
-        let body = await draft.compacted(seal, summary, usage, gateway)
+        let body = await draft.compacted(seal, summary, usage: usage, gateway: gateway)
         guard let body else { throw .tooMuchWork }
         body.read { exchange.send(json: $0) }
     } catch {
@@ -56,8 +56,8 @@ extension ResponseDraft {
     fileprivate func compacted(
         _ seal: CompactionSeal,
         _ summary: Body,
-        _ usage: Usage,
-        _ gateway: Gateway
+        usage: Usage,
+        gateway: Gateway
     ) async -> Body? {
         let seed = gateway.ids.id("")
         var users = ItemList()

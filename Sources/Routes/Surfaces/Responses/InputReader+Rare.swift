@@ -6,44 +6,48 @@ import Shared
 extension InputReader {
     mutating func other(
         _ item: JSONValue,
-        _ position: MessagePlace,
-        _ index: Int
+        _ position: ParameterPath,
+        index: Int
     ) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
-        case "item_reference": return .reference([UInt8](try text(item, "id", position).utf8))
-        case "compaction", "compaction_summary": return .compaction(try text(item, "encrypted_content", position))
+        case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))
+        case "compaction", "compaction_summary":
+            return .compaction(try text(item, "encrypted_content", position: position))
         case "configuration_update": return try configuration(item, position)
         case "additional_tools":
             guard let tools = item.member("tools")?.elements else { throw .missing(position(".tools")) }
             try self.tools.read(tools, position(".tools"))
             return .ignored
-        case "local_shell_call", "shell_call": return .call(try builtIn(item, "shell", "action", position))
-        case "apply_patch_call": return .call(try builtIn(item, "apply_patch", "operation", position))
+        case "local_shell_call", "shell_call":
+            return .call(try builtIn(item, "shell", arguments: "action", position: position))
+        case "apply_patch_call":
+            return .call(try builtIn(item, "apply_patch", arguments: "operation", position: position))
         case "tool_search_call":
             return item.member("call_id") == nil
-                ? .ignored : .call(try builtIn(item, "tool_search", "arguments", position))
-        case "program": return .call(try builtIn(item, "program", "code", position))
+                ? .ignored : .call(try builtIn(item, "tool_search", arguments: "arguments", position: position))
+        case "program": return .call(try builtIn(item, "program", arguments: "code", position: position))
         case "mcp_call":
             return .call(
                 ToolCall(
-                    id: try text(item, "id", position),
-                    name: try text(item, "name", position),
-                    arguments: try text(item, "arguments", position)
+                    id: try text(item, "id", position: position),
+                    name: try text(item, "name", position: position),
+                    arguments: try text(item, "arguments", position: position)
                 )
             )
         case "custom_tool_call_output": return .result(try result(item, index))
         case "local_shell_call_output", "shell_call_output", "apply_patch_call_output":
-            return .result(try builtInResult(item, "output", position))
+            return .result(try builtInResult(item, "output", position: position))
         case "tool_search_output":
-            return item.member("call_id") == nil ? .ignored : .result(try builtInResult(item, "tools", position))
-        case "program_output": return .result(try builtInResult(item, "result", position))
+            return item.member("call_id") == nil
+                ? .ignored : .result(try builtInResult(item, "tools", position: position))
+        case "program_output": return .result(try builtInResult(item, "result", position: position))
         // The next message of the model contains their result.
         case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools": return .ignored
         default: throw .value(position(""), "this type of item is not supported", code: "unsupported_value")
         }
     }
 
-    private func configuration(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> InputItem.Kind {
+    private func configuration(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> InputItem.Kind {
         let effort = try item.object("reasoning", position("")).flatMap { (reasoning) throws(APIError) in
             try reasoning.string("effort", position(".reasoning"))
         }
@@ -60,8 +64,8 @@ extension InputReader {
     private func builtIn(
         _ item: JSONValue,
         _ name: String,
-        _ arguments: StaticString,
-        _ position: MessagePlace
+        arguments: StaticString,
+        position: ParameterPath
     ) throws(APIError) -> ToolCall {
         guard let value = item.member(arguments) else { throw .missing(position(".\(arguments)")) }
         var text = ByteBuffer()
@@ -80,7 +84,7 @@ extension InputReader {
     private func builtInResult(
         _ item: JSONValue,
         _ name: StaticString,
-        _ position: MessagePlace
+        position: ParameterPath
     ) throws(APIError) -> ChatMessage {
         let value = item.member(name)
         var message = ChatMessage(role: .tool, text: value.map { $0.string ?? $0.body.text } ?? "")
@@ -89,15 +93,15 @@ extension InputReader {
     }
 
     /// Returns the id of the call. Some legacy items have one id for both item and call.
-    private func callOrItemID(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> String {
-        item.member("call_id") == nil ? try text(item, "id", position) : try callID(item, position)
+    private func callOrItemID(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
+        item.member("call_id") == nil ? try text(item, "id", position: position) : try callID(item, position)
     }
 
     /// Adds the result of a remote tool's call, which is part of the call's item.
-    mutating func addResult(ofRemote item: JSONValue, _ position: MessagePlace) throws(APIError) {
+    mutating func addResult(ofRemote item: JSONValue, _ position: ParameterPath) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)
-        message.toolCallID = try text(item, "id", position)
+        message.toolCallID = try text(item, "id", position: position)
         add(.result(message), position(""), id: nil, type: .other, members: nil)
     }
 }

@@ -48,7 +48,7 @@ struct InputReader {
     }
 
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
-        let position = MessagePlace(message: index, in: .input)
+        let position = ParameterPath(message: index, in: .input)
         let type = item.member("type")
         if let type, type.text == nil { throw .type(position(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
@@ -58,7 +58,7 @@ struct InputReader {
         case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, position)), .customCall)
         case "function_call_output": (kind, itemType) = (.result(try result(item, index)), .functionOutput)
         case "reasoning": (kind, itemType) = (try reasoningBlock(item, position), .reasoning)
-        default: (kind, itemType) = (try other(item, position, index), .other)
+        default: (kind, itemType) = (try other(item, position, index: index), .other)
         }
         if case .reference = kind { return add(kind, position(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
@@ -66,7 +66,7 @@ struct InputReader {
         if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, position) }
     }
 
-    private func id(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> String? {
+    private func id(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String? {
         guard let id = item.member("id") else { return nil }
         guard let text = id.text else { throw .type(position(".id"), "a string") }
         guard text.count <= 256 else { throw .tooLong(position(".id"), text.count, limitBytes: 256) }
@@ -86,7 +86,7 @@ struct InputReader {
 
     // MARK: Messages
 
-    private mutating func message(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ChatMessage {
+    private mutating func message(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage {
         guard let name = item.member("role") else { throw .missing(position(item.has("type") ? ".role" : ".type")) }
         let role: ChatMessage.Role
         switch name.text {
@@ -98,21 +98,21 @@ struct InputReader {
         default: throw .value(position(".role"), "must be user, assistant, system or developer")
         }
         guard let content = item.member("content") else { throw .missing(position(".content")) }
-        return ChatMessage(role: role, content: try pieces(content, role, position, "content"))
+        return ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
     }
 
     private mutating func pieces(
         _ content: JSONValue,
         _ role: ChatMessage.Role,
-        _ position: MessagePlace,
-        _ name: StaticString
+        position: ParameterPath,
+        name: StaticString
     ) throws(APIError) -> [ChatMessage.Piece] {
         if let text = content.string { return [.text(text)] }
         guard let elements = content.elements else { throw .type(position(".\(name)"), "a string or an array") }
         var pieces: [ChatMessage.Piece] = []
         for (index, part) in elements.enumerated() {
             let position = position.part(index)
-            if let piece = try readPart(part, role, position) ?? forgotten(part) {
+            if let piece = try readPart(part, role, position: position) ?? forgotten(part) {
                 pieces.append(piece)
             } else {
                 try list.attachments.add(try readMedium(part, position))
@@ -134,7 +134,7 @@ struct InputReader {
         return .text("[A file of an earlier turn that is no longer available: \(part["filename"]?.string ?? "file")]")
     }
 
-    private func reasoningBlock(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> InputItem.Kind {
+    private func reasoningBlock(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> InputItem.Kind {
         var text = ""
         for list in [item["content"], item["summary"]] where text.isEmpty {
             for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
@@ -146,35 +146,35 @@ struct InputReader {
 
     // MARK: Calls and their results
 
-    private func functionCall(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ToolCall {
+    private func functionCall(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
         let space = try item.string("namespace", position(""))
         return ToolCall(
             id: try callID(item, position),
-            name: ToolNames.offered(try text(item, "name", position), in: space),
-            arguments: try text(item, "arguments", position)
+            name: ToolNames.offered(try text(item, "name", position: position), in: space),
+            arguments: try text(item, "arguments", position: position)
         )
     }
 
-    private func customCall(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> ToolCall {
+    private func customCall(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
         let space = try item.string("namespace", position(""))
-        let arguments = ToolNames.arguments(ofInput: try text(item, "input", position))
-        let name = ToolNames.offered(try text(item, "name", position), in: space)
+        let arguments = ToolNames.arguments(ofInput: try text(item, "input", position: position))
+        let name = ToolNames.offered(try text(item, "name", position: position), in: space)
         return ToolCall(id: try callID(item, position), name: name, arguments: arguments)
     }
 
     mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
-        let position = MessagePlace(message: index, in: .outputs)
+        let position = ParameterPath(message: index, in: .outputs)
         guard let output = item.member("output") else { throw .missing(position(".output")) }
-        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, position, "output"))
+        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, position: position, name: "output"))
         message.toolCallID = try callID(item, position)
         return message
     }
 
-    func callID(_ item: JSONValue, _ position: MessagePlace) throws(APIError) -> String {
-        try text(item, "call_id", position)
+    func callID(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
+        try text(item, "call_id", position: position)
     }
 
-    func text(_ item: JSONValue, _ name: StaticString, _ position: MessagePlace) throws(APIError) -> String {
+    func text(_ item: JSONValue, _ name: StaticString, position: ParameterPath) throws(APIError) -> String {
         guard let value = item.member(name) else { throw .missing(position(".\(name)")) }
         guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
         return text

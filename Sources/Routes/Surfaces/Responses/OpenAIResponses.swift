@@ -8,8 +8,8 @@ struct OpenAIResponses: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .answer)
-        return ChatRequest(draft.call, ResponseReply(draft))
+        let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .response)
+        return ChatRequest(draft.call, ResponsesFormatter(draft))
     }
 }
 

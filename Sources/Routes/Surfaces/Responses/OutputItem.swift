@@ -13,7 +13,7 @@ enum OutputItem {
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
-        open("message", id, status, to: &out)
+        open("message", id, status: status, to: &out)
         out.append(#","role":"assistant","content":["#)
         if let text { append(part: text, isRefusal: isRefusal, to: &out) }
         out.append("]}")
@@ -41,7 +41,7 @@ enum OutputItem {
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
-        open("reasoning", id, status, to: &out)
+        open("reasoning", id, status: status, to: &out)
         out.append(#","summary":[],"content":["#)
         if !text.isEmpty { append(reasoningBlock: text, to: &out) }
         out.append("]")
@@ -84,7 +84,7 @@ enum OutputItem {
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
-        open(name.isCustom ? "custom_tool_call" : "function_call", id, status, to: &out)
+        open(name.isCustom ? "custom_tool_call" : "function_call", id, status: status, to: &out)
         out.append(#","call_id":"#)
         out.append(json: callID)
         if let space = name.space {
@@ -101,8 +101,8 @@ enum OutputItem {
     static func append(
         _ call: ToolCall,
         _ name: ToolNames.Name,
-        _ id: String,
-        _ status: StaticString,
+        id: String,
+        status: StaticString,
         to out: inout ByteBuffer
     ) {
         func add(_ text: UnsafeRawBufferPointer) {
@@ -111,7 +111,7 @@ enum OutputItem {
         call.arguments.withBytes { if name.isCustom { ToolNames.input(of: $0, add) } else { add($0) } }
     }
 
-    private static func open(_ type: StaticString, _ id: String, _ status: StaticString, to out: inout ByteBuffer) {
+    private static func open(_ type: StaticString, _ id: String, status: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":"#)
         out.append(json: id)
         out.append(#","type":""#)

@@ -5,7 +5,7 @@ import Shared
 /// A request of the Responses API that has been read. The items that it refers to are added later.
 struct ResponseDraft: Sendable {
     enum Purpose: Sendable {
-        case answer
+        case response
         /// A response in the form of a chat completion.
         case chat
         case count
@@ -48,7 +48,7 @@ struct ResponseDraft: Sendable {
         names = tools.names
         try readChatOptions(fields, tools)
         call.webSearch = tools.webSearch
-        if purpose == .answer { echo = Body(try Self.echo(fields, call, tools)) }
+        if purpose == .response { echo = Body(try Self.echo(fields, call, tools: tools)) }
         mayBeEmpty = purpose == .count
         if !hasReferences { try completeCall() }
     }
@@ -81,7 +81,7 @@ struct ResponseDraft: Sendable {
         try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
         let keeping: InputReader.Keeping =
             switch purpose {
-            case .answer: isStored ? .digests : .nothing
+            case .response: isStored ? .digests : .nothing
             case .compaction: .all
             case .chat, .count: .nothing
             }
@@ -118,7 +118,7 @@ struct ResponseDraft: Sendable {
     private mutating func readChatOptions(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false
-        try readChoice(fields, tools, &chatOptions, &isSaid)
+        try readChoice(fields, tools, chatOptions: &chatOptions, &isSaid)
         try call.readSampling(fields, &chatOptions.sampling, &isSaid)
         try call.readBookkeeping(fields, &chatOptions, &isSaid)
         // `store` concerns only the responses that the relay stores.
@@ -147,7 +147,7 @@ struct ResponseDraft: Sendable {
     private mutating func readChoice(
         _ fields: RequestFields,
         _ tools: ToolReader,
-        _ chatOptions: inout ChatOptions,
+        chatOptions: inout ChatOptions,
         _ isSaid: inout Bool
     ) throws(APIError) {
         chatOptions.tools = tools.tools
@@ -173,7 +173,7 @@ struct ResponseDraft: Sendable {
     private static func echo(
         _ fields: RequestFields,
         _ call: ChatCall,
-        _ tools: ToolReader
+        tools: ToolReader
     ) throws(APIError) -> ByteBuffer {
         var text = ByteBuffer()
         text.append(#""instructions":"#)

@@ -6,20 +6,20 @@ import Shared
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ResponseEvents: BatchWriter, @unchecked Sendable {
-    private enum Open {
+    private enum OpenItem {
         case nothing
         case message(isRefusal: Bool)
         case reasoning
         case call(ToolNames.Name)
     }
 
-    private let reply: ResponseReply
+    private let formatter: ResponsesFormatter
     let exchange: Exchange
     private let progress: ResponseProgress
     var out = ByteBuffer()
     private var hasBegun = false
     /// The item that is being written: its kind, id and text, and the members of events that give its position.
-    private var open = Open.nothing
+    private var open = OpenItem.nothing
     private var itemID = ""
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
@@ -30,15 +30,15 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// The failure that ends the response, such as memory that is missing for its text; nil if there is none.
     private var failure: UpstreamError?
 
-    init(_ reply: ResponseReply, _ object: ResponseObject, _ exchange: Exchange) {
-        self.reply = reply
+    init(_ formatter: ResponsesFormatter, _ object: ResponseObject, exchange: Exchange) {
+        self.formatter = formatter
         self.exchange = exchange
-        progress = ResponseProgress(object, isStored: reply.mayStore(exchange))
+        progress = ResponseProgress(object, isStored: formatter.mayStore(exchange))
         exchange.surface = FailedResponse(progress: progress)
         exchange.keepsBody = progress.isStored
     }
 
-    func write(_ choice: Int, _ event: AnswerEvent) {
+    func write(_ choice: Int, _ event: ChatEvent) {
         guard choice == 0 else { return }
         switch event {
         case .text(let text, _): add(text, isRefusal: false)
@@ -100,7 +100,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     private func begin(call offered: UnsafeRawBufferPointer, _ id: UnsafeRawBufferPointer) {
         guard takes(id) else { return }
-        let name = reply.names[offered]
+        let name = formatter.names[offered]
         beginItem(name.itemType, .call(name))
         callID.removeAll()
         callID.append(id)
@@ -118,7 +118,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
-        if bytes > ChatAnswer.limitBytes {
+        if bytes > ChatResponse.limitBytes {
             failure = UpstreamError(.failed, cause: "the vendor's response is too long")
         } else if !covers(bytes) {
             failure = UpstreamError(TransportError(.overloaded))
@@ -133,7 +133,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     }
 
     /// Writes the event of a new item up to the item itself.
-    private func beginItem(_ type: ItemType, _ kind: Open) {
+    private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
         if !hasBegun { begin() }
         open = kind
@@ -294,6 +294,6 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         guard progress.isStored else { return }
         var object = ByteBuffer()
         progress.append(outcome, usage, to: &object)
-        progress.isStored = await reply.store(Body(object), progress.object, exchange)
+        progress.isStored = await formatter.store(Body(object), progress.object, exchange: exchange)
     }
 }

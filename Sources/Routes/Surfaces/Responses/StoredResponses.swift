@@ -13,7 +13,7 @@ func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 /// DELETE /v1/responses/{id}
 func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
     let id = exchange.named ?? ""
     let wasThere: Bool
     do throws(StoreFailure) {
@@ -66,7 +66,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
 /// Returns the response that the path names. Whatever is wrong with the id, the error is the same.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, exchange.request))
+    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
     let id = exchange.named ?? ""
     guard let stored = try await gateway.stored(id, of: caller) else { throw .noResponse(id) }
     return stored

@@ -9,7 +9,7 @@ struct ToolReader: Sendable {
     private(set) var webSearch: ChatCall.WebSearch?
     /// The tools as the response repeats them, one JSON object each.
     private(set) var echo: [Body] = []
-    private var taken: Set<[UInt8]> = []
+    private var usedNames: Set<[UInt8]> = []
 
     mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {
         for (index, tool) in list.enumerated() { try read(tool, "\(param)[\(index)]") }
@@ -42,7 +42,7 @@ struct ToolReader: Sendable {
 
     /// Adds a tool, unless an earlier item has already added it.
     private mutating func add(_ tool: ChatOptions.Tool, _ name: ToolNames.Name) {
-        guard taken.insert(Array(tool.name.utf8)).inserted else { return }
+        guard usedNames.insert(Array(tool.name.utf8)).inserted else { return }
         tools.append(tool)
         names.add(name, offeredAs: tool.name)
     }

@@ -2,7 +2,7 @@ import Engine
 
 /// The strings of a JSON text, one after the other. Any bytes can be read: what is no JSON has strings at odd places.
 struct JSONStrings {
-    struct Found {
+    struct FoundString {
         /// The bytes between the quotes, with their escapes.
         let content: Range<Int>
         /// Whether the string is the name of a member.
@@ -17,7 +17,7 @@ struct JSONStrings {
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// Returns the next string; nil if there is none.
-    mutating func next() -> Found? {
+    mutating func next() -> FoundString? {
         if isInside { position += 1 }
         isInside = false
         guard let quote = bytes[part: position..<bytes.count].first(34) else { return nil }
@@ -25,7 +25,7 @@ struct JSONStrings {
         position = JSONShape.endOfString(in: bytes, after: start)
         // The text may have been cut within the string.
         isInside = position < bytes.count
-        return Found(content: start..<position, isName: isInside && isColon(after: position))
+        return FoundString(content: start..<position, isName: isInside && isColon(after: position))
     }
 
     private func isColon(after quote: Int) -> Bool {

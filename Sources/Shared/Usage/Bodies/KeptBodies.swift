@@ -36,7 +36,7 @@ package final class KeptBodies: Sendable {
 
     private func keep(_ text: String, _ field: WritableKeyPath<Texts, String?>) {
         let bytes = text.utf8.count + Self.overheadBytes
-        guard budget.take(bytes) else { return }
+        guard budget.reserve(bytes) else { return }
         let before = texts.withLock { texts in
             let before = texts[keyPath: field].map { $0.utf8.count + Self.overheadBytes } ?? 0
             texts[keyPath: field] = text
@@ -71,7 +71,7 @@ package final class BodyBudget: Sendable {
     var isNearlyFull: Bool { state.withLock { $0.bytes > limitBytes / 4 * 3 } }
 
     /// Takes so much of the budget. Returns false if there is no room: the body is not kept.
-    fileprivate func take(_ bytes: Int) -> Bool {
+    fileprivate func reserve(_ bytes: Int) -> Bool {
         state.withLock { state in
             guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.reservation) else {
                 return false

@@ -42,7 +42,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     private let bodies: BodyBudget
 
     /// - Parameter bound: the largest number of requests.
-    init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, _ bodies: BodyBudget) {
+    init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, bodies: BodyBudget) {
         state = Lock(State(sums: UsageSums(zone), bound: bound))
         self.budget = budget
         self.bodies = bodies
@@ -154,7 +154,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     private static func stored(_ kept: StoredRecord) -> StoredRequest {
-        var request = StoredRequest(.number(kept.id), kept.request, kept.calls)
+        var request = StoredRequest(.number(kept.id), kept.request, calls: kept.calls)
         request.requestBody = kept.request.bodies?.request
         request.responseBody = kept.request.bodies?.response
         return request

@@ -24,7 +24,8 @@ enum PostgresReading {
             let state = try PostgresState(connection)
             let query = question.query(today: state.zone.today)
             let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
-            let table = isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection)
+            let table =
+                isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection: connection)
             return UsageSummary(question, in: state.zone, table)
         } catch {
             throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")
@@ -40,7 +41,7 @@ enum PostgresReading {
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
-        _ connection: PostgresConnection
+        connection: PostgresConnection
     ) throws(PostgresFailure) -> UsageTable {
         let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
         let table = "\(UsageSchema.postgresTable) WHERE time >= \(start)"

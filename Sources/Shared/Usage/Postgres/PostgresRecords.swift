@@ -73,9 +73,9 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest? {
         guard case .triple(let time, let process, let number) = id else { return nil }
         return try read(until: end) { connection throws(PostgresFailure) in
-            let rows = try PostgresRequestRows.rows(process, number, connection)
+            let rows = try PostgresRequestRows.rows(process, number, connection: connection)
             guard let first = rows.first, first.record.timeMilliseconds == time else { return nil }
-            var found = StoredRequest(id, first.record, rows.dropFirst().map(\.record))
+            var found = StoredRequest(id, first.record, calls: rows.dropFirst().map(\.record))
             let table = "\(UsageSchema.postgresBodies) WHERE process = \(process) AND number = \(number)"
             if let bodies = try connection.run("SELECT request, response FROM \(table)").first {
                 (found.requestBody, found.responseBody) = (bodies[0], bodies[1])
@@ -268,7 +268,7 @@ struct PostgresScan {
                 let start = LoopTime.current()
                 do throws(PostgresFailure) {
                     try connection.limit(until: end)
-                    try read(window, &collector, connection)
+                    try read(window, &collector, connection: connection)
                 } catch {
                     guard error.isInterrupt else { throw error }
                     return true
@@ -303,7 +303,7 @@ struct PostgresScan {
     private func read(
         _ window: Range<Int>,
         _ collector: inout PageCollector<RecordID>,
-        _ connection: PostgresConnection
+        connection: PostgresConnection
     ) throws(PostgresFailure) {
         let direction = isDescending ? "DESC" : "ASC"
         let byID = ["time", "process", "number"].map { "\($0) \(direction)" }.joined(separator: ", ")

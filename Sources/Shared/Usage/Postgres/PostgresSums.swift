@@ -92,7 +92,7 @@ struct PostgresSums {
         let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
             var count = 0
             for case .triple(_, let process, let number) in ids {
-                let found = try PostgresRequestRows.rows(process, number, connection)
+                let found = try PostgresRequestRows.rows(process, number, connection: connection)
                 guard let last = found.last else { continue }
                 let times = found.map(\.record.timeMilliseconds)
                 let days = PostgresValues()
@@ -137,7 +137,7 @@ enum PostgresRequestRows {
     static func rows(
         _ process: Int,
         _ number: Int,
-        _ connection: PostgresConnection
+        connection: PostgresConnection
     ) throws(PostgresFailure) -> [(number: Int, record: UsageRecord)] {
         let names = UsageSchema.columns.joined(separator: ",")
         let found = try connection.run(

@@ -33,7 +33,7 @@ struct FilterSQL {
     }
 
     /// Adds a comparison with a number, unless it is nil.
-    mutating func add(_ column: String, _ comparison: String = "=", _ number: Int?) {
+    mutating func add(_ column: String, _ comparison: String = "=", number: Int?) {
         if let number { add(.number(number)) { "\(column) \(comparison) \($0)" } }
     }
 
@@ -50,13 +50,13 @@ struct FilterSQL {
         switch filter.outcome {
         case .completed: add(dialect == .sqlite ? "success = 1" : "success")
         case .failed: add(dialect == .sqlite ? "success = 0" : "NOT success")
-        case .status(let status): add("status", "=", status)
+        case .status(let status): add("status", "=", number: status)
         case nil: break
         }
-        add("time", ">=", filter.fromMilliseconds)
-        add("time", "<", filter.toMilliseconds)
-        add("cost", ">=", filter.minCost?.millionths)
-        add("duration_ms", ">=", filter.minDurationMilliseconds)
+        add("time", ">=", number: filter.fromMilliseconds)
+        add("time", "<", number: filter.toMilliseconds)
+        add("cost", ">=", number: filter.minCost?.millionths)
+        add("duration_ms", ">=", number: filter.minDurationMilliseconds)
         guard let keywords = filter.keywords else { return }
         let columns = ["request_id", "caller", "model", "provider", "endpoint", "error"]
         let comparison = dialect == .sqlite ? "LIKE" : "ILIKE"
@@ -75,8 +75,8 @@ struct FilterSQL {
         ] {
             add(column, text.map { $0.beginning(ofBytes: SumKey.textBound) })
         }
-        add("day", ">=", days?.lowerBound)
-        add("day", "<=", days?.upperBound)
+        add("day", ">=", number: days?.lowerBound)
+        add("day", "<=", number: days?.upperBound)
         switch filter.outcome {
         case .completed: add("requests > failed")
         case .failed: add("failed > 0")

@@ -43,9 +43,9 @@ struct RecordTotals: Sendable, Equatable {
     /// The number of records whose cost is known.
     var costs = 0
     /// The cost in two parts, whose sums do not overflow: 10^-6 dollars here, and the rest in 10^-12 dollars in
-    /// `costRest`.
+    /// `costRemainder`.
     var costMillionths = 0
-    var costRest = 0
+    var costRemainder = 0
 
     static let costScale = 1_000_000
 
@@ -60,7 +60,7 @@ struct RecordTotals: Sendable, Equatable {
         guard let cost = record.cost?.millionths else { return }
         costs &+= sign
         costMillionths &+= sign * (cost / Self.costScale)
-        costRest &+= sign * (cost % Self.costScale)
+        costRemainder &+= sign * (cost % Self.costScale)
     }
 
     var figures: UsageFigures {
@@ -69,7 +69,7 @@ struct RecordTotals: Sendable, Equatable {
         figures.failed = failed
         figures.promptTokens = promptTokens
         figures.completionTokens = completionTokens
-        if costs > 0 { figures.cost = Int128(costMillionths) * Int128(Self.costScale) + Int128(costRest) }
+        if costs > 0 { figures.cost = Int128(costMillionths) * Int128(Self.costScale) + Int128(costRemainder) }
         return figures
     }
 }
@@ -182,7 +182,7 @@ extension DailySum {
             cells.add(accumulator.completionTokens)
             cells.add(accumulator.costs)
             cells.add(accumulator.costMillionths)
-            cells.add(accumulator.costRest)
+            cells.add(accumulator.costRemainder)
         }
     }
 }
@@ -204,7 +204,7 @@ extension DailySum {
 }
 
 extension RecordTotals {
-    /// Reads the seven numbers of a tally.
+    /// Reads the seven numbers of the totals.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
         count = number(0)
@@ -213,7 +213,7 @@ extension RecordTotals {
         completionTokens = number(3)
         costs = number(4)
         costMillionths = number(5)
-        costRest = number(6)
+        costRemainder = number(6)
     }
 }
 

@@ -11,8 +11,8 @@ struct UsageTableSQL {
         self.query = query
         table = dialect == .sqlite ? "sums" : UsageSchema.postgresSums
         var filter = FilterSQL(dialect)
-        filter.add("day", ">=", query.first?.number)
-        filter.add("day", "<=", query.last?.number)
+        filter.add("day", ">=", number: query.first?.number)
+        filter.add("day", "<=", number: query.last?.number)
         filter.add("caller", query.caller.map { $0.beginning(ofBytes: SumKey.textBound) })
         filter.add("\(query.countsCalls ? "calls" : "requests") <> 0")
         condition = filter.condition
@@ -89,7 +89,7 @@ extension StoredRequest {
     /// - Parameters:
     ///   - request: the record of the request, possibly with its only call.
     ///   - calls: the records of the other calls.
-    init(_ id: RecordID, _ request: UsageRecord, _ calls: [UsageRecord]) {
+    init(_ id: RecordID, _ request: UsageRecord, calls: [UsageRecord]) {
         let calls = (request.onlyCall.map { [$0] } ?? []) + calls
         var plain = request
         plain.subject = .request

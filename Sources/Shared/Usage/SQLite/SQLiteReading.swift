@@ -46,7 +46,7 @@ enum SQLiteReading {
         let state = try SQLiteState(database)
         let query = question.query(today: state.zone.today)
         let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
-        let table = isSummed ? try sums(query, database) : try records(query, state.zone, database)
+        let table = isSummed ? try sums(query, database) : try records(query, state.zone, database: database)
         return UsageSummary(question, in: state.zone, table)
     }
 
@@ -64,7 +64,7 @@ enum SQLiteReading {
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
-        _ database: SQLiteDatabase
+        database: SQLiteDatabase
     ) throws(SQLiteFailure) -> UsageTable {
         let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
         // The call in a row may have ended a day earlier, but no row has a lower id than the time of its call gives.

@@ -18,7 +18,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             var days: [SQLiteDay] = []
             var isCut = false
             do throws(SQLiteFailure) {
-                days = try SQLiteDay.days(query.filter, state, database)
+                days = try SQLiteDay.days(query.filter, state, database: database)
             } catch {
                 guard error.isInterrupt else { throw error }
                 isCut = true
@@ -26,7 +26,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             let isCounted = query.filter.isCountedBySums && state.mark == 0
             let total = isCounted ? days.reduce(0) { $0 + $1.count(query.filter.outcome) } : nil
             var collector = PageCollector<Int>(query, knownTotal: total, until: end)
-            var scan = SQLiteScan(query, SQLiteDay.ranges(days, query.filter, state), database)
+            var scan = SQLiteScan(query, SQLiteDay.ranges(days, query.filter, state: state), database: database)
             if !isCut { isCut = try scan.run(&collector) }
             database.interrupt(at: nil)
             var page = collector.page()
@@ -52,7 +52,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     private static func stored(_ rows: [(id: Int, record: UsageRecord)]) -> StoredRequest? {
         guard let first = rows.first else { return nil }
-        return StoredRequest(.number(first.id), first.record, rows.dropFirst().map(\.record))
+        return StoredRequest(.number(first.id), first.record, calls: rows.dropFirst().map(\.record))
     }
 
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable {
@@ -180,7 +180,7 @@ struct SQLiteDay {
     static func days(
         _ filter: RecordFilter,
         _ state: SQLiteState,
-        _ database: SQLiteDatabase
+        database: SQLiteDatabase
     ) throws(SQLiteFailure) -> [SQLiteDay] {
         var sql = FilterSQL(.sqlite)
         sql.add(filter, days: filter.days(in: state.zone))
@@ -200,7 +200,7 @@ struct SQLiteDay {
     }
 
     /// Returns the ranges of ids that must be read, in ascending order and without overlaps.
-    static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, _ state: SQLiteState) -> [ClosedRange<Int>] {
+    static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, state: SQLiteState) -> [ClosedRange<Int>] {
         var ranges = days.map(\.ids)
         if state.mark > 0 { ranges.append(0...state.mark) }
         var last = Int.max
@@ -230,7 +230,7 @@ struct SQLiteScan {
     /// The id of the last row that was read; nil at the start.
     private(set) var position: Int?
 
-    init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], _ database: SQLiteDatabase) {
+    init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], database: SQLiteDatabase) {
         self.query = query
         self.database = database
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges

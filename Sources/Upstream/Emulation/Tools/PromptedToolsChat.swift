@@ -19,17 +19,21 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         PromptedToolsStream(try await chat.stream(), repair, promptTokens: repair.count.estimate(of: chat))
     }
 
     /// Returns the whole response, read in the same way as a stream.
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        let whole = try await chat.answer()
-        let stream = PromptedToolsStream(WholeAnswer(whole), repair, promptTokens: repair.count.estimate(of: chat))
+    func response() async throws(UpstreamError) -> ChatResponse {
+        let whole = try await chat.response()
+        let stream = PromptedToolsStream(
+            WholeResponseStream(whole),
+            repair,
+            promptTokens: repair.count.estimate(of: chat)
+        )
         defer { stream.stop() }
         var text = ByteBuffer()
-        var choice = ChatAnswer.Choice(text: nil)
+        var choice = ChatResponse.Choice(text: nil)
         choice.reasoning = whole.choices.first?.reasoning
         choice.reasoningBlocks = whole.choices.first?.reasoningBlocks ?? []
         while try await stream.more(patienceNanoseconds: .max / 4) != .end {
@@ -47,7 +51,7 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
             }) {}
         }
         if !text.isEmpty || choice.toolCalls.isEmpty { choice.text = Body(text) }
-        return ChatAnswer([choice], usage: stream.usage, credits: stream.credits)
+        return ChatResponse([choice], usage: stream.usage, credits: stream.credits)
     }
 }
 
@@ -59,32 +63,32 @@ struct Repair: Sendable {
     /// The call in plain text, kept until the response is complete.
     let call: ChatCall
     let form: TextProtocol
-    let means: OutputParserContext
+    let context: OutputParserContext
     let count: CallCount
     let preparing: Preparing
 
     /// Returns the call that asks the model to correct an invalid response.
-    func call(after answer: String, _ problem: PromptedToolsResponse.Problem) -> ChatCall {
-        form.repairing(call, answer, problem)
+    func call(after response: String, _ problem: PromptedToolsResponse.Problem) -> ChatCall {
+        form.repairing(call, response, problem: problem)
     }
 }
 
 /// A whole response as a stream of one chunk.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class WholeAnswer: ChatAnswerStream, @unchecked Sendable {
-    private let answer: ChatAnswer
+final class WholeResponseStream: ChatResponseStream, @unchecked Sendable {
+    private let response: ChatResponse
     private var isRead = false
 
-    init(_ answer: ChatAnswer) { self.answer = answer }
+    init(_ response: ChatResponse) { self.response = response }
 
-    var usage: Usage? { answer.usage }
-    var credits: Int? { answer.credits }
+    var usage: Usage? { response.usage }
+    var credits: Int? { response.credits }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { isRead ? .end : .bytes }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard !isRead, let choice = answer.choices.first else { return false }
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
+        guard !isRead, let choice = response.choices.first else { return false }
         isRead = true
         if let text = choice.text { emit(0, .text(text.bytes)) }
         for (index, call) in choice.toolCalls.enumerated() {

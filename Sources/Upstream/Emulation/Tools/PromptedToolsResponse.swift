@@ -142,7 +142,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Ends the model's output. Call `judge` and then `conclude` after it.
+    /// Ends the model's output. Call `validator` and then `conclude` after it.
     func finish(isCut: Bool, _ pass: (UnsafeRawBufferPointer) -> Void) {
         self.isCut = isCut
         parser?.finish(isCut: isCut) { self.record($0, pass) }
@@ -155,10 +155,10 @@ final class PromptedToolsResponse: @unchecked Sendable {
     var isBehind: Bool { document?.unjudged != nil }
 
     /// Validates a long document on the work queue.
-    func judge(by means: OutputParserContext) async throws(UpstreamError) {
+    func validate(by context: OutputParserContext) async throws(UpstreamError) {
         while let value = document?.unjudged {
             let bytes = value.text.bytes.count
-            let validation = await means.worker.result(ofBytes: bytes, on: means.loop) { value.judged() }
+            let validation = await context.worker.result(ofBytes: bytes, on: context.loop) { value.judged() }
             guard let validation else { throw .tooMuchWork }
             document?.settle(validation)
         }

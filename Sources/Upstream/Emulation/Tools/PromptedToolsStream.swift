@@ -6,7 +6,7 @@ import Shared
 /// complete and valid.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
+final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private enum StreamPhase {
         case reading
         /// The vendor's stream has ended, and the rest must be emitted.
@@ -20,8 +20,8 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
     private let isWhole: Bool
     /// The size up to which a response is held without reserved memory, in bytes.
     private let freeBytes = MemoryBudget.smallBytes
-    private var stream: any ChatAnswerStream
-    private var answer: PromptedToolsResponse
+    private var stream: any ChatResponseStream
+    private var response: PromptedToolsResponse
     private var position = StreamPhase.reading
     /// The invalid response that the present call repairs; nil if there is no repair.
     private var first: PromptedToolsResponse?
@@ -34,12 +34,12 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
     private var counted: Usage?
     private var taken: Int?
 
-    init(_ stream: any ChatAnswerStream, _ repair: Repair, promptTokens: Int) {
+    init(_ stream: any ChatResponseStream, _ repair: Repair, promptTokens: Int) {
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
-        isWhole = stream is WholeAnswer
-        answer = PromptedToolsResponse(repair.form, ids: repair.means.ids)
+        isWhole = stream is WholeResponseStream
+        response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
     /// The usage of both calls.
@@ -53,9 +53,9 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
         case .ended: return .bytes
         case .reading: break
         }
-        if answer.isBehind { try await answer.judge(by: repair.means) }
+        if response.isBehind { try await response.validate(by: repair.context) }
         // A model that goes on after its tool calls is stopped, so that its further output is not billed.
-        if answer.wantsMore {
+        if response.wantsMore {
             let arrival = try await stream.more(patienceNanoseconds: patienceNanoseconds)
             guard arrival == .end else { return arrival }
         }
@@ -66,7 +66,7 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
 
     private func count() async throws(UpstreamError) {
         let reported = stream.usage
-        let tokens = reported?.isReported ?? false ? 0 : try await answer.tokens(by: repair.count)
+        let tokens = reported?.isReported ?? false ? 0 : try await response.tokens(by: repair.count)
         let usage = repair.count.completed(reported, prompt: { askedTokens }, completion: { tokens })
         counted = (counted ?? .nothing) + usage
         if let credits = stream.credits { taken = (taken ?? 0) + credits }
@@ -84,38 +84,42 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
     private var isCut: Bool { finish == .length || finish == .contentFilter }
 
     private func end() async throws(UpstreamError) {
-        answer.finish(isCut: isCut) { [self] text in if first == nil { rest.append(text) } }
-        try await answer.judge(by: repair.means)
-        answer.conclude()
-        guard let problem = answer.problem, !isCut else {
+        response.finish(isCut: isCut) { [self] text in if first == nil { rest.append(text) } }
+        try await response.validate(by: repair.context)
+        response.conclude()
+        guard let problem = response.problem, !isCut else {
             position = .ended
             return
         }
-        guard first == nil, !repair.form.isRepair, answer.raw.count <= PromptedToolsResponse.repairedBytes else {
+        guard first == nil, !repair.form.isRepair, response.raw.count <= PromptedToolsResponse.repairedBytes else {
             guard !repair.form.requiresValidOutput, !lacksDocument else {
                 throw UpstreamError.unmet(problem.text, after: counted)
             }
             position = .ended
             return
         }
-        let again = repair.call(after: answer.raw.text, problem)
+        let again = repair.call(after: response.raw.text, problem)
         do throws(UpstreamError) {
             let chat = try await repair.preparing(again)
-            if isWhole { stream = WholeAnswer(try await chat.answer()) } else { stream = try await chat.stream() }
+            if isWhole {
+                stream = WholeResponseStream(try await chat.response())
+            } else {
+                stream = try await chat.stream()
+            }
         } catch {
             throw error.alsoAfter(counted)
         }
         asked = again
-        first = answer
-        answer = PromptedToolsResponse(repair.form, ids: repair.means.ids)
+        first = response
+        response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
         finish = .stop
         stopSequence.removeAll()
     }
 
     /// Whether a document was requested, and the response has neither a document nor tool calls.
-    private var lacksDocument: Bool { repair.form.format != nil && answer.calls.isEmpty && answer.text == nil }
+    private var lacksDocument: Bool { repair.form.format != nil && response.calls.isEmpty && response.text == nil }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         switch position {
         case .over: return false
         case .ended:
@@ -123,23 +127,23 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
             handOver(emit)
             return true
         case .reading:
-            if answer.bytes > freeBytes { try reserveMemory() }
+            if response.bytes > freeBytes { try reserveMemory() }
             // Read only once, because most events are text.
-            let (answer, isFirst) = (answer, first == nil)
+            let (response, isFirst) = (response, first == nil)
             return try stream.next { [self] _, event in
                 switch event {
                 case .text(let text, _):
-                    if let text = answer.plain(text) {
+                    if let text = response.plain(text) {
                         if isFirst { emit(0, .text(text)) }
                     } else {
-                        answer.consume(text) { text in if isFirst { emit(0, .text(text)) } }
+                        response.consume(text) { text in if isFirst { emit(0, .text(text)) } }
                     }
                 case .finish(let reason, let stop):
                     finish = reason
                     if let stop { stopSequence.append(stop) }
                 // A vendor may still send tool calls in its own form.
-                case .toolCall(let index, _, let name): answer.begin(call: index, name)
-                case .toolArguments(let index, let piece): answer.add(arguments: piece, toCall: index)
+                case .toolCall(let index, _, let name): response.begin(call: index, name)
+                case .toolArguments(let index, let piece): response.add(arguments: piece, toCall: index)
                 case .signature(.some, _): break
                 default: if isFirst { emit(0, event) }
                 }
@@ -148,20 +152,20 @@ final class PromptedToolsStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     private func reserveMemory() throws(UpstreamError) {
-        guard repair.means.memory.covers(answer.heldBytes + (first?.heldBytes ?? 0), &reservation) else {
+        guard repair.context.memory.covers(response.heldBytes + (first?.heldBytes ?? 0), &reservation) else {
             throw UpstreamError(TransportError(.overloaded))
         }
     }
 
-    private func handOver(_ emit: (Int, AnswerEvent) -> Void) {
-        let isRepaired = answer.problem == nil
+    private func handOver(_ emit: (Int, ChatEvent) -> Void) {
+        let isRepaired = response.problem == nil
         // A repair contributes only its calls. If it failed, the first response's calls are used, and the rest of that
         // response as text.
-        let chosen = isRepaired ? answer : first ?? answer
+        let chosen = isRepaired ? response : first ?? response
         if !rest.isEmpty { emit(0, .text(rest.bytes)) }
         if let text = chosen.text { pass(text) { emit(0, .text($0)) } }
         if !isRepaired { pass(chosen.invalidOutput) { emit(0, .text($0)) } }
-        let calls = isRepaired ? (first.map { $0.calls } ?? []) + answer.calls : chosen.calls
+        let calls = isRepaired ? (first.map { $0.calls } ?? []) + response.calls : chosen.calls
         for (index, call) in calls.enumerated() {
             pass(call.id) { id in pass(call.name) { name in emit(0, .toolCall(index: index, id: id, name: name)) } }
             pass(call.arguments) { emit(0, .toolArguments(index: index, $0)) }

@@ -34,7 +34,7 @@ package struct StructuredOutputParser: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// A value of more than `WorkQueue.loopBytes` that waits to be validated. Pass the verdict to `settle`; more text
+    /// A value of more than `WorkQueue.loopBytes` that waits to be validated. Pass the result to `settle`; more text
     /// is held until then.
     var unjudged: StructuredValue? { waiting }
 
@@ -64,7 +64,7 @@ package struct StructuredOutputParser: ~Copyable {
             }
             held.append(piece[part: from..<index])
             if held.count > Self.limitBytes { isTooLong = true }
-            if isEnd { judge() }
+            if isEnd { validate() }
             if waiting != nil { return wait(with: piece[part: index..<piece.count]) }
         }
     }
@@ -100,7 +100,7 @@ package struct StructuredOutputParser: ~Copyable {
         return false
     }
 
-    /// Ends the output and returns the verdict.
+    /// Ends the output and returns the result.
     package mutating func finish() -> Validation {
         while let waiting { settle(waiting.judged(by: parser)) }
         if let found { return .document(found) }
@@ -109,7 +109,7 @@ package struct StructuredOutputParser: ~Copyable {
         return .unfit(problem ?? "it holds no JSON object")
     }
 
-    private mutating func judge() {
+    private mutating func validate() {
         isInside = false
         var text = ByteBuffer()
         if scan.hasControls { ValueScan.append(held.bytes, to: &text) } else { swap(&text, &held) }

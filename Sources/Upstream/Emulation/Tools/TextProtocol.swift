@@ -81,9 +81,9 @@ package struct TextProtocol: Sendable {
     }
 
     /// Returns the call that asks the model to correct an invalid response.
-    func repairing(_ call: ChatCall, _ answer: String, _ problem: PromptedToolsResponse.Problem) -> ChatCall {
+    func repairing(_ call: ChatCall, _ response: String, problem: PromptedToolsResponse.Problem) -> ChatCall {
         var call = call
-        call.messages.append(ChatMessage(role: .assistant, text: answer))
+        call.messages.append(ChatMessage(role: .assistant, text: response))
         let words = problem.isOfDocument ? format?.repair(problem.text) : tools?.repair(problem.text)
         call.messages.append(ChatMessage(role: .user, text: words ?? problem.text))
         return call
@@ -92,10 +92,10 @@ package struct TextProtocol: Sendable {
 
 extension ToolProtocol {
     fileprivate init(_ chatOptions: ChatOptions) throws(APIError) {
-        var offers: [ToolDefinition] = []
+        var modelCatalog: [ToolDefinition] = []
         for (index, tool) in chatOptions.tools.enumerated() where tool.kind == .function {
             let path = tool.isLegacy ? "functions[\(index)].parameters" : "tools[\(index)].function.parameters"
-            offers.append(
+            modelCatalog.append(
                 ToolDefinition(
                     name: tool.name,
                     description: tool.description,
@@ -106,7 +106,7 @@ extension ToolProtocol {
             )
         }
         let demand = ToolDemand(chatOptions.toolChoice)
-        self.init(offers, demand: demand, isParallel: chatOptions.parallelToolCalls ?? true)
+        self.init(modelCatalog, demand: demand, isParallel: chatOptions.parallelToolCalls ?? true)
     }
 }
 

@@ -26,7 +26,7 @@ extension ToolCallParser {
     }
 
     private mutating func open(_ tag: ToolCallTag, _ pass: Pass) {
-        (closing, isClosed, isFenceLine, isBare, strays) = (tag.closing, false, false, false, 0)
+        (closing, isClosed, isFenceLine, isBare, unknownKeys) = (tag.closing, false, false, false, 0)
         switch tag.body {
         case .json: position = .seeking
         case .named: (position, valueStart) = (.named, held.count)
@@ -178,7 +178,7 @@ extension ToolCallParser {
     }
 
     mutating func breakOff(_ reason: String, _ pass: Pass) {
-        let raw = Self.takeAll(of: &held)
+        let raw = Self.consumeAll(of: &held)
         problem = nil
         brokenCalls += 1
         if calls >= maxCalls { return }
@@ -260,8 +260,8 @@ extension ToolCallParser {
             position = .value
             return true
         case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: "`"):
-            guard !isClosed, strays < 8 else { break }
-            strays += 1
+            guard !isClosed, unknownKeys < 8 else { break }
+            unknownKeys += 1
             if problem != nil { held.append(byte) }
             return true
         default: break
@@ -285,7 +285,7 @@ extension ToolCallParser {
             isClosed = true
         case .opening(let tag):
             if let problem { breakOff(problem, pass) }
-            held = Self.takeAll(of: &tail)
+            held = Self.consumeAll(of: &tail)
             open(tag, pass)
         case .none:
             tail.removeLast(1)
@@ -299,7 +299,7 @@ extension ToolCallParser {
         if let problem { breakOff(problem, pass) }
         position = .text
         if tail.isEmpty { return }
-        held = Self.takeAll(of: &tail)
+        held = Self.consumeAll(of: &tail)
         passHeld(pass)
     }
 

@@ -59,7 +59,7 @@ package struct ToolCallParser: ~Copyable {
     var tail = ByteBuffer()
     /// The problem of the last call, whose text is still in `held`; nil if the call is valid.
     var problem: String?
-    var strays = 0
+    var unknownKeys = 0
     /// The length of `spaces` at the last call.
     var spacesAtCall = 0
     var isTextLast = true
@@ -247,19 +247,19 @@ package struct ToolCallParser: ~Copyable {
     /// Emits the held bytes as text, because they are not a call.
     mutating func passHeld(_ pass: Pass) {
         for byte in held.bytes { marks.consume(byte) }
-        let text = Self.takeAll(of: &held)
+        let text = Self.consumeAll(of: &held)
         passText(text.bytes, pass)
         position = .text
     }
 
     /// Reads the held bytes again as text, which may contain calls.
     private mutating func passHeldAgain(_ pass: Pass) {
-        let text = Self.takeAll(of: &held)
+        let text = Self.consumeAll(of: &held)
         position = .text
         read(text.bytes, pass)
     }
 
-    static func takeAll(of buffer: inout ByteBuffer) -> ByteBuffer {
+    static func consumeAll(of buffer: inout ByteBuffer) -> ByteBuffer {
         var empty = ByteBuffer()
         swap(&empty, &buffer)
         return empty

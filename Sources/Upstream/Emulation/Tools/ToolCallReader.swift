@@ -49,7 +49,7 @@ struct ToolCallReader {
         // Arguments are validated last, because the parser's values become invalid when it parses another text.
         var calls: [ParsedToolCall] = []
         for draft in drafts {
-            try judge(draft)
+            try validate(draft)
             calls.append(ParsedToolCall(id: ids.id("call_"), name: draft.tool.name, arguments: draft.arguments))
         }
         return calls
@@ -115,7 +115,7 @@ struct ToolCallReader {
         }
     }
 
-    private func judge(_ draft: Draft) throws(Problem) {
+    private func validate(_ draft: Draft) throws(Problem) {
         let text = ByteBuffer(draft.arguments)
         guard let value = try? parser.parse(text.bytes), value.kind == .object else {
             throw Problem("\"arguments\" must be a JSON object")

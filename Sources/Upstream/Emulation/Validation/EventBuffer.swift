@@ -23,7 +23,7 @@ struct EventBuffer: ~Copyable {
 
     var isEmpty: Bool { events.isEmpty && piece.isEmpty }
 
-    mutating func add(_ event: AnswerEvent) {
+    mutating func add(_ event: ChatEvent) {
         switch event {
         case .text(let text, _): add(text, .text)
         case .reasoning(let text): add(text, .reasoningBlock)
@@ -49,7 +49,7 @@ struct EventBuffer: ~Copyable {
     private mutating func close() {
         guard !piece.isEmpty else { return }
         bytes -= piece.count
-        let event: AnswerEvent =
+        let event: ChatEvent =
             switch kind {
             case .text: .text(piece.bytes)
             case .reasoningBlock: .reasoning(piece.bytes)
@@ -72,7 +72,7 @@ struct EventBuffer: ~Copyable {
     }
 
     /// Removes and returns the next event; nil if the buffer is empty.
-    mutating func takeNext() -> BufferedEvent? {
+    mutating func removeNext() -> BufferedEvent? {
         close()
         guard position < events.count else { return nil }
         let event = events[position]

@@ -40,7 +40,7 @@ final class OutputValidator: Sendable {
 
     /// Returns the corrected text of a choice of a whole response; nil if the text stays unchanged. Throws if the
     /// choice does not meet the demand.
-    func text(of choice: ChatAnswer.Choice) async throws(UpstreamError) -> Body? {
+    func text(of choice: ChatResponse.Choice) async throws(UpstreamError) -> Body? {
         guard choice.finish.isEndedByModel, choice.refusal == nil else { return nil }
         switch demand {
         case .call(let demand):
@@ -58,9 +58,9 @@ final class OutputValidator: Sendable {
         let validation = await worker.result(ofBytes: text.bytes.count, on: loop) {
             () -> StructuredOutputParser.Validation? in
             if case .fits = StructuredValue(text: text, format: format).judged() { return nil }
-            var answer = StructuredOutputParser(format)
-            answer.consume(text.bytes)
-            return answer.finish()
+            var response = StructuredOutputParser(format)
+            response.consume(text.bytes)
+            return response.finish()
         }
         guard let validation else { throw .tooMuchWork }
         switch validation {
@@ -85,7 +85,7 @@ final class OutputValidator: Sendable {
     /// format in words.
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
-        error.recovery = .asText
+        error.recovery = .promptForFormat
         return error
     }
 }

@@ -5,11 +5,11 @@ import Shared
 /// does not guarantee them.
 final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     private let chat: any PreparedChat
-    private let judge: OutputValidator
+    private let validator: OutputValidator
 
-    init(_ chat: any PreparedChat, _ judge: OutputValidator) {
+    init(_ chat: any PreparedChat, _ validator: OutputValidator) {
         self.chat = chat
-        self.judge = judge
+        self.validator = validator
     }
 
     func write() { chat.write() }
@@ -17,22 +17,24 @@ final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
-        var answer = try await chat.answer()
+    func response() async throws(UpstreamError) -> ChatResponse {
+        var response = try await chat.response()
         do throws(UpstreamError) {
-            for index in answer.choices.indices {
-                if let text = try await judge.text(of: answer.choices[index]) { answer.choices[index].text = text }
+            for index in response.choices.indices {
+                if let text = try await validator.text(of: response.choices[index]) {
+                    response.choices[index].text = text
+                }
             }
-            return answer
+            return response
         } catch {
             var error = error
-            error.usage = answer.usage
+            error.usage = response.usage
             throw error
         }
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
-        let stream = SchemaCheckedStream(try await chat.stream(), judge)
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
+        let stream = SchemaCheckedStream(try await chat.stream(), validator)
         do throws(UpstreamError) {
             try await stream.begin()
             return stream

@@ -6,9 +6,9 @@ import Shared
 /// a document. After that it emits events as they arrive, and validates the document at its end.
 ///
 /// `@unchecked`: used on its loop only.
-final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
-    private let stream: any ChatAnswerStream
-    private let judge: OutputValidator
+final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
+    private let stream: any ChatResponseStream
+    private let validator: OutputValidator
     /// Whether the demand is still open: the demanded call, something in its place, or the end of the document has not
     /// arrived.
     private var isOpen = true
@@ -23,9 +23,9 @@ final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
     /// The finish event, which is held back until the response is validated.
     private var end: BufferedEvent?
 
-    init(_ stream: any ChatAnswerStream, _ judge: OutputValidator) {
+    init(_ stream: any ChatResponseStream, _ validator: OutputValidator) {
         self.stream = stream
-        self.judge = judge
+        self.validator = validator
     }
 
     var usage: Usage? { stream.usage }
@@ -39,9 +39,9 @@ final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
         }
         guard isHeld else { return }
         isHeld = false
-        switch judge.demand {
+        switch validator.demand {
         case .call(let demand): if let problem = demand.unmet(by: []) { throw OutputValidator.failure(problem) }
-        case .document: held.replaceText(with: try await judge.document(in: takenText()))
+        case .document: held.replaceText(with: try await validator.document(in: removedText()))
         }
         isOpen = false
         if let last = end.take() { held.add(last) }
@@ -50,14 +50,14 @@ final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !held.isEmpty { return .bytes }
         guard let last = end.take() else { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
-        try await judge.check(takenText())
+        try await validator.check(removedText())
         isOpen = false
         held.add(last)
         return .bytes
     }
 
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
-        if let event = held.takeNext() {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
+        if let event = held.removeNext() {
             event.replay(emit)
             return true
         }
@@ -70,9 +70,9 @@ final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     /// Whether the event may be emitted; false for the finish event of a response that is not validated yet.
-    private func passes(_ choice: Int, _ event: AnswerEvent) -> Bool {
+    private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
-        switch (event, judge.demand) {
+        switch (event, validator.demand) {
         case (.finish(let reason, _), _) where reason.isEndedByModel:
             end = BufferedEvent(choice, event)
             return false
@@ -91,10 +91,10 @@ final class SchemaCheckedStream: ChatAnswerStream, @unchecked Sendable {
     private func checkRoom() throws(UpstreamError) {
         let bytes = held.bytes + text.count
         guard bytes <= StructuredOutputParser.limitBytes else { throw OutputValidator.failure("it is too long") }
-        guard judge.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
+        guard validator.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
     }
 
-    private func takenText() -> Body {
+    private func removedText() -> Body {
         var taken = ByteBuffer()
         swap(&taken, &text)
         return Body(taken)

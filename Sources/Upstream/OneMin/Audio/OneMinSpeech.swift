@@ -37,8 +37,9 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     }
 
     func open(by vendorCall: VendorCall) async throws(UpstreamError) -> any AudioStream {
-        let stream = try await vendor.complete(body, use, vendorCall) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.opened(call, use, vendorCall)
+        let stream = try await vendor.complete(body, use, vendorCall: vendorCall) {
+            [vendor, use] (call) async throws(UpstreamError) in
+            try await vendor.opened(call, use, vendorCall: vendorCall)
         }
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
@@ -47,7 +48,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     }
 
     func address(by vendorCall: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?) {
-        let results = try await vendor.complete(body, use, vendorCall) {
+        let results = try await vendor.complete(body, use, vendorCall: vendorCall) {
             [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
         }
         return (results.files[0].address, results.credits)
@@ -58,7 +59,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         credits: Int? = nil
     ) async throws(UpstreamError) -> any AudioStream {
         let audio = try await StoredFileStream(stream, credits: credits, limitBytes: Self.audioLimitBytes).begun()
-        if audio.type?.family == .sound { return audio }
+        if audio.type?.family == .audio { return audio }
         if audio.type == nil, mayBeSamples {
             audio.mediaType = "audio/pcm"
             return audio

@@ -21,7 +21,7 @@ extension OneMin: TranscriptionProvider {
         let isDetailed = call.format == .verboseJSON
         let feature = call.purpose == .transcription ? OneMinFeature.speechToText : .audioTranslation
         let use = OneMinUse(model: model.id, feature: feature)
-        return OneMinTranscription(self, use, Body(opening), Body(members), isDetailed: isDetailed)
+        return OneMinTranscription(self, use, Body(opening), members: Body(members), isDetailed: isDetailed)
     }
 }
 
@@ -36,7 +36,7 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let members: Body
     private let isDetailed: Bool
 
-    init(_ vendor: OneMin, _ use: OneMinUse, _ opening: Body, _ members: Body, isDetailed: Bool) {
+    init(_ vendor: OneMin, _ use: OneMinUse, _ opening: Body, members: Body, isDetailed: Bool) {
         self.vendor = vendor
         self.use = use
         self.opening = opening
@@ -49,7 +49,7 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
         body.append(opening.bytes)
         body.append(json: file.path)
         body.append(members.bytes)
-        let record = try await vendor.complete(Body(body), use, vendorCall) {
+        let record = try await vendor.complete(Body(body), use, vendorCall: vendorCall) {
             [vendor, use] (call) async throws(UpstreamError) in try await vendor.record(of: call, use, vendorCall)
         }
         return try Transcript(record: record.bytes, isDetailed: isDetailed, vendor.parser)
@@ -76,7 +76,7 @@ extension Transcript {
         } else if let result, let document = Transcript(document: result, usage, credits) {
             self = document
         } else if let plain = result?.text, !plain.isEmpty || response == nil {
-            self = Self.read(plain, usage, credits, parser)
+            self = Self.read(plain, usage, credits: credits, parser: parser)
         } else if let response {
             self = response
         } else {
@@ -93,8 +93,8 @@ extension Transcript {
     private static func read(
         _ text: UnsafeRawBufferPointer,
         _ usage: Usage?,
-        _ credits: Int?,
-        _ parser: JSONParser
+        credits: Int?,
+        parser: JSONParser
     ) -> Transcript {
         var copy = ByteBuffer()
         copy.append(text)

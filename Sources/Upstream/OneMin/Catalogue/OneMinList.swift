@@ -63,17 +63,19 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     }
 
     private func list(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
-        let reply: UpstreamReply
+        let response: UpstreamResponse
         do throws(TransportError) {
-            reply = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
+            response = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
         } catch {
             throw UpstreamError(error)
         }
-        guard reply.head.status == 200 else {
-            throw UpstreamError(.failed, cause: "the vendor answered \(reply.head.status)")
+        guard response.head.status == 200 else {
+            throw UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
         }
-        guard reply.body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
-        guard let root = try? parser.parse(reply.body.bytes), let elements = root["models"]?.elements else {
+        guard response.body.bytes.count <= Self.limitBytes else {
+            throw UpstreamError(.failed, cause: "a list too long")
+        }
+        guard let root = try? parser.parse(response.body.bytes), let elements = root["models"]?.elements else {
             throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
         }
         return elements.filter(Self.isModel).compactMap { element in
@@ -82,7 +84,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
                 id: element["modelId"]?.string ?? "",
                 owner: element["provider"]?.string ?? "",
                 features: isActive ? feature : [],
-                hasVision: isActive && feature == .chat && Self.takesImages(element)
+                hasVision: isActive && feature == .chat && Self.supportsImages(element)
             )
             model?.isDisabled = !isActive
             model?.label = element["name"]?.string ?? ""
@@ -120,7 +122,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
             let completion = parts(reported["OUTPUT"], orNone: true), prompt + completion > 0
         else { return CreditPrices() }
         return CreditPrices(
-            chat: ChatCredits(promptParts: prompt, completionParts: completion, pictureParts: image)
+            chat: ChatCredits(promptParts: prompt, completionParts: completion, imageParts: image)
         )
     }
 
@@ -138,7 +140,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Day(date[part: 0..<10])
     }
 
-    private static func takesImages(_ model: JSONValue) -> Bool {
+    private static func supportsImages(_ model: JSONValue) -> Bool {
         model["modality"]?["INPUT"]?.elements?.contains { $0.text == "image" } ?? false
     }
 }

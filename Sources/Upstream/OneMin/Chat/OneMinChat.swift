@@ -74,7 +74,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             endpoint: endpoint,
             headers: vendor.headers(for: vendorCall.key),
             body: body,
-            by: vendorCall.sheet.deadline
+            by: vendorCall.callLedger.deadline
         )
     }
 
@@ -88,40 +88,40 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    func answer() async throws(UpstreamError) -> ChatAnswer {
+    func response() async throws(UpstreamError) -> ChatResponse {
         do throws(UpstreamError) {
-            return try await answerOnce()
+            return try await responseOnce()
         } catch {
             try await vendorCall.waitToRepeat(after: error)
-            return try await answerOnce()
+            return try await responseOnce()
         }
     }
 
-    private func answerOnce() async throws(UpstreamError) -> ChatAnswer {
-        let answer = try await vendor.record(of: upstream, use, vendorCall)
-        let record = try OneMinRecord(answer.bytes, vendor.parser)
+    private func responseOnce() async throws(UpstreamError) -> ChatResponse {
+        let response = try await vendor.record(of: upstream, use, vendorCall)
+        let record = try OneMinRecord(response.bytes, vendor.parser)
         let text = Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy())
-        return ChatAnswer(
+        return ChatResponse(
             [.init(text: text, finish: record.finish)],
             usage: UsageBounds(model).checked(record.usage),
             credits: record.credits
         )
     }
 
-    func stream() async throws(UpstreamError) -> any ChatAnswerStream {
+    func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let stream: any UpstreamStream
         do throws(UpstreamError) {
-            stream = try await vendor.opened(upstream, use, vendorCall)
+            stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
         } catch {
             try await vendorCall.waitToRepeat(after: error)
-            stream = try await vendor.opened(upstream, use, vendorCall)
-            return OneMinStream(stream, vendor.parser, UsageBounds(model), searchesWeb: searchesWeb)
+            stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
+            return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb)
         }
-        return OneMinStream(stream, vendor.parser, UsageBounds(model), searchesWeb: searchesWeb) {
+        return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb) {
             [self] (error) async throws(UpstreamError) in
-            vendor.learn(error, use, vendorCall)
+            vendor.learn(error, use, vendorCall: vendorCall)
             try await vendorCall.waitToRepeat(after: error)
-            return try await vendor.opened(upstream, use, vendorCall)
+            return try await vendor.opened(upstream, use, vendorCall: vendorCall)
         }
     }
 

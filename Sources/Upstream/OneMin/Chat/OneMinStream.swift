@@ -6,7 +6,7 @@ import Shared
 /// vendor may send in their place.
 ///
 /// `@unchecked`: used on its loop only, and `parser` is never used across a suspension.
-final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
+final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     /// Opens the call's stream again after a failure, if this may help; else throws the failure.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
 
@@ -44,7 +44,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     init(
         _ stream: any UpstreamStream,
         _ parser: JSONParser,
-        _ bounds: UsageBounds = UsageBounds(),
+        bounds: UsageBounds = UsageBounds(),
         searchesWeb: Bool,
         reopening reopen: Reopening? = nil
     ) {
@@ -110,11 +110,11 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     /// Emits the next event. A failure before the first text is kept for `more`, which may repeat the call.
-    func next(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }
 
-    private func nextOfFirst(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfFirst(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         if failure != nil { return false }
         do throws(UpstreamError) {
             return try nextEvent { choice, event in
@@ -129,7 +129,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     @inline(__always)
-    private func nextEvent(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextEvent(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isEventStream else { return try nextOfRecord(emit) }
         if isOver, isDone {
             // The stream may end after the record, without `done`.
@@ -158,7 +158,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         return true
     }
 
-    private func nextOfRecord(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) -> Bool {
+    private func nextOfRecord(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isOver, !isDone else { return false }
         isDone = true
         let record = try OneMinRecord(whole.bytes, parser)
@@ -170,7 +170,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 
     private func content(
         _ data: UnsafeRawBufferPointer,
-        _ emit: (Int, AnswerEvent) -> Void
+        _ emit: (Int, ChatEvent) -> Void
     ) throws(UpstreamError) {
         if let root = try? parser.parse(data), root.kind == .object {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
@@ -186,7 +186,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, AnswerEvent) -> Void) {
+    private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, ChatEvent) -> Void) {
         guard !text.isEmpty else { return }
         if repeats.isHolding, let released = repeats.releaseHeld() { emitText(released.bytes, emit) }
         if !repeats.holds(text) { emitText(text, isPlain: isPlain, emit) }
@@ -194,7 +194,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
 
     private func result(
         _ data: UnsafeRawBufferPointer,
-        _ emit: (Int, AnswerEvent) -> Void
+        _ emit: (Int, ChatEvent) -> Void
     ) throws(UpstreamError) {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
@@ -213,21 +213,21 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
     }
 
     /// Ends the response after the vendor's last event.
-    private func end(_ emit: (Int, AnswerEvent) -> Void) throws(UpstreamError) {
+    private func end(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")
         }
         finish(emit)
     }
 
-    private func finish(_ emit: (Int, AnswerEvent) -> Void) {
+    private func finish(_ emit: (Int, ChatEvent) -> Void) {
         isDone = true
         hasFinished = true
         flush(emit)
         emit(0, .finish(finishReason, stop: nil))
     }
 
-    private func emitText(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, AnswerEvent) -> Void) {
+    private func emitText(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: (Int, ChatEvent) -> Void) {
         if text.isEmpty { return }
         if progress == nil {
             emit(0, .text(text, isPlain: isPlain))
@@ -236,7 +236,7 @@ final class OneMinStream: ChatAnswerStream, @unchecked Sendable {
         }
     }
 
-    private func flush(_ emit: (Int, AnswerEvent) -> Void) { progress?.finish { emit(0, .text($0)) } }
+    private func flush(_ emit: (Int, ChatEvent) -> Void) { progress?.finish { emit(0, .text($0)) } }
 
     func stop() {
         guard !isStopped else { return }

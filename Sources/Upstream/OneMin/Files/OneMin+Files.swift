@@ -4,11 +4,11 @@ package import Shared
 
 extension OneMin: FileProvider, AssetUploader {
     package var opensWithoutKey: Bool { true }
-    package var takesLabelsAsGiven: Bool { false }
+    package var keepsLabels: Bool { false }
 
     package func upload(
         _ label: FileLabel,
-        _ terms: FileMetadata,
+        _ metadata: FileMetadata,
         totalBytes: Int?,
         by vendorCall: VendorCall
     ) throws(UpstreamError) -> any FileUpload {
@@ -19,12 +19,12 @@ extension OneMin: FileProvider, AssetUploader {
         vendorCall.endpoint = assets
         do throws(TransportError) {
             let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
-            let reply = UploadRules(takesTerms: false) { [parser] (head, body) in
-                UpstreamError(head, body.bytes, parser, of: .file)
+            let response = UploadRules(sendsMetadata: false) { [parser] (head, body) in
+                UpstreamError(head, body.bytes, parser: parser, of: .file)
             } asset: { [self] (body) throws(UpstreamError) in
                 try asset(body)
             }
-            return MultipartUpload(file, try transport.upload(to: assets, headers, totalBytes: total), reply)
+            return MultipartUpload(file, try transport.upload(to: assets, headers, totalBytes: total), response)
         } catch {
             throw UpstreamError(error)
         }
@@ -55,8 +55,8 @@ extension OneMin: FileProvider, AssetUploader {
     /// Does nothing: the vendor cannot delete files.
     package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
 
-    private func asset(_ reply: Body) throws(UpstreamError) -> UploadedAsset {
-        guard let root = try? parser.parse(reply.bytes) else {
+    private func asset(_ response: Body) throws(UpstreamError) -> UploadedAsset {
+        guard let root = try? parser.parse(response.bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's response to an upload is not JSON")
         }
         let content = root["fileContent"]

@@ -67,25 +67,25 @@ extension OneMin {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> Body {
         try checkSupport(of: use, vendorCall)
-        let reply: UpstreamReply
+        let response: UpstreamResponse
         do throws(TransportError) {
-            reply = try await transport.send(call)
+            response = try await transport.send(call)
         } catch {
             throw UpstreamError(error)
         }
-        guard reply.head.status == 200 || reply.head.status == 201 else {
-            let error = UpstreamError(reply.head, reply.body.bytes, parser, of: use.feature.fields)
-            learn(error, use, vendorCall)
+        guard response.head.status == 200 || response.head.status == 201 else {
+            let error = UpstreamError(response.head, response.body.bytes, parser: parser, of: use.feature.fields)
+            learn(error, use, vendorCall: vendorCall)
             throw error
         }
-        return reply.body
+        return response.body
     }
 
     /// Makes a call and returns the response as a stream. Throws if the vendor refused the call.
     func opened(
         _ call: UpstreamCall,
         _ use: OneMinUse,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
         try checkSupport(of: use, vendorCall)
         let stream: any UpstreamStream
@@ -96,7 +96,7 @@ extension OneMin {
         }
         guard stream.head.status == 200 || stream.head.status == 201 else {
             let error = await refusal(stream, use.feature.fields)
-            learn(error, use, vendorCall)
+            learn(error, use, vendorCall: vendorCall)
             throw error
         }
         return stream
@@ -111,7 +111,7 @@ extension OneMin {
     }
 
     /// Remembers that the vendor refused the model.
-    func learn(_ error: UpstreamError, _ use: OneMinUse, _ vendorCall: VendorCall) {
+    func learn(_ error: UpstreamError, _ use: OneMinUse, vendorCall: VendorCall) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
     }
@@ -146,6 +146,6 @@ extension OneMin {
         } catch {
             if error.kind == .cancelled { return UpstreamError(error) }
         }
-        return UpstreamError(stream.head, body.bytes, parser, of: fields)
+        return UpstreamError(stream.head, body.bytes, parser: parser, of: fields)
     }
 }

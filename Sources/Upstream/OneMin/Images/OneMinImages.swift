@@ -32,7 +32,7 @@ extension OneMin: ImageProvider {
         try family.append(call, to: &members)
         let body = OneMinImages.Parts(opening: Body(opening), members: Body(members), family: family)
         let use = OneMinUse(model: model.id, feature: feature)
-        return OneMinImages(self, use, body, call, isOpenAI: model.id.hasPrefix("gpt-image"))
+        return OneMinImages(self, use, body, call: call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
     /// Returns the call without the flags in its prompt. The flags override the call's fields.
@@ -81,7 +81,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private var imageReference: String?
     private var maskReference: String?
 
-    init(_ vendor: OneMin, _ use: OneMinUse, _ parts: Parts, _ call: ImageCall, isOpenAI: Bool) {
+    init(_ vendor: OneMin, _ use: OneMinUse, _ parts: Parts, call: ImageCall, isOpenAI: Bool) {
         self.vendor = vendor
         self.use = use
         self.parts = parts
@@ -97,17 +97,18 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     func begin(by vendorCall: VendorCall) async throws(UpstreamError) {
         switch call.image {
         case .address(let address): imageReference = address
-        case .data(let bytes, let type): imageReference = try await upload(bytes, "image", type, vendorCall)
+        case .data(let bytes, let type):
+            imageReference = try await upload(bytes, "image", type: type, vendorCall: vendorCall)
         case nil: break
         }
-        if let mask = call.mask { maskReference = try await upload(mask, "mask", .png, vendorCall) }
+        if let mask = call.mask { maskReference = try await upload(mask, "mask", type: .png, vendorCall: vendorCall) }
     }
 
     private func upload(
         _ bytes: Body,
         _ name: String,
-        _ type: MediaType,
-        _ vendorCall: VendorCall
+        type: MediaType,
+        vendorCall: VendorCall
     ) async throws(UpstreamError) -> String {
         let filename = type.fileName(name)
         return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, by: vendorCall).path
@@ -127,7 +128,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         }
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
-        let results = try await vendor.complete(Body(body), use, vendorCall) {
+        let results = try await vendor.complete(Body(body), use, vendorCall: vendorCall) {
             [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
         }
         let files = results.files

@@ -26,7 +26,7 @@ struct OneMinResults {
         }
         let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
             .flatMap { Self.isAddress($0) ? $0 : nil }
-        files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL) }
+        files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
     /// Returns an uploaded file. Its path always belongs to the asset host, because a caller may have invented it.
@@ -38,7 +38,7 @@ struct OneMinResults {
     /// Returns a result file with the addresses to try. An address stays unchanged, and a path belongs to the asset
     /// host, which may refuse reads without a signature. The signed address belongs to the only result, or to the
     /// result with the same name.
-    private static func file(_ result: String, _ signed: String?, isOnly: Bool, _ assetURL: String) -> GeneratedImage {
+    private static func file(_ result: String, _ signed: String?, isOnly: Bool, assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
         guard let signed, isOnly && !isAbsolute || name(signed).hasSameBytes(as: name(address)) else {

@@ -32,7 +32,7 @@ struct ToolCallSequencer {
         _ index: Int,
         id: [UInt8],
         name: [UInt8],
-        _ emit: (AnswerEvent) -> Void
+        _ emit: (ChatEvent) -> Void
     ) {
         waiting.append(WaitingCall(index: index, id: id, name: name))
         emitWhole(emit)
@@ -41,7 +41,7 @@ struct ToolCallSequencer {
     mutating func add(
         _ arguments: [UInt8],
         to index: Int,
-        _ emit: (AnswerEvent) -> Void
+        _ emit: (ChatEvent) -> Void
     ) throws(UpstreamError) {
         if index == open {
             emitArguments(arguments, emit)
@@ -54,7 +54,7 @@ struct ToolCallSequencer {
     }
 
     /// Emits an event other than a call, or lets it wait.
-    mutating func emitEvent(_ event: AnswerEvent, _ emit: (AnswerEvent) -> Void) throws(UpstreamError) {
+    mutating func emitEvent(_ event: ChatEvent, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if isWhole { return emit(event) }
         let held = BufferedEvent(0, event)
         try hold(held.count + Self.eventBytes)
@@ -64,12 +64,12 @@ struct ToolCallSequencer {
     private mutating func hold(_ bytes: Int) throws(UpstreamError) {
         waitingBytes += bytes
         guard waitingBytes <= Self.limitBytes else {
-            throw .brokenAnswer("the arguments of the tool calls are too long")
+            throw .invalidResponse("the arguments of the tool calls are too long")
         }
     }
 
     /// Emits all that waits, as nothing more arrives.
-    mutating func end(_ emit: (AnswerEvent) -> Void) {
+    mutating func end(_ emit: (ChatEvent) -> Void) {
         emitLater(emit)
         while !waiting.isEmpty {
             emitNext(emit)
@@ -77,7 +77,7 @@ struct ToolCallSequencer {
         }
     }
 
-    private mutating func emitWhole(_ emit: (AnswerEvent) -> Void) {
+    private mutating func emitWhole(_ emit: (ChatEvent) -> Void) {
         while isWhole {
             emitLater(emit)
             guard !waiting.isEmpty else {
@@ -88,12 +88,12 @@ struct ToolCallSequencer {
         }
     }
 
-    private mutating func emitLater(_ emit: (AnswerEvent) -> Void) {
+    private mutating func emitLater(_ emit: (ChatEvent) -> Void) {
         for event in later { event.replay { emit($1) } }
         later = []
     }
 
-    private mutating func emitNext(_ emit: (AnswerEvent) -> Void) {
+    private mutating func emitNext(_ emit: (ChatEvent) -> Void) {
         let call = waiting.removeFirst()
         (open, scan, isWhole, later) = (call.index, ObjectScan(), false, call.later)
         call.id.withUnsafeBytes { id in
@@ -102,7 +102,7 @@ struct ToolCallSequencer {
         emitArguments(call.arguments, emit)
     }
 
-    private mutating func emitArguments(_ arguments: [UInt8], _ emit: (AnswerEvent) -> Void) {
+    private mutating func emitArguments(_ arguments: [UInt8], _ emit: (ChatEvent) -> Void) {
         guard let open, !arguments.isEmpty else { return }
         for byte in arguments where !isWhole {
             isWhole = scan.isEnd(byte)

@@ -5,16 +5,18 @@ import Shared
 extension ForwardedEndpoint {
     /// Checks a whole response to a forwarded request.
     ///
-    /// - Parameter answer: a complete JSON response.
+    /// - Parameter response: a complete JSON response.
     /// - Throws: the error that the response contains, or an error if it is not a response of this endpoint.
-    func check(_ answer: Body, _ parser: JSONParser, _ faults: VendorErrorTable) throws(UpstreamError) {
-        let root = try parser.answer(answer.bytes)
+    func check(_ response: Body, _ parser: JSONParser, _ errorTable: VendorErrorTable) throws(UpstreamError) {
+        let root = try parser.response(response.bytes)
         let isFailure =
             root.containsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false
         if !isFailure, isAnswered(by: root) { return }
-        let fault = Fault(root, status: 0)
-        guard !fault.code.isEmpty || !fault.type.isEmpty || !fault.said.isEmpty else { throw .ofOtherForm }
-        throw ErrorResponseReader.error(in: root, faults)
+        let vendorError = VendorError(root, status: 0)
+        guard !vendorError.code.isEmpty || !vendorError.type.isEmpty || !vendorError.said.isEmpty else {
+            throw .ofOtherForm
+        }
+        throw ErrorResponseReader.error(in: root, errorTable)
     }
 
     private func isAnswered(by root: JSONValue) -> Bool {
@@ -34,6 +36,6 @@ extension JSONValue? {
 
 extension UpstreamError {
     static var ofOtherForm: UpstreamError {
-        .brokenAnswer("the vendor's response does not have the requested format")
+        .invalidResponse("the vendor's response does not have the requested format")
     }
 }

@@ -13,10 +13,10 @@ extension OpenAILike: Forwarder {
         }
         return try await vendorCall.attempt { () async throws(UpstreamError) in
             do throws(UpstreamError) {
-                return try await forwardOnce(request, to: endpoint, model, vendorCall)
+                return try await forwardOnce(request, to: endpoint, model, vendorCall: vendorCall)
             } catch {
                 var error = error
-                if !request.isReplayable { error.recovery.remove(.again) }
+                if !request.isReplayable { error.recovery.remove(.retrySame) }
                 throw error
             }
         }
@@ -26,21 +26,21 @@ extension OpenAILike: Forwarder {
         _ request: ForwardedRequest,
         to endpoint: Endpoint,
         _ model: Model,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) -> any ForwardedResponse {
         let stream: any UpstreamStream
         switch request.content {
-        case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall)
-        case .form(let form): stream = try await sent(form, to: endpoint, model, vendorCall)
+        case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall: vendorCall)
+        case .form(let form): stream = try await sent(form, to: endpoint, model, vendorCall: vendorCall)
         }
         guard stream.head.status / 100 == 2 else { throw try await refusal(stream, of: request.endpoint) }
-        let reply = ForwardedReply(stream, request, wire.tools, faults)
+        let response = ForwardedVendorResponse(stream, request, tools: wire.tools, errorTable)
         do throws(UpstreamError) {
-            try await reply.begin()
-            return reply
+            try await response.begin()
+            return response
         } catch {
-            reply.stop()
-            var error = wire.headers.hiding(error).after(reply.usage)
+            response.stop()
+            var error = wire.headers.hiding(error).after(response.usage)
             error.isCut = error.mayBeBilled
             throw error
         }
@@ -50,7 +50,7 @@ extension OpenAILike: Forwarder {
         _ body: Body,
         to endpoint: Endpoint,
         _ model: Model,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
         let passed = ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
         let request = NativeRequest(body)
@@ -76,7 +76,7 @@ extension OpenAILike: Forwarder {
         _ form: any FormSource,
         to endpoint: Endpoint,
         _ model: Model,
-        _ vendorCall: VendorCall
+        vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
         form.begin(
             model: model.id,
@@ -159,6 +159,8 @@ extension OpenAILike: Forwarder {
     }
 
     func refusal(_ head: UpstreamHead, _ body: Body) -> UpstreamError {
-        wire.headers.hiding(ErrorResponseReader(wire.tools.parser, faults, namesFields: true).error(head, body.bytes))
+        wire.headers.hiding(
+            ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true).error(head, body.bytes)
+        )
     }
 }

@@ -20,7 +20,7 @@ extension ModelFacts {
         if let parameters {
             set(.reasoning, parameters.contains("reasoning") || parameters.contains("include_reasoning"))
         }
-        for part in ListedPrice.Part.allCases { price.read(part, model["pricing"]?[part.name]) }
+        for part in ListedPrice.PriceKind.allCases { price.read(part, model["pricing"]?[part.name]) }
     }
 
     private static func first(_ values: [JSONValue?]) -> Int? { values.lazy.compactMap(tokens).first }

@@ -12,16 +12,18 @@ extension ErrorResponseReader {
         of request: Body,
         known: LearnedQuirks
     ) -> LearnedQuirks? {
-        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
+        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
+            !isSpecial(vendorError)
+        else {
             return nil
         }
-        return Refused(fault, RawJSON(request.bytes), known).quirk
+        return RefusedRequest(vendorError, RawJSON(request.bytes), known).quirk
     }
 }
 
 /// A refused request with its error response.
-private struct Refused {
-    private let fault: Fault
+private struct RefusedRequest {
+    private let vendorError: VendorError
     private let request: RawJSON
     private let known: LearnedQuirks
     private let words: PhraseMatcher
@@ -37,12 +39,12 @@ private struct Refused {
         "n't suuport",
     ]
 
-    init(_ fault: Fault, _ request: RawJSON, _ known: LearnedQuirks) {
-        self.fault = fault
+    init(_ vendorError: VendorError, _ request: RawJSON, _ known: LearnedQuirks) {
+        self.vendorError = vendorError
         self.request = request
         self.known = known
-        words = fault.words
-        isUnsupported = Self.codes.contains { fault.names($0) } || words.containsAny(of: Self.phrases)
+        words = vendorError.words
+        isUnsupported = Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
     }
 
     /// The quirks for fields that an error names as unsupported.
@@ -70,7 +72,7 @@ private struct Refused {
     /// changes in one call is limited.
     private var spareFields: LearnedQuirks {
         // The word "user" may also mean the role of a message.
-        guard fault.param != nil || !words.say("role") else { return [] }
+        guard vendorError.param != nil || !words.say("role") else { return [] }
         var quirks: LearnedQuirks = []
         for (position, field) in LearnedQuirks.spareFields.enumerated() where names(field) {
             if request[field] != nil || request["text"]?[field] != nil { quirks.insert(.spare(position)) }
@@ -83,8 +85,8 @@ private struct Refused {
 
     /// Returns whether the error names the field, as its parameter or in its message.
     private func names(_ field: StaticString) -> Bool {
-        if let param = fault.param {
-            return isLast(field, of: param) || fault.otherParams.contains { isLast(field, of: $0) }
+        if let param = vendorError.param {
+            return isLast(field, of: param) || vendorError.otherParams.contains { isLast(field, of: $0) }
         }
         return words.name(field)
     }
@@ -116,7 +118,7 @@ private struct Refused {
         }
         // These errors refuse tools only in combination with something else.
         guard !words.say("reasoning_effort"), !words.say("/responses") else { return false }
-        if let param = fault.param, param.hasSameBytes(as: "tools") || param.hasSameBytes(as: "functions") {
+        if let param = vendorError.param, param.hasSameBytes(as: "tools") || param.hasSameBytes(as: "functions") {
             return isUnsupported
         }
         return words.containsAny(of: [
@@ -163,7 +165,7 @@ private struct Refused {
         if request["n"] != nil, names("n") { return .noChoices }
         guard let format = request["response_format"]?["type"]?.content,
             words.containsAny(of: ["response_format", "json_", "json schema", "json mode"])
-                || PhraseMatcher(fault.param ?? "").say("response_format")
+                || PhraseMatcher(vendorError.param ?? "").say("response_format")
         else { return nil }
         return format == "json_object" ? .noObjects : format == "json_schema" ? .noSchemas : nil
     }
@@ -193,7 +195,7 @@ private struct Refused {
         }
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.say("messages[") && words.say("invalid type: sequence")
-        guard isOfList || words.say("content") || isLast("content", of: fault.param ?? "") else { return nil }
+        guard isOfList || words.say("content") || isLast("content", of: vendorError.param ?? "") else { return nil }
         let isTyped =
             words.say("string") || words.say("sequence") || words.say("null") || words.say("none")
         guard isTyped || words.say("required") || words.say("missing") else { return nil }

@@ -3,7 +3,7 @@ import Engine
 /// Rewrites messages for a server with quirks.
 struct MessageRewriter {
     /// A message that is held back, as the next one may be merged with it.
-    fileprivate struct Turn {
+    fileprivate struct MessageRun {
         let role: [UInt8]
         /// The content in JSON: a text, or parts; nil if there is none.
         var content: [UInt8]?
@@ -13,7 +13,7 @@ struct MessageRewriter {
 
     private let quirks: LearnedQuirks
     private let reasoningBlocks: CallerReasoning?
-    private var turns: [Turn] = []
+    private var turns: [MessageRun] = []
 
     init(_ quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning?) {
         self.quirks = quirks
@@ -76,7 +76,7 @@ struct MessageRewriter {
         }
         if lacksReasoning { append(reasoningOf: message, to: &rest) }
         if content == nil, quirks.contains(.emptyContent) { content = Array("\"\"".utf8) }
-        turns.append(Turn(role: role, content: content, rest: Array(rest.bytes)))
+        turns.append(MessageRun(role: role, content: content, rest: Array(rest.bytes)))
     }
 
     private func append(call: RawJSON, hasNoExtras: Bool, to out: inout ByteBuffer) {
@@ -132,7 +132,7 @@ struct MessageRewriter {
     // MARK: Neighbours
 
     private mutating func merge() {
-        var merged: [Turn] = []
+        var merged: [MessageRun] = []
         for turn in turns {
             if let last = merged.indices.last, merged[last].isMergeable(with: turn) {
                 merged[last].content = Self.joined(merged[last].content ?? [], turn.content ?? [])
@@ -182,11 +182,11 @@ extension RawJSON {
     }
 }
 
-extension MessageRewriter.Turn {
+extension MessageRewriter.MessageRun {
     fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
 
     /// Returns whether two messages can be merged: they have the same role and nothing but content.
-    fileprivate func isMergeable(with next: MessageRewriter.Turn) -> Bool {
+    fileprivate func isMergeable(with next: MessageRewriter.MessageRun) -> Bool {
         let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
         return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil
             && next.content != nil && content?.first != UInt8(ascii: "n") && next.content?.first != UInt8(ascii: "n")

@@ -1,5 +1,5 @@
 /// The state of the current request's response.
-enum Answer {
+enum ResponseState {
     case none, streaming, complete
 }
 
@@ -7,7 +7,7 @@ extension Connection: ResponseWriter {
     private var hidesBody: Bool { head.method == .head }
 
     func send(_ response: borrowing ResponseHead, body: borrowing ByteBuffer) {
-        guard phase == .active, answer == .none else { return }
+        guard phase == .active, responseState == .none else { return }
         _ = output.reserve(response.fields.count + body.count + 160)
         appendHead(response)
         if response.status != 204 && response.status != 304 {
@@ -21,10 +21,10 @@ extension Connection: ResponseWriter {
     }
 
     func begin(_ response: borrowing ResponseHead) {
-        guard phase == .active, answer == .none else { return }
+        guard phase == .active, responseState == .none else { return }
         appendHead(response)
         output.append(head.isHTTP11 ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n")
-        answer = .streaming
+        responseState = .streaming
         flushLater()
     }
 
@@ -41,7 +41,7 @@ extension Connection: ResponseWriter {
     }
 
     func write(_ bytes: borrowing ByteBuffer) {
-        guard phase == .active, answer == .streaming, !bytes.isEmpty, !hidesBody else { return }
+        guard phase == .active, responseState == .streaming, !bytes.isEmpty, !hidesBody else { return }
         _ = output.reserve(bytes.count + 32)
         if head.isHTTP11 {
             output.append(hex: UInt(bytes.count))
@@ -56,7 +56,7 @@ extension Connection: ResponseWriter {
 
     /// Makes the batch the new output, if the waiting output and the chunk's size fit before its bytes.
     func write(batch: inout ByteBuffer) {
-        guard phase == .active, answer == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
+        guard phase == .active, responseState == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes
         else {
             write(batch)
@@ -81,14 +81,14 @@ extension Connection: ResponseWriter {
     }
 
     func end() {
-        guard phase == .active, answer == .streaming else { return }
+        guard phase == .active, responseState == .streaming else { return }
         if head.isHTTP11, !hidesBody { output.append("0\r\n\r\n") }
         finish()
     }
 
     func cut() {
         guard phase == .active else { return }
-        answer = .complete
+        responseState = .complete
         closesAfterFlush = true
         flushLater()
     }

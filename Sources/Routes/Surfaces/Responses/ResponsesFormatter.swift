@@ -5,10 +5,10 @@ import Limits
 import Shared
 import Upstream
 
-/// The reply to `POST /v1/responses`, as a whole or as a stream of events.
+/// Formats the response to `POST /v1/responses`, as a whole or as a stream of events.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class ResponseReply: ChatReply, @unchecked Sendable {
+final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
     private var draft: ResponseDraft
 
     init(_ draft: ResponseDraft) {
@@ -32,22 +32,22 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
         draft.input.attachments = []
     }
 
-    func object(_ wanted: WantedAnswer, _ exchange: Exchange) -> ResponseObject {
+    func object(_ wanted: FormatterOptions, _ exchange: Exchange) -> ResponseObject {
         let id = exchange.gateway.ids.id("")
         return ResponseObject(seed: id, createdAt: time(nil), model: wanted.model, echo: draft.echo)
     }
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
-        ResponseEvents(self, object(wanted, exchange), exchange)
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
+        ResponseEvents(self, object(wanted, exchange), exchange: exchange)
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        guard let choice = answer.choices.first else {
+        guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }
         let object = object(wanted, exchange)
@@ -69,7 +69,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
             return body
         }
         var whole = try await body(isStored: mayStore)
-        if mayStore, !(await store(whole, object, exchange)) { whole = try await body(isStored: false) }
+        if mayStore, !(await store(whole, object, exchange: exchange)) { whole = try await body(isStored: false) }
         whole.read { exchange.send(json: $0) }
     }
 
@@ -83,7 +83,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
     }
 
     /// Stores a response. Returns false if it could not be stored.
-    func store(_ object: Body, _ response: ResponseObject, _ exchange: Exchange) async -> Bool {
+    func store(_ object: Body, _ response: ResponseObject, exchange: Exchange) async -> Bool {
         let gateway = exchange.gateway
         guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }
         let length = object.bytes.count + draft.input.keptBytes
@@ -109,7 +109,7 @@ final class ResponseReply: ChatReply, @unchecked Sendable {
 
 extension ResponseObject {
     /// Appends the output items of a complete response.
-    fileprivate func append(_ choice: ChatAnswer.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
+    fileprivate func append(_ choice: ChatResponse.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
         var count = 0
         let status = Outcome.finished(choice.finish).itemStatus
         func next(_ type: ItemType) -> String {
@@ -138,7 +138,7 @@ extension ResponseObject {
         } call: { call in
             left.calls -= 1
             let name = call.name.withBytes { names[$0] }
-            OutputItem.append(call, name, next(name.itemType), itemStatus(), to: &out)
+            OutputItem.append(call, name, id: next(name.itemType), status: itemStatus(), to: &out)
         }
         if count == 0, choice.refusal == nil {
             OutputItem.append(message: .empty, isRefusal: false, next(.message), status, to: &out)

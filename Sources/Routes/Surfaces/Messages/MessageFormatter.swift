@@ -4,16 +4,18 @@ import Shared
 import Upstream
 
 /// Writes a response of the Messages API, as a whole or as events.
-struct MessageAnswer: ChatReply {
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter { MessageEvents(wanted, exchange) }
+struct MessageFormatter: ChatResponseFormatter {
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
+        MessageEvents(wanted, exchange)
+    }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        guard let choice = answer.choices.first else {
+        guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }
         let length = choice.bytes + 512
@@ -33,7 +35,7 @@ struct MessageAnswer: ChatReply {
         }
     }
 
-    private static func append(_ choice: ChatAnswer.Choice, _ usage: Usage, to body: inout ByteBuffer) {
+    private static func append(_ choice: ChatResponse.Choice, _ usage: Usage, to body: inout ByteBuffer) {
         body.append(#","content":["#)
         var count = 0
         func open(_ type: StaticString) {

@@ -6,14 +6,14 @@ import Shared
 /// replaced; other content stays unchanged.
 ///
 /// `@unchecked`: used on its loop only.
-final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
+final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
     private enum Form { case json, events, bytes }
     let status: Int
     private(set) var whole: Body?
     private let stream: any UpstreamStream
     private let endpoint: ForwardedEndpoint
     private let tools: LoopTools
-    private let faults: VendorErrorTable
+    private let errorTable: VendorErrorTable
     private var form: Form
     /// Whether the client requested text instead of JSON.
     private let wantsText: Bool
@@ -43,12 +43,12 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     init(
         _ stream: any UpstreamStream,
         _ request: ForwardedRequest,
-        _ tools: LoopTools,
-        _ faults: @escaping VendorErrorTable
+        tools: LoopTools,
+        _ errorTable: @escaping VendorErrorTable
     ) {
         self.stream = stream
         self.tools = tools
-        self.faults = faults
+        self.errorTable = errorTable
         endpoint = request.endpoint
         wantsEvents = request.wantsEvents
         if case .form(let form) = request.content { wantsText = form.wantsText } else { wantsText = false }
@@ -56,8 +56,8 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
         form =
             if stream.head.isEventStream {
                 .events
-            } else if request.endpoint.answers == .json || stream.head.isJSON
-                || request.endpoint.answers == .jsonOrText && !wantsText
+            } else if request.endpoint.responseKind == .json || stream.head.isJSON
+                || request.endpoint.responseKind == .jsonOrText && !wantsText
             {
                 .json
             } else {
@@ -104,10 +104,10 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Whether too few bytes have arrived to tell JSON, a web page or a message from audio or text.
+    /// Whether too few bytes have arrived to distinguish JSON, a web page or a message from audio or text.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
-        if endpoint.answers == .sound, isCalled("text/") { return true }
+        if endpoint.responseKind == .audio, isCalled("text/") { return true }
         return opening.first.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") } ?? true
     }
 
@@ -115,7 +115,7 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     private var isJSON: Bool {
         guard opening.first == UInt8(ascii: "{") else { return false }
         let member = opening[part: 1..<opening.count].withoutSpaceBefore
-        if endpoint.answers == .sound {
+        if endpoint.responseKind == .audio {
             // Audio may begin with any bytes, but hardly with a JSON member name.
             return member.first == UInt8(ascii: "\"") && member.dropFirst().prefix(3).allSatisfy { 97...122 ~= $0 }
         }
@@ -130,7 +130,7 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
 
     /// Whether text arrived instead of audio, or audio or an image instead of text.
     private var isOfOtherKind: Bool {
-        if endpoint.answers == .sound {
+        if endpoint.responseKind == .audio {
             return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
         }
         return isCalled("audio/") || isCalled("image/") || isCalled("video/")
@@ -147,13 +147,13 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
         if scanner.isBroken { throw .ofOtherForm }
         guard isEnded || isWholeFailure else {
             scanner.passesFailures = false
-            if scanner.isErrorResponse || endpoint.answers == .sound { throw failure() }
+            if scanner.isErrorResponse || endpoint.responseKind == .audio { throw failure() }
             return
         }
         var all = ByteBuffer()
         swap(&all, &waiting)
         let body = Body(all, reservation.take())
-        try await judge(body)
+        try await check(body)
         whole = body
     }
 
@@ -161,10 +161,10 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
     /// Checks the whole response, on a worker thread if it is long.
-    private func judge(_ body: Body) async throws(UpstreamError) {
-        guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, faults) }
-        let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, faults] in
-            Result { () throws(UpstreamError) in try endpoint.check(body, JSONParser(), faults) }
+    private func check(_ body: Body) async throws(UpstreamError) {
+        guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, errorTable) }
+        let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, errorTable] in
+            Result { () throws(UpstreamError) in try endpoint.check(body, JSONParser(), errorTable) }
         }
         guard let judged else { throw .tooMuchWork }
         try judged.get()
@@ -173,7 +173,7 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     private func failure() -> UpstreamError {
         if let cut { return cut }
         guard let reported = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
-        return ErrorResponseReader(tools.parser, faults, namesFields: false).error(ofEvent: reported.bytes)
+        return ErrorResponseReader(tools.parser, errorTable, namesFields: false).error(ofEvent: reported.bytes)
     }
 
     // MARK: As it comes
@@ -225,7 +225,7 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
         case .events:
             events.end(into: &waiting)
             recordEvents()
-            if !isError, events.isUnfinished { cut = .brokenAnswer("the vendor's stream was cut") }
+            if !isError, events.isUnfinished { cut = .invalidResponse("the vendor's stream was cut") }
         }
     }
 
@@ -238,7 +238,7 @@ final class ForwardedReply: ForwardedResponse, @unchecked Sendable {
     private var hasRoom: Bool {
         let bytes = waiting.count + piece.count
         guard bytes > MemoryBudget.smallBytes else { return true }
-        let limit = endpoint.answers == .sound ? ForwardedEvents.failureLimitBytes : Self.wholeLimitBytes
+        let limit = endpoint.responseKind == .audio ? ForwardedEvents.failureLimitBytes : Self.wholeLimitBytes
         return bytes <= limit && stream.budget?.covers(2 * bytes, &reservation) ?? true
             && waiting.canReserve(piece.count + ForwardedEvents.failureLimitBytes)
     }

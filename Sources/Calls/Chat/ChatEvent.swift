@@ -2,7 +2,7 @@
 package enum Wire: Sendable { case chat, completions, messages }
 
 /// One event of a response. The bytes contain whole characters and are valid only during the call.
-package enum AnswerEvent {
+package enum ChatEvent {
     /// Generated text. `isPlain` means that it is known to be ASCII that needs no escapes in a JSON string.
     case text(UnsafeRawBufferPointer, isPlain: Bool = false)
     case reasoning(UnsafeRawBufferPointer)

@@ -3,7 +3,7 @@ import Engine
 import Glibc
 import Shared
 
-extension Fault {
+extension VendorError {
     /// Finds the failures of Google's servers that the HTTP status alone does not identify.
     static let gemini: VendorErrorTable = { $0.ofGemini }
 
@@ -68,8 +68,10 @@ extension ErrorResponseReader {
         of request: Body,
         known: LearnedQuirks
     ) -> LearnedQuirks? {
-        guard head.status == 400, case let fault = fault(head, body), !isSpecial(fault) else { return nil }
-        let quirk = quirk(fault.words, RawJSON(request.bytes))
+        guard head.status == 400, case let vendorError = vendorError(head, body), !isSpecial(vendorError) else {
+            return nil
+        }
+        let quirk = quirk(vendorError.words, RawJSON(request.bytes))
         // A change that was already made does not help.
         return quirk.flatMap { known.isSuperset(of: $0) ? nil : $0 }
     }

@@ -3,7 +3,7 @@ import Engine
 import Glibc
 import Shared
 
-extension Fault {
+extension VendorError {
     /// Finds the failures of Anthropic that the HTTP status alone does not identify.
     static let anthropic: VendorErrorTable = { $0.ofAnthropic }
 

@@ -3,48 +3,49 @@ import Engine
 /// Checks for problems between settings that are each valid alone. A problem that only follows from another reported
 /// problem is left out.
 extension SettingsReader {
-    mutating func judge(_ settings: Settings, _ catalogues: Catalogues) {
+    mutating func check(_ settings: Settings, _ catalogues: Catalogues) {
         reportUnusableProviders(settings)
         refuseSharedKeys(settings)
         warnOfTokens(settings)
         checkLimits(settings)
         checkMemory(settings)
         guard !hasProblemOfModels else { return }
-        let offers = ModelCatalog(settings, catalogues)
+        let modelCatalog = ModelCatalog(settings, catalogues)
         let named = [
             ("DEFAULT_MODEL", settings.defaultModel), ("FALLBACK_MODEL", settings.fallbackModel),
             ("GENERATE_MODEL", settings.generateModel),
         ]
         for (name, model) in named {
-            guard let model, offers[model].isEmpty, offers.panels[model] == nil else { continue }
-            judge(.global(name), "no provider serves \"\(model)\"", near: model, offers)
+            guard let model, modelCatalog[model].isEmpty, modelCatalog.panels[model] == nil else { continue }
+            check(.global(name), "no provider serves \"\(model)\"", near: model, modelCatalog)
         }
         for (position, provider) in settings.providers.enumerated() {
-            guard let model = provider.generateModel, !offers[model].contains(where: { $0.provider == position }) else {
+            guard let model = provider.generateModel, !modelCatalog[model].contains(where: { $0.provider == position })
+            else {
                 continue
             }
             let key = ProviderSettings.key(provider.instance, "GENERATE_MODEL")
-            judge(key, "the provider does not serve \"\(model)\"", near: model, offers)
+            check(key, "the provider does not serve \"\(model)\"", near: model, modelCatalog)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
-        where offers[other].isEmpty && offers.panels[other] == nil {
+        where modelCatalog[other].isEmpty && modelCatalog.panels[other] == nil {
             let text = "no provider serves \"\(other)\", which replaces \"\(name)\""
-            judge("MODEL_REPLACEMENTS", text, near: other, offers)
+            check("MODEL_REPLACEMENTS", text, near: other, modelCatalog)
         }
-        checkPanels(settings, offers)
+        checkPanels(settings, modelCatalog)
         checkModelValues(settings, catalogues)
-        warnOfPatterns(settings, offers)
+        warnOfPatterns(settings, modelCatalog)
         warnOfModels(settings, catalogues)
-        warnOfModelLimits(settings.limits.byModel, offers)
+        warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
 
     /// Reports a problem, or only a warning if a vendor's model list, which is not read yet, may solve it.
     ///
     /// - Parameter name: the requested model, for which the message suggests a similar name.
-    private mutating func judge(_ key: SettingKey, _ text: String, near name: String, _ offers: ModelCatalog) {
-        if offers.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
+    private mutating func check(_ key: SettingKey, _ text: String, near name: String, _ modelCatalog: ModelCatalog) {
+        if modelCatalog.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.
-        let near = offers.forbiddenModel(name) == nil ? nearestModel(to: name, among: offers.allNames) : nil
+        let near = modelCatalog.forbiddenModel(name) == nil ? nearestModel(to: name, among: modelCatalog.allNames) : nil
         report(key, text + hint(near))
     }
 
@@ -101,14 +102,14 @@ extension SettingsReader {
         }
     }
 
-    private mutating func warnOfPatterns(_ settings: Settings, _ offers: ModelCatalog) {
-        let names = offers.namesWithCredentials
-        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names)
+    private mutating func warnOfPatterns(_ settings: Settings, _ modelCatalog: ModelCatalog) {
+        let names = modelCatalog.namesWithCredentials
+        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names: names)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
-        for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names) }
+        for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names: names) }
     }
 
-    private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], _ names: [String]) {
+    private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], names: [String]) {
         for pattern in patterns where !names.contains(where: pattern.matches) {
             let hint = hint(nearestPattern(to: pattern, among: names), else: "; `relay models` lists the names")
             warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials\(hint)")
@@ -131,7 +132,7 @@ extension SettingsReader {
                         report(key, "PROVIDER_\(provider.instance)_MODELS does not contain \"\(name)\"\(hint)")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
-                    warnIfUnknown(name, key, catalogue)
+                    warnIfUnknown(name, key, catalogue: catalogue)
                 }
             }
         }
@@ -144,7 +145,7 @@ extension SettingsReader {
             guard !providers.isEmpty, let catalogue = catalogues[kind] else { continue }
             let subset = kind.row.subset
             if let subset {
-                for model in settings.permittedModels { warnIfUnknown(model, subset, catalogue) }
+                for model in settings.permittedModels { warnIfUnknown(model, subset, catalogue: catalogue) }
             }
             let permitted = Set(settings.permittedModels.map(catalogue.id))
             for provider in providers {
@@ -156,14 +157,14 @@ extension SettingsReader {
                             "\"\(name.alias)\" is not allowed: \(subset.name) does not contain \"\(name.upstream)\""
                         )
                     } else {
-                        warnIfUnknown(name.upstream, key, catalogue)
+                        warnIfUnknown(name.upstream, key, catalogue: catalogue)
                     }
                 }
             }
         }
     }
 
-    private mutating func warnIfUnknown(_ model: String, _ key: SettingKey, _ catalogue: Catalogue) {
+    private mutating func warnIfUnknown(_ model: String, _ key: SettingKey, catalogue: Catalogue) {
         guard catalogue.model(model) == nil else { return }
         warn(key, "\"\(model)\" is not in the catalogue of this version; the name is forwarded unchanged")
     }

@@ -1,7 +1,7 @@
 import Testing
 
 /// A model's output, and what must be found in it.
-struct ToolAnswer: Sendable, CustomTestStringConvertible {
+struct ToolResponse: Sendable, CustomTestStringConvertible {
     /// A part of the output. Texts that follow each other are one.
     enum Part: Sendable, Equatable {
         case text(String)
@@ -28,114 +28,118 @@ struct ToolAnswer: Sendable, CustomTestStringConvertible {
     static let call = tagged(json)
     static let weather = Part.call("get_weather", paris)
 
-    static let all: [ToolAnswer] = clean + broken + texts + forms + positions + quotes + large
+    static let all: [ToolResponse] = clean + broken + texts + forms + positions + quotes + large
 }
 
-extension ToolAnswer {
+extension ToolResponse {
     private static func search(_ arguments: String) -> Part { .call("search", arguments) }
     private static func searching(_ arguments: String) -> String {
         tagged("{\"name\": \"search\", \"arguments\": \(arguments)}")
     }
-    private static func same(_ name: String, _ text: String) -> ToolAnswer { ToolAnswer(name, text, [.text(text)]) }
-    private static func unusable(_ name: String, _ text: String) -> ToolAnswer {
-        ToolAnswer(name, text, [.broken(text)])
+    private static func same(_ name: String, _ text: String) -> ToolResponse { ToolResponse(name, text, [.text(text)]) }
+    private static func unusable(_ name: String, _ text: String) -> ToolResponse {
+        ToolResponse(name, text, [.broken(text)])
     }
 
-    private static let clean: [ToolAnswer] = [
-        ToolAnswer("one", call, [weather]),
-        ToolAnswer("one with a line break", call + "\n", [weather]),
-        ToolAnswer("spaces before", "\n\n  " + call, [weather]),
-        ToolAnswer("two", call + "\n" + searching(#"{"q":"x"}"#), [weather, search(#"{"q":"x"}"#)]),
-        ToolAnswer("two without a break", call + call, [weather, weather]),
-        ToolAnswer("three", call + "\n\n" + call + "\n\n" + call, [weather, weather, weather]),
-        ToolAnswer("a text before", "Let me look.\n" + call, [.text("Let me look."), weather]),
-        ToolAnswer("a text behind", call + "\nThere.", [weather, .text("\nThere.")]),
-        ToolAnswer("a text between", call + " then " + call, [weather, .text(" then"), weather]),
-        ToolAnswer("a text around", "One " + call + " two", [.text("One"), weather, .text("  two")]),
-        ToolAnswer("no arguments", tagged(#"{"name": "noop"}"#), [.call("noop", "{}")]),
-        ToolAnswer("empty arguments", tagged(#"{"name": "noop", "arguments": {}}"#), [.call("noop", "{}")]),
-        ToolAnswer("null arguments", tagged(#"{"name": "noop", "arguments": null}"#), [.call("noop", "{}")]),
-        ToolAnswer("arguments first", tagged(#"{"arguments": {"q": 1}, "name": "search"}"#), [search(#"{"q": 1}"#)]),
-        ToolAnswer("an id", tagged(#"{"id": "call_1", "name": "search", "arguments": {}}"#), [search("{}")]),
-        ToolAnswer("on one line", "<tool_call>" + json + "</tool_call>", [weather]),
-        ToolAnswer(
+    private static let clean: [ToolResponse] = [
+        ToolResponse("one", call, [weather]),
+        ToolResponse("one with a line break", call + "\n", [weather]),
+        ToolResponse("spaces before", "\n\n  " + call, [weather]),
+        ToolResponse("two", call + "\n" + searching(#"{"q":"x"}"#), [weather, search(#"{"q":"x"}"#)]),
+        ToolResponse("two without a break", call + call, [weather, weather]),
+        ToolResponse("three", call + "\n\n" + call + "\n\n" + call, [weather, weather, weather]),
+        ToolResponse("a text before", "Let me look.\n" + call, [.text("Let me look."), weather]),
+        ToolResponse("a text behind", call + "\nThere.", [weather, .text("\nThere.")]),
+        ToolResponse("a text between", call + " then " + call, [weather, .text(" then"), weather]),
+        ToolResponse("a text around", "One " + call + " two", [.text("One"), weather, .text("  two")]),
+        ToolResponse("no arguments", tagged(#"{"name": "noop"}"#), [.call("noop", "{}")]),
+        ToolResponse("empty arguments", tagged(#"{"name": "noop", "arguments": {}}"#), [.call("noop", "{}")]),
+        ToolResponse("null arguments", tagged(#"{"name": "noop", "arguments": null}"#), [.call("noop", "{}")]),
+        ToolResponse("arguments first", tagged(#"{"arguments": {"q": 1}, "name": "search"}"#), [search(#"{"q": 1}"#)]),
+        ToolResponse("an id", tagged(#"{"id": "call_1", "name": "search", "arguments": {}}"#), [search("{}")]),
+        ToolResponse("on one line", "<tool_call>" + json + "</tool_call>", [weather]),
+        ToolResponse(
             "nested",
             searching(#"{"a": {"b": [1, {"c": null}]}}"#),
             [search(#"{"a": {"b": [1, {"c": null}]}}"#)]
         ),
-        ToolAnswer("braces in strings", searching(#"{"q": "}{]["}"#), [search(#"{"q": "}{]["}"#)]),
-        ToolAnswer("escaped quotes", searching(#"{"q": "a \"b\" \\"}"#), [search(#"{"q": "a \"b\" \\"}"#)]),
-        ToolAnswer("the tag in a string", searching(#"{"q": "<tool_call>"}"#), [search(#"{"q": "<tool_call>"}"#)]),
-        ToolAnswer(
+        ToolResponse("braces in strings", searching(#"{"q": "}{]["}"#), [search(#"{"q": "}{]["}"#)]),
+        ToolResponse("escaped quotes", searching(#"{"q": "a \"b\" \\"}"#), [search(#"{"q": "a \"b\" \\"}"#)]),
+        ToolResponse("the tag in a string", searching(#"{"q": "<tool_call>"}"#), [search(#"{"q": "<tool_call>"}"#)]),
+        ToolResponse(
             "the closing tag in a string",
             searching(#"{"q": "</tool_call> x"}"#),
             [search(#"{"q": "</tool_call> x"}"#)]
         ),
-        ToolAnswer("a code block in a string", searching(#"{"q": "```\nx\n```"}"#), [search(#"{"q": "```\nx\n```"}"#)]),
-        ToolAnswer(
+        ToolResponse(
+            "a code block in a string",
+            searching(#"{"q": "```\nx\n```"}"#),
+            [search(#"{"q": "```\nx\n```"}"#)]
+        ),
+        ToolResponse(
             "unicode",
             searching("{\"q\": \"\u{4e2d}\u{1f310}\u{e4}\"}"),
             [search("{\"q\": \"\u{4e2d}\u{1f310}\u{e4}\"}")]
         ),
-        ToolAnswer(
+        ToolResponse(
             "escaped unicode",
             searching(#"{"q": "\u00e4\ud83c\udf10"}"#),
             [search(#"{"q": "\u00e4\ud83c\udf10"}"#)]
         ),
-        ToolAnswer("unicode around", "\u{1f310} \u{e4}:\n" + call, [.text("\u{1f310} \u{e4}:"), weather]),
-        ToolAnswer("a line break in a string", searching("{\"q\": \"a\nb\"}"), [search(#"{"q": "a\nb"}"#)]),
-        ToolAnswer("a tab in a string", searching("{\"q\": \"a\tb\"}"), [search(#"{"q": "a\tb"}"#)]),
-        ToolAnswer("an escaped line break", searching("{\"q\": \"a\\\nb\"}"), [search(#"{"q": "a\nb"}"#)]),
-        ToolAnswer(
+        ToolResponse("unicode around", "\u{1f310} \u{e4}:\n" + call, [.text("\u{1f310} \u{e4}:"), weather]),
+        ToolResponse("a line break in a string", searching("{\"q\": \"a\nb\"}"), [search(#"{"q": "a\nb"}"#)]),
+        ToolResponse("a tab in a string", searching("{\"q\": \"a\tb\"}"), [search(#"{"q": "a\tb"}"#)]),
+        ToolResponse("an escaped line break", searching("{\"q\": \"a\\\nb\"}"), [search(#"{"q": "a\nb"}"#)]),
+        ToolResponse(
             "arguments as text",
             tagged(#"{"name": "search", "arguments": "{\"q\": 1}"}"#),
             [search(#"{"q": 1}"#)]
         ),
-        ToolAnswer("parameters", tagged(#"{"name": "search", "parameters": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
-        ToolAnswer("args", tagged(#"{"tool": "search", "args": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
-        ToolAnswer("input", tagged(#"{"name": "search", "input": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
-        ToolAnswer(
+        ToolResponse("parameters", tagged(#"{"name": "search", "parameters": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
+        ToolResponse("args", tagged(#"{"tool": "search", "args": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
+        ToolResponse("input", tagged(#"{"name": "search", "input": {"q": 1}}"#), [search(#"{"q": 1}"#)]),
+        ToolResponse(
             "OpenAI's form",
             tagged(#"{"id": "1", "type": "function", "function": {"name": "search", "arguments": "{\"q\": 1}"}}"#),
             [search(#"{"q": 1}"#)]
         ),
-        ToolAnswer("functions.", tagged(#"{"name": "functions.search", "arguments": {}}"#), [search("{}")]),
-        ToolAnswer("an array", tagged("[\(json), \(json)]"), [weather, weather]),
-        ToolAnswer("two in a tag", tagged(json + "\n" + json), [weather, weather]),
-        ToolAnswer("two with a comma", tagged(json + ",\n" + json), [weather, weather]),
-        ToolAnswer("a code block in the tag", "<tool_call>\n```json\n\(json)\n```\n</tool_call>", [weather]),
-        ToolAnswer("no closing tag", "<tool_call>\n" + json, [weather]),
-        ToolAnswer("half a closing tag", "<tool_call>\n" + json + "\n</tool", [weather]),
-        ToolAnswer(
+        ToolResponse("functions.", tagged(#"{"name": "functions.search", "arguments": {}}"#), [search("{}")]),
+        ToolResponse("an array", tagged("[\(json), \(json)]"), [weather, weather]),
+        ToolResponse("two in a tag", tagged(json + "\n" + json), [weather, weather]),
+        ToolResponse("two with a comma", tagged(json + ",\n" + json), [weather, weather]),
+        ToolResponse("a code block in the tag", "<tool_call>\n```json\n\(json)\n```\n</tool_call>", [weather]),
+        ToolResponse("no closing tag", "<tool_call>\n" + json, [weather]),
+        ToolResponse("half a closing tag", "<tool_call>\n" + json + "\n</tool", [weather]),
+        ToolResponse(
             "the opening tag for the closing",
             "<tool_call>" + json + "<tool_call>",
             [weather, .text("<tool_call>")]
         ),
-        ToolAnswer("no closing tag, two", "<tool_call>\(json)\n<tool_call>\(json)", [weather, weather]),
-        ToolAnswer("a brace too many", tagged(json + "}"), [weather]),
-        ToolAnswer("a brace too few", tagged(String(json.dropLast())), [weather]),
-        ToolAnswer("two braces too few", tagged(String(json.dropLast(2))), [weather]),
-        ToolAnswer("a tag twice", "<tool_call><tool_call>" + json + "</tool_call></tool_call>", [weather]),
-        ToolAnswer("an own result", call + "\n<tool_response>\nrain\n</tool_response>\nIt rains.", [weather]),
-        ToolAnswer("a stray tag", "a < b <tool " + call, [.text("a < b <tool"), weather]),
-        ToolAnswer("a tag begun twice", "<tool_<tool_call>" + json + "</tool_call>", [.text("<tool_"), weather]),
-        ToolAnswer("behind a code block", "```\nx\n```\n" + call, [.text("```\nx\n```"), weather]),
-        ToolAnswer("behind code within the line", "use `x` " + call, [.text("use `x`"), weather]),
-        ToolAnswer("behind a stray backtick", "it`s odd\n" + call, [.text("it`s odd"), weather]),
-        ToolAnswer("behind code of two backticks", "``a`b`` " + call, [.text("``a`b``"), weather]),
-        ToolAnswer("behind tildes", "~~~\n```\n~~~\n" + call, [.text("~~~\n```\n~~~"), weather]),
-        ToolAnswer("all in a code block", "```\n\(call)\n```", [weather]),
-        ToolAnswer("all in a code block of JSON", "```json\n\(json)\n```\n", [weather]),
-        ToolAnswer("all in an open code block", "```xml\n\(call)", [weather]),
-        ToolAnswer("two in a code block", "```\n\(call)\n\(call)\n```", [weather, weather]),
-        ToolAnswer("bare", json, [weather]),
-        ToolAnswer("bare, spaces", " \n" + json + "\n", [weather]),
-        ToolAnswer("bare, two", json + "\n" + json, [weather, weather]),
-        ToolAnswer("bare, an array", "[" + json + "]", [weather]),
-        ToolAnswer("bare, parameters", #"{"name":"search","parameters":{}}"#, [search("{}")]),
+        ToolResponse("no closing tag, two", "<tool_call>\(json)\n<tool_call>\(json)", [weather, weather]),
+        ToolResponse("a brace too many", tagged(json + "}"), [weather]),
+        ToolResponse("a brace too few", tagged(String(json.dropLast())), [weather]),
+        ToolResponse("two braces too few", tagged(String(json.dropLast(2))), [weather]),
+        ToolResponse("a tag twice", "<tool_call><tool_call>" + json + "</tool_call></tool_call>", [weather]),
+        ToolResponse("an own result", call + "\n<tool_response>\nrain\n</tool_response>\nIt rains.", [weather]),
+        ToolResponse("a stray tag", "a < b <tool " + call, [.text("a < b <tool"), weather]),
+        ToolResponse("a tag begun twice", "<tool_<tool_call>" + json + "</tool_call>", [.text("<tool_"), weather]),
+        ToolResponse("behind a code block", "```\nx\n```\n" + call, [.text("```\nx\n```"), weather]),
+        ToolResponse("behind code within the line", "use `x` " + call, [.text("use `x`"), weather]),
+        ToolResponse("behind a stray backtick", "it`s odd\n" + call, [.text("it`s odd"), weather]),
+        ToolResponse("behind code of two backticks", "``a`b`` " + call, [.text("``a`b``"), weather]),
+        ToolResponse("behind tildes", "~~~\n```\n~~~\n" + call, [.text("~~~\n```\n~~~"), weather]),
+        ToolResponse("all in a code block", "```\n\(call)\n```", [weather]),
+        ToolResponse("all in a code block of JSON", "```json\n\(json)\n```\n", [weather]),
+        ToolResponse("all in an open code block", "```xml\n\(call)", [weather]),
+        ToolResponse("two in a code block", "```\n\(call)\n\(call)\n```", [weather, weather]),
+        ToolResponse("bare", json, [weather]),
+        ToolResponse("bare, spaces", " \n" + json + "\n", [weather]),
+        ToolResponse("bare, two", json + "\n" + json, [weather, weather]),
+        ToolResponse("bare, an array", "[" + json + "]", [weather]),
+        ToolResponse("bare, parameters", #"{"name":"search","parameters":{}}"#, [search("{}")]),
     ]
 
-    private static let broken: [ToolAnswer] = [
+    private static let broken: [ToolResponse] = [
         unusable("half a call", "<tool_call>\n{\"name\": \"get_wea"),
         unusable("half of the arguments", "<tool_call>\n{\"name\": \"search\", \"arguments\": {\"q\": \"abc"),
         unusable("a comma too many", tagged(#"{"name": "search", "arguments": {"q": 1,}}"#)),
@@ -166,14 +170,14 @@ extension ToolAnswer {
         unusable("bare, broken", #"{"name": "search", "arguments": {"q": 1,}}"#),
         unusable("bare, half", #"{"name": "search", "arg"#),
         unusable("parameters as tags", "<function=search>\n<parameter=q>\nx\n</parameter>\n</function>"),
-        ToolAnswer("a text before", "So:\n" + tagged("{a}"), [.text("So:\n"), .broken(tagged("{a}"))]),
-        ToolAnswer("a text behind", tagged("{a}") + "\nSo.", [.broken(tagged("{a}") + "\n"), .text("So.")]),
-        ToolAnswer("a good one behind", tagged("{a}") + "\n" + call, [.broken(tagged("{a}") + "\n"), weather]),
-        ToolAnswer("a good one before", call + tagged("{a}"), [weather, .broken(tagged("{a}"))]),
-        ToolAnswer("two", tagged("{a}") + tagged("{b}"), [.broken(tagged("{a}")), .broken(tagged("{b}"))]),
+        ToolResponse("a text before", "So:\n" + tagged("{a}"), [.text("So:\n"), .broken(tagged("{a}"))]),
+        ToolResponse("a text behind", tagged("{a}") + "\nSo.", [.broken(tagged("{a}") + "\n"), .text("So.")]),
+        ToolResponse("a good one behind", tagged("{a}") + "\n" + call, [.broken(tagged("{a}") + "\n"), weather]),
+        ToolResponse("a good one before", call + tagged("{a}"), [weather, .broken(tagged("{a}"))]),
+        ToolResponse("two", tagged("{a}") + tagged("{b}"), [.broken(tagged("{a}")), .broken(tagged("{b}"))]),
     ]
 
-    private static let texts: [ToolAnswer] = [
+    private static let texts: [ToolResponse] = [
         same("empty tag", "<tool_call></tool_call>"), same("a word in the tag", "<tool_call>search</tool_call>"),
         same("about the tag", "The <tool_call> tag begins a call, and </tool_call> ends it."),
         same("the tag alone", "<tool_call>"), same("half a tag", "<tool_ca"), same("one byte of it", "a <"),
@@ -216,19 +220,19 @@ extension ToolAnswer {
         ("a brace too few", tagged(String(json.dropLast()))),
     ]
 
-    private static let forms: [ToolAnswer] = written.map { ToolAnswer($0.0, $0.1, [weather]) }
+    private static let forms: [ToolResponse] = written.map { ToolResponse($0.0, $0.1, [weather]) }
 
-    private static let positions: [ToolAnswer] = written.flatMap { name, form in
+    private static let positions: [ToolResponse] = written.flatMap { name, form in
         [
-            ToolAnswer(name + " behind a text", "I look.\n\n" + form, [.text("I look."), weather]),
-            ToolAnswer(name + " behind unicode", "\u{1f310}\u{e4}: " + form, [.text("\u{1f310}\u{e4}:"), weather]),
-            ToolAnswer(name + " behind code", "```\na\n```\n`b` " + form, [.text("```\na\n```\n`b`"), weather]),
-            ToolAnswer(name + " twice", form + "\n" + form, [weather, weather]),
-            ToolAnswer(name + " before a text", form + "\nSo.", [weather, .text("\nSo.")]),
+            ToolResponse(name + " behind a text", "I look.\n\n" + form, [.text("I look."), weather]),
+            ToolResponse(name + " behind unicode", "\u{1f310}\u{e4}: " + form, [.text("\u{1f310}\u{e4}:"), weather]),
+            ToolResponse(name + " behind code", "```\na\n```\n`b` " + form, [.text("```\na\n```\n`b`"), weather]),
+            ToolResponse(name + " twice", form + "\n" + form, [weather, weather]),
+            ToolResponse(name + " before a text", form + "\nSo.", [weather, .text("\nSo.")]),
         ]
     }
 
-    private static let quotes: [ToolAnswer] = written.filter { $0.0 != "fenced" }.flatMap { name, form in
+    private static let quotes: [ToolResponse] = written.filter { $0.0 != "fenced" }.flatMap { name, form in
         [
             same(name + " quoted", "Write this:\n```\n\(form)\n```\nThat is all."),
             same(name + " quoted at the end", "Write this:\n\n```xml\n\(form)\n```"),
@@ -237,12 +241,12 @@ extension ToolAnswer {
         ]
     }
 
-    private static let large: [ToolAnswer] = {
+    private static let large: [ToolResponse] = {
         let text = String(repeating: "line \u{4e2d} \\n", count: 8_000)
         let long = "{\"code\": \"\(text)\"}"
         return [
-            ToolAnswer("100 KB", tagged("{\"name\": \"search\", \"arguments\": \(long)}"), [search(long)]),
-            ToolAnswer(
+            ToolResponse("100 KB", tagged("{\"name\": \"search\", \"arguments\": \(long)}"), [search(long)]),
+            ToolResponse(
                 "100 KB, half",
                 "<tool_call>{\"name\": \"search\", \"arguments\": {\"q\": \"" + text,
                 [.broken("<tool_call>{\"name\": \"search\", \"arguments\": {\"q\": \"" + text)]

@@ -3,10 +3,10 @@ import Engine
 import Shared
 
 /// Returns the error for failures that a vendor reports by more than their status; nil if the status is enough.
-typealias VendorErrorTable = @Sendable (Fault) -> UpstreamError?
+typealias VendorErrorTable = @Sendable (VendorError) -> UpstreamError?
 
 /// A vendor's error response, read into one form.
-struct Fault {
+struct VendorError {
     var status: Int
     var code = ""
     var type = ""
@@ -109,16 +109,16 @@ struct Fault {
         case 401: return new(.badKey)
         case 402: return new(.outOfCredit)
         case 403:
-            var error = isOfModel ? new(.forbidden, recovery: .elsewhere) : new(.forbidden)
+            var error = isOfModel ? new(.forbidden, recovery: .nextCandidate) : new(.forbidden)
             error.isOfModel = isOfModel
             return error
         case 404 where isOfModel: return new(.unknownModel)
-        case 408, 504: return new(.timedOut, recovery: .elsewhere)
-        case 409, 425: return new(.failed, recovery: [.again, .elsewhere])
+        case 408, 504: return new(.timedOut, recovery: .nextCandidate)
+        case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
         case 413: return tooLarge
         case 429: return new(.rateLimited)
         case 503, 529: return new(.unavailable)
-        case 406: return new(.failed, recovery: .elsewhere)
+        case 406: return new(.failed, recovery: .nextCandidate)
         case 415, 431: return refusal
         default: return new(.failed)
         }

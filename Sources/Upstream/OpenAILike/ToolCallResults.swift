@@ -6,7 +6,7 @@ extension [ChatMessage] {
     /// results.
     var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
-        let results = placesOfResults
+        let results = positionsOfResults
         let asked = Set(results.values)
         var answered: [ChatMessage] = []
         answered.reserveCapacity(count + 4)
@@ -23,7 +23,7 @@ extension [ChatMessage] {
     }
 
     /// The position of each call's result, by the number of the call.
-    private var placesOfResults: [Int: Int] {
+    private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.
         var newest: [[UInt8]: Int] = [:]

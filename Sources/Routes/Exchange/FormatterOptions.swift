@@ -3,7 +3,7 @@ import Shared
 import Upstream
 
 /// The options that writing the response needs. The call itself is released once it is in its vendor's form.
-struct WantedAnswer: Sendable {
+struct FormatterOptions: Sendable {
     let model: String
     let isStreamed: Bool
     let includesUsage: Bool

@@ -3,26 +3,26 @@ import Engine
 import Shared
 
 /// The parts of a complete response in the cache. Each belongs to the last choice before it.
-private enum Part: Int {
+private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
-    /// The vendor's own response, without the members of `AnswerNames`.
+    /// The vendor's own response, without the members of `ResponseNames`.
     case original
 }
 
-extension ChatAnswer {
+extension ChatResponse {
     var encodedBytes: Int { original?.bytes.count ?? choices.reduce(64) { $0 + $1.bytes + 64 } }
 
     /// Encodes the response. Returns false if it must not be cached.
     func write(to encoded: inout CachedResponseEncoder) -> Bool {
         guard !choices.contains(where: \.finish.isOfFilter) else { return false }
         if let original {
-            guard let end = AnswerNames.end(in: original.bytes) else { return false }
-            encoded.add(Part.original.rawValue)
+            guard let end = ResponseNames.end(in: original.bytes) else { return false }
+            encoded.add(EncodedPart.original.rawValue)
             encoded.add(original.bytes[part: end..<original.bytes.count])
             return true
         }
         for choice in choices {
-            encoded.add(Part.choice.rawValue)
+            encoded.add(EncodedPart.choice.rawValue)
             choice.write(to: &encoded)
         }
         return true
@@ -30,12 +30,12 @@ extension ChatAnswer {
 
     /// Decodes a cached response; nil if the data is damaged.
     ///
-    /// - Parameter names: the first members of a vendor's own response (see `AnswerNames`).
+    /// - Parameter names: the first members of a vendor's own response (see `ResponseNames`).
     init?(encoded: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
         self.init([], usage: nil)
         var reader = CachedResponseDecoder(encoded)
         while !reader.isAtEnd {
-            switch reader.number().flatMap(Part.init) {
+            switch reader.number().flatMap(EncodedPart.init) {
             case .choice: choices.append(Choice(text: nil))
             case .original:
                 guard let rest = reader.text() else { return nil }
@@ -52,36 +52,36 @@ extension ChatAnswer {
     }
 }
 
-extension ChatAnswer.Choice {
+extension ChatResponse.Choice {
     fileprivate func write(to encoded: inout CachedResponseEncoder) {
-        for (part, text) in [(Part.text, text), (.reasoning, reasoning), (.refusal, refusal)] {
+        for (part, text) in [(EncodedPart.text, text), (.reasoning, reasoning), (.refusal, refusal)] {
             guard let text else { continue }
             encoded.add(part.rawValue)
             encoded.add(text.bytes)
         }
         // The number of tool calls before a reasoning block is not stored, because these calls precede it.
         forEachReasoningAndCall { reasoningBlock in
-            encoded.add(Part.reasoningBlock.rawValue)
+            encoded.add(EncodedPart.reasoningBlock.rawValue)
             encoded.add(reasoningBlock.isSealed ? 1 : 0)
             encoded.add(reasoningBlock.textBytesBefore)
             encoded.add(reasoningBlock.text)
             encoded.add(ifAny: reasoningBlock.signature)
         } call: { call in
-            encoded.add(Part.call.rawValue)
+            encoded.add(EncodedPart.call.rawValue)
             encoded.add(ifAny: call.id)
             encoded.add(call.name)
             encoded.add(call.arguments)
             encoded.add(ifAny: call.signature)
             encoded.add(call.position)
         }
-        encoded.add(Part.finish.rawValue)
+        encoded.add(EncodedPart.finish.rawValue)
         encoded.add(finish.encodedNumber)
         encoded.add(stop == nil ? 0 : 1)
         if let stop { encoded.add(stop.bytes) }
     }
 
     /// Decodes a part of a choice. Returns false if the data is damaged.
-    fileprivate mutating func read(_ part: Part, from reader: inout CachedResponseDecoder) -> Bool {
+    fileprivate mutating func read(_ part: EncodedPart, from reader: inout CachedResponseDecoder) -> Bool {
         switch part {
         case .text, .reasoning, .refusal:
             guard let bytes = reader.text() else { return false }

@@ -11,7 +11,7 @@ import Testing
     private static let response = #""input":"hi""#
 
     private struct Outcome: Sendable {
-        let answer: Answered
+        let received: ReceivedResponse
         /// The bytes held while the vendor responded, and afterwards.
         let maxBytes: Int
         let bytesAfter: Int
@@ -24,9 +24,9 @@ import Testing
         return await onLoop { loop in
             let vendor = LongVendor(pieces: pieces, memory)
             let body = #"{"model":"m","stream":true,\#(fields)}"#
-            let answer = await answered(body, by: vendor, through: surface, within: memory, on: loop)
+            let received = await answered(body, by: vendor, through: surface, within: memory, on: loop)
             return Outcome(
-                answer: answer ?? Answered(),
+                received: received ?? ReceivedResponse(),
                 maxBytes: vendor.maxBytes,
                 bytesAfter: memory.largeUsedBytes
             )
@@ -37,19 +37,20 @@ import Testing
     func givenBack(fields: String) async {
         let long = await outcome(fields, pieces: 20, budgetBytes: 16 << 20)
         #expect(
-            long.answer.status == 200 && long.answer.body.contains("xxxx") && !long.answer.body.contains("error\":{")
+            long.received.status == 200 && long.received.body.contains("xxxx")
+                && !long.received.body.contains("error\":{")
         )
         #expect(long.maxBytes >= 19 * 32_768 && long.bytesAfter == 0, "\(long.maxBytes)")
         let short = await outcome(fields, pieces: 1, budgetBytes: 16 << 20)
-        #expect(short.answer.status == 200 && short.maxBytes == 0)
+        #expect(short.received.status == 200 && short.maxBytes == 0)
     }
 
     @Test("without memory a document is a 503, and a response that has begun ends with an error")
     func spent() async {
         let document = await outcome(Self.chat, pieces: 40, budgetBytes: 1 << 20)
-        #expect(document.answer.status == 503 && document.bytesAfter == 0, "\(document.answer.status)")
+        #expect(document.received.status == 503 && document.bytesAfter == 0, "\(document.received.status)")
         let response = await outcome(Self.response, pieces: 40, budgetBytes: 1 << 20)
-        #expect(response.answer.status == 200 && response.answer.body.contains("event: response.failed"))
-        #expect(!response.answer.body.contains("response.completed") && response.bytesAfter == 0)
+        #expect(response.received.status == 200 && response.received.body.contains("event: response.failed"))
+        #expect(!response.received.body.contains("response.completed") && response.bytesAfter == 0)
     }
 }

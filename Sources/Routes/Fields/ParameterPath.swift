@@ -1,5 +1,5 @@
 /// The path of a value in a request's messages or items, for errors. It becomes a string only when it is needed.
-struct MessagePlace {
+struct ParameterPath {
     enum List {
         case messages
         case input
@@ -19,7 +19,7 @@ struct MessagePlace {
     }
 
     /// Returns the path of a part of the message, or of a part of that part.
-    func part(_ index: Int) -> MessagePlace {
+    func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }
         return position

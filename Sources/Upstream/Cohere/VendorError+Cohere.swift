@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-extension Fault {
+extension VendorError {
     /// Finds the failures of Cohere that the HTTP status alone does not identify.
     static let cohere: VendorErrorTable = { $0.ofCohere }
     fileprivate static let highBound: StaticString = "max tokens must be less than"
@@ -59,12 +59,14 @@ extension ErrorResponseReader {
         of request: Body,
         known: LearnedQuirks
     ) -> LearnedQuirks? {
-        guard head.status == 400 || head.status == 422, case let fault = fault(head, body), !isSpecial(fault) else {
+        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
+            !isSpecial(vendorError)
+        else {
             return nil
         }
-        let words = fault.words
+        let words = vendorError.words
         let request = RawJSON(request.bytes)
-        if known.bound == nil, request["max_tokens"] != nil, let most = words.number(behind: Fault.highBound) {
+        if known.bound == nil, request["max_tokens"] != nil, let most = words.number(behind: VendorError.highBound) {
             return .bound(most)
         }
         // A change that was already made does not help.

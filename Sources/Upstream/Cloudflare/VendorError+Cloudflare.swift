@@ -1,7 +1,7 @@
 import Calls
 import Glibc
 
-extension Fault {
+extension VendorError {
     /// The errors that Cloudflare reports by its own numbers, and those of OpenAI.
     static let cloudflare: VendorErrorTable = { $0.ofCloudflare ?? $0.ofOpenAI }
 
@@ -12,7 +12,7 @@ extension Fault {
             // Responses with a successful status may contain this code, too.
             return status == 400 ? nil : of(400).ofOpenAI ?? of(400).error
         case "5016", "5018", "3041":
-            var error = new(.forbidden, recovery: .elsewhere)
+            var error = new(.forbidden, recovery: .nextCandidate)
             error.isOfModel = true
             return error
         case "3023", "10000": return new(.badKey)
@@ -31,10 +31,10 @@ extension Fault {
         }
     }
 
-    private func of(_ status: Int) -> Fault {
-        var fault = self
-        fault.status = status
-        return fault
+    private func of(_ status: Int) -> VendorError {
+        var vendorError = self
+        vendorError.status = status
+        return vendorError
     }
 
     /// Returns the seconds until midnight (UTC), when Cloudflare's daily allowance starts again.

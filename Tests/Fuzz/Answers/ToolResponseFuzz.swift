@@ -11,16 +11,16 @@ public func fuzzToolAnswer(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
     guard count > 2 else { return 0 }
     let input = UnsafeRawBufferPointer(start: data, count: count)
     let steering = (Int(input[0]), Int(input[1]))
-    var answer = ByteBuffer()
-    answer.append(input[part: 2..<count])
+    var response = ByteBuffer()
+    response.append(input[part: 2..<count])
     var found = ParsedToolCall()
-    let steps = StepCount.of { found = read(answer.bytes, span: answer.count + 1, seed: 0) }
-    demand(steps <= stepsPerByte * answer.count + fewSteps, "\(steps) steps for \(answer.count) bytes")
-    let cut = read(answer.bytes, span: 1 + steering.0 % 32, seed: steering.1)
+    let steps = StepCount.of { found = read(response.bytes, span: response.count + 1, seed: 0) }
+    demand(steps <= stepsPerByte * response.count + fewSteps, "\(steps) steps for \(response.count) bytes")
+    let cut = read(response.bytes, span: 1 + steering.0 % 32, seed: steering.1)
     demand(cut == found, "in pieces \(cut), whole \(found)")
-    if found.calls.isEmpty { demand(found.text == Array(answer.bytes), "a text of \(found.text.count) bytes") }
-    let document = structured(answer.bytes, span: answer.count + 1, seed: 0)
-    demand(structured(answer.bytes, span: 1 + steering.0 % 32, seed: steering.1) == document, "another document")
+    if found.calls.isEmpty { demand(found.text == Array(response.bytes), "a text of \(found.text.count) bytes") }
+    let document = structured(response.bytes, span: response.count + 1, seed: 0)
+    demand(structured(response.bytes, span: 1 + steering.0 % 32, seed: steering.1) == document, "another document")
     return 0
 }
 
@@ -48,25 +48,25 @@ private let instructions: ToolProtocol = {
 }()
 
 private func forEachPiece(
-    _ answer: UnsafeRawBufferPointer,
+    _ response: UnsafeRawBufferPointer,
     span: Int,
     seed: Int,
     _ body: (UnsafeRawBufferPointer) -> Void
 ) {
     var (position, state) = (0, UInt32(seed))
-    while position < answer.count {
+    while position < response.count {
         state = state &* 1_664_525 &+ 1_013_904_223
-        let end = min(answer.count, position + 1 + (span > answer.count ? answer.count : Int(state >> 16) % span))
+        let end = min(response.count, position + 1 + (span > response.count ? response.count : Int(state >> 16) % span))
         // The block has exactly the size of the bytes, so that the sanitizer detects each read past its end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: end - position, alignment: 1)
         defer { copy.deallocate() }
-        copy.copyMemory(from: answer[part: position..<end])
+        copy.copyMemory(from: response[part: position..<end])
         body(UnsafeRawBufferPointer(copy))
         position = end
     }
 }
 
-private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> ParsedToolCall {
+private func read(_ response: UnsafeRawBufferPointer, span: Int, seed: Int) -> ParsedToolCall {
     var parser = ToolCallParser(instructions, ids: RandomBytes())
     var found = ParsedToolCall()
     func pass(_ event: ToolEvent) {
@@ -83,14 +83,14 @@ private func read(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> Par
             found.text += raw
         }
     }
-    forEachPiece(answer, span: span, seed: seed) { parser.consume($0, pass) }
+    forEachPiece(response, span: span, seed: seed) { parser.consume($0, pass) }
     parser.finish(pass)
     return found
 }
 
-private func structured(_ answer: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredOutputParser.Validation {
+private func structured(_ response: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredOutputParser.Validation {
     var machine = StructuredOutputParser(FormatProtocol(.object))
-    forEachPiece(answer, span: span, seed: seed) { machine.consume($0) }
+    forEachPiece(response, span: span, seed: seed) { machine.consume($0) }
     let validation = machine.finish()
     if case .document(let document) = validation {
         let text = ByteBuffer(document)

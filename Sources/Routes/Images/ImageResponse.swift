@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 /// Makes all images at the same time, and sends them or their URLs.
-func answerImages(
+func writeImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
     model: Model,
@@ -23,7 +23,7 @@ func answerImages(
             try await images.load(files[index])
         }
         let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
-        try await holdMemory(length, &body, exchange)
+        try await holdMemory(length, &body, exchange: exchange)
         guard
             let list = await exchange.gateway.worker.result(
                 ofBytes: length,
@@ -107,7 +107,7 @@ func makeImages(
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,
-    _ exchange: Exchange
+    exchange: Exchange
 ) async throws(UpstreamError) {
     do throws(RequestError) {
         if bytes > MemoryBudget.smallBytes { try await exchange.request.body.hold(2 * bytes) }

@@ -1,6 +1,6 @@
 import Calls
 
-extension Fault {
+extension VendorError {
     /// Finds the failures of Gemini on Vertex AI that the HTTP status alone does not identify.
     static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }
 

@@ -1,6 +1,6 @@
 import Calls
 
-extension Fault {
+extension VendorError {
     /// The errors that OpenAI and compatible servers report by more than the status.
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
@@ -11,12 +11,12 @@ extension Fault {
             error.modelCooldownSeconds = Self.loadingSeconds
             return error
         }
-        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .elsewhere) }
+        if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .nextCandidate) }
         guard [400, 403, 413, 422].contains(status) else { return nil }
         if isTooLong { return refused("context_length_exceeded", param: "messages") }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
-        if names("tool_use_failed") { return new(.failed, recovery: [.again, .elsewhere]) }
+        if names("tool_use_failed") { return new(.failed, recovery: [.retrySame, .nextCandidate]) }
         return isModelMissing ? new(.unknownModel) : nil
     }
 

@@ -49,30 +49,30 @@ private struct KeepingSurface: ChatSurface {
 
     private func kept(_ request: ChatRequest, _ root: JSONValue) -> ChatRequest {
         guard let digest = RequestDigest.of(root) else { return request }
-        return ChatRequest(request.takeCall(), CachedReply(request.reply, digest, cache))
+        return ChatRequest(request.removeCall(), CachingFormatter(request.formatter, digest, cache: cache))
     }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
-        if let reply = asked.reply as? CachedReply { reply.begin(asked.call, exchange) }
+        if let formatter = asked.formatter as? CachingFormatter { formatter.begin(asked.call, exchange) }
         return try surface.target(of: asked, caller, exchange)
     }
 }
 
-/// The reply to a request whose response is looked up in the cache, and stored there.
+/// Formats the response to a request that is looked up in the cache, and stored there.
 ///
 /// `@unchecked`: created on some thread, used on its request's loop only.
-final class CachedReply: ChatReply, @unchecked Sendable {
-    private let reply: any ChatReply
+final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
+    private let formatter: any ChatResponseFormatter
     private let digest: Digest
     private let cache: ConfiguredCache
     private var lookup: CacheLookup?
     /// The ids of the caller's files that the request refers to.
     private var files: [String] = []
     /// The writer of this request's stream, which may have sent pings already; nil until it is needed.
-    private var writer: (any AnswerWriter)?
+    private var writer: (any ChatStreamWriter)?
 
-    init(_ reply: any ChatReply, _ digest: Digest, _ cache: ConfiguredCache) {
-        self.reply = reply
+    init(_ formatter: any ChatResponseFormatter, _ digest: Digest, cache: ConfiguredCache) {
+        self.formatter = formatter
         self.digest = digest
         self.cache = cache
     }
@@ -81,15 +81,15 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         for index in call.attachments.indices {
             if case .file(let id) = call.attachments[index].source { files.append(id) }
         }
-        let lookup = CacheLookup(cache, digest, exchange)
+        let lookup = CacheLookup(cache, digest, exchange: exchange)
         exchange.lookup = lookup
         self.lookup = lookup
     }
 
-    var hasReferences: Bool { reply.hasReferences }
+    var hasReferences: Bool { formatter.hasReferences }
 
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
-        try await reply.resolved(call, for: caller, exchange)
+        try await formatter.resolved(call, for: caller, exchange)
     }
 
     // MARK: Lookup
@@ -98,7 +98,7 @@ final class CachedReply: ChatReply, @unchecked Sendable {
     ///
     /// - Parameter name: the name of the model or panel that would serve the request.
     fileprivate func isAnswering(
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         servedBy name: String,
         _ exchange: Exchange
     ) async throws(APIError) -> Bool {
@@ -111,9 +111,9 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         guard let found else { return false }
         do throws(UpstreamError) {
             if wanted.isStreamed {
-                try await emit(found, to: plainWriter(wanted, exchange), wanted, exchange)
+                try await emit(found, to: plainWriter(wanted, exchange), wanted, exchange: exchange)
             } else {
-                try await write(found, wanted, exchange)
+                try await write(found, wanted, exchange: exchange)
             }
         } catch {
             throw APIError(error, model: wanted.model)
@@ -134,18 +134,18 @@ final class CachedReply: ChatReply, @unchecked Sendable {
 
     private func write(
         _ found: CachedResponse,
-        _ wanted: WantedAnswer,
-        _ exchange: Exchange
+        _ wanted: FormatterOptions,
+        exchange: Exchange
     ) async throws(UpstreamError) {
         let gateway = exchange.gateway
-        let names = Body(AnswerNames.write("chat.completion", model: wanted.model, exchange))
-        let answer: ChatAnswer?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
-            var answer: ChatAnswer?
-            names.read { answer = ChatAnswer(encoded: found.bytes, $0) }
-            return answer
+        let names = Body(ResponseNames.write("chat.completion", model: wanted.model, exchange))
+        let response: ChatResponse?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
+            var response: ChatResponse?
+            names.read { response = ChatResponse(encoded: found.bytes, $0) }
+            return response
         }
-        guard let answer = answer ?? nil else { throw .tooMuchWork }
-        try await reply.write(answer, found.usage, wanted, exchange)
+        guard let response = response ?? nil else { throw .tooMuchWork }
+        try await formatter.write(response, found.usage, wanted, exchange)
     }
 
     /// The number of bytes after which other tasks may run, so that a long response does not block the loop.
@@ -153,11 +153,11 @@ final class CachedReply: ChatReply, @unchecked Sendable {
 
     private func emit(
         _ found: CachedResponse,
-        to writer: any AnswerWriter,
-        _ wanted: WantedAnswer,
-        _ exchange: Exchange
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions,
+        exchange: Exchange
     ) async throws(UpstreamError) {
-        let names = Body(AnswerNames.write("chat.completion.chunk", model: wanted.model, exchange))
+        let names = Body(ResponseNames.write("chat.completion.chunk", model: wanted.model, exchange))
         var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
         var step = reader.position
         while reader.next(writer) {
@@ -172,69 +172,73 @@ final class CachedReply: ChatReply, @unchecked Sendable {
         await writer.end(found.usage)
     }
 
-    private func plainWriter(_ wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+    private func plainWriter(_ wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         if let writer { return writer }
-        let made = reply.writer(for: wanted, exchange)
+        let made = formatter.writer(for: wanted, exchange)
         writer = made
         return made
     }
 
     // MARK: Storing
 
-    func writer(for wanted: WantedAnswer, _ exchange: Exchange) -> any AnswerWriter {
+    func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         let plain = plainWriter(wanted, exchange)
         guard let lookup, lookup.isKeeping else { return plain }
         return RecordingWriter(plain, lookup) { exchange.servedModel ?? wanted.model }
     }
 
     func write(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        _ wanted: WantedAnswer,
+        _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         if let lookup, lookup.isKeeping {
-            await keep(answer, usage, wanted: wanted, lookup: lookup, exchange: exchange)
+            await keep(response, usage, wanted: wanted, lookup: lookup, exchange: exchange)
         }
-        try await reply.write(answer, usage, wanted, exchange)
+        try await formatter.write(response, usage, wanted, exchange)
     }
 
     private func keep(
-        _ answer: ChatAnswer,
+        _ response: ChatResponse,
         _ usage: Usage,
-        wanted: WantedAnswer,
+        wanted: FormatterOptions,
         lookup: CacheLookup,
         exchange: Exchange
     ) async {
         let gateway = exchange.gateway
-        let bytes = answer.encodedBytes
+        let bytes = response.encodedBytes
         guard lookup.hasRoom(for: bytes) else { return }
         let model = exchange.servedModel ?? wanted.model
         let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
             var encoded = CachedResponseEncoder()
-            return answer.write(to: &encoded) ? CachedResponse.written(usage, model, encoded.out.bytes) : nil
+            return response.write(to: &encoded) ? CachedResponse.written(usage, model, encoded.out.bytes) : nil
         }
         if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
     }
 }
 
-extension ChatReply {
+extension ChatResponseFormatter {
     /// Responds from the cache if it has a response, and returns whether it did. Models that do not chat are excluded:
     /// their links expire, and callers who repeat a request want new media.
     @inline(never)
-    func answers(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
+    func respondsFromCache(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard plan.candidate.chats else { return false }
         // A response with web search differs from one without.
         let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? ModelCatalog.online : "")
-        return try await answers(plan.wanted, servedBy: name, exchange)
+        return try await respondsFromCache(plan.wanted, servedBy: name, exchange)
     }
 
     /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
     ///
     /// - Parameter name: the name of the model or panel that would serve the request.
     @inline(never)
-    func answers(_ wanted: WantedAnswer, servedBy name: String, _ exchange: Exchange) async throws(APIError) -> Bool {
-        guard let reply = self as? CachedReply else { return false }
-        return try await reply.isAnswering(wanted, servedBy: name, exchange)
+    func respondsFromCache(
+        _ wanted: FormatterOptions,
+        servedBy name: String,
+        _ exchange: Exchange
+    ) async throws(APIError) -> Bool {
+        guard let formatter = self as? CachingFormatter else { return false }
+        return try await formatter.isAnswering(wanted, servedBy: name, exchange)
     }
 }
