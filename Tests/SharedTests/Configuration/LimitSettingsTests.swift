@@ -224,7 +224,7 @@ import Testing
                 "RATE_LIMIT_BY_MODEL=gpt*=1/s,o3=5/fortnight",
                 """
                 .env:1  RATE_LIMIT_BY_MODEL: "gpt*=1/s,o3=5/fortnight" is not off or limits of models such as \
-                gpt-4o*=10/minute;100/day,o3-mini=5/minute: in the pattern o3: the window is
+                gpt-4o*=10/minute;100/day,o3-mini=5/minute: in the pattern o3: the window must be
                 """
             ),
             ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
