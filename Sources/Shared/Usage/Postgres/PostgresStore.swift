@@ -17,9 +17,6 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// The number of rows that one step of retention deletes.
     static let maxDeleted = 5_000
     static let upkeepSeconds = 60
-    /// The key of the advisory lock under which the tables are created: an arbitrary number.
-    private static let lock = 7_031_912_844_551
-    private static let versionTable = "relay_usage_version"
 
     private let address: PostgresAddress
     let days: Int
@@ -201,7 +198,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         return values
     }
 
-    // MARK: The tables
+    // MARK: The server
 
     private func connected() throws(PostgresFailure) -> PostgresConnection {
         if let connection { return connection }
@@ -210,100 +207,12 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             connectSeconds: patience.connectSeconds,
             timeoutMilliseconds: patience.statementMilliseconds
         )
-        if try version(made) < steps.count { try upgrade(made) }
+        try PostgresSchema(made, steps: steps).upgrade()
         if !hasSetZone, steps.count >= UsageSchema.postgresSteps.count {
             try PostgresSums.setZone(zone.name, made)
             hasSetZone = true
         }
         connection = made
         return made
-    }
-
-    /// Returns the schema version of the tables; 0 if there are none.
-    private func version(_ connection: PostgresConnection) throws(PostgresFailure) -> Int {
-        let hasTable = try connection.run("SELECT to_regclass('\(Self.versionTable)')").first?.first ?? nil
-        guard hasTable != nil else { return 0 }
-        let found = try connection.run("SELECT max(version) FROM \(Self.versionTable)").first?.first ?? nil
-        let version = found.flatMap { Int($0) } ?? 0
-        guard version <= steps.count else {
-            let cause =
-                "a newer relay created the tables (schema \(version); this relay supports \(steps.count)); use the newer relay"
-            throw PostgresFailure(text: cause)
-        }
-        return version
-    }
-
-    /// Applies all schema steps that the tables lack, or none. Only one relay does this at a time.
-    private func upgrade(_ connection: PostgresConnection) throws(PostgresFailure) {
-        _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
-        // Another relay may have applied them first.
-        for (position, step) in steps.enumerated().dropFirst(try version(connection)) {
-            _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
-            _ = try connection.run(step)
-            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(position + 1))")
-        }
-        _ = try connection.run("COMMIT")
-    }
-}
-
-/// The values of rows, as a PostgreSQL array for each column: `{1,NULL,"a \"text\""}`.
-private struct UsageArrays: UsageCells {
-    private var columns: [[UInt8]]
-    private var next = 0
-    private let isPlain: Bool
-    private let textLimitBytes: Int
-
-    /// - Parameter isPlain: whether characters beyond ASCII are replaced by `?`.
-    init(columns: Int, isPlain: Bool, textLimitBytes: Int = UsageRecord.textBound) {
-        self.columns = Array(repeating: [UInt8(ascii: "{")], count: columns)
-        self.isPlain = isPlain
-        self.textLimitBytes = textLimitBytes
-    }
-
-    /// The size of all values.
-    var bytes: Int { columns.reduce(0) { $0 + $1.count - 1 } }
-
-    mutating func removeAll() { for position in columns.indices { columns[position] = [UInt8(ascii: "{")] } }
-
-    /// Begins a row.
-    mutating func begin() { next = 0 }
-
-    mutating func add(_ number: Int?) { add(plain: number.map { "\($0)" } ?? "NULL") }
-
-    mutating func add(_ flag: Bool) { add(plain: flag ? "t" : "f") }
-
-    mutating func add(_ text: String?) {
-        guard let text else { return add(plain: "NULL") }
-        separate()
-        quote(text)
-        next += 1
-    }
-
-    private mutating func add(plain text: String) {
-        separate()
-        columns[next].append(contentsOf: text.utf8)
-        next += 1
-    }
-
-    private mutating func separate() {
-        if columns[next].count > 1 { columns[next].append(UInt8(ascii: ",")) }
-    }
-
-    private mutating func quote(_ text: String) {
-        columns[next].append(UInt8(ascii: "\""))
-        for byte in text.beginning(ofBytes: textLimitBytes).utf8 {
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { columns[next].append(UInt8(ascii: "\\")) }
-            columns[next].append(byte == 0 || isPlain && byte > 127 ? UInt8(ascii: "?") : byte)
-        }
-        columns[next].append(UInt8(ascii: "\""))
-    }
-
-    func end(in values: PostgresValues) {
-        for column in columns {
-            let start = values.bytes.count
-            column.withUnsafeBytes { values.bytes.append($0) }
-            values.bytes.append(UInt8(ascii: "}"))
-            values.end(of: start)
-        }
     }
 }

@@ -1,0 +1,42 @@
+/// Creates and upgrades the tables of a PostgreSQL database.
+struct PostgresSchema {
+    /// The key of the advisory lock under which the tables are created: an arbitrary number.
+    private static let lock = 7_031_912_844_551
+    private static let versionTable = "relay_usage_version"
+
+    private let connection: PostgresConnection
+    private let steps: [String]
+
+    /// - Parameter steps: the steps of all versions, the first one for an empty database.
+    init(_ connection: PostgresConnection, steps: [String]) {
+        self.connection = connection
+        self.steps = steps
+    }
+
+    /// Applies all steps that the tables lack, or none. Only one relay does this at a time.
+    func upgrade() throws(PostgresFailure) {
+        guard try version() < steps.count else { return }
+        _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
+        // Another relay may have applied them first.
+        for (position, step) in steps.enumerated().dropFirst(try version()) {
+            _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
+            _ = try connection.run(step)
+            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(position + 1))")
+        }
+        _ = try connection.run("COMMIT")
+    }
+
+    /// Returns the schema version of the tables; 0 if there are none.
+    private func version() throws(PostgresFailure) -> Int {
+        let hasTable = try connection.run("SELECT to_regclass('\(Self.versionTable)')").first?.first ?? nil
+        guard hasTable != nil else { return 0 }
+        let found = try connection.run("SELECT max(version) FROM \(Self.versionTable)").first?.first ?? nil
+        let version = found.flatMap { Int($0) } ?? 0
+        guard version <= steps.count else {
+            let cause =
+                "a newer relay created the tables (schema \(version); this relay supports \(steps.count)); use the newer relay"
+            throw PostgresFailure(text: cause)
+        }
+        return version
+    }
+}

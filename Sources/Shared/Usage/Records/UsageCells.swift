@@ -1,0 +1,60 @@
+/// A receiver of the values of a row, in the order of the columns.
+protocol UsageCells {
+    mutating func add(_ number: Int?)
+    mutating func add(_ flag: Bool)
+    /// Adds a text of any length.
+    mutating func add(_ text: String?)
+}
+
+extension UsageRecord {
+    /// The length to which texts are cut, in bytes.
+    static let textBound = 1_000
+
+    /// Writes the values in the order of `UsageSchema.columns`; for a request with its only call, those of the request.
+    /// Numbers are bounded so that sums of millions of them are exact.
+    func write(to cells: inout some UsageCells) {
+        let (kind, key, credits) =
+            switch subject {
+            case .request, .requestWithCall: (0, nil as String?, nil as Int?)
+            case .call(let key, let credits): (1, key, credits)
+            }
+        cells.add(timeMilliseconds)
+        cells.add(kind)
+        cells.add(requestID)
+        cells.add(endpoint)
+        cells.add(caller)
+        cells.add(model)
+        cells.add(modelUsed)
+        cells.add(provider)
+        cells.add(key)
+        cells.add(keptPromptTokens)
+        cells.add(keptCompletionTokens)
+        cells.add(isEstimated)
+        cells.add(cost?.millionths)
+        cells.add(credits)
+        cells.add(durationMilliseconds)
+        cells.add(attempts)
+        cells.add(isStreamed)
+        cells.add(isCached)
+        cells.add(isSuccess)
+        cells.add(status.map { Int(Int32(clamping: $0)) })
+        cells.add(error)
+        cells.add(firstByteMilliseconds)
+        let isOfRequest = kind == 0
+        cells.add(isOfRequest ? limitsWaitMilliseconds : nil)
+        cells.add(isOfRequest ? capacityWaitMilliseconds : nil)
+        cells.add(limits)
+    }
+
+    /// Writes the values in the order of `UsageSchema.callColumns`.
+    func writeCall(to cells: inout some UsageCells) {
+        guard case .requestWithCall(let call) = subject else {
+            for _ in UsageSchema.callColumns { cells.add(nil as Int?) }
+            return
+        }
+        cells.add(timeMilliseconds - call.timeMilliseconds)
+        cells.add(call.durationMilliseconds)
+        cells.add(call.key)
+        cells.add(call.credits)
+    }
+}
