@@ -174,6 +174,8 @@ struct UsageAgreement {
         let zone = position.zone
         for dimensions in [
             [.day], [.model], [.caller, .day], [.provider], [.endpoint, .provider, .day], [.day, .model, .caller],
+            [.model, .provider], [.provider, .caller], [.endpoint, .model], [.caller, .endpoint],
+            [.caller, .provider, .model], [.model, .endpoint, .caller],
         ]
             as [[UsageQuery.Dimension]]
         {
@@ -192,11 +194,11 @@ struct UsageAgreement {
                 )
             }
         }
-        let caller = try position.source.table(UsageQuery(by: [.day], caller: "team"), until: Self.end)
-        #expect(
-            caller.sum
-                == expected(UsageQuery(by: [.day], caller: "team")).values.reduce(into: UsageFigures()) { $0 += $1 }
-        )
+        for dimensions in [[.day], [.day, .model], [.endpoint, .provider]] as [[UsageQuery.Dimension]] {
+            let query = UsageQuery(by: dimensions, caller: "team")
+            let table = try position.source.table(query, until: Self.end)
+            #expect(table.sum == expected(query).values.reduce(into: UsageFigures()) { $0 += $1 })
+        }
         guard let summary = position.summary else { return }
         for (group, dimension) in [(.key, .caller), (.model, .model), (.provider, .provider), (.day, .day)]
             as [(UsageReportQuery.Group, UsageQuery.Dimension)]

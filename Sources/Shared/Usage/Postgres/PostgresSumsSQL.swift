@@ -26,27 +26,38 @@ enum PostgresSumsSQL {
         let keys = UsageSchema.sumKeys.joined(separator: ", ")
         let columns = UsageSchema.sumColumns.joined(separator: ", ")
         let updates = UsageSchema.sumColumns.map { "\($0) = sums.\($0) + excluded.\($0)" }.joined(separator: ", ")
-        let select = select(from: source, starts: starts, days: days, sign: sign)
+        let select = select(from: source, starts: starts, days: days, sign: sign, omitted: SumFields.stored)
         return """
-            INSERT INTO \(table) AS sums (process, \(keys), \(columns)) \(select) ORDER BY 2, 3, 4, 5, 6, 1 \
+            INSERT INTO \(table) AS sums (process, \(keys), \(columns)) \(select) ORDER BY 2, 3, 4, 5, 6, 7, 1 \
             ON CONFLICT (\(keys), process) DO UPDATE SET \(updates)
             """
     }
 
     /// Returns a statement that sums up records: `process`, then the keys and sums.
+    ///
+    /// - Parameter omitted: the sets of fields that the sums omit; each record is added to the sums of every set.
     static func select(
         from source: String,
         starts: String,
         days: String,
-        process: String = "process",
-        sign: String = ""
+        sign: String = "",
+        omitted: [SumFields] = [[]]
     ) -> String {
-        let values = ["kind = 0", "kind = 1"].flatMap(sums).map { sign + $0 }.joined(separator: ", ")
-        let texts = UsageSchema.sumKeys.dropFirst().map { "left(coalesce(\($0), ''), \(SumKey.textBound))" }
-        let day = "(\(days)::integer[])[width_bucket(time, \(starts)::bigint[])]"
+        let names: [(text: String, field: SumFields)] = [
+            ("caller", .caller), ("model", .model), ("provider", .provider), ("endpoint", .endpoint),
+        ]
+        let all = names.map(\.text).joined(separator: ", ")
+        let cut = names.map { "left(coalesce(\($0.text), ''), \(SumKey.textBound)) AS \($0.text)" }
+        let sets = omitted.map { omitted in
+            "(" + names.filter { !omitted.contains($0.field) }.map(\.text).joined(separator: ", ") + ")"
+        }
+        let texts = names.map { "coalesce(\($0.text), '')" }
+        let values = ["kind = 0", "kind = 1"].flatMap(sums).map { sign + $0 }
         return """
-            SELECT \(process), \(day), \(texts.joined(separator: ", ")), \(values) \
-            FROM \(source) GROUP BY 1, 2, 3, 4, 5, 6
+            SELECT process, GROUPING(\(all)), day, \((texts + values).joined(separator: ", ")) FROM (\
+            SELECT process, (\(days)::integer[])[width_bucket(time, \(starts)::bigint[])] AS day, \
+            \(cut.joined(separator: ", ")), kind, success, prompt_tokens, completion_tokens, cost FROM \(source)\
+            ) AS records GROUP BY process, day, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
     }
 

@@ -69,6 +69,7 @@ struct FilterSQL {
     ///
     /// - Parameter days: the range of days of the filter's times; nil if it has none.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
+        add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [
             ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
             ("endpoint", filter.endpoint),

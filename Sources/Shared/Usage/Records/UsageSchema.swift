@@ -98,10 +98,28 @@ enum UsageSchema {
         CREATE TABLE bodies (id INTEGER PRIMARY KEY, request TEXT, response TEXT);
         CREATE TRIGGER records_deleted AFTER DELETE ON records BEGIN DELETE FROM bodies WHERE id = old.id; END;
         """,
+        // `omitted` has the bits of `SumFields`. All rows are added to the new sums in steps.
+        """
+        DROP TABLE sums;
+        CREATE TABLE sums (
+            omitted INTEGER NOT NULL,
+            day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
+            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
+            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
+            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
+            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
+            last_id INTEGER NOT NULL,
+            PRIMARY KEY (omitted, day, caller, model, provider, endpoint)
+        ) WITHOUT ROWID;
+        UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
+        UPDATE sums_state SET mark = last_id;
+        """,
     ]
 
     /// The fields by which sums are grouped.
-    static let sumKeys = ["day", "caller", "model", "provider", "endpoint"]
+    static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 
     /// The columns of sums: those of requests, then those of calls. `costs` counts the records with known cost. Their
     /// sum is `cost`, in 10^-6 dollars, plus `cost_rest`, in 10^-12 dollars.
@@ -176,6 +194,15 @@ enum UsageSchema {
             process bigint NOT NULL, number bigint NOT NULL, request text, response text,
             PRIMARY KEY (process, number)
         );
+        """,
+        // `omitted` has the bits of `SumFields`. The first statement waits for batches that are being written, and
+        // blocks later ones. All rows are added to the new sums in steps.
+        """
+        UPDATE relay_usage_zone SET is_mixed = false;
+        TRUNCATE relay_usage_sums;
+        ALTER TABLE relay_usage_sums ADD COLUMN omitted smallint NOT NULL, DROP CONSTRAINT relay_usage_sums_pkey,
+            ADD PRIMARY KEY (omitted, day, caller, model, provider, endpoint, process);
+        UPDATE relay_usage_process SET summed_from = summed_to + 1;
         """,
     ]
 

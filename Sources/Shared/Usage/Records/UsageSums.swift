@@ -2,6 +2,8 @@ import Engine
 
 /// The fields by which sums are grouped. If a record lacks a text, it is empty here.
 struct SumKey: Sendable, Hashable {
+    /// The fields whose texts are empty because the sums do not distinguish them.
+    let omitted: SumFields
     /// The number of days since 1970, in the time zone of the sums.
     var day: Int
     let caller: String
@@ -12,7 +14,8 @@ struct SumKey: Sendable, Hashable {
     /// The length to which texts are cut, in bytes, so that a database can index all of them together.
     static let textBound = 300
 
-    init(day: Int, caller: String, model: String, provider: String, endpoint: String) {
+    init(omitted: SumFields, day: Int, caller: String, model: String, provider: String, endpoint: String) {
+        self.omitted = omitted
         self.day = day
         self.caller = caller
         self.model = model
@@ -21,6 +24,7 @@ struct SumKey: Sendable, Hashable {
     }
 
     init(_ record: UsageRecord, day: Int) {
+        omitted = []
         self.day = day
         caller = Self.bounded(record.caller)
         model = Self.bounded(record.model)
@@ -93,9 +97,6 @@ struct UsageSums {
     var isEmpty: Bool { rows.isEmpty }
     var zone: DayZone { calendar.zone }
 
-    /// The rows in the order of their keys. Writers that use one order do not deadlock.
-    var sorted: [(key: SumKey, sum: DailySum)] { rows.sorted { $0.key < $1.key } }
-
     /// Removes the oldest days until at most this many rows are left, or only one day.
     mutating func removeOldestDays(downTo bound: Int) {
         let newest = rows.lazy.map(\.key.day).max() ?? 0
@@ -139,6 +140,7 @@ struct UsageSums {
 
 extension SumKey: Comparable {
     static func < (one: SumKey, other: SumKey) -> Bool {
+        if one.omitted != other.omitted { return one.omitted.rawValue < other.omitted.rawValue }
         if one.day != other.day { return one.day < other.day }
         for field in [\SumKey.caller, \.model, \.provider, \.endpoint]
         where one[keyPath: field] != other[keyPath: field] {
@@ -192,11 +194,12 @@ extension DailySum {
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: DailySum) {
         func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }
         let key = SumKey(
-            day: row.number(at: first) ?? 0,
-            caller: text(1),
-            model: text(2),
-            provider: text(3),
-            endpoint: text(4)
+            omitted: SumFields(rawValue: row.number(at: first) ?? 0),
+            day: row.number(at: first + 1) ?? 0,
+            caller: text(2),
+            model: text(3),
+            provider: text(4),
+            endpoint: text(5)
         )
         let columns = first + UsageSchema.sumKeys.count
         return (key, DailySum(requests: RecordTotals(row, at: columns), calls: RecordTotals(row, at: columns + 7)))
@@ -220,6 +223,7 @@ extension RecordTotals {
 extension SumKey {
     /// Writes the fields in the order of `UsageSchema.sumKeys`.
     func write(to cells: inout some UsageCells) {
+        cells.add(omitted.rawValue)
         cells.add(day)
         cells.add(caller)
         cells.add(model)

@@ -11,6 +11,7 @@ struct UsageTableSQL {
         self.query = query
         table = dialect == .sqlite ? "sums" : UsageSchema.postgresSums
         var filter = FilterSQL(dialect)
+        filter.add("omitted = \(SumFields.omitted(keeping: query.fields).rawValue)")
         filter.add("day", ">=", number: query.first?.number)
         filter.add("day", "<=", number: query.last?.number)
         filter.add("caller", query.caller.map { $0.beginning(ofBytes: SumKey.textBound) })

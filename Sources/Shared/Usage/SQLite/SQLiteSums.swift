@@ -63,7 +63,7 @@ struct SQLiteSums {
 
     func write(_ sums: UsageSums, isRemoval: Bool = false) throws(SQLiteFailure) {
         var (add, removeEmpty) = (add, removeEmpty)
-        for row in sums.sorted {
+        for row in sums.stored {
             row.key.write(to: &add)
             row.sum.write(to: &add)
             add.add(row.sum.lastID)

@@ -1,0 +1,94 @@
+/// A set of the texts by which sums are grouped, besides the day.
+struct SumFields: OptionSet, Sendable, Hashable {
+    let rawValue: Int
+
+    // The bits that `GROUPING(caller, model, provider, endpoint)` has in PostgreSQL.
+    static let caller = SumFields(rawValue: 8)
+    static let model = SumFields(rawValue: 4)
+    static let provider = SumFields(rawValue: 2)
+    static let endpoint = SumFields(rawValue: 1)
+
+    /// The sets of fields that stored sums omit. Each record is added to the sums of every set.
+    ///
+    /// Queries that need at most two fields read the sums of these two: a fraction of the rows that all four fields
+    /// have. The sets that probably leave the fewest rows come first.
+    static let stored: [SumFields] = [
+        [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
+        [.provider, .endpoint], [],
+    ]
+
+    /// Returns the fields that the smallest stored sums with all of `fields` omit.
+    static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
+}
+
+extension SumKey {
+    /// Returns the key of the sums that omit these fields.
+    func omitting(_ fields: SumFields) -> SumKey {
+        func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
+        return SumKey(
+            omitted: fields,
+            day: day,
+            caller: kept(caller, .caller),
+            model: kept(model, .model),
+            provider: kept(provider, .provider),
+            endpoint: kept(endpoint, .endpoint)
+        )
+    }
+}
+
+extension UsageSums {
+    /// The rows as databases store them: the sums of each set of fields, in the order of their keys. Writers that use
+    /// one order do not deadlock.
+    var stored: [(key: SumKey, sum: DailySum)] {
+        var sums: [SumKey: DailySum] = [:]
+        for row in rows {
+            for omitted in SumFields.stored { sums[row.key.omitting(omitted), default: DailySum()] += row.sum }
+        }
+        return sums.map { (key: $0.key, sum: $0.value) }.sorted { $0.key < $1.key }
+    }
+}
+
+extension DailySum {
+    fileprivate static func += (sum: inout DailySum, more: DailySum) {
+        sum.requests += more.requests
+        sum.calls += more.calls
+        sum.lastID = max(sum.lastID, more.lastID)
+    }
+}
+
+extension RecordTotals {
+    fileprivate static func += (sum: inout RecordTotals, more: RecordTotals) {
+        sum.count &+= more.count
+        sum.failed &+= more.failed
+        sum.promptTokens &+= more.promptTokens
+        sum.completionTokens &+= more.completionTokens
+        sum.costs &+= more.costs
+        sum.costMillionths &+= more.costMillionths
+        sum.costRemainder &+= more.costRemainder
+    }
+}
+
+extension UsageQuery {
+    /// The fields that sums for this query must have.
+    var fields: SumFields {
+        var fields: SumFields = caller == nil ? [] : .caller
+        for dimension in dimensions {
+            switch dimension {
+            case .day: break
+            case .model: fields.insert(.model)
+            case .caller: fields.insert(.caller)
+            case .provider: fields.insert(.provider)
+            case .endpoint: fields.insert(.endpoint)
+            }
+        }
+        return fields
+    }
+}
+
+extension RecordFilter {
+    /// The fields that sums for this filter must have.
+    var fields: SumFields {
+        let texts = [(caller, SumFields.caller), (model, .model), (provider, .provider), (endpoint, .endpoint)]
+        return SumFields(texts.compactMap { text, field in text == nil ? nil : field })
+    }
+}
