@@ -59,9 +59,12 @@ struct FilterSQL {
         add("duration_ms", ">=", number: filter.minDurationMilliseconds)
         guard let keywords = filter.keywords else { return }
         let columns = ["request_id", "caller", "model", "provider", "endpoint", "error"]
-        let comparison = dialect == .sqlite ? "LIKE" : "ILIKE"
+        if dialect == .sqlite {
+            let text = String(decoding: KeywordSearch(keywords).lowercased, as: UTF8.self)
+            return add(.text(text)) { "\(SQLiteKeywords.function)(\($0), \(columns.joined(separator: ", ")))" }
+        }
         add(.text("%\(Self.escaped(keywords))%")) { name in
-            columns.map { "\($0) \(comparison) \(name) ESCAPE '\\'" }.joined(separator: " OR ")
+            columns.map { "\($0) ILIKE \(name) ESCAPE '\\'" }.joined(separator: " OR ")
         }
     }
 
@@ -86,7 +89,7 @@ struct FilterSQL {
         }
     }
 
-    /// Returns the keywords for LIKE, in which `%` and `_` are escaped.
+    /// Returns the keywords for ILIKE, in which `%` and `_` are escaped.
     private static func escaped(_ keywords: String) -> String {
         var text: [UInt8] = []
         for byte in keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8 {

@@ -32,22 +32,25 @@ extension RecordFilter {
 
 /// A search for keywords in texts. It ignores the case of ASCII letters.
 struct KeywordSearch {
-    private let lowercased: [UInt8]
+    /// The keywords, with ASCII letters in lower case.
+    let lowercased: [UInt8]
 
     init(_ keywords: String) {
         lowercased = keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8.map(Self.lower)
     }
 
     func finds(in text: String) -> Bool {
-        text.withBytes { text in
-            guard text.count >= lowercased.count else { return false }
-            for start in 0...(text.count - lowercased.count) {
-                var length = 0
-                while length < lowercased.count, Self.lower(text[start + length]) == lowercased[length] { length += 1 }
-                if length == lowercased.count { return true }
-            }
-            return false
+        lowercased.withUnsafeBytes { lowercased in text.withBytes { Self.finds(lowercased, in: $0) } }
+    }
+
+    static func finds(_ lowercased: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count >= lowercased.count else { return false }
+        for start in 0...(text.count - lowercased.count) {
+            var length = 0
+            while length < lowercased.count, lower(text[start + length]) == lowercased[length] { length += 1 }
+            if length == lowercased.count { return true }
         }
+        return false
     }
 
     private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte + 32 : byte }

@@ -68,6 +68,8 @@ final class SQLiteDatabase {
         let database = SQLiteDatabase(handle)
         guard code == SQLITE_OK else { throw database.failure(code) }
         sqlite3_busy_timeout(handle, busyMilliseconds)
+        let added = SQLiteKeywords.add(to: handle)
+        guard added == SQLITE_OK else { throw database.failure(added) }
         return database
     }
 

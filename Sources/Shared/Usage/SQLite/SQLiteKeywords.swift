@@ -1,0 +1,41 @@
+import CSQLite
+
+/// The SQL function that searches texts for keywords. SQLite's LIKE takes three times as long.
+enum SQLiteKeywords {
+    /// The name of the function. Its first argument is the keywords in lower case, the others are the texts. It returns
+    /// whether one of the texts has the keywords.
+    static let function = "has_keywords"
+
+    /// Adds the function to a connection.
+    static func add(to handle: OpaquePointer) -> Int32 {
+        sqlite3_create_function_v2(
+            handle,
+            function,
+            -1,
+            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+            nil,
+            hasKeywords,
+            nil,
+            nil,
+            nil
+        )
+    }
+}
+
+private func hasKeywords(
+    _ context: OpaquePointer?,
+    _ count: Int32,
+    _ values: UnsafeMutablePointer<OpaquePointer?>?
+) {
+    func text(_ position: Int) -> UnsafeRawBufferPointer? {
+        guard let value = values?[position], let bytes = sqlite3_value_text(value) else { return nil }
+        return UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_value_bytes(value)))
+    }
+    var isFound = false
+    if count > 0, let keywords = text(0) {
+        for position in 1..<max(1, Int(count)) where !isFound {
+            if let text = text(position) { isFound = KeywordSearch.finds(keywords, in: text) }
+        }
+    }
+    sqlite3_result_int(context, isFound ? 1 : 0)
+}
