@@ -79,6 +79,30 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         try Self.writesOnce(server)
         try Self.takesOtherEncodings(server)
         try Self.keepsBodies(server)
+        try Self.createsIndex(server)
+    }
+
+    /// Tests that the index of failed requests is created in the background, and again after a server that ended
+    /// meanwhile.
+    private static func createsIndex(_ server: PostgresServer) throws {
+        let name = "relay_usage_failed"
+        let state = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(name)')"
+        let changes = [
+            "DROP INDEX IF EXISTS \(name)",
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\(name)'::regclass",
+        ]
+        for change in changes {
+            _ = try server.rows(change)
+            #expect(try server.rows(state) != [["t"]])
+            let (first, second) = (try store(server), try store(server))
+            // The test ends with its time limit if the index is not created.
+            while try server.rows(state) != [["t"]] { for store in [first, second] { _ = store.advance() } }
+            for store in [first, second] { store.end() }
+        }
+        let plan = try server.rows(
+            "SET enable_seqscan = off; EXPLAIN SELECT number FROM relay_usage WHERE time >= 5 AND kind = 0 AND (status = 429) AND (NOT success)"
+        )
+        #expect(plan.joined().contains { $0?.contains(name) == true })
     }
 
     /// Tests the upgrade of sums by all fields alone.

@@ -97,21 +97,8 @@ final class PostgresConnection {
     /// Runs one statement with values for `$1` and so on, or several statements without values. Returns the rows of the
     /// last one.
     func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
-        let isSent =
-            if let values {
-                values.withPointers { texts in
-                    PQsendQueryParams(handle, sql, Int32(texts.count), nil, texts.baseAddress, nil, nil, 0)
-                }
-            } else { PQsendQuery(handle, sql) }
-        guard isSent != 0 else { throw failure() }
         let end = LoopTime.current().adding(milliseconds: timeoutMilliseconds)
-        while true {
-            let left = PQflush(handle)
-            guard left >= 0 else { throw failure() }
-            if left == 0 { break }
-            try wait(Int16(POLLIN | POLLOUT), until: end)
-            guard PQconsumeInput(handle) != 0 else { throw failure() }
-        }
+        try send(sql, values, until: end)
         var rows: [[String?]] = []
         var mistake: PostgresFailure?
         while let result = try result(until: end) {
@@ -120,6 +107,40 @@ final class PostgresConnection {
         }
         if let mistake { throw mistake }
         return rows
+    }
+
+    /// Starts a statement that may take any time, and does not wait for its end. Until `hasFinished()` returns true, the
+    /// connection runs nothing else.
+    func start(_ sql: String) throws(PostgresFailure) {
+        try send(sql, nil, until: LoopTime.current().adding(milliseconds: timeoutMilliseconds))
+    }
+
+    /// Returns whether the statement of `start` has finished. Throws if it failed.
+    func hasFinished() throws(PostgresFailure) -> Bool {
+        guard PQconsumeInput(handle) != 0 else { throw failure() }
+        while PQisBusy(handle) == 0 {
+            guard let result = PQgetResult(handle) else { return true }
+            defer { PQclear(result) }
+            if relay_pq_succeeded(result) == 0 { throw failure(result) }
+        }
+        return false
+    }
+
+    private func send(_ sql: String, _ values: PostgresValues?, until end: LoopTime) throws(PostgresFailure) {
+        let isSent =
+            if let values {
+                values.withPointers { texts in
+                    PQsendQueryParams(handle, sql, Int32(texts.count), nil, texts.baseAddress, nil, nil, 0)
+                }
+            } else { PQsendQuery(handle, sql) }
+        guard isSent != 0 else { throw failure() }
+        while true {
+            let left = PQflush(handle)
+            guard left >= 0 else { throw failure() }
+            if left == 0 { break }
+            try wait(Int16(POLLIN | POLLOUT), until: end)
+            guard PQconsumeInput(handle) != 0 else { throw failure() }
+        }
     }
 
     /// Returns the next result of the statements that were sent; nil if there are no more.

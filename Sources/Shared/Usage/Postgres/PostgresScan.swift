@@ -80,6 +80,10 @@ struct PostgresScan {
         self.spans = isDescending ? spans.reversed() : spans
         var filter = FilterSQL(.postgres)
         filter.add(query.filter)
+        // The index of failed requests is only used with this condition.
+        if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) {
+            filter.add("NOT success")
+        }
         if case .triple(let time, let process, let number)? = query.filter.before {
             filter.add("time < \(time) OR time = \(time) AND (process, number) < (\(process), \(number))")
         }

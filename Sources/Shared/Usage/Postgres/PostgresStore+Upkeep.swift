@@ -12,6 +12,7 @@ extension PostgresStore {
             try access { connection throws(PostgresFailure) in
                 hasUnsummed = try PostgresSums(connection).advance(calendar.zone)
                 keepUp(connection)
+                if !hasUnsummed, steps.count >= UsageSchema.postgresSteps.count { createIndex(connection) }
             }
         } catch {
             warn("the usage database cannot be used", error.cause)
@@ -43,7 +44,7 @@ extension PostgresStore {
         }
     }
 
-    private func warn(_ event: StaticString, _ cause: String) {
+    func warn(_ event: StaticString, _ cause: String) {
         guard !hasWarned else { return }
         hasWarned = true
         log.warning(event) { $0.add("cause", cause) }

@@ -21,7 +21,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private let address: PostgresAddress
     let days: Int
     private let patience: Patience
-    private let steps: [String]
+    let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
     /// The time zone of the settings. `calendar` has that of the sums, which another relay may have changed.
@@ -36,6 +36,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     var hasWarned = false
     /// Whether there may be rows that are in no sums.
     var hasUnsummed = true
+    private var index = PostgresIndex()
 
     /// Creates the store; throws if libpq rejects the URL. The first write connects to the server.
     ///
@@ -71,7 +72,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     package func reopen() { connection = nil }
 
-    package func end() { connection = nil }
+    package func end() {
+        connection = nil
+        index.stop()
+    }
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
         let batch = records.prefix(Self.maxRecords)
@@ -202,11 +206,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     private func connected() throws(PostgresFailure) -> PostgresConnection {
         if let connection { return connection }
-        let made = try PostgresConnection.open(
-            address,
-            connectSeconds: patience.connectSeconds,
-            timeoutMilliseconds: patience.statementMilliseconds
-        )
+        let made = try opened()
         try PostgresSchema(made, steps: steps).upgrade()
         if !hasSetZone, steps.count >= UsageSchema.postgresSteps.count {
             try PostgresSums.setZone(zone.name, made)
@@ -214,5 +214,24 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         }
         connection = made
         return made
+    }
+    private func opened() throws(PostgresFailure) -> PostgresConnection {
+        try PostgresConnection.open(
+            address,
+            connectSeconds: patience.connectSeconds,
+            timeoutMilliseconds: patience.statementMilliseconds
+        )
+    }
+
+    /// Creates the index of failed requests, if it is missing.
+    func createIndex(_ connection: PostgresConnection) {
+        do throws(PostgresFailure) {
+            try index.advance(connection) { () throws(PostgresFailure) in try opened() }
+        } catch {
+            // Without it, searches for failed requests take longer.
+            if error.isPermissionDenied { index.stop() }
+            if error.state.isEmpty { disconnect() }
+            warn("the index of failed usage records cannot be created", error.text)
+        }
     }
 }
