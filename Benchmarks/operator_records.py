@@ -84,7 +84,8 @@ class PostgreSQL:
     """A server of the tests'."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = Postgres()
+        # Ten minutes, as a test has, are not enough. The memory is PostgreSQL's default.
+        self.server = Postgres("7200", "128MB")
         self.settings = {"USAGE_DATABASE_URL": self.server.url}
 
     def fill(self, count: int) -> None:

@@ -13,13 +13,14 @@ PASSWORD = "pass-word-of-the-database"
 class Postgres:
     """A server on a socket; `url` contains its password."""
 
-    def __init__(self) -> None:
+    def __init__(self, *start: str) -> None:
+        """Starts the server: for `start`, the seconds after which it ends by itself and its memory, see the program."""
         self.folder = Path(tempfile.mkdtemp(prefix="relay-pg."))
         self.folder.chmod(0o755)
         self.place = self.folder / "server"
         self.url = f"postgresql://relay:{PASSWORD}@/postgres?host={self.place}"
         self.run("init", PASSWORD)
-        self.run("start")
+        self.run("start", *start)
 
     def run(self, command: str, *more: str) -> None:
         # Its output is not kept: the server would hold the pipe open.
