@@ -1,0 +1,46 @@
+"""The list of the relays that share a memcached, after one of them was killed."""
+
+import os
+import time
+
+import pytest
+from memcached import wait_for
+from operating import SETTINGS, Operator
+from relay_process import preloads
+
+NEXT_ENTRY_SECONDS = 12  # a relay writes an entry every ten seconds
+SILENT_SECONDS = 40
+
+
+def silent(operator: Operator) -> dict[str, bool]:
+    """Returns whether each listed relay is silent, by its port."""
+    return {item["name"].rsplit(":", 1)[1]: item["silent"] for item in operator.items("/admin/instances")}
+
+
+@preloads
+def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store, clock):
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    stays, killed = start_relay(**settings), start_relay(**settings)
+    operator = Operator(stays.base_url)
+    both = {str(stays.port): False, str(killed.port): False}
+    wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
+    killed.kill()
+    # By this relay's clock all entries are old. Only the killed relay writes no new one.
+    late = start_relay(**settings, **clock(31).environment)
+    expected = {str(stays.port): False, str(killed.port): True, str(late.port): False}
+    wait_for(lambda: silent(Operator(late.base_url, operator.token)) == expected, NEXT_ENTRY_SECONDS)
+    assert silent(operator)[str(killed.port)] is False, "its entry is not 30 seconds old"
+
+
+@pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")
+def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store):
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    stays, killed = start_relay(**settings), start_relay(**settings)
+    operator = Operator(stays.base_url)
+    both = {str(stays.port): False, str(killed.port): False}
+    wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
+    began = time.monotonic()
+    killed.kill()
+    wait_for(lambda: silent(operator)[str(killed.port)], SILENT_SECONDS)
+    print(f"silent after {time.monotonic() - began:.1f} s")
+    assert silent(operator)[str(stays.port)] is False
