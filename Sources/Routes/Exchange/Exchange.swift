@@ -59,7 +59,7 @@ final class Exchange: @unchecked Sendable {
     init(_ request: Request, _ writer: any ResponseWriter, gateway: Gateway, surface: any Surface) {
         self.surface = surface
         self.request = request
-        recorder = gateway.settings.admin?.bodyLimitBytes.map { limitBytes in
+        recorder = gateway.bodyLimitBytes.map { limitBytes in
             let bodies = KeptBodies(limitBytes: limitBytes, gateway.usage.bodies)
             return BodyRecorder(request, writer, bodies: bodies, hiding: gateway.settings.providers.flatMap(\.apiKeys))
         }

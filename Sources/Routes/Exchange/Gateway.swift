@@ -49,12 +49,18 @@ final class Gateway: @unchecked Sendable {
     /// The time in which a request may try further candidates and repeat calls.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
+    /// Whether the settings allow operators to log in.
+    let hasOperator: Bool
+    /// The bytes of each body that a record keeps; nil: none are kept.
+    let bodyLimitBytes: Int?
     /// The header lines of every response.
     let commonFields: ByteBuffer
 
     init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {
         settings = setup.settings
         fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
+        hasOperator = setup.settings.admin != nil
+        bodyLimitBytes = setup.settings.admin?.bodyLimitBytes
         isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
         commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
         loop = own.loop

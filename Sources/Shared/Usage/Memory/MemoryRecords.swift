@@ -6,11 +6,18 @@ import Engine
 /// The records are bounded by their number and by the memory budget. The oldest records are removed first, but their
 /// sums stay. The queue's thread writes and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
-    fileprivate struct StoredRecord {
+    /// A request with its calls. `@unchecked`: used under the lock only.
+    fileprivate final class StoredRecord: @unchecked Sendable {
         let id: Int
         var request: UsageRecord
         var calls: [UsageRecord] = []
         var bytes: Int
+
+        init(id: Int, request: UsageRecord, bytes: Int) {
+            self.id = id
+            self.request = request
+            self.bytes = bytes
+        }
     }
 
     fileprivate struct State {
@@ -35,7 +42,8 @@ final class MemoryRecords: UsageStore, RecordSource {
     /// The memory of one sum, or of a record without its long texts, in bytes.
     fileprivate static let sumBytes = 512
     private static let recordBytes = MemoryLayout<UsageRecord>.stride
-    private static let keptBytes = MemoryLayout<StoredRecord>.stride
+    /// The memory of a stored record beside that of its records: the object's head, its other properties, its address.
+    private static let keptBytes = 64
 
     private let state: Lock<State>
     private let budget: MemoryBudget
@@ -65,7 +73,9 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     func write(_ records: ArraySlice<UsageRecord>) -> Int {
         state.withLock { state in
-            for record in records { append(record, to: &state) }
+            // Loops over the slice itself would copy each record once more.
+            let records = records.span
+            for position in records.indices { append(records[position], to: &state) }
             while state.count > state.bound || !budget.covers(state.heldBytes, &state.reservation) {
                 guard state.removeOldest() else { break }
             }
@@ -218,10 +228,19 @@ extension UsageSums {
 extension UsageRecord {
     /// The bytes of texts that are not stored inline in the record.
     fileprivate var textBytes: Int {
-        let texts = [requestID, endpoint, caller, model, modelUsed, provider, error, limits]
-        return texts.reduce(0) { sum, text in
-            guard let text, text.utf8.count > 15 else { return sum }
-            return sum + text.utf8.count + 32
+        // This runs for each request. An array of the texts would cost ten times as much.
+        var sum = 0
+        func add(_ text: String?) {
+            if let count = text?.utf8.count, count > 15 { sum += count + 32 }
         }
+        add(requestID)
+        add(endpoint)
+        add(caller)
+        add(model)
+        add(modelUsed)
+        add(provider)
+        add(error)
+        add(limits)
+        return sum
     }
 }

@@ -32,6 +32,12 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
+    /// Whether this is the key of a record on a day. False of records with long texts, which the key cuts.
+    func isKey(of record: UsageRecord, day: Int) -> Bool {
+        self.day == day && model == record.model ?? "" && caller == record.caller ?? ""
+            && provider == record.provider ?? "" && endpoint == record.endpoint ?? ""
+    }
+
     private static func bounded(_ text: String?) -> String {
         guard let text else { return "" }
         return text.utf8.count <= textBound ? text : text.beginning(ofBytes: textBound)
@@ -128,9 +134,9 @@ struct UsageSums {
     }
 
     private mutating func position(of record: UsageRecord, day: Int) -> Int {
+        // Many records have the same key as the record before. This comparison makes no key.
+        if !rows.isEmpty, rows[rows.count - 1].key.isKey(of: record, day: day) { return rows.count - 1 }
         let key = SumKey(record, day: day)
-        // Most records have the same key as the record before.
-        if let last = rows.last, last.key == key { return rows.count - 1 }
         if let known = positions[key] { return known }
         positions[key] = rows.count
         rows.append((key, DailySum()))
