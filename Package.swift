@@ -51,6 +51,7 @@ let package = Package(
         .target(
             name: "CSimdjson",
             dependencies: ["CBlocks"],
+            cSettings: hardenedC,
             cxxSettings: hardenedCXX,
             linkerSettings: [.linkedLibrary("simdjson")]
         ),

@@ -81,6 +81,38 @@ def test_tools_go_on_as_they_came(http, server, fields):
     assert {name: request["body"].get(name) for name in fields} == fields
 
 
+DEEP = "[" * 70 + "]" * 70
+BROKEN = [
+    "[1,]", "01", "1.", "-", "tru", "truex", '"\\x"', '"\\u12g4"', '"\\ud83d"', '"\\udc00"', '"a" "b"', '5"a"', "{5:1}", '{"a"}', '{"a":}', "[}", "{]",
+    "[1 2]", '"\t"', "\\", "[" * 1_100 + "]" * 1_100, "",
+]  # fmt: skip
+WHOLE = ["1e400", "123456789012345678901234567890", '"\\ud83d\\ude00 \\u00e4 \\/ \\""', DEEP, '{"":{"":[{},[],-0.5e-7]}}', "null"]
+
+
+def raw(model, value):
+    """A request whose tools have this JSON text in their parameters. The model comes last, so that positions are the same."""
+    tool = f'{{"type":"function","function":{{"name":"weather","parameters":{{"x":{value}}}}}}}'
+    text = "Hi" * 2_500  # Tools of smaller requests are parsed.
+    return f'{{"messages":[{{"role":"user","content":"{text}"}}],"tools":[{tool}],"model":"{model}"}}'
+
+
+@pytest.mark.parametrize("value", BROKEN, ids=lambda value: value[:20])
+def test_tools_that_are_not_json_are_refused_alike(http, value):
+    headers = {"Content-Type": "application/json"}
+    passed, read = (http.post(PATH, content=raw(model, value), headers=headers) for model in (NATIVE, READ))
+    assert (passed.status_code, passed.json()) == (read.status_code, read.json())
+    assert passed.status_code == 400, passed.text
+
+
+@pytest.mark.parametrize("value", WHOLE, ids=lambda value: value[:20])
+def test_any_json_in_tools_goes_on_as_it_came(http, server, value):
+    server.says(MODEL, {"json": whole({"text": "fine"})})
+    answer = http.post(PATH, content=raw(NATIVE, value), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200, answer.text
+    (request,) = server.asked(MODEL)
+    assert f'"parameters":{{"x":{value}}}' in request["raw"].decode()
+
+
 def test_tools_are_read_where_the_server_turns_out_to_have_none(http, server):
     refusal = {"status": 400, "json": {"error": {"message": "tools is not supported by this model", "param": "tools"}}}
     server.says(LACKING, refusal, {"json": whole({"text": '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'})})

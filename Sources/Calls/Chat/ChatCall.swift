@@ -1,4 +1,4 @@
-package import Engine
+import Engine
 package import Shared
 
 /// A chat request with all its options, checked, in a form that is independent of vendors.
@@ -65,17 +65,17 @@ package struct ChatCall: Sendable {
 
     /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the call was
     /// changed. A field of its own, because reading `chatOptions` copies them.
-    package var original: Body?
+    package var original: OriginalRequest?
 
     /// Keeps the raw request body, also for tools that have not been read.
-    package mutating func keep(_ request: Body) {
+    package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
     /// The raw request body of a call that was changed. Its members that `ChatCall` does not have are still sent to a
     /// vendor that speaks the client's API.
-    package var changedOriginal: Body?
+    package var changedOriginal: OriginalRequest?
 
     /// The estimated number of prompt tokens, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
@@ -97,10 +97,20 @@ package struct ChatCall: Sendable {
     /// The estimated tokens of all texts, tools and images. Estimating takes a twentieth of the time of counting.
     /// Reservations use it if the vendor is expected to report the true count.
     package var roughTokens: Int {
+        if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
         rare?.value.add(to: &estimate)
         return max(1, estimate.tokens) + imageTokens
+    }
+
+    /// The estimate of a long prompt that was made when it was read, with the size of its texts; nil for short prompts.
+    private var estimated: (tokens: Int, textBytes: Int)?
+
+    /// Estimates the prompt's tokens now if it is long, so that `roughTokens` takes no time on the loop.
+    package mutating func estimateIfLong() {
+        let bytes = textBytes
+        if bytes > Self.longBytes { estimated = (roughTokens, bytes) }
     }
 
     /// Whether the texts are short enough to count their tokens on the loop. Counting takes up to a quarter of a

@@ -205,14 +205,16 @@ extension ChatOptions {
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
     /// Sets the request body in which unread tools are found.
-    func find(in request: Body) { if case .unread(let unread) = list { unread.request = request } }
+    func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
     /// Adds the texts that a reservation counts to an estimate. Unread tools count as they are written in the request.
     func add(to estimate: inout PromptEstimate) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText { estimate.add($0) }
         }
-        if let tools = RawJSON(request.bytes)["tools"] { estimate.add(tools.bytes) }
+        // Of two fields of this name, the first one is read.
+        let tools = request.members?.first { $0.name.equals("tools") }?.value ?? RawJSON(request.bytes)["tools"]
+        if let tools { estimate.add(tools.bytes) }
         forEachFormatText { estimate.add($0) }
     }
 

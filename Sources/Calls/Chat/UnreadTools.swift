@@ -1,22 +1,22 @@
-package import Engine
+import Engine
 
 /// The tools of a request that may be forwarded unchanged. They are checked at once, but read only if they are needed.
 package final class UnreadTools: Sendable {
     private struct State {
-        var request: Body?
+        var request: OriginalRequest?
         var tools: [ChatOptions.Tool]?
     }
 
-    private let read: @Sendable (Body) -> [ChatOptions.Tool]
+    private let read: @Sendable (OriginalRequest) -> [ChatOptions.Tool]
     private let state = Lock(State())
 
     /// Creates the tools of a request.
     ///
     /// - Parameter read: reads the tools from the request's body.
-    package init(_ read: @escaping @Sendable (Body) -> [ChatOptions.Tool]) { self.read = read }
+    package init(_ read: @escaping @Sendable (OriginalRequest) -> [ChatOptions.Tool]) { self.read = read }
 
     /// The body of the request, set before `tools` is used; nil once the tools have been read.
-    package var request: Body? {
+    package var request: OriginalRequest? {
         get { state.withLock { $0.request } }
         set { state.withLock { $0.request = newValue } }
     }

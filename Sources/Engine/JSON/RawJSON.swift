@@ -17,7 +17,8 @@ package struct RawJSON {
         bytes = text[part: position..<end]
     }
 
-    fileprivate init(value: UnsafeRawBufferPointer) { bytes = value }
+    /// - Parameter value: the bytes of a value, without white space around it.
+    init(value: UnsafeRawBufferPointer) { bytes = value }
 
     package var isObject: Bool { bytes.first == UInt8(ascii: "{") }
     package var isArray: Bool { bytes.first == UInt8(ascii: "[") }

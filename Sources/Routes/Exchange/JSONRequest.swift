@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -31,16 +32,39 @@ extension Exchange {
     func jsonAndBody<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> (Value, Body) {
+        let body = try await wholeBody()
+        if body.bytes.count > JSONBody.loopBytes { return (try await readOnWorker(body, read), body) }
+        recorder?.keep(request: body.bytes)
+        return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
+    }
+
+    /// Reads a JSON body of which a vendor may accept the bytes as they are.
+    ///
+    /// - Parameters:
+    ///   - canLeaveTools: returns whether plain tools need not be read.
+    ///   - read: reads the body. The number is that of the plain tools that were left out of it.
+    func jsonAndOriginal<Value: Sendable>(
+        _ canLeaveTools: (JSONOutline) -> Bool,
+        read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value
+    ) async throws(APIError) -> (Value, OriginalRequest) {
+        let body = try await wholeBody()
+        if body.bytes.count > JSONBody.loopBytes {
+            let value = try await readOnWorker(body) { (root) throws(APIError) in try read(root, 0) }
+            return (value, OriginalRequest(body))
+        }
+        recorder?.keep(request: body.bytes)
+        return try JSONBody.read(body, by: gateway.parser, canLeaveTools, read)
+    }
+
+    /// Waits for the whole body, and takes it from the request.
+    private func wholeBody() async throws(APIError) -> Body {
         let limitBytes = try checkBeforeBody()
         do throws(RequestError) {
             try await request.body.collect(limitBytes: limitBytes)
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
-        let body = request.body.removeBytes()
-        if body.bytes.count > JSONBody.loopBytes { return (try await readOnWorker(body, read), body) }
-        recorder?.keep(request: body.bytes)
-        return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
+        return request.body.removeBytes()
     }
 
     @inline(never)
@@ -96,76 +120,6 @@ extension Exchange {
                 throw .media("The charset must be UTF-8.")
             }
         }
-    }
-}
-
-/// Reads JSON bodies: counts their values, parses them and lets the endpoint read them.
-enum JSONBody {
-    /// The largest body that is read on the loop, in bytes. A thread reads larger ones, so that the loop can serve
-    /// other requests.
-    static let loopBytes = 262_144
-    /// The longest wait for bodies that came before, in nanoseconds.
-    static let patienceNanoseconds: UInt64 = 30_000_000_000
-    static let bound = JSONShape.Bound(values: 100_000, elements: 10_000, depth: 1_024)
-
-    static func read<Value>(
-        _ bytes: UnsafeRawBufferPointer,
-        by parser: JSONParser,
-        _ read: (JSONValue) throws(APIError) -> Value
-    ) throws(APIError) -> Value {
-        if bytes.count >= JSONShape.harmlessBytes, !JSONShape.isHarmless(bytes, bound) {
-            try check(JSONShape(bytes, upTo: bound))
-        }
-        defer { parser.trim() }
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(bytes)
-        } catch {
-            if error.isTooDeep { throw tooDeep }
-            throw error.isOutOfMemory ? APIError(.overloaded) : notJSON(bytes)
-        }
-        return try read(root)
-    }
-
-    /// Returns the error for a body that is not JSON, with the position and what is expected there.
-    @inline(never)
-    private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
-        guard bytes.contains(where: { $0 > 32 }) else {
-            return APIError(400, "The body is empty. Send a JSON object.")
-        }
-        guard let mistake = JSONMistake(in: bytes) else {
-            return APIError(400, "The body is not valid JSON in UTF-8.")
-        }
-        let position = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
-        return APIError(400, "The body is not valid JSON: at \(position), \(mistake.expected) is expected.")
-    }
-
-    private static func check(_ shape: JSONShape) throws(APIError) {
-        if shape.maxElements > bound.elements {
-            let name = shape.maxElementsName
-            throw APIError(
-                400,
-                "Invalid '\(name)': array too long. Expected at most \(bound.elements) elements.",
-                code: "array_above_max_length",
-                param: name
-            )
-        }
-        if shape.values > bound.values {
-            throw APIError(
-                400,
-                "The body has too many values: expected at most \(bound.values) elements and members.",
-                code: "too_many_values"
-            )
-        }
-        if shape.depth > bound.depth { throw tooDeep }
-    }
-
-    private static var tooDeep: APIError {
-        APIError(
-            400,
-            "The body is nested too deeply: expected at most \(bound.depth) levels.",
-            code: "nested_too_deeply"
-        )
     }
 }
 

@@ -62,12 +62,8 @@ protocol ChatSurface: Surface {
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
     /// Reads a request whose raw body is kept (`ChatCall.keep`), so that tools may be left unread in it.
     ///
-    /// - Parameter isPassedOn: returns whether all providers of a model accept the request unchanged.
-    func read(
-        _ root: JSONValue,
-        defaultModel: String?,
-        isPassedOn: (String) -> Bool
-    ) throws(APIError) -> ChatRequest
+    /// - Parameter reading: how much of the tools is read.
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
     /// Returns everything that could serve the call: candidates or a panel.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
 }
@@ -76,11 +72,7 @@ extension ChatSurface {
     var wire: Wire? { nil }
     var mayKeep: Bool { true }
 
-    func read(
-        _ root: JSONValue,
-        defaultModel: String?,
-        isPassedOn: (String) -> Bool
-    ) throws(APIError) -> ChatRequest {
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         try read(root, defaultModel: defaultModel)
     }
 

@@ -39,12 +39,8 @@ private struct KeepingSurface: ChatSurface {
         kept(try surface.read(root, defaultModel: defaultModel), root)
     }
 
-    func read(
-        _ root: JSONValue,
-        defaultModel: String?,
-        isPassedOn: (String) -> Bool
-    ) throws(APIError) -> ChatRequest {
-        kept(try surface.read(root, defaultModel: defaultModel, isPassedOn: isPassedOn), root)
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
+        kept(try surface.read(root, defaultModel: defaultModel, reading), root)
     }
 
     private func kept(_ request: ChatRequest, _ root: JSONValue) -> ChatRequest {

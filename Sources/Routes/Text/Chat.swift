@@ -13,11 +13,18 @@ extension Exchange {
     ) async throws(APIError) -> ChatRequest {
         // A longer request is read on a worker thread, which has time to read its tools, too.
         let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes
-        let isPassedOn = gateway.registry.isPassedOn
-        let (asked, body) = try await jsonAndBody { (root) throws(APIError) in
-            try surface.read(root, defaultModel: defaultModel) { isShort && isPassedOn($0) }
+        let reading = isShort ? ToolReading(isPassedOn: gateway.registry.isPassedOn) : .whole
+        // The digest of a cached request needs its tools.
+        let mayLeave = isShort && gateway.cache == nil
+        let estimated = estimating
+        let (asked, original) = try await jsonAndOriginal {
+            mayLeave && OriginalRequest.canLeaveTools($0, reading.isPassedOn)
+        } read: { (root, tools) throws(APIError) in
+            var reading = reading
+            reading.checked = tools
+            return estimated(try surface.read(root, defaultModel: defaultModel, reading))
         }
-        asked.call.keep(body)
+        asked.call.keep(original)
         return asked
     }
 }
@@ -80,7 +87,19 @@ extension Exchange {
         if gateway.registry.speaksChat, surface.wire == .chat {
             return try await original(surface, defaultModel: defaultModel)
         }
-        return try await json { (root) throws(APIError) in try surface.read(root, defaultModel: defaultModel) }
+        let estimated = estimating
+        return try await json { (root) throws(APIError) in
+            estimated(try surface.read(root, defaultModel: defaultModel))
+        }
+    }
+
+    /// A function that estimates the tokens of a long request, on the thread that reads it, if a limit counts tokens.
+    private var estimating: @Sendable (ChatRequest) -> ChatRequest {
+        guard gateway.limits.countsLate else { return { $0 } }
+        return { request in
+            request.call.estimateIfLong()
+            return request
+        }
     }
 
     // Not inlined: the function does not suspend, so its variables are in no frame that lives as long as the request.

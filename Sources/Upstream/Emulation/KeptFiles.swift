@@ -47,7 +47,7 @@ package struct KeptFiles: Sendable {
             append(messages: member.value, to: &out, &replaced)
             return true
         }
-        call.original = replaced == names.count ? Body(out) : nil
+        call.original = replaced == names.count ? OriginalRequest(Body(out)) : nil
         return call
     }
 

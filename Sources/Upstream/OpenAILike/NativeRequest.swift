@@ -8,20 +8,20 @@ package import Shared
 ///
 /// The members of the request are found once, when the value is created.
 package struct NativeRequest {
-    private let original: Body
-    private let root: RawJSON
+    private let original: OriginalRequest
     /// The members of the request; nil if not all JSON parsers read the same fields in it.
     private let members: [RawJSON.Member]?
 
-    package init(_ original: Body) {
+    init(_ original: OriginalRequest) {
         self.original = original
-        root = RawJSON(original.bytes)
-        members = root.isObject ? Self.distinct(root) : nil
+        members = original.members
     }
+
+    package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
     /// Returns why the request must not be passed on; nil if it may be.
     func refusal(by fields: ForwardedFieldCheck) -> APIError? {
-        if let members { fields.refusal(of: members) } else { fields.refusal(of: root) }
+        if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
     /// Returns the chat request for the server. Returns nil if it has to be written anew: it has a field for the relay
@@ -29,7 +29,7 @@ package struct NativeRequest {
     ///
     /// - Parameter isOpenAI: whether the server supports `max_completion_tokens`, which then replaces `max_tokens`.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
-        guard let members, !Self.mayHideFiles(root) else { return nil }
+        guard let members, !mayHideFiles(members) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#)
@@ -98,9 +98,8 @@ package struct NativeRequest {
 
     /// Appends the members of the original request that the neutral call does not have, unless other JSON parsers may
     /// read them differently.
-    static func appendUnknown(of original: Body, to out: inout ByteBuffer) {
-        let root = RawJSON(original.bytes)
-        guard root.isObject, let members = distinct(root) else { return }
+    static func appendUnknown(of original: OriginalRequest, to out: inout ByteBuffer) {
+        guard let members = original.members else { return }
         for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
             if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }
@@ -113,33 +112,21 @@ package struct NativeRequest {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    private static let maxMembers = 100
-
-    /// Returns the members; nil if a name occurs twice or is written with escapes, so that another JSON parser may read
-    /// another value than the one that was checked.
-    private static func distinct(_ root: RawJSON) -> [RawJSON.Member]? {
-        var members: [RawJSON.Member] = []
-        members.reserveCapacity(8)
-        for member in root.members {
-            guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < maxMembers,
-                !members.contains(where: { $0.name.equals(member.name) })
-            else { return nil }
-            members.append(member)
+    /// Returns whether another JSON parser could read a different file id in a message than the one whose owner was
+    /// checked.
+    private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
+        guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
+            return false
         }
-        return members
-    }
-
-    /// Whether another JSON parser could read a different file id in a message than the one whose owner was checked.
-    private static func mayHideFiles(_ root: RawJSON) -> Bool {
         // Looks for `file_id` by its rarer bytes, or for escapes that may spell it.
-        guard root.has("_i", or: #"\u"#) else { return false }
-        var (name, escape) = (ByteScan(root.bytes), ByteScan(root.bytes))
-        guard name.find("_id") || escape.find(#"\u00"#), let messages = root["messages"] else { return false }
+        guard messages.has("_i", or: #"\u"#) else { return false }
+        var (name, escape) = (ByteScan(messages.bytes), ByteScan(messages.bytes))
+        guard name.find("_id") || escape.find(#"\u00"#) else { return false }
         return !messages.elements.allSatisfy { message in
-            guard let members = distinct(message) else { return false }
+            guard let members = OriginalRequest.distinct(message) else { return false }
             let content = members.first { $0.name.equals("content") }?.value
             return content?.elements.allSatisfy { part in
-                distinct(part)?.allSatisfy { distinct($0.value) != nil } ?? false
+                OriginalRequest.distinct(part)?.allSatisfy { OriginalRequest.distinct($0.value) != nil } ?? false
             } ?? true
         }
     }

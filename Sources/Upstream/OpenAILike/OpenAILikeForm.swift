@@ -68,7 +68,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             let request = NativeRequest(original)
             if let refusal = request.refusal(by: passed) {
                 self.refusal = refusal
-                return original
+                return original.body
             }
             if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
                 return written

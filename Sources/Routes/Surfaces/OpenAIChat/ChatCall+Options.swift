@@ -7,16 +7,15 @@ extension ChatCall {
     ///
     /// - Parameters:
     ///   - marks: the cache breakpoints of the messages.
-    ///   - isPassedOn: returns whether all providers of a model accept the request unchanged, so that the tools need
-    ///     not be read.
+    ///   - reading: how much of the tools is read.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],
-        isPassedOn: (String) -> Bool
+        _ reading: ToolReading
     ) throws(APIError) {
         var said = Indirect(ChatOptions())
         var isSaid = !marks.isEmpty
-        try readTools(fields, &said.value, &isSaid, isPassedOn: isPassedOn)
+        try readTools(fields, &said.value, &isSaid, reading)
         if !marks.isEmpty { said.value.cacheBreakpoints += marks }
         try readFunctions(fields, &said.value, &isSaid)
         try readSampling(fields, &said.value.sampling, &isSaid)

@@ -8,22 +8,22 @@ extension ChatCall {
     ///
     /// - Parameters:
     ///   - defaultModel: the model for a request that names none.
-    ///   - isPassedOn: returns whether all providers of a model accept the request unchanged, so that the tools need
-    ///     not be read.
-    package init(
-        _ root: JSONValue,
-        defaultModel: String?,
-        isPassedOn: (String) -> Bool = { _ in false }
-    ) throws(APIError) {
+    ///   - reading: how much of the tools is read.
+    init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         self.init()
-        try read(root, defaultModel, isPassedOn: isPassedOn)
+        try read(root, defaultModel, reading)
+    }
+
+    /// Reads the body of `POST /v1/chat/completions` with all its tools.
+    package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
+        try self.init(root, defaultModel: defaultModel, .whole)
     }
 
     // A function of its own: a value that is built in a throwing initializer is copied at its end.
     private mutating func read(
         _ root: JSONValue,
         _ defaultModel: String?,
-        isPassedOn: (String) -> Bool
+        _ reading: ToolReading
     ) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
@@ -45,7 +45,7 @@ extension ChatCall {
         if !stops.isEmpty { needs.insert(.stops) }
         if maxTokens != nil { needs.insert(.tokenBound) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        try readChatOptions(fields, marks, isPassedOn: isPassedOn)
+        try readChatOptions(fields, marks, reading)
         try readWebSearch(fields)
         countIfLong()
     }

@@ -8,13 +8,16 @@ extension ChatCall {
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
         _ isSaid: inout Bool,
-        isPassedOn: (String) -> Bool
+        _ reading: ToolReading
     ) throws(APIError) {
-        var count = 0
-        if let list = try fields.array("tools") {
+        var count = reading.checked
+        if count > 0 {
+            Self.leaveTools(&chatOptions)
+        } else if let list = try fields.array("tools") {
             // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
-                fields["tool_choice"]?.kind == .object || fields["functions"] != nil || !isPassedOn(model)
+                fields["tool_choice"]?.kind == .object || fields["functions"] != nil
+                || !reading.isPassedOn(model)
             count = areNeeded ? try read(list, &chatOptions) : try check(list, &chatOptions)
         }
         if let choice = fields["tool_choice"] {
@@ -66,7 +69,12 @@ extension ChatCall {
             }
             count += 1
         }
-        guard offered > 0 else { return count }
+        if offered > 0 { Self.leaveTools(&chatOptions) }
+        return count
+    }
+
+    /// Leaves the tools unread in the request.
+    private static func leaveTools(_ chatOptions: inout ChatOptions) {
         chatOptions.leave(
             UnreadTools { request in
                 let parser = JSONParser()
@@ -77,7 +85,6 @@ extension ChatCall {
                 return tools.tools
             }
         )
-        return count
     }
 
     /// Checks a tool. Returns whether the model may call it.

@@ -33,6 +33,10 @@ private func readMessage(
     marks: inout [ChatOptions.CacheBreakpoint],
     needs: inout Abilities
 ) throws(APIError) -> ChatMessage {
+    // Most messages have nothing else.
+    if let (name, text) = message.texts("role", "content"), let role = ChatMessage.Role(name), role != .tool {
+        return ChatMessage(role: role, text: text.text)
+    }
     guard let name = message["role"] else { throw .missing(position(".role")) }
     guard let name = name.text else { throw .type(position(".role"), "a string") }
     guard let role = ChatMessage.Role(name) else {

@@ -20,16 +20,12 @@ struct OpenAIChat: ChatSurface {
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        try read(root, defaultModel: defaultModel, isPassedOn: { _ in false })
+        try read(root, defaultModel: defaultModel, .whole)
     }
 
-    func read(
-        _ root: JSONValue,
-        defaultModel: String?,
-        isPassedOn: (String) -> Bool
-    ) throws(APIError) -> ChatRequest {
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         do throws(APIError) {
-            let call = try ChatCall(root, defaultModel: defaultModel, isPassedOn: isPassedOn)
+            let call = try ChatCall(root, defaultModel: defaultModel, reading)
             return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
             // Some clients send a body of the Responses API and expect a chat completion.

@@ -1,0 +1,71 @@
+package import Engine
+import Shared
+
+/// The body of a request as the caller wrote it, with its members, for a vendor that speaks the caller's API.
+///
+/// `@unchecked`: all properties are immutable. The members point into the body.
+package final class OriginalRequest: @unchecked Sendable {
+    package let body: Body
+    /// The members that were found before the body was parsed; nil if they are to be found by reading it.
+    private let outlined: [RawJSON.Member]?
+    /// Whether the messages are known to contain texts only, and nothing that could name a file.
+    package let hasTextsOnly: Bool
+
+    package init(_ body: Body) {
+        self.body = body
+        outlined = nil
+        hasTextsOnly = false
+    }
+
+    /// - Parameter outline: the members of the body.
+    package init(_ body: Body, _ outline: JSONOutline) {
+        self.body = body
+        outlined = outline.members.map(\.raw)
+        // An array of objects without arrays and objects in them.
+        hasTextsOnly = outline.members.allSatisfy { !$0.raw.name.equals("messages") || $0.levels <= 2 }
+    }
+
+    package var bytes: UnsafeRawBufferPointer { body.bytes }
+
+    /// The members; nil if a name occurs twice or is written with escapes, so that another JSON parser may read another
+    /// value than the one that was checked.
+    package var members: [RawJSON.Member]? {
+        if let outlined { return Self.distinct(outlined, outlined.count) }
+        let root = RawJSON(body.bytes)
+        return root.isObject ? Self.distinct(root.members, 8) : nil
+    }
+
+    /// Returns the members of an object in the body; nil if not all JSON parsers read the same members.
+    package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
+
+    private static let maxMembers = 100
+
+    private static func distinct(_ all: some Sequence<RawJSON.Member>, _ count: Int) -> [RawJSON.Member]? {
+        var members: [RawJSON.Member] = []
+        members.reserveCapacity(count)
+        for member in all {
+            guard member.name.count <= 100, member.name.first(UInt8(ascii: "\\")) == nil, members.count < maxMembers,
+                !members.contains(where: { $0.name.equals(member.name) })
+            else { return nil }
+            members.append(member)
+        }
+        return members
+    }
+}
+
+extension OriginalRequest {
+    /// Returns whether the tools of a chat request need not be read: all providers of the model accept the request
+    /// unchanged, and no other field refers to the tools.
+    ///
+    /// - Parameter isPassedOn: returns whether all providers of a model accept a request unchanged.
+    package static func canLeaveTools(_ outline: JSONOutline, _ isPassedOn: (String) -> Bool) -> Bool {
+        guard distinct(outline.members.lazy.map(\.raw), outline.members.count) != nil,
+            outline["functions"] == nil, outline["tool_choice"]?.raw.value.isObject != true,
+            // A body of the Responses API has `input`, and its tools have another form.
+            outline["input"] == nil, outline["messages"]?.raw.value.isArray == true,
+            let model = outline["model"]?.raw.value.content, model.count <= Model.nameLimitBytes,
+            model.first(UInt8(ascii: "\\")) == nil
+        else { return false }
+        return isPassedOn(model.text)
+    }
+}

@@ -1,0 +1,116 @@
+import Calls
+import Engine
+import Shared
+
+/// Reads JSON bodies: counts their values, parses them and lets the endpoint read them.
+enum JSONBody {
+    /// The largest body that is read on the loop, in bytes. A thread reads larger ones, so that the loop can serve
+    /// other requests.
+    static let loopBytes = 262_144
+    /// The smallest body whose members are found by the parser, in bytes. In smaller ones, they are found as fast later.
+    static let outlinedBytes = 4_096
+    /// The longest wait for bodies that came before, in nanoseconds.
+    static let patienceNanoseconds: UInt64 = 30_000_000_000
+    static let bound = JSONShape.Bound(values: 100_000, elements: 10_000, depth: 1_024)
+
+    static func read<Value>(
+        _ bytes: UnsafeRawBufferPointer,
+        by parser: JSONParser,
+        _ read: (JSONValue) throws(APIError) -> Value
+    ) throws(APIError) -> Value {
+        defer { parser.trim() }
+        try begin(bytes, parser)
+        return try read(try finish(bytes, parser))
+    }
+
+    /// Reads a body of which a vendor may accept the bytes as they are. See `Exchange.jsonAndOriginal`.
+    static func read<Value>(
+        _ body: Body,
+        by parser: JSONParser,
+        _ canLeaveTools: (JSONOutline) -> Bool,
+        _ read: (JSONValue, Int) throws(APIError) -> Value
+    ) throws(APIError) -> (Value, OriginalRequest) {
+        defer { parser.trim() }
+        try begin(body.bytes, parser)
+        guard body.bytes.count >= outlinedBytes, let outline = parser.outline() else {
+            return (try read(try finish(body.bytes, parser), 0), OriginalRequest(body))
+        }
+        var left = 0
+        if let tools = outline["tools"], tools.plainTools > 0, canLeaveTools(outline) {
+            left = tools.plainTools
+            parser.leaveOut(tools)
+        }
+        return (try read(try finish(body.bytes, parser), left), OriginalRequest(body, outline))
+    }
+
+    /// Counts the values of a body if it may have too many, and lists its signs.
+    private static func begin(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(APIError) {
+        // The parser's memory grows with the text, so a long text is counted first.
+        let isLong = bytes.count > loopBytes
+        if isLong { try checkShape(bytes) }
+        let signs: Int
+        do throws(JSONError) {
+            signs = try parser.begin(bytes)
+        } catch {
+            if !isLong { try checkShape(bytes) }
+            throw failure(error, bytes)
+        }
+        // Each element has a comma or bracket besides its own sign.
+        if !isLong, signs > min(bound.values, 2 * bound.elements) { try checkShape(bytes) }
+    }
+
+    private static func finish(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(APIError) -> JSONValue {
+        do throws(JSONError) { return try parser.finish() } catch { throw failure(error, bytes) }
+    }
+
+    private static func failure(_ error: JSONError, _ bytes: UnsafeRawBufferPointer) -> APIError {
+        if error.isTooDeep { return tooDeep }
+        return error.isOutOfMemory ? APIError(.overloaded) : notJSON(bytes)
+    }
+
+    private static func checkShape(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
+        guard bytes.count >= JSONShape.harmlessBytes, !JSONShape.isHarmless(bytes, bound) else { return }
+        try check(JSONShape(bytes, upTo: bound))
+    }
+
+    /// Returns the error for a body that is not JSON, with the position and what is expected there.
+    @inline(never)
+    private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
+        guard bytes.contains(where: { $0 > 32 }) else {
+            return APIError(400, "The body is empty. Send a JSON object.")
+        }
+        guard let mistake = JSONMistake(in: bytes) else {
+            return APIError(400, "The body is not valid JSON in UTF-8.")
+        }
+        let position = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
+        return APIError(400, "The body is not valid JSON: at \(position), \(mistake.expected) is expected.")
+    }
+
+    private static func check(_ shape: JSONShape) throws(APIError) {
+        if shape.maxElements > bound.elements {
+            let name = shape.maxElementsName
+            throw APIError(
+                400,
+                "Invalid '\(name)': array too long. Expected at most \(bound.elements) elements.",
+                code: "array_above_max_length",
+                param: name
+            )
+        }
+        if shape.values > bound.values {
+            throw APIError(
+                400,
+                "The body has too many values: expected at most \(bound.values) elements and members.",
+                code: "too_many_values"
+            )
+        }
+        if shape.depth > bound.depth { throw tooDeep }
+    }
+
+    private static var tooDeep: APIError {
+        APIError(
+            400,
+            "The body is nested too deeply: expected at most \(bound.depth) levels.",
+            code: "nested_too_deeply"
+        )
+    }
+}
