@@ -117,7 +117,7 @@ extension LiveModels.ModelLists {
 }
 
 extension ProviderSettings {
-    /// Returns whether the vendor has the same list for the other provider. One key that both have is enough for that.
+    /// Returns whether the vendor has the same list for the provider `other`. One common key is enough.
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
             && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))

@@ -6,7 +6,7 @@ import Shared
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// The server of the API and, with `ADMIN_LISTEN`, that of the admin pages.
+    /// The server of the API and, with `ADMIN_LISTEN`, the server of the admin pages.
     let servers: [Server]
     let router: Router
     let loop: EventLoop

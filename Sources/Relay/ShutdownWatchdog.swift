@@ -3,7 +3,7 @@ import Glibc
 import Shared
 import Synchronization
 
-/// Ends the process at a deadline, whatever its loops and its main thread do at that time.
+/// Ends the process at a deadline, even if its loops or its main thread hang.
 final class ShutdownWatchdog: Sendable {
     /// The exit status `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
     static let status: Int32 = 70

@@ -60,7 +60,7 @@ struct VendorLists {
         }
     }
 
-    /// The lists as the running relay would know them after such a reading.
+    /// The lists as the running relay knows them after it has read them in the same way.
     var known: LiveModels.ModelLists {
         var known = LiveModels.ModelLists()
         for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }

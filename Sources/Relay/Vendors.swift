@@ -174,7 +174,7 @@ struct Vendors {
 
     /// Creates the reader of a provider's model list; nil if the kind has none or the URL is invalid.
     ///
-    /// - Parameter options: the options of its requests; nil: those of the provider.
+    /// - Parameter options: the options of the reader's requests; nil: the provider's options.
     static func list(
         _ provider: ProviderSettings,
         _ settings: Settings,

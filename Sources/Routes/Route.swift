@@ -13,7 +13,7 @@ struct Route: Sendable {
         case own
         /// Without `/v1` only, and with exactly one spelling.
         case service
-        /// Without `/v1` only, with one spelling, and polled by machines, so that it is not logged.
+        /// Without `/v1` only, and with exactly one spelling. Machines poll the path, so its requests are not logged.
         case probe
 
         var isExact: Bool { self == .service || self == .probe }

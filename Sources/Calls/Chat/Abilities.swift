@@ -31,8 +31,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// Images and files given by URL. Without this ability they are fetched first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// Required tool calls and output formats that are guaranteed, or whose output is forwarded unchanged. Without this
-    /// ability the output is validated.
+    /// Tool calls and output formats that the vendor guarantees if the request demands them. Forwarding the output
+    /// unchanged also counts. Without this ability the relay validates the output.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// Options of a web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }

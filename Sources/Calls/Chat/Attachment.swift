@@ -94,7 +94,7 @@ extension Attachment {
 }
 
 extension [Attachment] {
-    /// Adds an attachment. Throws if the request already has the most of its kind.
+    /// Adds an attachment. Throws if the request already has the maximum number of attachments of this kind.
     package mutating func add(_ new: Attachment) throws(APIError) {
         guard count(where: { $0.kind == new.kind }) < new.kind.most else {
             let param = new.isOfWhole ? new.param : "messages"

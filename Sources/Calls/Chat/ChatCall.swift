@@ -38,7 +38,7 @@ package struct ChatCall: Sendable {
     /// Sets `chatOptions` without copying them.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether a field has a value that `checkOptionValues` checks. Few calls have one.
+    /// Whether a field has a value that `checkOptionValues` checks. Few calls have such a field.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil

@@ -20,7 +20,7 @@ package enum FieldNames {
     ]
 
     private static let ofValues = ofChats + ofOthers
-    /// All names. The last ones may be files in a form.
+    /// The names of all fields. The last four may be files in a form.
     private static let all = ofValues + ["file", "image", "images", "mask"]
 
     /// Whether a name is a known one in other letters, usually capitals. Some vendors' decoders read it as the known

@@ -47,7 +47,7 @@ package struct ImageCall: Sendable {
     /// The size that the longest prompt of any model, 32,000 characters, can have, in bytes.
     private static let promptLimitBytes = 128_000
 
-    /// Throws if a prompt of so many bytes is surely too long. Called before anything reads the prompt.
+    /// Throws if a prompt of `bytes` bytes is surely too long. Called before anything reads the prompt.
     package static func checkLength(ofPrompt bytes: Int) throws(APIError) {
         guard bytes <= promptLimitBytes else { throw .value("prompt", "is too long") }
     }

@@ -1,6 +1,6 @@
 /// The reason why a mask cannot be used.
 package enum MaskError: Error {
-    /// The mask is no PNG, or a damaged one.
+    /// The mask is not a PNG, or its PNG is damaged.
     case broken
     case tooLarge
     /// The mask has no transparent pixels or no alpha channel.

@@ -21,7 +21,7 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Throws if a text of so many bytes is surely too long. Called before anything reads the text.
+    /// Throws if a text of `bytes` bytes is surely too long. Called before anything reads the text.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {
         guard bytes <= 4 * limitCharacters else { throw tooLong(param) }
     }
@@ -50,7 +50,7 @@ package protocol SpeechProvider: AnyObject, Sendable {
 
 /// A text-to-speech call in its vendor's form.
 package protocol PreparedSpeech: AnyObject, Sendable {
-    /// Makes the audio and returns its address. Not all vendors report one.
+    /// Makes the audio and returns its address, which only some vendors report.
     func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
     /// Makes the audio and returns when its first bytes have arrived.
     func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream

@@ -7,7 +7,7 @@ package protocol CallCapacity: AnyObject, Sendable {
     ///
     /// - Parameters:
     ///   - isAfterAnother: whether an earlier call of the request still holds its slot; then only the start is counted.
-    ///   - patience: the minimum wait, whatever the settings say.
+    ///   - patience: the minimum wait, even if the settings say less.
     ///   - end: the time at which waiting ends.
     func acquire(
         for credential: Credential,
@@ -18,7 +18,7 @@ package protocol CallCapacity: AnyObject, Sendable {
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
-/// The minimum time for which a call waits for capacity, whatever the settings say.
+/// The minimum time for which a call waits for capacity, even if the settings say less.
 package enum CapacityWait: Sendable {
     case none
     /// Waits until an earlier start of this request has surely left the rate window.

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The own keys of a provider, which go into cooldown after their failures.
+/// A provider's own keys, which go into cooldown after failures.
 package protocol KeyCooldowns: AnyObject, Sendable {
     /// Records a success of the key.
     ///

@@ -146,7 +146,7 @@ package struct UpstreamError: Error {
         }
     }
 
-    /// The longest cooldown, whatever a vendor reports.
+    /// The longest cooldown, even if a vendor reports a longer time.
     package static let maxCooldownSeconds = 86_400
 
     package enum Cooldown: Sendable, Equatable {

@@ -7,7 +7,7 @@
 /// Use it only on its loop's thread.
 final class ConnectionPool: TimerTarget {
     unowned let client: CurlClient
-    /// The most connections, in use and idle, at which an idle one is kept.
+    /// The number of connections, in use and idle, above which idle connections are closed.
     private let maxOpen: Int
     private let budget: MemoryBudget?
     private let wholeMultis: CurlMultis

@@ -1,6 +1,6 @@
 import CCurl
 
-/// The user of a handle. Its multi calls it when the handle ends.
+/// The user of a handle. The handle's multi calls it when the handle ends.
 protocol CurlUser: AnyObject {
     func finish(_ code: CURLcode)
     /// The directions that libcurl must pause, as `CURLPAUSE_…`.
@@ -9,7 +9,7 @@ protocol CurlUser: AnyObject {
     var hasEndedEarly: Bool { get }
 }
 
-/// A libcurl easy handle that connects by the client's rule.
+/// A libcurl easy handle. It connects only to addresses that the client's `rule` allows.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     /// The user of the handle, which outlives the handle.

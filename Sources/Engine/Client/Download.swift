@@ -1,6 +1,6 @@
 import CCurl
 
-/// A download of one document over HTTP. It blocks, so use it at the start of the process or on a thread of its own.
+/// A download of one document over HTTP. It blocks, so use it at the start of the process or on a separate thread.
 package struct Download: Sendable {
     package enum DownloadResult: Sendable {
         /// - Parameter tag: the document's `ETag`; nil if it has none.

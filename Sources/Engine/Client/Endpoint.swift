@@ -137,10 +137,10 @@ package struct EndpointOptions: Sendable {
 /// `@unchecked`: immutable.
 package final class UpstreamHeaders: @unchecked Sendable {
     let list: UnsafeMutablePointer<curl_slist>?
-    /// The lines as they are sent, each with its line end.
+    /// The header lines as they are sent, each with its line end.
     let lines: [UInt8]
     let hasContentType: Bool
-    /// Whether no line is one that the transport sets itself, such as Host.
+    /// Whether no header line has a name that the transport sets itself, such as Host.
     let isPlain: Bool
 
     /// Creates header lines. `Expect` is never sent by default.

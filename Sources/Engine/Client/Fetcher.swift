@@ -105,7 +105,7 @@ package final class Fetcher: @unchecked Sendable {
 /// has a slow or refusing one looks the same to them. Otherwise a caller could use the relay to explore a network.
 package struct FetchFailure: Error {
     package enum Kind: Sendable {
-        /// The text is not a URL, or not one that is fetched.
+        /// The text is not a URL, or is a URL that must not be fetched.
         case badURL
         /// Nothing could be downloaded from the address.
         case unavailable

@@ -43,7 +43,7 @@ final class OriginConnections {
         idle.append(connection)
     }
 
-    /// Closes an idle connection, for example one that its vendor has ended.
+    /// Closes an idle connection, for example because its vendor has ended it.
     func drop(_ connection: UpstreamConnection) {
         idle.remove(connection)
         pool.isUsed(bytes: idleBytes)

@@ -201,8 +201,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Handles `totalAt`. Returns whether the call has failed. Returns false if the response has begun in time, so that
-    /// the total time applies.
+    /// Fails the call if its deadline or its total time has passed at `totalAt`. Returns whether the call has failed.
+    /// If the response has begun before its deadline, only the total time applies from then on.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt

@@ -71,7 +71,7 @@ package enum HeaderField: Int, CaseIterable {
         return table
     }()
 
-    /// Returns the field with this name, in any case; nil if it is another one.
+    /// Returns the field with this name, in any case; nil if its value is not kept.
     @inline(__always)
     static func named(_ name: UnsafeRawBufferPointer) -> HeaderField? {
         guard name.count < byLength.count else { return nil }

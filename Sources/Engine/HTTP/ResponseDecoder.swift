@@ -24,7 +24,7 @@ package struct ResponseDecoder: ~Copyable {
     /// Whether the response is complete.
     package var isDone: Bool { if case .done = part { true } else { false } }
 
-    /// Consumes received bytes, and appends those of the body to `body`.
+    /// Consumes received bytes, and appends the bytes of the body to `body`.
     ///
     /// - Parameter onHead: called once, with the head and the bytes that its ranges refer to.
     /// - Throws: also if bytes follow the response, because no other response is expected.

@@ -35,8 +35,8 @@ package struct ResponseHeadParser {
 
     package init() {}
 
-    /// - Parameter bytes: the bytes from the head's beginning. Bytes of earlier calls are passed again, with those that
-    ///   follow them.
+    /// - Parameter bytes: all bytes from the head's beginning. Pass the bytes of earlier calls again, followed by the
+    ///   new ones.
     /// - Returns: the head and its length; nil if the head is not complete. A length without a head is an informational
     ///   response, which the caller must remove.
     package mutating func parse(

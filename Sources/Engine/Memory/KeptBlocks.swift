@@ -27,7 +27,7 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     /// - Parameters:
     ///   - budget: counts the blocks as long as the process lasts.
     ///   - loop: frees idle blocks.
-    ///   - worker: returns the memory of a peak to the system, which takes some milliseconds.
+    ///   - worker: returns freed memory to the system, which takes some milliseconds.
     package init(_ budget: MemoryBudget, _ loop: EventLoop, by worker: Worker) {
         self.budget = budget
         self.loop = loop

@@ -28,7 +28,8 @@ package final class MemoryBudget: Sendable {
     /// The bytes of free blocks that are kept for the next requests. They are freed when memory is needed.
     private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
-    /// The requests that wait for memory, except those that wait because of their holder.
+    /// The requests that wait for memory of the whole budget. Requests that exceed the share of their holder wait in
+    /// the holder's queue.
     let queue = MemoryQueue()
 
     let waits = Atomic<Int>(0)
@@ -56,7 +57,7 @@ package final class MemoryBudget: Sendable {
         used.store(setAside, ordering: .relaxed)
     }
 
-    /// Returns a practically unlimited budget, for servers without one.
+    /// Returns a practically unlimited budget, for servers without a memory limit.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
     /// The reserved bytes, including those set aside and those that loops reserved ahead.

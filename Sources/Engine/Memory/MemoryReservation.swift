@@ -16,7 +16,7 @@ package final class MemoryReservation: Sendable {
 
     package var bytes: Int { held.load(ordering: .relaxed) }
 
-    /// Reserves bytes. Returns nil if they were reserved, or else the queue for the memory that is short.
+    /// Reserves bytes. Returns nil if they were reserved; otherwise returns the queue in which to wait for memory.
     func reserve(_ count: Int) -> MemoryQueue? {
         if let holder, !holder.reserve(count, isLarge: true) { return holder.queue }
         guard budget.reserve(count, isLarge: true) else {
@@ -27,7 +27,7 @@ package final class MemoryReservation: Sendable {
         return nil
     }
 
-    /// Returns whether so many bytes can ever be reserved.
+    /// Returns whether `count` bytes could ever be reserved.
     func fitsBudget(_ count: Int) -> Bool { count <= min(budget.quarterBytes, budget.largeBytes) }
 
     func give(_ count: Int) {

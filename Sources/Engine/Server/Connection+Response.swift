@@ -54,7 +54,8 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// Makes the batch the new output, if the waiting output and the chunk's size fit before its bytes.
+    /// Sends the batch as a chunk of the response. If there is room before the batch's bytes for the waiting output and
+    /// the chunk's size, the batch's buffer becomes the output and is not copied.
     func write(batch: inout ByteBuffer) {
         guard phase == .active, responseState == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes

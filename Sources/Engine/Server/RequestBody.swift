@@ -166,7 +166,7 @@ package final class RequestBody: @unchecked Sendable {
         return taken
     }
 
-    /// Reserves buffer space for a body of so many bytes, if there is memory for it.
+    /// Reserves buffer space for a body of `bytes` bytes, if there is memory for it.
     func makeRoom(for bytes: Int) { if bytes > received.count { _ = received.canReserve(bytes - received.count) } }
 
     func fail(_ error: RequestError) {

@@ -57,7 +57,7 @@ protocol LimitCounter: AnyObject {
     ///
     /// - Parameter isTaking: whether the write serves waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units that were too late to be used from where they were counted.
+    /// Removes units from the bucket in which they were counted, because they were counted too late to be used.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft contains something to write.
@@ -75,16 +75,17 @@ protocol LimitCounter: AnyObject {
 
     /// Returns whether something must be written even if no request asks for it.
     func needsWrite(at time: Int) -> Bool
-    /// Returns the wall-clock time at which a write becomes necessary if nothing else happens; nil if none does.
+    /// Returns the wall-clock time at which the counter must be written if nothing else happens; nil if it need not be
+    /// written.
     func dueTime() -> Int?
-    /// Ends units that could be spent without the store, because the server was lost.
+    /// Ends the lease, whose units could be used without the store, because the server was lost.
     func storeLost()
     /// Returns whether this counter knows nothing that another instance could not read from the store.
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must not be dropped.
     var isPinned: Bool { get }
-    /// Whether the store still lacks some of this counter's units. Such a counter is dropped only if nearly all others
-    /// owe units, too.
+    /// Whether the store still lacks some of this counter's units. Such a counter is dropped only if the store also
+    /// lacks units of nearly all other counters.
     var owes: Bool { get }
     /// Moves the counts back to the current time after the clock was set back by hours. Returns whether anything moved.
     func moveBackIfAhead(of time: Int) -> Bool
@@ -132,7 +133,7 @@ final class CounterSums: @unchecked Sendable {
     /// The number of leases that were opened, and the units counted by them.
     var leases = 0
     var leasedUnits = 0
-    /// The unspent units of open leases.
+    /// The units of open leases that were not used yet.
     var openUnits = 0
     /// The slots held by requests of this instance.
     var slots = 0

@@ -61,10 +61,11 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// Does nothing: running requests keep their slots when an operator resets the limit.
     func reset(at time: Int) {}
 
-    /// Writes the entry again, so that the entries of other instances are read.
+    /// Makes the counter write its entry again at once. The write also reads the entries of other instances.
     func renew() { renewal = 0 }
 
-    /// Writes the entry again at `time` at the latest, so that the entries of other instances are read.
+    /// Makes the counter write its entry again, at `time` at the latest. The write also reads the entries of other
+    /// instances.
     func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
 
     /// Holds `count` slots from now on.

@@ -95,7 +95,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     private var hasUnmerged: Bool { if case .none = unmerged { false } else { true } }
 
-    /// Whether the record contains all that this instance knows.
+    /// Whether `record` contains all counts that this instance knows.
     private var isWhole: Bool {
         // The comparison is made in place: comparing with nil would copy the values.
         if hasChanges { return false }
@@ -242,7 +242,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     /// Adds units to the current bucket and removes them from their old one. Until the old bucket leaves the record,
-    /// the units keep others out from there, so the change may wait for a write that is needed anyway.
+    /// other instances count the units there, so the change may wait for a write that is needed anyway.
     private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
             record.giveBack(units, in: position.number)
@@ -448,8 +448,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves back the counts that are kept beside the record. The lease ends. Units that were to be removed stay in the
-    /// record, because their bucket numbers now mean other times.
+    /// Moves back the counts that are kept in addition to the record. The lease ends. Units that were to be removed
+    /// stay in the record, because their bucket numbers now mean other times.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)

@@ -66,7 +66,7 @@ final class Account: @unchecked Sendable {
         self.counter = counter
     }
 
-    /// The number of parts that are not decided, including those of the write under way.
+    /// The number of parts that are not decided, including the parts in the write under way.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
@@ -106,7 +106,7 @@ final class WritePlan: Sendable {
     let fresh: Account.WriteBase
     /// The parts that this write counts.
     let takers: [RequestPart]
-    /// The parts that found no room beside the `takers`.
+    /// The parts for which the limit has no room after the `takers`.
     let refused: [RequestPart]
 
     var key: String { account.storeKey }

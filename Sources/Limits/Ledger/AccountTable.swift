@@ -55,8 +55,8 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops accounts that are spent and, beyond the memory bound, those that matter least. Accounts with work are
-    /// kept. Returns the dropped accounts.
+    /// Drops idle accounts that are no longer needed. If the table still exceeds its memory bound, also drops
+    /// the idle accounts with the smallest used share. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {

@@ -1,4 +1,5 @@
-/// The error of this machine's clock, and its correction. Differences are in microseconds: our time less the store's.
+/// The error of this machine's clock, and its correction. A difference is this machine's time minus the store's time,
+/// in microseconds.
 ///
 /// The store's clock is a reference that instances compare with, not a clock to follow: instances have to agree with
 /// each other. It is read before the first request is counted, and again after the wall clock was set, before anything
@@ -207,7 +208,7 @@ extension Ledger {
         checkClock(now)
     }
 
-    /// Compares our clock with those of the other living instances.
+    /// Compares this machine's clock with the clocks of the other living instances.
     mutating func checkClock(_ now: ClockReading) {
         guard let living else { return }
         let (was, before) = (clock.isUnsure, clock.correction)

@@ -8,7 +8,7 @@ package struct Decision: Sendable {
     }
 
     package struct Refusal: Sendable {
-        /// The limit that has no room; if there are several, the one that takes longest to become free.
+        /// The limit that has no room; if several limits have no room, the limit that takes longest to become free.
         package let limit: Limit
         package let requested: Int
         /// The microseconds to wait; nil if the request is too large for the limit.

@@ -50,7 +50,7 @@ extension Ledger {
         return saved.contains(key) ? account(charge, now) : nil
     }
 
-    /// A number that is another one after each change of a counter.
+    /// A number that changes whenever a counter changes.
     var changes: Int {
         let positions = Limit.Kind.positions.indices
         return positions.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }

@@ -39,7 +39,7 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a round. Returns nil if it began one, or else the step to take without a round.
+    /// Begins a round. Returns nil if a round began; otherwise returns the step to take without a round.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }

@@ -5,7 +5,7 @@
 /// is lowered locally before it is written, and raised only after it was written. So the parts never add up to more
 /// than the whole.
 extension Ledger {
-    /// The state of this instance's part.
+    /// The part of each limit that this instance may admit under the rule `share`.
     struct InstanceShare {
         /// The number of instances among which limits are divided.
         var instances = 1

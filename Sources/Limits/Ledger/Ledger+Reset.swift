@@ -1,6 +1,6 @@
 /// Limits that an operator has reset to unused.
 extension Ledger {
-    /// The time after a reset in which a decision may still be one from before it.
+    /// The time after a reset in which a decision from before the reset may still arrive, in microseconds.
     private static let resetMicroseconds = 1_000_000
 
     /// Forgets what this instance knows about a record that was reset: its copy, its lease, units to be moved, and

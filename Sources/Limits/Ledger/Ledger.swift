@@ -10,7 +10,7 @@ struct Ledger {
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The steady time until which the rule `share` applies beside the records after an outage.
+        /// The steady time until which the rule `share` applies in addition to the records after an outage.
         var shareUntil = 0
         /// The number of failures. Work that began before a failure is not used after it.
         var epoch = 0
@@ -192,14 +192,14 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule that applies beside the record for a while after an outage; nil if none does. During this time
-    /// all instances merge what they know, before anybody uses the whole limit again.
+    /// Returns the rule that applies in addition to the record for a while after an outage; nil if none does. During
+    /// this time all instances merge what they know, before anybody uses the whole limit again.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
-    /// Returns the rule that applies in place of the record or beside it; nil if only the record decides.
+    /// Returns the rule that applies in place of the record or in addition to it; nil if only the record decides.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)

@@ -30,7 +30,7 @@ package struct LimiterMetrics: Sendable {
     /// The number of leases opened, and the units counted by them.
     package internal(set) var leases = 0
     package internal(set) var leasedUnits = 0
-    /// The unspent units of open leases.
+    /// The units of open leases that were not used yet.
     package internal(set) var openUnits = 0
     /// The slots that requests of this instance hold.
     package internal(set) var slots = 0

@@ -2,7 +2,7 @@
 package struct BucketLayout: Sendable, Hashable {
     package let windowMicroseconds: Int
     package let perWindow: Int
-    /// The number of buckets that a record keeps: those of a window, and the spare ones.
+    /// The number of buckets that a record keeps: the buckets of a window, and the spare buckets.
     package let kept: Int
 
     /// Creates the buckets of a window.

@@ -3,8 +3,7 @@ package import Engine
 /// The digest of the caller that a record is about. Known keys, passthrough keys and addresses never share a digest.
 package struct Identity: Sendable, Hashable {
     package let digest: Digest
-    /// Whether this is a configured key or all callers together. There are only as many of these as the operator
-    /// configured.
+    /// Whether this is a configured key or all callers together. The settings bound the number of these identities.
     let isKnown: Bool
 
     /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.

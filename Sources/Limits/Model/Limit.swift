@@ -30,7 +30,7 @@ package final class Limit: Sendable, Hashable {
     /// The kind and the quota for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
-    /// The first words of the id's digest. `RecordKey` combines them with those of the identity's digest.
+    /// The first words of the id's digest. `RecordKey` combines them with the first words of the identity's digest.
     let words: (UInt64, UInt64)
     /// Whether buckets that have left a record still count while their units may have been used late.
     let countsExpiredBuckets: Bool

@@ -15,7 +15,7 @@ struct CounterFile {
 
     /// The time by which the clock that counted was behind the machine's clock, in microseconds; 0 if it was not.
     let behindMicroseconds: Int
-    /// The counters. Of two with the same key either is true.
+    /// The saved counters. If two counters have the same key, either of the two may be used.
     let counters: [SavedCounter]
 
     /// The largest file, in bytes.

@@ -125,10 +125,11 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
-    /// Sets all counts to 0 and keeps the birth number, so that no instance takes the record for a lost one.
+    /// Sets all counts to 0. The birth number stays the same, so that instances do not treat the record as lost and
+    /// created again.
     ///
-    /// The record moves on by a bucket. Units that were counted before are given back in older buckets, so they do not
-    /// reduce counts made from now on.
+    /// The newest bucket becomes a later one. Refunds of units that were counted earlier go to older buckets, so they
+    /// do not reduce new counts.
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))

@@ -71,11 +71,12 @@ package final class CounterKeeper: @unchecked Sendable {
         self.onEvent = onEvent
     }
 
-    /// Takes over the saved counters, and writes them from now on. Blocks: before the first request.
+    /// Restores the saved counters, and saves the counters on a thread until `stop`. Blocks, so call it before the
+    /// first request.
     ///
     /// - Parameters:
     ///   - deadline: the time until which another process may still use the folder.
-    ///   - isEnding: whether this process is to end instead.
+    ///   - isEnding: returns whether this process is ending, which ends the wait.
     package func start(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) {
         guard let lock = lock(waitingUntil: deadline, orUntil: isEnding) else { return }
         state.lock = lock
@@ -172,7 +173,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isFailing = false
     }
 
-    /// All counters that are not empty; of too many those of which the largest part of the limit is used.
+    /// Returns all counters that are not empty. If there are too many, returns the ones with the largest used share.
     private func counters() -> [SavedCounter] {
         var found: [(counter: SavedCounter, share: Double)] = []
         var bytes = 0

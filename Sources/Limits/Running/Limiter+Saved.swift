@@ -1,5 +1,5 @@
 extension Limiter {
-    /// A number that is another one after each change of a counter.
+    /// A number that changes whenever a counter changes.
     var changes: Int { update { ledger, _ in ledger.changes } }
 
     /// Uses counters that an earlier process saved.
@@ -9,7 +9,7 @@ extension Limiter {
         update { ledger, _ in swap(&ledger.saved, &other) }
     }
 
-    /// Copies the counters that outlive the process, with the lock for a few of them at a time.
+    /// Copies the counters that outlive the process. Takes the lock for a few counters at a time.
     func copyCounters(_ body: (CounterCopy) -> Void) {
         var scan = CounterScan()
         while let copies = update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }

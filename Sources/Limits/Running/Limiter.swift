@@ -104,7 +104,7 @@ package final class Limiter: Sendable {
         Reservation(await decision(charges, loop), self)
     }
 
-    /// Decides without suspending if there is no store; nil if there is one, then use `reserve`.
+    /// Decides without suspending if there is no store. Returns nil if there is a store; then use `reserve`.
     package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
@@ -177,8 +177,8 @@ package final class Limiter: Sendable {
         dispatcher.end()
     }
 
-    /// Calls `body` with the ledger and the time, and delivers what it leaves. The time is read with the lock held: a
-    /// thread that is stopped on its way to the lock must not decide for the past.
+    /// Calls `body` with the ledger and the time, and then does the work that the ledger leaves. The time is read with
+    /// the lock held: a thread that is stopped on its way to the lock must not decide for the past.
     @discardableResult
     func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()

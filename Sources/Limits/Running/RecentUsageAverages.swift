@@ -87,13 +87,13 @@ private struct RecentNumbers {
         }
     }
 
-    /// Returns the average after so many halvings, none of which leads below `least`; nil without numbers.
+    /// Returns the average after `halvings` halvings, which do not reduce it below `least`; nil without numbers.
     func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
         guard let mean else { return nil }
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Starts over with the halved average if that is smaller.
+    /// Replaces all numbers by the halved average, if that is smaller than the average.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /admin/limits: of known keys, then of the callers who asked most today.
+/// GET /admin/limits: the limits of known keys, then those of the other callers with the most requests today.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -43,7 +43,7 @@ private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError)
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Callers without a name in the settings that asked today, the busiest first.
+/// Returns the callers without a name in the settings that sent requests today, the busiest first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today

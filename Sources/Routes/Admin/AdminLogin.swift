@@ -26,8 +26,8 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimitBytes = 4_096
 
-/// Counts a login of the client's address, whatever comes of it: over all instances, and whatever the settings say for
-/// a store that is unavailable.
+/// Counts a login of the client's address over all instances, whether the login succeeds or fails. Throws if the
+/// address had too many logins. While the store is unavailable, the rule `share` applies, whatever the settings say.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
     let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision

@@ -3,8 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// GET /admin/provider: a row for each model of each provider; one for a provider that serves all that its vendor
-/// lists.
+/// GET /admin/provider: a row for each model of each provider. A provider that serves all models of its vendor's list
+/// has one row.
 func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
     let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
@@ -58,7 +58,8 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// POST /admin/provider/{name}/resume: in this instance at once, in the others when they read this one's entry.
+/// POST /admin/provider/{name}/resume: takes effect in this instance at once, and in other instances when they read
+/// this instance's entry.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

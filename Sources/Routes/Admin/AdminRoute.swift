@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// One line of the table of the operator's paths: how a request is found, what it needs, and what the reference says of it.
+/// One line of the table of admin paths: how a request is found, which right it needs, and how the reference describes
+/// it.
 struct AdminRoute: Sendable {
     typealias Handle = @Sendable (AdminVisit) async throws(APIError) -> Void
 
@@ -10,7 +11,7 @@ struct AdminRoute: Sendable {
         case everybody
         /// A session.
         case reader
-        /// A session, and with a cookie a page of the relay's own.
+        /// A session. If a cookie names the session, the request must come from one of the relay's own pages.
         case writer
     }
 

@@ -69,7 +69,8 @@ private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
     return lines.joined(separator: "\r\n") + "\r\n"
 }
 
-/// A field of CSV (RFC 4180). A spreadsheet takes one that begins like a formula for one, so that gets a quote in front.
+/// A field of CSV (RFC 4180). A field that begins like a formula gets a quote in front, so that a spreadsheet does not
+/// run it.
 func csvField(_ text: String) -> String {
     let formulas: Set<UInt8> = [61, 43, 45, 64, 9, 13]  // = + - @ tab CR
     let safe = text.utf8.first.map(formulas.contains) ?? false ? "'\(text)" : text

@@ -30,7 +30,7 @@ package final class OperatorClock: @unchecked Sendable {
         task.withLock { $0 = next }
     }
 
-    /// Ends it, and takes this instance out of the others' lists. On any thread.
+    /// Ends the clock, and removes this instance from the lists of the other instances. Can be called on any thread.
     package func stop() {
         task.withLock { $0?.cancel() }
         let admin = process.process.admin

@@ -21,7 +21,7 @@ struct RecordWriter {
     /// Returns a record as lists have it: without bodies.
     func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
 
-    /// Returns a record with all that is known of its request.
+    /// Returns the record of one request as JSON, with everything that is stored about the request, such as bodies.
     func json(_ found: StoredRequest) -> JSONFragment { json(found.record, found) }
 
     private func json(_ record: StoredRecord, _ found: StoredRequest?) -> JSONFragment {
@@ -75,7 +75,7 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// A known key as the settings show it, of others the first characters of their digest.
+    /// Returns a known key as the settings show it; for another key the first characters of its digest.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
     /// 32 hexadecimal digits.

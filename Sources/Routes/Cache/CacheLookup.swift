@@ -17,7 +17,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     unowned let exchange: Exchange
     /// The key of the response in the cache; nil if the response is not stored.
     private var key: CacheKey?
-    /// The role of this request as the one whose response equal requests wait for; nil if it has no such role.
+    /// The leader role of this request: equal requests wait for its response. Nil if this request does not lead.
     private var leader: CoalescedLeader?
     /// The memory that is reserved for recording the response.
     private var reservation: MemoryReservation?
@@ -136,7 +136,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     /// Whether the response will be stored, as far as is known now.
     var isKeeping: Bool { key != nil }
 
-    /// Reserves memory for a response of so many bytes. Returns false if it is too long; it is then not stored.
+    /// Reserves memory for a response of `bytes` bytes. Returns false if it is too long; it is then not stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
         if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &reservation) { return true }

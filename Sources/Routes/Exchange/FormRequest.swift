@@ -37,7 +37,7 @@ extension Exchange {
         return form
     }
 
-    /// Reads a form as a whole. The limits are those of `formStream`.
+    /// Reads a form as a whole. It has the same limits as `formStream`.
     func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }

@@ -11,7 +11,7 @@ struct UploadedFile {
 
 extension FormStream {
     /// Uploads the file that is arriving: first `beginning`, which was read already, then the rest, as fast as the
-    /// vendor accepts it. A failure of either side ends the other.
+    /// vendor accepts it. If the client or the vendor fails, the connection to the other one ends.
     ///
     /// - Parameters:
     ///   - terms: the options of the file that are known so far.
@@ -51,7 +51,7 @@ extension FormStream {
         }
     }
 
-    /// Uploads a complete file with one key after another, until one is not refused.
+    /// Uploads a complete file with one key after another, until the vendor does not refuse the key.
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,

@@ -111,7 +111,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget covers so many bytes.
+    /// Waits until the memory budget covers `bytes` bytes.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }

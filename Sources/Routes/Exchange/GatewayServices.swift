@@ -72,7 +72,7 @@ package struct LoopServices: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - budget: the memory budget for responses and idle connections of vendors; nil if it is not limited.
-    ///   - maxConnections: the most connections to vendors at which an idle one is kept.
+    ///   - maxConnections: the number of connections to vendors above which idle connections are closed.
     package init(
         loop: EventLoop,
         counts: LoopMetrics,

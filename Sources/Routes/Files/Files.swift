@@ -104,7 +104,7 @@ private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throw
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
-/// Returns the caller's file that the path names. Whatever is wrong with the id, the error is the same.
+/// Returns the caller's file that the path names. All invalid ids cause the same error.
 private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,

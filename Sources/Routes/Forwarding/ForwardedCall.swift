@@ -124,7 +124,7 @@ final class ForwardedCall: @unchecked Sendable {
     // MARK: Terms
 
     /// Returns the most that any candidate may use. Throws if no candidate can serve the request; records in `unable`
-    /// those that cannot.
+    /// the candidates that cannot.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

@@ -7,7 +7,8 @@ protocol TranslatedEndpoint: AnyObject, Sendable {
     /// Returns the number of upstream calls that the candidate would need. Reserves nothing. Throws if the candidate
     /// cannot serve the request.
     func calls(_ candidate: Candidate) async throws(APIError) -> Int
-    /// Returns the candidates for the request: those of the requested model, followed by others.
+    /// Returns the candidates for the request: the candidates of the requested model, followed by candidates of other
+    /// models.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Calls the candidate and sends its response to the client.
     func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError)

@@ -103,7 +103,7 @@ func makeImages(
     return made.flatMap { $0 }
 }
 
-/// Reserves memory for a body of so many bytes and for the list that goes into it, and allocates the body.
+/// Reserves memory for a response body of `bytes` bytes and for the list that goes into it, and allocates the body.
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,

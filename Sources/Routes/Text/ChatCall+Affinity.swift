@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Returns the hash that keeps similar calls with one provider and key, of the first of `kinds` that the call has;
-    /// nil if it has none.
+    /// Returns the hash of the first of `kinds` that the call has; nil if it has none. Calls with the same hash go to
+    /// the same provider and key if possible.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

@@ -109,7 +109,7 @@ final class PanelMembers: @unchecked Sendable {
         return .answered(text)
     }
 
-    /// Reserves memory for so many more bytes. Returns false if there is not enough.
+    /// Reserves memory for `more` more bytes. Returns false if there is not enough.
     private func covers(_ more: Int) -> Bool {
         bytes += more
         return chat.gateway.memory.covers(bytes, &reservation)

@@ -31,7 +31,7 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response with a time limit for its beginning. For a plan that waits for more than its vendor's
+    /// Streams the response with a time limit for its beginning. Used for a plan that waits for more than its vendor's
     /// calls.
     func timedStream(
         to writer: any ChatStreamWriter,

@@ -25,7 +25,7 @@ struct LimitStates: Sendable {
     }
 
     let all: [State]
-    /// Whether the figures are those of the store; else this instance's own.
+    /// Whether the figures come from the store. If false, they are this instance's own figures.
     let isOfStore: Bool
 
     static let maxCallers = 200

@@ -96,7 +96,7 @@ package final class InstanceBoard: Sendable {
 
     // MARK: The store
 
-    /// Writes this instance's entry and reads those of the others.
+    /// Writes this instance's entry and reads the entries of the other instances.
     ///
     /// - Returns: the orders of other instances that this instance has not carried out yet.
     package func exchange(

@@ -35,7 +35,8 @@ package struct LimitSettings: Sendable, Equatable {
     package let storeTimeout: Duration
     /// The policy while the store is unavailable.
     package let storeDown: StoreDownRule
-    /// The number of instances that divide a limit while the store is unavailable; nil: those last seen alive.
+    /// The number of instances that divide a limit while the store is unavailable; nil: the number of living instances
+    /// last seen.
     package let instances: Int?
     /// The time for which a concurrency slot is held without renewal.
     package let slotLease: Duration

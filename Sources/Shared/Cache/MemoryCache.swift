@@ -21,7 +21,7 @@ package final class MemoryCache: Sendable {
         let caller: String?
         let bodies: KeptBodies?
 
-        /// - Parameter bodies: those of the request and its response; nil: they are not kept.
+        /// - Parameter bodies: the bodies of the request and its response; nil: they are not kept.
         package init(model: String?, caller: String?, bodies: KeptBodies?) {
             self.model = model
             self.caller = caller

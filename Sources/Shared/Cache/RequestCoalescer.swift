@@ -44,8 +44,8 @@ package final class RequestCoalescer: Sendable {
     /// The number of requests that wait.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// Ends the leading call of a key and wakes those that wait. If there is no outcome (nil), the next waiting request
-    /// leads.
+    /// Ends the leading call of a key and resumes the requests that wait for it. If `ending` is nil, only the next
+    /// waiting request is resumed, and it leads.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
             guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {

@@ -54,7 +54,7 @@ package final class ToolCallMemory: Sendable {
     /// Whether other instances may have texts that this process lacks.
     package var isShared: Bool { state != nil }
 
-    /// Returns those of the first `maxRecalledTexts` keys whose text is not in memory.
+    /// Returns the keys whose text is not in memory, among the first `maxRecalledTexts` keys.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }

@@ -72,7 +72,7 @@ extension Settings {
         return outcome
     }
 
-    /// Downloads and decrypts the document. Throws an absence if it cannot be downloaded.
+    /// Downloads and decrypts the document. Throws a problem with `isAbsence` set if the document cannot be downloaded.
     private static func document(
         at url: String,
         _ key: String?,

@@ -63,7 +63,8 @@ package final class Caller: Sendable {
     /// A caller for looking up the models that are available with a vendor's key.
     package static let visitor = Caller(.passThrough, models: [])
 
-    /// Returns whether the caller may use the requested name, at passthrough providers or at those with credentials.
+    /// Returns whether the caller may use the requested name, at passthrough providers or at providers with
+    /// credentials.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }

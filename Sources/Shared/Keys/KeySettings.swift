@@ -10,7 +10,7 @@ package struct KeySettings: Sendable, Equatable {
     package let models: [ModelPattern]
     /// The limits that count requests to all endpoints together.
     package let quotas: [Quota]
-    /// The limits by endpoint group, which replace those of every caller; a group with an empty list has no limit.
+    /// The limits by endpoint group, which replace the limits of every caller; a group with an empty list has no limit.
     package let groupQuotas: [EndpointGroup: [Quota]]
 }
 

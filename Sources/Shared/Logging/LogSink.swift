@@ -22,7 +22,7 @@ final class LogSink: @unchecked Sendable {
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
-    /// The time that a line waits for more lines before the thread writes them, unless the buffer is large: each write
+    /// The time for which the thread lets more lines gather before it writes, unless the buffer is large. Each write
     /// takes time from the event loops.
     private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10

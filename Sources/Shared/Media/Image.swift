@@ -4,7 +4,7 @@ package import Engine
 package struct Image: Sendable {
     package let bytes: Body
     package let type: MediaType
-    /// The size in pixels; nil for SVG, which has none of its own.
+    /// The size in pixels; nil for SVG, which has no size in pixels.
     package let size: ImageSize?
 
     package static let limitBytes = 20 * 1_048_576

@@ -255,7 +255,7 @@ package struct ModelCatalog: Sendable {
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
-    /// Returns the full names and the short names of a model's name.
+    /// Returns the full names and the short names of the model with this name.
     private func otherNames(of name: String) -> [String] {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }

@@ -16,7 +16,7 @@ package final class ModelShutdownDates: MetricsSource {
         use(modelCatalog)
     }
 
-    /// Replaces the models, and logs a warning about those that are shut down soon or already.
+    /// Replaces the models, and logs a warning about models that are shut down soon or already.
     package func use(_ modelCatalog: ModelCatalog) {
         let ending = modelCatalog.ending
         ends.withLock { $0 = ending }

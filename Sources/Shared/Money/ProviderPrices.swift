@@ -1,6 +1,6 @@
 /// The prices of a provider's models.
 package struct ProviderPrices: Sendable, Equatable {
-    /// The price of models without a price of their own; nil if unknown.
+    /// The price of models without an individual price; nil if unknown.
     let common: Price?
     /// The prices of single models, by the names that callers use.
     let ofModels: [String: Price]

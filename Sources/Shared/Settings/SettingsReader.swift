@@ -15,7 +15,7 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// The unknown variables, whose problems affect no value.
+    /// The names of unknown variables. Their problems do not affect any setting.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]

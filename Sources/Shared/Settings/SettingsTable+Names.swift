@@ -35,8 +35,8 @@ extension SettingsTable {
         return capitals
     }
 
-    /// Returns the similar name of a global setting: at least six letters long, at most two of which differ; nil if
-    /// there is none.
+    /// Returns the global setting whose name is most similar to `name`; nil if none is similar. Names with fewer than
+    /// six letters are left out.
     func globalNear(_ name: String) -> String? {
         nearest(to: name, among: globals.map(\.name).filter { $0.utf8.count >= 6 })
     }

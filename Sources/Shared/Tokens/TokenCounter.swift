@@ -44,7 +44,7 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters of the token file beside the binary, which is opened once, and the reason if that failed.
+    /// The counters of the token file next to the binary, which is opened once, and the reason if that failed.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
             return (TokenCounters(try TokenFile.besideBinary()), nil)

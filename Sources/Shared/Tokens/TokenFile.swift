@@ -15,7 +15,7 @@ package struct TokenFile: Sendable {
     /// The name of the file, which is in the folder of the binary.
     package static let name = "relay.tokens"
 
-    /// Opens the token file beside the running binary.
+    /// Opens the token file in the folder of the running binary.
     package static func besideBinary() throws(Failure) -> TokenFile {
         var room = [UInt8](repeating: 0, count: 4_096)
         let count = room.withUnsafeMutableBytes { bytes in

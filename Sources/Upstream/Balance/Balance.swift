@@ -83,7 +83,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the calls for which a provider without keys of its own would have been chosen after one more.
+    /// Returns the number of calls of a provider without its own keys, including the next call.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {

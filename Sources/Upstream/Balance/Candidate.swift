@@ -198,7 +198,7 @@ package final class Candidate: Sendable {
     }
 }
 
-/// The keys and the circuit breaker of a candidate without others, whose calls are not made by `Attempts`.
+/// The keys and the circuit breaker of the only candidate of a request, whose calls are not made by `Attempts`.
 ///
 /// The breaker keeps no call back, but an operator sees it.
 final class LoneCandidate: KeyCooldowns {

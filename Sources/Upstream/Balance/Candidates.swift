@@ -18,7 +18,7 @@ package struct Candidates: Sendable {
         case balanced
         /// In the order of the list.
         case listed
-        /// The candidate with the most free capacity first, whatever its priority.
+        /// The candidate with the most free capacity first. Priorities are ignored.
         case byLoad
     }
 
@@ -74,7 +74,8 @@ package struct Candidates: Sendable {
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
-    /// Returns these candidates followed by others, which are tried in their order once all of these have failed.
+    /// Returns these candidates followed by `others`, which are tried in their order after all of these candidates have
+    /// failed.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }

@@ -69,7 +69,7 @@ package final class Capacity: CallCapacity {
     /// Whether concurrent calls are limited; else only calls that begin per second are.
     package var isOfCalls: Bool { calls != nil }
 
-    /// Returns the loads of the keys, in the given order. If the provider has two limits, all loads are those of the
+    /// Returns the loads of the keys, in the given order. If the provider has two limits, all loads are loads of the
     /// limit that is used more.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.

@@ -120,7 +120,7 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates for a chat; for the name of a panel, those for its summary.
+    /// Returns the candidates for a chat; for the name of a panel, the candidates for its summary.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
         var target = try target(name, for: caller)
         var caller = caller

@@ -22,7 +22,8 @@ struct TurnState {
     /// The values of `current` and `used` before the last turn, which has the number `number`.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The turns that were given back after others had been taken, by position. They are used first. For `sequence`.
+    /// The turns that were given back after later turns had been taken, by position. They are used first. Used only for
+    /// `sequence`.
     private var owed: [(position: Int, turns: Int)] = []
     /// The credit of each provider, by position. For `smooth` and `least-load`.
     private var credits: [Double] = []

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads responses in OpenAI's format and in Cloudflare's own, which it converts to OpenAI's. Either may arrive,
+/// Reads responses in OpenAI's format and in Cloudflare's own, which it converts to OpenAI's. Both formats may arrive,
 /// whichever API was called.
 ///
 /// `@unchecked`: used on its loop only.

@@ -90,7 +90,7 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Accepts a call whose prompt consists of its texts, and checks that it fits the model's context window.
+    /// Prepares the token count of a call's prompt, and checks that the prompt fits the model's context window.
     ///
     /// - Parameter known: the tokens of the call, if they have been counted.
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {

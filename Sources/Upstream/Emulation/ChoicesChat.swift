@@ -35,7 +35,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     let isBilled = true
 
-    /// The most concurrent calls that wait for whole responses.
+    /// The maximum number of concurrent upstream calls for a response that is not streamed.
     private static let atOnce = 8
 
     func write() { for chat in chats { chat.write() } }

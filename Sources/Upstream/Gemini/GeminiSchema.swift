@@ -121,7 +121,7 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Appends the members that the only schema of `allOf` adds. Google allows no other keyword beside a reference, so
+    /// Appends the members that the only schema of `allOf` adds. Google allows no other keyword next to a reference, so
     /// a reference becomes the only element of `anyOf`.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))

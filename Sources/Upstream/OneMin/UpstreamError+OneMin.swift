@@ -125,8 +125,8 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Returns the vendor's message in a form that is safe for clients, also without the customer's team and generated
-    /// names.
+    /// Returns the vendor's message in a form that is safe for clients: without generated identifiers. Returns an empty
+    /// text if the message is JSON or mentions the customer's team.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")

@@ -248,8 +248,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Emits the arguments `{}` of calls that came without arguments in a chunk of their own, before the chunk with the
-    /// finish reason.
+    /// Emits `{}` as the arguments of tool calls that arrived without arguments. They go into a separate chunk before
+    /// the chunk with the finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls

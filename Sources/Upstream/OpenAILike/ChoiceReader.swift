@@ -5,7 +5,7 @@ import Shared
 /// One choice in a chunk or in a whole response. Its texts are valid until the parser parses again.
 struct ChoiceChunk {
     enum Role {
-        /// No role arrived, and none was needed.
+        /// The choice has no role, and needs none.
         case asIs
         /// The role arrived for the first time.
         case reported

@@ -7,7 +7,8 @@ struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
     private var isFirst = true
-    /// The positions of attachments in tool results. They are moved into a user message, since only that may have them.
+    /// The positions of attachments in tool results. They are moved into a user message, because tool results cannot
+    /// have attachments.
     private var moved: [Int] = []
     /// Whether a message so far has tool calls. Without any, results are written as plain text.
     private var hasCalls = false

@@ -2,9 +2,9 @@ import Calls
 package import Engine
 package import Shared
 
-/// A request in OpenAI's form that is passed on to a server with the same API. The model becomes the server's, the
-/// fields of the relay alone are removed, and a stream asks for its usage. Everything else stays as the caller wrote
-/// it.
+/// A request in OpenAI's form that is passed on to a server with the same API. The model gets the server's
+/// name, the relay's own fields are removed, and a stream asks for its usage. Everything else stays as the caller
+/// wrote it.
 ///
 /// The members of the request are found once, when the value is created.
 package struct NativeRequest {

@@ -1,7 +1,8 @@
 import Engine
 
 extension RawJSON {
-    /// Returns whether a chunk without text, calls and finish reasons contains nothing else either, known or unknown.
+    /// Returns whether a chunk without text, calls and finish reasons also contains nothing else, neither known nor
+    /// unknown members.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {

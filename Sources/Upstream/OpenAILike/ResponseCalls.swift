@@ -56,7 +56,7 @@ struct ResponseCalls {
         return unsentChunks()
     }
 
-    /// Appends arguments to a known call; ignores those of other items. Returns the chunks that can be emitted now.
+    /// Appends arguments to a known call; ignores arguments of other items. Returns the chunks that can be emitted now.
     mutating func consume(
         _ arguments: UnsafeRawBufferPointer,
         of number: Int64

@@ -6,7 +6,7 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class ResponsesReader: WireReader, @unchecked Sendable {
-    /// An output item that is no tool call and of which something was emitted.
+    /// An output item, except a tool call, from which something was emitted.
     private struct Item {
         /// The vendor's number of the item.
         let number: Int64

@@ -129,7 +129,7 @@ struct ToolCallTable {
         return pieces
     }
 
-    /// Returns the position of the call that an element belongs to, after adding a call if it is a new one.
+    /// Returns the position of the call that an element belongs to. Adds a call if the element begins a new one.
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,

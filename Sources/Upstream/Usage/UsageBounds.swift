@@ -37,7 +37,7 @@ struct UsageBounds: Sendable {
     /// Raises the bound of the completion, for a request with a larger limit than its caller asked for.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Adds one more call to a usage that is the sum of several.
+    /// Adds one more call, for bounds of a usage that is the sum of several calls.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }

@@ -30,9 +30,9 @@ extension [Attachment] {
 }
 
 extension ChatCall {
-    /// Moves attachments of instructions and of the assistant into user messages, since only those may have them. Each
-    /// goes into a new user message after its own message and the results of its tool calls. A last message of the
-    /// assistant stays the last one.
+    /// Moves attachments of instructions and of the assistant into user messages, because other messages cannot have
+    /// attachments. Each attachment goes into a new user message after its own message and the results of its tool
+    /// calls. A last message of the assistant stays the last one.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages

@@ -4,8 +4,7 @@ package import Shared
 import Synchronization
 
 /// Quirks of a vendor: changes that it needs in requests, learned from its error responses. Bits 19 to 22, 32, 33, 38,
-/// 39 and 63 are defined here for all vendors. Each vendor's form defines its own in the others: below 19, from 23 to
-/// 31, and above 33.
+/// 39 and 63 are defined here for all vendors. Each vendor's form defines its own quirks in the remaining bits.
 struct LearnedQuirks: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -21,7 +20,7 @@ struct LearnedQuirks: OptionSet, Sendable {
     /// The vendor does not download images by their URLs.
     static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
-    /// The vendor cannot be forced to call any tool, only a named one.
+    /// The vendor can be forced to call one named tool, but not to call some tool of its choice.
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
@@ -48,7 +47,7 @@ package final class QuirkMemory: Sendable {
         return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
     }
 
-    /// Adds quirks to those that are known for the model.
+    /// Adds quirks to the known quirks of the model.
     func learn(_ quirks: LearnedQuirks, of provider: String, _ model: String) {
         let key = "\(provider)\n\(model)"
         isUsed.store(true, ordering: .relaxed)

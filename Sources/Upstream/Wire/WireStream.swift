@@ -4,7 +4,7 @@ import Shared
 
 /// A vendor's event stream while it arrives, or a whole response that the vendor sent instead.
 ///
-/// `@unchecked`: used on its loop only; the reader's parser never across a suspension.
+/// `@unchecked`: used on its loop only. The reader's parser is never used across a suspension.
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader

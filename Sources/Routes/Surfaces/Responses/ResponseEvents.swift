@@ -132,7 +132,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)
     }
 
-    /// Writes the event of a new item up to the item itself.
+    /// Begins the event of a new item. The caller then writes the item itself.
     private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
         if !hasBegun { begin() }

@@ -63,7 +63,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     throw APIError(426, "WebSockets are not supported. Use POST /v1/responses.", code: "upgrade_not_supported")
 }
 
-/// Returns the response that the path names. Whatever is wrong with the id, the error is the same.
+/// Returns the response that the path names. All invalid ids cause the same error.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
     _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))

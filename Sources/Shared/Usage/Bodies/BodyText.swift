@@ -1,6 +1,6 @@
 import Engine
 
-/// Makes the texts of bodies as records keep them: at most so many bytes, without media, secrets masked.
+/// Makes the texts of bodies as records keep them: of limited length, without media, and with secrets masked.
 package struct BodyText {
     private let limitBytes: Int
     /// The values that are masked wherever they stand.

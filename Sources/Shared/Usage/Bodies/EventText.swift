@@ -14,7 +14,7 @@ package struct EventText {
 
     private let limitBytes: Int
     private var out: [UInt8] = []
-    /// The name of the member whose pieces come; empty before the first.
+    /// The name of the member whose text is being joined; empty before the first member.
     private var name: [UInt8] = []
     /// A line that is not whole yet.
     private var line: [UInt8] = []

@@ -10,7 +10,7 @@ struct JSONStrings {
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The end of what was read: behind a string's content.
+    /// The position up to which the text was read: the end of a string's content.
     private(set) var position = 0
     private var isInside = false
 

@@ -2,7 +2,7 @@ import Engine
 
 // Background work: sums of old rows, retention, deletes.
 extension PostgresStore {
-    /// The pause between two steps, in which others can write.
+    /// The pause between two steps, in which other connections can write, in milliseconds.
     private static let stepMilliseconds = 20
 
     /// Adds some old rows to the sums, and deletes some rows that are too old. Connects if the store is not connected

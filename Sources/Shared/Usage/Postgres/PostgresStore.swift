@@ -132,7 +132,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
-    /// Writes the bodies of records that are written. A batch that is written again has those of the first time.
+    /// Writes the bodies of records that are written. A batch that is written again has the same bodies as the first
+    /// time.
     private func insertBodies(
         of batch: ArraySlice<UsageRecord>,
         isPlain: Bool,

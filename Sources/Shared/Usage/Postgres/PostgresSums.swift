@@ -129,7 +129,7 @@ struct PostgresSums {
     }
 }
 
-/// The rows of a request and of its calls, which have the following numbers.
+/// Reads the rows of a request and of its calls. The numbers of the calls follow the request's number.
 enum PostgresRequestRows {
     private static let maxCalls = 200
 

@@ -84,7 +84,7 @@ struct RecordTotals: Sendable, Equatable {
     }
 }
 
-/// The sums of one key: those of requests, and those of calls.
+/// The sums of requests and the sums of calls with one key.
 struct DailySum: Sendable {
     var requests = RecordTotals()
     var calls = RecordTotals()

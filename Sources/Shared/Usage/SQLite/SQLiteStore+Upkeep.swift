@@ -4,7 +4,7 @@ import Engine
 extension SQLiteStore {
     /// The number of rows that one step adds to the sums.
     private static let rowsOfStep = 2_000
-    /// The pause between two steps, in which others can write.
+    /// The pause between two steps, in which other connections can write, in milliseconds.
     private static let stepMilliseconds = 20
     /// The largest number of rows of calls that are read after the row of their request.
     static let maxCalls = 200

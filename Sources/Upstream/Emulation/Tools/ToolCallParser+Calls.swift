@@ -10,8 +10,7 @@ extension ToolCallParser {
         return opens(from: 0, pass)
     }
 
-    /// Decides whether the bytes held from `start` on are a tag or may become one. Returns false, and passes them on as
-    /// text, if not.
+    /// Returns whether the bytes held from `start` on are a tag or may become one. If not, passes them on as text.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true

@@ -9,8 +9,8 @@ import Shared
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let stream: any ChatResponseStream
     private let validator: OutputValidator
-    /// Whether the demand is still open: the demanded call, something in its place, or the end of the document has not
-    /// arrived.
+    /// Whether the stream still waits for what the request demands: a tool call, other output in its place, or the end
+    /// of the document.
     private var isOpen = true
     /// Whether all events are held back, because the response may still turn out to be unusable.
     private var isHeld = true

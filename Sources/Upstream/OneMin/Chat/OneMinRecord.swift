@@ -86,7 +86,8 @@ struct OneMinRecord {
 
     /// Returns the tokens of a call; nil if the vendor does not report them.
     ///
-    /// The vendor also reports 0 if it did not count. An input of 0, or an output of 0 beside a text, is not a report.
+    /// The vendor also reports 0 if it did not count. An input of 0, or an output of 0 for a response with text, is not
+    /// a report.
     static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
             input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40

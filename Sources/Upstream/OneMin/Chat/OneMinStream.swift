@@ -34,7 +34,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
-    /// The bytes before the text of most events; `closing` has those after it.
+    /// The bytes before the text of most events. `closing` has the bytes after the text.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 

@@ -49,7 +49,7 @@ struct RepeatGuard: ~Copyable {
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    /// The bytes after the last full eight, the first byte lowest.
+    /// The bytes after the last complete group of eight. The first byte is in the lowest bits.
     private var rest: UInt64 = 0
 
     init() {}
@@ -66,7 +66,7 @@ private struct TextHash: Equatable {
         if position < text.count { add(Self.word(base + position, text.count - position), text.count - position) }
     }
 
-    /// Returns up to seven bytes as a number, the first byte lowest.
+    /// Returns up to seven bytes as a number, with the first byte in the lowest bits.
     @inline(__always)
     private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0

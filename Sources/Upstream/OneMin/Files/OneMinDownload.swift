@@ -102,7 +102,7 @@ extension OneMin {
         return stream
     }
 
-    /// Throws, without a call, if the vendor has just refused the model for such a key.
+    /// Throws without an upstream call if the vendor recently refused the model for this account.
     private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
         guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")

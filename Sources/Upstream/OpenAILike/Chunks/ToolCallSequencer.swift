@@ -2,7 +2,7 @@ import Calls
 import Engine
 
 /// Emits the tool calls of one choice one after the other, each with all its arguments. Servers may interleave several
-/// calls and texts. Those wait until the call before them is complete.
+/// calls and texts. Later calls and texts wait until the call before them is complete.
 struct ToolCallSequencer {
     private struct WaitingCall {
         let index: Int

@@ -46,8 +46,8 @@ struct ForwardedEvents: ~Copyable {
     /// event.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Consumes bytes and appends those that can be forwarded. Lines then end with LF, and JSON stands on one line. The
-    /// rest of `piece` must not be used.
+    /// Consumes bytes and appends the bytes that can be forwarded. Lines then end with LF, and JSON stands on one line.
+    /// The rest of `piece` must not be used.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {

@@ -64,7 +64,7 @@ struct MemberScanner: ~Copyable {
         value.first == 123 || value.first == 34 && value.count > 2
     }
 
-    /// Scans bytes and appends those to pass on to `out`.
+    /// Scans bytes and appends the ones to forward to `out`.
     mutating func consume(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var copied = 0
         var index = 0

@@ -80,8 +80,8 @@ extension LearnedQuirks {
 
     static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
 
-    /// Returns the nearest supported effort, the lower one of two; nil if no list is known or the effort has an unknown
-    /// name.
+    /// Returns the nearest supported effort, or the lower one if two are equally near; nil if no list is known or the
+    /// effort has an unknown name.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let position = Self.efforts.firstIndex(where: { effort.equals($0) })
         else { return nil }

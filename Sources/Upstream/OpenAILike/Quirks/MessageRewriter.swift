@@ -164,7 +164,8 @@ extension RawJSON {
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// Whether the message has a signature that the relay wrote for the client, so the reasoning of another vendor.
+    /// Whether the message has a signature that the relay wrote for the client. The reasoning then comes from another
+    /// vendor.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
