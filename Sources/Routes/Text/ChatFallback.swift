@@ -9,19 +9,19 @@ import Upstream
 /// `@unchecked`: used on its request's loop only.
 final class ChatFallback: @unchecked Sendable {
     /// A call behind a reference, so that it can be read without copying it.
-    private final class StreamedResponse: Sendable {
+    private final class RequestedCall: Sendable {
         let call: ChatCall
 
         init(_ call: consuming ChatCall) { self.call = call }
     }
 
     /// The requested call; nil once a response has begun.
-    private var asked: StreamedResponse?
+    private var asked: RequestedCall?
     private let candidates: Candidates
     private let caller: Caller
     private let exchange: Exchange
-    /// The plan for the candidate with an index.
-    private struct WholeResponse {
+    /// The plan for the candidate at `position`.
+    private struct CandidatePlan {
         var position: Int
         let plan: ChatPlan
         /// Whether the length of the call was checked against the model's limit.
@@ -29,9 +29,9 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// The plan that was made first; nil once it cannot be used again.
-    private var leading: WholeResponse?
+    private var leading: CandidatePlan?
     /// The plans for other candidates that can still be used.
-    private var others: [WholeResponse] = []
+    private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the candidates' indexes.
     private var refusals: [Int: APIError] = [:]
     /// Called with each candidate before it is called; nil if nobody needs it.
@@ -46,7 +46,7 @@ final class ChatFallback: @unchecked Sendable {
         exchange: Exchange,
         choosing: ((Candidate) -> Void)? = nil
     ) {
-        asked = StreamedResponse(call)
+        asked = RequestedCall(call)
         self.choosing = choosing
         self.candidates = candidates
         self.caller = caller
@@ -76,7 +76,7 @@ final class ChatFallback: @unchecked Sendable {
                 mayRepeat: true
             )
             if plan.isUnfinished { try await plan.finish() }
-            let made = WholeResponse(position: position, plan: plan)
+            let made = CandidatePlan(position: position, plan: plan)
             if leading == nil { leading = made } else { others.append(made) }
             return plan
         } catch {
@@ -102,7 +102,7 @@ final class ChatFallback: @unchecked Sendable {
     /// Passes the plan that the request was admitted with on to another candidate. Returns false if there are other
     /// plans, if the plan was checked already, or if the candidates differ.
     @inline(__always)
-    private func passesOn(_ made: WholeResponse, to position: Int) -> Bool {
+    private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[position])
     }
