@@ -7,7 +7,7 @@ struct NewKey {
     private let instance: String
     private let token: String
 
-    /// Creates a key; nil if the name is not a valid NAME.
+    /// Creates a key; nil if the name is not valid as the NAME of a setting `KEY_<NAME>_TOKEN`.
     init?(_ name: String) {
         instance = name.asInstance
         guard SettingFamily.isInstanceName(instance[...]), instance.utf8.count <= 64 else { return nil }

@@ -172,7 +172,8 @@ struct Vendors {
         }
     }
 
-    /// Creates the reader of a provider's model list; nil if the kind has none or the URL is invalid.
+    /// Creates the reader of a provider's model list; nil if this kind of provider has no model list, or if the URL is
+    /// invalid.
     ///
     /// - Parameter options: the options of the reader's requests; nil: the provider's options.
     static func list(

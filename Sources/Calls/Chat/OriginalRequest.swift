@@ -35,7 +35,8 @@ package final class OriginalRequest: @unchecked Sendable {
         return root.isObject ? Self.distinct(root.members, 8) : nil
     }
 
-    /// Returns the members of an object in the body; nil if not all JSON parsers read the same members.
+    /// Returns the members of an object in the body; nil if two JSON parsers could read different members, for example
+    /// because a name occurs twice.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
     private static let maxMembers = 100

@@ -62,7 +62,7 @@ private struct Scan {
     var maxElements = 0
     var mostName: Range<Int>?
     private var depth = 0
-    /// The number of elements so far in the current array that is a member of the root.
+    /// The number of elements so far in the array that is being read. Only arrays that are members of the root count.
     private var elements = 0
     /// One bit for each level: whether the container is an array.
     private var arrays = InlineArray<17, UInt64>(repeating: 0)

@@ -3,7 +3,8 @@ import Glibc
 
 /// A count of the ticks to which each loop did not respond. Pure: times and counts go in, a result comes out.
 struct LoopHangDetector {
-    /// For each loop, the number of turns that it had begun at the last tick, and the number of ticks since then.
+    /// The state of each loop: `turns` is the number of turns that it had begun at the last tick, `missed` the number of
+    /// ticks in a row in which it began no turn.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 

@@ -50,7 +50,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         return share
     }
 
-    /// Removes shares without requests. They are kept for a while, because their holders mostly return.
+    /// Removes shares that had no requests for a while. They are not removed at once, because most callers soon send
+    /// another request.
     private func sweep() {
         for share in shares.values where share.uses == 0 {
             shares[share.holder.key] = nil

@@ -2,7 +2,7 @@
 /// keys cannot reset the counts of callers with a real key.
 struct AccountTable {
     enum PartitionKind: Int, CaseIterable {
-        /// Known keys, and all callers together.
+        /// The accounts of known keys, and the account that counts all callers together.
         case known
         /// Failed authentications and logins of an address.
         case failures

@@ -199,7 +199,8 @@ struct Ledger {
         return outageRule(account, now)
     }
 
-    /// Returns the rule that applies in place of the record or in addition to it; nil if only the record decides.
+    /// Returns the rule that applies in place of the account's record in the store, or in addition to it; nil if only the
+    /// record decides.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)

@@ -34,7 +34,7 @@ package struct Identity: Sendable, Hashable {
         Identity("model", "\(text) \(model)", isKnown: isKnown)
     }
 
-    /// Returns the identity that counts this caller's requests from one address.
+    /// Returns the identity under which this caller's requests from one address are counted.
     package func from(_ address: String) -> Identity {
         Identity("from", "\(text) \(address)")
     }

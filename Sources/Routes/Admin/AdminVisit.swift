@@ -19,7 +19,7 @@ struct AdminVisit: Sendable {
     /// The client's address, as the log shows it.
     var address: String { request.clientAddress(trusting: gateway.settings.limits.trustedProxies).text }
 
-    /// The part of the path that the route calls so.
+    /// Returns the part of the path that has this name in the route; empty if the route has no such part.
     func value(_ name: String) -> String { values[name] ?? "" }
 
     /// Reads the body, which is an object. An empty body is one without members.

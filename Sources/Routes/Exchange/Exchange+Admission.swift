@@ -167,8 +167,8 @@ extension Exchange {
         throw refusal
     }
 
-    /// Returns the error for a wrong key. After too many wrong keys from its address, it is the error of that limit. A
-    /// valid key is never refused because of others' wrong keys.
+    /// Returns the error for a wrong key. After too many wrong keys from one address, this is the error of
+    /// `RATE_LIMIT_FAILED_AUTH`. A valid key is never refused because of other callers' wrong keys.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

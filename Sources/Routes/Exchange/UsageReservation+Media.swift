@@ -52,7 +52,7 @@ extension UsageReservation {
         self.init(reserving: reserved, atLeast: minimum, usageReservation)
     }
 
-    /// Creates the reservation of one candidate, with the amounts that another candidate might use.
+    /// Creates a copy of one candidate's reservation with amounts that are enough for another candidate, too.
     init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,

@@ -1,6 +1,7 @@
-/// Header lines of the operator's side: no other page may show, read or keep its responses.
+/// Returns the security header lines of the admin page and its API. Browsers then let no other page show, read or keep
+/// these responses.
 ///
-/// - Parameter nonce: of the page's own style and script; nil: the response has none.
+/// - Parameter nonce: the nonce of the page's style and script; nil if the response has neither.
 func guardingFields(nonce: String?) -> String {
     let own = nonce.map { "script-src 'nonce-\($0)'; style-src 'nonce-\($0)'; " } ?? ""
     return """

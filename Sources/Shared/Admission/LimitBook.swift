@@ -116,8 +116,8 @@ package final class LimitBook: @unchecked Sendable {
     /// A limit of a caller, and the model whose requests it counts; the model is nil if the limit covers all models.
     package typealias Demand = (charge: LimitCharge, model: String?)
 
-    /// Returns all limits that count requests of a caller, each once: first those of any endpoint group, then those of
-    /// each of these models.
+    /// Returns all limits that count requests of a caller, each once: first the limits of all endpoint groups, then the
+    /// limits of each model in `models`.
     ///
     /// - Parameter address: the caller's address; nil: limits that count by address are left out.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {

@@ -37,7 +37,8 @@ extension Decision {
         if isRetryUseless { fields.append("x-should-retry: false\r\n") }
     }
 
-    /// Whether a retry cannot help soon. Without this advice, SDKs retry at once or keep their user waiting.
+    /// Whether a retry cannot help soon. The response then tells SDKs so; otherwise they would retry at once, or keep their
+    /// user waiting.
     private var isRetryUseless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }

@@ -52,7 +52,7 @@ package struct ListedPrice: Sendable, Equatable {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
 
-    /// Sets a part from a vendor's list, which has it as a number or a string. Any other value is ignored.
+    /// Sets one part of the price from a vendor's list, where it is a number or a string. Any other value is ignored.
     package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)

@@ -66,8 +66,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The error in place of a status in `Series`: 0 for success, a number above 100 for a failure of the vendor, else
-    /// the HTTP status.
+    /// The number that stands for the error where `Series` has a status: 0 for success, a number above 100 for a failure
+    /// of the vendor, else the HTTP status.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status

@@ -11,8 +11,8 @@ package struct LiveModel: Sendable, Equatable {
     /// The longest output in tokens; nil if unknown. An implausible number becomes nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The end date that 1min.ai shows for models which it renews repeatedly. They still work after this date; nil if
-    /// none.
+    /// The end date that 1min.ai shows for a model that it renews again and again; nil if it shows no such date. The model
+    /// still works after this date.
     package var markedDay: Day?
     /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false
@@ -90,7 +90,7 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the ids of the models that serve the short names of models that are gone, by the ids of the latter.
+    /// Returns, for each id in `gone`, the id of the served model that has the same short name.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]

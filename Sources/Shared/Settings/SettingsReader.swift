@@ -180,7 +180,7 @@ struct SettingsReader {
 
 /// Returns values by the names of the table. A setting that is unset or invalid has its default value.
 extension SettingsReader {
-    /// Returns the NAMEs of all declared instances of a family, sorted.
+    /// Returns the names of all declared instances of a family of settings, sorted: `X` for `PROVIDER_X_KIND`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()

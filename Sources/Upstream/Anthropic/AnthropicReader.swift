@@ -6,7 +6,7 @@ import Shared
 ///
 /// `@unchecked`: used on its loop only.
 final class AnthropicReader: WireReader, @unchecked Sendable {
-    /// A content block of the message that has not ended.
+    /// A content block that has begun and not ended.
     private struct Block {
         enum Kind {
             case call(Int)

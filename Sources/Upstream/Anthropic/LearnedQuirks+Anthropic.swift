@@ -1,4 +1,4 @@
-/// Changes for servers that speak Anthropic's API.
+/// The quirks of servers that speak Anthropic's API.
 extension LearnedQuirks {
     /// Leaves out temperature, `top_p` and `top_k`.
     static let noSampling = LearnedQuirks(rawValue: 1)

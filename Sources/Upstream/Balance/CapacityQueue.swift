@@ -92,8 +92,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the calls to wake: for each provider the one that has waited longest, and before it those that wait for
-    /// a single key.
+    /// Returns the calls to wake: for each provider the call that has waited longest, preceded by the calls that wait for
+    /// one particular key.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []

@@ -135,8 +135,8 @@ package final class KeyRing: KeyCooldowns {
         return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
     }
 
-    /// Returns whether a call may use the key. If the key's cooldown has ended, the call is its trial; false while
-    /// another call is the trial.
+    /// Returns whether a call may use the key. The first call after a cooldown tests the key; while it runs, no other
+    /// call may use the key.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasCooldowns, let index = index(of: credential) else { return true }
         return keyStates.withLock { keyStates in

@@ -139,7 +139,7 @@ package final class CallCount: @unchecked Sendable {
         prompt = .counted(counted + moreTokens)
     }
 
-    /// Counts a prompt that the vendor was expected to report and did not.
+    /// Counts the tokens of a prompt for which the vendor was expected to report a count, but did not.
     private func countWaiting() async {
         guard case .waiting(let messages) = prompt else { return }
         var call = ChatCall()

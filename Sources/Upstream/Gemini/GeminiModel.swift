@@ -43,7 +43,7 @@ struct GeminiModel: Sendable {
         return hasNumber ? numbers[0] * 100 + numbers[1] : newest
     }
 
-    /// Whether the model supports no tools, no formats and no system instructions.
+    /// Whether the model supports no tools, no response formats and no system instructions.
     var isBare: Bool { isGemma && version < 400 }
     /// Whether the model refuses earlier tool calls without their thought signatures.
     var wantsSignatures: Bool { !isGemma && version >= 300 }

@@ -10,7 +10,8 @@ struct ResponsesRequest: ~Copyable {
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The reasoning of a turn that is sent together with what follows it. The API refuses reasoning alone.
+    /// The reasoning of a turn that waits for the next item of this turn. The API rejects reasoning without an item after
+    /// it.
     private var waiting: [ReasoningBlock] = []
     /// The number of the last call that has no id of its own.
     private var madeID = 0

@@ -20,7 +20,7 @@ extension VendorError {
         return isModelMissing ? new(.unknownModel) : nil
     }
 
-    /// The time in which a server of the operator's loads its model, in seconds.
+    /// The time that a self-hosted server needs to load its model, in seconds.
     private static let loadingSeconds = 5
 
     private static let creditCodes = [

@@ -15,7 +15,7 @@ final class KeyHeaders: @unchecked Sendable {
 
     /// - Parameters:
     ///   - own: the operator's header lines, which replace others of the same name.
-    ///   - lines: returns the header lines of a key, which is empty if the vendor needs none.
+    ///   - lines: returns the header lines for a key; the key is empty if the vendor needs no key.
     init(own: [String] = [], _ lines: @escaping @Sendable (String) -> [String]) {
         self.own = own
         self.lines = lines

@@ -14,8 +14,7 @@ struct OpenAIResponses: ChatSurface {
 }
 
 extension APIError {
-    /// The error with the field names of the Responses API. Errors about abilities of vendors use the field names of
-    /// chat completions.
+    /// This error with the field names of the Responses API in place of those of chat completions.
     var inResponses: APIError {
         guard let param = self.param, param.utf8.count <= Self.renamedBytes, let name = Self.name(of: param) else {
             return self

@@ -48,6 +48,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Gives up. The server still finishes a statement that runs.
+    /// Stops making the index. If its statement already runs, the server still finishes it.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

@@ -25,7 +25,7 @@ struct PageCollector<ID> {
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
-    /// The time from which a full page is enough, though more records may match.
+    /// The time after which the search ends once the page is full, although more records may match.
     private let enoughFrom: LoopTime
     private(set) var isStopped = false
 

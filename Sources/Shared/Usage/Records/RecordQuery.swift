@@ -113,7 +113,7 @@ package struct StoredRequest: Sendable {
     package let record: StoredRecord
     /// The records of the calls, in the order of their ends. Each has the subject `.call`.
     package let calls: [UsageRecord]
-    /// The body of the request as it was kept; nil if it was not.
+    /// The stored body of the request; nil if none was stored.
     package var requestBody: String?
     /// The body of the response as it was kept; nil if it was not.
     package var responseBody: String?

@@ -53,7 +53,8 @@ extension JSONValue {
 }
 
 extension Usage {
-    /// Records the cached and written tokens, which are both parts of the prompt.
+    /// Records the numbers of prompt tokens that were read from the vendor's cache (`cached`) and written to it
+    /// (`written`).
     mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)
