@@ -1,16 +1,11 @@
 import CSQLite
 
-/// The SQL function that searches texts for keywords. SQLite's LIKE takes three times as long.
 enum SQLiteKeywords {
-    /// The name of the function. Its first argument is the keywords in lower case, the others are the texts. It returns
-    /// whether one of the texts has the keywords.
-    static let function = "has_keywords"
-
-    /// Adds the function to a connection.
+    /// Adds `FilterSQL.keywordsFunction` to a connection.
     static func add(to handle: OpaquePointer) -> Int32 {
         sqlite3_create_function_v2(
             handle,
-            function,
+            FilterSQL.keywordsFunction,
             -1,
             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
             nil,
