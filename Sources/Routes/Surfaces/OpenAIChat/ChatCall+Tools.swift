@@ -182,7 +182,7 @@ extension ChatCall {
             guard offered.contains(name) else { throw .value(param, "'tools' has no tool of this name") }
             allowed.insert(name)
         }
-        try chatOptions.servedModel(only: allowed, value.member("mode"), param)
+        try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
     }
 
     /// Reads `functions` and `function_call`, OpenAI's legacy form of tools.
@@ -223,19 +223,6 @@ extension ChatCall {
         }
         return .named(name)
     }
-
-    /// Reads `response_format`.
-    mutating func readFormat(
-        _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
-    ) throws(APIError) {
-        guard let format = try fields.object("response_format") else { return }
-        chatOptions.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
-        if case .text = chatOptions.format { return }
-        needs.insert(chatOptions.format.ability)
-        isSaid = true
-    }
 }
 
 extension JSONValue {
@@ -247,40 +234,6 @@ extension JSONValue {
     }
 }
 
-extension ChatOptions.Format {
-    /// Reads an output format.
-    ///
-    /// - Parameter inner: the member that contains the schema and its name; nil if the format itself contains them.
-    init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
-        guard let type = format.member("type") else { throw .missing("\(param).type") }
-        switch type.text {
-        case "text": self = .text
-        case "json_object": self = .object
-        case "json_schema":
-            let path = inner.map { "\(param).\($0)" } ?? param
-            let value = try inner.map { (name) throws(APIError) in try format.object(name, param) } ?? format
-            guard let value else { throw .missing(path) }
-            _ = try value.string("description", path)
-            self = .schema(
-                name: try value.toolName(path),
-                schema: try value.object("schema", path)?.body,
-                isStrict: try value.flag("strict", path)
-            )
-        case nil: throw .type("\(param).type", "a string")
-        default: throw .value("\(param).type", "must be text, json_object or json_schema")
-        }
-    }
-
-    var ability: Abilities {
-        switch self {
-        case .text: []
-        case .object: [.objects, .demands]
-        case .schema(_, _, isStrict: true): [.schemas, .demands]
-        case .schema: .schemas
-        }
-    }
-}
-
 extension ChatOptions {
     /// Restricts the tools that may be called.
     ///
@@ -288,7 +241,7 @@ extension ChatOptions {
     ///   - allowed: the names of the allowed tools, as bytes.
     ///   - mode: the mode in the request, which says whether a tool must be called.
     ///   - param: the path of the object with both, for errors.
-    mutating func servedModel(only allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
+    mutating func restrictTools(to allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
         // The indexes of the tools have changed.
         cacheBreakpoints.removeAll { if case .tool = $0.position { true } else { false } }

@@ -265,7 +265,7 @@ private struct ToolDemandReader {
         for (index, tool) in list.enumerated() {
             allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
         }
-        try chatOptions.servedModel(only: allowed, choice.member("mode"), "tool_choice")
+        try chatOptions.restrictTools(to: allowed, choice.member("mode"), "tool_choice")
     }
 
     private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {

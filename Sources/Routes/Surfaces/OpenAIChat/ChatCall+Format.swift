@@ -1,0 +1,52 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatCall {
+    /// Reads `response_format`.
+    mutating func readFormat(
+        _ fields: RequestFields,
+        _ chatOptions: inout ChatOptions,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        guard let format = try fields.object("response_format") else { return }
+        chatOptions.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        if case .text = chatOptions.format { return }
+        needs.insert(chatOptions.format.ability)
+        isSaid = true
+    }
+}
+
+extension ChatOptions.Format {
+    /// Reads an output format.
+    ///
+    /// - Parameter inner: the member that contains the schema and its name; nil if the format itself contains them.
+    init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
+        guard let type = format.member("type") else { throw .missing("\(param).type") }
+        switch type.text {
+        case "text": self = .text
+        case "json_object": self = .object
+        case "json_schema":
+            let path = inner.map { "\(param).\($0)" } ?? param
+            let value = try inner.map { (name) throws(APIError) in try format.object(name, param) } ?? format
+            guard let value else { throw .missing(path) }
+            _ = try value.string("description", path)
+            self = .schema(
+                name: try value.toolName(path),
+                schema: try value.object("schema", path)?.body,
+                isStrict: try value.flag("strict", path)
+            )
+        case nil: throw .type("\(param).type", "a string")
+        default: throw .value("\(param).type", "must be text, json_object or json_schema")
+        }
+    }
+
+    var ability: Abilities {
+        switch self {
+        case .text: []
+        case .object: [.objects, .demands]
+        case .schema(_, _, isStrict: true): [.schemas, .demands]
+        case .schema: .schemas
+        }
+    }
+}
