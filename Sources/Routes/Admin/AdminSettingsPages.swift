@@ -54,7 +54,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
     let address = apiAddress(visit.request, visit.gateway.settings, isAdmin: visit.admin.hasOwnAdminSocket)
     let items = model.map { ClientSetup.all(address: address, model: $0) } ?? []
     visit.send(
-        items.map { #"{"name":\#($0.name),"place":\#($0.position),"text":\#($0.text)}"# },
+        items.map { #"{"name":\#($0.name),"place":\#($0.destination),"text":\#($0.text)}"# },
         total: items.count,
         [
             ("address", "\(address)"), ("kind", "\(chosen.kind)"), ("key", "\(chosen.caller.key?.name)"),

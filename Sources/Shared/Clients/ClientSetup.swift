@@ -2,8 +2,8 @@
 package struct ClientSetup: Sendable {
     /// The program's name.
     package let name: String
-    /// The place for the text: a shell, a file, a program.
-    package let position: String
+    /// The destination of the text: a shell, a file, a program.
+    package let destination: String
     package let text: String
 
     /// The variable that stands for the caller's key in all texts: a key itself is in none.
@@ -17,17 +17,21 @@ package struct ClientSetup: Sendable {
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)
         return [
-            ClientSetup(name: "curl", position: "a shell", text: target.curl),
-            ClientSetup(name: "OpenAI SDK for Python", position: "a Python program", text: target.openAIPython),
+            ClientSetup(name: "curl", destination: "a shell", text: target.curl),
+            ClientSetup(name: "OpenAI SDK for Python", destination: "a Python program", text: target.openAIPython),
             ClientSetup(
                 name: "OpenAI SDK for JavaScript",
-                position: "a JavaScript module",
+                destination: "a JavaScript module",
                 text: target.openAIJavaScript
             ),
-            ClientSetup(name: "Anthropic SDK for Python", position: "a Python program", text: target.anthropicPython),
-            ClientSetup(name: "Open WebUI", position: "a shell", text: target.openWebUI),
-            ClientSetup(name: "Codex", position: "~/.codex/config.toml", text: target.codex),
-            ClientSetup(name: "Claude Code", position: "a shell, before `claude`", text: target.claudeCode),
+            ClientSetup(
+                name: "Anthropic SDK for Python",
+                destination: "a Python program",
+                text: target.anthropicPython
+            ),
+            ClientSetup(name: "Open WebUI", destination: "a shell", text: target.openWebUI),
+            ClientSetup(name: "Codex", destination: "~/.codex/config.toml", text: target.codex),
+            ClientSetup(name: "Claude Code", destination: "a shell, before `claude`", text: target.claudeCode),
         ]
     }
 }
