@@ -79,6 +79,21 @@ import Testing
         }
     }
 
+    @Test("texts that are left out are as valid as those that are parsed: with each byte removed, and others before it")
+    func changedBytes() {
+        let text = Array(Self.request.joined().utf8)
+        for index in text.indices {
+            var changed = text
+            changed.remove(at: index)
+            check(String(decoding: changed, as: UTF8.self), "without byte \(index)")
+            for byte in #",:[]{}"\5-. "#.utf8 {
+                changed = text
+                changed.insert(byte, at: index)
+                check(String(decoding: changed, as: UTF8.self), "before byte \(index)")
+            }
+        }
+    }
+
     @Test("tools that a reader must see are not plain")
     func notPlain() throws {
         let tools = [
