@@ -1,9 +1,11 @@
-/// The rule that decides which addresses a caller's URL may lead to. It allows globally reachable addresses (by IANA's
-/// registries of special-purpose addresses) at the ports of web servers, and the networks that the operator adds.
+/// The rule that decides to which addresses the relay may connect when a caller sends a URL. It allows public addresses
+/// at the usual web ports, and all addresses of the networks that the operator adds.
 package struct AddressRule: Sendable {
     private let added: [Network]
 
-    /// - Parameter added: networks that are allowed in any case, at all ports.
+    /// Creates the rule.
+    ///
+    /// - Parameter added: networks that are always allowed, at all ports.
     package init(adding added: [Network] = []) { self.added = added }
 
     package func permits(_ address: PeerAddress, port: UInt16) -> Bool {
@@ -43,8 +45,8 @@ extension PeerAddress {
         "168.63.129.16/32"
     )
 
-    /// The addresses that IANA assigns to networks. Mapped and translated IPv4 addresses (`::ffff:0:0/96`,
-    /// `64:ff9b::/96`), and private, local and multicast addresses are outside of it.
+    /// The range of the public IPv6 addresses. It contains no private, local or multicast addresses, and no IPv4
+    /// addresses in IPv6 form (`::ffff:0:0/96`, `64:ff9b::/96`).
     private static let unicastOfVersionSix = network("2000::/3")
 
     private static let specialOfVersionSix = networks(

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address. IPv4 addresses are mapped into IPv6
-/// (`::ffff:0:0/96`). An IPv6 range contains IPv4 addresses only if it lies within that part: `::/0` does not.
+/// A range of IP addresses: `10.0.0.0/8`, `fd00::/8`, or a single address. IPv4 addresses are stored in their IPv6 form
+/// (`::ffff:0:0/96`). A range such as `::/0` contains only real IPv6 addresses, no IPv4 addresses.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64
@@ -9,8 +9,8 @@ package struct Network: Sendable, Equatable {
     private let lowMask: UInt64
     private let holdsVersionFour: Bool
 
-    /// Parses a network. Returns nil if the text is not an address, or has too long a prefix. Bits beyond the prefix
-    /// are ignored.
+    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the address or the length of the prefix is invalid. Bits
+    /// beyond the prefix are ignored.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = PeerAddress(text: String(parts[0])) else { return nil }
@@ -35,7 +35,7 @@ package struct Network: Sendable, Equatable {
         address.isVersionFour == holdsVersionFour && address.high & highMask == high && address.low & lowMask == low
     }
 
-    /// Returns a word with the first `bits` of its 64 bits set.
+    /// Returns a 64-bit mask whose highest `bits` bits are 1.
     private static func mask(_ bits: Int) -> UInt64 { bits == 0 ? 0 : UInt64.max << UInt64(64 - bits) }
 }
 

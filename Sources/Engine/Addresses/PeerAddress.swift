@@ -1,6 +1,7 @@
 import Glibc
 
-/// The address that a connection came from, as 16 bytes of IPv6. IPv4 addresses are mapped into it (RFC 4291, 2.5.5.2).
+/// An IP address, stored as the 16 bytes of an IPv6 address. An IPv4 address is stored in its IPv6 form, such as
+/// `::ffff:10.0.0.1` (RFC 4291, 2.5.5.2).
 package struct PeerAddress: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -10,13 +11,13 @@ package struct PeerAddress: Hashable, Sendable {
         self.low = low
     }
 
-    /// Whether the address is an IPv4 address, mapped or not: `10.0.0.1` and `::ffff:10.0.0.1` are the same.
+    /// Whether the address is an IPv4 address. `10.0.0.1` and `::ffff:10.0.0.1` are equal, so this is true for both.
     package var isVersionFour: Bool { high == 0 && low >> 32 == 0xffff }
 
-    /// Whether the address is this machine's loopback address.
+    /// Whether the address is a loopback address, which leads to this machine.
     package var isLoopback: Bool { isVersionFour ? low >> 24 & 0xff == 127 : high == 0 && low == 1 }
 
-    /// The address as text: `192.0.2.1`, `2001:db8::1`.
+    /// The address as text, such as `192.0.2.1` or `2001:db8::1`.
     package var text: String {
         var bytes = [high.bigEndian, low.bigEndian].withUnsafeBytes(Array.init)
         if isVersionFour { bytes = Array(bytes.suffix(4)) }

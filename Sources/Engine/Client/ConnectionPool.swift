@@ -1,8 +1,9 @@
-/// The connections to vendors on one loop: those in use, and the idle ones that wait for the next call.
+/// A pool of the connections to vendors on one loop. It holds connections in use, and idle connections that wait for
+/// the next call.
 ///
-/// A call opens a connection only if none is idle, and takes the one that became idle last. So a connection that was
-/// idle for a minute was not needed in that minute. The pool thus keeps as many connections as were in use at once in
-/// the last minute.
+/// A call takes the connection that became idle last, and opens a new connection only if none is idle. An idle
+/// connection is closed after a minute. The pool thus keeps about as many connections as were in use at once in the
+/// last minute.
 ///
 /// Use it only on its loop's thread.
 final class ConnectionPool: TimerTarget {
@@ -12,32 +13,33 @@ final class ConnectionPool: TimerTarget {
     private let budget: MemoryBudget?
     private let wholeMultis: CurlMultis
     private let streamMultis: CurlMultis
-    /// The origins that have a connection.
+    /// The origins (scheme, host and port) that have open connections, each with its connections.
     private var origins: [Key: OriginConnections] = [:]
     private var lastFound: OriginConnections?
     private var openCount = 0
     private var idleBytes = 0
-    /// The memory of idle connections that is reserved from the budget.
+    /// The memory that the pool has reserved from the budget for idle connections, in bytes.
     private var heldBytes = 0
     private lazy var timer = Timer(self)
     private var isArmed = false
     private let rush: PeakMemoryTrimmer
 
-    /// The key of an origin's connections. Streams have connections of their own, because libcurl searches all
-    /// connections of a multi for each read.
+    /// The key under which the pool keeps the connections to one origin. Streams and whole responses use separate
+    /// connections.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool
     }
 
-    /// The most connections in one multi: libcurl searches all of them for the one that is read or written.
+    /// The largest number of connections in one libcurl multi handle. It is small, because libcurl searches all of them
+    /// at each read or write.
     private static let connectionsPerMulti = 128
-    /// The time after which an idle connection is closed. Vendors and proxies close unused connections, some without
-    /// notice.
+    /// The time after which an idle connection is closed, in nanoseconds. Vendors and proxies also close idle
+    /// connections, sometimes without notice.
     private static let idleNanoseconds: UInt64 = 60_000_000_000
-    /// The amount of memory that is reserved from the budget at once.
+    /// The smallest number of bytes that the pool reserves from the memory budget at a time.
     private static let stepBytes = 65_536
-    /// The most idle connections that are closed in one turn of the loop.
+    /// The largest number of idle connections that the timer closes in one turn of the loop.
     private static let endedPerTurn = 64
 
     init(_ client: CurlClient, maxOpen: Int) {
@@ -49,7 +51,7 @@ final class ConnectionPool: TimerTarget {
         streamMultis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
 
-    /// Returns the connections that can carry calls of this form.
+    /// Returns the connections to the origin of this request template, for streams or for whole responses.
     func connections(for form: borrowing DirectRequestTemplate, isStreamed: Bool) -> OriginConnections {
         if let lastFound, lastFound.key.isStreamed == isStreamed, lastFound.key.origin == form.origin {
             return lastFound
@@ -69,7 +71,7 @@ final class ConnectionPool: TimerTarget {
 
     // MARK: Calls from an origin's connections
 
-    /// Makes room for one more connection, and counts it.
+    /// Counts a connection that is about to open. If the pool is full, this first closes the oldest idle connection.
     func willOpen(_ origin: OriginConnections) {
         if openCount >= maxOpen { endOldest() }
         openCount += 1
@@ -85,9 +87,10 @@ final class ConnectionPool: TimerTarget {
         if lastFound === origin { lastFound = nil }
     }
 
-    /// Reserves the memory of a connection that becomes idle. If descriptors or memory are short, the oldest idle
-    /// connections are closed.
-    /// - Returns: whether the connection may be kept.
+    /// Reserves the memory for a connection that becomes idle. If too many connections are open or memory is short,
+    /// this first closes the oldest idle connections.
+    ///
+    /// - Returns: whether the connection may stay open.
     func mayKeep(bytes: Int) -> Bool {
         while openCount > maxOpen || !hasMemory(for: bytes) {
             guard endOldest() else { return false }
@@ -100,7 +103,7 @@ final class ConnectionPool: TimerTarget {
         return true
     }
 
-    /// Releases the memory of a connection that is no longer idle.
+    /// Stops counting the memory of an idle connection that is taken into use or closed.
     func isUsed(bytes: Int) { idleBytes -= bytes }
 
     // MARK: Bounds
@@ -121,7 +124,7 @@ final class ConnectionPool: TimerTarget {
         heldBytes = wanted
     }
 
-    /// Closes the oldest idle connection. Returns false if no connection is idle.
+    /// Closes the connection that has been idle longest. Returns false if no connection is idle.
     @discardableResult
     private func endOldest() -> Bool {
         let oldest = origins.values.min { ($0.oldestSince ?? .distantFuture) < ($1.oldestSince ?? .distantFuture) }
@@ -132,7 +135,7 @@ final class ConnectionPool: TimerTarget {
 
     // MARK: Time
 
-    /// Closes connections that were idle for a minute, a bounded number in each turn.
+    /// Closes the connections that have been idle for a minute, at most 64 in each turn of the loop.
     func timerFired() {
         let now = client.loop.now
         var left = Self.endedPerTurn

@@ -1,9 +1,9 @@
 import CCurl
 import Glibc
 
-/// Passes received bytes to the transfer: libcurl's write callback.
+/// Passes received bytes to the transfer. libcurl calls this function as its write callback.
 ///
-/// - Parameter bytes: valid during the call only.
+/// - Parameter bytes: the received bytes, valid only during the call.
 func deliverBytes(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -14,7 +14,7 @@ func deliverBytes(
     return transfer.receive(UnsafeRawBufferPointer(start: bytes, count: unit * count))
 }
 
-/// Passes one line of the head to the transfer: libcurl's header callback.
+/// Passes one line of the response's head to the transfer. libcurl calls this function as its header callback.
 func deliverHeader(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -50,8 +50,8 @@ func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
 }
 
 extension PeerAddress {
-    /// Returns the address and port that libcurl is about to connect to. Returns nil for another address family, and
-    /// for an IPv4 address that is mapped into IPv6.
+    /// Returns the address and port to which libcurl is about to connect. Returns nil if the address is neither IPv4
+    /// nor IPv6, or if it is an IPv4 address in IPv6 form.
     static func target(_ address: UnsafePointer<curl_sockaddr>) -> (PeerAddress, UInt16)? {
         guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
         let bytes = UnsafeRawPointer(address) + offset

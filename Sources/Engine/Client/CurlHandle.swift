@@ -1,21 +1,22 @@
 import CCurl
 
-/// The user of a handle. The handle's multi calls it when the handle ends.
+/// An object that uses a libcurl easy handle. The multi handle calls it when the transfer of the easy handle ends.
 protocol CurlUser: AnyObject {
     func finish(_ code: CURLcode)
-    /// The directions that libcurl must pause, as `CURLPAUSE_…`.
+    /// The directions that libcurl must pause: `CURLPAUSE_RECV`, `CURLPAUSE_SEND`, both or 0.
     var held: Int32 { get }
-    /// Whether the response has ended although libcurl does not know it.
+    /// Whether the response has ended although libcurl still considers the transfer unfinished.
     var hasEndedEarly: Bool { get }
 }
 
 /// A libcurl easy handle. It connects only to addresses that the client's `rule` allows.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
-    /// The user of the handle, which outlives the handle.
+    /// The object that uses the handle. It lives longer than the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
-    /// Whether the handle only opens a connection, and then stays in its multi.
+    /// Whether the handle only opens a connection, on which libcurl makes no HTTP call. Such a handle stays in its
+    /// multi handle.
     let isConnection: Bool
 
     init?(_ client: CurlClient, isConnection: Bool = false) {

@@ -1,5 +1,5 @@
-/// A group of multis for one purpose, each with few handles. libcurl searches all connections of a multi for a free one
-/// or for the one that is meant, so many idle connections would slow down every call.
+/// A group of libcurl multi handles, for example for all streams. Each has only a few connections, because libcurl
+/// searches all connections of a multi handle for many operations.
 ///
 /// Use it only on its loop's thread.
 final class CurlMultis {
@@ -12,7 +12,7 @@ final class CurlMultis {
         self.most = most
     }
 
-    /// Returns a multi that has room for one more handle.
+    /// Returns a multi handle that has room for one more easy handle.
     func next() -> CurlMulti {
         if let free = multis.first(where: { $0.active < most }) { return free }
         let new = CurlMulti(client: client, in: self)
@@ -20,8 +20,8 @@ final class CurlMultis {
         return new
     }
 
-    /// Removes a multi without handles if there are others. Otherwise their connections would pile up after a peak of
-    /// load.
+    /// Removes a multi handle that has become empty, unless it is the only one of the group. Removing it also frees its
+    /// cached connections after a peak of load.
     func isIdle(_ multi: CurlMulti) {
         guard multis.count > 1, let position = multis.firstIndex(where: { $0 === multi }) else { return }
         multis.remove(at: position)

@@ -1,9 +1,11 @@
 import CCurl
 
 extension CurlTransfer: UpstreamUpload {
-    /// Sets the options of an upload on a new handle, which is never reused. An upload always opens a new connection: a
-    /// kept one may turn out to be dead, and the part of the body that was already read cannot be sent again. Returns
-    /// false if libcurl refuses an option.
+    /// Sets the options of an upload on a new handle, which is never reused. Returns false if libcurl refuses an
+    /// option.
+    ///
+    /// An upload always opens a new connection, because a reused connection may be dead. libcurl could then not send
+    /// the body again, because it has already read a part of the body.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
@@ -23,7 +25,7 @@ extension CurlTransfer: UpstreamUpload {
 
     // MARK: Interface for the writer
 
-    /// Whether bytes of the body are still sent.
+    /// Whether the upload still accepts bytes of the body.
     private var takesBody: Bool { finished == nil && failure == nil && !isAnsweredEarly }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
@@ -60,15 +62,15 @@ extension CurlTransfer: UpstreamUpload {
         restartTimeLimit()
     }
 
-    /// Excludes the time in which the upload waited for more of the body from the total time.
+    /// Extends the time limit of the whole call by the time in which the upload waited for more of the body.
     func countPause() {
         guard let outgoing, outgoing.isPaused, !isAnsweredEarly else { return }
         postponeTotal(byNanoseconds: loop.now.nanoseconds(since: outgoing.pausedAt))
         outgoing.pausedAt = loop.now
     }
 
-    /// Aborts the upload, because the body does not have the announced length: the vendor must not take it for
-    /// complete.
+    /// Aborts the upload, because the body is shorter or longer than announced. Otherwise the vendor could consider the
+    /// body complete.
     private func breakOff() {
         failure = TransportError(.broken, code: CURLE_ABORTED_BY_CALLBACK.rawValue)
         abort()
@@ -91,15 +93,15 @@ extension CurlTransfer: UpstreamUpload {
     }
 
     /// Whether the response has ended although libcurl considers the transfer unfinished. This happens if the vendor
-    /// refused the body while it was paused, or refused it with `Connection: close`.
+    /// refused the body while sending was paused, or refused it with `Connection: close`.
     var hasEndedEarly: Bool { isAnsweredEarly && held & CURLPAUSE_RECV == 0 && finished == nil }
 
-    /// Whether no part of the body was read yet, so that the request can be sent again. libcurl 7.88 asks only if it
-    /// knows that a part was sent, and would otherwise continue in the middle. So this is checked before each attempt.
+    /// Whether libcurl has read no part of the body yet, so that the request can still be sent from its beginning. This
+    /// is checked before each attempt, because libcurl 7.88 could otherwise continue in the middle of the body.
     var isBodyWhole: Bool { !(outgoing?.hasBeenSelected ?? false) }
 }
 
-/// Gives libcurl bytes of the body: its read callback.
+/// Copies bytes of the upload's body to libcurl. libcurl calls this function as its read callback.
 private func giveBytes(
     room: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -115,7 +117,8 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
-/// Decides whether the request may be sent. Called for each connection on which it is about to be sent.
+/// Decides whether the request may be sent. libcurl calls this function for each connection on which it is about to
+/// send the request.
 private func beforeRequest(
     context: UnsafeMutableRawPointer?,
     vendor: UnsafeMutablePointer<CChar>?,

@@ -1,17 +1,18 @@
 import CCurl
 
-/// A call that uses the relay's own HTTP/1.1, on a connection that libcurl opens.
+/// A call to a vendor with the relay's own HTTP/1.1 code, on a connection that libcurl opens.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
-    /// Whether the connection served another call before.
+    /// Whether the connection was already used by an earlier call.
     private var isKept = false
-    /// The request's head, and its body if that is small.
+    /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()
-    /// A large body, sent from its own buffer after `request`; nil if the body is part of `request` or there is none.
+    /// The request's body if it is large, sent after `request`; nil if `request` contains the body, or the request has
+    /// no body.
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
@@ -20,7 +21,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
     private var media = ""
-    /// The largest body that is copied behind the head and sent with it.
+    /// The size in bytes up to which a body is copied into the buffer of the head, so that both are sent at once.
     private static let joinedBytes = 16_384
 
     init(
@@ -51,7 +52,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isJoined { request.append(body.bytes) } else { self.body = body }
     }
 
-    /// Starts the call. Call it once. Returns false if there is no memory.
+    /// Starts the call. Call it only once. Returns false if memory is short.
     func begin() -> Bool {
         if let kept = origin.removeIdle() {
             kept.user = self
@@ -120,7 +121,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    /// Frees the request once it was sent and the response has begun: a stream may last for an hour.
+    /// Frees the memory of the request after the request was sent and the response has begun. Otherwise a stream could
+    /// hold this memory for an hour.
     private func dropRequest() {
         guard isSent else { return }
         sentBytes = 0
@@ -169,13 +171,14 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    /// Stops reading, because the rest is not wanted. The waiting task ends the call.
+    /// Stops reading from the vendor, because the call has failed. The task that waits for the response then ends the
+    /// call.
     private func refuse() {
         connection?.reads(false)
         waiter.wake()
     }
 
-    /// Takes over the response's head.
+    /// Reads the relevant fields of the response's head.
     ///
     /// - Parameter bytes: the bytes of the head.
     private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
@@ -201,7 +204,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isStreamed { waiter.wake() }
     }
 
-    /// Handles the vendor's end of the connection.
+    /// Handles the end of the connection by the vendor. The response may be complete by then, or cut off.
     private func hasEnded() {
         if response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
@@ -229,7 +232,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     // MARK: The reader's pace
 
-    /// Resumes at the end of the turn: otherwise a fast vendor and a fast reader would occupy the loop.
+    /// Continues reading at the end of the loop's turn. Otherwise a fast vendor and a fast reader could keep the loop
+    /// busy without end.
     override func resume() { loop.atTurnEnd(self) }
 
     func turnEnds() {

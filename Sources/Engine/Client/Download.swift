@@ -1,31 +1,36 @@
 import CCurl
 
-/// A download of one document over HTTP. It blocks, so use it at the start of the process or on a separate thread.
+/// A blocking download of one document over HTTP. Use it only before the loops start, or on a separate thread.
 package struct Download: Sendable {
     package enum DownloadResult: Sendable {
-        /// - Parameter tag: the document's `ETag`; nil if it has none.
+        /// The downloaded document.
+        ///
+        /// - Parameter tag: the `ETag` of the document; nil if it has none.
         case document([UInt8], tag: String?)
-        /// The document still has the given tag.
+        /// The document is unchanged since the earlier download whose `ETag` was sent.
         case unchanged
-        /// The reason of a failure. It does not contain the URL, which may include a secret.
+        /// The download failed, for the given reason. The reason does not contain the URL, because a URL may include a
+        /// secret.
         case failed(String)
     }
 
     private let url: String
     private let agent: String
-    /// The proxy; empty if there is none.
+    /// The URL of the proxy; empty if no proxy is used.
     private let proxy: String
-    /// A PEM file of certificates; nil for the system's.
+    /// The PEM file of trusted certificates; nil if the system's certificates are used.
     private let certificateFile: String?
-    /// Whether the document proves its own origin, because it is encrypted.
+    /// Whether the document is encrypted, so that it can come only from a holder of the key.
     private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
     private static let limitSeconds = 10
     private static let redirects = 5
 
-    /// - Parameter isSealed: whether only a holder of the document's key can have written it. Another host may then
-    ///   send it.
+    /// Creates a download.
+    ///
+    /// - Parameter isSealed: whether the document is encrypted with a key of the operator. A redirect to another host
+    ///   is then allowed, because only a holder of the key can have written the document.
     package init(
         _ url: String,
         agent: String,
@@ -40,9 +45,9 @@ package struct Download: Sendable {
         self.certificateFile = certificateFile
     }
 
-    /// Downloads the document. Blocks.
+    /// Downloads the document. Blocks the thread until the download ends.
     ///
-    /// - Parameter tag: the tag of the known document; nil if none is known.
+    /// - Parameter tag: the `ETag` of a copy from an earlier download; nil if there is no copy.
     package func get(unless tag: String? = nil) -> DownloadResult {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }
@@ -63,7 +68,7 @@ package struct Download: Sendable {
         return .failed("the URL redirects more than \(Self.redirects) times")
     }
 
-    /// Returns the URL that the response redirects to; nil if it does not redirect.
+    /// Returns the URL to which the response redirects; nil if it does not redirect.
     private func target(of easy: UnsafeMutableRawPointer, _ code: CURLcode) -> String? {
         var status = 0
         var location: UnsafePointer<CChar>?
@@ -72,7 +77,8 @@ package struct Download: Sendable {
         return String(cString: location)
     }
 
-    /// Returns why a redirect is not followed, naming hosts only; nil if it is followed.
+    /// Returns the reason why a redirect between these URLs must not be followed; nil if it may be followed. The reason
+    /// contains only host names.
     private func problem(from old: String, to new: String) -> String? {
         guard let from = Endpoint(old, EndpointOptions()), let to = Endpoint(new, EndpointOptions()),
             let (oldHost, newHost) = from.host.flatMap({ old in to.host.map { (old, $0) } })
@@ -126,7 +132,7 @@ package struct Download: Sendable {
         return codes
     }
 
-    /// The response as it arrives.
+    /// The part of the document that has arrived, and its `ETag`.
     fileprivate final class ReceivedDocument {
         var bytes: [UInt8] = []
         var tag: String?

@@ -1,15 +1,15 @@
 import CCurl
 
-/// A vendor's URL, parsed once, and the options of calls to it.
+/// A parsed URL, such as the URL of a vendor's API, and the options of calls to it.
 ///
 /// `@unchecked`: immutable; libcurl copies the URL when a transfer starts.
 package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
-    /// The fixed parts of requests in the relay's own HTTP; nil if calls use libcurl's HTTP.
+    /// The parts of a request that are equal for all calls; nil if calls to this endpoint need libcurl's HTTP code.
     let form: DirectRequestTemplate?
 
-    /// Parses a URL. Returns nil if libcurl does not accept it.
+    /// Parses a URL. Returns nil if libcurl does not accept the URL.
     package init?(_ url: String, _ options: EndpointOptions) {
         guard let handle = curl_url() else { return nil }
         guard curl_url_set(handle, CURLUPART_URL, url, 0) == CURLUE_OK else {
@@ -25,7 +25,8 @@ package final class Endpoint: @unchecked Sendable {
 
     package var host: String? { part(CURLUPART_HOST) }
 
-    /// The location for the log: host, port if it is not the usual one, and path, without query and credentials.
+    /// The host and path of the URL for the log, with the port if it is not the default port of the scheme. The query
+    /// and credentials are left out.
     package var location: String {
         let usualPort = isHTTPS ? "443" : "80"
         let port = part(CURLUPART_PORT).map { $0 == usualPort ? "" : ":\($0)" } ?? ""
@@ -35,20 +36,20 @@ package final class Endpoint: @unchecked Sendable {
 
     private static let locationBytes = 300
 
-    /// Returns whether both URLs have the same scheme, host and port.
+    /// Returns whether both endpoints have the same scheme, host and port.
     package func hasOrigin(of other: Endpoint) -> Bool {
         [CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT].allSatisfy {
             part($0)?.lowercased() == other.part($0)?.lowercased()
         }
     }
 
-    /// Returns whether the host is `name` or one of its subdomains.
+    /// Returns whether the URL's host is the domain `name` or one of its subdomains.
     package func isAt(_ name: String) -> Bool {
         guard let host = host?.lowercased() else { return false }
         return host == name || host.hasSuffix("." + name)
     }
 
-    /// Returns whether the URL has one of these schemes, a host, and no credentials.
+    /// Returns whether the URL has one of these schemes, has a host, and contains no user name or password.
     package func isPlain(_ schemes: [String]) -> Bool {
         guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
@@ -57,7 +58,8 @@ package final class Endpoint: @unchecked Sendable {
     var isHTTPS: Bool { part(CURLUPART_SCHEME)?.lowercased() == "https" }
     var isHTTP: Bool { part(CURLUPART_SCHEME)?.lowercased() == "http" }
 
-    /// Returns whether `other` is the same host with TLS, both at the default ports of their schemes.
+    /// Returns whether `other` is the `https` form of this `http` URL: the host is equal, and both URLs use the default
+    /// ports.
     func isUpgraded(by other: Endpoint) -> Bool {
         isHTTP && other.isHTTPS && host?.lowercased() == other.host?.lowercased()
             && part(CURLUPART_PORT) == "80" && other.part(CURLUPART_PORT) == "443"
@@ -65,7 +67,8 @@ package final class Endpoint: @unchecked Sendable {
 
     private func part(_ which: CURLUPart) -> String? { urlPart(url, which) }
 
-    /// Returns the absolute URL of a redirect to `location`; nil if `location` is not a URL.
+    /// Returns the absolute URL for the value of a `Location` field, which may be relative to this endpoint; nil if the
+    /// value is invalid.
     func resolved(_ location: UnsafeRawBufferPointer) -> String? {
         guard !location.isEmpty, let copy = curl_url_dup(url) else { return nil }
         defer { curl_url_cleanup(copy) }
@@ -74,7 +77,7 @@ package final class Endpoint: @unchecked Sendable {
     }
 }
 
-/// Returns a part of a parsed URL; nil if the URL does not have it.
+/// Returns one component of a parsed URL, such as the host; nil if the URL does not have this component.
 private func urlPart(
     _ url: OpaquePointer,
     _ which: CURLUPart,
@@ -86,15 +89,15 @@ private func urlPart(
     return String(cString: text)
 }
 
-/// The parts of a request that are the same for all calls to an endpoint, for the relay's own HTTP.
+/// The parts of an HTTP request that are equal for all calls to an endpoint. Only the relay's own HTTP code uses them.
 struct DirectRequestTemplate: Sendable {
-    /// The key of the connection. It is equal for endpoints whose calls may share a connection.
+    /// The key of the connections that calls may use. Endpoints with equal keys share connections.
     let origin: String
     let hasTLS: Bool
-    /// The bytes after the method: target, version and host.
+    /// The bytes of the request that follow the method: the target, the HTTP version, and the `Host` field.
     let position: [UInt8]
 
-    /// Returns nil if calls need libcurl's HTTP.
+    /// Creates the template. Returns nil if calls to this URL need libcurl's HTTP code.
     init?(_ url: OpaquePointer, _ options: EndpointOptions) {
         guard !options.isHTTP2, let scheme = urlPart(url, CURLUPART_SCHEME), let host = urlPart(url, CURLUPART_HOST),
             let port = urlPart(url, CURLUPART_PORT), let path = urlPart(url, CURLUPART_PATH)
@@ -114,39 +117,40 @@ struct DirectRequestTemplate: Sendable {
     }
 }
 
-/// The options of calls to an endpoint. Times are in milliseconds. The first-byte time runs from the call's start to
-/// the first byte of the body, the idle time between chunks after it.
+/// The options of calls to an endpoint. Times are in milliseconds. The first-byte time runs from the start of the call
+/// to the first byte of the response's body. The idle time then runs between two parts of the body.
 package struct EndpointOptions: Sendable {
     package var connectMilliseconds = 10_000
     package var firstByteMilliseconds = 300_000
     package var idleMilliseconds = 120_000
     package var totalMilliseconds = 3_600_000
     package var isHTTP2 = false
-    /// The largest body of a response that is received whole.
+    /// The largest body of a response, in bytes. Streams are not limited.
     package var responseLimitBytes = 16_777_216
-    /// A proxy's URL; empty if there is none. The environment's proxy is never used.
+    /// The URL of the proxy; empty if no proxy is used. The proxy settings in the environment, such as `HTTPS_PROXY`,
+    /// are ignored.
     package var proxy = ""
-    /// A file of certificates that are trusted besides the system's; nil if there is none.
+    /// The PEM file of trusted certificates; nil if the system's certificates are used.
     package var certificateFile: String?
 
     package init() {}
 }
 
-/// The header lines of calls. The sender keeps them, one object for each key.
+/// The header lines of a request to a vendor. Calls with the same credential share one object.
 ///
 /// `@unchecked`: immutable.
 package final class UpstreamHeaders: @unchecked Sendable {
     let list: UnsafeMutablePointer<curl_slist>?
-    /// The header lines as they are sent, each with its line end.
+    /// The bytes of all header lines as they are sent, each with its line end.
     let lines: [UInt8]
     let hasContentType: Bool
-    /// Whether no header line has a name that the transport sets itself, such as Host.
+    /// Whether the lines contain no header field that the transport sets itself, such as `Host`.
     let isPlain: Bool
 
-    /// Creates header lines. `Expect` is never sent by default.
+    /// Creates the header lines of a request.
     ///
-    /// - Parameter lines: lines of the form `Name: value` without control characters. `Name:` keeps libcurl from
-    ///   sending its own.
+    /// - Parameter lines: lines of the form `Name: value` without control characters. A line `Name:` without a value
+    ///   keeps libcurl from sending this field by default. `Expect:` is added if it is missing.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
@@ -169,6 +173,6 @@ package final class UpstreamHeaders: @unchecked Sendable {
 }
 
 extension String {
-    /// The name of a header line `Name: value`, in lower case.
+    /// The part of a header line `Name: value` before the colon, in lower case.
     package var headerName: String { Substring(utf8.prefix { $0 != UInt8(ascii: ":") }).lowercased() }
 }

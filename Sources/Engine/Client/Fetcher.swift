@@ -1,8 +1,8 @@
-/// A downloader of callers' URLs. It is the only place where a caller makes this process open a connection.
+/// A downloader for URLs that callers send. Only here can a caller choose the address to which the relay connects.
 ///
-/// The address rule is checked for the exact address that a socket connects to, after all parsing, resolving and
-/// redirecting (`CurlClient.mayOpen`). So a name that changes its address, or an unusual notation, has no effect. No
-/// proxy is used, because it would look up names itself, and no connection is kept.
+/// The address rule checks the exact address of each socket, after parsing, name resolution and redirects
+/// (`CurlClient.mayOpen`). Unusual notations and changing DNS entries therefore cannot evade the rule. No proxy is
+/// used, because a proxy would resolve names itself. Connections are not reused.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
@@ -11,20 +11,20 @@ package final class Fetcher: @unchecked Sendable {
     private let headers: UpstreamHeaders
     private var running = 0
 
-    /// The most concurrent fetches on one loop. Each may occupy a thread that looks up a name.
+    /// The largest number of concurrent fetches on one loop. Each fetch may occupy a thread that resolves a host name.
     package static let concurrent = 64
     private static let redirects = 3
     private static let urlLimitBytes = 8_192
 
-    /// The options of all fetches.
+    /// The options that apply to all fetches.
     package struct FetchConditions: Sendable {
-        /// The allowed schemes, of `https` and `http`.
+        /// The allowed URL schemes: `https`, or both `https` and `http`.
         let schemes: [String]
-        /// The name of this program that servers see.
+        /// The `User-Agent` that the relay sends to servers.
         let agent: String
-        /// A PEM file of certificates; nil for the system's.
+        /// The PEM file of trusted certificates; nil if the system's certificates are used.
         let certificateFile: String?
-        /// The time limit for a fetch with all its redirects.
+        /// The time limit for one fetch with all its redirects, in milliseconds.
         let limitMilliseconds: UInt64
 
         package init(
@@ -40,14 +40,17 @@ package final class Fetcher: @unchecked Sendable {
         }
     }
 
-    /// - Parameter client: a client that has an address rule.
+    /// Creates a fetcher.
+    ///
+    /// - Parameter client: the HTTP client, which must have an address rule.
     package init(_ conditions: FetchConditions, _ client: CurlClient) {
         self.client = client
         self.conditions = conditions
         headers = UpstreamHeaders(["User-Agent: \(conditions.agent)", "Accept: */*"])
     }
 
-    /// Downloads a URL and returns the body of a response with status 200. Throws if it has more than `limitBytes`.
+    /// Downloads a URL and returns the response's body. Throws if the status is not 200 or the body is larger than
+    /// `limitBytes`.
     package func fetch(_ url: String, limitBytes: Int) async throws(FetchFailure) -> Body {
         guard running < Self.concurrent else { throw FetchFailure(.busy, "too many fetches") }
         running += 1
@@ -101,22 +104,23 @@ package final class Fetcher: @unchecked Sendable {
     }
 }
 
-/// The reason why nothing was fetched. Callers may learn only the kind. An address that is refused, has no server, or
-/// has a slow or refusing one looks the same to them. Otherwise a caller could use the relay to explore a network.
+/// The reason why a URL could not be downloaded. Callers may learn only the kind. The kind is the same for a forbidden
+/// address, an address without a server, and a slow server. Otherwise a caller could explore a network through the
+/// relay.
 package struct FetchFailure: Error {
     package enum Kind: Sendable {
-        /// The text is not a URL, or is a URL that must not be fetched.
+        /// The text is not a URL, or the relay must not download this kind of URL.
         case badURL
-        /// Nothing could be downloaded from the address.
+        /// The download failed, or the address rule does not allow the address.
         case unavailable
         case tooLarge
-        /// Too many fetches are running.
+        /// Too many fetches are running, or memory is short.
         case busy
-        /// The caller has left.
+        /// The task was cancelled, for example because the client disconnected.
         case cancelled
     }
     package let kind: Kind
-    /// The cause for the log. It contains no address.
+    /// The reason in words, for the log. It contains no address.
     package let cause: String
 
     init(_ kind: Kind, _ cause: String) {

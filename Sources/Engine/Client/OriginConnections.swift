@@ -1,18 +1,18 @@
-/// The connections of one loop to one origin, either for whole responses or for streams.
+/// The connections from one loop to one origin (scheme, host and port), either for streams or for whole responses.
 ///
 /// Use it only on its loop's thread.
 final class OriginConnections {
     let key: ConnectionPool.Key
     let multis: CurlMultis
     unowned let pool: ConnectionPool
-    /// The number of connections, in use and idle.
+    /// The number of open connections, both in use and idle.
     private(set) var openCount = 0
     private var idle = IdleConnections()
-    /// The memory that an idle connection holds.
+    /// The memory of one idle connection to this origin, in bytes.
     private let idleBytes: Int
 
-    /// The memory of an idle connection, measured over a thousand connections. With TLS it includes libcurl's handle
-    /// and connection, and OpenSSL's.
+    /// The memory of one idle connection in bytes, measured as the average of a thousand connections. With TLS it
+    /// includes the memory of libcurl and OpenSSL.
     private static let idleBytes = (tls: 57_344, plain: 8_192)
 
     init(_ key: ConnectionPool.Key, hasTLS: Bool, multis: CurlMultis, _ pool: ConnectionPool) {
@@ -22,20 +22,21 @@ final class OriginConnections {
         idleBytes = hasTLS ? Self.idleBytes.tls : Self.idleBytes.plain
     }
 
-    /// The most bytes of one read.
+    /// The largest number of bytes that one read accepts.
     var readBytes: Int { key.isStreamed ? 4_096 : 65_536 }
 
-    /// The time since which the oldest idle connection has been idle; nil if none is idle.
+    /// The time at which the oldest idle connection became idle; nil if no connection is idle.
     var oldestSince: LoopTime? { idle.oldest?.idleSince }
 
-    /// Takes the connection that became idle last; nil if none is idle.
+    /// Removes and returns the connection that became idle last; nil if no connection is idle.
     func removeIdle() -> UpstreamConnection? {
         guard let latest = idle.removeLatest() else { return nil }
         pool.isUsed(bytes: idleBytes)
         return latest
     }
 
-    /// Keeps a connection whose call has ended, or closes it if there is no room for it.
+    /// Keeps the connection of a finished call for the next call. Closes it if too many connections are open or memory
+    /// is short.
     func give(_ connection: UpstreamConnection) {
         connection.user = nil
         guard pool.mayKeep(bytes: idleBytes) else { return connection.close() }
@@ -43,7 +44,7 @@ final class OriginConnections {
         idle.append(connection)
     }
 
-    /// Closes an idle connection, for example because its vendor has ended it.
+    /// Closes an idle connection, for example because the vendor has closed its side.
     func drop(_ connection: UpstreamConnection) {
         idle.remove(connection)
         pool.isUsed(bytes: idleBytes)
@@ -65,13 +66,13 @@ final class OriginConnections {
     }
 }
 
-/// Idle connections in the order in which they became idle. Each operation takes constant time on average.
+/// The idle connections, in the order in which they became idle. Each operation takes constant time on average.
 struct IdleConnections {
-    /// The connections; nil where one was removed.
+    /// The idle connections, oldest first; nil where a connection was removed.
     private var positions: [UpstreamConnection?] = []
-    /// The number of empty entries at the beginning.
+    /// The number of nil entries at the beginning of `positions`.
     private var emptyCount = 0
-    /// The number of entries that were removed from the front of `positions`.
+    /// The number of entries that have been removed from the front of `positions` since the start.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {
@@ -96,6 +97,6 @@ struct IdleConnections {
         emptyCount = 0
     }
 
-    /// The connection that has been idle longest; nil if there is none.
+    /// The connection that has been idle longest; nil if no connection is idle.
     var oldest: UpstreamConnection? { emptyCount < positions.count ? positions[emptyCount] : nil }
 }

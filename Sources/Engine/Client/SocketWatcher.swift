@@ -1,9 +1,9 @@
 import CCurl
 import CLinux
 
-/// libcurl's interest in a socket. The registration with epoll outlives the interest, so that a kept connection costs
-/// no system call per transfer. The first unwanted event (the vendor closed the connection) ends it, because epoll
-/// would report the event for ever.
+/// A watcher that tells libcurl when a socket is ready. It stays registered with epoll between two calls, which saves
+/// system calls on a reused connection. It is unregistered when an event arrives that libcurl does not wait for, such
+/// as the end of an idle connection.
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop
@@ -16,7 +16,9 @@ final class SocketWatcher: Watcher {
         self.loop = loop
     }
 
-    /// - Parameter what: one of `CURL_POLL_…`.
+    /// Sets the events that libcurl waits for on this socket.
+    ///
+    /// - Parameter what: the events, as a `CURL_POLL_` constant of libcurl.
     func want(_ what: Int32, _ multi: CurlMulti) {
         self.multi = multi
         wanted = 0

@@ -14,11 +14,11 @@ extension TransportError {
         self.init(kind, code: code.rawValue, at: endpoint)
     }
 
-    /// The cause for the log: what happened and at which host, then the kind and libcurl's code.
+    /// A description of the error for the log, with the host, the kind of the error, and libcurl's code.
     package var cause: String { cause(at: endpoint?.host ?? "the host") }
 
-    /// Returns the cause for the log: with host and path for a call of the vendor's API, with the host alone for a call to an
-    /// address that a caller or the vendor named.
+    /// Returns a description of the error for the log. It names host and path if the call went to `api`. For other
+    /// addresses, which a caller or a vendor chose, it names only the host.
     package func cause(ofCallTo api: Endpoint) -> String { endpoint === api ? cause(at: api.location) : cause }
 
     private func cause(at location: String) -> String {

@@ -1,21 +1,21 @@
 import Glibc
 
-/// The body of an upload, between its writer and libcurl.
+/// A buffer between the writer of an upload's body and libcurl, which sends the body.
 ///
 /// Use it only on its loop's thread.
 final class UploadBody {
-    /// The announced length; nil if it is not known, so that the body is sent in chunks.
+    /// The announced length of the body; nil if the length is unknown. The body then has chunked transfer encoding.
     let totalBytes: Int?
     private var waiting = ByteBuffer()
     private(set) var writtenBytes = 0
     private(set) var hasBeenSelected = false
-    /// Whether the whole body is written.
+    /// Whether the writer has written the whole body.
     private(set) var isEnded = false
-    /// Whether libcurl waits until more is written.
+    /// Whether libcurl waits until the writer has written more.
     var isPaused = false
     var pausedAt = LoopTime.distantPast
 
-    /// The most bytes that wait for libcurl before the writer is suspended. libcurl has a buffer of its own.
+    /// The number of bytes in this buffer above which the writer must wait. libcurl has an additional buffer.
     static let limitBytes = 16_384
     /// The size of libcurl's own upload buffer.
     static let curlBytes = 16_384
@@ -27,7 +27,7 @@ final class UploadBody {
     /// Whether libcurl has not read the whole body yet.
     var isOpen: Bool { !isEnded || !waiting.isEmpty }
 
-    /// Appends bytes. Returns false if the body would exceed the announced length.
+    /// Appends bytes to the body. Returns false if the body would become longer than announced.
     func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if let totalBytes, bytes.count > totalBytes - writtenBytes { return false }
         waiting.append(bytes)
@@ -35,14 +35,14 @@ final class UploadBody {
         return true
     }
 
-    /// Ends the body. Returns false if it is shorter than announced.
+    /// Ends the body. Returns false if the body is shorter than announced.
     func end() -> Bool {
         guard writtenBytes == totalBytes ?? writtenBytes else { return false }
         isEnded = true
         return true
     }
 
-    /// Moves bytes into `room`. Returns their number.
+    /// Moves bytes of the body into `room`, and returns their number; 0 if no bytes are waiting.
     func read(into room: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(room.count, waiting.count)
         guard count > 0, let from = waiting.bytes.baseAddress, let to = room.baseAddress else { return 0 }
@@ -52,6 +52,6 @@ final class UploadBody {
         return count
     }
 
-    /// Discards the bytes that still wait.
+    /// Discards the bytes that libcurl has not read yet.
     func drop() { waiting.release() }
 }

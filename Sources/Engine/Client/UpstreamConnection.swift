@@ -2,46 +2,47 @@ import CCurl
 import CLinux
 import Glibc
 
-/// The user of a connection, which is called when something happens on it.
+/// An object that uses a connection to a vendor. The connection calls these methods when its state changes.
 protocol ConnectionUser: AnyObject {
-    /// Called when the connection is open, or could not be opened.
+    /// Called when the connection has been opened, or could not be opened.
     func connected(_ code: CURLcode)
-    /// Called when there is something to read, or the end.
+    /// Called when data has arrived, or when the vendor has ended the connection.
     func canRead()
-    /// Called when more can be written, after `write` has accepted too little.
+    /// Called when the connection can send again, after `write` has accepted only a part of the bytes.
     func canWrite()
     func timerFired()
 }
 
-/// A connection to a vendor. libcurl opens it, including names, proxies and TLS. The user speaks HTTP on it, one call
-/// after the other. Without TLS, libcurl's part ends once it is open, which frees about 10 KB.
+/// A connection to a vendor, for one call after another. libcurl resolves the name and opens the connection, with proxy
+/// and TLS. The calls speak HTTP on it. Without TLS the libcurl handle is freed once the connection is open, which
+/// saves about 10 KB.
 ///
 /// Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     enum Reading {
         case bytes(Int)
-        /// Nothing has arrived yet.
+        /// No data has arrived yet.
         case nothing
         case end
         case broken(CURLcode)
     }
 
-    /// The connections to the same origin, which keep this one while it is idle.
+    /// The pool of connections to the same origin. This connection is kept there while it is idle.
     let origin: OriginConnections
-    /// The time at which this connection became idle.
+    /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The position among the idle connections.
+    /// The index of this connection in the list of idle connections.
     var idleIndex = 0
     private let hasTLS: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
-    /// The libcurl handle; nil if this object owns the socket.
+    /// The libcurl handle; nil if the handle has been freed, so that this object owns the socket.
     private var handle: CurlHandle?
     private lazy var timer = Timer(self)
-    /// The call that uses the connection; nil if it is idle.
+    /// The call that uses the connection; nil if the connection is idle.
     unowned var user: (any ConnectionUser)?
     private var socket: Int32 = -1
-    /// The events for which epoll watches the socket; 0 if it does not.
+    /// The events for which epoll watches the socket; 0 if epoll does not watch the socket.
     private var watched: UInt32 = 0
     private var isClosed = false
 
@@ -90,7 +91,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         user?.connected(code)
     }
 
-    /// Closes the connection at once. Do not call it inside one of libcurl's callbacks.
+    /// Closes the connection at once. Do not call it inside a libcurl callback.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -103,8 +104,10 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     // MARK: Bytes
 
-    /// - Returns: the number of bytes accepted; 0 if there is no space yet. If it is less than `bytes.count`,
-    ///   `canWrite` is called when there is space.
+    /// Sends bytes to the vendor, as many as the socket accepts now. If some bytes are left, `canWrite` is called as
+    /// soon as the socket accepts more.
+    ///
+    /// - Returns: the number of accepted bytes, which may be 0; a failure if the connection is broken.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
         var count = 0
         if let handle {
@@ -133,10 +136,11 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         }
     }
 
-    /// Whether the system call that just failed only has to wait, so that the connection is intact.
+    /// Whether the last system call failed only because it could not proceed yet. The connection is then still intact.
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
-    /// Starts or stops reading. While it is stopped, received data and the end are ignored.
+    /// Starts or stops reading. While reading is stopped, `canRead` is not called for received data or for the end of
+    /// the connection.
     func reads(_ isWanted: Bool) { watch(isWanted ? EventLoop.readEvents : 0) }
 
     private func watch(_ events: UInt32) {
@@ -168,5 +172,5 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     func timerFired() { user?.timerFired() }
 }
 
-/// The failure of a call of libcurl, with its code.
+/// The failure of a libcurl call, with libcurl's error code.
 struct CurlFailure: Error { let code: CURLcode }

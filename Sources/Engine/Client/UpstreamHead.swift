@@ -1,17 +1,20 @@
 import CCurl
 import Glibc
 
-/// The relevant parts of a response's head.
+/// The status and the relevant header fields of a vendor's response.
 package struct UpstreamHead: Sendable {
     package let status: Int
     package let isEventStream: Bool
-    /// Whether the `Content-Type` is JSON.
+    /// Whether the `Content-Type` is `application/json`.
     package let isJSON: Bool
-    /// The seconds from `Retry-After` in any of its forms; nil if absent or 0.
+    /// The wait in seconds before a retry, from `Retry-After-Ms` or `Retry-After`; nil if neither gives a time in the
+    /// future.
     package let retryAfterSeconds: Int?
-    /// The value of `X-Should-Retry`: whether the same call may succeed if it is retried; nil if absent.
+    /// Whether the vendor says with `X-Should-Retry` that a retry may help; nil if the field is absent or neither
+    /// `true` nor `false`.
     package let shouldRetry: Bool?
-    /// The absolute target of a redirect (status 3xx), which is not followed; nil for other responses.
+    /// The absolute URL of a redirect (status 3xx); nil for other responses. The HTTP client does not follow redirects
+    /// itself.
     package let redirectURL: String?
 
     package init(
@@ -34,7 +37,7 @@ package struct UpstreamHead: Sendable {
         seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer, should: UnsafeRawBufferPointer
     )
 
-    /// Creates a head from header fields as they were sent, which are empty if absent.
+    /// Creates a head from the raw values of header fields. A value is empty if the field is absent.
     ///
     /// - Parameter retry: the values of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(
@@ -58,8 +61,8 @@ package struct UpstreamHead: Sendable {
         text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
     }
 
-    /// Returns the seconds from `Retry-After-Ms` or, without it, from `Retry-After` in its two forms; nil if there is
-    /// no time.
+    /// Returns the wait in seconds from `Retry-After-Ms` or else from `Retry-After`, which contains seconds or a date;
+    /// nil if neither gives a time in the future.
     private static func seconds(_ wait: Retry) -> Int? {
         if !wait.milliseconds.isEmpty, wait.milliseconds.count <= 20, let number = Double(wait.milliseconds.text),
             (1...1e9).contains(number)
@@ -73,8 +76,8 @@ package struct UpstreamHead: Sendable {
         return seconds > 0 ? seconds : nil
     }
 
-    /// Returns a `Content-Type` that may be forwarded; empty if it is long or contains other than printable ASCII
-    /// characters.
+    /// Returns the value of a `Content-Type` field as text; empty if the value is too long or has characters other than
+    /// printable ASCII.
     static func mediaType(_ type: UnsafeRawBufferPointer) -> String {
         type.count <= 200 && type.allSatisfy { $0 >= 32 && $0 < 127 } ? type.text : ""
     }

@@ -1,7 +1,8 @@
 import CCurl
 import Glibc
 
-/// A call under way: the response as it arrives, and its time limits. Subclasses speak HTTP with the vendor.
+/// A running call to a vendor. It holds the received part of the response and checks the time limits. Its subclasses
+/// speak HTTP with the vendor.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
@@ -12,30 +13,31 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var head = UpstreamHead(status: 0, isEventStream: false, retryAfterSeconds: nil)
     var isHeadComplete = false
     var received = ByteBuffer()
-    /// The reserved memory of a response that is kept whole.
+    /// The memory reserved for a response that is not streamed; nil if none is reserved.
     private var responseReservation: MemoryReservation?
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
     var failure: TransportError?
-    /// Whether any byte of the body has arrived.
+    /// Whether any byte of the response's body has arrived.
     private(set) var hasBegun = false
-    /// Whether the vendor is paused until the reader has read what waits.
+    /// Whether reading from the vendor is paused, because the reader of the stream has not read the bytes that already
+    /// arrived.
     var isPaused = false
     private(set) var isUnwanted = false
     private var isStopped = false
-    /// A reference that keeps this object alive while it runs and nothing else holds it.
+    /// A reference to this object itself. It keeps the object alive after `stop` until the transfer ends.
     private var own: UpstreamTransfer?
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The time at which the total time ends, or the deadline for the response to begin; `distantFuture` if libcurl
-    /// measures the total time.
+    /// The end of the call's total time limit, or the deadline for the response to begin if that is earlier;
+    /// `distantFuture` if libcurl measures the total time and there is no deadline.
     private var totalAt = LoopTime.distantFuture
-    /// The deadline for the response to begin; nil if `totalAt` is the end of the total time.
+    /// The deadline for the response to begin; nil if there is no deadline or it has already been checked.
     private var deadline: (any ResponseDeadline)?
 
-    /// The most bytes of a stream that wait for its reader before the vendor is paused.
+    /// The number of unread bytes of a stream at which reading from the vendor is paused.
     static let streamLimitBytes = 16_384
 
     init(client: CurlClient, isStreamed: Bool) {
@@ -46,23 +48,24 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: For subclasses
 
-    /// Arranges for `timerFired` to be called at `deadline`, or at an earlier time that was set before.
+    /// Sets the timer, which calls `timerFired` at `deadline` or earlier.
     func arm(at deadline: LoopTime) { preconditionFailure("of a subclass") }
     func disarm() { preconditionFailure("of a subclass") }
-    /// Continues reading after the reader has read what waited.
+    /// Continues reading from the vendor, after the reader has read the waiting bytes.
     func resume() { preconditionFailure("of a subclass") }
-    /// Ends the call at once, and closes its connection. `finish` is called before this returns.
+    /// Ends the call at once, and closes its connection. It calls `finish` before it returns.
     func abort() { preconditionFailure("of a subclass") }
-    /// Frees or reuses the object, which nothing uses any more.
+    /// Frees or reuses the object. Called when nothing needs the object any more.
     func recycle() { clear() }
-    /// Reads the head after it has arrived completely.
+    /// Reads the status and header fields into `head`. Called once the head is complete.
     func readHead() {}
     var mediaType: String { "" }
-    /// Whether a body is being sent to the vendor, which may take its time.
+    /// Whether the body of an upload is still being sent to the vendor.
     var isSending: Bool { false }
-    /// Whether libcurl measures the total time.
+    /// Whether libcurl measures the time limit of the whole call, so that this class need not.
     var hasSeparateTotal: Bool { true }
-    /// Whether the call is past the connection phase, so that a time-out is one of the total time.
+    /// Whether the connection to the vendor is open. If libcurl then reports a time-out, the total time has passed, not
+    /// the time for connecting.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
@@ -76,12 +79,12 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         totalAt = min(totalAt, deadline.endsAt)
     }
 
-    /// Excludes some time from the total time.
+    /// Extends the time limit of the whole call.
     func postponeTotal(byNanoseconds delay: UInt64) { totalAt += delay }
 
     private var wholeAt: LoopTime { hasSeparateTotal ? .distantFuture : startedAt + totalNanoseconds }
 
-    /// Resets the object to its initial state, except for what `start` sets.
+    /// Resets the object for a new call, except for the properties that `start` sets.
     func reset() {
         received.removeAll()
         failure = nil
@@ -94,7 +97,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         silenceAt = .distantFuture
     }
 
-    /// Handles the end of the transfer, or its removal.
+    /// Handles the end of the transfer, also after `abort`. Wakes the task that waits for the response.
     func finish(_ code: CURLcode) {
         finished = code
         disarm()
@@ -106,7 +109,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Frees the memory of the call.
+    /// Frees the memory that the call used.
     func clear() {
         received.release()
         responseReservation = nil
@@ -134,14 +137,14 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Waits until the response's head is complete or the transfer has ended.
+    /// Waits until the response's head is complete. Throws if the call fails first.
     func waitForHead() async throws(TransportError) {
         while !isHeadComplete, finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
         readHead()
     }
 
-    /// Waits until the transfer has ended.
+    /// Waits until the response is complete. Throws if the call fails.
     func waitForEnd() async throws(TransportError) {
         while finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
@@ -155,7 +158,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
     }
 
-    /// The endpoint, if errors may name it; nil for calls under an address rule, whose URL came from a caller.
+    /// The endpoint for error messages; nil if the client has an address rule, because the URL then came from a caller.
     private var named: Endpoint? { client.rule == nil ? endpoint : nil }
 
     private func error(_ code: CURLcode) -> TransportError {
@@ -167,7 +170,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
 
-    /// Restarts the vendor's time limit.
+    /// Restarts the time limit for the next bytes from the vendor: the first-byte time or the idle time.
     func restartTimeLimit() {
         guard let options = endpoint?.options else { return }
         limit(after: hasBegun ? options.idleMilliseconds : options.firstByteMilliseconds)
@@ -180,7 +183,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     func clearTimeLimit() { limitAt = .distantFuture }
 
-    /// The time at which `timerFired` must be called.
+    /// The next time at which `timerFired` must be called.
     var nextDeadline: LoopTime { min(limitAt, silenceAt, totalAt) }
 
     func timerFired() {
@@ -201,8 +204,9 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Fails the call if its deadline or its total time has passed at `totalAt`. Returns whether the call has failed.
-    /// If the response has begun before its deadline, only the total time applies from then on.
+    /// Checks the deadline and the total time, after the time `totalAt` has passed. If one of them has passed, the call
+    /// fails and this returns true. The deadline is checked only once, because it no longer applies after the response
+    /// has begun.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
@@ -215,14 +219,15 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Bytes
 
-    /// Returns whether the response, with `count` more bytes, is within its limit. Otherwise the call has failed.
+    /// Returns whether the response, with `count` more bytes, stays within its size limit. If it does not, the call
+    /// fails.
     func isWithinLimit(with count: Int = 0) -> Bool {
         guard !isStreamed, received.count + count > endpoint?.options.responseLimitBytes ?? 0 else { return true }
         failure = TransportError(.tooLarge, at: named)
         return false
     }
 
-    /// Returns whether there is memory for `count` more bytes of the response. Otherwise the call has failed.
+    /// Returns whether there is memory for `count` more bytes of the response. If memory is short, the call fails.
     func hasRoom(for count: Int) -> Bool {
         let count = received.count + count
         guard !isStreamed, count > MemoryBudget.smallBytes, !holds(count) else { return true }
@@ -234,7 +239,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         (budget?.covers(count, &responseReservation) ?? true) && received.canReserve(count - received.count)
     }
 
-    /// Handles bytes of the body that were added to `received`.
+    /// Restarts the time limit and wakes the reader of a stream. Called after bytes of the body were added to
+    /// `received`.
     func hasReceived() {
         hasBegun = true
         restartTimeLimit()

@@ -1,11 +1,11 @@
 import CCrypto
 
-/// Decryption with AES-128 in ECB mode and PKCS#7 padding, for documents that others encrypted in this way. This mode
-/// hides little, and proves nothing about the origin.
+/// Decryption with AES-128 in ECB mode and PKCS#7 padding, only for documents that other programs encrypted this way.
+/// ECB mode is weak: it does not hide repeated blocks, and it does not detect changes.
 package enum BlockCipher {
     package static let keyBytes = 16
 
-    /// Decrypts bytes. Returns nil if the padding shows that they were not made with this key, or were changed.
+    /// Decrypts bytes. Returns nil if the padding is invalid, which shows a wrong key or damaged data.
     package static func open(_ coded: [UInt8], key: [UInt8]) -> [UInt8]? {
         precondition(key.count == keyBytes && coded.count < 1 << 24)
         guard let cipher = EVP_CIPHER_CTX_new() else { preconditionFailure("out of memory") }

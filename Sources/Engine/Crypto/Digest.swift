@@ -1,16 +1,16 @@
 import CCrypto
 import Glibc
 
-/// A digest, made with SHA-256 by default. Digests are compared in constant time.
+/// A digest (hash) of 32 bytes, made with SHA-256 unless stated otherwise. Digests are compared in constant time.
 package struct Digest: Hashable, Sendable {
-    /// The bytes of the digest, in groups of eight as they lie in memory.
+    /// The 32 bytes of the digest as four words, in memory order.
     package let words: (UInt64, UInt64, UInt64, UInt64)
     package static let byteCount = 32
 
     package init(of bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.sha256) }
 
-    /// Creates a digest from the first half of BLAKE2b's. For long texts it takes half of SHA-256's time on a processor
-    /// without SHA instructions. Uses SHA-256 if libcrypto does not provide BLAKE2b.
+    /// Creates a digest from the first half of a BLAKE2b digest, which is faster for long texts on processors without
+    /// SHA instructions. Uses SHA-256 if libcrypto does not provide BLAKE2b.
     package init(quicklyOf bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.quick) }
 
     private init(of bytes: UnsafeRawBufferPointer, _ algorithm: Algorithm) {
@@ -23,7 +23,7 @@ package struct Digest: Hashable, Sendable {
         words = room.0
     }
 
-    /// Creates a digest from its stored bytes.
+    /// Creates a digest from the 32 bytes of a stored digest.
     package init(bytes: UnsafeRawBufferPointer) {
         precondition(bytes.count == Self.byteCount)
         func word(_ index: Int) -> UInt64 { bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) }
@@ -44,7 +44,7 @@ package struct Digest: Hashable, Sendable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 
-    /// Returns the first characters (at most 43) of the digest's base64url form.
+    /// Returns the first `characters` characters of the digest in base64url form, at most 43.
     package func base64url(characters: Int) -> String {
         precondition(characters <= 43)
         return withBytes { bytes in
@@ -62,11 +62,12 @@ package struct Digest: Hashable, Sendable {
 }
 
 extension Digest {
-    /// The name in logs of the caller with this key: 16 characters that reveal nothing of the key.
+    /// The name that logs use for a caller, made from the digest of the caller's key. It has 16 characters, which do
+    /// not reveal the key.
     package var callerName: String { base64url(characters: callerNameLength) }
 
-    /// Returns the caller's name from the name itself or from the digest in hexadecimal digits; nil if the text is
-    /// neither.
+    /// Returns the log name of a caller. The text is this name itself, or the digest of the caller's key in hexadecimal
+    /// digits. Returns nil if the text is neither.
     package static func callerName(of text: String) -> String? {
         let bytes = Array(text.utf8)
         if bytes.count == callerNameLength {
@@ -81,7 +82,7 @@ extension Digest {
 
 private let callerNameLength = 16
 
-/// Compares bytes. The time reveals only their number.
+/// Returns whether both byte ranges are equal. The time depends only on their lengths, not on their contents.
 package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
     guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
         return one.isEmpty && other.isEmpty
@@ -89,7 +90,8 @@ package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: Unsa
     return CRYPTO_memcmp(first, second, one.count) == 0
 }
 
-/// A digest algorithm, looked up once: libcrypto's implicit look-up costs more than a short digest.
+/// A digest algorithm of libcrypto. It is looked up only once, because a look-up takes longer than the digest of a
+/// short text.
 ///
 /// `@unchecked`: an `EVP_MD` is constant, and lives as long as the process.
 private struct Algorithm: @unchecked Sendable {

@@ -1,21 +1,21 @@
 import CCrypto
 import Glibc
 
-/// A generator of unguessable ids and numbers from the kernel's random bytes, which are fetched 4 KB at a time.
+/// A generator of ids and numbers that cannot be guessed. It reads random bytes from the kernel, 4 KB at a time.
 ///
-/// `@unchecked`: used by one thread at a time: an event loop's, or the holder of its owner's lock.
+/// `@unchecked`: only one thread uses an object at a time: the thread of one loop, or a thread that holds a lock.
 package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
     private var position = capacity
     private static let capacity = 4_096
-    /// The number of letters and digits of an id, which hold 142 random bits.
+    /// The number of letters and digits in an id after its prefix. They contain 142 random bits.
     package static let idLength = 24
 
     package init() {}
 
     deinit { bytes.deallocate() }
 
-    /// Appends `prefix` and 24 random letters and digits.
+    /// Appends an id to the buffer: `prefix`, then 24 random letters and digits.
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)

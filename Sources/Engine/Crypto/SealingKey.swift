@@ -1,12 +1,12 @@
 import CCrypto
 
-/// A key of AES-256-GCM (NIST SP 800-38D).
+/// A key for authenticated encryption with AES-256-GCM (NIST SP 800-38D).
 package struct SealingKey: Sendable {
     private let key: [UInt8]
     package static let byteCount = 32
     private static let nonceCount = 12
     private static let tagCount = 16
-    /// The number of bytes that sealing adds.
+    /// The number of bytes by which encrypted data is longer than the original data.
     package static let overhead = nonceCount + tagCount
 
     package init(_ key: [UInt8]) {
@@ -14,22 +14,21 @@ package struct SealingKey: Sendable {
         self.key = key
     }
 
-    /// Derives a key from a secret by HKDF with SHA-256 (RFC 5869), without salt. Different purposes give different
-    /// keys.
+    /// Derives a key from a secret with HKDF-SHA-256 (RFC 5869), without salt. Each purpose gives a different key.
     package init(derivedFrom secret: [UInt8], for purpose: [UInt8]) {
         key = hkdf(secret, salt: [], info: purpose, count: Self.byteCount)
     }
 
-    /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag.
+    /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag, one after the other.
     ///
-    /// - Parameter context: not part of the result, but required to be the same for `open`.
+    /// - Parameter context: bytes that must be equal when `open` decrypts the result. The result does not contain them.
     package func seal(_ bytes: [UInt8], context: [UInt8]) -> [UInt8] {
         var nonce = [UInt8](repeating: 0, count: Self.nonceCount)
         precondition(RAND_bytes(&nonce, Int32(nonce.count)) == 1, "no random bytes")
         return nonce + seal(bytes, nonce: nonce, context: context)
     }
 
-    /// Decrypts bytes. Returns nil if they were not made by `seal` with this key and context, or were changed.
+    /// Decrypts the result of `seal`. Returns nil if the key or the context is different, or the data was changed.
     package func open(_ sealed: [UInt8], context: [UInt8]) -> [UInt8]? {
         guard sealed.count >= Self.overhead else { return nil }
         let nonce = Array(sealed[..<Self.nonceCount])
@@ -75,7 +74,7 @@ package struct SealingKey: Sendable {
     }
 }
 
-/// Returns `count` bytes, at most 8,160, derived by HKDF with SHA-256 (RFC 5869).
+/// Returns `count` bytes, at most 8,160, which HKDF-SHA-256 (RFC 5869) derives from a secret.
 package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -> [UInt8] {
     precondition(count <= 255 * Digest.byteCount)
     let extracted = hmac(key: salt, secret)
@@ -90,7 +89,7 @@ package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -
     return Array(result[..<count])
 }
 
-/// Returns the HMAC with SHA-256 (RFC 2104).
+/// Returns the HMAC-SHA-256 (RFC 2104) of the bytes.
 package func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Digest.byteCount)
     // An empty key still needs an address: without one, libcrypto uses the previous key.

@@ -1,5 +1,5 @@
-/// A forward scanner over the bytes of a text, so that reading takes linear time whatever the text contains. `String`
-/// and `Character` look for grapheme clusters and compare normal forms, both in quadratic time.
+/// A scanner that reads the bytes of a text from front to back, in linear time for any text. Scanning with `String` and
+/// `Character` could take quadratic time.
 package struct ByteScan {
     package let bytes: UnsafeRawBufferPointer
     package private(set) var position = 0
@@ -8,8 +8,8 @@ package struct ByteScan {
 
     package var isAtEnd: Bool { position == bytes.count }
 
-    /// Moves past the next word, which white space ends. Returns the word's range, which is empty at the end of the
-    /// text.
+    /// Skips white space, and then moves past the next word. Returns the range of the word, which is empty at the end
+    /// of the text.
     package mutating func word() -> Range<Int> {
         let before = position
         while position < bytes.count, case let length = Self.spaceLength(bytes, position), length > 0 {
@@ -21,7 +21,8 @@ package struct ByteScan {
         return start..<position
     }
 
-    /// Moves past the next occurrence of `text`. Returns false at the end of the text if there is none.
+    /// Moves past the next occurrence of `text` and returns true. If `text` does not occur, moves to the end and
+    /// returns false.
     package mutating func find(_ text: StaticString) -> Bool {
         let before = position
         while let offset = bytes[part: position..<bytes.count].first(text.utf8Start[0]) {
@@ -38,7 +39,7 @@ package struct ByteScan {
         return false
     }
 
-    /// Moves to the next `end` byte or white space. Returns the range before it.
+    /// Moves to the next byte that equals `end` or begins white space. Returns the range of the bytes before it.
     package mutating func upTo(_ end: UInt8) -> Range<Int> {
         let start = position
         while position < bytes.count, bytes[position] != end, Self.spaceLength(bytes, position) == 0 { position += 1 }
@@ -46,8 +47,8 @@ package struct ByteScan {
         return start..<position
     }
 
-    /// Returns the length of the white space (Unicode's property, in UTF-8) that begins at `position`; 0 if there is
-    /// none.
+    /// Returns the number of bytes of the white-space character at `position`; 0 if another character is there. Any
+    /// Unicode white space in UTF-8 is recognised.
     package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int {
         let byte = bytes[position]
         if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
@@ -70,7 +71,7 @@ package struct ByteScan {
 
 // MARK: Fixed words
 
-/// Matches a fixed word as a pattern: `switch value.text { case "auto": … }`.
+/// Matches bytes with a word in a `switch` statement: `switch value.text { case "auto": … }`.
 package func ~= (word: StaticString, text: UnsafeRawBufferPointer) -> Bool { text.equals(word) }
 
 package func ~= (word: StaticString, text: UnsafeRawBufferPointer?) -> Bool { text?.equals(word) ?? false }
@@ -80,15 +81,16 @@ package func == (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { te
 package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(text == word) }
 
 extension StringProtocol {
-    /// Returns whether both texts have the same bytes. `==` compares their normal forms instead.
+    /// Returns whether both texts have the same UTF-8 bytes. `==` would instead treat different encodings of the same
+    /// character as equal.
     package func hasSameBytes(as other: some StringProtocol) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }
 
 extension String {
-    /// Calls `body` with the UTF-8 bytes in place. `withUTF8` needs a variable, so a value would be copied for it.
-    /// Public, because only public code is inlined in other modules.
+    /// Calls `body` with the UTF-8 bytes of the string, without a copy if possible. `withUTF8` would need a variable.
+    /// This function is public, because other modules can inline only public code.
     @inlinable
     public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
         if let value = utf8.withContiguousStorageIfAvailable({ body(UnsafeRawBufferPointer($0)) }) { return value }

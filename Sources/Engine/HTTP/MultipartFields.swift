@@ -1,11 +1,12 @@
-/// The parsed header lines of one part.
+/// The parsed header lines of one part of a multipart body.
 struct MultipartFields {
     private var name: String?
     private var filename: String?
     private var contentType: String?
     private var hasDisposition = false
 
-    /// Parses a line without its end. Unknown fields are ignored.
+    /// Parses one header line, given without its line end. It reads `Content-Disposition`, `Content-Type` and
+    /// `Content-Transfer-Encoding`, and ignores other fields.
     mutating func consume(_ line: UnsafeRawBufferPointer) throws(RequestError) {
         guard let colon = line.first(UInt8(ascii: ":")), colon > 0,
             line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }),
@@ -52,7 +53,7 @@ struct MultipartFields {
         filename = (extended ?? plain).map(Self.withoutPath)
     }
 
-    /// Decodes an extended value (RFC 5987): charset, language and percent-encoded bytes.
+    /// Decodes the value of a `filename*` parameter (RFC 5987), such as `UTF-8''na%C3%AFve.txt`.
     private static func decodeExtended(_ text: String) throws(RequestError) -> String {
         let parts = text.utf8.split(separator: UInt8(ascii: "'"), maxSplits: 2, omittingEmptySubsequences: false)
         let isUTF8 = parts[0].elementsEqual("utf-8".utf8) { $0 | 32 == $1 | 32 }
@@ -73,14 +74,15 @@ struct MultipartFields {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Removes a path from a file name. Some clients send the whole path, with their system's separators.
+    /// Returns the last component of a file name. Some clients send a whole path, with slashes or backslashes.
     private static func withoutPath(_ name: String) -> String {
         let last = name.utf8.split(omittingEmptySubsequences: false) { $0 == 47 || $0 == 92 }.last
         guard let last, !last.elementsEqual([46]), !last.elementsEqual([46, 46]) else { return "" }
         return String(decoding: last.map { $0 == 9 ? 32 : $0 }, as: UTF8.self)
     }
 
-    /// Returns the boundary that a Content-Type names (RFC 2046, 5.1.1).
+    /// Returns the boundary from a `Content-Type` value (RFC 2046, 5.1.1). Throws if the type is not
+    /// `multipart/form-data` or the boundary is invalid.
     static func boundary(_ contentType: UnsafeRawBufferPointer?) throws(RequestError) -> String {
         let refusal = MultipartReader.malformed("Content-Type must be multipart/form-data with a valid boundary.")
         guard let contentType else { throw refusal }
@@ -114,7 +116,7 @@ struct MultipartFields {
     }
 }
 
-/// A parser of a field value with parameters: `value; name=token; name="quoted"`.
+/// A parser for a header value with parameters: `value; name=token; name="quoted"`.
 struct HeaderParameters {
     let value: UnsafeRawBufferPointer
     private var rest: UnsafeRawBufferPointer
@@ -152,8 +154,8 @@ struct HeaderParameters {
         return token.text
     }
 
-    /// Parses a quoted text. A backslash escapes only a quote or itself, because browsers send paths with bare
-    /// backslashes. Browsers send `%22` for a quote.
+    /// Parses a quoted string. A backslash is an escape only before a quote or another backslash, because browsers send
+    /// Windows paths with plain backslashes. `%22` is read as a quote, as browsers send it.
     private mutating func consumeQuoted() throws(RequestError) -> String {
         var bytes: [UInt8] = []
         var position = 1

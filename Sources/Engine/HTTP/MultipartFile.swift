@@ -1,15 +1,15 @@
-/// A `multipart/form-data` body with one file, which is its last part. The file's bytes are sent between `head` and
-/// `tail`.
+/// A `multipart/form-data` body for a request that uploads one file. The sender sends `head`, then the bytes of the
+/// file, then `tail`.
 package struct MultipartFile: ~Copyable {
     package let head: ByteBuffer
     package let tail: ByteBuffer
     private let boundary: String
-    /// The value of the request's Content-Type.
+    /// The value of the request's `Content-Type` field, with the boundary.
     package let contentType: String
 
-    /// Creates the body. Its boundary has 128 random bits, so no file contains it.
+    /// Creates the body. Its boundary contains 128 random bits, so the file cannot contain the boundary.
     ///
-    /// - Parameter fields: plain fields, which come before the file.
+    /// - Parameter fields: the text fields of the form, which come before the file.
     package init(
         name: String,
         filename: String,
@@ -28,10 +28,11 @@ package struct MultipartFile: ~Copyable {
         self.contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Returns the whole body's length with a file of `fileBytes`.
+    /// Returns the length of the whole body, for a file of `fileBytes` bytes.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    /// Returns a tail with plain fields that were not known at the start.
+    /// Returns an end of the body that adds text fields after the file. Use it in place of `tail` if the values are
+    /// known only after the file was sent.
     package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
         var out = ByteBuffer("\r\n")
         for field in fields { Self.append(field, boundary, to: &out) }
@@ -46,7 +47,8 @@ package struct MultipartFile: ~Copyable {
         out.append("\r\n")
     }
 
-    /// Appends the rest of a file part's header, without its empty line.
+    /// Appends the file name and the content type to a part's header. Call it after `begin`. The empty line after the
+    /// header is not appended.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
         head.append("; filename=\"")
         head.append(escaped(filename))
@@ -64,13 +66,13 @@ package struct MultipartFile: ~Copyable {
         return "----relay" + digits.joined()
     }
 
-    /// Appends the beginning of a part's header, up to its name.
+    /// Appends the boundary and the start of a part's header, up to the name of the form field.
     package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, name: String) {
         buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
     }
 
-    /// Escapes quotes and control characters as browsers do. Backslashes are escaped too, because some parsers treat
-    /// them as escapes.
+    /// Returns the text with quotes and control characters escaped as browsers do, such as `%22`. Backslashes are
+    /// escaped too, because some parsers treat them as escapes.
     private static func escaped(_ text: String) -> String {
         var escaped: [UInt8] = []
         for byte in text.utf8 {

@@ -1,15 +1,15 @@
-/// A parser of a `multipart/form-data` body (RFC 7578, RFC 2046) from bytes that arrive in chunks of any size. It holds
-/// the bytes appended last and the beginning of a boundary or of a part's header lines. Pure: bytes go in, events come
-/// out. A truncated body never has an `.end`.
+/// A parser of a `multipart/form-data` body (RFC 7578, RFC 2046). Bytes may arrive in chunks of any size. `next`
+/// returns the events: parts, their data, and the end. The parser holds only bytes that it has not returned yet.
 package struct MultipartReader: ~Copyable {
     private enum State { case preamble, header, data, epilogue }
-    /// The text "--" and the boundary.
+    /// The text `--` followed by the boundary, with which each boundary line begins.
     private let mark: ByteBuffer
     private var rest = ByteBuffer()
     private var state = State.preamble
-    /// Whether a boundary needs no line end before it: at the body's beginning, and after header lines.
+    /// Whether a boundary may follow without a line end before it. This is true at the beginning of the body and after
+    /// the header lines of a part.
     private var isAtLineStart = true
-    /// Whether the delimiter of a part was consumed but its end was not emitted yet.
+    /// Whether the next event is `partEnd`: the boundary after a part was consumed, but the event was not returned yet.
     private var hasPendingPartEnd = false
     private var hasEmittedEnd = false
     private var parts = 0
@@ -18,25 +18,27 @@ package struct MultipartReader: ~Copyable {
     private var ignoredBytes = 0
 
     package static let partLimit = 256
-    /// The largest size of one part's header lines.
+    /// The largest total size of the header lines of one part, in bytes.
     package static let headerLimitBytes = 8_192
-    /// The most bytes before the first boundary, and the most after the last one.
+    /// The largest number of bytes before the first boundary. The same limit holds after the last boundary. These bytes
+    /// are ignored.
     package static let ignoredLimitBytes = 8_192
-    /// The most spaces and tabs after a boundary.
+    /// The largest number of spaces and tabs after a boundary.
     package static let paddingLimitBytes = 64
 
-    /// Creates a reader. Throws status 400 if the body is not a form, or has no valid boundary.
+    /// Creates a parser. Throws an error with status 400 if the type is not `multipart/form-data` or has no valid
+    /// boundary.
     ///
-    /// - Parameter contentType: the value of the request's Content-Type; nil if absent.
+    /// - Parameter contentType: the value of the request's `Content-Type` field; nil if the field is absent.
     package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
         let boundary = try MultipartFields.boundary(contentType)
         mark = ByteBuffer("--\(boundary)")
     }
 
-    /// The number of bytes that were appended but not emitted yet.
+    /// The number of appended bytes that `next` has not returned yet.
     package var waitingBytes: Int { rest.count }
 
-    /// Appends `bytes`, which is empty afterwards.
+    /// Appends the bytes of `bytes` to the body, and empties `bytes`.
     package mutating func append(_ bytes: inout ByteBuffer) {
         if rest.isEmpty {
             swap(&rest, &bytes)
@@ -46,7 +48,7 @@ package struct MultipartReader: ~Copyable {
         bytes.removeAll()
     }
 
-    /// Returns the next event of the appended bytes; nil if more bytes are needed. Throws if the body is invalid.
+    /// Returns the next event; nil if more bytes are needed. Throws if the body is invalid.
     package mutating func next() throws(RequestError) -> MultipartEvent? {
         if hasPendingPartEnd {
             hasPendingPartEnd = false
@@ -60,7 +62,7 @@ package struct MultipartReader: ~Copyable {
         }
     }
 
-    /// Checks the end of the body. Throws if its last boundary has not arrived.
+    /// Throws if the last boundary of the body has not arrived. Call it when no more bytes follow.
     package func checkEnd() throws(RequestError) {
         guard state == .epilogue else { throw Self.malformed("The body ends before its last boundary.") }
     }
@@ -149,9 +151,10 @@ package struct MultipartReader: ~Copyable {
     // MARK: Boundaries
 
     private struct BoundaryMatch {
-        /// The index up to which the bytes are data. Without `length`, no boundary begins there.
+        /// The number of bytes before the boundary, which are data. If `length` is nil, it is the number of bytes that
+        /// cannot belong to a boundary.
         var start: Int
-        /// The length of the boundary with its line ends; nil if no whole boundary has arrived.
+        /// The length of the boundary line with its line ends; nil if no complete boundary line has arrived.
         var length: Int?
         var isFinal = false
     }
@@ -168,8 +171,8 @@ package struct MultipartReader: ~Copyable {
         return BoundaryMatch(start: bytes.count)
     }
 
-    /// Returns the boundary at `from`, or the beginning of one; nil if there is neither. A line that only begins like a
-    /// boundary is data.
+    /// Returns the boundary line at the index `from`, also if only its beginning has arrived; nil if the bytes there
+    /// are data.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)
@@ -195,23 +198,23 @@ package struct MultipartReader: ~Copyable {
     private static var headerTooLong: RequestError { malformed("The header lines of a part are too long.") }
 }
 
-/// An event of a `multipart/form-data` body.
+/// An event that the parser of a `multipart/form-data` body returns.
 package enum MultipartEvent {
     case part(MultipartPart)
-    /// Data of the current part. It is never empty, and valid until more is appended to the reader.
+    /// Some bytes of the current part, at least one. They are valid until more bytes are appended to the parser.
     case data(UnsafeRawBufferPointer)
     case partEnd
-    /// The last boundary has arrived. Later bytes are ignored.
+    /// The last boundary has arrived. Bytes after it are ignored.
     case end
 }
 
 package struct MultipartPart: Equatable, Sendable {
     /// The name of the form field.
     package let name: String
-    /// The file name without path and control characters; nil for a plain field, and empty for a file without a usable
-    /// name.
+    /// The file name without path and control characters. It is nil for a text field, and empty if the name of the file
+    /// cannot be used.
     package let filename: String?
-    /// The Content-Type as it was sent; nil if absent.
+    /// The value of the part's `Content-Type` field; nil if the field is absent.
     package let contentType: String?
 
     package init(name: String, filename: String?, contentType: String?) {

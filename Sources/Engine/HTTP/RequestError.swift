@@ -1,7 +1,7 @@
-/// An error response to a request that the server refuses itself.
+/// The error for a request that the server refuses itself, with the status and the reason for the error response.
 package struct RequestError: Error, Equatable {
     package let status: Int
-    /// The reason, written for the client. It contains nothing of the request.
+    /// The reason for the client, as a sentence. It contains no part of the request.
     package let reason: String
 
     package init(_ status: Int, _ reason: String) {

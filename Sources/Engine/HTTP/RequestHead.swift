@@ -1,7 +1,7 @@
-/// A checked request head: the positions of its parts in its bytes.
+/// The parsed head of an HTTP request. Texts are stored as ranges of the bytes of the head.
 package struct RequestHead {
     package var method = Method.get
-    /// The range of the target's path as it was sent, without scheme, authority and query.
+    /// The range of the path in the head's bytes, before decoding. It does not include scheme, host and query.
     package var path = ByteRange()
     package var isPathPlain = true
     package var contentLength: Int?
@@ -32,7 +32,8 @@ package enum Method: Sendable, CaseIterable {
     }
 }
 
-/// The header fields whose values are kept. If a field is repeated, the first one is kept.
+/// The header fields of a request whose values are stored; others are ignored. If a field is repeated, its first value
+/// is stored.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
@@ -64,14 +65,15 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// The fields by length of their names: bit n of an entry stands for the field with raw value n.
+    /// The fields grouped by the length of their names. In the entry for a length, bit n is set if the field with raw
+    /// value n has a name of this length.
     static let byLength: InlineArray<31, UInt32> = {
         var table = InlineArray<31, UInt32>(repeating: 0)
         for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }
         return table
     }()
 
-    /// Returns the field with this name, in any case; nil if its value is not kept.
+    /// Returns the field with this name, ignoring case; nil if the relay does not store this field.
     @inline(__always)
     static func named(_ name: UnsafeRawBufferPointer) -> HeaderField? {
         guard name.count < byLength.count else { return nil }
@@ -86,7 +88,7 @@ package enum HeaderField: Int, CaseIterable {
     }
 }
 
-/// A range in a head, which is shorter than 64 KB.
+/// A range of bytes in a head. It uses 16-bit numbers, because a head is shorter than 64 KB.
 package struct ByteRange {
     package var start: UInt16 = 0
     package var end: UInt16 = 0

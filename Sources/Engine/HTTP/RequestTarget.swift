@@ -1,7 +1,7 @@
-/// Functions for the path in a request's target (RFC 9112, 3.2).
+/// Functions that check and decode the target of a request, such as `/v1/models?limit=2` (RFC 9112, 3.2).
 enum RequestTarget {
-    /// Returns the range of the path in `target`, and whether it needs no decoding. A target in absolute form is served
-    /// by its path.
+    /// Returns the range of the path in `target`, and whether it can be used without decoding. An absolute target, such
+    /// as `http://host/path`, is allowed, but only its path is used.
     static func path(
         _ target: UnsafeRawBufferPointer,
         method: Method
@@ -46,7 +46,7 @@ enum RequestTarget {
         return end
     }
 
-    /// Throws if the path contains a `..` segment, escaped or not.
+    /// Throws if the path contains a `..` segment, also in an escaped form such as `%2e%2e`.
     private static func refuseParents(_ path: UnsafeRawBufferPointer) throws(RequestError) {
         guard path.contains(46) || path.contains(37) else { return }
         var decoded = ByteBuffer()
@@ -56,8 +56,8 @@ enum RequestTarget {
         }
     }
 
-    /// Appends the path with decoded escapes, without repeated slashes and a trailing one. An empty path becomes `/`.
-    /// The escapes must have been checked.
+    /// Appends the path after decoding its escapes and removing repeated and trailing slashes. An empty path becomes
+    /// `/`. The escapes must have been checked before.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var index = 0
         let before = out.count
@@ -77,7 +77,7 @@ enum RequestTarget {
         if out.count == before { out.append(47) }
     }
 
-    /// Returns the decoded name or value of a query. The escapes must have been checked.
+    /// Returns the decoded name or value of a query item. The escapes must have been checked before.
     static func decoded(_ field: Slice<UnsafeRawBufferPointer>) -> String {
         var out = ByteBuffer()
         var rest = field
@@ -93,7 +93,7 @@ enum RequestTarget {
 }
 
 extension UInt8 {
-    /// The value of a hexadecimal digit in lower or upper case; nil for other bytes.
+    /// The value of this byte as a hexadecimal digit, in upper or lower case; nil if the byte is not such a digit.
     package var hexValue: UInt8? {
         switch self {
         case 48...57: self - 48

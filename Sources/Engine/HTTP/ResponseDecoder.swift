@@ -1,7 +1,7 @@
-/// A strict parser of one HTTP/1.1 response (RFC 9112) from the bytes of a connection, in chunks of any size. Pure:
-/// bytes go in, a head and a body come out.
+/// A strict parser of one HTTP/1.1 response (RFC 9112), for its head and its body. Bytes may arrive in chunks of any
+/// size. The parser does no input or output.
 package struct ResponseDecoder: ~Copyable {
-    /// The part of the response that comes next.
+    /// The part of the response that the parser expects next. `open` means a body that lasts until the connection ends.
     private enum Part {
         case head
         case bytes(Int)
@@ -13,21 +13,21 @@ package struct ResponseDecoder: ~Copyable {
     private var part = Part.head
     private var parser = ResponseHeadParser()
     private var chunks = ChunkedBody()
-    /// The bytes that have arrived but are not complete enough to be parsed.
+    /// The received bytes that cannot be parsed until more bytes arrive.
     private var unread = ByteBuffer()
 
-    /// The most buffer space that is reserved before the body arrives.
+    /// The largest number of bytes that are reserved for a body before it arrives.
     private static let reservedBytes = 16_384
 
     package init() {}
 
-    /// Whether the response is complete.
+    /// Whether the whole response has been parsed.
     package var isDone: Bool { if case .done = part { true } else { false } }
 
-    /// Consumes received bytes, and appends the bytes of the body to `body`.
+    /// Parses received bytes, and appends the bytes of the response's body to `body`.
     ///
-    /// - Parameter onHead: called once, with the head and the bytes that its ranges refer to.
-    /// - Throws: also if bytes follow the response, because no other response is expected.
+    /// - Parameter onHead: called once, with the parsed head and the bytes to which its ranges refer.
+    /// - Throws: `MalformedResponse`, also if more bytes follow after the response.
     package mutating func consume(
         _ bytes: UnsafeRawBufferPointer,
         into body: inout ByteBuffer,
@@ -45,13 +45,13 @@ package struct ResponseDecoder: ~Copyable {
         }
     }
 
-    /// Handles the end of the connection. Returns false if the response is cut off.
+    /// Handles the end of the connection. Returns false if the response is incomplete.
     package mutating func end() -> Bool {
         if case .open = part { part = .done }
         return isDone
     }
 
-    /// Parses what is complete. Returns the number of bytes consumed.
+    /// Parses as many bytes as possible. Returns the number of bytes consumed.
     private mutating func read(
         _ bytes: UnsafeRawBufferPointer,
         _ body: inout ByteBuffer,

@@ -1,9 +1,9 @@
-/// The checked head of a response. Its texts are ranges of the head's bytes, which are empty if absent.
+/// The parsed head of a response. Texts are ranges of the head's bytes; a range is empty if the field is absent.
 package struct ParsedResponseHead {
     package enum Length: Equatable, Sendable {
         case bytes(Int)
         case chunked
-        /// The body lasts until the connection ends.
+        /// The body lasts until the connection ends. Its length is not announced.
         case open
     }
 
@@ -17,28 +17,30 @@ package struct ParsedResponseHead {
     package var location = ByteRange()
 }
 
-/// An error: the vendor did not send a valid HTTP/1.1 response.
+/// The error for a vendor's response that is not valid HTTP/1.1.
 package struct MalformedResponse: Error, Equatable {}
 
-/// A strict parser of HTTP/1.1 response heads (RFC 9112). Pure: bytes go in, a value comes out. Informational responses
-/// (1xx) are skipped.
+/// A strict parser of HTTP/1.1 response heads (RFC 9112). It skips informational responses (status 1xx). It does no
+/// input or output.
 package struct ResponseHeadParser {
-    /// The largest head, including all informational responses before it.
+    /// The largest size of a head in bytes, including all informational responses before it.
     package static let headLimitBytes = 65_536
     private static let fieldLimit = 256
     private static let informationalLimit = 16
 
-    /// The number of bytes that were searched for the end of the head.
+    /// The number of bytes that were already searched for the end of the head.
     private var searched = 0
     private var informational = 0
     private var skippedBytes = 0
 
     package init() {}
 
-    /// - Parameter bytes: all bytes from the head's beginning. Pass the bytes of earlier calls again, followed by the
-    ///   new ones.
-    /// - Returns: the head and its length; nil if the head is not complete. A length without a head is an informational
-    ///   response, which the caller must remove.
+    /// Parses the head at the beginning of `bytes`.
+    ///
+    /// - Parameter bytes: all bytes from the beginning of the head. If the head was incomplete, pass the old bytes
+    ///   again, followed by the new bytes.
+    /// - Returns: the head and its length; nil if the head is incomplete. If only the head is nil, the first `length`
+    ///   bytes are an informational response, which must be removed before the next call.
     package mutating func parse(
         _ bytes: UnsafeRawBufferPointer
     ) throws(MalformedResponse) -> (length: Int, head: ParsedResponseHead?)? {
@@ -57,7 +59,7 @@ package struct ResponseHeadParser {
         return (end, nil)
     }
 
-    /// Checks the first bytes, so that invalid data is refused at once, however little of it has arrived.
+    /// Checks that the bytes begin with `HTTP/1.`, so that other data is refused as soon as its first bytes arrive.
     private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
         let beginning: StaticString = "HTTP/1."
         for position in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
@@ -66,8 +68,8 @@ package struct ResponseHeadParser {
         }
     }
 
-    /// Returns the index after the empty line; nil if it has not arrived. Looks at each byte once, however many chunks
-    /// it comes in.
+    /// Returns the index after the empty line that ends the head; nil if the line has not arrived. Each byte is
+    /// searched only once.
     private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
         while let newline = bytes[part: searched..<bytes.count].firstNewline() {
             let position = searched + newline
@@ -80,7 +82,9 @@ package struct ResponseHeadParser {
         return nil
     }
 
-    /// - Parameter bytes: all lines with their ends, without the empty line.
+    /// Parses a complete head.
+    ///
+    /// - Parameter bytes: all lines with their line ends, without the empty line.
     private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) -> ParsedResponseHead {
         var head = ParsedResponseHead()
         var position = 0
@@ -124,7 +128,7 @@ package struct ResponseHeadParser {
         return head
     }
 
-    /// Returns the next line without its end.
+    /// Returns the line at `position` without its line end, and moves `position` to the next line.
     private static func line(
         _ bytes: UnsafeRawBufferPointer,
         _ position: inout Int
@@ -137,7 +141,8 @@ package struct ResponseHeadParser {
         return bytes[part: position..<(position + end - 1)]
     }
 
-    /// Parses `HTTP/1.1 200`, with or without a reason. Returns whether the version is HTTP/1.0.
+    /// Parses a status line, such as `HTTP/1.1 200 OK`; the reason may be missing. Returns whether the version is
+    /// HTTP/1.0.
     private static func statusLine(
         _ line: UnsafeRawBufferPointer,
         _ head: inout ParsedResponseHead
@@ -150,7 +155,7 @@ package struct ResponseHeadParser {
         return line[7] == 48
     }
 
-    /// Returns the number that the digits form; nil if the text is not a number.
+    /// Returns the value of a text of decimal digits; nil if the text has other characters or too many digits.
     private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
         guard !text.isEmpty, text.count <= 17 else { return nil }
         var number = 0

@@ -1,7 +1,7 @@
-/// A counter of the bytes that text scanners read. Tests and the fuzzer compare it with the length of their input.
-/// Release builds do not count.
+/// A counter of the bytes that text scanners read. With it, tests check that scanners take linear time. Release builds
+/// do not count.
 ///
-/// `@unchecked`: used by one thread.
+/// `@unchecked`: only one thread uses it.
 package final class StepCount: @unchecked Sendable {
     package private(set) var steps = 0
 
@@ -11,7 +11,7 @@ package final class StepCount: @unchecked Sendable {
     @TaskLocal private static var current: StepCount?
     #endif
 
-    /// Runs `body` and returns the number of steps.
+    /// Runs `body` and returns the number of steps that scanners took in it.
     package static func of<Failure>(_ body: () throws(Failure) -> Void) throws(Failure) -> Int {
         let count = StepCount()
         #if DEBUG || COUNT_STEPS

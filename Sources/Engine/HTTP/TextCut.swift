@@ -1,12 +1,12 @@
 extension String {
-    /// Returns the beginning of the text, with at most `limit` bytes of UTF-8 and whole scalars.
+    /// Returns the beginning of the text, at most `limit` bytes of UTF-8. It does not cut a Unicode scalar into parts.
     package func beginning(ofBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         return String(decoding: utf8.prefix(limit - brokenBytes(before: limit)), as: UTF8.self)
     }
 
-    /// Shortens the text to at most `limit` bytes of UTF-8 and whole characters. It removes the end but keeps a short
-    /// file extension.
+    /// Returns the text shortened to at most `limit` bytes of UTF-8, without cutting a character. The end is removed,
+    /// but a short file extension is kept.
     package func cut(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let tail = utf8.suffix(Self.extensionLimitBytes)
@@ -16,8 +16,8 @@ extension String {
         return wholeCharacters(ofBytes: limit - ending) + String(decoding: utf8.suffix(ending), as: UTF8.self)
     }
 
-    /// Returns the beginning of the text with whole characters. A character that is longer than `limit`, such as one
-    /// with thousands of marks, is cut between scalars.
+    /// Returns the beginning of the text, at most `limit` bytes, without cutting a character. A single character that
+    /// is longer than `limit` is cut between Unicode scalars.
     private func wholeCharacters(ofBytes limit: Int) -> String {
         // Only as much is examined as shows where the last character ends.
         let text = beginning(ofBytes: limit + 64)
@@ -31,11 +31,11 @@ extension String {
         return bytes > 0 ? String(text[..<end]) : beginning(ofBytes: limit)
     }
 
-    /// The longest file extension that is kept, with its dot, in bytes.
+    /// The largest size of a file extension that `cut` keeps, in bytes with its dot.
     private static let extensionLimitBytes = 16
 
-    /// Returns the number of bytes before `position` that belong to a scalar that continues there. `position` must not
-    /// be the end.
+    /// Returns how many bytes before `position` belong to the Unicode scalar that contains the byte at `position`; 0 if
+    /// a scalar starts there. `position` must be less than the length.
     private func brokenBytes(before position: Int) -> Int {
         var index = utf8.index(startIndex, offsetBy: position)
         var count = 0

@@ -1,4 +1,4 @@
-/// The kinds of Base64 (RFC 4648): the standard alphabet with padding, and the one for URLs without.
+/// The two forms of Base64 (RFC 4648): the standard alphabet with padding, and the alphabet for URLs without padding.
 package enum Base64: Sendable {
     case standard
     case url
@@ -9,8 +9,8 @@ package enum Base64: Sendable {
         return text.text
     }
 
-    /// Decodes a text. Returns nil if it has another character, a wrong length, or unused bits that are not 0, so that
-    /// each value has only one text. The standard alphabet's padding may be missing.
+    /// Decodes a Base64 text. Returns nil if the text has invalid characters, an invalid length, or unused bits that
+    /// are not 0. The padding of the standard form may be missing.
     package func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
         let values = self == .standard ? Self.standardValues : Self.urlValues
         let copied = text.withContiguousStorageIfAvailable { decoded($0, values) }
@@ -46,7 +46,7 @@ package enum Base64: Sendable {
         return isAlphabet && left == 0 ? bytes : nil
     }
 
-    /// The value of each character; 255 for characters outside of the alphabet.
+    /// The value of each character of the standard alphabet, indexed by its byte; 255 for bytes outside the alphabet.
     private static let standardValues = values(standardAlphabet)
     private static let urlValues = values(urlAlphabet)
 
@@ -61,7 +61,7 @@ package enum Base64: Sendable {
 }
 
 extension ByteBuffer {
-    /// Appends `data` in Base64, without line breaks.
+    /// Appends `data` as Base64 text, without line breaks.
     package mutating func append(base64 data: UnsafeRawBufferPointer, _ kind: Base64 = .standard) {
         let whole = data.count / 3 * 3
         let padded = (data.count + 2) / 3 * 4
@@ -92,7 +92,7 @@ extension ByteBuffer {
     }
 }
 
-/// Returns the four characters for 24 bits, the first in the lowest byte.
+/// Returns the four Base64 characters for 24 bits. The first character is in the lowest byte.
 private func letters(_ word: UInt32, _ last: (UInt32, UInt32)) -> UInt32 {
     letter(word >> 18 & 63, last) | letter(word >> 12 & 63, last) << 8 | letter(word >> 6 & 63, last) << 16
         | letter(word & 63, last) << 24

@@ -1,13 +1,14 @@
-/// A value that can write itself as JSON.
+/// A value that can append itself to a buffer as JSON.
 package protocol JSONWritable {
-    /// Appends the value as JSON, with quotes and escapes where its type needs them.
+    /// Appends the value as JSON, with quotes and escapes if its type needs them.
     func appendJSON(to out: inout ByteBuffer)
 }
 
 /// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
 ///
-/// Literals are trusted and written unchanged. An interpolated value is escaped by its type; a value whose type has no
-/// JSON form does not compile. Lists and optional members write their own commas.
+/// Literals are trusted and written unchanged. Interpolated values are written as JSON, so a string gets quotes and
+/// escapes. A value whose type is not `JSONWritable` does not compile. Lists and optional members write their own
+/// commas.
 ///
 /// `@unchecked`: the bytes do not change after `init`.
 package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
@@ -20,23 +21,23 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package init(stringInterpolation: StringInterpolation) { output = stringInterpolation.output }
 
-    /// The JSON as text.
+    /// The JSON text of this fragment.
     package var text: String { output.bytes.text }
 
-    /// Calls `body` with the bytes, which are valid during the call only.
+    /// Calls `body` with the bytes of the JSON text. The bytes are valid only during the call.
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { body(output.bytes.bytes) }
 
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate let output = JSONOutput()
-        /// Whether the last interpolation was an optional member, so that a comma at the start of the next literal may
-        /// be superfluous.
+        /// Whether the last interpolation was an optional member. A comma at the start of the next literal may then
+        /// have to be left out.
         private var followsMember = false
 
         package init(literalCapacity: Int, interpolationCount: Int) {
             _ = output.bytes.reserve(literalCapacity + 16 * interpolationCount)
         }
 
-        /// Appends trusted text.
+        /// Appends a literal unchanged, except for a comma that is not needed after an absent optional member.
         package mutating func appendLiteral(_ text: String) {
             let isAtStart = output.isAtStart
             text.withBytes { bytes in
@@ -58,7 +59,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
         /// Appends a value as JSON; `null` for nil.
         package mutating func appendInterpolation(_ value: (some JSONWritable)?) { value.appendJSON(to: &output.bytes) }
 
-        /// Appends an array with the result of `json` for each element.
+        /// Appends a JSON array that contains the result of `json` for each element.
         package mutating func appendInterpolation<Elements: Sequence>(
             _ elements: Elements,
             each json: (Elements.Element) -> JSONFragment
@@ -71,7 +72,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             output.bytes.append("]")
         }
 
-        /// Appends a member of an object with its commas; nothing if the value is nil.
+        /// Appends a member of an object, with a comma before it if needed. Appends nothing if the value is nil.
         package mutating func appendInterpolation(member name: String, _ value: (some JSONWritable)?) {
             followsMember = true
             guard let value else { return }
@@ -81,13 +82,13 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             value.appendJSON(to: &output.bytes)
         }
 
-        /// Appends members whose names are known only at run time, with their commas.
+        /// Appends members of an object, with commas between them. Use it for names that are known only at run time.
         package mutating func appendInterpolation(members: [(name: String, value: JSONFragment)]) {
             followsMember = true
             for member in members { appendInterpolation(member: member.name, member.value) }
         }
 
-        /// Appends bytes that are already JSON.
+        /// Appends bytes that are already valid JSON.
         package mutating func appendInterpolation(raw json: UnsafeRawBufferPointer) { output.bytes.append(json) }
     }
 }
@@ -96,11 +97,11 @@ extension JSONFragment: JSONWritable {
     package func appendJSON(to out: inout ByteBuffer) { out.append(output.bytes.bytes) }
 }
 
-/// The bytes of a fragment, which its copies share.
+/// The bytes of a JSON fragment. All copies of the fragment share one object.
 private final class JSONOutput {
     var bytes = ByteBuffer()
 
-    /// Whether a value that is appended next needs no comma before it.
+    /// Whether the next value needs no comma before it.
     var isAtStart: Bool {
         guard let last = bytes.bytes.last(where: { !isSpace($0) }) else { return true }
         return last == UInt8(ascii: "{") || last == UInt8(ascii: "[") || last == UInt8(ascii: ",")
@@ -110,10 +111,10 @@ private final class JSONOutput {
 private func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 13 || byte == 9 }
 
 extension ByteBuffer {
-    /// Creates a buffer with the JSON.
+    /// Creates a buffer that contains the JSON text of the fragment.
     package init(json fragment: JSONFragment) { json(fragment) }
 
-    /// Appends an interpolated fragment. Its name differs from `append(json:)`, which quotes and escapes a text.
+    /// Appends the JSON text of the fragment unchanged. `append(json:)` would instead append a text as a JSON string.
     package mutating func json(_ fragment: JSONFragment) { fragment.appendJSON(to: &self) }
 }
 
@@ -134,7 +135,8 @@ extension UInt64: JSONWritable {
 }
 
 extension Double: JSONWritable {
-    /// Appends the shortest text that gives the same number; `null` for values that JSON cannot represent.
+    /// Appends the shortest decimal text that gives exactly this number; `null` if the number is infinite or not a
+    /// number.
     package func appendJSON(to out: inout ByteBuffer) {
         if isFinite { out.append("\(self)") } else { out.append("null") }
     }

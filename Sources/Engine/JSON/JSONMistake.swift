@@ -1,12 +1,12 @@
-/// The first position at which a text is not JSON, for error messages. It is found in linear time, on bytes, after a
-/// parser has rejected the text.
+/// The first syntax error in a text that a JSON parser has rejected, for error messages. Finding it takes linear time.
 package struct JSONMistake: Sendable, Equatable {
-    /// The byte index of the mistake; the number of bytes if the text ends too early.
+    /// The byte index of the error; the length of the text if the text ends too early.
     package let position: Int
-    /// The expected syntax, as a phrase such as `a comma or }`.
+    /// The syntax that was expected at the error, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
-    /// Finds the mistake. Returns nil if the text follows JSON's grammar, even if it is invalid for another reason.
+    /// Finds the first syntax error. Returns nil if the text follows the grammar of JSON, even if it is invalid for
+    /// another reason.
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }
@@ -22,7 +22,7 @@ package struct JSONMistake: Sendable, Equatable {
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
     private(set) var position = 0
-    /// The open containers; true for an object, false for an array.
+    /// The arrays and objects that are not closed yet, outermost first; true for an object, false for an array.
     private var open: [Bool] = []
 
     private static let maxDepth = 1_024
@@ -34,7 +34,8 @@ private struct JSONScan {
 
     private var byte: UInt8? { position < text.count ? text[position] : nil }
 
-    /// Returns what is expected at `position`; nil if there is no mistake, or the text is nested too deeply.
+    /// Checks the whole text. Returns a phrase for the syntax that was expected at `position`; nil if there is no error
+    /// or the text is nested too deeply.
     mutating func run() -> StaticString? {
         while true {
             if let expected = consumeValue() {
@@ -60,7 +61,7 @@ private struct JSONScan {
         }
     }
 
-    /// Whether a container has just begun, so that its first value comes next.
+    /// Whether an array or object has just begun, so that its first value comes next.
     private var isValueOpen = false
 
     private static func end(_ isObject: Bool) -> UInt8 { isObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
@@ -104,7 +105,8 @@ private struct JSONScan {
         return nil
     }
 
-    /// Parses a member's name and its colon. Returns what is expected if there is a mistake.
+    /// Parses the name of an object member and the colon after it. Returns nil if both are valid, otherwise a phrase
+    /// for the expected syntax.
     private mutating func consumeName() -> StaticString? {
         skipBlanks()
         guard byte == UInt8(ascii: "\"") else { return "a name in double quotes" }
@@ -168,7 +170,8 @@ private struct JSONScan {
         return nil
     }
 
-    /// Parses a number such as `-12.5e+3`. Returns what is expected if there is a mistake.
+    /// Parses a number such as `-12.5e+3`. Returns nil if the number is valid, otherwise a phrase for the expected
+    /// syntax.
     private mutating func consumeNumber() -> StaticString? {
         if byte == UInt8(ascii: "-") { position += 1 }
         let start = position

@@ -1,25 +1,26 @@
 import CSimdjson
 
-/// The members of a JSON object as they are written, found by the first step of a parser. They are right if the parser
-/// also accepts the text (`JSONParser.finish`).
+/// The positions of the members in the text of a JSON object. The parser finds them in its first step, before it has
+/// checked the whole text. Rely on them only if `JSONParser.finish` then succeeds.
 package struct JSONOutline {
     package struct Member {
         package let raw: RawJSON.Member
-        /// The levels of arrays and objects in the value.
+        /// The number of nested levels of arrays and objects in the member's value.
         package let levels: Int
-        /// The number of plain tools in the value; 0 for any other value. Plain tools are valid, and need not be read.
+        /// The number of tools in the value if it is an array of plain tools, otherwise 0. Plain tools are tool
+        /// definitions of the usual form. They are already known to be valid, so they need not be parsed.
         package let plainTools: Int
         let span: relay_json_span
     }
 
     package let members: [Member]
 
-    /// Returns the only member of this name; nil if there is none.
+    /// Returns the first member with this name; nil if the object has no such member.
     package subscript(_ name: StaticString) -> Member? { members.first { $0.raw.name.equals(name) } }
 
-    /// Creates the outline of a text.
+    /// Creates an outline from the positions that the parser found.
     ///
-    /// - Parameter spans: the spans of its members.
+    /// - Parameter spans: the position of each member's name and value in `text`.
     init(_ text: UnsafeRawBufferPointer, _ spans: some Collection<relay_json_span>) {
         members = spans.map { span in
             let name = text[part: Int(span.name)..<Int(span.name + span.name_count)]

@@ -1,17 +1,19 @@
 import CSimdjson
 
-/// The amount of work that a JSON text causes for a parser and for readers of its values. It is counted in one pass
-/// over the bytes, before anything is built from them. It does not check the grammar, which the parser does.
+/// The size and depth of a JSON text, which show how much work and memory parsing it would take. They are counted in
+/// one pass before parsing. The count does not check the grammar.
 package struct JSONShape: Equatable, Sendable {
-    /// The number of elements and members at all depths, including the root.
+    /// The number of array elements and object members at all levels, plus one for the root.
     package private(set) var values = 0
-    /// The number of elements in the largest array that is a member of the root.
+    /// The number of elements in the largest array that is a direct member of the root object.
     package private(set) var maxElements = 0
-    /// The raw name of that largest array's member, if it has at most 64 bytes without escapes; otherwise empty.
+    /// The name of the root's member that contains the largest array; empty if the name has escapes or more than 64
+    /// bytes.
     package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
-    /// The size of a text below which no check is needed: a value takes at least two bytes.
+    /// The size in bytes up to which a text needs no check. A value takes at least two bytes, so the text cannot have
+    /// too many values.
     package static let harmlessBytes = 20_000
 
     package struct Bound: Sendable {
@@ -26,8 +28,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Returns whether the text has so few commas, colons and openings that it must be within the bound. This quick
-    /// check returns false for some texts that are within the bound.
+    /// Returns whether the text is certainly within the bound, because it has few commas, colons and brackets. This
+    /// check is fast, but it also returns false for some texts within the bound.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)
@@ -35,7 +37,7 @@ package struct JSONShape: Equatable, Sendable {
         return openings <= bound.depth && separators + openings < min(bound.values, bound.elements)
     }
 
-    /// Counts until the bound is exceeded or the text ends.
+    /// Counts the values, elements and levels of the text. Stops when the bound is exceeded.
     package init(_ text: UnsafeRawBufferPointer, upTo bound: Bound) {
         guard let base = text.baseAddress else { return }
         var scan = Scan(text: UnsafeRawBufferPointer(start: base, count: text.count), bound: bound)
@@ -53,7 +55,7 @@ package struct JSONShape: Equatable, Sendable {
     }
 }
 
-/// The single pass over the text. It looks at each byte once, inside strings eight at a time.
+/// The state of the single pass that counts the values of a JSON text.
 private struct Scan {
     let text: UnsafeRawBufferPointer
     let bound: JSONShape.Bound
@@ -62,11 +64,12 @@ private struct Scan {
     var maxElements = 0
     var mostName: Range<Int>?
     private var depth = 0
-    /// The number of elements so far in the array that is being read. Only arrays that are members of the root count.
+    /// The number of elements counted so far in the current array. Only arrays that are direct members of the root are
+    /// counted.
     private var elements = 0
-    /// One bit for each level: whether the container is an array.
+    /// The kind of container at each level, as one bit: 1 for an array, 0 for an object.
     private var arrays = InlineArray<17, UInt64>(repeating: 0)
-    /// Whether nothing has come since the array or object was opened.
+    /// Whether the current array or object has just been opened and contains nothing yet.
     private var isFresh = false
     private var lastString: Range<Int>?
     private var name: Range<Int>?
@@ -103,7 +106,7 @@ private struct Scan {
         }
     }
 
-    /// Handles the beginning of a value or a name.
+    /// Handles the beginning of a value or of a member's name.
     @inline(__always)
     private mutating func begins() {
         guard isFresh else { return }
@@ -111,7 +114,7 @@ private struct Scan {
         if isArray { count() }
     }
 
-    /// Counts an element of the current array.
+    /// Counts one more element of the current array.
     @inline(__always)
     private mutating func count() {
         values += 1
@@ -140,8 +143,8 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// Returns the index of the quote that ends a string whose content begins at `start`, or the end of the text. A
-    /// backslash escapes the byte after it.
+    /// Returns the index of the closing quote of a string whose content begins at `start`; the end of the text if the
+    /// quote is missing. Escaped quotes are skipped.
     package static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }
         guard start < text.count else { return text.count }

@@ -1,10 +1,12 @@
-/// A decoder of JSON strings, as they are written between their quotes, for events that are read without a parser.
+/// A decoder for the content of a JSON string, without the quotes. It is used for stream events that are read without a
+/// JSON parser.
 package struct JSONStringDecoder: ~Copyable {
     private var decoded = ByteBuffer()
 
     package init() {}
 
-    /// Returns the text, valid until the next call; nil if it has a `\u` escape or is not a valid JSON string.
+    /// Returns the decoded text, which is valid until the next call. Returns nil if the content is invalid or contains
+    /// a `\u` escape.
     package mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         written.isPlain ? written : unescaped(written)
     }
@@ -34,7 +36,8 @@ package struct JSONStringDecoder: ~Copyable {
         return isEscape ? nil : decoded.bytes
     }
 
-    /// Returns the character of a one-letter escape; nil for other escapes.
+    /// Returns the character of an escape such as `\n`, from the byte after the backslash; nil for `\u` and invalid
+    /// escapes.
     private static func meaning(ofEscape byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "n"): 10

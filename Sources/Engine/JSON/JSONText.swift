@@ -1,12 +1,13 @@
 extension JSONValue {
-    /// The value as UTF-8, without white space. The parser has bounded its depth.
+    /// The value as JSON text without white space. The depth of the value is limited by the parser.
     package var body: Body {
         var text = ByteBuffer()
         append(to: &text)
         return Body(text)
     }
 
-    /// A function that returns a text to replace a member's text; nil to keep it.
+    /// A function that may replace a string in an object. It receives the name and the string value of a member, and
+    /// returns the new string; nil keeps the old string.
     package typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
 
     package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {

@@ -1,12 +1,14 @@
-/// The replacement of numbers that no type can hold. JSON does not limit numbers, but the parser stops at them. They
-/// become decimals with nearly the same value and the same number of bytes.
+/// A replacer of numbers that are too large for the parser. JSON allows such numbers, but simdjson rejects them. The
+/// replacement has nearly the same value and exactly the same length.
 struct LargeNumberReplacer {
-    /// The most digits that a decimal needs to keep all that is kept of an integer.
+    /// The number of leading digits that are kept of a large integer. More digits would not change the value as a
+    /// `Double`.
     private static let keptDigits = 17
-    /// The largest exponent of a decimal with one digit before its point.
+    /// The largest exponent that is safe for a `Double` with one digit before the decimal point.
     private static let maxExponent = 307
 
-    /// Returns the text with replaced numbers; nil if all numbers can be held, or are malformed. Takes linear time.
+    /// Returns a copy of the text in which too large numbers are replaced. Returns nil if there is no such number.
+    /// Takes linear time.
     static func held(in text: UnsafeRawBufferPointer) -> ByteBuffer? {
         var held = ByteBuffer()
         held.append(text)
@@ -61,7 +63,7 @@ struct LargeNumberReplacer {
         return true
     }
 
-    /// Writes a number with leading zeros.
+    /// Overwrites all of `digits` with the decimal digits of `value`, with leading zeros.
     private static func write(_ value: Int, into digits: UnsafeMutableRawBufferPointer) {
         var value = value
         for position in digits.indices.reversed() {
@@ -82,7 +84,7 @@ struct LargeNumberReplacer {
 }
 
 extension Slice<UnsafeMutableRawBufferPointer> {
-    /// Returns whether the digits, of any number, form a value of at most `bound`.
+    /// Returns whether the decimal number in these bytes is at most `bound`. The bytes must be digits.
     fileprivate func isAtMost(_ bound: Int) -> Bool {
         let value = reduce(0) { $0 > 10_000 ? $0 : $0 * 10 + Int($1 - 48) }
         return value <= bound

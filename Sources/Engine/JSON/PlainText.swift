@@ -1,7 +1,7 @@
 // Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
-/// Returns a word in which the highest bit of each byte that needs an escape is set. After the first such byte, other
-/// bits may be set, too.
+/// Returns a word that marks the bytes of `word` that need an escape in a JSON string: their highest bits are set. Only
+/// the mark of the first such byte is reliable. The result is 0 if no byte needs an escape.
 @inline(__always)
 func escapes(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
@@ -11,13 +11,13 @@ func escapes(in word: UInt64) -> UInt64 {
     return (low | (quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
 }
 
-/// Returns a value other than 0 if a byte needs an escape or is not ASCII.
+/// Returns 0 if all eight bytes of `word` are ASCII and need no escape in a JSON string.
 @inline(__always)
 func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
 
 extension UnsafeRawPointer {
-    /// Returns the number of bytes before the first that needs an escape or is not ASCII, at most `count`. Seven more
-    /// bytes after `count` must be readable.
+    /// Returns how many of the first `count` bytes come before the first byte that is not ASCII or needs a JSON escape.
+    /// Seven bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
         var position = 0
@@ -31,7 +31,7 @@ extension UnsafeRawPointer {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether the text is ASCII that needs no escape in a JSON string.
+    /// Whether all bytes are ASCII and need no escape in a JSON string.
     package var isPlain: Bool {
         guard let base = baseAddress, count > 0 else { return true }
         if count < 8 { return odd(in: shortWord(base, count)) == 0 }

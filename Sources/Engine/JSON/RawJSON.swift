@@ -1,12 +1,14 @@
 import CSimdjson
 
-/// A value in a JSON text, as it is written there. The text must have passed a parser. An invalid text gives wrong
-/// values, but no access outside of it.
+/// The text of one JSON value, read without building a tree. A parser must have accepted the text before. For an
+/// invalid text the results are wrong, but no memory outside the text is read.
 package struct RawJSON {
     /// The bytes of the value, without white space around it.
     package let bytes: UnsafeRawBufferPointer
 
-    /// - Parameter text: the whole text; a byte order mark is skipped.
+    /// Creates a value from a whole JSON text.
+    ///
+    /// - Parameter text: the text; a byte order mark at its beginning is skipped.
     package init(_ text: UnsafeRawBufferPointer) {
         let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
         var position = hasMark ? 3 : 0
@@ -17,33 +19,36 @@ package struct RawJSON {
         bytes = text[part: position..<end]
     }
 
-    /// - Parameter value: the bytes of a value, without white space around it.
+    /// Creates a value from its own bytes.
+    ///
+    /// - Parameter value: the bytes of the value, without white space around them.
     init(value: UnsafeRawBufferPointer) { bytes = value }
 
     package var isObject: Bool { bytes.first == UInt8(ascii: "{") }
     package var isArray: Bool { bytes.first == UInt8(ascii: "[") }
     package var isNull: Bool { bytes.equals("null") }
 
-    /// The bytes between the quotes of a string, with its escapes; nil if this is not a string.
+    /// The bytes between the quotes of a string, with escapes left as they are; nil if this value is not a string.
     package var content: UnsafeRawBufferPointer? {
         guard bytes.count >= 2, bytes.first == UInt8(ascii: "\"") else { return nil }
         return bytes[part: 1..<(bytes.count - 1)]
     }
 
-    /// The members of an object in their order; empty if this is not an object.
+    /// The members of an object in their order; empty if this value is not an object.
     package var members: Members { Members(bytes, opening: UInt8(ascii: "{")) }
 
-    /// The elements of an array in their order; empty if this is not an array.
+    /// The elements of an array in their order; empty if this value is not an array.
     package var elements: Elements { Elements(bytes, opening: UInt8(ascii: "[")) }
 
-    /// Returns the first member whose raw name, without escapes, is `name`; nil if there is none.
+    /// Returns the value of the first member with this name; nil if the member is absent. A name that is written with
+    /// escapes is not found.
     package subscript(_ name: StaticString) -> RawJSON? {
         for member in members where member.name.equals(name) { return member.value }
         return nil
     }
 
-    /// Returns whether one of two pairs of adjacent bytes occurs in the text. It is a quick check that excludes most
-    /// texts.
+    /// Returns whether the value contains `one` or `other`. Both texts must be two bytes long. The search is fast, so
+    /// it can exclude most values before a slower check.
     package func has(_ one: StaticString, or other: StaticString) -> Bool {
         guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
             return false
@@ -54,11 +59,11 @@ package struct RawJSON {
     }
 
     package struct Member {
-        /// The name as it is written between its quotes.
+        /// The name as it is written between its quotes, with escapes left as they are.
         package let name: UnsafeRawBufferPointer
         package let value: RawJSON
 
-        /// The member as it is written, from the quote before its name to the end of its value.
+        /// The bytes of the whole member, from the opening quote of its name to the end of its value.
         fileprivate var bytes: UnsafeRawBufferPointer {
             guard let name = name.baseAddress, let value = value.bytes.baseAddress else { return self.name }
             return UnsafeRawBufferPointer(start: name - 1, count: value - name + 1 + self.value.bytes.count)
@@ -78,7 +83,7 @@ package struct RawJSON {
         }
     }
 
-    /// A sequence of values with commas or colons between them.
+    /// The elements of an array, or the names and values of an object, as a sequence.
     package struct Elements: Sequence, IteratorProtocol {
         private let bytes: UnsafeRawBufferPointer
         private var position: Int
@@ -111,7 +116,7 @@ package struct RawJSON {
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
-    /// Returns the index after the value that begins at `start`.
+    /// Returns the index after the end of the value that begins at `start`.
     private static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard start < bytes.count else { return bytes.count }
         switch bytes[start] {
@@ -139,10 +144,11 @@ package struct RawJSON {
 }
 
 extension ByteBuffer {
-    /// Appends a comma and the member as it is written.
+    /// Appends a comma and then the member, exactly as it is written.
     package mutating func append(next member: RawJSON.Member) { append(",", member.bytes, "") }
 
-    /// Replaces line ends by spaces, for JSON that is sent line by line. In JSON, line ends are always white space.
+    /// Replaces each line end in the JSON text by a space, so that the text is one line. This is safe, because a JSON
+    /// string cannot contain an unescaped line end.
     package mutating func putOnOneLine() {
         guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
         let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)

@@ -2,22 +2,24 @@ import CCrash
 import CLinux
 import Glibc
 
-/// The signals of faults in the process itself, and the line that they leave in the log.
+/// The handler for fatal signals, such as SIGSEGV. It writes one line into the log before the process ends.
 package enum CrashHandler {
-    /// The signals by which a fault ends a process.
+    /// The signals for faults of the process itself, such as an invalid memory access. They end the process.
     static let signals: [(number: Int32, name: StaticString)] = [
         (SIGILL, "SIGILL"), (SIGTRAP, "SIGTRAP"), (SIGABRT, "SIGABRT"), (SIGBUS, "SIGBUS"), (SIGFPE, "SIGFPE"),
         (SIGSEGV, "SIGSEGV"),
     ]
 
-    /// Arranges for one line to be written to `descriptor` when a fault ends the process. The exit status stays that of
-    /// the signal.
+    /// Installs the crash handler. When a fatal signal ends the process, the handler writes one line to `descriptor`.
+    /// The exit status of the process stays unchanged.
     ///
-    /// Sanitizers report faults themselves, so nothing is changed in their builds. Lines of more than 512 bytes are not
-    /// written.
+    /// The handler is not installed in builds with a sanitizer, which reports faults itself. A line of more than 512
+    /// bytes is not written.
+    ///
     /// - Parameters:
-    ///   - timeOffset: the index in the line of the 24 bytes that the time of the crash replaces.
-    ///   - line: appends the line for the signal with the given name.
+    ///   - timeOffset: the index in the line at which 24 bytes are replaced by the time of the crash.
+    ///   - line: appends the line for the signal with the given name. It is called before `install` returns, once for
+    ///     each signal.
     package static func install(
         writingTo descriptor: Int32,
         timeOffset: Int,
@@ -32,8 +34,8 @@ package enum CrashHandler {
         }
     }
 
-    /// Runs the work of the calling thread with a second stack, so that the crash handler can run even after a stack
-    /// overflow.
+    /// Runs `work` on the calling thread, with an extra stack for signal handlers. The crash handler can thus run even
+    /// after a stack overflow.
     package static func withSignalStack(_ work: () -> Void) {
         guard !relay_is_sanitized() else { return work() }
         relay_crash_add_stack()

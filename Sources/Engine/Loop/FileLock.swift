@@ -1,13 +1,13 @@
 import Glibc
 
-/// A lock that one process of the machine holds at a time, by a file. The system frees it when the process ends, in
-/// whatever way.
+/// A lock on a file, which only one process of the machine can hold at a time. The system releases the lock when the
+/// process ends, even after a crash.
 package final class FileLock: Sendable {
-    /// The outcome of an attempt to take a lock.
+    /// The result of an attempt to acquire a lock.
     package enum Outcome {
         case acquired(FileLock)
         case heldByAnother
-        /// The file cannot be made or locked; one line says why.
+        /// The file could not be created or locked, for the given reason (one line).
         case failed(reason: String)
     }
 
@@ -17,7 +17,7 @@ package final class FileLock: Sendable {
 
     deinit { close(file) }
 
-    /// Tries to take the lock at once. Makes the file if there is none.
+    /// Tries to acquire the lock without waiting. Creates the file if it does not exist.
     package static func acquire(_ path: String) -> Outcome {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return .failed(reason: "\(path): \(systemError)") }

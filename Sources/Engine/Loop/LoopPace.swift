@@ -1,19 +1,20 @@
 import Synchronization
 
-/// The durations of a loop's turns, which is how long everything else on it waits. The loop writes them, and any thread
-/// may read them. Values that a reader combines may be one turn apart.
+/// A record of how long a loop's turns last. During a turn, everything else on the loop must wait. The loop writes the
+/// record, and any thread may read it. Two values may come from different turns, even if they are read one right after
+/// the other.
 package final class LoopPace: Sendable {
-    /// The number of turns that have begun.
+    /// The number of turns that the loop has begun.
     private let begun = Atomic<UInt64>(0)
     /// The time at which the current turn began; `distantPast` while the loop waits for events.
     private let busySince = Atomic(LoopTime.distantPast)
     private let windowStart = Atomic(LoopTime.distantPast)
     private let longest = Atomic<UInt64>(0)
-    /// The longest turn of the previous window.
+    /// The duration of the longest turn in the previous window of a minute.
     private let longestBefore = Atomic<UInt64>(0)
 
-    /// The length of a window. The longest turn of the current and the previous window is reported, so that several
-    /// readers do not disturb each other.
+    /// The length of a time window. For each window the longest turn is recorded, and readers get the longest turn of
+    /// the current and the previous window. So several readers can use one record, and none needs to reset it.
     package static let windowNanoseconds: UInt64 = 60_000_000_000
 
     // MARK: The loop's thread
@@ -23,7 +24,7 @@ package final class LoopPace: Sendable {
         busySince.store(now, ordering: .relaxed)
     }
 
-    /// Ends the turn. Returns its duration in nanoseconds.
+    /// Records the end of a turn. Returns the duration of the turn in nanoseconds.
     func turnEnds(at now: LoopTime) -> UInt64 {
         let start = busySince.load(ordering: .relaxed)
         busySince.store(.distantPast, ordering: .relaxed)
@@ -44,7 +45,7 @@ package final class LoopPace: Sendable {
 
     var turns: UInt64 { begun.load(ordering: .relaxed) }
 
-    /// Returns the longest turn of the last one to two minutes, including the current turn.
+    /// Returns the duration of the longest turn in the last one to two minutes, including the current turn.
     package func longestNanoseconds(at now: LoopTime) -> UInt64 {
         let age = now.nanoseconds(since: windowStart.load(ordering: .relaxed))
         var most: UInt64 = 0

@@ -2,7 +2,7 @@ import CBlocks
 import CLinux
 import Glibc
 
-/// An event loop with its own thread.
+/// An event loop that runs on its own thread.
 package final class LoopThread: Sendable {
     package let loop: EventLoop
     private let worker = Worker()
@@ -17,6 +17,6 @@ package final class LoopThread: Sendable {
         }
     }
 
-    /// Returns when the loop has stopped. Blocks.
+    /// Waits until the loop has stopped and its thread has ended. Blocks the calling thread.
     package func join() { worker.join() }
 }

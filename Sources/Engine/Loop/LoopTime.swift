@@ -1,35 +1,36 @@
 import Glibc
 package import Synchronization
 
-/// A reading of the monotonic clock that event loops use.
+/// A time of the monotonic clock that event loops use.
 ///
-/// Each loop reads the clock once per turn, so readings of two loops are not in order: a value that another loop stored
-/// can be later than the own `now`. Therefore the difference of two readings is never negative, and a sum never
-/// overflows. Only `Engine/Loop` may use the number itself (`Scripts/check-house`).
+/// Each loop reads the clock once per turn. A time from another loop can therefore be later than this loop's `now`. For
+/// this reason, a difference of two times is never negative: it is 0 if it would be negative. A sum never overflows.
+/// Only code in `Engine/Loop` may use the number itself (`Scripts/check-house`).
 package struct LoopTime: Comparable, Sendable {
     @usableFromInline let loopNanoseconds: UInt64
 
-    /// Creates a reading, for the clocks of tests.
+    /// Creates a time from nanoseconds, for test clocks.
     @inlinable package init(nanoseconds: UInt64) { loopNanoseconds = nanoseconds }
 
-    /// Creates a reading from microseconds of the same clock. A negative number gives `distantPast`, and a number that
-    /// is too large gives `distantFuture`.
+    /// Creates a time from microseconds of the monotonic clock. A negative number gives `distantPast`, and a number
+    /// that is too large gives `distantFuture`.
     package init(microseconds: Int) { self = LoopTime.distantPast.adding(microseconds, nanosecondsEach: 1_000) }
 
-    /// A time before every reading of the clock.
+    /// A time before every time of the clock.
     @inlinable package static var distantPast: LoopTime { LoopTime(nanoseconds: 0) }
 
-    /// A time that never comes. As a deadline it means that there is none.
+    /// A time that never comes. As a deadline it means that there is no deadline.
     @inlinable package static var distantFuture: LoopTime { LoopTime(nanoseconds: .max) }
 
-    /// Reads the clock now, for threads that have no loop. On a loop use `EventLoop.now`, which costs nothing.
+    /// Reads the clock now. Use it on threads without a loop. On a loop, use `EventLoop.now`, which needs no system
+    /// call.
     package static func current() -> LoopTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return LoopTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
-    /// The time in the form that C functions for `CLOCK_MONOTONIC` need.
+    /// The time as a `timespec`, for C functions that use `CLOCK_MONOTONIC`.
     var systemTime: timespec {
         timespec(
             tv_sec: Int(loopNanoseconds / 1_000_000_000),
@@ -47,17 +48,18 @@ package struct LoopTime: Comparable, Sendable {
         Int(nanoseconds(since: earlier) / 1_000_000)
     }
 
-    /// Returns the time that is `nanoseconds` later; `distantFuture` if the sum is too large.
+    /// Returns the time that is `nanoseconds` after `time`; `distantFuture` if the sum is too large.
     @inlinable package static func + (time: LoopTime, nanoseconds: UInt64) -> LoopTime {
         let (sum, isTooLarge) = time.loopNanoseconds.addingReportingOverflow(nanoseconds)
         return isTooLarge ? .distantFuture : LoopTime(nanoseconds: sum)
     }
 
-    /// Returns the time that is `seconds` later, for numbers from settings and vendors. Returns this time if the number
-    /// is negative, and `distantFuture` if the sum is too large.
+    /// Returns the time that is `seconds` later. If the number is negative, returns this time. If the sum is too large,
+    /// returns `distantFuture`.
     package func adding(seconds: Int) -> LoopTime { adding(seconds, nanosecondsEach: 1_000_000_000) }
 
-    /// Returns the time that is `milliseconds` later, with the bounds of `adding(seconds:)`.
+    /// Returns the time that is `milliseconds` later. If the number is negative, returns this time. If the sum is too
+    /// large, returns `distantFuture`.
     package func adding(milliseconds: Int) -> LoopTime { adding(milliseconds, nanosecondsEach: 1_000_000) }
 
     private func adding(_ count: Int, nanosecondsEach unit: UInt64) -> LoopTime {
@@ -65,7 +67,7 @@ package struct LoopTime: Comparable, Sendable {
         return isTooLarge ? .distantFuture : self + nanoseconds
     }
 
-    /// Moves the time by `nanoseconds`; to `distantFuture` if the sum is too large.
+    /// Moves `time` forward by `nanoseconds`. If the sum is too large, sets it to `distantFuture`.
     @inlinable package static func += (time: inout LoopTime, nanoseconds: UInt64) { time = time + nanoseconds }
 
     @inlinable package static func < (left: LoopTime, right: LoopTime) -> Bool {

@@ -1,20 +1,24 @@
 import CLinux
 import Glibc
 
-/// The tunables of glibc's malloc, which it reads from the environment before the program begins.
+/// Settings for glibc's malloc. glibc reads them from the environment when the process starts, so changing them needs a
+/// restart of the program.
 package enum MallocTunables {
-    /// The number of free blocks of each size that malloc keeps per thread. By default malloc keeps 7, but a loop uses
-    /// more at once. 32 blocks save a third of malloc's time; more would keep the memory of finished streams.
+    /// The setting for how many free blocks of each size malloc caches per thread. The default is 7, but a loop uses
+    /// more at once. 32 blocks save a third of malloc's time. More would keep the memory of finished streams.
     static let blocks = (name: "glibc.malloc.tcache_count", value: "32")
 
     private static let variable = "GLIBC_TUNABLES"
-    /// The variable that marks a restarted process. Its value is the name of the process.
+    /// The name of the environment variable that marks a restarted process. Its value is the name that the process had
+    /// before the restart.
     private static let mark = "RELAY_STARTED_AS"
 
-    /// Restarts the program once in the same process, with the tunables in the environment. Does nothing if they are
-    /// already set, or if the system refuses. Call it before other threads start.
+    /// Restarts the program once in the same process, with the settings in its environment. Call it before other
+    /// threads start.
     ///
-    /// Does nothing in valgrind either, because there `/proc/self/exe` is valgrind's own program.
+    /// Does nothing if the settings are already present, or if the system refuses the restart. Does nothing in valgrind
+    /// either, because `/proc/self/exe` is valgrind itself there.
+    ///
     /// - Parameter arguments: the arguments of the program, from its name to a null pointer.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
         if let name = getenv(mark) {
@@ -34,7 +38,8 @@ package enum MallocTunables {
         if let given { setenv(variable, given, 1) } else { unsetenv(variable) }
     }
 
-    /// Returns the given tunables with the missing ones of malloc added; nil if none is missing.
+    /// Returns the value of `GLIBC_TUNABLES` with the relay's setting added to `given`; nil if `given` already contains
+    /// this setting.
     static func tunables(addedTo given: String) -> String? {
         let names = given.split(separator: ":").map { $0.prefix { $0 != "=" } }
         if names.contains(where: { $0 == blocks.name }) { return nil }

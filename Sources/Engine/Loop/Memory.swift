@@ -1,26 +1,25 @@
 import CLinux
 
-/// Functions that control how the C library handles freed memory.
+/// Functions that control how the C library returns freed memory to the system.
 package enum Memory {
     /// Sets malloc's options. Call it before other threads start.
     ///
-    /// By default, malloc returns 128 KB at the end of a thread's heap to the system at once, and the next burst maps
-    /// them again. That takes a tenth of a stream's cost.
+    /// The first option keeps up to 16 MB of free memory at the end of a heap. By default malloc keeps only 128 KB, and
+    /// each burst of load would have to map memory again.
     ///
-    /// Blocks of a megabyte and more are mapped separately, and returned to the system as soon as they are freed. By
-    /// default malloc takes larger and larger ones from its heaps, which then have holes until the process ends.
-    /// `KeptBlocks` keeps blocks that are used again.
+    /// The second option maps blocks of 1 MB and more separately, so that they return to the system when they are
+    /// freed. By default malloc would put ever larger blocks into its heaps, which then keep holes. `KeptBlocks` caches
+    /// blocks that are soon used again.
     package static func prepareProcess() {
         mallopt(M_TRIM_THRESHOLD, 16_777_216)
         mallopt(M_MMAP_THRESHOLD, 1_048_576)
     }
 
-    /// Returns free memory to the system. Takes some milliseconds.
+    /// Returns free memory to the system. It takes some milliseconds.
     static func giveBack() { malloc_trim(0) }
 }
 
-/// The release of memory after a peak of connections: it goes back to the system a second after most of them have
-/// ended.
+/// An object that returns memory to the system after a peak of connections, a second after most of them have ended.
 final class PeakMemoryTrimmer: TimerTarget {
     private let loop: EventLoop
     private lazy var timer = Timer(self)

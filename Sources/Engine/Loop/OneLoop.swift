@@ -1,18 +1,19 @@
 import Glibc
 import Synchronization
 
-/// A check, in debug builds, that an object is used on one loop only: the first one that uses it. Threads without a
-/// loop are not checked: they create objects before the loop runs, and tests use objects without a loop.
+/// A check in debug builds that an object is used on one loop only, which is the first loop that uses it. Threads
+/// without a loop are not checked, because they create objects before the loop runs.
 package struct OneLoop: ~Copyable, Sendable {
     #if DEBUG
     private let owner = Atomic<UInt>(0)
-    /// The threads of all running loops.
+    /// The ids of the threads on which loops are running.
     private static let threads = Lock<Set<UInt>>([])
     #endif
 
     package init() {}
 
-    /// Traps if the object is used on another loop. Call it in the entry points of an object that a loop owns.
+    /// Traps in debug builds if another loop has already used the object. Call it where code enters an object that
+    /// belongs to one loop.
     package func check() {
         #if DEBUG
         let thread = UInt(pthread_self())

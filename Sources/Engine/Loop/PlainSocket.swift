@@ -1,12 +1,12 @@
 import CLinux
 import Glibc
 
-/// A socket to one server, without TLS, that never blocks by itself.
+/// A TCP connection to a server, without TLS. Sending and receiving never block; `wait` does.
 package struct PlainSocket: ~Copyable {
     package let descriptor: Int32
 
-    /// Connects to the first of the name's addresses that responds. Blocks for at most the time-out for each address,
-    /// and for the name look-up.
+    /// Connects to the first address of `host` that accepts the connection. Blocks during the name look-up, and for at
+    /// most `timeoutMilliseconds` for each address.
     package init(host: String, port: UInt16, timeoutMilliseconds: Int32) throws(SocketFailure) {
         var hints = addrinfo()
         hints.ai_socktype = relay_stream_type
@@ -52,7 +52,9 @@ package struct PlainSocket: ~Copyable {
         return socket
     }
 
-    /// - Returns: the number of bytes that were sent.
+    /// Sends as many of the bytes as the socket accepts now.
+    ///
+    /// - Returns: the number of bytes sent, which may be 0.
     package func send(_ bytes: UnsafeRawBufferPointer) throws(SocketFailure) -> Int {
         var sent = 0
         while sent < bytes.count {
@@ -66,6 +68,8 @@ package struct PlainSocket: ~Copyable {
         return sent
     }
 
+    /// Receives bytes that have already arrived. Throws if the server has closed the connection.
+    ///
     /// - Returns: the number of bytes received; 0 if nothing has arrived.
     package func receive(into room: UnsafeMutableRawBufferPointer) throws(SocketFailure) -> Int {
         while true {
@@ -77,7 +81,8 @@ package struct PlainSocket: ~Copyable {
         }
     }
 
-    /// Blocks until data has arrived or, with `isSending`, there is space to send.
+    /// Blocks until data has arrived. If `isSending` is true, also returns as soon as the socket can send more. Throws
+    /// after the time-out.
     package func wait(isSending: Bool, timeoutMilliseconds: Int32) throws(SocketFailure) {
         try Self.wait(for: descriptor, isSending ? POLLIN | POLLOUT : POLLIN, timeoutMilliseconds)
     }
@@ -93,7 +98,7 @@ package struct PlainSocket: ~Copyable {
     }
 }
 
-/// An error: a connection could not be opened, or has ended.
+/// The error of a connection that could not be opened or has ended.
 package struct SocketFailure: Error, Sendable {
     package let reason: String
 

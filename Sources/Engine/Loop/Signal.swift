@@ -2,16 +2,15 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// A signal for one thread, which waits until it is woken or a deadline of the monotonic clock has passed. A wake-up
-/// before the wait counts.
+/// A signal on which one thread waits until another thread wakes it or a deadline has passed. If `wake` is called
+/// before `wait`, the next `wait` returns at once.
 ///
-/// A semaphore is cheaper than a condition variable, with which the woken thread would take a mutex and wake other
-/// waiters.
+/// It uses a semaphore, because waking a thread through a condition variable costs more.
 ///
-/// `@unchecked`: semaphores can be used by all threads.
+/// `@unchecked`: all threads may use a semaphore.
 package final class Signal: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    /// Whether a wake-up is pending, so that another one is not needed.
+    /// Whether `wake` was called since `wait` last returned. Another wake-up is then not needed.
     private let isWoken = Atomic<Bool>(false)
 
     package init() { sem_init(semaphore, 0, 0) }
@@ -28,7 +27,7 @@ package final class Signal: @unchecked Sendable {
     /// Waits until the thread is woken or the deadline has passed. May return early. Returns whether the thread was
     /// woken.
     ///
-    /// - Parameter deadline: `distantFuture` waits without end.
+    /// - Parameter deadline: the time at which the wait ends; `distantFuture` if there is no deadline.
     @discardableResult
     package func wait(until deadline: LoopTime = .distantFuture) -> Bool {
         var code: Int32

@@ -1,11 +1,11 @@
 import Glibc
 
-/// The reason of the last failed system call of this thread.
+/// The reason why the last failed system call of this thread failed, as text.
 package var systemError: String { String(cString: strerror(errno)) }
 
-/// Writes all bytes, and waits while the descriptor does not accept them. Blocks.
+/// Writes all bytes to a descriptor. Blocks while the descriptor does not accept more.
 ///
-/// - Returns: false if it failed before the end; `systemError` then has the reason.
+/// - Returns: whether all bytes were written. If they were not, `systemError` contains the reason.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {

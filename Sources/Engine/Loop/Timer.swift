@@ -1,10 +1,10 @@
-/// An object with deadlines on a loop.
+/// An object that a timer of its loop calls at a deadline.
 package protocol TimerTarget: AnyObject {
     func timerFired()
 }
 
-/// One deadline of one target, on the target's loop. Setting a later deadline, the usual case, costs nothing: the
-/// position in the heap is corrected when the timer comes up.
+/// A timer for one deadline of one target, on the target's loop. Moving the deadline to a later time costs almost
+/// nothing. The timer's place in the heap is then corrected only when the old deadline comes.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Timer: @unchecked Sendable {
@@ -16,7 +16,7 @@ package final class Timer: @unchecked Sendable {
     package init(_ target: any TimerTarget) { self.target = target }
 }
 
-/// A heap of timers, with the earliest at the front.
+/// A heap of the timers of one loop, with the earliest deadline at the front.
 struct TimerHeap {
     private var timers: [Timer] = []
 
@@ -35,7 +35,7 @@ struct TimerHeap {
 
     func disarm(_ timer: Timer) { timer.deadline = .distantFuture }
 
-    /// Removes the timer. Call it before the target is freed.
+    /// Removes the timer from the heap. Call it before the timer's target is freed.
     mutating func remove(_ timer: Timer) {
         timer.deadline = .distantFuture
         guard timer.index >= 0 else { return }
@@ -49,7 +49,7 @@ struct TimerHeap {
         sink(last.index)
     }
 
-    /// Returns the milliseconds to wait in epoll, rounded up; -1 to wait without end.
+    /// Returns how long epoll may wait for the next timer, in milliseconds rounded up; -1 if no timer is set.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.position > now else { return 0 }
@@ -57,8 +57,8 @@ struct TimerHeap {
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
-    /// Returns the next target that is due; nil if there is none. The caller must call the target: a mutating method
-    /// that called it would be entered again if the target sets a timer.
+    /// Removes the next timer whose deadline has passed, and returns its target; nil if no deadline has passed. The
+    /// target must then be called. It may set timers again.
     mutating func removeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.position <= now {
             if first.deadline == .distantFuture {

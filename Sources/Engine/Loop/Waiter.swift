@@ -1,4 +1,5 @@
-/// The wait of one task for an event on its loop. It also ends when the task is cancelled.
+/// An object on which one task waits for an event on its loop, until `wake` is called. The wait also ends when the task
+/// is cancelled.
 ///
 /// `@unchecked`: only its loop's thread uses it, because tasks run and are cancelled there.
 package final class Waiter: @unchecked Sendable {
@@ -7,7 +8,8 @@ package final class Waiter: @unchecked Sendable {
 
     package init() {}
 
-    /// Returns at the next `wake`, or at once in a cancelled task. The caller checks its condition before and after.
+    /// Waits for the next `wake`. Returns at once if the task is cancelled. Call it in a loop that checks the awaited
+    /// condition.
     package func wait() async {
         oneLoop.check()
         await withTaskCancellationHandler {

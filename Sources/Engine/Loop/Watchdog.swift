@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 
-/// A count of the ticks to which each loop did not respond. Pure: times and counts go in, a result comes out.
+/// A detector of loops that hang. Every second (a tick), it checks whether each loop has begun a new turn. It reads no
+/// clock itself.
 struct LoopHangDetector {
-    /// The state of each loop: `turns` is the number of turns that it had begun at the last tick, `missed` the number of
-    /// ticks in a row in which it began no turn.
+    /// The state of each loop. `turns` is the number of turns that the loop had begun at the last tick. `missed` is the
+    /// number of consecutive ticks without a new turn.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
@@ -12,11 +13,11 @@ struct LoopHangDetector {
     static let lateNanoseconds: UInt64 = 500_000_000
     static let maxMissedTicks = 30
 
-    /// Counts a tick. Call it each second, before all loops are woken. After a late tick the counts start again,
-    /// because the process, and with it the loops, was stopped, asleep or starved.
+    /// Checks all loops. Call it once a second, before the loops are woken. If the call comes late, the whole process
+    /// was probably stopped or asleep, so all counts start again.
     ///
     /// - Parameter turns: the number of turns that each loop has begun.
-    /// - Returns: the index of a loop that hangs; nil if none does.
+    /// - Returns: the index of a loop that hangs; nil if no loop hangs.
     mutating func tick(at now: LoopTime, turns: [UInt64]) -> Int? {
         let isLate = due.map { now > $0 + Self.lateNanoseconds } ?? true
         due = now + Self.tickNanoseconds
@@ -32,7 +33,7 @@ struct LoopHangDetector {
     }
 }
 
-/// A thread that wakes each loop once a second, and reports a loop that has not responded for half a minute.
+/// A thread that wakes each loop once a second. It reports a loop that has begun no turn for half a minute.
 ///
 /// `@unchecked`: all properties are constant.
 package final class Watchdog: @unchecked Sendable {
@@ -41,9 +42,11 @@ package final class Watchdog: @unchecked Sendable {
     private let sleep: @Sendable (_ nanoseconds: UInt64) -> Bool
     private let onHang: @Sendable (_ loop: Int) -> Void
 
+    /// Creates a watchdog for these loops, without starting its thread.
+    ///
     /// - Parameters:
-    ///   - sleep: waits; returns false to end the thread.
-    ///   - onHang: called on the thread, with the index of the loop.
+    ///   - sleep: waits for the given time; returns false to end the thread.
+    ///   - onHang: called on the watchdog's thread, with the index of the loop that hangs.
     package init(
         _ loops: [EventLoop],
         clock: @escaping @Sendable () -> LoopTime = LoopTime.current,
@@ -56,17 +59,18 @@ package final class Watchdog: @unchecked Sendable {
         self.onHang = onHang
     }
 
-    /// Whether a watchdog is useful: not under a sanitizer or valgrind, where everything is many times slower.
+    /// Whether the watchdog should run. It should not run under a sanitizer or valgrind, where everything is many times
+    /// slower.
     package static var isUseful: Bool { !relay_is_sanitized() && !isInValgrind }
 
-    /// Starts the watchdog on its own thread, which runs as long as the process.
+    /// Starts the watchdog on its own thread, which runs until the process ends.
     package func start() {
         let worker = Worker()
         worker.begin(run)
         worker.finish()
     }
 
-    /// Runs until `sleep` returns false.
+    /// Checks the loops once a second, until `sleep` returns false.
     func run() {
         var watch = LoopHangDetector()
         while sleep(LoopHangDetector.tickNanoseconds) {
@@ -83,5 +87,5 @@ package final class Watchdog: @unchecked Sendable {
     }
 }
 
-/// Whether valgrind runs this process.
+/// Whether this process runs under valgrind.
 var isInValgrind: Bool { getenv("LD_PRELOAD").map { strstr($0, "vgpreload") != nil } ?? false }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Functions that read and write small files as a whole. All calls block.
+/// Functions that read or write a whole small file at once. They block the thread.
 package enum WholeFile {
-    /// Returns the content; nil if the file cannot be read or is larger than `limitBytes`.
+    /// Returns the content of a file; nil if the file cannot be read or is larger than `limitBytes`.
     package static func read(_ path: String, limitBytes: Int) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -21,12 +21,12 @@ package enum WholeFile {
         return bytes
     }
 
-    /// Writes the file whole or not at all: readers see the old content until the new one is complete. Only the relay's
-    /// user may read the file. Returns whether it was written; if not, `systemError` has the reason.
+    /// Writes a file atomically: readers see either the old or the complete new content. Only the user of the relay's
+    /// process may read the file. Returns false if writing failed; `systemError` then contains the reason.
     ///
     /// - Parameters:
-    ///   - new: the path of the incomplete file.
-    ///   - isSynced: whether the content is on the disk before readers see it.
+    ///   - new: the path of a temporary file, which is renamed to `path` when it is complete.
+    ///   - isSynced: whether the content is flushed to the disk before the rename.
     package static func write(
         _ bytes: [UInt8],
         to path: String,

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A thread for work that blocks or takes long, so that no loop has to do it. It runs its jobs one after the other.
+/// A thread for jobs that block or take long, so that no loop has to run them. It runs one job after the other.
 ///
 /// `@unchecked`: `thread` is set once, before any other thread has the worker.
 package final class Worker: @unchecked Sendable {
@@ -19,26 +19,26 @@ package final class Worker: @unchecked Sendable {
 
     /// Starts the thread, which runs until `stop`, `join` or `finish`.
     ///
-    /// - Parameter bound: the most jobs that may wait.
+    /// - Parameter bound: the largest number of jobs that may wait.
     package init(bound: Int = 1) {
         self.bound = bound
         let code = pthread_create(&thread, nil, runWorker, Unmanaged.passRetained(self).toOpaque())
         precondition(code == 0, "no thread at start")
     }
 
-    /// Returns when the current job is done. Waiting jobs are dropped.
+    /// Ends the thread and waits until its current job is done. Waiting jobs are dropped. Blocks.
     package func stop() {
         state.withLock { $0.queue.removeAll() }
         join()
     }
 
-    /// Returns when all jobs are done.
+    /// Ends the thread and waits until all its jobs are done. Blocks.
     package func join() {
         end()
         pthread_join(thread, nil)
     }
 
-    /// Lets the thread end after its jobs, and returns at once.
+    /// Makes the thread end after its jobs, and returns at once.
     package func finish() {
         end()
         pthread_detach(thread)
@@ -49,8 +49,10 @@ package final class Worker: @unchecked Sendable {
         signal.wake()
     }
 
-    /// Returns the result of `work`; nil if it did not arrive in time, if too many jobs were waiting, or if the task
-    /// was cancelled. Work whose result is no longer wanted is not begun. Call it on `loop`.
+    /// Runs `work` on the worker's thread and returns its result. Call it on `loop`.
+    ///
+    /// Returns nil if the result did not arrive in time, too many jobs were waiting, or the task was cancelled. In
+    /// these cases `work` is skipped if it has not begun.
     package func result<Result: Sendable>(
         on loop: EventLoop,
         withinNanoseconds time: UInt64,
@@ -66,7 +68,7 @@ package final class Worker: @unchecked Sendable {
         return await wait.result(withinNanoseconds: time)
     }
 
-    /// Schedules `work`. Returns false, and does not run it, if too many jobs wait or the thread is ending.
+    /// Schedules `work`. Returns false, and drops `work`, if too many jobs are waiting or the thread is ending.
     @discardableResult
     package func begin(_ work: @escaping @Sendable () -> Void) -> Bool { append(work) }
 
@@ -91,7 +93,7 @@ package final class Worker: @unchecked Sendable {
         }
     }
 
-    /// Returns all waiting jobs; nil if the thread must end.
+    /// Waits for jobs and returns all that are waiting; nil if the thread must end.
     private func next() -> [Job]? {
         while true {
             let (jobs, isEnding) = state.withLock { state in
@@ -105,7 +107,8 @@ package final class Worker: @unchecked Sendable {
     }
 }
 
-/// Blocks all signals of the calling thread except those of its own faults. The main thread handles the others.
+/// Blocks all signals on the calling thread, except the fatal signals of its own faults. The main thread handles the
+/// other signals.
 private func blockSignals() {
     var signals = sigset_t()
     sigfillset(&signals)
@@ -118,7 +121,7 @@ private func runWorker(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawP
     return nil
 }
 
-/// The wait of a task on its loop for a result.
+/// The state of a task that waits on its loop for the result of a job.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state, except `isWanted`.
 private final class Wait<Result: Sendable>: TimerTarget, @unchecked Sendable {

@@ -1,8 +1,9 @@
-/// Bytes that several owners may hold. A class, because a task's closure cannot take over a noncopyable value.
+/// Bytes that several owners can share, such as the body of a request. It is a class, because a closure of a task
+/// cannot consume a noncopyable `ByteBuffer`.
 package final class Body: Sendable {
     private let buffer: ByteBuffer
-    /// The reserved memory of these bytes, held as long as they exist; nil if they are counted as a part of something
-    /// larger.
+    /// The reservation for the memory of these bytes, kept as long as the bytes exist; nil if their memory is reserved
+    /// elsewhere.
     private let reservation: MemoryReservation?
 
     package init(_ buffer: consuming ByteBuffer, _ reservation: MemoryReservation? = nil) {

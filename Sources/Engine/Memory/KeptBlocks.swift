@@ -1,11 +1,11 @@
 import CBlocks
 
-/// The cache of freed blocks of more than 64 KB, from requests, responses and parsers of large JSON. The system needs a
-/// page fault for each 4 KB of newly mapped memory, so blocks are kept for reuse. They count against the memory budget
-/// and may use an eighth of it. They are freed if they are not used for some seconds, or as soon as the memory is
-/// needed.
+/// A cache of freed memory blocks of more than 64 KB, which are reused for later requests, responses and large JSON.
+/// Reuse is cheaper than new memory, for which the system needs a page fault per 4 KB.
 ///
-/// All threads of the process share the blocks, because a body is read on its loop and often freed on a worker.
+/// The blocks count in the memory budget and may use an eighth of it. They are freed after some seconds without use, or
+/// as soon as the budget needs their memory. All threads share them, because a loop often allocates a body that a
+/// worker frees.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
@@ -13,21 +13,21 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let worker: Worker
     private lazy var timer = Timer(self)
-    /// The bytes of blocks that were freed since memory was last returned to the system.
+    /// The bytes of the blocks that were freed since free memory was last returned to the system.
     private var freedBytes = 0
 
     private static let turnNanoseconds: UInt64 = 1_000_000_000
-    /// The number of turns without use after which a block is freed.
+    /// The number of seconds (turns of the timer) without use after which a block is freed.
     private static let idleTurns: UInt32 = 5
-    /// The number of freed bytes from which memory is returned to the system.
+    /// The number of freed bytes at which free memory is returned to the system.
     private static let trimmedBytes = 16_777_216
 
-    /// Begins to keep blocks. Call it once in a process, before other threads start.
+    /// Starts the cache for the whole process. Call it once, before other threads start.
     ///
     /// - Parameters:
-    ///   - budget: counts the blocks as long as the process lasts.
-    ///   - loop: frees idle blocks.
-    ///   - worker: returns freed memory to the system, which takes some milliseconds.
+    ///   - budget: the memory budget in which the blocks count. It lives as long as the process.
+    ///   - loop: the loop whose timer frees unused blocks.
+    ///   - worker: the thread that returns freed memory to the system, which takes some milliseconds.
     package init(_ budget: MemoryBudget, _ loop: EventLoop, by worker: Worker) {
         self.budget = budget
         self.loop = loop
@@ -56,6 +56,6 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
         loop.arm(timer, at: loop.now + Self.turnNanoseconds)
     }
 
-    /// Frees kept blocks, the oldest first, until they contained `bytes` bytes or none is left.
+    /// Frees cached blocks, the oldest first, until at least `bytes` bytes are freed or no block is left.
     static func free(_ bytes: Int) { relay_kept_end(bytes) }
 }

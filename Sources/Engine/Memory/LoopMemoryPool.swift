@@ -1,13 +1,13 @@
 import Synchronization
 
-/// A loop's part of the memory budget. It reserves memory ahead, so that a small request costs two subtractions, and it
-/// has a queue for requests that find no memory.
+/// The part of the memory budget that one loop manages. It reserves memory from the budget in large steps, so that a
+/// small request costs only two subtractions. If memory is short, requests wait in its queue.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     let budget: MemoryBudget
     let loop: EventLoop
-    /// The bytes reserved from the budget that nothing uses yet.
+    /// The bytes that this pool has reserved from the budget and that nothing uses yet.
     private var freeBytes = 0
     private var shares: [MemoryHolder.Key: MemoryShare] = [:]
     private var sweepAt = LoopMemoryPool.keptShares
@@ -24,7 +24,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         let deadline: LoopTime
     }
 
-    /// The interval of retries: other loops do not report when they release memory.
+    /// The interval at which waiting requests try again, because other loops do not report when they release memory.
     private static let retryNanoseconds: UInt64 = 20_000_000
     private static let keptShares = 1_024
 
@@ -35,7 +35,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Small amounts
 
-    /// Returns the share of a holder. Each call needs one later call of `leave`.
+    /// Returns the `MemoryShare` of a holder (a caller or an address), which manages the holder's memory on this loop.
+    /// Each call must be followed by one later call of `leave`.
     package func share(of key: MemoryHolder.Key) -> MemoryShare {
         if let share = shares[key] { return use(share) }
         if shares.count >= sweepAt { sweep() }
@@ -44,14 +45,15 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         return share
     }
 
-    /// Adds a user to the share. Each call needs one later call of `leave`.
+    /// Counts one more user of the share (a request or connection), and returns the share. Each call must be followed
+    /// by one later call of `leave`.
     func use(_ share: MemoryShare) -> MemoryShare {
         share.uses += 1
         return share
     }
 
-    /// Removes shares that had no requests for a while. They are not removed at once, because most callers soon send
-    /// another request.
+    /// Removes each `MemoryShare` that nothing uses now. Unused ones are kept until there are many, because most
+    /// callers soon send another request.
     private func sweep() {
         for share in shares.values where share.uses == 0 {
             shares[share.holder.key] = nil
@@ -61,7 +63,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         sweepAt = max(Self.keptShares, 2 * shares.count)
     }
 
-    /// Removes a user of the share. Call it once for each `share(of:)`, after the memory of that user was released.
+    /// Counts one user of the share less. Call it once for each call of `share(of:)` or `use`, after the memory of this
+    /// user was released.
     package func leave(_ share: MemoryShare) { share.uses -= 1 }
 
     @inline(__always)
@@ -105,7 +108,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Queues a waiter. It is called to try again until it has its memory, or the time that it may wait has passed.
+    /// Puts a waiter into the queue. Its `tryAgain` is called repeatedly, until it succeeds or the longest waiting time
+    /// has passed.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -144,7 +148,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Slow bodies
 
-    /// Registers a large body that is being received. It may be ended if other requests need memory.
+    /// Registers a large body that is being received. If the body is slow and other requests wait for memory, the pool
+    /// may end it.
     func watch(_ body: any SlowBody) {
         if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
         bodies[ObjectIdentifier(body)] = body
@@ -163,7 +168,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends the slowest of the matching bodies, as many as hold the memory that the queue waits for.
+    /// Ends the slowest bodies for which `isMeant` returns true. It ends as many as are needed to free the memory that
+    /// requests in the queue wait for.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes
         guard wanted > 0 else { return }
@@ -183,7 +189,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// The pool's timer for each second.
+/// The timer that calls the memory pool once a second.
 private final class SecondTimer: TimerTarget {
     static let nanoseconds: UInt64 = 1_000_000_000
     private unowned let memoryPool: LoopMemoryPool
@@ -194,7 +200,8 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { memoryPool.secondIsOver() }
 }
 
-/// One holder's memory on one loop, for small amounts. It is reserved ahead, like the pool's own.
+/// The memory of one holder (a caller or an address) on one loop, for small requests. It reserves memory in larger
+/// steps, as the pool does.
 ///
 /// `@unchecked`: used on its pool's loop only.
 package final class MemoryShare: @unchecked Sendable {
@@ -208,7 +215,8 @@ package final class MemoryShare: @unchecked Sendable {
         self.memoryPool = memoryPool
     }
 
-    /// Reserves bytes. Returns nil if they were reserved, or else the queue for the memory that is short.
+    /// Reserves bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait: the holder's queue
+    /// or the budget's.
     @inline(__always)
     func reserve(_ count: Int) -> MemoryQueue? {
         guard freeBytes >= count || reserveMore(count) else { return holder.queue }
@@ -246,7 +254,8 @@ package final class MemoryShare: @unchecked Sendable {
 
     fileprivate func empty() { giveMore(0) }
 
-    /// Reserves bytes that are already in use. Returns false if that exceeds a bound.
+    /// Counts bytes that are already in use, even if this exceeds a limit. Returns false if the limit of the holder or
+    /// of the budget is exceeded.
     func force(_ count: Int) -> Bool {
         let fitsHolder = holder.force(count)
         return memoryPool.budget.force(count) && fitsHolder
@@ -258,11 +267,11 @@ package final class MemoryShare: @unchecked Sendable {
     }
 }
 
-/// A request or connection that waits for memory. Called on its loop.
+/// A request or connection that waits for memory. The memory pool calls it on the loop.
 protocol MemoryWaiter: AnyObject {
-    /// Tries to reserve the memory. Returns whether it succeeded.
+    /// Tries again to reserve the memory. Returns whether this succeeded.
     func tryAgain() -> Bool
     func memoryGranted()
-    /// Called when the time to wait has passed.
+    /// Called when the longest waiting time has passed without success.
     func memoryTimedOut()
 }

@@ -1,35 +1,37 @@
 import Synchronization
 
-/// The memory that the process may use for request and response data: heads, bodies and parsed values, upload windows,
-/// waiting output, streams. Used from any thread; each loop has a `LoopMemoryPool` in front of it.
+/// The memory that the process may use for data of requests and responses, such as heads, bodies, parsed values,
+/// streams and unsent output. Any thread may use it. Each loop uses it through its `LoopMemoryPool`.
 ///
-/// A quarter is reserved for small requests (under 64 KB), because large ones together get at most the rest. One
-/// holder, a caller or an address, may use at most a quarter. A quarter of that is always available for the holder's
-/// small requests, so that they are served during a flood of large bodies from the same address.
+/// Large requests (64 KB and more) cannot use a certain quarter, which stays free for small requests. One holder (a
+/// caller or an address) can use at most a quarter. If large requests fill the holder's quarter, its small requests can
+/// use up to a sixteenth more.
 package final class MemoryBudget: Sendable {
-    /// The size of the whole budget.
+    /// The size of the whole budget in bytes.
     package let bytes: Int
-    /// The part for tables and caches, which have bounds of their own.
+    /// The part of the budget that is set aside for tables and caches, in bytes. Tables and caches have their own
+    /// limits.
     package let setAsideBytes: Int
-    /// The most bytes that all large requests together may hold.
+    /// The largest number of bytes that all large requests together may use.
     let largeBytes: Int
-    /// The most bytes that one holder may hold.
+    /// The largest number of bytes that one holder (a caller or an address) may use.
     package let quarterBytes: Int
-    /// The amount that a loop reserves ahead for small requests, so that most of them use no shared state.
+    /// The number of bytes that a loop reserves at a time for small requests. Most small requests thus need no access
+    /// to shared state.
     let chunkBytes: Int
-    /// The amount that a loop reserves ahead for small requests of one holder.
+    /// The number of bytes that a loop reserves at a time for small requests of one holder.
     let shareChunkBytes: Int
-    /// The most bytes that idle connections to vendors may hold on one loop. All loops together have an eighth of the
-    /// budget for them.
+    /// The largest number of bytes that idle connections to vendors may use on one loop. On all loops together this is
+    /// an eighth of the budget.
     let idleConnectionBytes: Int
 
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// The bytes of free blocks that are kept for the next requests. They are freed when memory is needed.
+    /// The bytes of freed memory blocks that are cached for later requests. They are freed when the memory is needed.
     private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
-    /// The requests that wait for memory of the whole budget. Requests that exceed the share of their holder wait in
-    /// the holder's queue.
+    /// The queue of the requests that wait because the whole budget is used up. A request that exceeds only its
+    /// holder's limit waits in the holder's queue.
     let queue = MemoryQueue()
 
     let waits = Atomic<Int>(0)
@@ -41,9 +43,9 @@ package final class MemoryBudget: Sendable {
         var uses: Int
     }
 
-    /// The body size below which a request is small.
+    /// The size of a body in bytes below which its request counts as small.
     package static let smallBytes = 65_536
-    /// The time that a request waits for memory before it is refused.
+    /// The longest time that a request waits for memory, after which it is refused.
     static let patienceNanoseconds: UInt64 = 5_000_000_000
 
     package init(bytes: Int, setAside: Int = 0, loops: Int = 1) {
@@ -57,22 +59,23 @@ package final class MemoryBudget: Sendable {
         used.store(setAside, ordering: .relaxed)
     }
 
-    /// Returns a practically unlimited budget, for servers without a memory limit.
+    /// Returns a budget that is too large to be exceeded, for servers without a memory limit.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
-    /// The reserved bytes, including those set aside and those that loops reserved ahead.
+    /// The number of reserved bytes. It includes the part that is set aside and the bytes that loops have reserved
+    /// ahead.
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
-    /// The bytes held by large requests.
+    /// The number of bytes that large requests use.
     package var largeUsedBytes: Int { large.load(ordering: .relaxed) }
 
-    /// The number of times that something waited for memory.
+    /// The number of times that a request or connection had to wait for memory.
     package var waitCount: Int { waits.load(ordering: .relaxed) }
 
-    /// The number of requests and connections that were refused for lack of memory.
+    /// The number of requests and connections that were refused because memory was short.
     package var refusalCount: Int { refusals.load(ordering: .relaxed) }
 
-    /// The number of slow bodies that were ended because other requests needed memory.
+    /// The number of slow request bodies that were ended because other requests needed memory.
     package var slowBodyCount: Int { slowBodies.load(ordering: .relaxed) }
 
     // MARK: Reserving
@@ -99,15 +102,16 @@ package final class MemoryBudget: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Reserves bytes that are already in use. Returns false if that exceeds the budget.
+    /// Counts bytes that are already in use, even if this exceeds the budget. Returns false if the budget is exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
 
     // MARK: Kept blocks
 
-    /// The bytes of free blocks that are kept for the next requests.
+    /// The bytes of freed memory blocks that are cached for later requests.
     package var keptBytes: Int { kept.load(ordering: .relaxed) }
 
-    /// Counts a free block that is kept. Returns false if there is no room for it.
+    /// Counts a freed memory block that is to be cached. Returns false, and does not count it, if the budget has no
+    /// room.
     func keep(_ count: Int) -> Bool {
         let all = kept.add(count, ordering: .relaxed).newValue
         if all + usedBytes <= bytes { return true }
@@ -119,7 +123,8 @@ package final class MemoryBudget: Sendable {
 
     // MARK: Holders
 
-    /// Returns the holder with this key. Each call needs one later call of `leave`.
+    /// Returns the holder (a caller or an address) with this key. Each call must be followed by one later call of
+    /// `leave`.
     func holder(_ key: MemoryHolder.Key) -> MemoryHolder {
         holders.withLock { holders in
             let holder = holders[key]?.holder ?? MemoryHolder(key, boundBytes: quarterBytes)
@@ -135,24 +140,24 @@ package final class MemoryBudget: Sendable {
         }
     }
 
-    /// The number of holders.
+    /// The number of holders (callers or addresses) that have memory now.
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
-/// The memory of one caller or one address. Used from any thread.
+/// A holder of memory: the memory that one caller or one address uses, and its limit. Any thread may use it.
 package final class MemoryHolder: Sendable {
     package struct Key: Hashable, Sendable {
         private let high: UInt64
         private let low: UInt64
 
-        /// Creates the key of an IPv4 address, or of the /64 network of an IPv6 address.
+        /// Creates the key for an address. All IPv6 addresses of a /64 network have the same key.
         package init(_ address: PeerAddress) {
             let isVersionFour = address.high == 0 && address.low >> 32 == 0xffff
             high = address.high
             low = isVersionFour ? address.low : 0
         }
 
-        /// Creates a key from the words of a digest.
+        /// Creates the key for a caller, from two words of the digest that identifies the caller.
         package init(_ words: (UInt64, UInt64)) { (high, low) = words }
     }
 
@@ -160,7 +165,7 @@ package final class MemoryHolder: Sendable {
     private let boundBytes: Int
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// The requests that wait because this holder uses too much.
+    /// The queue of the requests that wait because this holder has reached its limit.
     let queue = MemoryQueue()
 
     init(_ key: Key, boundBytes: Int) {
@@ -185,11 +190,12 @@ package final class MemoryHolder: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts bytes that are already in use. Returns false if that exceeds the holder's bound.
+    /// Counts bytes that are already in use, even if this exceeds the holder's limit. Returns false if the limit is
+    /// exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// A shortage of memory: the requests that wait, and the body that must end for them.
+/// The state of a memory shortage: how many bytes requests wait for, and which slow body should end to free memory.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)
@@ -200,14 +206,16 @@ final class MemoryQueue: Sendable {
         let at: LoopTime
     }
 
-    /// The number of bytes that requests wait for.
+    /// The number of bytes for which requests in this queue wait.
     var waitingBytes: Int { waiting.load(ordering: .relaxed) }
 
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Nominates a loop's slowest body, once a second, by the bytes that arrived in the last five seconds. Returns true
-    /// if it was also the slowest of all loops a second ago, so that each loop had time to nominate.
+    /// Compares the slowest body of a loop with those of other loops. Each loop calls this once a second. Returns true
+    /// if this body should end: it is the slowest of all loops, and this loop also had the slowest body a second ago.
+    ///
+    /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
         slowest.withLock { slowest in
             let known = slowest.flatMap { now < $0.at + 1_500_000_000 ? $0 : nil }

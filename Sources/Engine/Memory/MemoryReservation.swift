@@ -1,8 +1,9 @@
 import Synchronization
 
-/// The reserved memory of one large request or response. The last reference releases it, on any thread.
+/// The memory that is reserved for one large request or response. It is released when the last reference to this object
+/// ends, on any thread.
 package final class MemoryReservation: Sendable {
-    /// The holder that the memory counts for; nil if it counts for none.
+    /// The caller or address whose limit includes this memory; nil if only the whole budget includes it.
     let holder: MemoryHolder?
     private let budget: MemoryBudget
     private let held = Atomic<Int>(0)
@@ -16,7 +17,7 @@ package final class MemoryReservation: Sendable {
 
     package var bytes: Int { held.load(ordering: .relaxed) }
 
-    /// Reserves bytes. Returns nil if they were reserved; otherwise returns the queue in which to wait for memory.
+    /// Reserves more bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait for memory.
     func reserve(_ count: Int) -> MemoryQueue? {
         if let holder, !holder.reserve(count, isLarge: true) { return holder.queue }
         guard budget.reserve(count, isLarge: true) else {
@@ -27,7 +28,8 @@ package final class MemoryReservation: Sendable {
         return nil
     }
 
-    /// Returns whether `count` bytes could ever be reserved.
+    /// Returns whether `count` bytes are within the limits of the budget, so that they could be reserved when nothing
+    /// else uses memory.
     func fitsBudget(_ count: Int) -> Bool { count <= min(budget.quarterBytes, budget.largeBytes) }
 
     func give(_ count: Int) {
@@ -41,8 +43,8 @@ package final class MemoryReservation: Sendable {
 }
 
 extension MemoryBudget {
-    /// Makes `reservation` cover so many bytes of a response, or of a history, that is kept. Returns false if there is
-    /// no memory. Short ones are part of what each request reserves anyway.
+    /// Makes sure that `reservation` has reserved at least `responseBytes` bytes. Returns false if memory is short. A
+    /// response of at most 64 KB needs no reservation, because the memory that each request reserves includes it.
     package func covers(_ responseBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
         guard responseBytes > Self.smallBytes else { return true }
         let held = reservation ?? MemoryReservation(nil, self)
@@ -54,20 +56,23 @@ extension MemoryBudget {
     private static let responseStepBytes = 262_144
 }
 
-/// A large body that is being received.
+/// A large request body that is being received and may turn out to be slow.
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The bytes received in the last five seconds; nil if the body was not read during all of them.
+    /// The number of bytes received in the last five seconds; nil if the relay did not read the body during all of this
+    /// time.
     var recentBytes: Int? { get }
     func secondIsOver()
-    /// Ends the body, because other requests wait for memory.
+    /// Ends the body, because it is slow and other requests wait for its memory.
     func endAsSlowest()
 }
 
-/// The bytes of a body in each of the last five seconds in which it was read.
+/// A record of how many bytes of a body arrived in each of the last five seconds. Only seconds in which the relay read
+/// the body count.
 struct SlowBodyRate {
-    /// The fewest bytes in five seconds (100 KB/s). A slower body ends if others wait for memory.
+    /// The smallest number of bytes in five seconds (100 KB/s) at which a body does not count as slow. A slow body may
+    /// be ended if other requests wait for memory.
     static let minBytes = 512_000
     private var slots = InlineArray<5, Int>(repeating: 0)
     private var slot = 0
@@ -75,9 +80,9 @@ struct SlowBodyRate {
 
     mutating func count(_ bytes: Int) { slots[slot] += bytes }
 
-    /// Ends a second.
+    /// Ends a second of the record and begins the next one.
     ///
-    /// - Parameter isRead: whether the body was read during the whole second.
+    /// - Parameter isRead: whether the relay read the body during the whole second. If not, the record starts again.
     mutating func secondIsOver(isRead: Bool) {
         guard isRead else {
             self = SlowBodyRate()
@@ -89,7 +94,7 @@ struct SlowBodyRate {
         slots[slot] = 0
     }
 
-    /// The bytes of the last five seconds; nil if it was read for less.
+    /// The number of bytes that arrived in the last five seconds; nil if the record is shorter than five seconds.
     private(set) var recent: Int?
 
     private var sum: Int {

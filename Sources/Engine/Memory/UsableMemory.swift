@@ -1,9 +1,9 @@
 import Glibc
 
-/// Returns the memory that this process may use, in bytes: the machine's, or less by a control group's limit (version 2
-/// or 1).
+/// Returns the memory that this process may use, in bytes. This is the memory of the machine, or the limit of a control
+/// group (version 1 or 2) if that is lower.
 ///
-/// - Parameter read: returns the text of a file; nil if it does not exist.
+/// - Parameter read: returns the text of a file; nil if the file does not exist.
 package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
     let groups = memoryGroups(read("/proc/self/cgroup") ?? "")
@@ -16,8 +16,10 @@ package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     return least
 }
 
-/// Returns the files that may contain a limit: those of this process's group and of the groups above it. In a container
-/// its group is the root.
+/// Returns the paths of the files that may contain a memory limit. There is one for the control group of this process
+/// and one for each group above it.
+///
+/// - Parameter groups: the content of `/proc/self/cgroup`.
 private func memoryGroups(_ groups: String) -> [String] {
     var files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
     for line in groups.split(separator: "\n") {
@@ -37,7 +39,7 @@ private func memoryGroups(_ groups: String) -> [String] {
     return files
 }
 
-/// Returns the first 4 KB of a file; nil if it cannot be read.
+/// Returns the first 4 KB of a file as text; nil if the file cannot be read.
 package func textOfFile(_ path: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }

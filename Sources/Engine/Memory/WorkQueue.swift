@@ -1,19 +1,21 @@
 import Synchronization
 
-/// A queue of long jobs for all requests, which one thread runs one after the other.
+/// A queue of long jobs, such as parsing large bodies. All loops share it, and one thread runs the jobs one after the
+/// other. Any thread may use it.
 ///
-/// The queue is bounded by the number of jobs and by their bytes, and one owner has at most half of both. Jobs without
-/// room wait in their order. A job that waits only for its owner's half does not delay the jobs of others. Used from
-/// any thread.
+/// The number of jobs in the queue and the bytes that they read are limited. One owner (a caller or an address) can use
+/// at most half of both limits. Jobs that exceed a limit wait for room in their order. A job that waits only because of
+/// its owner's limit does not delay jobs of other owners.
 package final class WorkQueue: Sendable {
-    /// The most jobs in the queue at once.
+    /// The largest number of jobs that can be in the queue at once.
     package static let maxJobs = 1_024
-    /// The longest time that a job waits for room.
+    /// The longest time that a job waits for room in the queue.
     static let roomNanoseconds: UInt64 = 10_000_000_000
-    /// The longest time from a job's entry to its result.
+    /// The longest time from a job's entry into the queue to its result.
     static let resultNanoseconds: UInt64 = 30_000_000_000
 
-    /// The owner of the current task's jobs, which is its request; nil if they count for no owner.
+    /// The request that the current task serves. Its caller or address is the owner of the task's jobs; nil if the jobs
+    /// have no owner.
     @TaskLocal static var owner: (any WorkOwner)?
 
     private let worker = Worker(bound: .max)
@@ -21,30 +23,35 @@ package final class WorkQueue: Sendable {
     private let state = Lock(State())
 
     fileprivate struct State {
-        /// The sum of all jobs that have entered.
+        /// The number of jobs that are in the queue or running, and their bytes.
         var entered = WorkLoad()
-        /// The sum of the jobs of each owner that has any.
+        /// The jobs in the queue and their bytes, for each owner that has jobs there.
         var owners: [MemoryHolder.Key: WorkLoad] = [:]
-        /// The jobs that wait for room, the oldest first.
+        /// The jobs that wait for room in the queue, oldest first.
         var waiting: [WorkQueueEntry] = []
     }
 
+    /// Creates the queue and starts its thread.
+    ///
     /// - Parameters:
-    ///   - bytes: the most bytes that all jobs together may read. A longer job counts as half of this.
-    ///   - jobs: the most jobs.
+    ///   - bytes: the largest number of bytes that all jobs together may read. A job that reads more than half of this
+    ///     counts as half.
+    ///   - jobs: the largest number of jobs.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
-    /// Returns when the current job is done. Waiting jobs are dropped.
+    /// Ends the queue's thread and waits until its current job is done. Waiting jobs are dropped.
     package func stop() { worker.stop() }
 
-    /// The number of jobs that wait for room.
+    /// The number of jobs that wait for room in the queue.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// The number of jobs that have entered and are not done.
+    /// The number of jobs that are in the queue or running.
     var enteredCount: Int { state.withLock { $0.entered.jobs } }
 
-    /// Returns the result of `work`; nil if there was no room or no time for it, or if the task was cancelled. Work
-    /// whose result is no longer wanted is not begun. Call it on `loop`.
+    /// Runs `work` on the queue's thread and returns its result. Call it on `loop`.
+    ///
+    /// Returns nil if the queue had no room in time, the result did not arrive in time, or the task was cancelled. In
+    /// these cases `work` is skipped if it has not begun.
     ///
     /// - Parameter bytes: the length of the data that the work reads.
     package func enqueuedResult<Result: Sendable>(
@@ -73,7 +80,8 @@ package final class WorkQueue: Sendable {
 
     private func isEntered(_ position: WorkQueueEntry) -> Bool { state.withLock { _ in position.phase == .entered } }
 
-    /// Releases the room of a job, once.
+    /// Releases the room that a job has in the queue, or removes the job from those that wait. A second call has no
+    /// effect.
     fileprivate func leave(_ position: WorkQueueEntry) {
         change { state in
             switch position.phase {
@@ -85,7 +93,7 @@ package final class WorkQueue: Sendable {
         }
     }
 
-    /// Makes a change, and then lets waiting jobs enter that have room.
+    /// Changes the state of the queue under its lock. Then lets those waiting jobs enter for which there is room.
     private func change(_ change: (inout State) -> Void) {
         let entering = state.withLock { state in
             change(&state)
@@ -96,7 +104,7 @@ package final class WorkQueue: Sendable {
 }
 
 extension WorkQueue.State {
-    /// Enters the waiting jobs that have room, in their order. Returns them.
+    /// Moves waiting jobs into the queue, in their order, as far as there is room. Returns these jobs.
     fileprivate mutating func enter(into room: WorkLoad) -> [WorkQueueEntry] {
         var (entering, staying): ([WorkQueueEntry], [WorkQueueEntry]) = ([], [])
         for (index, position) in waiting.enumerated() {
@@ -129,13 +137,13 @@ extension WorkQueue.State {
     }
 }
 
-/// A request whose jobs count together with others of its caller or address.
+/// A request that knows the owner of its jobs, which is its caller or its address.
 protocol WorkOwner: AnyObject, Sendable {
-    /// The key of the caller or address. Called on the request's loop.
+    /// The key of the request's caller or address. It is read on the request's loop.
     var workOwner: MemoryHolder.Key { get }
 }
 
-/// A number of jobs, and the bytes that they read.
+/// A number of jobs, and the number of bytes that these jobs read.
 private struct WorkLoad {
     var jobs = 0
     var bytes = 0
@@ -153,8 +161,8 @@ private struct WorkLoad {
     }
 }
 
-/// The entry of one job in the queue. The last reference releases its room: a job whose result is not wanted is
-/// dropped.
+/// One job's entry in the queue. The job's room is released when the last reference to the entry ends. So a job that is
+/// dropped without running also releases its room.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
 private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
@@ -182,14 +190,14 @@ private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
 
     deinit { if phase == .entered { queue.leave(self) } }
 
-    /// Returns when the job has entered, the time is over, or the task is cancelled.
+    /// Waits until the job has entered the queue, the time has passed, or the task is cancelled.
     func waits(forNanoseconds time: UInt64) async {
         loop.arm(timer, at: loop.now + time)
         while !isOver, !Task.isCancelled { await waiter.wait() }
         loop.remove(timer)
     }
 
-    /// Ends the wait. Can be called on any thread.
+    /// Ends the wait of the job for room. It can be called on any thread.
     func wake() { loop.call { self.timerFired() } }
 
     func timerFired() {

@@ -1,4 +1,5 @@
-/// The check of a body's lowest rate: 1 KB/s over 30 seconds in which it is read, checked every 5 seconds.
+/// A check of the rate at which a request body arrives. A body is too slow if it had less than 1 KB/s in the last 30
+/// seconds. Only time in which the relay reads the body counts.
 struct BodyRateCheck {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let minBytes = 30_720
@@ -11,8 +12,8 @@ struct BodyRateCheck {
 
     mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
 
-    /// Counts a check, and returns whether the body is too slow. Call it every `checkNanoseconds` while the body is
-    /// read.
+    /// Returns whether the body is too slow. Call it every `checkNanoseconds` while the relay reads the body. A call
+    /// before this time has passed returns false.
     mutating func isTooSlow(at now: LoopTime) -> Bool {
         guard now.nanoseconds(since: since) >= Self.checkNanoseconds else { return false }
         since = now

@@ -1,16 +1,15 @@
 import Synchronization
 
-/// A connection's part of the memory budget, apart from its requests: the connection itself, an incomplete head,
-/// pipelined requests, and output that the client has not received.
+/// The memory that a connection uses in addition to the memory of its requests: for the connection itself, incomplete
+/// heads, pipelined requests, and unsent output.
 extension Connection: MemoryWaiter {
-    /// The bytes that every connection reserves.
+    /// The number of bytes that each connection reserves for its own objects.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The bytes of a stream that may wait behind a full output.
+    /// The number of bytes of a stream that may wait outside the output buffer while the buffer is full.
     private static let behindOutputBytes = 16_384
 
-    /// Reserves memory for an incomplete head, or for data that follows a request. If there is no memory, reading
-    /// stops.
+    /// Reserves memory for received bytes that are not parsed yet. If memory is short, the connection stops reading.
     func chargeInput() {
         let wanted = (input.count + Self.pageBytes - 1) / Self.pageBytes * Self.pageBytes
         if wanted <= inputHeldBytes {
@@ -42,8 +41,8 @@ extension Connection: MemoryWaiter {
         if phase == .head { refuse(.overloaded, input.bytes) }
     }
 
-    /// Reserves memory for output that the client does not receive, or releases it. The output exists already, so it is
-    /// always counted. If the budget is exceeded, the client has less time to continue.
+    /// Counts the memory of unsent output, or releases it. The output already exists, so it is counted even if this
+    /// exceeds the budget. In this case the client has less time to receive it.
     func chargeOutput() {
         let holder = body?.share ?? share
         if outputHeldBytes > 0 {
@@ -58,13 +57,13 @@ extension Connection: MemoryWaiter {
         isOutputOverBudget = !holder.force(outputHeldBytes)
     }
 
-    /// The longest time in which a client may receive nothing of its response.
+    /// The longest time for which a client may receive nothing of its response. The connection is then closed.
     var stallNanoseconds: UInt64 {
         isOutputOverBudget
             ? min(MemoryBudget.patienceNanoseconds, server.bounds.writeNanoseconds) : server.bounds.writeNanoseconds
     }
 
-    /// Releases the memory of a closed connection, whose buffers are empty.
+    /// Releases the memory of a closed connection. The connection must have emptied its buffers before.
     func giveBackMemory() {
         if isShortOfMemory { share.memoryPool.cancel(self) }
         isShortOfMemory = false
@@ -76,8 +75,8 @@ extension Connection: MemoryWaiter {
 }
 
 extension LoopMemoryPool {
-    /// Returns the share of a connection's address, with the memory of a connection reserved. Returns nil if there is
-    /// no memory, so that the connection must be closed.
+    /// Reserves the memory for a new connection, and returns the `MemoryShare` of its address. Returns nil if memory is
+    /// short; the connection must then be refused.
     func shareOfConnection(from peer: PeerAddress) -> MemoryShare? {
         let share = share(of: MemoryHolder.Key(peer))
         if share.reserve(Connection.ownBytes) == nil { return share }

@@ -1,4 +1,4 @@
-/// The state of the current request's response.
+/// The state of the response to the current request: not begun, being streamed, or complete.
 enum ResponseState {
     case none, streaming, complete
 }
@@ -54,8 +54,9 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// Sends the batch as a chunk of the response. If there is room before the batch's bytes for the waiting output and
-    /// the chunk's size, the batch's buffer becomes the output and is not copied.
+    /// Sends the bytes of `batch` as one chunk of the response. If the unsent output and the chunk's size line fit into
+    /// the free space at the front of `batch`, they are inserted there. The buffer of `batch` then becomes the output
+    /// buffer, so that its bytes need not be copied.
     func write(batch: inout ByteBuffer) {
         guard phase == .active, responseState == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes
@@ -72,7 +73,7 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// The most bytes of a chunk's size line.
+    /// The largest length of the line with a chunk's size, in bytes.
     private static let sizeLineBytes = 18
 
     var isFull: Bool { output.count > server.bounds.outputBytes }

@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// Listening sockets on one address, one for each loop, which share the port.
+/// Functions that open the listening sockets of the server. Each loop has its own socket, and all sockets share one
+/// port.
 package enum Listener {
     package struct Failure: Error {
         package let reason: String
@@ -9,10 +10,9 @@ package enum Listener {
         package init(reason: String) { self.reason = reason }
     }
 
-    /// Opens the sockets. The port is first bound exclusively, so that a port in use is an error and not shared with
-    /// another program.
+    /// Opens `count` listening sockets. Throws if another program already uses the port.
     ///
-    /// - Parameter host: an address or a name.
+    /// - Parameter host: the address or host name to listen on.
     package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {
         var found: UnsafeMutablePointer<addrinfo>?
         var hints = addrinfo()

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// A connection that is refused because there is no memory for it. The client gets status 503, and bytes that it still
-/// sends are dropped for a moment. A connection that is closed at once would be reset, and the client would lose the
+/// A connection that is refused because memory is short. The client gets status 503, and its data is dropped for a
+/// second before the connection closes. Closing it at once could reset the connection, and the client would lose the
 /// response.
 ///
 /// `@unchecked`: only its loop's thread uses it.
@@ -13,7 +13,7 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
 
     private static let lingerNanoseconds: UInt64 = 1_000_000_000
-    /// The most reads in one turn.
+    /// The largest number of reads in one turn of the loop.
     private static let maxReads = 16
 
     private static let response: StaticString = """
@@ -28,17 +28,21 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
         in 1 s.","type":"server_error","param":null,"code":"overloaded"}}
         """
 
-    /// Creates a connection whose bytes are dropped. `whenClosed` is called once, when it is closed.
+    /// Creates a connection that drops received data.
+    ///
+    /// - Parameter whenClosed: called once, when the connection is closed.
     private init(_ descriptor: Int32, on loop: EventLoop, whenClosed: @escaping (RefusedConnection) -> Void) {
         self.descriptor = descriptor
         self.loop = loop
         self.whenClosed = whenClosed
     }
 
-    /// Sends the response to a client whose connection is then closed.
+    /// Sends the error response on a new connection, and closes it, at once or after a second.
     ///
-    /// - Parameter lingers: false to close the connection at once, because too many others are still being dropped.
-    /// - Returns: the connection, which must be kept until `whenClosed`; nil if it is already closed.
+    /// - Parameter lingers: whether the connection stays open for up to a second; false if too many refused connections
+    ///   are open.
+    /// - Returns: the connection, which must be kept until `whenClosed` is called; nil if the connection is already
+    ///   closed.
     static func refuse(
         _ descriptor: Int32,
         on loop: EventLoop,
@@ -71,7 +75,7 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
 
     func timerFired() { end() }
 
-    /// Closes the connection.
+    /// Closes the connection, and calls `whenClosed`.
     func end() {
         loop.remove(timer)
         loop.forget(descriptor)

@@ -1,5 +1,5 @@
 extension Request {
-    /// The decoded fields of the target's query `name=text&…`, in their order.
+    /// The decoded items of the query, such as `limit=2&after=x`, in their order.
     package var queryFields: [(name: String, text: String)] {
         query.split(separator: UInt8(ascii: "&")).map { field in
             let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)

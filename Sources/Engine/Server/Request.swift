@@ -1,4 +1,4 @@
-/// A checked request, whose body may still be arriving.
+/// A request whose head has been parsed and checked. Its body may still be arriving.
 package final class Request: Sendable {
     package let method: Method
     package let body: RequestBody
@@ -23,23 +23,24 @@ package final class Request: Sendable {
         self.bytes = kept
     }
 
-    /// The decoded path, without the query and without repeated and trailing slashes.
+    /// The decoded path, without the query. Repeated and trailing slashes are removed.
     package var path: UnsafeRawBufferPointer { bytes.bytes[part: pathRange] }
 
-    /// The path as it was sent, without the query.
+    /// The path as the client sent it, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
-    /// The query as it was sent, without the question mark.
+    /// The query as the client sent it, without the question mark; empty if the request has no query.
     var query: UnsafeRawBufferPointer {
         let rest = bytes.bytes[part: Int(head.path.end)..<bytes.count]
         guard rest.first == UInt8(ascii: "?"), let end = rest.first(UInt8(ascii: " ")) else { return rest[part: 0..<0] }
         return rest[part: 1..<end]
     }
 
-    /// Returns the values of all lines of a list field, in their order.
+    /// Returns all values of a repeated header field, in their order.
     package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] { lines(named: field.name) }
 
-    /// Returns the values of all lines of a field, in their order. For fields that few requests need.
+    /// Returns all values of a header field, in their order. It searches the whole head, so use it only for fields that
+    /// are rarely read.
     ///
     /// - Parameter name: the field's name in lower case.
     package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] {
@@ -55,7 +56,7 @@ package final class Request: Sendable {
         return values
     }
 
-    /// Whether a proxy forwarded the request for another client.
+    /// Whether the request has a header field that proxies add, such as `X-Forwarded-For` or `Via`.
     package var isForwarded: Bool {
         var rest = bytes.bytes
         while let end = rest.firstNewline() {
@@ -71,7 +72,7 @@ package final class Request: Sendable {
         "x-forwarded-server", "x-client-ip", "true-client-ip", "cf-connecting-ip",
     ]
 
-    /// Returns the field's value; nil if it is absent or empty.
+    /// Returns the value of a header field; nil if the field is absent or empty.
     package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? {
         let range = head[field]
         return range.isEmpty ? nil : bytes.bytes[part: range.range]

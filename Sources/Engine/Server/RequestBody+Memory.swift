@@ -1,17 +1,19 @@
-/// A request's part of the memory budget. A small request is charged once, when its caller is known. A large one (64 KB
-/// and more) is charged as its body arrives, with twice its bytes: for the body, and for the values that are read from
-/// it.
+/// The memory that a request uses. A small request reserves its memory once, when its caller is known. A large request
+/// (64 KB and more) reserves memory as its body arrives. It reserves twice the body's size, because the parsed values
+/// also need memory.
 extension RequestBody {
-    /// The memory of a request apart from its body: objects of connection and request, its task, the vendor's call,
-    /// buffers of a stream.
+    /// The memory of a request without its body, in bytes: for its objects, its task, the upstream call and stream
+    /// buffers.
     static let requestBytes = 16_384
-    /// The memory of a body that passes through in chunks: here, in a form's reader, and in and before libcurl.
+    /// The memory, in bytes, for a body that is passed on in chunks. It covers the buffers from the client to the
+    /// vendor.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
-    /// The largest declared body for which all buffer space is reserved at once, so that it is not moved as it grows.
+    /// The largest `Content-Length` for which the whole buffer is reserved at the start, so that the body need not be
+    /// moved as it grows.
     private static let roomBytes = 1_048_576
 
-    /// Whether the declared length makes this a large body.
+    /// Whether the `Content-Length` is so large that the request counts as large (64 KB and more).
     package var isLarge: Bool { (declaredBytes ?? 0) >= MemoryBudget.smallBytes }
 
     private var memoryPool: LoopMemoryPool { peerShare.memoryPool }
@@ -22,9 +24,10 @@ extension RequestBody {
 
     // MARK: With a known caller
 
-    /// Charges the request to a holder. Returns false if there is no memory; then call `chargeLater`.
+    /// Reserves the memory of the request. Returns false if memory is short; call `chargeLater` then.
     ///
-    /// - Parameter key: the holder's key; nil for the address that the request came from.
+    /// - Parameter key: the key of the holder (a caller or an address) whose limit applies; nil for the client's
+    ///   address.
     package func charge(_ key: MemoryHolder.Key?) -> Bool {
         if share == nil {
             let isPeer = key == nil || key == peerShare.holder.key
@@ -42,11 +45,11 @@ extension RequestBody {
         return nil
     }
 
-    /// Waits for the memory that `charge` did not get.
+    /// Waits for the memory that `charge` could not reserve. Throws if the wait takes too long.
     package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.reserveCharge() } }
 
-    /// Waits until `bytes` more are reserved, for the duration of the request or until `giveBack`. Throws status 413 if
-    /// they can never be reserved.
+    /// Reserves `bytes` more bytes, and waits if memory is short. They stay reserved until `giveBack` or the end of the
+    /// request. Throws an error with status 413 if so much can never be reserved.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let reservation = held(by: share ?? peerShare)
         guard reservation.fitsBudget(reservation.bytes + bytes) else { throw .bodyTooLargeForMemory }
@@ -54,13 +57,13 @@ extension RequestBody {
         try await wait(for: bytes) { reservation.reserve(bytes) }
     }
 
-    /// Releases memory that `reservation` reserved.
+    /// Releases memory that was reserved for a large body or by `hold`.
     package func giveBack(_ bytes: Int) { reservation?.give(bytes) }
 
-    /// Releases the memory of the body and of the values read from it, which are not needed any more.
+    /// Releases the memory of a large body and of its parsed values. Call it when they are no longer needed.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The reserved memory of a large body, for work that may outlive the request; nil if there is none.
+    /// The reservation for a large body, for work that may outlive the request; nil if no memory is reserved for it.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {
@@ -75,7 +78,7 @@ extension RequestBody {
         throw Task.isCancelled ? .clientLeft : .overloaded
     }
 
-    /// Releases everything after the handler has returned.
+    /// Releases all memory of the request. Called after the handler has returned.
     func requestEnds() {
         watchEnds()
         release()
@@ -103,11 +106,11 @@ extension RequestBody {
 
     private var isFirstStep: Bool { coveredBytes == Self.unwantedBytes }
 
-    /// The buffer space that is reserved with the first step, which covers half of it twice; 0 if the buffer grows with
-    /// the body.
+    /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer must grow with the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
-    /// Reserves memory for the next part of a collected body. If there is none, reading stops until there is.
+    /// Reserves memory for the next part of a body that is collected whole. If memory is short, the connection stops
+    /// reading until memory is available.
     func reserveReceived() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
@@ -119,7 +122,8 @@ extension RequestBody {
         watch()
     }
 
-    /// Registers the body with the memory pool, which may end it if other requests need memory.
+    /// Registers the body with the memory pool. If the body is slow and other requests wait for memory, the pool may
+    /// end it.
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)
@@ -137,7 +141,7 @@ extension RequestBody {
         return nil
     }
 
-    /// Unregisters the body, which has arrived or will not arrive.
+    /// Removes the body from the memory pool's list, after it has arrived completely or failed.
     func watchEnds() {
         guard reservation != nil else { return }
         memoryPool.forget(self)
@@ -171,7 +175,7 @@ extension RequestBody: SlowBody {
     func endAsSlowest() { fail(.bodyTooSlowForOthers) }
 }
 
-/// The wait of a task for memory.
+/// The state of a task that waits for memory.
 ///
 /// `@unchecked`: used on its loop only.
 private final class MemoryWait: MemoryWaiter, @unchecked Sendable {

@@ -1,21 +1,21 @@
-/// A request's body as it arrives: read whole by `collect`, or in chunks by `next`. Only a bounded part is received
-/// before the handler asks for it.
+/// The body of a request, which may still be arriving. A handler reads it whole with `collect`, or in chunks with
+/// `next`. Before that, at most 64 KB are received.
 ///
-/// It also keeps the request's part of the memory budget: see RequestBody+Memory.swift.
+/// The object also keeps the reserved memory of the request: see RequestBody+Memory.swift.
 ///
 /// `@unchecked`: only its connection's loop uses it.
 package final class RequestBody: @unchecked Sendable {
-    /// The length from Content-Length; nil for a chunked body.
+    /// The length of the body from `Content-Length`; nil if the body has chunked transfer encoding.
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
-    /// The number of bytes received so far, including those that were already read.
+    /// The number of bytes of the body received so far, including bytes that the handler has already read.
     private var total = 0
     private var chunks: ChunkedBody?
     private(set) var reading = Reading.unwanted
     private(set) var failure: RequestError?
     private let waiter = Waiter()
-    /// The connection; nil after the request's end.
+    /// The connection from which the body arrives; nil after the end of the request.
     var source: (any BodySource)?
 
     // The reserved memory of the request.
@@ -24,7 +24,7 @@ package final class RequestBody: @unchecked Sendable {
     var share: MemoryShare?
     var smallHeldBytes = 0
     var reservation: MemoryReservation?
-    /// The size of a collected body that the reserved memory covers.
+    /// The size up to which the reserved memory is enough for a body that is collected whole.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyRate()
@@ -32,19 +32,22 @@ package final class RequestBody: @unchecked Sendable {
     enum Reading {
         /// The handler has not asked for the body yet.
         case unwanted
-        /// The handler wants the whole body at once.
+        /// The handler waits for the whole body.
         case whole(limitBytes: Int)
         case pieces(limitBytes: Int)
     }
 
-    /// The largest part of a body that is received before the handler asks for it.
+    /// The largest number of bytes that are received before the handler asks for the body.
     static let unwantedBytes = 65_536
-    /// The most bytes that wait if the body is read in chunks. It is also the largest chunk after the first.
+    /// The largest number of bytes that wait for a handler that reads the body in chunks. The connection then stops
+    /// reading. All chunks after the first have at most this size.
     static let pieceBytes = 32_768
 
+    /// Creates the body of a request whose head has arrived.
+    ///
     /// - Parameters:
-    ///   - headBytes: the size of the request's head, which is kept as long as the request.
-    ///   - peer: the memory share of the address that the connection came from.
+    ///   - headBytes: the size of the request's head, which stays in memory as long as the request.
+    ///   - peer: the `MemoryShare` of the client's address.
     init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
         self.headBytes = headBytes
         peerShare = peer
@@ -54,8 +57,8 @@ package final class RequestBody: @unchecked Sendable {
         self.source = source
     }
 
-    /// Waits for the whole body, which is then in `bytes`. Throws status 413 at once if it is declared larger than
-    /// `limitBytes`.
+    /// Waits until the whole body has arrived. The body is then in `bytes`. Throws an error with status 413 if the body
+    /// is larger than `limitBytes`. If the `Content-Length` is already too large, it throws at once.
     package func collect(limitBytes: Int) async throws(RequestError) {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
@@ -71,11 +74,11 @@ package final class RequestBody: @unchecked Sendable {
         guard isComplete else { throw RequestError(400, "The request body did not arrive.") }
     }
 
-    /// Waits for the next chunk of the body, at most 64 KiB, and swaps it into `piece`, whose storage is reused.
-    /// Returns false if the body has ended. The client is read from only as fast as chunks are read here.
+    /// Waits for the next chunk of the body, of at most 64 KiB, and moves it into `piece`. Returns false if the body
+    /// has ended. While the handler does not call `next`, the connection soon stops reading from the client.
     ///
-    /// Throws `.clientLeft`, `.bodyTooSlow`, status 413 (before reading if the body is declared larger than
-    /// `limitBytes`), or an error of its chunked coding. A truncated body always throws.
+    /// Throws an error with status 413 if the body is larger than `limitBytes`. Also throws `.clientLeft`,
+    /// `.bodyTooSlow`, or an error for invalid chunked encoding. A truncated body always throws.
     package func next(into piece: inout ByteBuffer, limitBytes: Int) async throws(RequestError) -> Bool {
         piece.removeAll()
         if let failure { throw failure }
@@ -98,13 +101,13 @@ package final class RequestBody: @unchecked Sendable {
         source?.bodyIsWanted()
     }
 
-    /// The bytes that were received and not read yet, with room past the end as in `ByteBuffer`.
+    /// The received bytes that the handler has not removed. The 64 bytes after them are readable, as simdjson needs.
     package var bytes: UnsafeRawBufferPointer { received.bytes }
 
-    /// Frees the received bytes, which are not needed any more.
+    /// Frees the received bytes. Call it when they are no longer needed.
     package func release() { received.release() }
 
-    /// Returns the received bytes and removes them.
+    /// Removes the received bytes and returns them.
     package func removeBytes() -> Body {
         var bytes = ByteBuffer()
         swap(&bytes, &received)
@@ -115,10 +118,10 @@ package final class RequestBody: @unchecked Sendable {
 
     var wantsMore: Bool { roomBytes > 0 }
 
-    /// Whether nothing of the body has arrived.
+    /// Whether no byte of the body has arrived yet.
     var isUntouched: Bool { total == 0 }
 
-    /// The most bytes that may be received now.
+    /// The number of bytes that the connection may receive now; 0 if it must not read.
     var roomBytes: Int {
         guard !isComplete, failure == nil, !isShortOfMemory else { return 0 }
         return switch reading {
@@ -130,7 +133,7 @@ package final class RequestBody: @unchecked Sendable {
         }
     }
 
-    /// Consumes the bytes that belong to the body. Returns their number.
+    /// Consumes those bytes that belong to the body. Returns the number of bytes consumed.
     func receive(_ bytes: UnsafeRawBufferPointer) throws(RequestError) -> Int {
         let taken: Int
         guard received.canReserve(bytes.count) else { throw .overloaded }
@@ -166,7 +169,7 @@ package final class RequestBody: @unchecked Sendable {
         return taken
     }
 
-    /// Reserves buffer space for a body of `bytes` bytes, if there is memory for it.
+    /// Reserves buffer space for a body of `bytes` bytes. Does nothing if memory is short.
     func makeRoom(for bytes: Int) { if bytes > received.count { _ = received.canReserve(bytes - received.count) } }
 
     func fail(_ error: RequestError) {
@@ -175,28 +178,28 @@ package final class RequestBody: @unchecked Sendable {
     }
 }
 
-/// The source of a body: its connection.
+/// The source of a request's body, which is its connection.
 protocol BodySource: AnyObject {
     func bodyIsWanted()
 }
 
 extension RequestError {
-    /// Returns the error for a body that is too large.
+    /// Returns the error for a request body that is too large.
     ///
     /// - Parameters:
-    ///   - bytes: the size of the body, or of its part; nil if it is not known.
-    ///   - limitBytes: the largest size that is accepted.
+    ///   - bytes: the size of the body, or of a part of it that is too large; nil if the size is unknown.
+    ///   - limitBytes: the largest size that is accepted, in bytes.
     package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
         let size = bytes.map { "it has \($0) bytes, but " } ?? ""
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
     }
 
-    /// The error for a body for which there can never be enough memory.
+    /// The error for a body that is larger than the memory budget allows, even if no other request uses memory.
     static var bodyTooLargeForMemory: RequestError {
         RequestError(413, "The request body is too large for the relay's memory. The operator can raise MEMORY_MB.")
     }
 
     package static var bodyTooSlow: RequestError { RequestError(408, "The request body arrives too slowly.") }
-    /// The error of a request whose client has left, so that the response is not read.
+    /// The error for a request whose client has disconnected. No client reads the error response.
     package static var clientLeft: RequestError { RequestError(400, "The client disconnected.") }
 }

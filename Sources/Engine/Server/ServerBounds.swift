@@ -1,20 +1,23 @@
-/// The bounds of time and memory for clients.
+/// The limits of time and memory for the client connections of one loop.
 package struct ServerBounds: Sendable {
-    /// The time for a whole head, from the connection's start or the head's first byte.
+    /// The time in which the whole head of a request must arrive. For the first request it runs from the start of the
+    /// connection, later from the first byte of the head.
     package var headNanoseconds: UInt64 = 10_000_000_000
-    /// The time between requests on a kept connection.
+    /// The time for which a connection may stay idle between two requests.
     package var idleNanoseconds: UInt64 = 75_000_000_000
-    /// The time in which a client may receive nothing of its response.
+    /// The longest time for which a client may receive nothing of its response.
     package var writeNanoseconds: UInt64 = 120_000_000_000
-    /// The time for a refused client to stop sending.
+    /// The time for which a closing connection still drops data of the client, so that the client does not lose the
+    /// response.
     package var lingerNanoseconds: UInt64 = 2_000_000_000
-    /// The time to wait for a request that is on its way when the server begins to drain.
+    /// The time for which an idle connection stays open when the server shuts down, because a request may be on its
+    /// way.
     package var drainIdleNanoseconds: UInt64 = 500_000_000
-    /// The most bytes of a streamed response that wait for the client before the writer is suspended.
+    /// The number of unsent bytes of a streamed response above which the handler should wait.
     package var outputBytes = 16_384
-    /// The most bytes of pipelined requests that are read before the current response is complete.
+    /// The number of bytes of pipelined requests that are read while the current request is served.
     package var pipelineBytes = 16_384
-    /// The most connections on this loop. Others wait in the kernel's queue.
+    /// The largest number of connections on one loop. Further clients wait in the kernel's queue.
     package var connections = 100_000
 
     package init() {}

@@ -1,4 +1,5 @@
-/// Returns the reason phrase of a status line (RFC 9110, 15), for the statuses in use.
+/// Returns the reason phrase for an HTTP status, such as `Not Found` for 404 (RFC 9110, 15); `Unknown` for a status
+/// that the relay does not use.
 func reasonPhrase(_ status: Int) -> StaticString {
     switch status {
     case 200: "OK"
