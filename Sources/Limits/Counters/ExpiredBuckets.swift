@@ -1,19 +1,20 @@
-/// The buckets that have left a record, kept for as long as their units may have been used less than a window ago.
+/// The buckets that have left a record but still count in this instance, because their units may have been used less
+/// than a window ago.
 ///
-/// If calls are slow, units may be used after their bucket, and another write then moves them out of it. Other
-/// instances may write first until the bucket has left the record. The record then no longer shows that these units
-/// were used later than they were counted. So an instance that saw the bucket counts it for longer.
+/// If calls to the store are slow, an instance may use units after the end of their bucket. Its next write moves these
+/// units to a newer bucket. Other instances may write before, until the bucket has left the record. The record then no
+/// longer shows the late use. So an instance that saw the bucket counts it for longer.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []
-    /// The wall-clock time at which the record was last seen.
+    /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which it is unknown which buckets have left the record.
+    /// The wall-clock time until which this instance does not know which buckets have left the record.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
 
-    /// Remembers the buckets before `oldest`, which the record is about to drop.
+    /// Remembers the buckets with a number below `oldest`. The record is about to drop these buckets.
     mutating func record(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
         let first = max(0, record.oldest)
@@ -23,17 +24,19 @@ struct ExpiredBuckets {
         }
     }
 
-    /// Records that the record was read.
+    /// Handles a read of the record.
     ///
-    /// - Parameter lateness: how long after their bucket units may be used, in microseconds.
+    /// - Parameters:
+    ///   - isFound: whether the store has the record.
+    ///   - lateness: the time after a bucket in which its units may still be used, in microseconds.
     mutating func sees(isFound: Bool, lateness: Int, at time: Int) {
         let isFirst = seenAt.map { time - $0 >= layout.windowMicroseconds } ?? true
         if isFirst, isFound { unknownUntil = time + max(0, lateness - layout.windowMicroseconds / layout.perWindow) }
         seenAt = time
     }
 
-    /// Returns the time in microseconds for which it is unknown which buckets have left the record. Returns it only
-    /// once.
+    /// Returns the microseconds for which this instance does not know which buckets have left the record. Returns this
+    /// time only once, and then 0.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0
@@ -46,7 +49,7 @@ struct ExpiredBuckets {
         return buckets.reduce(0) { min($0 + $1.units, Record.countBound) }
     }
 
-    /// Returns the microseconds until fewer units are counted here.
+    /// Returns the microseconds until the first of these buckets no longer counts; 0 if there are no buckets.
     func wait(lateness: Int, at time: Int) -> Int {
         buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }

@@ -1,6 +1,6 @@
-/// A part of a limit, as a fraction of `whole`.
+/// A fraction of a limit, such as a third. All fractions have the denominator `whole`.
 struct Fraction: Equatable {
-    /// The numerator; `whole` is the denominator.
+    /// The numerator of the fraction; `whole` is the denominator.
     let units: Int
 
     /// The denominator of all fractions. It is divisible by every number up to 40.
@@ -9,10 +9,10 @@ struct Fraction: Equatable {
 
     init(units: Int) { self.units = units }
 
-    /// Creates one of `count` equal parts, rounded down.
+    /// Creates the fraction 1/`count`, rounded down.
     init(oneOf count: Int) { units = Self.whole / max(1, count) }
 
-    /// Returns this fraction of `left` units, rounded down.
+    /// Returns this fraction of a number of units, rounded down.
     func part(of left: Int) -> Int {
         let product = max(0, left).multipliedFullWidth(by: units)
         return Self.whole.dividingFullWidth(product).quotient

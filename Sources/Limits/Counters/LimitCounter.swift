@@ -1,123 +1,137 @@
 /// This instance's knowledge of one limit of one caller: the record as last seen in the store, and the units that the
-/// record does not contain yet. Without a store it is the record itself. Times are wall-clock microseconds.
+/// record does not contain yet. Without a store, the counter has the only record. Times are wall-clock microseconds.
 ///
-/// At most one write is under way. It begins with `beginDraft`, continues with `remove` and `admit` for the waiting
-/// requests, and ends with `commitDraft` or `dropDraft`. A committed write ends with `written`, `notWritten` or
-/// `unknown`.
+/// At most one write to the store is under way. It begins with `beginDraft`, continues with `remove` and `admit` for
+/// the waiting requests, and ends with `commitDraft` or `dropDraft`. A committed write ends with `written`,
+/// `notWritten` or `unknown`.
 protocol LimitCounter: AnyObject {
     // MARK: Local decisions
 
     func hasRoom(for units: Int, at time: Int) -> Bool
 
-    /// Returns whether the rule for outages leaves room.
+    /// Returns whether the units fit under the rule that applies while the store is unavailable.
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool
 
-    /// Counts units that were admitted without the store, or used beyond the reservation.
+    /// Counts units that were admitted without the store, or that a call used beyond its reservation. Returns the
+    /// bucket in which the units count.
     func charge(_ units: Int, at time: Int) -> BucketIndex
 
-    /// Spends units of an open lease, which are already counted in the store. Returns nil if no lease has enough.
+    /// Takes units from the open lease, which is already counted in the store. Returns the bucket in which the units
+    /// count; nil if the lease has too few units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
-    /// Returns the reason why the units do not fit, also by `rule` if there is one; nil if they fit.
+    /// Returns the reason why the units do not fit; nil if they fit. If `rule` is not nil, the units must also fit
+    /// under this rule.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    /// Returns the remaining units. Under a `rule` these are at most what the rule leaves.
+    /// Returns the remaining units of the limit. If `rule` is not nil, they are at most the units that this rule
+    /// leaves.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
-    /// Ends a reservation. If `used` is nil the actual use is unknown, and all units stay charged.
+    /// Ends a reservation and corrects it to the used units. If `used` is nil, the use is unknown and all units stay
+    /// counted.
     func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int)
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Returns where units that are used now count. Within the grace time after their bucket they move to the current
-    /// one. Returns nil if they are too late, and the next write has to move them.
+    /// Returns the bucket in which reserved units count if they are used now. For a short time after the end of their
+    /// bucket, the units move to the current bucket. After that time, returns nil, and the next write has to move the
+    /// units.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 
-    /// Begins an outage: fixes the basis from which the rule `share` computes its parts.
+    /// Begins an outage of the store. Copies the counts, because the rule `share` computes this instance's part from
+    /// them.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 
     // MARK: The store
 
-    /// The time after a bucket in which other instances may still use its units, in microseconds.
+    /// The time after the end of a bucket in which other instances may still use its units, in microseconds.
     var lateness: Int { get set }
-    /// Returns the time in microseconds for which nothing may be admitted, because others may have used units late
-    /// without this instance seeing it. Returns it only once.
+    /// Returns the microseconds for which nothing may be admitted, because other instances may have used units that
+    /// this instance did not see. Returns this time only once, and then 0.
     func countUnknown(at time: Int) -> Int
-    /// Takes over a record that was read.
+    /// Takes over a record that was read from the store.
     ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
-    ///   - birth: the birth number for a record that is to be added.
-    ///   - isAhead: whether the record is far ahead of all clocks, so that it must be moved back.
+    ///   - birth: the birth number for a new record: a random number that shows later whether the store lost the
+    ///     record.
+    ///   - isAhead: whether the newest bucket of the record is far in the future, so that the record must be moved
+    ///     back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
-    /// Begins a write.
+    /// Begins a draft of the next write to the store.
     ///
-    /// - Parameter isTaking: whether the write serves waiting requests.
+    /// - Parameter isTaking: whether the write may admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from the bucket in which they were counted, because they were counted too late to be used.
+    /// Removes units from their bucket in the draft of a write, because the units were counted too late to be used in
+    /// this bucket.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
-    /// Whether the draft contains something to write.
+    /// Whether the draft of a write contains a change that must be written to the store.
     var isDraftChanged: Bool { get }
     func dropDraft()
-    /// Completes the draft. Returns the record to write, and where the admitted units count.
+    /// Completes the draft of a write. Returns the record to write, and the bucket in which the admitted units count.
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex)
     func written(at time: Int)
-    /// Ends a write that certainly did not happen: everything in it is still to be written.
+    /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
-    /// Ends a write whose outcome is unknown. Charges are written again; refunds are not repeated.
+    /// Ends a write whose outcome is unknown. Its charges are written again. Its refunds are not, so that no unit is
+    /// refunded twice.
     func unknown()
 
     // MARK: Upkeep
 
-    /// Returns whether something must be written even if no request asks for it.
+    /// Returns whether the counter has something to write to the store now, even without a request.
     func needsWrite(at time: Int) -> Bool
-    /// Returns the wall-clock time at which the counter must be written if nothing else happens; nil if it need not be
-    /// written.
+    /// Returns the wall-clock time at which the counter must be written to the store, even without a request; nil if it
+    /// has nothing to write.
     func dueTime() -> Int?
-    /// Ends the lease, whose units could be used without the store, because the server was lost.
+    /// Ends the open lease, because the server of the store was lost.
     func storeLost()
-    /// Returns whether this counter knows nothing that another instance could not read from the store.
+    /// Returns whether this counter can be dropped, because the store contains all that the counter knows.
     func isSpent(at time: Int) -> Bool
-    /// Whether the counter must not be dropped.
+    /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
-    /// Whether the store still lacks some of this counter's units. Such a counter is dropped only if the store also
-    /// lacks units of nearly all other counters.
+    /// Whether the store still lacks some units of this counter. Such a counter is dropped from memory only if nearly
+    /// all other counters are in the same state.
     var owes: Bool { get }
-    /// Moves the counts back to the current time after the clock was set back by hours. Returns whether anything moved.
+    /// Moves the counts back to the current time if they are far in the future, because the clock was set back. Returns
+    /// whether any counts were moved.
     func moveBackIfAhead(of time: Int) -> Bool
-    /// Returns the used part of the limit, from 0 to 1 and more.
+    /// Returns the used part of the limit: 0 if nothing is used, 1 if all units are used, and more if the limit is
+    /// exceeded.
     func usedShare(at time: Int) -> Double
-    /// Forgets all counted units, after an operator has reset the record.
+    /// Sets the counted units to 0, because an operator has reset the limit.
     func reset(at time: Int)
-    /// Ends leases and releases slots before the process ends.
+    /// Ends leases and releases slots, because the process is about to end.
     func close(at time: Int)
 }
 
-/// The reason why there is no room, as two durations.
+/// A refusal of units by a limit: the time until there is room, and the time for which the refusal can be remembered.
 struct Refusal {
-    /// The microseconds until there is room if nobody else uses it; nil if there never is.
+    /// The microseconds until the limit has room if nobody else uses it; nil if the units never fit.
     let wait: Int?
-    /// The microseconds for which the refusal stays valid.
+    /// The microseconds for which this refusal can be remembered and repeated.
     let memory: Int
 }
 
-/// The setting `RATE_LIMIT_STORE_DOWN`, and the number of instances that divide a limit.
+/// The rule of `RATE_LIMIT_STORE_DOWN` for a time without the store, and the number of instances that divide a limit.
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
-    /// The position of this instance among all, from 0; nil if unknown.
+    /// The position of this instance among all instances, from 0; nil if it is unknown.
     let rank: Int?
-    /// The number of the outage, which distinguishes it from earlier ones.
+    /// The number of the store's outage. Each new outage has a new number.
     let epoch: Int
-    /// The largest part that this instance may take, since others may take the rest; nil if there is no such bound.
+    /// The largest part of a limit that this instance may take, because other instances may take the rest; nil if there
+    /// is no such bound.
     var cap: Fraction?
 
-    /// Returns one instance's part of the units that are left. If they cannot be divided evenly, the first instances
-    /// get one more.
+    /// Returns this instance's part of the units that are left. If the units cannot be divided evenly, the first
+    /// instances get one unit more.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
         if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }
@@ -126,17 +140,18 @@ struct OutageRule {
     }
 }
 
-/// The sums over all counters of an instance.
+/// The sums over all counters of an instance, for the metrics.
 ///
 /// `@unchecked`: used only while the ledger's lock is held.
 final class CounterSums: @unchecked Sendable {
-    /// The number of leases that were opened, and the units counted by them.
+    /// The number of leases that were opened.
     var leases = 0
+    /// The sum of the units of all leases that were opened.
     var leasedUnits = 0
-    /// The units of open leases that were not used yet.
+    /// The units of open leases that are not used yet.
     var openUnits = 0
     /// The slots held by requests of this instance.
     var slots = 0
-    /// The number of records that the store lost and this instance put back.
+    /// The number of records that the store lost and that this instance wrote again.
     var rejoined = 0
 }

@@ -1,8 +1,8 @@
-/// The basis of the rule `share`: the use when the store was lost, as far as this instance knows it, and the units that
-/// this instance admitted since.
+/// The state of an outage of the store, for the rule `share`. It holds the use of a limit when the outage began, as far
+/// as this instance knows it, and the units that this instance has admitted since then.
 struct Outage {
     var epoch: Int
-    /// Whether the record was read after the outage began.
+    /// Whether the record was read from the store after the outage began.
     var hasSeenStore = false
     private var copy: Record
     private var own: Record
@@ -38,7 +38,7 @@ struct Outage {
         units <= rule.part(of: bound - copy.total) - own.total
     }
 
-    /// Returns the microseconds until the units fit under the rule; nil if they never do.
+    /// Returns the microseconds until the units fit under the rule; nil if they never fit.
     func retryAfter(_ units: Int, of bound: Int, by rule: OutageRule, at time: Int) -> Int? {
         guard units <= rule.part(of: bound) else { return nil }
         var later = self

@@ -1,11 +1,11 @@
-/// This instance's knowledge of a concurrency limit: the slots that its own requests hold, and those that the record
-/// says others hold.
+/// This instance's knowledge of a limit of concurrent requests: the slots that its own requests hold, and the slots
+/// that other instances hold according to the record.
 ///
 /// `@unchecked`: used only while the ledger's lock is held.
 final class SlotCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: SlotRecord
-        /// The change of the number of held slots by this write: requests admitted, less slots removed.
+        /// The change of the number of held slots by this write: the admitted slots minus the removed slots.
         var change = 0
         var isChanged: Bool
         var entry: SlotRecord.Entry
@@ -21,21 +21,23 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// The wall-clock time at which the record was last seen.
     private var seenAt = 0
     private var held = 0
-    /// This instance's entry as last written.
+    /// This instance's entry in the record, as last written; nil if the record has no such entry. The record has one
+    /// entry for each instance.
     private var entry: SlotRecord.Entry?
-    /// The wall-clock time, in the record's clock, from which the entry must be renewed.
+    /// The time from which this instance's entry must be renewed, by the clock that the record uses.
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
-    /// Whether the outcome of the last write is unknown: it may be in the store, or arrive late. It is then repeated,
-    /// whatever the record says.
+    /// Whether the outcome of the last write is unknown: the write may be in the store, or may arrive late. The counter
+    /// then writes again, even if the record in the store looks right.
     private var isUncertain = false
-    /// Whether the clock difference in the draft is outdated.
+    /// Whether the clock difference for this instance's entry was changed after the current draft of a write began.
     private var isOutdated = false
-    /// The clock difference to write into the entry; nil to write none.
+    /// The difference between this machine's clock and the store's clock, which is written into this instance's entry,
+    /// in milliseconds; nil to write none.
     private var clockMilliseconds: Int?
-    /// The difference by which the times passed to this object are ahead of those in the record. Entries of the living
-    /// instances use the store's clock, so that instances whose clocks are far apart see each other.
+    /// The microseconds by which the times that this counter gets are ahead of the times in the record. The record of
+    /// living instances uses the store's clock, so that instances with very different clocks see each other.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
@@ -48,7 +50,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the clock difference to write. If it changed, the entry is written again.
+    /// Sets the difference between this machine's clock and the store's clock for this instance's entry. If the
+    /// difference changed, the counter writes the entry again.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -61,14 +64,15 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// Does nothing: running requests keep their slots when an operator resets the limit.
     func reset(at time: Int) {}
 
-    /// Makes the counter write its entry again at once. The write also reads the entries of other instances.
+    /// Makes the counter write this instance's entry again at once. The write also reads the entries of other
+    /// instances.
     func renew() { renewal = 0 }
 
-    /// Makes the counter write its entry again, at `time` at the latest. The write also reads the entries of other
-    /// instances.
+    /// Makes the counter write this instance's entry again, at `time` at the latest. The write also reads the entries
+    /// of other instances.
     func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
 
-    /// Holds `count` slots from now on.
+    /// Sets the number of slots that this instance holds.
     func hold(_ count: Int) { change(by: count - held) }
 
     private func heldByOthers(_ record: SlotRecord, at time: Int) -> Int {
@@ -108,8 +112,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> BucketIndex? { nil }
 
-    /// The time for which the slots of other instances are assumed to be unchanged. They may be released at any time.
-    /// It is shorter for a provider's capacity.
+    /// The time for which a refusal is remembered, in microseconds. It is short, because other instances may release
+    /// slots at any time, and shorter for a provider's capacity.
     private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
 
     private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
@@ -237,7 +241,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The time for which `usedShare(at:)` trusts what was read of other instances. It is used to choose between keys.
+    /// The time for which `usedShare(at:)` trusts the last read of other instances' slots, in microseconds. The share
+    /// serves to choose between keys.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {
@@ -245,6 +250,6 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return Double(others + held) / Double(bound)
     }
 
-    /// Releases all slots: requests that were aborted may not have reported their end.
+    /// Releases all slots, because aborted requests may not have reported their end.
     func close(at time: Int) { change(by: -held) }
 }

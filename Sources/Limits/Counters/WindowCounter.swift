@@ -1,4 +1,4 @@
-/// This instance's knowledge of a limit with a window.
+/// This instance's knowledge of a limit that has a window, such as `60/minute`.
 ///
 /// `@unchecked`: used only while the ledger's lock is held.
 final class WindowCounter: LimitCounter, @unchecked Sendable {
@@ -10,7 +10,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: Record
         var isChanged: Bool
-        /// The owed units that this write adds to the record.
+        /// The owed units that this write adds to the record. This instance has counted them, but the record in the
+        /// store does not contain them yet.
         private(set) var owed: Record?
         private(set) var returns: [Return]
         let deferredUntil: Int
@@ -34,29 +35,32 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private let limit: Limit
     private let isShared: Bool
     private let sums: CounterSums
-    /// The record as last seen in the store. Without a store it is the record itself.
+    /// The record as last seen in the store. Without a store, it is the only record.
     private(set) var record: Record
-    /// Whether the record was read at least once.
+    /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether the record in the store is far ahead of the clocks. The next write moves it back.
+    /// Whether the newest bucket of the record in the store is far in the future. The next write then moves the record
+    /// back.
     private var isMoved = false
-    /// The counts of a record that the store lost, and that have not been written to it since.
+    /// The counts of a record that the store has lost, until a write puts them back; nil if there are none.
     private var unmerged: Record?
-    /// The units admitted without the store, or known late, that the record does not contain yet.
+    /// The owed units: this instance has counted them, but the record in the store does not contain them yet.
     private var owed: Record?
-    /// The units to be removed from their buckets.
+    /// The units that the next write must remove from their buckets in the store.
     private var returns: [Return] = []
-    /// The wall-clock time until which owed units and returns may wait for a write that is needed anyway.
+    /// The wall-clock time until which owed units and refunds may wait for a write that is needed for another reason.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// The last lease that ended, which the record must forget, too.
+    /// The last lease that ended, as long as the record in the store still lists it; nil if there is none.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
     var lateness = 0
 
+    /// Creates the counter of a limit.
+    ///
     /// - Parameter saved: the record that an earlier process saved; nil if there is none.
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {
         self.limit = limit
@@ -69,18 +73,18 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Moves the record on, and remembers the buckets that leave it.
+    /// Moves the record on to the current bucket, and remembers the buckets that leave the record.
     private func roll(to time: Int) {
         if lateness > 0 { left.record(record, until: limit.layout.bucket(at: time) - limit.layout.kept + 1) }
         record.roll(to: time)
     }
 
-    /// Returns the limit, less the units of buckets that left the record recently.
+    /// Returns the limit minus the units of the buckets that recently left the record but still count.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
 
-    /// Returns the record together with the units that it does not contain yet.
+    /// Returns a copy of the record that also contains the changes of this instance that are not in the store yet.
     private func view(at time: Int) -> Record {
         roll(to: time)
         if isWhole { return record }
@@ -197,7 +201,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             ? open.position : move(units, from: open.position, at: time)
     }
 
-    /// Ends the lease. Unspent units are returned to their bucket.
+    /// Ends the open lease. The next write removes its unspent units from their bucket.
     private func endLease() {
         guard let lease else { return }
         self.lease = nil
@@ -241,8 +245,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return move(units, from: position, at: time)
     }
 
-    /// Adds units to the current bucket and removes them from their old one. Until the old bucket leaves the record,
-    /// other instances count the units there, so the change may wait for a write that is needed anyway.
+    /// Moves units from their old bucket to the current bucket. The store may learn of this late, together with another
+    /// write: until the old bucket leaves the record, other instances count the units in it.
     private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
             record.giveBack(units, in: position.number)
@@ -255,12 +259,13 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return present
     }
 
-    /// Returns whether changes may still wait. The second condition covers a wall clock that was set back meanwhile.
+    /// Returns whether changes may still wait for another write. Returns false if the wall clock was set back
+    /// meanwhile, because the wait would be too long.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
 
-    /// Whether there are owed units or units to be removed.
+    /// Whether the counter has changes for the store: owed units, or units to be removed from their buckets.
     private var hasChanges: Bool {
         if case .none = owed { !returns.isEmpty } else { true }
     }
@@ -330,8 +335,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether the current record contains units counted at `position`. Units that were counted in a lost
-    /// record must not be removed from its successor, which may not contain them.
+    /// Returns whether the current record contains the units that were counted at `position`. If the store lost a
+    /// record, the next record may not contain its units, so they must not be removed from it.
     private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
 
     func remove(_ units: Int, from position: BucketIndex) {
@@ -400,8 +405,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Cancels refunds against owed units: units that were given back during the write and are owed again need no
-    /// write.
+    /// Cancels refunds against owed units after a failed write. If units were refunded during the write, neither the
+    /// units nor the refund must be written now.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -448,8 +453,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves back the counts that are kept in addition to the record. The lease ends. Units that were to be removed
-    /// stay in the record, because their bucket numbers now mean other times.
+    /// Moves the counts that are kept outside the record back to the current time, after the record itself. Ends the
+    /// lease. Units that were to be removed stay in the record, because their bucket numbers now mean other times.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
@@ -465,8 +470,10 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         left = ExpiredBuckets(limit.layout)
     }
 
-    /// Forgets all counted units. With a store, a write under way continues: it fails if the store's record was reset
-    /// after it was read; otherwise it counts only what came after the reset.
+    /// Forgets all counted units.
+    ///
+    /// If a write to the store is under way, it continues. It fails if the record in the store was reset after it was
+    /// read. Otherwise the write counts only units that came after the reset.
     func reset(at time: Int) {
         record.empty(at: time)
         unmerged = nil

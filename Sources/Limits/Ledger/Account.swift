@@ -1,4 +1,4 @@
-/// One limit of one caller, and what this instance is doing with its record.
+/// One limit of one caller, and the work of this instance on the record of this limit.
 ///
 /// `@unchecked`: mutable state is used only while the ledger's lock is held.
 final class Account: @unchecked Sendable {
@@ -8,13 +8,13 @@ final class Account: @unchecked Sendable {
         case busy
     }
 
-    /// The version of the record on which a write may rely.
+    /// The version of the record that the next write expects to find in the store.
     enum WriteBase: Sendable {
         case nothing
-        /// The store has no such record.
+        /// The store has no such record, so the write adds one.
         case absent
         case version(StoredValue.Version)
-        /// The version known from before; the record was not read for this write.
+        /// A version that is known from an earlier call. The record was not read again for this write.
         case kept(StoredValue.Version)
     }
 
@@ -22,39 +22,44 @@ final class Account: @unchecked Sendable {
     let limit: Limit
     let storeKey: String
     let server: Int
-    /// The lane that calls the store for this account. It changes only while the account is idle and no request waits
-    /// for it.
+    /// The index of the lane that calls the store for this account. A lane is a connection to one server of the store.
+    /// The index changes only while the account is idle and no request waits for it.
     var lane: Int
     let counter: any LimitCounter
 
-    /// The parts of undecided requests that are not counted yet, in order of arrival.
+    /// The parts of undecided requests that wait to be counted in this account, in order of arrival. Each part is one
+    /// limit of a request.
     var waiting: [RequestPart] = []
     var fresh = WriteBase.nothing
-    /// The version of the record that `counter` knows, after a read or a write; nil if it is not known.
+    /// The version of the record that `counter` knows from the last read or write; nil if it is not known.
     var known: StoredValue.Version?
-    /// Whether nobody else had written the record when it was last read.
+    /// Whether no other instance had changed the record when it was last read.
     var isOurs = false
-    /// The steady time at which other instances were last seen to write this record; nil if they never were.
+    /// The monotonic time at which this instance last saw that another instance had written the record; nil if it never
+    /// did.
     var othersAt: Int?
-    /// The write under way.
+    /// The write of this account to the store that is under way; nil if there is none.
     var writing: WritePlan?
     var state = State.idle
-    /// The number of races lost in a row.
+    /// The number of writes in a row that failed because another instance wrote the record first.
     var losses = 0
-    /// The steady time before which the account is not processed; set after a lost race.
+    /// The monotonic time before which the account makes no call to the store, for example because a write has just
+    /// failed.
     var notBefore = 0
-    /// The steady time at which the account last had no room for a request.
+    /// The monotonic time at which the account last had no room for a request; nil if it always had room.
     var fullAt: Int?
-    /// The steady time at which the account is processed next if nothing else happens.
+    /// The monotonic time at which the account is processed next without a request; nil if none is planned.
     var due: Int?
-    /// The steady time until which requests are decided without the store.
+    /// The monotonic time until which requests of this account are decided without the store, because the store refused
+    /// its record.
     var ruleUntil = 0
-    /// The steady time until which a full `counter` is enough to refuse a request. Steady, because the wall clock may
-    /// be corrected.
+    /// The monotonic time until which requests can be refused from `counter` alone, without calling the store. It is
+    /// monotonic because the wall clock may be corrected.
     var refusedUntil = 0
-    /// The steady time until which no refusal is remembered, because it may have been decided before a reset.
+    /// The monotonic time until which refusals are not remembered, because they may have been decided before a reset by
+    /// an operator.
     var remembersFrom = 0
-    /// The steady time of the last request for this account.
+    /// The monotonic time of the last request for this account.
     var usedAt = 0
 
     init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, counter: any LimitCounter) {
@@ -66,12 +71,13 @@ final class Account: @unchecked Sendable {
         self.counter = counter
     }
 
-    /// The number of parts that are not decided, including the parts in the write under way.
+    /// The number of request parts that are not decided yet, including the parts in the write that is under way. A part
+    /// is one limit of a request.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
-    /// Whether a request needs the current record.
+    /// Whether a waiting request needs the current record from the store.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
         return waiting.contains(where: \.isUnread)
@@ -79,34 +85,36 @@ final class Account: @unchecked Sendable {
 
     func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
-    /// Whether the account can be dropped without losing anything.
+    /// Whether the account can be dropped from memory: no work is under way, no request waits, and its counter is not
+    /// needed.
     var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
-/// The part of a request that concerns one limit.
+/// The part of a request that concerns one of its limits.
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The bucket from which the write removes units that were too late there; nil if there are none.
+    /// The bucket from which the write removes the units of this part, because they were counted there too late; nil if
+    /// they were not counted before.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
 
-    /// Whether this part is the next of its request to be counted.
+    /// Whether this part (one limit of a request) is the next part of its request that must be counted in the store.
     var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
 }
 
-/// A planned write: a compare-and-swap, or an addition if the store has no such record.
+/// A planned write of a record to the store: a compare-and-swap, or an addition if the store has no such record.
 final class WritePlan: Sendable {
     let account: Account
     let expirySeconds: Int
     let record: StoredRecord
-    /// The bucket or entry in which the write counts the units that it admits.
+    /// The bucket in which the write counts the units that it admits. For slots, it is this instance's entry.
     let position: BucketIndex
     let fresh: Account.WriteBase
-    /// The parts that this write counts.
+    /// The request parts whose units this write counts. A part is one limit of a request.
     let takers: [RequestPart]
-    /// The parts for which the limit has no room after the `takers`.
+    /// The request parts that do not fit into the limit together with the `takers`.
     let refused: [RequestPart]
 
     var key: String { account.storeKey }

@@ -1,12 +1,13 @@
-/// The accounts that this instance remembers, in three parts that cannot evict each other. So a client that invents
-/// keys cannot reset the counts of callers with a real key.
+/// The accounts that this instance remembers. An account is one limit of one caller. The table has three partitions
+/// that cannot evict each other's accounts. So a client that invents keys cannot reset the counts of callers with a
+/// real key.
 struct AccountTable {
     enum PartitionKind: Int, CaseIterable {
         /// The accounts of known keys, and the account that counts all callers together.
         case known
-        /// Failed authentications and logins of an address.
+        /// The accounts that count failed authentications and logins from an address.
         case failures
-        /// Callers without a configured key: passthrough keys and client addresses.
+        /// The accounts of callers without a configured key, such as passthrough keys and client addresses.
         case unregisteredCallers
     }
 
@@ -17,12 +18,15 @@ struct AccountTable {
     }
 
     private var partitions: [Partition]
-    /// The number of least recently used accounts from which the one with the smallest used share is evicted.
+    /// The number of least recently used accounts that are compared for an eviction. The account with the smallest used
+    /// share is evicted.
     private static let candidates = 8
-    /// The number of accounts that are searched for one that owes the store nothing. If all of them owe, one of them is
-    /// evicted.
+    /// The maximum number of accounts with unwritten units that a search skips. If the search finds only such accounts,
+    /// one of them is evicted.
     private static let owingCandidates = 32
 
+    /// Creates an empty table.
+    ///
     /// - Parameter bytes: the memory that all accounts together may use.
     init(bytes: Int) {
         partitions = PartitionKind.allCases.map { part in
@@ -43,10 +47,10 @@ struct AccountTable {
         partitions[part.rawValue].bytes += account.bytes
     }
 
-    /// Calls `body` for at most `count` accounts of a part, from the end of the table to its beginning.
+    /// Calls `body` for at most `count` accounts of a partition, from the end of the table to its beginning.
     ///
-    /// - Parameter end: the value that the last call returned, `.max` at first.
-    /// - Returns: 0 after the last account.
+    /// - Parameter end: the value that the previous call returned; `.max` for the first call.
+    /// - Returns: the `end` for the next call; 0 after the last account.
     func visit(_ part: PartitionKind, below end: Int, atMost count: Int, _ body: (Account) -> Void) -> Int {
         partitions[part.rawValue].table.visit(below: end, atMost: count, body)
     }
@@ -55,8 +59,8 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops idle accounts that are no longer needed. If the table still exceeds its memory bound, also drops
-    /// the idle accounts with the smallest used share. Returns the dropped accounts.
+    /// Drops idle accounts that no longer count anything. If the partition still exceeds its memory bound, also drops
+    /// idle accounts with a small used share. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -84,9 +88,10 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the account with the smallest used share among the least recently used ones. The others count as
-    /// recently used from then on. Accounts that owe something are returned only if there are no others; nil if none
-    /// can be dropped.
+    /// Returns the account with the smallest used share among the least recently used accounts; nil if no account can
+    /// be dropped. The other compared accounts count as recently used from then on.
+    ///
+    /// An account with units that the store does not have yet is returned only if the search finds no other account.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

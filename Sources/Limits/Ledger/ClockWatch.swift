@@ -1,59 +1,64 @@
-/// The error of this machine's clock, and its correction. A difference is this machine's time minus the store's time,
-/// in microseconds.
+/// The error of this machine's clock, and its correction. The error is this machine's time minus the store's time, in
+/// microseconds.
 ///
-/// The store's clock is a reference that instances compare with, not a clock to follow: instances have to agree with
-/// each other. It is read before the first request is counted, and again after the wall clock was set, before anything
-/// else is counted.
+/// The store's clock is a reference for comparison, not a clock to follow, because the instances have to agree with
+/// each other. It is read before the first request is counted. After the wall clock was set, it is read again before
+/// anything else is counted.
 struct ClockWatch {
     private enum Trust: Equatable {
-        /// The store's clock was never read.
+        /// The store's clock has not been read yet.
         case new
         /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set since the last measurement. `kept` is the previous error of the corrected clock.
+        /// The wall clock was set after the last measurement. `kept` is the error that the corrected clock had before.
         case set(kept: Int)
         case sure
     }
 
-    /// The steady time of the next measurement.
+    /// The monotonic time at which the store's clock is measured next.
     private(set) var measureAt = 0
-    /// The error of the machine's clock as last measured; nil before the first measurement.
+    /// The error of the machine's clock as last measured, in microseconds; nil before the first measurement.
     private(set) var difference: Int?
-    /// The amount that is subtracted from the machine's clock.
+    /// The microseconds that are subtracted from the machine's clock.
     private(set) var correction = 0
     private var trust = Trust.new
-    /// The wall clock less the steady clock at the last reading.
+    /// The wall-clock time minus the monotonic time at the last reading; nil before the first reading.
     private var lead: Int?
-    /// The steady time at which the wall clock was last found to be set. This also happens after the machine slept.
+    /// The monotonic time at which the relay last noticed that the wall clock was set; nil if it never did. A sleep of
+    /// the machine looks like a set clock.
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// The steady time since which the machine's clock has been far from the store's; nil if it is not.
+    /// The monotonic time since which the machine's clock has been far from the store's clock; nil if the clocks are
+    /// close.
     private var offSince: Int?
-    /// The steady time until which other instances may not have noticed yet that the store's clock was set.
+    /// The monotonic time until which other instances may not have noticed that the store's clock was set.
     private var othersUncertainUntil = 0
 
-    /// The largest tolerated difference. Clocks with a larger error are corrected, and larger steps are not followed.
+    /// The largest clock error that is tolerated, in microseconds. A larger error is corrected. If the wall clock jumps
+    /// further, the relay does not follow the jump.
     static let toleranceMicroseconds = 3_000_000
     static let intervalMicroseconds = 60_000_000
-    /// The longest call that can measure a clock. A slower call says little about the time at the store.
+    /// The longest call that can measure the store's clock, in microseconds. A slower call says little about the
+    /// store's time.
     static let longestCallMicroseconds = 1_000_000
-    /// The times after the first measurement at which to measure again.
+    /// The times at which to measure again, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
     /// Whether the clock is not verified yet, so that nothing may be counted.
     var isUnsure: Bool { trust != .sure }
     /// Whether the store's clock has been read and only the other instances' clocks are missing.
     var isMeasured: Bool { trust == .measured }
-    /// The error of the corrected clock; nil before the first measurement.
+    /// The error of the corrected clock, in microseconds; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
-    /// Returns whether other instances may be starting, too, so that their entries must be read again soon.
+    /// Returns whether other instances may have just started as well, so that their entries must be read again soon.
     func isEarly(_ now: ClockReading) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
 
-    /// Returns the corrected time, and whether the wall clock was found to be set. A set clock is not followed for now.
+    /// Returns the corrected time, and whether the wall clock was set since the last reading. The corrected time does
+    /// not follow a set clock for now.
     mutating func read(_ now: ClockReading) -> (reading: ClockReading, isSet: Bool) {
         let lead = now.wall - now.steady
         let step = lead - (self.lead ?? lead)
@@ -68,7 +73,7 @@ struct ClockWatch {
         return (ClockReading(wall: now.wall - correction, steady: now.steady), isSet)
     }
 
-    /// Records a reading of the store's clock. Its seconds are late by up to one and a half.
+    /// Records a reading of the store's clock. The reading may be late by up to one and a half seconds.
     ///
     /// - Parameters:
     ///   - storeSeconds: the store's time in seconds since 1970.
@@ -110,8 +115,8 @@ struct ClockWatch {
         return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
     }
 
-    /// Corrects the clock if it differs too much from the clocks of the other instances. An instance that is alone
-    /// compares itself with the store.
+    /// Corrects the clock if it differs too much from the clocks of the other instances. If there are no other
+    /// instances, compares the clock with the store's clock.
     ///
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
@@ -139,7 +144,7 @@ struct ClockWatch {
         correction = abs(distance) > Self.toleranceMicroseconds ? distance : 0
     }
 
-    /// Returns the median. Of an even number, it is the one of the two middle values that is nearer to 0.
+    /// Returns the median of the values. If their number is even, returns the middle value that is nearer to 0.
     private static func median(_ all: [Int]) -> Int {
         let sorted = all.sorted()
         let (low, high) = (sorted[(sorted.count - 1) / 2], sorted[sorted.count / 2])
@@ -148,7 +153,8 @@ struct ClockWatch {
 }
 
 extension Ledger {
-    /// Returns the corrected time. Every time that enters the ledger passes here first.
+    /// Returns the corrected time for a reading of the clocks. Every time that the ledger gets passes through this
+    /// function first.
     mutating func read(_ now: ClockReading) -> ClockReading {
         guard isShared else { return now }
         let (reading, isSet) = clock.read(now)
@@ -156,13 +162,13 @@ extension Ledger {
         return reading
     }
 
-    /// Returns whether the lane measures the store's clock. It does if it is the first lane of the first server that is
-    /// available.
+    /// Returns whether this lane measures the store's clock. This is the first lane (connection) of the first server
+    /// that is available.
     func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
 
-    /// Takes over a reading of the store's clock.
+    /// Handles a reading of the store's clock, and corrects this machine's clock if needed.
     mutating func measured(_ seconds: Int, took: Int, _ now: ClockReading) {
         let (was, before) = (clock.isUnsure, clock.correction)
         clock.measured(storeSeconds: seconds, took: took, at: now)
@@ -176,7 +182,7 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Writes the remaining clock error into this instance's entry among the living instances.
+    /// Writes the remaining clock error into this instance's entry in the record of living instances.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
@@ -186,8 +192,8 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Updates the number of living instances. A smaller number counts only after a while: when the store has lost its
-    /// records, other instances have yet to write their entries again.
+    /// Updates the number of living instances. A smaller number counts only after a while, because the store may have
+    /// lost its records. The other instances then have to write their entries again.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: ClockReading) {
         // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }
@@ -199,7 +205,8 @@ extension Ledger {
         rank = entries.contains { $0.instance == instance } ? entries.count { $0.instance < instance } : nil
     }
 
-    /// Handles a record of the living instances that was read or written.
+    /// Updates the number of living instances and checks the clock, after the record of living instances was read or
+    /// written.
     mutating func sawLiving(_ now: ClockReading) {
         if let living {
             see(living.counter.living(at: now.wall), now)
@@ -208,7 +215,7 @@ extension Ledger {
         checkClock(now)
     }
 
-    /// Compares this machine's clock with the clocks of the other living instances.
+    /// Compares this machine's clock with the clocks of the other living instances, and corrects it if needed.
     mutating func checkClock(_ now: ClockReading) {
         guard let living else { return }
         let (was, before) = (clock.isUnsure, clock.correction)
@@ -221,7 +228,9 @@ extension Ledger {
         clockChanged(wasUnsure: was, ClockReading(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
-    /// Handles a change of the clock's state. `now` is the corrected time from now on.
+    /// Handles a possible change of the clock's correction or of its state.
+    ///
+    /// - Parameter now: the time with the new correction.
     private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {
         writeClockError(now)
         let isNews =
@@ -234,7 +243,7 @@ extension Ledger {
         if wasUnsure, !clock.isUnsure { goOn(now) }
     }
 
-    /// Continues the work that had to wait for the store's clock.
+    /// Continues the work that had to wait until the clock was compared with the store's clock.
     private mutating func goOn(_ now: ClockReading) {
         outbox.isReady = true
         for lane in lanes.indices where !lanes[lane].inbox.isEmpty { outbox.lanes.append(lane) }

@@ -3,15 +3,16 @@ package struct Decision: Sendable {
     package enum Outcome: Sendable {
         case admitted
         case refused(Refusal)
-        /// The store is unavailable, and the settings say to deny requests then.
+        /// The request is denied, because the store is unavailable and the settings say to deny requests then.
         case storeDown
     }
 
     package struct Refusal: Sendable {
-        /// The limit that has no room; if several limits have no room, the limit that takes longest to become free.
+        /// The limit that has no room. If several limits have no room, it is the limit that takes longest to become
+        /// free.
         package let limit: Limit
         package let requested: Int
-        /// The microseconds to wait; nil if the request is too large for the limit.
+        /// The microseconds until a retry may succeed; nil if the request is too large for the limit.
         package let retryAfterMicroseconds: Int?
 
         package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?) {
@@ -22,10 +23,11 @@ package struct Decision: Sendable {
     }
 
     package let outcome: Outcome
-    /// The states of the tightest request limit and of the tightest token limit; nil if there is none.
+    /// The state of the tightest limit of requests; nil if no such limit covers the request.
     package private(set) var requests: LimitStanding?
+    /// The state of the tightest limit of tokens; nil if no such limit covers the request.
     package private(set) var tokens: LimitStanding?
-    /// The units that the request holds until it ends.
+    /// The reserved units that the request holds until it ends.
     var held: [ReservedUnits] = []
 
     package init(_ outcome: Outcome) { self.outcome = outcome }
@@ -34,8 +36,8 @@ package struct Decision: Sendable {
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 
-    /// The milliseconds to wait, rounded up so that a retry is not early; nil if waiting does not help or nothing was
-    /// refused.
+    /// The milliseconds until a retry may succeed, rounded up so that a retry is not early; nil if the request was
+    /// admitted or can never be admitted.
     package var retryAfterMilliseconds: Int? {
         switch outcome {
         case .admitted: nil
@@ -44,7 +46,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Keeps the state of a limit if it is the tightest of its unit so far.
+    /// Keeps the state of a limit if it is the tightest limit of its unit so far. Only limits of requests and of tokens
+    /// are kept.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

@@ -1,5 +1,5 @@
-/// A queue of accounts by the time at which they are due, the soonest first. If an account gets a sooner time or none,
-/// its old entry stays and is skipped later.
+/// A queue of accounts, ordered by the time at which each account is due. If an account gets another time, its old
+/// entry stays in the queue and is skipped later.
 struct DueQueue {
     private var heap: [(time: Int, account: Account)] = []
 
@@ -15,7 +15,7 @@ struct DueQueue {
         }
     }
 
-    /// Removes and returns the next account that is due by `time`; nil if there is none.
+    /// Removes and returns the first account that is due at `time` or before; nil if no account is due.
     mutating func next(by time: Int) -> Account? {
         while let first = heap.first, first.time <= time {
             removeFirst()

@@ -1,4 +1,4 @@
-/// Decisions over all limits of a request at once.
+/// Decisions that cover all limits of a request at once.
 extension Ledger {
     mutating func decideInMemory(_ charges: [LimitCharge], _ now: ClockReading) -> Decision {
         if charges.count == 1 {
@@ -21,8 +21,8 @@ extension Ledger {
         )
     }
 
-    /// Admits or refuses a request over the parts that are decided without the store. It counts in all of them or in
-    /// none.
+    /// Admits or refuses a request whose open parts are decided without the store. A part is one limit of the request.
+    /// The request counts in all its limits or in none.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         if isShared {
             metrics.byRule += 1
@@ -69,7 +69,7 @@ extension Ledger {
         return decision
     }
 
-    /// Refuses a request because the store responds too slowly to count it in time.
+    /// Refuses a request for now, because the store responds too slowly to count it in time.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
@@ -82,8 +82,8 @@ extension Ledger {
         return describe(Decision(.refused(refusal)), parts, now: now)
     }
 
-    /// Refuses a request. Reports the limit without room that takes longest to become free. Refunds the units counted
-    /// so far.
+    /// Refuses a request and refunds the units that were counted for it. The decision names the full limit that takes
+    /// longest to become free.
     mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {

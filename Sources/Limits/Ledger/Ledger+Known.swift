@@ -1,6 +1,6 @@
 extension Ledger {
-    /// Returns a refusal if a limit is known to be full, without counting or calling the store; nil if the request must
-    /// be decided.
+    /// Returns a refusal if a limit is known to be full; nil if the request must be decided. Counts nothing and does
+    /// not call the store.
     mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)
         let full = charges.compactMap { charge in
@@ -12,8 +12,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns the largest known used share of the charges' limits. Waiting requests count as one admitted unit each;
-    /// otherwise many requests at the same time would see the same share.
+    /// Returns the largest used share among the limits of the charges, as far as this instance knows. Each waiting
+    /// request counts as one used unit. Otherwise many requests at the same time would see the same share.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
         return charges.reduce(0) { share, charge in
@@ -33,7 +33,7 @@ extension Ledger {
         }
     }
 
-    /// Returns whether a limit of the charges is known to be full.
+    /// Returns whether at least one limit of the charges is known to be full.
     mutating func isKnownFull(_ charges: [LimitCharge], at now: ClockReading) -> Bool {
         let now = read(now)
         return charges.contains { charge in
@@ -43,14 +43,14 @@ extension Ledger {
         }
     }
 
-    /// Returns the account of a charge; nil if neither this process has used it nor an earlier one has saved it.
+    /// Returns the account of a charge; nil if this process has no such account and no earlier process saved one.
     mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
         let key = RecordKey(charge.limit, charge.identity)
         if let account = accounts.use(key, AccountTable.PartitionKind(charge)) { return account }
         return saved.contains(key) ? account(charge, now) : nil
     }
 
-    /// A number that changes whenever a counter changes.
+    /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
     var changes: Int {
         let positions = Limit.Kind.positions.indices
         return positions.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }

@@ -1,19 +1,20 @@
-/// The interface between the ledger and the lanes, which make its calls to the store.
+/// The interface between the ledger and its lanes. A lane makes the ledger's calls to one server of the store.
 extension Ledger {
-    /// The next step of a lane.
+    /// The next step of a lane, which makes the ledger's calls to one server of the store.
     enum Step {
         case stop
-        /// Wait until this steady time, or until woken; nil waits until woken.
+        /// Wait until this monotonic time or until the lane is woken. If the time is nil, wait until the lane is woken.
         case wait(until: Int?)
-        /// A store call to make without the lock. Pass its outcome to `take`.
+        /// Make this call to the store without the ledger's lock. Pass the outcome to `receive`.
         case call(StoreCall)
     }
 
     static let probeMicroseconds = 1_000_000
-    /// The most records in one multi-get.
+    /// The maximum number of accounts whose records a lane reads in one call.
     static let batchBound = 128
 
-    /// Returns the lane's next step. Do not call it while a call of the lane is under way.
+    /// Returns the next step of a lane (a connection to one server of the store). Do not call it while a call of the
+    /// lane is under way.
     mutating func step(_ lane: Int, at now: ClockReading) -> Step {
         let now = read(now)
         while true {
@@ -39,7 +40,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a round. Returns nil if a round began; otherwise returns the step to take without a round.
+    /// Begins a round: a series of store calls for a batch of accounts. Returns nil if a round began; otherwise returns
+    /// the step that the lane takes instead.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -98,14 +100,15 @@ extension Ledger {
         return batch
     }
 
-    /// Returns whether the account must wait until the clock is verified. Only the record of the living instances is
-    /// read before that.
+    /// Returns whether the account must wait until the clock is verified. Before that, only the record of the living
+    /// instances is read.
     private func isHeldBack(_ account: Account) -> Bool {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Watches the server without other work, so that an unreachable server is known before the first request. Returns
-    /// nil if a round began, or else the step to take.
+    /// Keeps a connection to the server while there is no other work, so that an unreachable server is noticed before
+    /// the first request. Returns nil if a round of calls began; otherwise returns the step that the lane takes
+    /// instead.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -117,7 +120,7 @@ extension Ledger {
         return .wait(until: min(due ?? next, next))
     }
 
-    /// Returns the next call of the round; nil if the round is over.
+    /// Returns the next store call of the round (a series of calls for a batch of accounts); nil if the round is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
@@ -139,8 +142,8 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// Returns whether a request for this account first has to be counted in a record that is being written. It can
-    /// then be counted here in the same write as the other requests.
+    /// Returns whether a waiting request of this account must first be counted in another record that is being written
+    /// now. If so, the account waits: its own write can then count this request together with the others.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in
@@ -152,7 +155,7 @@ extension Ledger {
         }
     }
 
-    /// Takes over the outcome of a lane's call.
+    /// Handles the outcome of a lane's call to the store.
     mutating func receive(_ outcome: Result<StoreResult, StoreFailure>, lane: Int, at now: ClockReading) {
         let now = read(now)
         let began = lanes[lane].callSince ?? now.steady
@@ -186,7 +189,7 @@ extension Ledger {
         }
     }
 
-    /// Handles the end of the lane's connection while no call was under way.
+    /// Handles the loss of the lane's connection while no call was under way.
     mutating func disconnected(_ lane: Int) { lanes[lane].connectedEpoch = nil }
 
     private mutating func probed(
@@ -277,7 +280,7 @@ extension Ledger {
         serving.unread = []
     }
 
-    /// Ends the lane's work on the account for now.
+    /// Ends the current work of a lane on the account. If the account has more work, queues it again.
     private mutating func release(_ account: Account, epoch: Int, _ now: ClockReading) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
@@ -290,8 +293,8 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Schedules the account for the time when it is due. Returns whether the lane must be woken because that is sooner
-    /// than known.
+    /// Schedules the account for the time when it must be written. Returns whether its lane must be woken, because this
+    /// time is sooner than the time that the lane knows.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
         guard let wall = account.counter.dueTime() else { return false }

@@ -1,30 +1,32 @@
-/// The parts of limits that instances admit under the rule `share`.
+/// The parts of limits that instances may admit under the rule `share`, while the store is unavailable.
 ///
-/// The instances' views of each other differ for a while. So each instance writes its share into a shared record: the
-/// number of instances among which it divides the limits. It takes no more than the shares of the others leave. A share
-/// is lowered locally before it is written, and raised only after it was written. So the parts never add up to more
-/// than the whole.
+/// For a while, instances may see different numbers of instances. So each instance writes its share into a shared
+/// record: the number of instances among which it divides the limits. An instance takes no more than the shares of the
+/// others leave. It lowers its share before it writes the new number, and raises it only after the write. So the parts
+/// never add up to more than the whole limit.
 extension Ledger {
-    /// The part of each limit that this instance may admit under the rule `share`.
+    /// The part of each limit that this instance may admit under the rule `share`, while the store is unavailable.
     struct InstanceShare {
-        /// The number of instances among which limits are divided.
+        /// The number of instances among which this instance divides the limits.
         var instances = 1
-        /// The largest part to take even if one of `instances` parts is more; nil if the shares of the others leave
-        /// that much.
+        /// The largest part of a limit that this instance may take, even if the limit divided by `instances` is more;
+        /// nil if there is no such bound.
         var cap: Fraction?
-        /// Whether a record of the living instances was read.
+        /// Whether this instance has ever read the record of the living instances.
         var hasSeenStore = false
-        /// Whether other instances were seen that use a different `STORE_SECRET`, or none.
+        /// Whether this instance has seen other instances that use a different `STORE_SECRET`, or no secret.
         var isSecretOther = false
 
         var fraction: Fraction { Fraction(units: min(Fraction(oneOf: instances).units, cap?.units ?? Fraction.whole)) }
 
-        /// Lowers the part because more instances were seen.
+        /// Lowers this instance's part of each limit, because more instances were seen.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// Raises the part after this instance's share to one of `count` parts was written.
+        /// Raises this instance's part of each limit, after its share was written to the store.
         ///
-        /// - Parameter others: the shares of the other instances in the same record.
+        /// - Parameters:
+        ///   - count: the number of instances in the written share; the part is one of `count` equal parts.
+        ///   - others: the shares of the other instances in the same record.
         mutating func wrote(_ count: Int, besides others: [Int]) {
             let claimed = others.reduce(0) { min($0 + (Fraction.whole - 1) / max(1, $1) + 1, Fraction.whole) }
             let rest = Fraction(units: Fraction.whole - claimed)
@@ -38,10 +40,11 @@ extension Ledger {
         }
     }
 
-    /// The limit whose record holds the shares: each instance writes the number among which it divides.
+    /// The limit whose record holds the shares. In this record, each instance writes the number of instances among
+    /// which it divides limits.
     static let shareRecordLimit = Limit("known", .concurrent)
 
-    /// Updates the number of instances after their record was read.
+    /// Updates the number of instances that divide the limits, after the record of living instances was read.
     mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true
@@ -67,7 +70,7 @@ extension Ledger {
 
     private static let shareMicroseconds = 1_000_000
 
-    /// Reports instances with another secret: they keep counters under other names and count separately.
+    /// Reports instances with another `STORE_SECRET`: they name their records differently, so they count separately.
     private mutating func recordSecret(_ others: [SlotRecord.Entry]) {
         let isOther = others.contains { $0.clockMilliseconds != options.secret?.mark }
         if isOther, !shares.isSecretOther { outbox.events.append(.otherSecret) }

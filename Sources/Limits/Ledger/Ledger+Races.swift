@@ -1,20 +1,21 @@
-/// Races between instances that write the same record while calls are slow. A compare-and-swap fails if another write
-/// happened since the record was read, so each instance loses often. Therefore the call that writes a contended record
-/// also reads it: a loss then costs one round trip, not two.
+/// Races between instances that write the same record while calls to the store are slow. A compare-and-swap fails if
+/// another write happened since the record was read, so each instance often loses. Therefore the call that writes such
+/// a contended record also reads it: a loss then costs one round trip, not two.
 extension Ledger {
-    /// The duration above which calls count as slow. The exact guarantees about units and buckets hold for faster
-    /// calls.
+    /// The duration above which calls to the store count as slow, in microseconds. The exact guarantees about units and
+    /// buckets hold only for faster calls.
     private static let slowMicroseconds = 4_000
-    /// The time for which other instances that wrote the record are expected to write it again.
+    /// The time for which other instances that wrote a record are expected to write it again, in microseconds.
     private static let contendedMicroseconds = 2_000_000
-    /// The longest time that requests wait because this instance cannot have seen earlier use.
+    /// The maximum time that requests wait because this instance may have missed the use by other instances, in
+    /// microseconds.
     private static let blindMicroseconds = 1_000_000
-    /// The time for which a caller that was refused is known to request more than its limit.
+    /// The time for which a refused caller is expected to request more than its limit, in microseconds.
     private static let fullMicroseconds = 60_000_000
 
-    /// Returns whether several instances compete for the record while calls are slow.
+    /// Returns whether several instances write the record while calls to the store are slow.
     ///
-    /// - Parameter roundTrip: the usual duration of a call of the lane, in microseconds.
+    /// - Parameter roundTrip: the usual duration of a call to the store, in microseconds.
     static func isContended(_ account: Account, roundTrip: Int, _ now: ClockReading) -> Bool {
         guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
         return isSlow(roundTrip)
@@ -22,9 +23,11 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns the time in microseconds after a bucket in which other instances may still use its units, less the
-    /// shortest call here. Other instances' calls take as long as this instance's recent calls, and leases for late use
-    /// last as long.
+    /// Returns the time after a bucket in which other instances may still use its units, less this instance's shortest
+    /// call, in microseconds. Returns 0 if this time is too short to matter.
+    ///
+    /// The calls of other instances are assumed to take as long as this instance's recent calls. Leases for late use
+    /// last at least as long.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -38,8 +41,8 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays requests because others may have used units late before this instance saw the record. The delay is never
-    /// longer than requests wait for a response of the store.
+    /// Delays the requests for an account if other instances may have used units late before this instance saw the
+    /// record. The delay is never longer than requests wait for a response of the store.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -47,8 +50,8 @@ extension Ledger {
         }
     }
 
-    /// Refuses waiting requests of a caller over its limit after a lost race. They need not wait until they win,
-    /// because others took the room.
+    /// Refuses waiting requests of a caller over its limit, after another instance wrote the record first. The requests
+    /// need not wait longer, because the other instances took the room.
     mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)
@@ -61,7 +64,7 @@ extension Ledger {
     }
 }
 
-/// The durations of the calls that succeeded in the last 30 to 60 seconds, in microseconds.
+/// The durations of the successful store calls in the last 30 to 60 seconds, in microseconds.
 struct RecentCallDurations {
     private struct Span {
         var shortest = Int.max
@@ -76,16 +79,16 @@ struct RecentCallDurations {
 
     var longest: Int { max(now.longest, before.longest) }
 
-    /// The shortest duration; 0 if there was no call.
+    /// The shortest duration of a call; 0 if there was no call.
     var shortest: Int {
         let shortest = min(now.shortest, before.shortest)
         return shortest == .max ? 0 : shortest
     }
 
-    /// Whether calls were slow on average for a while.
+    /// Whether calls were slow on average at some time in the last 30 to 60 seconds.
     var wereSlow: Bool { now.wereSlow || before.wereSlow }
 
-    /// Records a call.
+    /// Records the duration of a call.
     ///
     /// - Parameter isSlow: whether calls are slow on average.
     mutating func record(_ microseconds: Int, isSlow: Bool, at steady: Int) {

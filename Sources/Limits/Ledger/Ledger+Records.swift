@@ -1,17 +1,21 @@
-/// Reading and writing of records.
+/// The reading and writing of records in the store.
 extension Ledger {
-    /// The silence after which a connection may have been cut on its way. The next call is then a read, because a read
-    /// can be repeated and a write cannot.
+    /// The time without a call after which a connection may have been lost, in microseconds. The next call is then a
+    /// read, because a read can be repeated and a write cannot.
     private static let silenceMicroseconds = 10_000_000
-    /// The time for which other instances that wrote a record are expected to write it again. A write that fails
-    /// because of them costs a round trip.
+    /// The time for which other instances that wrote a record are expected to write it again, in microseconds. During
+    /// this time the record is usually read before each write, because a failed write costs a round trip.
     private static let othersMicroseconds = 60_000_000
 
-    /// Uses the known version of a record without reading it. Returns whether that is possible.
+    /// Uses the known version of a record for the next write, without reading the record. Returns whether that is
+    /// possible.
     ///
-    /// A record that nobody else writes is assumed to be unchanged: the next write fails if it is not. This costs one
-    /// round trip instead of two. Only the write decides, so nothing is refused from a record that was not read. A
-    /// contended record with slow calls is tried as well, because the call that writes it also reads it.
+    /// A record that no other instance writes is assumed to be unchanged. If it did change, the next write fails. This
+    /// costs one round trip instead of two. Only the write decides, so nothing is refused from a record that was not
+    /// read.
+    ///
+    /// If calls are slow, this is also done for a record that other instances write, because the call that writes such
+    /// a record also reads it.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -31,7 +35,8 @@ extension Ledger {
         return true
     }
 
-    /// Takes over a record that was read. If the record was lost meanwhile, merges what was known before.
+    /// Takes over a record that was read from the store. If the store had lost the record, merges the counts that this
+    /// instance knew before.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -61,7 +66,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Records that the account's requests have read the record. Those with all parts read continue.
+    /// Records that the waiting requests of the account have seen the record. A request that has seen all its records
+    /// continues.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -71,8 +77,8 @@ extension Ledger {
         }
     }
 
-    /// Plans the write of all waiting parts that are next to be counted in this record; nil if there is nothing to
-    /// write.
+    /// Plans a write of the account's record that counts all waiting request parts whose turn it is. A part is one
+    /// limit of a request. Returns nil if there is nothing to write.
     mutating func plan(_ account: Account, epoch: Int, at now: ClockReading) -> WritePlan? {
         guard servers[account.server].epoch == epoch else { return nil }
         if case .nothing = account.fresh { return nil }
@@ -129,7 +135,8 @@ extension Ledger {
         return plan
     }
 
-    /// Returns the expiry of a record: two windows, or two slot times for slots, and at least ten seconds.
+    /// Returns the expiry of a limit's record in the store. It is twice the window, or twice the time that a slot is
+    /// held if that is longer, and at least ten seconds.
     func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
@@ -178,7 +185,7 @@ extension Ledger {
         }
     }
 
-    /// Admits requests that arrived while the lease was being written.
+    /// Admits requests that arrived while a lease was being written, with units of this lease.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
@@ -195,7 +202,8 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Restores the parts of a write that certainly did not happen. Returns the parts that must be counted again.
+    /// Restores the request parts of a write that certainly did not happen. A part is one limit of a request. Returns
+    /// the parts that must be counted again.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {
@@ -210,7 +218,8 @@ extension Ledger {
         return parts
     }
 
-    /// Records that a successful write counted the part.
+    /// Records that a successful write counted a part (one limit) of a request. Refunds its units if the request was
+    /// decided meanwhile.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile

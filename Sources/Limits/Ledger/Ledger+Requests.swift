@@ -1,9 +1,9 @@
-/// The way of a request through the ledger: asked, perhaps read and counted in the store part by part, decided,
-/// settled.
+/// The way of a request through the ledger. If the store must be called, the request's records are read, and the
+/// request is counted in them one after the other. Then the request is decided, and in the end settled.
 extension Ledger {
-    /// The delay from which a timer counts as late. A late timer proves nothing about the store.
+    /// The delay from which a timer counts as late, in microseconds. A late timer proves nothing about the store.
     static let lateTimerMicroseconds = 50_000
-    /// The number of times a request restarts its wait because its timer fired late.
+    /// The maximum number of times that a request restarts its wait because its timer fired late.
     static let maxLateFirings = 3
 
     enum AskResult {
@@ -11,9 +11,9 @@ extension Ledger {
         case waits(Pending)
     }
 
-    /// Decides about a request, or returns it as pending if the store must be called.
+    /// Decides about a request. If the store must be called first, returns the request as waiting.
     ///
-    /// - Parameter loop: the index of the loop that asks.
+    /// - Parameter loop: the index of the event loop on which the request runs.
     mutating func ask(
         _ charges: [LimitCharge],
         from loop: Int = 0,
@@ -64,7 +64,8 @@ extension Ledger {
         return Pending.Share(account: account, units: charge.units, state: state)
     }
 
-    /// Handles the request's timer. Returns the steady time at which it fires next; nil if the request is decided.
+    /// Handles the request's timer. Returns the monotonic time at which the timer fires next; nil if the request is
+    /// decided.
     mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
@@ -94,22 +95,23 @@ extension Ledger {
         return nil
     }
 
-    /// The duration from which a call counts as hanging, in a name look-up for example. A lane itself gives up after
-    /// one time-out; its starved loop may have an unread response. The extra time covers a stop of the process that no
-    /// timer noticed.
+    /// The duration from which a call to the store counts as hanging, in microseconds.
+    ///
+    /// A lane gives up its call after one time-out, but its busy event loop may not have read a response yet. So the
+    /// duration is two time-outs. The extra time covers a short stop of the process that no timer noticed.
     private var hangingMicroseconds: Int {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
-    /// Returns whether the lane's call hangs. After a stop of the process that the request noticed, one more time-out
-    /// must pass: the call may have been sent after the stop although its start was read before it.
+    /// Returns whether the lane's call to the store hangs. If the request's timer showed that the process was stopped,
+    /// one more time-out must pass, because the call may have been sent only after the stop.
     private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
-    /// Returns the steady time at which a call that the request waits for counts as hanging, at most four time-outs
-    /// after the request began.
+    /// Returns the monotonic time at which the request's timer fires next: when a call that the request waits for would
+    /// count as hanging. It is at most four time-outs after the request began to wait.
     private func deadline(_ request: Pending, _ now: ClockReading) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
@@ -121,7 +123,7 @@ extension Ledger {
         return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
-    /// Ends the reservations of a request. If `used` is nil, all units stay charged.
+    /// Ends the reservations that a request holds. If `used` is nil, the use is unknown and all units stay counted.
     mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
@@ -134,7 +136,8 @@ extension Ledger {
 
     // MARK: Progress of a request
 
-    /// Continues with the next part to be counted, or finishes the request.
+    /// Continues a request with its next limit that must be counted in the store. Finishes the request if there is no
+    /// such limit.
     mutating func advance(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
@@ -142,7 +145,7 @@ extension Ledger {
         enqueue(request.parts[next].account)
     }
 
-    /// Continues a request whose parts have all been read. Refuses it if a part has no room.
+    /// Continues a request whose records have all been read. Refuses it if one of its limits has no room.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
@@ -154,7 +157,8 @@ extension Ledger {
         }
     }
 
-    /// Finishes a request whose parts are all counted or local. Units that came too late are moved first.
+    /// Finishes a request whose limits have all counted it, or are decided without the store. If units were counted too
+    /// late for their bucket, moves them first.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

@@ -1,10 +1,10 @@
-/// Limits that an operator has reset to unused.
+/// The reset of limits by an operator, which sets their use to 0.
 extension Ledger {
     /// The time after a reset in which a decision from before the reset may still arrive, in microseconds.
     private static let resetMicroseconds = 1_000_000
 
-    /// Forgets what this instance knows about a record that was reset: its copy, its lease, units to be moved, and
-    /// refusals. The next request reads the record.
+    /// Forgets what this instance knows about a record that an operator reset: its copy, its lease, unwritten changes
+    /// and refusals. The next request reads the record again.
     mutating func forget(_ account: Account, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
@@ -17,7 +17,7 @@ extension Ledger {
         if isShared { servers[account.server].owing[account.key] = nil }
     }
 
-    /// Returns the account of a charge; nil if this instance knows nothing about it.
+    /// Returns the account of a charge; nil if this instance knows nothing about this limit of the caller.
     mutating func account(of charge: LimitCharge, at now: ClockReading) -> Account? { existing(charge, now) }
 
     /// Returns the use of each charge's limit as this instance knows it.

@@ -1,9 +1,9 @@
-/// Failure and recovery of a server, and the end of the process.
+/// The failure and the recovery of a server of the store, and the end of the process.
 extension Ledger {
-    /// Marks a server as down and ends all work on it.
+    /// Marks a server of the store as down, and ends all work on it.
     ///
-    /// Results of calls under way are not used. A write with an unknown outcome admits nothing. Units that it refunded
-    /// are not refunded again; units that were owed are written again.
+    /// Results of calls that are under way are not used. A write with an unknown outcome admits no request. Its refunds
+    /// are not repeated, but its owed units (counted here and not yet in the store) are written again.
     mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: ClockReading) {
         guard servers[server].epoch == epoch, !servers[server].isDown else { return }
         servers[server].isDown = true
@@ -44,7 +44,7 @@ extension Ledger {
         outbox.isReady = true
     }
 
-    /// Marks a server as available after a successful probe.
+    /// Marks a server of the store as available after a successful probe.
     mutating func restore(_ server: Int, at now: ClockReading) {
         guard servers[server].isDown else { return }
         servers[server].isDown = false
@@ -58,7 +58,8 @@ extension Ledger {
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
     }
 
-    /// Ends all decisions. Pending changes are still written if that does not take long.
+    /// Ends the work of the ledger, because the process is about to end. Pending changes are still written if that does
+    /// not take long.
     mutating func close(at now: ClockReading) {
         let now = read(now)
         stopBy = now.steady + options.timeoutMicroseconds

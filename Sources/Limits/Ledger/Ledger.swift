@@ -1,26 +1,27 @@
-/// The state of all limits in one instance, without threads, clocks and connections. Callers pass events and times in
-/// any order, and do the work that the ledger leaves in `outbox`.
+/// The state of all limits in one instance, without threads, clocks and connections. Other code passes events and times
+/// to it in any order, and does the work that the ledger leaves in `outbox`.
 ///
-/// A lane is a connection to one server, on one loop. Each account has at most one call under way, in one lane, so an
-/// instance never races against itself.
+/// A lane is a connection to one server of the store, on one event loop. Each account (one limit of one caller) has at
+/// most one call under way, in one lane. So an instance never races against itself.
 struct Ledger {
-    /// A server of the store.
+    /// The state of one server of the store.
     struct Server {
         let name: String
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The steady time until which the rule `share` applies in addition to the records after an outage.
+        /// The monotonic time until which the rule `share` applies in addition to the records, after an outage of the
+        /// server.
         var shareUntil = 0
-        /// The number of failures. Work that began before a failure is not used after it.
+        /// The number of failures of the server. Results of work that began before a failure are not used after it.
         var epoch = 0
-        /// The number of outages. A failure that comes before all instances have merged their counts belongs to the
-        /// previous outage.
+        /// The number of outages of the server. If the server fails again before all instances have merged their
+        /// counts, the failure belongs to the previous outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts that are queued, busy or have waiting requests.
+        /// The accounts on this server that are queued, busy or have waiting requests.
         var active: [RecordKey: Account] = [:]
-        /// The accounts to be written when the server is available again.
+        /// The accounts that must be written when the server is available again.
         var owing: [RecordKey: Account] = [:]
     }
 
@@ -31,51 +32,52 @@ struct Ledger {
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// The server's epoch in which the connection was opened; nil if there is no connection.
+        /// The value of the server's `epoch` when the connection was opened; nil if there is no connection.
         var connectedEpoch: Int?
-        /// The steady time at which the call under way began; nil if there is none. A name look-up may take long.
+        /// The monotonic time at which the call under way began; nil if no call is under way. A name look-up may make a
+        /// call long.
         var callSince: Int?
-        /// The steady time of the last successful call.
+        /// The monotonic time of the last successful call.
         var heardAt = 0
         /// The usual duration of a call in microseconds, as a moving average.
         var roundTrip = 0
     }
 
     let store: (any CounterStore)?
-    /// Whether there is a store. A property of its own, because comparing `store` with nil would copy it.
+    /// Whether there is a shared store. It is a stored property, because comparing `store` with nil would copy `store`.
     let isShared: Bool
     var options: Options
-    /// The random id of this instance, drawn at the start. Slot entries with this id are ours.
+    /// The random id of this instance, drawn at the start. Slot entries with this id belong to this instance.
     let instance: UInt64
     var servers: [Server]
     var lanes: [Lane]
     var accounts: AccountTable
-    /// Counters that an earlier process saved, without a store.
+    /// The counters that an earlier process saved; empty if there is a shared store.
     var saved = SavedCounters()
-    /// The number of settlements and resets.
+    /// The number of settlements and resets so far, which `changes` includes.
     var corrections = 0
     var outbox = Outbox()
     var metrics = LimiterMetrics()
     let sums = CounterSums()
     var clock = ClockWatch()
-    /// The record of the living instances, a slot limit in which each instance holds one slot; nil without a store.
+    /// The record of the living instances, in which each instance holds one slot; nil without a store.
     var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// The record of the shares, a slot limit in which each instance writes among how many instances it divides limits;
-    /// nil without a store.
+    /// The record of the shares; nil without a store. In this record, each instance writes the number of instances
+    /// among which it divides limits. The record has the form of a slot limit.
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The steady time since which fewer instances were seen; nil if their number did not fall.
+    /// The monotonic time since which fewer instances were seen than before; nil if their number did not fall.
     var fewerInstancesSince: Int?
-    /// The clock correction that was last reported to the operator.
+    /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
-    /// The requests that are counted in full but wait for the store's clock before they are decided.
+    /// The requests that are counted in all limits, but wait for the store's clock before they are decided.
     var undecided: [Pending] = []
-    /// The steady time at which lanes stop even if something is still to be written; nil while the process runs.
+    /// The monotonic time at which lanes stop even if something is still to be written; nil while the process runs.
     var stopBy: Int?
-    /// The source of birth numbers and pauses.
+    /// The source of random numbers, for the birth numbers of records and for pauses after lost races.
     var random: any RandomNumberGenerator & Sendable
 
     init(store: (any CounterStore)?, options: Options, random: any RandomNumberGenerator & Sendable) {
@@ -93,7 +95,7 @@ struct Ledger {
         if isShared { join() }
     }
 
-    /// Adds this instance to the living instances.
+    /// Adds this instance to the record of living instances.
     private mutating func join() {
         let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
         entry.counter.hold(1)
@@ -102,7 +104,7 @@ struct Ledger {
         enqueue(entry.account)
     }
 
-    /// Makes the account and slot counter of a record in which each instance has an entry.
+    /// Makes the account and the slot counter of a record in which each instance has one entry.
     private func entry(_ limit: Limit) -> (account: Account, counter: SlotCounter) {
         let counter = SlotCounter(
             limit,
@@ -158,7 +160,8 @@ struct Ledger {
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter: counter)
     }
 
-    /// Moves an idle account to the lane of the loop whose request needs it. Does nothing if the account is in use.
+    /// Moves an idle account to the lane (connection) of the event loop whose request needs it. Does nothing if the
+    /// account is in use.
     func bring(_ account: Account, to loop: Int) {
         guard account.state == .idle, account.waiting.isEmpty else { return }
         let lane = account.server * options.loops + loop
@@ -175,7 +178,7 @@ struct Ledger {
 
     func rule(of account: Account) -> StoreDownRule { account.limit.kind.ruleWithoutStore ?? options.storeDown }
 
-    /// Returns the rule for an account whose store is unavailable.
+    /// Returns the rule that decides for an account while its server of the store is unavailable.
     func outageRule(_ account: Account, _ now: ClockReading) -> OutageRule {
         var outage = 0
         if !servers.isEmpty {
@@ -192,15 +195,15 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule that applies in addition to the record for a while after an outage; nil if none does. During
-    /// this time all instances merge what they know, before anybody uses the whole limit again.
+    /// Returns the rule that applies in addition to the account's record for a while after an outage; nil if there is
+    /// no such rule now. During this time, all instances merge their counts before anybody uses the whole limit again.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
-    /// Returns the rule that applies in place of the account's record in the store, or in addition to it; nil if only the
-    /// record decides.
+    /// Returns the rule that applies to the account now, in place of its record in the store or in addition to it; nil
+    /// if only the record decides.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
@@ -208,8 +211,8 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Schedules a write of units that the store does not know. If the server is down, they are written once it is
-    /// back.
+    /// Schedules a write of units that the store does not know yet. If the server is down, the units are written when
+    /// it is available again.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
         guard account.counter.needsWrite(at: now.wall) else {
@@ -233,20 +236,20 @@ struct Ledger {
 }
 
 extension Ledger {
-    /// The options from settings, and the bounds of the process.
+    /// The options of the ledger: settings of the operator, and bounds of this process.
     struct Options {
         var storeDown = StoreDownRule.share
-        /// The number of instances that divide limits; nil divides by the living instances.
+        /// The number of instances that divide limits; nil means the number of living instances.
         var instances: Int?
-        /// The longest time that a decision waits for one call of the store.
+        /// The longest time that a decision waits for one call of the store, in microseconds.
         var timeoutMicroseconds = 250_000
-        /// The time for which a slot is held without renewal.
+        /// The time for which an instance holds its slots without renewing them, in microseconds.
         var slotMicroseconds = 30_000_000
-        /// The number of loops on which requests are decided. Each has a lane to each server.
+        /// The number of event loops on which requests are decided. Each loop has one lane (connection) to each server.
         var loops = 1
-        /// The memory for accounts.
+        /// The memory that accounts may use, in bytes. An account is one limit of one caller.
         var bytes = 64 * 1_048_576
-        /// The secret for the names of records; nil uses plain digests.
+        /// The secret that hides callers in the names of records; nil uses plain digests.
         var secret: StoreSecret?
     }
 }

@@ -1,5 +1,4 @@
-/// The figures of limits in `/metrics`. They are plain numbers that change under the ledger's lock and are read as one
-/// copy.
+/// The numbers about limits in `/metrics`. They change under the ledger's lock, and are read as one copy.
 package struct LimiterMetrics: Sendable {
     package enum Outcome: Int, Sendable, CaseIterable {
         case admitted
@@ -7,14 +6,16 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// The decisions, by the index in `Limit.Kind.positions` and then by outcome. A request counts once for each limit
-    /// that admitted it, and once for the limit that refused it.
+    /// The numbers of decisions, ordered by the index in `Limit.Kind.positions` and then by outcome. A request counts
+    /// once for each limit that admitted it, and once for the limit that refused it.
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
-    /// The requests that `RATE_LIMIT_STORE_DOWN` decided without the store.
+    /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
-    /// The requests that were refused because they were not counted in time, or lost a race for a nearly full limit.
+    /// The number of requests that were refused because they were not counted in time, or because they lost a race for
+    /// a nearly full limit.
     package internal(set) var expired = 0
-    /// The responses of the store that came after the end of their bucket.
+    /// The number of times that units were counted in a bucket, but the bucket had ended before the units could be
+    /// used.
     package internal(set) var late = 0
     package internal(set) var reads = 0
     package internal(set) var readRecords = 0
@@ -23,30 +24,31 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var refusedWrites = 0
     package internal(set) var failures = 0
     package internal(set) var probes = 0
-    /// The total duration of past outages, in seconds.
+    /// The total duration of the servers' past outages, in seconds.
     package internal(set) var downSeconds = 0
     package internal(set) var serversDown = 0
     package internal(set) var accounts = 0
-    /// The number of leases opened, and the units counted by them.
+    /// The number of leases that were opened.
     package internal(set) var leases = 0
+    /// The sum of the units of all leases that were opened.
     package internal(set) var leasedUnits = 0
-    /// The units of open leases that were not used yet.
+    /// The units of open leases that are not used yet.
     package internal(set) var openUnits = 0
     /// The slots that requests of this instance hold.
     package internal(set) var slots = 0
-    /// The number of records that the store lost and this instance put back.
+    /// The number of records that the store lost and that this instance wrote again.
     package internal(set) var rejoined = 0
     package internal(set) var instances = 0
-    /// This machine's clock less the store's, in milliseconds; nil if unknown.
+    /// The error of this machine's clock: its time minus the store's time, in milliseconds; nil if unknown.
     package internal(set) var clockMilliseconds: Int?
-    /// The part of the clock difference that is corrected.
+    /// The part of the clock error that the relay corrects, in milliseconds.
     package internal(set) var correctionMilliseconds = 0
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.position(kind, outcome)] }
 
-    /// Returns the number of decisions.
+    /// Returns the number of decisions with this outcome for one kind of limit.
     ///
-    /// - Parameter place: the index of the limit's kind in `Limit.Kind.positions`.
+    /// - Parameter position: the index of the limit's kind in `Limit.Kind.positions`.
     package func decisions(_ position: Int, _ outcome: Outcome) -> Int {
         decisions[position * Outcome.allCases.count + outcome.rawValue]
     }
@@ -59,7 +61,7 @@ package struct LimiterMetrics: Sendable {
 }
 
 extension Ledger {
-    /// The metrics as of now.
+    /// The current metrics of the limits.
     var figures: LimiterMetrics {
         var figures = metrics
         figures.serversDown = servers.count { $0.isDown }

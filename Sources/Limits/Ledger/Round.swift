@@ -1,4 +1,4 @@
-/// The current work of a lane.
+/// The current work of a lane, which makes the ledger's calls to one server of the store.
 enum Round {
     case none
     /// A check whether the server is available again.
@@ -7,24 +7,26 @@ enum Round {
     case measure(epoch: Int)
     case serve(Serving)
 
-    /// The calls for a batch of accounts, in the order of their store keys.
+    /// The work on a batch of accounts: their records are read and written, in the order of their keys in the store.
     ///
     /// `@unchecked`: used only while the ledger's lock is held.
     final class Serving: @unchecked Sendable {
         let accounts: [Account]
         let epoch: Int
-        /// The accounts to be read first.
+        /// The accounts whose records must still be read.
         var unread: [Account]
-        /// Whether the reading was already tried again with a new connection.
+        /// Whether the read was already tried again with a new connection.
         var isReadAnew = false
-        /// The records read, if one of them may be too far ahead. The store's clock is read before they are used.
+        /// The records that were read, if the newest bucket of one of them may be too far in the future; otherwise
+        /// empty. The store's clock is read before these records are used.
         var doubtful: [FoundRecord] = []
-        /// The writes under way.
+        /// The writes to the store that are under way.
         var writing: [WritePlan] = []
-        /// The accounts of `writing` whose records are read again in the same call.
+        /// The accounts of `writing` whose records are also read in the same call, because other instances write them,
+        /// too.
         var contended: [Account] = []
-        /// The accounts read after a write of this round. The round does not write them again, because others wait for
-        /// its end.
+        /// The accounts whose records were read again after a write of this batch. The batch does not write them a
+        /// second time, because other accounts wait for its end.
         var reread: [Account] = []
 
         init(_ accounts: [Account], unread: [Account], epoch: Int) {

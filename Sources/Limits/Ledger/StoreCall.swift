@@ -1,23 +1,23 @@
-/// A call to a lane's server that the ledger requests.
+/// A call that the ledger wants a lane to make to the lane's server of the store.
 enum StoreCall: Sendable {
     /// Closes the lane's connection and opens another one.
     case connect
     case read([Account])
     case time
-    /// Writes records, each independently of the others. Records that other instances probably also write are read in
-    /// the same call after the writes.
+    /// Writes records, each independently of the others. In the same call, then reads the records that other instances
+    /// probably write as well.
     case write([WritePlan], thenRead: [Account])
 }
 
-/// The result of a call.
+/// The result of a call to a server of the store.
 enum StoreResult: Sendable {
-    /// A new connection, with the server's time in seconds since 1970.
+    /// A connection was opened. The value is the server's time in seconds since 1970.
     case connected(Int)
-    /// The records found, in the order of the accounts.
+    /// The records that were found, in the order of the accounts.
     case found([FoundRecord])
     /// The server's time in seconds since 1970.
     case time(Int)
-    /// The results in the order of the writes, and the records read after them.
+    /// The results of the writes in their order, and the records that were read after the writes.
     case wrote([WriteResult], [FoundRecord])
 }
 
@@ -25,12 +25,12 @@ enum StoreResult: Sendable {
 enum FoundRecord: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
-    /// A record that is far ahead of our clock and of the store's.
+    /// A record whose newest bucket is far in the future, both by this machine's clock and by the store's clock.
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
-    /// Returns whether the record is too far ahead of a clock. It is moved back only if it is too far ahead of the
-    /// store's clock as well.
+    /// Returns whether the newest bucket of the record is too far in the future by a clock that shows `time`. The
+    /// record is moved back only if this is also true for the store's clock.
     func isTooFarAhead(of time: Int) -> Bool {
         if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
     }
@@ -48,9 +48,9 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// Encoding and decoding of values, without the ledger's lock.
+/// The encoding and decoding of the store's values, which do not need the ledger's lock.
 extension StoreCall {
-    /// The call as a connection makes it; nil for `connect`.
+    /// The call in the form that a connection accepts; nil for `connect`.
     var polled: PolledCall? {
         switch self {
         case .connect: nil
@@ -78,7 +78,7 @@ extension StoreCall {
 }
 
 extension CounterConnection {
-    /// Makes the call. Blocks.
+    /// Makes a call of the ledger on this connection and returns the result. Blocks.
     func perform(_ call: StoreCall) throws(StoreFailure) -> StoreResult {
         guard let asked = call.polled else { return .connected(try time()) }
         switch asked {

@@ -1,8 +1,8 @@
-/// The amounts of each unit that a request may use or has used. The request itself counts as one.
+/// The amounts of all units that a request may use or has used. The request itself counts as one request.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int
-    /// US dollars, counted in units of 10^-9.
+    /// The amount of money, counted in units of 10^-9 US dollars.
     package var usd: Int
     package var credits: Int
 
@@ -25,7 +25,7 @@ package struct Amounts: Sendable, Equatable {
 }
 
 extension Amounts {
-    /// Returns the sums per unit. A sum that overflows becomes `Int.max`.
+    /// Returns the sum of two amounts, unit by unit. A sum that overflows becomes `Int.max`.
     package static func + (one: Amounts, other: Amounts) -> Amounts {
         func sum(_ a: Int, _ b: Int) -> Int {
             let (sum, isTooLarge) = a.addingReportingOverflow(b)

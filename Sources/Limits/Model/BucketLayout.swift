@@ -1,24 +1,27 @@
-/// The buckets of a window: 120, or 60 if the window is under a minute. Times are wall-clock microseconds.
+/// The division of a window into buckets: 120 buckets, or 60 if the window is under a minute. Times are wall-clock
+/// microseconds.
 package struct BucketLayout: Sendable, Hashable {
     package let windowMicroseconds: Int
     package let perWindow: Int
-    /// The number of buckets that a record keeps: the buckets of a window, and the spare buckets.
+    /// The number of buckets that a record keeps: the buckets of a window plus the spare buckets.
     package let kept: Int
 
-    /// Creates the buckets of a window.
+    /// Divides a window into buckets.
     ///
     /// - Parameters:
-    ///   - spareBuckets: the buckets that a record keeps beyond the window's. One is needed because an interval may
-    ///     begin inside a bucket, one because clocks may be a bucket apart. Tests pass fewer to show that both are
-    ///     needed.
-    ///   - perWindow: the number of buckets in a window; for tests that go through all states.
+    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. One is needed
+    ///     because an interval may begin inside a bucket, another because clocks may be a bucket apart. Tests pass
+    ///     fewer to show that both are needed.
+    ///   - perWindow: the number of buckets in a window; nil for the usual number. Tests pass it to go through all
+    ///     states.
     package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
         self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)
         kept = self.perWindow + spareBuckets
     }
 
-    /// The time after a bucket's end in which its units may still be used. They then count in the current bucket.
+    /// The time after a bucket's end in which its units may still be used, in microseconds. The units then count in the
+    /// current bucket.
     package var graceMicroseconds: Int { windowMicroseconds / 16 }
 
     package func bucket(at time: Int) -> Int {
@@ -28,9 +31,9 @@ package struct BucketLayout: Sendable, Hashable {
 
     private static let latestMicroseconds = 1 << 55
 
-    /// Returns the first microsecond that belongs to the bucket.
+    /// Returns the first microsecond of the bucket with this number.
     package func start(of bucket: Int) -> Int { (bucket * windowMicroseconds + perWindow - 1) / perWindow }
 
-    /// Returns the first microsecond after the bucket.
+    /// Returns the first microsecond after the bucket with this number.
     package func end(of bucket: Int) -> Int { start(of: bucket + 1) }
 }

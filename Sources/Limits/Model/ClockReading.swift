@@ -1,8 +1,8 @@
-/// One reading of both clocks, in microseconds.
+/// One reading of the wall clock and of the monotonic clock, in microseconds.
 package struct ClockReading: Sendable {
-    /// The wall-clock time since 1970, on which the buckets of records are based.
+    /// The wall-clock time since 1970. It decides in which bucket of a record units count.
     package var wall: Int
-    /// The steady time, which is never set back. Waits are measured by it.
+    /// The monotonic time, which is never set back. Waits are measured with it.
     package var steady: Int
 
     package init(wall: Int, steady: Int) {

@@ -1,9 +1,10 @@
 package import Engine
 
-/// The digest of the caller that a record is about. Known keys, passthrough keys and addresses never share a digest.
+/// The digest of the caller whose use a record counts. Known keys, passthrough keys and addresses never share a digest.
 package struct Identity: Sendable, Hashable {
     package let digest: Digest
-    /// Whether this is a configured key or all callers together. The settings bound the number of these identities.
+    /// Whether this is the identity of a configured key, or of all callers together. The settings bound the number of
+    /// such identities.
     let isKnown: Bool
 
     /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.
@@ -12,21 +13,22 @@ package struct Identity: Sendable, Hashable {
     }
     /// Returns the identity of a passthrough key.
     ///
-    /// - Parameter bearer: the digest of the key that the caller sent.
+    /// - Parameter bearer: the digest of the passthrough key.
     package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
-    /// Returns the identity of a passthrough key by the name that the logs show for it, so that an operator can look up
-    /// its use. The 96 bits of the name are enough: nobody but the owner finds a key with that name.
+    /// Returns the identity of a passthrough key by its name in the logs. With this name, an operator can look up the
+    /// key's use. The name has 96 bits, so nobody but the owner finds a key with this name.
     package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
     /// Returns the identity of a client address.
     ///
     /// - Parameter text: the IPv4 address, or the /64 network of an IPv6 address.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
-    /// Returns the identity of a provider's key, which the operator configured (`isOwn`) or a caller sent.
+    /// Returns the identity of a key for a provider. `isOwn` is true if the operator configured the key, and false if a
+    /// caller sent it.
     package static func upstreamKey(_ key: Digest, of provider: String, isOwn: Bool) -> Identity {
         Identity("upstream", "\(provider) \(key.base64url(characters: 43))", isKnown: isOwn)
     }
     package static let everybody = Identity("everybody", "", isKnown: true)
-    /// The identity of the record that lists the living instances.
+    /// The identity of the records that list the living instances, which belong to no caller.
     static let instances = Identity("instances", "", isKnown: true)
 
     /// Returns the identity that counts this caller's use of one model.
@@ -47,23 +49,24 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// Returns the record's key in the store: `relay:1:<limit id>:<22 characters>`. Records of the instances themselves
-    /// ignore the secret, because every instance must find them.
+    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`. The records
+    /// that list the living instances ignore the secret, because every instance must find them.
     func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
         let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
         return "relay:1:\(limit.id):\(name.base64url(characters: 22))"
     }
 }
 
-/// The key of one limit of one caller in a table: 128 bits made of both digests.
+/// The key of one limit of one caller in a table: 128 bits, made of the digest of the limit and the digest of the
+/// caller.
 struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64
 
-    /// The key as two numbers.
+    /// The two halves of the key's 128 bits.
     var words: (UInt64, UInt64) { (high, low) }
 
-    /// Creates the key that has these `words`.
+    /// Creates the key from the two halves in `words`.
     init(_ high: UInt64, _ low: UInt64) {
         self.high = high
         self.low = low

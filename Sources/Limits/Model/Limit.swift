@@ -2,47 +2,49 @@ import Engine
 
 /// A limit: the amount that callers may use in any interval of a window's length, over all instances.
 ///
-/// Two limits with the same `id` are the same limit. Instances with equal settings count into the same records, and a
-/// changed limit starts with new records.
+/// Two limits with the same `id` are the same limit. Instances with equal settings count into the same records. If the
+/// setting of a limit changes, the limit gets another `id` and starts with new records.
 package final class Limit: Sendable, Hashable {
     /// The callers and requests that a limit covers.
     package enum Kind: Sendable, Hashable {
-        /// Each caller, for one group of endpoints.
+        /// A limit for each caller, for one group of endpoints.
         case caller(EndpointGroup)
-        /// Each known key, for one group of endpoints; nil covers all endpoints together.
+        /// A limit for each known key, for one group of endpoints. If the group is nil, the limit covers all endpoints
+        /// together.
         case key(EndpointGroup?)
-        /// Each caller and requested model name together.
+        /// A limit for each pair of a caller and a requested model name.
         case model
-        /// All callers together.
+        /// A limit for all callers together.
         case total
-        /// Failed authentications from each address.
+        /// A limit for the failed authentications from each address.
         case failedAuth
-        /// Calls with each key of a provider.
+        /// A limit for the upstream calls with each key of a provider.
         case provider
-        /// Operator logins from each address.
+        /// A limit for the operator logins from each address.
         case login
     }
 
     package let kind: Kind
     package let quota: Quota
-    /// The kind, unit, number and window, in characters that a store key may contain.
+    /// The id of the limit: its kind, unit, number and window, in characters that a store key may contain.
     package let id: String
-    /// The kind and the quota for readers: `chat: 60 requests per minute`.
+    /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
-    /// The first words of the id's digest. `RecordKey` combines them with the first words of the identity's digest.
+    /// The first two words of the digest of `id`. `RecordKey` combines them with the first words of the identity's
+    /// digest.
     let words: (UInt64, UInt64)
-    /// Whether buckets that have left a record still count while their units may have been used late.
+    /// Whether buckets that have left a record still count for a while, because their units may have been used late.
     let countsExpiredBuckets: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.init(kind, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// Creates a limit that counts in other buckets; for tests.
+    /// Creates a limit with another division into buckets, mainly for tests.
     ///
-    /// - Parameter countsExpiredBuckets: whether buckets that have left the record count; tests pass false to show that
-    ///   they must.
+    /// - Parameter countsExpiredBuckets: whether buckets that have left the record still count. Tests pass false to
+    ///   show that they must count.
     init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
@@ -54,7 +56,7 @@ package final class Limit: Sendable, Hashable {
         words = (first, second)
     }
 
-    /// Creates the limit of a record that belongs to no caller and has an id of its own.
+    /// Creates a limit with the given id, for a record that belongs to no caller.
     convenience init(_ id: String, _ unit: Quota.Unit) {
         let quota = Quota(Quota.countBound, unit, per: .second)
         self.init(.total, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds), id: id)
@@ -88,7 +90,8 @@ extension EndpointGroup {
 }
 
 extension Limit.Kind {
-    /// The name in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`, `login`.
+    /// The name of the kind in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`,
+    /// `login`.
     package var name: String {
         switch self {
         case .caller(let group): group.rawValue
@@ -116,7 +119,7 @@ extension Limit.Kind {
 
     package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login"]
 
-    /// The rule that replaces the configured one while the store is unavailable; nil if the configured one applies.
-    /// Logins always use `share`, so that guesses at the operator's password stay limited.
+    /// The rule for limits of this kind while the store is unavailable, in place of the configured rule; nil if the
+    /// configured rule applies. Logins always use `share`, so that guesses at the operator's password stay limited.
     var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

@@ -1,8 +1,8 @@
-/// The state of one limit after a decision.
+/// The state of one limit after a decision about a request.
 package struct LimitStanding: Sendable {
     package let limit: Limit
     package let remaining: Int
-    /// The time in microseconds until all units counted now are free again.
+    /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int
 
     package init(limit: Limit, remaining: Int, resetMicroseconds: Int) {

@@ -4,10 +4,10 @@ package struct Quota: Sendable, Hashable {
         case requests
         case tokens
         case images
-        /// US dollars, counted in units of 10^-9.
+        /// US dollars, counted in units of 10^-9 dollars.
         case usd
         case credits
-        /// Requests that run at the same time; has no window.
+        /// Requests that run at the same time. A quota of this unit has no window.
         case concurrent
     }
 
@@ -30,14 +30,14 @@ package struct Quota: Sendable, Hashable {
     }
 
     package let unit: Unit
-    /// The number of units, at least 1. For `usd` it counts units of 10^-9.
+    /// The number of units, at least 1. For `usd`, it is the number of 10^-9 dollars.
     package let count: Int
-    /// The length of the window in `timeUnit`s; 0 for `concurrent`.
+    /// The number of time units in the window, such as 10 for `10 seconds`; 0 for `concurrent`.
     package let timeUnitCount: Int
     package let timeUnit: TimeUnit
 
     package static let usdParts = 1_000_000_000
-    /// The largest count. It keeps a bucket's count within eight bytes of a record.
+    /// The largest `count` of a quota. It is small enough that the count of a bucket fits into eight bytes of a record.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
 
@@ -64,7 +64,8 @@ package struct Quota: Sendable, Hashable {
         unit == .concurrent ? text : text.replacing(" per ", with: " \(unit.rawValue) per ")
     }
 
-    /// Returns a number of this quota's units as text: `128512`, or with two to nine decimals for `usd`: `3.50`.
+    /// Returns a number of units as text, such as `128512`. For `usd`, the text has two to nine decimals, such as
+    /// `3.50`.
     package func amount(_ units: Int) -> String {
         guard unit == .usd else { return "\(units)" }
         var decimals = String(String(Self.usdParts + units % Self.usdParts).dropFirst())

@@ -1,7 +1,7 @@
 import Engine
 
 extension Quota {
-    /// The reason why a text is not a valid list of limits. It completes a sentence after the quoted item.
+    /// A mistake in a text with a list of limits: the invalid item, and the reason why it is invalid.
     package struct Mistake: Error, Equatable {
         package let item: String
         package let reason: String
@@ -14,8 +14,8 @@ extension Quota {
         package var text: String { "\"\(item)\": \(reason)" }
     }
 
-    /// Parses limits of the form `N[ unit][/ or per][M ]window`, joined by `;`, in any case. Returns an empty list for
-    /// `off`.
+    /// Parses a list of limits that are joined by `;`, in upper or lower case. A limit has the form
+    /// `N[ unit][/ or per][M ]window`: `60/minute`, `5 usd per 2 days`. Returns an empty list for `off`.
     package static func list(_ text: String) throws(Mistake) -> [Quota] {
         if text.trimmed.lowercased() == "off" { return [] }
         var quotas: [Quota] = []
@@ -92,7 +92,7 @@ extension Quota {
         return count
     }
 
-    /// Splits a text into numbers, words and slashes. `30s` becomes two words.
+    /// Splits a text into numbers, words and slashes. For example, `30s` becomes `30` and `s`.
     private static func words(_ text: String) -> [String] {
         var words: [String] = []
         var last: CharacterKind?

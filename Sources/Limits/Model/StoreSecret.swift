@@ -1,10 +1,10 @@
 import Engine
 
-/// The secret that hides callers and addresses in the store's keys. Without a secret, somebody who tries all addresses
-/// can find those that the digests stand for.
+/// The secret that hides callers and addresses in the store's keys. Without a secret, somebody could try all addresses
+/// and find the addresses behind the digests.
 package struct StoreSecret: Sendable {
     private let key: [UInt8]
-    /// A part of a digest of the secret. Instances compare it to see whether they use the same secret.
+    /// A number made from the secret. Instances compare their numbers to see whether they use the same secret.
     let mark: Int
 
     package init(_ secret: String) {

@@ -1,11 +1,11 @@
-/// The bucket or slot entry in which units are counted.
+/// The bucket of a record, or the entry of a slot record, in which units are counted.
 struct BucketIndex: Sendable, Equatable {
-    /// The number of the bucket; for slots, the end of the entry in microseconds.
+    /// The number of the bucket. For slots, it is the end of the entry in microseconds.
     let number: Int
-    /// The birth number of the record in which the units are counted; nil if only this instance has counted them so far.
-    /// They are then added to the record that exists at the next write.
+    /// The birth number (random id) of the record in which the units are counted; nil if only this instance has counted
+    /// them so far. The next write then adds them to the record that exists at that time.
     let birth: UInt64?
 
-    /// The value that stands for zero units, and for slots without an entry.
+    /// The value for units that are counted in no bucket: zero units, and slots without an entry.
     static let nowhere = BucketIndex(number: .max, birth: nil)
 }

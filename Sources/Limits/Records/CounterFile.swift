@@ -1,9 +1,9 @@
 import Engine
 
-/// The format of the file in which a relay without memcached keeps its counters: a header with a version, the length
-/// and the checksum of the content, then the counters.
+/// The content of the file in which a relay without memcached keeps its counters. The file has a header with a version,
+/// and the length and checksum of the content. The counters follow.
 struct CounterFile {
-    /// The reason that a file is not one of this version's.
+    /// The reason why a file is not a valid counter file of this version.
     enum ReadError: String, Error {
         case unreadable = "it cannot be read"
         case format = "it is not a file of counters"
@@ -13,12 +13,13 @@ struct CounterFile {
         case content = "a counter in it is invalid"
     }
 
-    /// The time by which the clock that counted was behind the machine's clock, in microseconds; 0 if it was not.
+    /// The time by which the clock of the counters was behind the machine's clock, in microseconds; 0 if it was not
+    /// behind.
     let behindMicroseconds: Int
     /// The saved counters. If two counters have the same key, either of the two may be used.
     let counters: [SavedCounter]
 
-    /// The largest file, in bytes.
+    /// The maximum size of the file, in bytes.
     static let limitBytes = 16 * 1_048_576
     /// The size of the file without counters, in bytes.
     static let emptyBytes = headBytes + 8
@@ -27,10 +28,12 @@ struct CounterFile {
     private static let version: UInt8 = 1
     private static let headBytes = mark.count + 1 + 8 + Digest.byteCount
     private static let secondsRange = Quota.TimeUnit.minute.rawValue...Quota.longestWindowSeconds
-    /// Clocks that are further apart than the longest window say nothing about counters.
+    /// The largest clock difference that the file stores, in microseconds: the longest window. If the clocks differ
+    /// more, the counters are out of date anyway.
     private static let longestMicroseconds = Quota.longestWindowSeconds * 1_000_000
 
-    /// Two readings of clocks that agree differ by less.
+    /// The smallest clock difference that matters, in microseconds. Smaller differences occur even between two readings
+    /// of clocks that agree.
     static let leastMicroseconds = 100_000
 
     init(behindMicroseconds: Int, _ counters: [SavedCounter]) {
@@ -39,7 +42,7 @@ struct CounterFile {
         self.counters = counters
     }
 
-    /// Encodes the file.
+    /// Returns the file as bytes.
     func encoded() -> [UInt8] {
         var bytes = Self.mark
         bytes.reserveCapacity(Self.emptyBytes + counters.reduce(0) { $0 + $1.bytes })
@@ -64,7 +67,7 @@ struct CounterFile {
         bytes.withUnsafeBytes { Digest(of: UnsafeRawBufferPointer(rebasing: $0[headBytes...])) }
     }
 
-    /// Reads a file, and checks all of it but the records of the counters.
+    /// Decodes a file. Checks the whole file, but not the encoded records of the counters.
     init(_ bytes: [UInt8]) throws(ReadError) {
         guard bytes.starts(with: Self.mark), bytes.count > Self.mark.count else { throw .format }
         guard bytes[Self.mark.count] == Self.version else { throw .version }
@@ -95,13 +98,14 @@ struct CounterFile {
     }
 }
 
-/// A counter as the file of counters holds it.
+/// A counter in the form in which the counter file stores it.
 struct SavedCounter {
     let key: RecordKey
     let windowSeconds: Int
-    /// The encoded record.
+    /// The encoded record of the counter.
     let record: [UInt8]
 
-    /// The size of the counter in the file, in bytes: at most 16 for the key and 13 for the two numbers before the record.
+    /// The maximum size of the counter in the file, in bytes. The key has at most 16 bytes, and the two numbers before
+    /// the record have at most 13 bytes together.
     var bytes: Int { 29 + record.count }
 }

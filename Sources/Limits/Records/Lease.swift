@@ -1,22 +1,23 @@
-/// Units that an instance has counted in the store ahead of their use. It admits requests with them without another
-/// call.
+/// Units that an instance has counted in the store ahead of their use. The instance admits requests with these units
+/// without another call to the store.
 struct Lease {
     let position: BucketIndex
-    /// The units counted in the store for this lease.
+    /// The number of units that were counted in the store for this lease.
     let units: Int
     var left: Int
     /// The wall-clock time at which the lease ends: the end of its bucket, or a second after it was opened if that is
-    /// sooner. Where calls are slow, units may also be used for a while after the bucket; they then move to the current
-    /// bucket.
+    /// sooner. If calls to the store are slow, the lease may last a little longer than its bucket. Its units then move
+    /// to the current bucket.
     let end: Int
-    /// The wall-clock time by which unspent units are given back, if no write did so before.
+    /// The wall-clock time by which the instance gives unspent units back, if no write has done so before.
     let returnsBy: Int
 
-    /// The number of units in a bucket from which a record counts as busy.
+    /// The number of units that an instance must use in one bucket before it opens a lease.
     static let busyUnits = 8
-    /// The smallest lease. Fewer units are not worth withholding from other instances.
+    /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
-    /// The smallest lease where several instances compete for the record and calls are slow.
+    /// The minimum number of units in a lease if several instances write the same record and calls to the store are
+    /// slow.
     static let minContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
@@ -33,7 +34,8 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// This instance's rate of use of one record: the units in each span of a bucket, or of a second if that is shorter.
+/// This instance's rate of use of one record. It counts the units used in each bucket, or in each second if a bucket is
+/// longer.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0
@@ -51,7 +53,8 @@ struct Pace {
         units += more
     }
 
-    /// Returns the units used in the last span, or in the current one if that is already more.
+    /// Returns the units used in the last time span, or in the current span if that is already more. A span is a bucket
+    /// or a second.
     mutating func units(at time: Int) -> Int {
         move(to: time)
         return max(units, lastUnits)

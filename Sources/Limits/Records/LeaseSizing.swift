@@ -1,10 +1,11 @@
-/// The calculation of lease sizes of one limit, from this instance's use of the record.
+/// The calculation of lease sizes for one limit. The sizes depend on how fast this instance uses the record of the
+/// limit.
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace
-    /// The rate of use per second.
+    /// The rate of use, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The time in microseconds for which units that were moved out of their bucket may wait for a write.
+    /// The time for which units that moved to another bucket may wait to be written to the store, in microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {
@@ -13,18 +14,18 @@ struct LeaseSizing {
         deferMicroseconds = min(limit.layout.graceMicroseconds, Lease.longestMicroseconds)
     }
 
-    /// Records that units were used.
+    /// Records that this instance used units at `time`.
     mutating func record(_ units: Int, at time: Int) {
         pace.record(units, at: time)
         longPace.record(units, at: time)
     }
 
-    /// Returns a lease of at most a quarter of the units that are left; all open leases together hold at most a tenth
-    /// of the limit. Returns nil if a lease is not worth it.
+    /// Returns a new lease; nil if a lease is not worthwhile. The lease has at most a quarter of the units that are
+    /// left. All open leases together have at most a tenth of the limit.
     ///
     /// - Parameters:
     ///   - record: the record with the units that the same write admits.
-    ///   - place: the bucket in which the lease is counted.
+    ///   - position: the bucket in which the lease is counted.
     mutating func lease(
         _ record: Record,
         _ position: BucketIndex,
@@ -53,11 +54,15 @@ struct LeaseSizing {
         return Lease(position: position, units: units, left: units, end: end, returnsBy: end)
     }
 
-    /// Returns a lease for a record that several instances write while calls are slow. It lasts as long as its units
-    /// may be used, and has twice the units used in that time, because the next write may lose its race. It also has a
-    /// few units if none were used yet: at the start all instances write at once, and a winner then leaves the record
-    /// alone for a while. Other instances do not see the lease in the next bucket, so each takes only its part of the
-    /// tenth.
+    /// Returns a lease for a record that several instances write while calls to the store are slow; nil if a lease is
+    /// not worthwhile.
+    ///
+    /// The lease has twice the units that this instance is expected to use during the lease, because the next write may
+    /// lose its race. It has a few units even if none were used yet. At the start all instances write at once, and an
+    /// instance with a lease then leaves the record to the others for a while.
+    ///
+    /// Other instances do not see the lease in the next bucket. So each instance takes only its part of the tenth of
+    /// the limit that all leases together may have.
     private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

@@ -1,5 +1,5 @@
 extension Record {
-    /// The reason why a value is not a valid record of this version.
+    /// The reason why bytes are not a valid record of this version.
     package enum ReadError: String, Error {
         case length
         case format
@@ -11,8 +11,8 @@ extension Record {
     package static let encodedBound = 4_096
     private static let format: UInt8 = 1
 
-    /// Encodes the format, newest bucket, birth number, lease and counts. Counts are written newest first, with runs of
-    /// empty buckets folded.
+    /// Encodes the record: the format, newest bucket, birth number, lease and counts. Counts are written newest first.
+    /// A run of empty buckets is written as its length.
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(160)
@@ -39,7 +39,7 @@ extension Record {
         }
     }
 
-    /// Decodes a record and checks the whole value.
+    /// Decodes a record. Checks all of its bytes.
     package init(_ bytes: [UInt8], _ layout: BucketLayout) throws(ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])

@@ -1,25 +1,25 @@
-/// The units admitted under one limit to one caller, in each of the last buckets. Pure: a value and a time go in, a
-/// value comes out.
+/// The units admitted under one limit to one caller, in each of the last buckets. The code is pure: it works only with
+/// the values and times that it gets.
 ///
-/// All instances read and write the same record, so the record's time never goes back: an instance with a slower clock
-/// works at the record's time.
+/// All instances read and write the same record, so the record's time never goes back. An instance with a slower clock
+/// works with the record's time.
 ///
-/// A unit is counted in the newest bucket, and used only before the clock of its instance passes that bucket's end. Two
-/// units less than a window apart, on clocks at most a bucket apart, are therefore at most `layout.perWindow + 1`
-/// buckets apart. Both are in the record when the second one is admitted.
+/// A unit is counted in the newest bucket. It is used only before the clock of its instance passes the end of this
+/// bucket. So two units that are used less than a window apart, on clocks at most a bucket apart, are at most
+/// `layout.perWindow + 1` buckets apart. Both are in the record when the second one is admitted.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The number of the newest bucket.
     package private(set) var newest: Int
-    /// All units in the record.
+    /// The sum of the units in all buckets of the record.
     package private(set) var total = 0
-    /// The random number drawn by the instance that adds the record to the store. A different number than last time
-    /// shows that the record was lost.
+    /// The random number that an instance draws when it adds the record to the store. If the number has changed, the
+    /// store lost the record and got a new one.
     package var birth: UInt64
-    /// The units that open leases counted ahead of their use, and when the last of these leases ends. Covers the newest
-    /// bucket only.
+    /// The units in the newest bucket that open leases counted ahead of their use, and the end of the last of these
+    /// leases.
     package internal(set) var lease = Lease()
-    /// The counts of the buckets. Bucket k is at index k modulo the number of kept buckets.
+    /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
 
     package struct Lease: Sendable, Equatable {
@@ -28,7 +28,7 @@ package struct Record: Sendable, Equatable {
         package var endMilliseconds = 0
     }
 
-    /// The largest count of a bucket, so that no sum overflows.
+    /// The largest count of a bucket. It is small enough that no sum overflows.
     static let countBound = 1 << 55
 
     package init(_ layout: BucketLayout, at time: Int, birth: UInt64 = 0) {
@@ -48,8 +48,8 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// Calls `body` for each bucket that has units, newest first, with the number of empty buckets before it. Returns
-    /// the number of empty buckets after the last one.
+    /// Calls `body` for each bucket that has units, newest first, with the number of empty buckets just before it.
+    /// Returns the number of empty buckets after the last such bucket.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
         if position < 0 { position += counts.count }
@@ -74,7 +74,7 @@ package struct Record: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Moves the record on to the current bucket and drops buckets that are too old to count.
+    /// Moves the record on to the current bucket, and drops buckets that are too old to count.
     package mutating func roll(to time: Int) { roll(toBucket: layout.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
@@ -93,14 +93,14 @@ package struct Record: Sendable, Equatable {
         newest = bucket
     }
 
-    /// Counts the units in the newest bucket if they fit. Returns whether they did.
+    /// Counts the units in the newest bucket if they fit into the limit. Returns whether they fit.
     package mutating func admit(_ units: Int, of bound: Int) -> Bool {
         guard hasRoom(for: units, of: bound) else { return false }
         charge(units)
         return true
     }
 
-    /// Counts units that are already admitted, whether they fit or not.
+    /// Counts units in the newest bucket, even if they exceed the limit, because they are already admitted.
     package mutating func charge(_ units: Int) { change(newest, to: count(in: newest) + min(units, Self.countBound)) }
 
     /// Removes units from the bucket in which they were counted. Does nothing if the bucket has left the record.
@@ -108,15 +108,15 @@ package struct Record: Sendable, Equatable {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Records a lease of units that are already counted. Leases that have ended are forgotten.
+    /// Adds a lease of units that are already counted. Forgets earlier leases if they have ended.
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
         lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - layout.start(of: newest) + 999) / 1_000)
     }
 
-    /// Moves counts that are ahead of the clock into current and older buckets: the newest bucket becomes the current
-    /// one.
+    /// Moves all counts back in time if the newest bucket is in the future: the newest bucket becomes the current
+    /// bucket.
     package mutating func moveBack(to time: Int) {
         let present = layout.bucket(at: time)
         guard newest > present else { return }
@@ -125,10 +125,10 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
-    /// Sets all counts to 0. The birth number stays the same, so that instances do not treat the record as lost and
-    /// created again.
+    /// Sets all counts to 0. The birth number stays the same, so that instances do not believe that the store lost the
+    /// record.
     ///
-    /// The newest bucket becomes a later one. Refunds of units that were counted earlier go to older buckets, so they
+    /// The newest bucket gets a higher number. Refunds of units that were counted before go to older buckets, so they
     /// do not reduce new counts.
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
@@ -136,10 +136,10 @@ package struct Record: Sendable, Equatable {
         self = Record(layout, newest: next, birth: birth)
     }
 
-    /// The most buckets that resets move a record ahead of the clock.
+    /// The maximum number of buckets by which resets move the newest bucket into the future.
     private static let bucketsAhead = 2
 
-    /// Removes the units of a lease that ended early from the record's leased units.
+    /// Subtracts the units of a lease that ended early from the leased units of the record.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }
@@ -152,7 +152,8 @@ package struct Record: Sendable, Equatable {
         counts[position] = bounded
     }
 
-    /// Merges another copy of the record: each bucket gets the larger count. Keeps its own birth number.
+    /// Merges another copy of this record: each bucket gets the larger of the two counts. The birth number does not
+    /// change.
     package mutating func join(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {
@@ -183,7 +184,7 @@ package struct Record: Sendable, Equatable {
     /// The wall-clock time at which the last open lease ends, in microseconds.
     package var leaseEnd: Int { layout.start(of: newest) + lease.endMilliseconds * 1_000 }
 
-    /// Returns the microseconds until these units fit if nobody else uses the room; nil if they never fit.
+    /// Returns the microseconds until these units fit if nobody else uses the freed units; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
         guard units <= bound else { return nil }
         var excess = units - (bound - total)
@@ -196,7 +197,7 @@ package struct Record: Sendable, Equatable {
         return 0
     }
 
-    /// Returns the microseconds until all units counted now are free again.
+    /// Returns the microseconds until all units that are counted now are free again.
     package func reset(at time: Int) -> Int {
         guard total > 0 else { return 0 }
         var bucket = newest
@@ -204,7 +205,7 @@ package struct Record: Sendable, Equatable {
         return max(0, layout.start(of: bucket + layout.kept) - time)
     }
 
-    /// Returns whether the record is more than a window and five seconds ahead of `time`, which only happens to a
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only to a
     /// broken record.
     package func isTooFarAhead(of time: Int) -> Bool {
         newest > layout.bucket(at: time + layout.windowMicroseconds + 5_000_000)

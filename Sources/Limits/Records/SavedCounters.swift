@@ -1,9 +1,9 @@
-/// Counters that an earlier process saved and that no request of this process has asked for yet.
+/// Counters that an earlier process saved and that no request of this process has used yet.
 struct SavedCounters {
     private var records: [RecordKey: [UInt8]] = [:]
-    /// The counters of the file that still count something.
+    /// The counters of the file whose units still count.
     private(set) var counters: [SavedCounter] = []
-    /// The number of counters that were ahead of the clock and were moved back.
+    /// The number of counters whose newest bucket was in the future, so that they were moved back.
     private(set) var movedBack = 0
 
     var isEmpty: Bool { records.isEmpty }
@@ -11,8 +11,10 @@ struct SavedCounters {
     /// Creates a table without counters.
     init() {}
 
-    /// Takes over a file at a time of this process's clock. Drops what is older than its window, and moves back what is
-    /// ahead of the clock.
+    /// Takes over the counters of a file. Drops counts that are older than their window, and moves back counters whose
+    /// newest bucket is in the future.
+    ///
+    /// - Parameter time: the current time of this process's clock.
     init(_ file: CounterFile, at time: Int) throws(CounterFile.ReadError) {
         for counter in file.counters {
             let layout = BucketLayout(windowSeconds: counter.windowSeconds)
@@ -29,10 +31,11 @@ struct SavedCounters {
         counters = records.map { SavedCounter(key: $0, windowSeconds: seconds[$0] ?? 0, record: $1) }
     }
 
-    /// Whether a counter was saved that is not in use yet.
+    /// Returns whether an earlier process saved a counter with this key and no request has used it yet.
     func contains(_ key: RecordKey) -> Bool { records[key] != nil }
 
-    /// Returns a saved counter, once; nil if there is none of this key and grid.
+    /// Returns the saved counter with this key, and removes it from the table; nil if there is no such counter. Also
+    /// returns nil if the counter does not fit this division into buckets.
     mutating func restore(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
         if records.isEmpty { return nil }
         return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }
@@ -40,7 +43,7 @@ struct SavedCounters {
 }
 
 extension Record {
-    /// Counts all units later, by whole buckets that take at least the given time.
+    /// Moves all counts to later buckets: by the smallest number of whole buckets that covers the given time.
     fileprivate mutating func moveOn(byMicroseconds time: Int) {
         guard time > 0 else { return }
         let distance = (time * layout.perWindow + layout.windowMicroseconds - 1) / layout.windowMicroseconds

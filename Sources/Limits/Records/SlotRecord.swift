@@ -1,6 +1,8 @@
-/// The slots of a concurrency limit that each instance holds, with one entry per instance. Pure: a value and a time go
-/// in, a value comes out. An instance writes the number of slots it holds, never a difference, so a repeated, lost or
-/// late write does no harm.
+/// The slots of a limit of concurrent requests, with one entry for each instance. The code is pure: it works only with
+/// the values and times that it gets.
+///
+/// An instance writes the number of slots that it holds, never a difference. So a repeated, lost or late write does no
+/// harm.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         /// The random id that the instance drew at its start.
@@ -8,11 +10,12 @@ package struct SlotRecord: Sendable, Equatable {
         package var held: Int
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
-        /// The difference by which the instance's clock is ahead of the store's; nil if not given. In the record of
-        /// shares, the mark of the instance's `STORE_SECRET`; nil if it has none.
+        /// The milliseconds by which the instance's clock is ahead of the store's clock; nil if unknown. In the record
+        /// of shares, it is the mark of the instance's `STORE_SECRET` instead; nil without a secret.
         package var clockMilliseconds: Int?
 
-        /// The clock difference in microseconds; nil if it is unknown, or larger than clocks can differ.
+        /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or
+        /// too large to be true.
         var clockMicroseconds: Int? {
             clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
         }
@@ -34,8 +37,8 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Returns the entries that count. Instances write entries that end `slotMicroseconds` ahead. An entry that ends
-    /// much later comes from a wrong clock and is ignored.
+    /// Returns the entries that count at `time`. An instance writes an entry that ends `slotMicroseconds` later. An
+    /// entry that ends much later comes from a wrong clock and is ignored.
     package func living(at time: Int, slotMicroseconds: Int) -> [Entry] {
         let (now, latest) = (time / 1_000, (time + 2 * slotMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
@@ -47,25 +50,27 @@ package struct SlotRecord: Sendable, Equatable {
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Replaces the entry of its instance, or removes it if no slot is held. Also drops entries that ended long ago.
+    /// Replaces the entry of its instance, or removes it if the instance holds no slot. Also drops entries of other
+    /// instances that ended long ago.
     package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
         let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
         if entry.held > 0, entries.count < Self.entriesBound { entries.append(entry) }
     }
 
-    /// The most instances that can share one limit.
+    /// The maximum number of instances that can share one limit.
     static let entriesBound = 1_024
 }
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The latest accepted end in milliseconds since 1970, and twice the largest accepted clock difference.
+    /// The latest accepted end of an entry, in milliseconds since 1970. It is also twice the largest accepted clock
+    /// difference.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
-    /// Encodes the format, the number of entries, and each entry: instance, slots, end, clock (0 if unknown, else 1 +
-    /// zigzag).
+    /// Encodes the format, the number of entries, and each entry: its instance, slots, end and clock difference. The
+    /// clock difference is 0 if unknown, and otherwise 1 plus its zigzag value.
     package func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(4 + 24 * entries.count)
@@ -80,7 +85,7 @@ extension SlotRecord {
         return bytes
     }
 
-    /// Decodes a record and checks the whole value.
+    /// Decodes a record. Checks all of its bytes.
     package init(_ bytes: [UInt8]) throws(Record.ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])

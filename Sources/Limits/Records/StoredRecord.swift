@@ -1,4 +1,4 @@
-/// A decoded value of the store: the counts of a window, or the slots of a concurrency limit.
+/// A decoded value of the store: the counts of a limit with a window, or the slots of a limit of concurrent requests.
 enum StoredRecord: Sendable {
     case counts(Record)
     case slots(SlotRecord)
@@ -18,8 +18,8 @@ enum StoredRecord: Sendable {
         }
     }
 
-    /// Returns whether the record is more than a window and five seconds ahead of `time`, which only happens to a
-    /// broken record. Always false for slots, whose entries are checked one by one.
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only to a
+    /// broken record. Slots always return false, because their entries are checked one by one.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

@@ -1,8 +1,8 @@
-/// The encoding of numbers in records: seven bits per byte, the highest first. All bytes but the last have the high bit
-/// set. No number begins with `run`, so this byte can mark something else.
+/// The encoding of numbers in records: seven bits per byte, the highest bits first. All bytes but the last have the
+/// high bit set. No number begins with the byte `run`, so `run` can mark a run of empty buckets.
 enum Varint {
     static let run: UInt8 = 0x80
-    /// The exclusive upper bound of numbers.
+    /// The upper bound of encoded numbers. The bound itself is not allowed.
     static let bound = 1 << 56
 
     static func write(_ number: Int, to bytes: inout [UInt8]) {
@@ -15,7 +15,7 @@ enum Varint {
         bytes.append(UInt8(number & 127))
     }
 
-    /// Appends all eight bytes of the word.
+    /// Appends a word as eight bytes, the highest byte first.
     static func write(_ word: UInt64, to bytes: inout [UInt8]) {
         for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
     }

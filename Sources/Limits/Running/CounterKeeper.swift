@@ -2,18 +2,19 @@ package import Engine
 import Glibc
 import Synchronization
 
-/// Keeps the counters of a relay without memcached in a file of `DATA_DIR`, so that they outlive the process. A thread
-/// of its own writes the file; requests never wait for it.
+/// The keeper of the counters of a relay without memcached. It saves them in a file in `DATA_DIR`, so that they outlive
+/// the process. Its own thread writes the file, and requests never wait for it.
 ///
 /// `@unchecked`: `state` is used by the thread that starts the keeper, and then by the keeper's thread only.
 package final class CounterKeeper: @unchecked Sendable {
     private struct State {
         var lock: FileLock?
-        /// The counters of an earlier process that no request has asked for.
+        /// The counters of an earlier process that no request of this process has used yet.
         var unclaimed: [SavedCounter] = []
-        /// `Limiter.changes` as of the file.
+        /// The value of `Limiter.changes` when the file was last read or written.
         var changes = 0
-        /// `CounterFile.behindMicroseconds` as of the file, before it is bounded.
+        /// The time by which the limiter's clock was behind the machine's clock when the file was last read or written,
+        /// in microseconds.
         var behindMicroseconds = 0
         var isFailing = false
         var isOverfull = false
@@ -29,13 +30,15 @@ package final class CounterKeeper: @unchecked Sendable {
     private let isEnding = Atomic(false)
     private var state = State()
 
-    /// The time from the beginning of one writing to that of the next. With half a second for the writing itself, a
-    /// crash loses what was counted in the last two seconds.
+    /// The time from the start of one write of the file to the start of the next. If a write takes half a second, a
+    /// crash loses the counts of the last two seconds.
     private static let pauseNanoseconds: UInt64 = 1_500_000_000
     private static let lockPauseMicroseconds: UInt32 = 20_000
 
     private var path: String { "\(folder)/counters" }
 
+    /// Creates the keeper of a limiter's counters.
+    ///
     /// - Parameters:
     ///   - folder: `DATA_DIR`, which exists.
     ///   - onEvent: called on any thread.
@@ -54,9 +57,11 @@ package final class CounterKeeper: @unchecked Sendable {
         )
     }
 
+    /// Creates the keeper of a limiter's counters, with its own size limit and clock.
+    ///
     /// - Parameters:
-    ///   - limitBytes: the largest size of the file.
-    ///   - machineWall: the wall clock of the machine, which may be set while the process runs.
+    ///   - limitBytes: the maximum size of the file.
+    ///   - machineWall: returns the wall clock of the machine, which may be set while the process runs.
     init(
         of limiter: Limiter,
         in folder: String,
@@ -71,11 +76,11 @@ package final class CounterKeeper: @unchecked Sendable {
         self.onEvent = onEvent
     }
 
-    /// Restores the saved counters, and saves the counters on a thread until `stop`. Blocks, so call it before the
-    /// first request.
+    /// Restores the saved counters, and then saves the counters on a thread until `stop` is called. Blocks while it
+    /// restores them, so call it before the first request.
     ///
     /// - Parameters:
-    ///   - deadline: the time until which another process may still use the folder.
+    ///   - deadline: the time until which the keeper waits if another process still uses the folder.
     ///   - isEnding: returns whether this process is ending, which ends the wait.
     package func start(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) {
         guard let lock = lock(waitingUntil: deadline, orUntil: isEnding) else { return }
@@ -86,7 +91,7 @@ package final class CounterKeeper: @unchecked Sendable {
         thread.begin { self.run() }
     }
 
-    /// Writes the last counters, and lets another process use the folder.
+    /// Writes the counters for the last time, and lets other processes use the folder.
     package func stop() {
         isEnding.store(true, ordering: .releasing)
         signal.wake()
@@ -132,7 +137,7 @@ package final class CounterKeeper: @unchecked Sendable {
         }
     }
 
-    /// Returns nil if there is no file.
+    /// Returns the bytes of the counter file; nil if there is no file.
     private func read() throws(CounterFile.ReadError) -> [UInt8]? {
         if let bytes = WholeFile.read(path, limitBytes: CounterFile.limitBytes) { return bytes }
         var about = stat()
@@ -173,7 +178,8 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isFailing = false
     }
 
-    /// Returns all counters that are not empty. If there are too many, returns the ones with the largest used share.
+    /// Returns all counters that are not empty. If they exceed the size limit, leaves out the counters with the
+    /// smallest used share.
     private func counters() -> [SavedCounter] {
         var found: [(counter: SavedCounter, share: Double)] = []
         var bytes = 0
@@ -204,7 +210,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isOverfull = kept < all
     }
 
-    /// Forgets saved counters that are in use now, or count nothing any more.
+    /// Forgets saved counters that this process uses by now, or whose units no longer count.
     private func dropClaimed(_ keys: Set<RecordKey>) {
         let time = limiter.wall
         state.unclaimed.removeAll { counter in
@@ -219,20 +225,20 @@ package final class CounterKeeper: @unchecked Sendable {
 
 /// An event about saved counters that an operator should know.
 package enum CounterKeeperEvent: Sendable, Equatable {
-    /// Another process uses the folder and may be about to end.
+    /// Another process still uses the folder. This process waits, because the other process may be about to end.
     case waits
-    /// Another process uses the folder, so counters are in memory alone.
+    /// Another process uses the folder, so this process keeps its counters only in memory.
     case heldByAnother
-    /// Nothing is known about other processes, so counters are in memory alone.
+    /// The folder cannot be locked, so other processes may use it. This process keeps its counters only in memory.
     case unlocked(reason: String)
     case restored(counters: Int)
-    /// Counters were ahead of the clock and were moved back.
+    /// Saved counters had their newest bucket in the future. They were moved back to the current time.
     case ahead(counters: Int)
-    /// The file is not readable; `keptAs` is its new name, nil if it could not be renamed.
+    /// The counter file is not readable. `keptAs` is its new name; nil if it could not be renamed.
     case broken(reason: String, keptAs: String?)
-    /// Some counters had no room in the file.
+    /// Some counters were not saved, because they would have made the file too large.
     case overfull(kept: Int, of: Int)
     case unwritten(reason: String)
-    /// The file is written again after it could not be.
+    /// The counter file was written again after an earlier write had failed.
     case written
 }

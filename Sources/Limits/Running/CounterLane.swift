@@ -1,15 +1,17 @@
 import Engine
 
-/// A lane on its loop. It makes the ledger's calls to a server and returns their outcomes. A connection that can be
-/// watched costs the loop only the sending and receiving. Work that blocks, mainly opening a connection, is done by a
-/// thread of the lane.
+/// A lane: a connection to one server of the store, on one event loop. It makes the ledger's calls to the server and
+/// returns their outcomes.
+///
+/// If the loop can watch the connection, the loop only sends and receives. A thread of the lane does the work that
+/// blocks, mainly opening a connection.
 ///
 /// `@unchecked`: mutable state belongs to the loop, and to the thread while `state` is `helped`.
 final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private enum State {
         case idle
         case stepping
-        /// A call was sent; its response is waited for until the given time.
+        /// A call was sent. The lane waits for its response until the given time.
         case waiting(StoreCall, until: LoopTime)
         case helped
         case ended
@@ -31,7 +33,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var connection: (any CounterConnection)?
     private var polled: (any PolledConnection)?
-    /// The epoll events for which `polled` is watched; 0 if it is not watched.
+    /// The epoll events for which the loop watches `polled`; 0 if it does not watch `polled`.
     private var watched: UInt32 = 0
 
     init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {
@@ -45,7 +47,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         dispatcher = parts.dispatcher
     }
 
-    /// The objects that all lanes share.
+    /// The objects that all lanes share. A lane is a connection to one server of the store.
     struct Parts {
         let ledger: Lock<Ledger>
         let store: any CounterStore
@@ -54,12 +56,13 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         let dispatcher: Dispatcher
     }
 
-    /// Makes the lane look for work. Can be called on any thread.
+    /// Makes the lane ask the ledger for work. Can be called on any thread.
     func wake() {
         if loop.isCurrent { wakeHere() } else { loop.call { self.wakeHere() } }
     }
 
-    /// Schedules the work for the end of the loop's turn, so that it includes the needs of all requests of this turn.
+    /// Schedules the lane's work for the end of the event loop's current turn, so that it serves all requests of this
+    /// turn together.
     private func wakeHere() {
         guard case .idle = state, !isAtTurnEnd else { return }
         isAtTurnEnd = true
@@ -71,7 +74,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if case .idle = state { go(nil) }
     }
 
-    /// Returns when the ledger has no more work for the lane. The loop continues to run meanwhile. Blocks.
+    /// Waits until the ledger has no more work for the lane. Blocks the calling thread; the event loop must continue to
+    /// run.
     func join() {
         while !end.wait() {}
         helper.join()
@@ -106,7 +110,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
     }
 
-    /// Begins a call. Returns the result; nil if it comes later.
+    /// Begins a call to the store. Returns its result; nil if the result comes later.
     private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreResult? {
         if case .connect = call {
             drop()

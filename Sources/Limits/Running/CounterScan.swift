@@ -1,27 +1,27 @@
-/// A copy of one counter.
+/// A copy of one counter, made to save it in the counter file.
 struct CounterCopy {
     let key: RecordKey
     let limit: Limit
     let record: Record
 
-    /// The counter as the file of counters holds it.
+    /// The counter in the form in which the counter file stores it.
     var saved: SavedCounter {
         SavedCounter(key: key, windowSeconds: limit.quota.windowSeconds, record: record.encoded())
     }
 }
 
-/// Copies the counters that outlive the process, a few at a time: those of windows of a minute and more. Slots, logins
-/// and wrong keys are left out.
+/// A scan that copies the counters that outlive the process, a few at a time. These are the counters with a window of
+/// at least a minute. Slots, logins and failed authentications are left out.
 struct CounterScan {
     private var parts: [AccountTable.PartitionKind] = [.known, .unregisteredCallers]
     private var end = Int.max
 
-    /// The number of accounts that are looked at in one step, while requests wait.
+    /// The maximum number of accounts that one step looks at. Requests wait during a step.
     private static let step = 64
 
-    /// Returns the copies of the next accounts; nil after the last one.
+    /// Returns the copies of the next counters; nil after the last one.
     ///
-    /// A counter may be copied twice if others are forgotten between two steps.
+    /// A counter may be copied twice if other accounts are dropped between two steps.
     mutating func next(of accounts: borrowing AccountTable) -> [CounterCopy]? {
         guard let part = parts.last else { return nil }
         var copies: [CounterCopy] = []

@@ -1,11 +1,13 @@
 import Engine
 
-/// The dispatcher of the work that the ledger leaves, which is done after its lock is released.
+/// The dispatcher of the work that the ledger leaves in its outbox. The dispatcher does this work after the ledger's
+/// lock is released.
 ///
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
-    /// The signal for which the start of the process waits: the store's clock was read, or is unavailable.
+    /// The signal that the process waits for at its start. It comes when the store's clock was read, or when the store
+    /// is known to be unavailable.
     let ready = Signal()
     private let onEvent: @Sendable (LimiterEvent) -> Void
 
@@ -25,7 +27,7 @@ final class Dispatcher: @unchecked Sendable {
         if outbox.isReady { ready.wake() }
     }
 
-    /// Returns when the lanes have no more work. Blocks.
+    /// Waits until the lanes have no more work. Blocks.
     func end() {
         for lane in lanes { lane.wake() }
         for lane in lanes { lane.join() }

@@ -1,11 +1,11 @@
 package import Engine
 import Glibc
 
-/// The clocks of the limits, and the conversion of their times to the loops' clock.
+/// The clocks that limits use, and the conversion of their times to the clock of the event loops.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> ClockReading
-    /// The conversion of a steady time of this clock to a deadline on the loops' clock. A thread that wakes up early
-    /// must check the clock again.
+    /// The conversion of a monotonic time of this clock to a deadline on the clock of the event loops. A thread that
+    /// wakes up early must check this clock again.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
@@ -16,8 +16,8 @@ package struct LimitClock: Sendable {
         self.alarm = alarm
     }
 
-    /// Returns a clock for counting without a store: the wall clock as read at the start, advanced by a clock that
-    /// cannot be set and does not stop while the machine sleeps.
+    /// Returns a clock for counting without a store. It starts with the wall-clock time, and advances with a clock that
+    /// cannot be set and that runs while the machine sleeps.
     package static func embedded() -> LimitClock {
         let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
         return LimitClock(now: {

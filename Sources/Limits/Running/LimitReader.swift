@@ -1,15 +1,18 @@
 import Engine
 
-/// A reader of records that counts nothing.
+/// A reader of limit records in the store, which only shows their use and counts nothing.
 package struct LimitReader {
     private let store: any CounterStore
     private let slotMicroseconds: Int
     private let time: Int
     private let secret: StoreSecret?
 
-    /// The most records in one call, so that a connection's buffers can hold it.
+    /// The maximum number of records in one call. With more records, the call might not fit into a connection's
+    /// buffers.
     private static let batch = 100
 
+    /// Creates a reader of the records in a store.
+    ///
     /// - Parameter slotSeconds: the time for which an instance's slot entries are valid.
     package init(
         _ store: any CounterStore,
@@ -23,7 +26,7 @@ package struct LimitReader {
         time = reading.wall
     }
 
-    /// Returns the use of the charges' limits, in the order of the charges. Blocks.
+    /// Reads the use of the charges' limits from the store. Returns it in the order of the charges. Blocks.
     package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
         let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: charges.count)
@@ -42,7 +45,8 @@ package struct LimitReader {
         return zip(charges, values).map { use($0.limit, $1) }
     }
 
-    /// Decodes a value. An unreadable value counts as absent, as it does for the limiter.
+    /// Returns the use of a limit, decoded from its value in the store. An unreadable value counts as absent, as in the
+    /// limiter.
     private func use(_ limit: Limit, _ bytes: [UInt8]?) -> LimitUse {
         switch bytes.flatMap({ try? StoredRecord($0, of: limit) }) {
         case .counts(var record):

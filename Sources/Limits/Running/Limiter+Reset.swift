@@ -2,7 +2,8 @@ package import Engine
 
 /// Reading and resetting of limits by an operator.
 extension Limiter {
-    /// Sets the use of one limit of one caller to 0, in the store first. Other instances follow by `forget`.
+    /// Sets the use of one limit of one caller to 0, first in the store and then in this instance. Other instances
+    /// follow when they call `forget`.
     ///
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     /// - Returns: the record's key in the store; nil if there is no store.
@@ -39,7 +40,7 @@ extension Limiter {
 
     /// Forgets what this instance knows about records that another instance has reset.
     ///
-    /// - Parameter keys: the records' keys in the store.
+    /// - Parameter keys: the keys of these records in the store.
     package func forget(_ keys: Set<String>) {
         guard !keys.isEmpty else { return }
         // The keys are compared without the lock, because requests wait for it.

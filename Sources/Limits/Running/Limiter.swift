@@ -1,6 +1,7 @@
 package import Engine
 
-/// The process's decisions about requests. With a store, all instances that use it count together.
+/// The limiter of a process, which decides whether the limits admit a request. With a store, all instances that use it
+/// count together.
 package final class Limiter: Sendable {
     private let ledger: Lock<Ledger>
     private let loops: [EventLoop]
@@ -10,17 +11,17 @@ package final class Limiter: Sendable {
     private let isShared: Bool
     package let averages: RecentUsageAverages
 
-    /// The operator's settings, except the limits themselves.
+    /// The operator's settings for the limiter, except the limits themselves.
     package struct Options: Sendable {
         let rule: StoreDownRule
-        /// The number of instances that divide limits while the store is unavailable; nil divides by the living
-        /// instances last seen.
+        /// The number of instances that divide limits while the store is unavailable; nil means the number of living
+        /// instances that was last seen.
         let instances: Int?
-        /// The longest time that a decision waits for a call of the store.
+        /// The longest time that a decision waits for a call of the store, in microseconds.
         let timeoutMicroseconds: Int
-        /// The time for which a concurrency slot outlives its instance.
+        /// The time for which the slots of an instance stay held after the instance has ended, in seconds.
         let slotSeconds: Int
-        /// The memory for accounts.
+        /// The memory for accounts, in bytes. An account is the state of one limit of one caller.
         let bytes: Int
         let secret: StoreSecret?
 
@@ -41,10 +42,12 @@ package final class Limiter: Sendable {
         }
     }
 
+    /// Creates a limiter.
+    ///
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
-    ///   - loops: the loops on which requests are decided and the store's connections live. They may start later, and
-    ///     must run until `stop` has returned. None is needed without a store.
+    ///   - loops: the event loops on which requests are decided and the store's connections live. They may start later,
+    ///     and must run until `stop` has returned. Without a store, the list may be empty.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
@@ -92,41 +95,43 @@ package final class Limiter: Sendable {
         )
     }
 
-    /// Waits until the store's clock was read, at most one time-out. Blocks. Call it before the first request.
+    /// Waits until the store's clock was read, but at most one time-out. Blocks. Call it before the first request.
     package func prepare() {
         guard isShared else { return }
         dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
-    /// Decides over all limits that cover a request: it counts in all of them or in none. Call it on `loop`. It
-    /// suspends only if the store must be called.
+    /// Decides about a request over all limits that cover it. The request counts in all these limits or in none. Call
+    /// it on `loop`. It suspends only if the store must be called.
     package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
         Reservation(await decision(charges, loop), self)
     }
 
-    /// Decides without suspending if there is no store. Returns nil if there is a store; then use `reserve`.
+    /// Decides about a request without suspending, if there is no store. Returns nil if there is a store; then call
+    /// `reserve`.
     package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
         return Reservation(decision, self)
     }
 
-    /// Admits a request that no limit covers.
+    /// Returns a reservation that admits a request, because no limit covers the request.
     package func admitUncovered() -> Reservation { Reservation(Decision(.admitted), self) }
 
-    /// Returns the refusal of a caller that is known to be over a limit. Nothing is counted, and the store is not
-    /// called. Returns nil if `reserve` has to decide.
+    /// Returns a refusal if a limit of the charges is known to be full; nil if `reserve` must decide. Counts nothing
+    /// and does not call the store.
     package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
         update { $0.knownRefusal(charges, at: $1) }
     }
 
-    /// Returns whether some limit of the charges is known to be full.
+    /// Returns whether at least one limit of the charges is known to be full.
     package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
 
-    /// Returns the largest known used share of the charges' limits.
+    /// Returns the largest used share among the limits of the charges, as far as this instance knows.
     package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
 
-    /// Returns the units used of the charges' limits, over all instances, each at most its limit. Nothing is counted.
+    /// Returns the used units of each charge's limit over all instances. A value is never more than its limit. Counts
+    /// nothing.
     package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
         let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
@@ -159,7 +164,7 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) -> LoopTime? { update { $0.expire(request, at: $1) }.map(clock.alarm) }
 
-    /// Changes the rule for an unavailable store from now on.
+    /// Sets the rule for times when the store is unavailable, and the number of instances that divide limits then.
     package func use(_ rule: StoreDownRule, instances: Int?) {
         ledger.withLock { ledger in
             ledger.options.storeDown = rule
@@ -171,14 +176,17 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes pending changes and waits for calls under way. Blocks, so the loops must still run.
+    /// Writes pending changes to the store, and waits for calls that are under way. Blocks, so the event loops must
+    /// still run.
     package func stop() {
         update { $0.close(at: $1) }
         dispatcher.end()
     }
 
-    /// Calls `body` with the ledger and the time, and then does the work that the ledger leaves. The time is read with
-    /// the lock held: a thread that is stopped on its way to the lock must not decide for the past.
+    /// Calls `body` with the ledger and the current time, and then does the work that the ledger leaves in its outbox.
+    ///
+    /// The time is read while the lock is held. Otherwise, a thread that waits for the lock would decide with an old
+    /// time.
     @discardableResult
     func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()

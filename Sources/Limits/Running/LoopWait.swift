@@ -1,6 +1,6 @@
 import Engine
 
-/// The wait of a task on its loop for a decision of the lanes. Its own timer ends it at the latest.
+/// The wait of a request's task, on its event loop, for the ledger's decision. A timer ends the wait at the latest.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
@@ -12,9 +12,10 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// Waits for the decision. Cancelling the task does not end the wait, which is short.
+    /// Waits for the decision and returns it. Cancelling the task does not end the wait, which is short.
     ///
-    /// - Parameter expire: called at the deadline. It makes the ledger decide, or returns the next deadline.
+    /// - Parameter expire: called at the deadline. It makes the ledger decide and returns nil, or returns the next
+    ///   deadline.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire

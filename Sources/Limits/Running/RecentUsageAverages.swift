@@ -1,18 +1,18 @@
 import Engine
 
-/// The averages of the last hundred responses of each model that this process saw. The next call of the model reserves
-/// the average. Used only where some limit counts tokens, money or credits.
+/// The averages of each model's last hundred responses in this process. The next call of the model reserves these
+/// averages. They are used only if some limit counts tokens, money or credits.
 ///
-/// An average halves every ten minutes without a response, down to the value of a new model. So one wrong number, after
-/// which no request is admitted, does not count for ever.
+/// The averages halve for every ten minutes without a response, down to the values for a new model. So one wrong number
+/// that blocks all requests does not count for ever.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()
         var credits = RecentNumbers()
-        /// The wall clock at the last response, in microseconds.
+        /// The wall-clock time of the model's last response, in microseconds.
         var recordedAt = 0
 
-        /// Returns how often the averages have halved since the last response.
+        /// Returns the number of times that the averages have halved since the model's last response.
         func halvings(at now: Int) -> Int {
             let (age, isTooLarge) = now.subtractingReportingOverflow(recordedAt)
             return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
@@ -24,14 +24,17 @@ package final class RecentUsageAverages: Sendable {
 
     private static let modelBound = 1_024
     private static let halfLifeMicroseconds = 600_000_000
-    /// The completion tokens and credits that are assumed for a model without a response so far.
+    /// The completion tokens that are assumed for a model without a response so far.
     package static let firstCompletion = 1_000
+    /// The credits that are assumed for a model without a response so far.
     package static let firstCredits = 100
 
-    /// - Parameter now: the wall clock in microseconds.
+    /// Creates averages without any responses.
+    ///
+    /// - Parameter now: returns the wall-clock time in microseconds.
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 
-    /// Records the usage of a call that succeeded.
+    /// Records the usage of a successful call of a model.
     ///
     /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func record(_ model: String, completionTokens: Int, credits: Int?) {
@@ -49,13 +52,13 @@ package final class RecentUsageAverages: Sendable {
         }
     }
 
-    /// Returns the average credits of one call; nil if the vendor has reported none.
+    /// Returns the average credits of one call of the model; nil if the vendor has reported none.
     package func credits(of model: String) -> Int? {
         guard let row = rows.withLock({ $0.use(model) }) else { return nil }
         return row.credits.mean(afterHalvings: row.halvings(at: now()), downTo: Self.firstCredits)
     }
 
-    /// Returns the expected completion tokens and credits of one call.
+    /// Returns the completion tokens and credits that one call of the model is expected to use.
     package func expected(of model: String) -> (completionTokens: Int, credits: Int) {
         guard let row = rows.withLock({ $0.use(model) }) else { return (Self.firstCompletion, Self.firstCredits) }
         let halvings = row.halvings(at: now())
@@ -65,14 +68,14 @@ package final class RecentUsageAverages: Sendable {
     }
 }
 
-/// The last hundred of some numbers.
+/// The last hundred numbers that were added, and their sum.
 private struct RecentNumbers {
     private var numbers: [Int] = []
     private var next = 0
     private var sum = 0
 
     private static let kept = 100
-    /// The largest number counted, so that the sum cannot overflow.
+    /// The largest value that is stored. Larger numbers count as this value, so that the sum cannot overflow.
     private static let most = Quota.countBound
 
     mutating func add(_ number: Int) {
@@ -87,13 +90,13 @@ private struct RecentNumbers {
         }
     }
 
-    /// Returns the average after `halvings` halvings, which do not reduce it below `least`; nil without numbers.
+    /// Returns the average, halved `halvings` times, but not reduced below `least`; nil if there are no numbers.
     func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
         guard let mean else { return nil }
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Replaces all numbers by the halved average, if that is smaller than the average.
+    /// Replaces all numbers with one number, the halved average. Does nothing if halving does not reduce the average.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }
@@ -101,6 +104,6 @@ private struct RecentNumbers {
         add(halved)
     }
 
-    /// The average, rounded up and at least 1; nil without numbers.
+    /// The average, rounded up and at least 1; nil if there are no numbers.
     private var mean: Int? { numbers.isEmpty ? nil : max(1, (sum + numbers.count - 1) / numbers.count) }
 }

@@ -1,5 +1,5 @@
-/// A reservation: a decision and, if it admitted the request, the reserved units of tokens, money and slots. Requests
-/// stay counted whatever happens to the call.
+/// A decision about a request and, if the request was admitted, its reserved units of tokens, money and slots. The
+/// request itself stays counted, even if its calls fail.
 package struct Reservation: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
@@ -10,14 +10,15 @@ package struct Reservation: ~Copyable, Sendable {
         self.limiter = limiter
     }
 
-    /// Whether any units are held.
+    /// Whether the reservation holds any units.
     package var isOpen: Bool { !decision.held.isEmpty }
 
-    /// Ends the reservation. For each unit the difference to the reserved amount is refunded or charged.
+    /// Ends the reservation. For each unit, the difference between the used and the reserved amount is charged or
+    /// refunded.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// Units that were not settled stay charged, because a vendor that failed may have billed them. Slots are always
-    /// released.
+    /// Settles the reservation. If `settle` was not called, the units stay charged, because a vendor that failed may
+    /// have billed them. Slots are always released.
     deinit {
         if isOpen { limiter.settle(decision.held, used) }
     }
@@ -32,6 +33,6 @@ extension Quota.Unit {
         }
     }
 
-    /// Whether the unit is held until the request ends.
+    /// Whether the request holds the unit until it ends.
     var isHeld: Bool { isKnownLate || self == .concurrent }
 }

@@ -1,13 +1,15 @@
 import Engine
 
-/// A store that is searched for under several addresses. The first one that responds is used until the process ends.
-/// Until then the store is unavailable, and each attempt to connect tries all of them again.
+/// A store that is searched for at several addresses. The first address that responds is used until the process ends.
+/// While no address has responded, the store is unavailable, and each new connection tries all addresses again.
 package final class DiscoveredCounterStore: CounterStore {
     package let servers: [String]
     private let positions: [any CounterStore]
     private let found = Lock<Int?>(nil)
 
-    /// - Parameter places: stores of one server each, in the order in which they are tried.
+    /// Creates a store from the addresses at which it may be.
+    ///
+    /// - Parameter positions: stores of one server each, in the order in which they are tried.
     package init(_ positions: [any CounterStore]) {
         precondition(!positions.isEmpty && positions.allSatisfy { $0.servers.count == 1 })
         self.positions = positions

@@ -2,29 +2,30 @@ import Engine
 import Glibc
 import Synchronization
 
-/// A connection to one server, in the binary protocol. It makes one call at a time, and must not be used after a call
-/// has thrown.
+/// A connection to one memcached server, in the binary protocol. It makes one call at a time. It must not be used after
+/// a call has thrown.
 final class MemcachedConnection: PolledConnection {
     private let socket: PlainSocket
     private let timeoutMilliseconds: Int32
     private let id: UInt64
-    /// The difference by which the server's clock is ahead of ours.
+    /// The seconds by which the server's clock is ahead of this machine's clock.
     private var offsetSeconds = 0
     private var nextTag: UInt32 = 0
     private var output: [UInt8] = []
     private var sentBytes = 0
-    /// The response to the call under way; nil if there is none.
+    /// The parser for the response to the call that is under way; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the call's writes that are known without calling the server; nil for each write that is sent.
+    /// The results of the current call's writes that are known without asking the server; nil for each write that is
+    /// sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
 
     private static let lastID = Atomic<UInt64>(0)
-    /// The limit from which memcached interprets an expiry in seconds as a date.
+    /// The number of seconds from which memcached takes an expiry as a date and not as a duration.
     private static let longestSpanSeconds = 30 * 86_400
 
-    /// Connects, and reads the server's clock. Blocks.
+    /// Opens a connection, and reads the server's clock. Blocks.
     init(_ address: MemcachedAddress, timeoutMilliseconds: Int) throws(StoreFailure) {
         let wait = Int32(clamping: max(1, timeoutMilliseconds))
         self.timeoutMilliseconds = wait
@@ -77,7 +78,7 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Returns the result of a write that needs no call of the server; nil if the server must be called.
+    /// Returns the result of a write that is clear without the server; nil if the write must be sent.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedResponseParser.valueBytes {
             return .refused(reason: "the record is too large for memcached")

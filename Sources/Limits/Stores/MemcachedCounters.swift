@@ -1,13 +1,15 @@
 import Engine
 
-/// A store of memcached servers. Each key belongs to one server by a fixed ketama ring, from which no server is ever
-/// removed.
+/// A store that consists of memcached servers. Each key belongs to one server by a fixed ketama ring (consistent
+/// hashing). A server that fails stays in the ring.
 package final class MemcachedCounters: CounterStore {
     package let servers: [String]
     private let addresses: [MemcachedAddress]
     private let timeoutMilliseconds: Int
     private let ring: Lock<MemcachedRing>
 
+    /// Creates a store of the memcached servers at these addresses.
+    ///
     /// - Parameter timeoutMilliseconds: the time-out of each wait for a server.
     package init(_ addresses: [MemcachedAddress], timeoutMilliseconds: Int) throws(StoreFailure) {
         precondition(!addresses.isEmpty)

@@ -1,25 +1,27 @@
-/// The parser of the response to one request. The bytes may arrive in chunks of any size.
+/// A parser for the response to one memcached request. The bytes may arrive in chunks of any size.
 struct MemcachedResponseParser {
     private let request: MemcachedRequest
     private let firstTag: UInt32
     private let connection: UInt64
-    /// The beginning of an incomplete message.
+    /// The bytes of an incomplete message, kept until the other bytes arrive.
     private var rest: [UInt8] = []
-    /// The number of remaining bytes of an oversized value, which are discarded.
+    /// The number of bytes of an oversized value that must still be discarded.
     private var skippedBytes = 0
     private var values: [StoredValue?] = []
     private var results: [WriteResult] = []
     private var seconds: Int?
     private var ended: PolledResult?
 
-    /// The largest accepted value. memcached itself does not store larger ones.
+    /// The maximum size of a value that is accepted, in bytes. memcached itself does not store larger values.
     static let valueBytes = 1_048_576
-    /// The accepted clock readings of a server, in seconds since 1970: until the year 2514.
+    /// The server times that are accepted, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
-    /// The largest accepted body of a message: a value with its key and flags.
+    /// The maximum size of a message's body that is accepted, in bytes: a value with its key and flags.
     private static let bodyBytes = valueBytes + 512
 
-    /// - Parameter connection: the connection's id for the versions.
+    /// Creates a parser for the response to a request.
+    ///
+    /// - Parameter connection: the id of the connection, which becomes a part of the values' versions.
     init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
         self.request = request
         self.firstTag = firstTag
@@ -27,8 +29,8 @@ struct MemcachedResponseParser {
         if case .read(let keys) = request { values = [StoredValue?](repeating: nil, count: keys.count) }
     }
 
-    /// Consumes received bytes. Returns the result; nil if more bytes are to come. Throws if the response does not
-    /// match the request, or continues after its end.
+    /// Consumes received bytes. Returns the result; nil if the response is not complete yet. Throws if the response
+    /// does not match the request, or if more bytes follow its end.
     mutating func consume(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> PolledResult? {
         let skipped = min(skippedBytes, bytes.count)
         skippedBytes -= skipped
@@ -49,6 +51,8 @@ struct MemcachedResponseParser {
         return ended
     }
 
+    /// Consumes all messages that have arrived completely.
+    ///
     /// - Returns: the number of consumed bytes.
     private mutating func consumeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
         var position = 0
@@ -121,7 +125,7 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Consumes the result of a write. memcached responds to writes in their order.
+    /// Consumes the server's result of one write. memcached responds to writes in the order in which they were sent.
     private mutating func consumeResult(
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]
@@ -131,7 +135,7 @@ struct MemcachedResponseParser {
         results.append(result)
     }
 
-    /// Consumes one statistic. The server sends many names and values, and an empty name after the last.
+    /// Consumes one statistic: a name and a value. After the last statistic, the server sends an empty name.
     private mutating func consumeStatistic(
         _ head: MemcachedHead,
         _ body: UnsafeRawBufferPointer?
@@ -152,8 +156,8 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Checks that a message belongs to the current request. The tag reveals a response to another request, such as one
-    /// that timed out.
+    /// Checks that a message belongs to the current request; throws if not. The tag reveals a response to another
+    /// request, for example to one that timed out.
     private func check(_ head: MemcachedHead, _ opcode: UInt8, position: Int) throws(StoreFailure) {
         guard head.opcode == opcode, head.tag == firstTag &+ UInt32(position) else { throw .outOfStep }
     }

@@ -1,7 +1,9 @@
 import CMemcached
 
-/// The mapping from keys to servers: weighted ketama. Other programs that use libmemcached with the same list find the
-/// same server. It never connects. Use it on one thread at a time.
+/// The mapping from keys to servers, by weighted ketama (consistent hashing). Other programs that use libmemcached with
+/// the same list of servers find the same server for a key.
+///
+/// The ring opens no connection. Use it on one thread at a time.
 final class MemcachedRing {
     private let handle: UnsafeMutablePointer<memcached_st>
 

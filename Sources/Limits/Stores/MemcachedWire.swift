@@ -7,7 +7,8 @@ enum MemcachedRequest {
     struct Write {
         let key: String
         let value: [UInt8]
-        /// The version to replace; 0 adds a new value. A compare-and-swap with 0 would overwrite any value.
+        /// The version of the value to replace; 0 adds a new value. A compare-and-swap with 0 would overwrite any
+        /// value, so 0 is not sent as a version.
         let number: UInt64
         let expiry: Int
 
@@ -32,10 +33,11 @@ enum MemcachedRequest {
 
     static let headBytes = 24
 
-    /// Encodes the request. Each message has a tag, which its response repeats. The tags count up from `firstTag`.
+    /// Encodes the request. Each message has a tag, which the server repeats in its response. The tags count up from
+    /// `firstTag`.
     ///
-    /// A single key is read with a plain `get`. Several keys are read with quiet gets, which have no response for an
-    /// absent key. An empty message after them makes the server report the end.
+    /// A single key is read with a plain `get`. Several keys are read with quiet gets: the server does not respond to a
+    /// quiet get of an absent key. An empty message after the quiet gets makes the server report the end.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)
@@ -53,7 +55,7 @@ enum MemcachedRequest {
         }
     }
 
-    /// The number of messages, each of which uses one tag.
+    /// The number of messages in the request. Each message uses one tag.
     var tags: UInt32 {
         switch self {
         case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)
@@ -78,7 +80,7 @@ enum MemcachedRequest {
         keys.reduce(0) { $0 + headBytes + $1.utf8.count }
     }
 
-    /// The size of a write's extras: unused flags and the expiry.
+    /// The size of the extra fields of a write, in bytes: unused flags and the expiry.
     private static let extraBytes = 8
 
     private struct Output {
@@ -122,10 +124,10 @@ struct MemcachedHead {
     let keyBytes: Int
     let extraBytes: Int
     let status: UInt16
-    /// The length of extras, key and value together.
+    /// The length of the extra fields, the key and the value together, in bytes.
     let bodyBytes: Int
     let tag: UInt32
-    /// The version of a value; 0 if there is none.
+    /// The version of the value in the message; 0 if there is none.
     let number: UInt64
 
     /// Decodes a header. Returns nil if the bytes are not the header of a response.
@@ -150,7 +152,7 @@ struct MemcachedHead {
         static let outOfMemory: UInt16 = 0x82
     }
 
-    /// Returns the result of a write; nil if the status is not one that a write expects.
+    /// Returns the result of a write from the status of its response; nil if the status is not expected after a write.
     func result(connection: UInt64) -> WriteResult? {
         switch status {
         case Status.done: .written(StoredValue.Version(number: number, connection: connection))

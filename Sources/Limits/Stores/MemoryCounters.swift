@@ -1,9 +1,10 @@
 import Engine
 
-/// The embedded store, private to one process. It is bounded in bytes, and evicts the least recently used entry first.
+/// A store in the memory of one process. Its size in bytes is bounded, and it evicts the least recently used entry
+/// first.
 package final class MemoryCounters: CounterStore, CounterConnection {
     package static let defaultBytes = 64 * 1_048_576
-    /// The size of an entry without its key and value.
+    /// The estimated size of an entry without its key and value, in bytes.
     static let overhead = 160
 
     private struct StoredRecord {
@@ -22,7 +23,9 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     private let bound: Int
     private let seconds: @Sendable () -> Int
 
-    /// - Parameter seconds: the clock, in seconds since 1970.
+    /// Creates an empty store.
+    ///
+    /// - Parameter seconds: returns the current time in seconds since 1970.
     package init(bytes: Int = defaultBytes, seconds: @escaping @Sendable () -> Int) {
         bound = bytes
         self.seconds = seconds
@@ -65,7 +68,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
 
     package func time() -> Int { seconds() }
 
-    /// The size of all entries, including an estimate of the tables' overhead.
+    /// The size of all entries in bytes, including an estimate of the tables' overhead.
     package var byteCount: Int { state.withLock { $0.bytes } }
 
     private static func find(_ key: String, _ now: Int, state: inout State) -> StoredRecord? {

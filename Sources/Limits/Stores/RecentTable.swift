@@ -1,6 +1,7 @@
-/// A table that knows its least recently used entry.
+/// A dictionary that knows its least recently used entry.
 ///
-/// Public, because only public code is specialised in another target; `@inlinable package` is not (Swift 6.3).
+/// It is public, because only public code is specialised in another module; `@inlinable package` code is not (Swift
+/// 6.3).
 public struct RecentTable<Key: Hashable, Value> {
     @usableFromInline struct Slot {
         @usableFromInline var key: Key
@@ -26,7 +27,7 @@ public struct RecentTable<Key: Hashable, Value> {
 
     @inlinable public init() {}
 
-    /// Returns the value and marks it as the most recently used; nil if absent.
+    /// Returns the value of a key and marks it as the most recently used; nil if the key is absent.
     @inlinable public mutating func use(_ key: Key) -> Value? {
         // This is often the most recently used entry, which is found without hashing.
         if newest >= 0, slots[Int(newest)].key == key { return slots[Int(newest)].value }
@@ -36,7 +37,7 @@ public struct RecentTable<Key: Hashable, Value> {
         return slots[Int(position)].value
     }
 
-    /// Adds or replaces a value, and then removes least recently used entries beyond `bound`.
+    /// Adds or replaces a value. Then removes the least recently used entries until at most `bound` entries are left.
     @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
         set(key, value)
         while count > bound, let old = leastRecentlyUsed { remove(old.key) }
@@ -78,8 +79,8 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values at the positions below `end`, the last position first. A value that is
-    /// added or moved between two calls is at a position that was visited, or is visited once more.
+    /// Calls `body` for at most `count` values at the positions below `end`, from the last position down. If a value
+    /// moves between two calls, it may be visited twice, but it is not missed.
     ///
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {

@@ -1,9 +1,9 @@
 package import Engine
 
-/// Small records that all instances share, for tasks on event loops. Calls of the store block, so a thread makes them.
-/// Records may be lost at any time.
+/// Small records that all instances share, for tasks on event loops. Calls to the store block, so a thread makes them.
+/// The store may lose records at any time.
 ///
-/// A wait ends after the store's time-out. The requested change may still be made later.
+/// A task waits at most for the store's time-out. After that, the requested change may still be made.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -16,9 +16,9 @@ package final class SharedState: Sendable {
 
     package func stop() { thread.stop() }
 
-    /// A change of a record, and its result.
+    /// A change of a record, and the outcome that `update` returns.
     package struct Change<Outcome: Sendable>: Sendable {
-        /// The new value; nil leaves the record unchanged.
+        /// The new value of the record; nil leaves the record unchanged.
         package let value: [UInt8]?
         package let outcome: Outcome
 
@@ -28,13 +28,13 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Returns the record; nil if absent.
+    /// Returns the value of a record; nil if there is no such record.
     package func read(_ key: String, on loop: EventLoop) async throws(StoreFailure) -> [UInt8]? {
         try await run(on: loop) { link throws(StoreFailure) in try link.read(key).0?.bytes }
     }
 
-    /// Changes a record and returns the outcome. If another instance wrote the record meanwhile, `change` is called
-    /// again with the new value. So it should be quick and free of side effects.
+    /// Changes a record and returns the outcome of `change`. If another instance wrote the record meanwhile, `change`
+    /// is called again with the new value. So `change` should be quick and free of side effects.
     package func update<Outcome: Sendable>(
         _ key: String,
         expirySeconds: Int,
@@ -46,8 +46,8 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Writes records without waiting, in order with all other calls of this object. Existing records are overwritten.
-    /// Failures are not reported.
+    /// Writes records without waiting. Existing records are overwritten, and failures are not reported. All calls of
+    /// this object are made in the order in which they were requested.
     package func put(_ records: [(key: String, value: [UInt8])], expirySeconds: Int) {
         thread.begin { [link] in
             for record in records {
@@ -59,7 +59,7 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Writes one record without waiting. The thread calls `value` to make it.
+    /// Writes one record without waiting. The thread that calls the store also calls `value` to make the new value.
     package func put(_ key: String, expirySeconds: Int, _ value: @escaping @Sendable () -> [UInt8]) {
         thread.begin { [link] in
             let made = value()
@@ -82,14 +82,14 @@ package final class SharedState: Sendable {
     }
 }
 
-/// The connections of the thread.
+/// The connections that the thread of a `SharedState` uses.
 ///
-/// `@unchecked`: only the thread uses it.
+/// `@unchecked`: only this thread uses the object.
 private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// The time until which a server that failed is not tried again.
+    /// The times until which failed servers are not tried again, by the index of the server.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16
@@ -129,8 +129,8 @@ private final class StoreLink: @unchecked Sendable {
         throw StoreFailure(reason: "other instances keep changing the record")
     }
 
-    /// Reads a record. A kept connection may have been closed while it was idle. Such a read fails at once and is tried
-    /// again with a new connection.
+    /// Reads a record. Returns its value, and the connection through which it was read. If a kept connection was closed
+    /// while it was idle, the read fails at once and is tried again with a new connection.
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
         let begun = LoopTime.current()
