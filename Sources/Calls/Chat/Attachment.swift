@@ -1,14 +1,14 @@
 import Engine
 package import Shared
 
-/// Content of a chat request that is not text.
+/// A part of a chat request that is not text: an image, a file or audio.
 package struct Attachment: Sendable {
     package enum Kind: Sendable {
         case image
         case file
         case audio
 
-        /// The most attachments of this kind in one request.
+        /// The maximum number of attachments of this kind in one request.
         package var most: Int {
             switch self {
             case .image, .file: 20
@@ -16,7 +16,7 @@ package struct Attachment: Sendable {
             }
         }
 
-        /// The largest size of one attachment of this kind, decoded, in bytes.
+        /// The maximum size of one attachment of this kind after base64 decoding, in bytes.
         package var limitBytes: Int {
             switch self {
             case .image: Image.limitBytes
@@ -34,7 +34,7 @@ package struct Attachment: Sendable {
         }
     }
 
-    /// The resolution at which the model looks at an image.
+    /// The resolution at which a model looks at an image.
     package enum Detail: String, Sendable, CaseIterable {
         case auto
         case low
@@ -45,23 +45,23 @@ package struct Attachment: Sendable {
     package enum Source: Sendable {
         case data(Base64Text)
         case address(String)
-        /// The id of a file that the caller uploaded before.
+        /// A file that the caller uploaded before, by its id.
         case file(id: String)
-        /// The vendor's name of a file that it already has.
+        /// A file that the vendor can read itself, by the name or URL that the vendor uses for the file.
         case kept(String)
-        /// The text that stands for the content, such as the transcript of audio.
+        /// A text in place of the content, such as the transcript of audio.
         case words(String)
     }
 
     package var kind: Kind
     package var source: Source
-    /// The caller's name of the attachment.
+    /// The name that the caller gave to the attachment; nil if it has none.
     package var name: String?
-    /// The path of the attachment in the request, for errors.
+    /// The path of the attachment's field in the request, for error messages.
     package let param: String
-    /// Whether the attachment belongs to the whole conversation, so that no message refers to it.
+    /// Whether the attachment belongs to the whole conversation. No message refers to such an attachment.
     package let isOfWhole: Bool
-    /// The detail of an image; nil if the vendor chooses it.
+    /// The resolution at which the model looks at an image; nil if the vendor chooses it.
     package var detail: Detail?
 
     package init(_ kind: Kind, _ source: Source, name: String? = nil, param: String, isOfWhole: Bool = false) {
@@ -74,13 +74,15 @@ package struct Attachment: Sendable {
 }
 
 extension Attachment {
-    /// The size of the base64 data that is sent, in bytes; 0 if the attachment is only a reference.
+    /// The size of the base64 data that the relay sends for the attachment, in bytes; 0 if the attachment contains no
+    /// data.
     var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
 
-    /// The number of bytes in which the header of an image is searched for.
+    /// The number of bytes at the start of an image that are searched for its dimensions.
     private static let headerBytes = 65_536
 
-    /// The tokens of an image, estimated from its dimensions if they can be read; 0 for other attachments.
+    /// The estimated tokens of an image; 0 for other attachments. The estimate uses the image's dimensions if they can
+    /// be read.
     var tokens: Int {
         guard kind == .image else { return 0 }
         if detail == .low { return ImageSize.lowDetailTokens }
@@ -109,8 +111,10 @@ extension [Attachment] {
 }
 
 extension [Attachment] {
-    /// Marks addresses that the vendor reads itself. Addresses in Google's cloud are allowed only with the caller's own
-    /// key: with a key of the relay they would open the operator's files. Throws for other cloud addresses.
+    /// Marks the attachments whose URLs the vendor reads itself, so that the relay does not download them.
+    ///
+    /// URLs in Google's cloud (`gs://`) are allowed only with the caller's own key, because a key of the relay would
+    /// open the operator's files. Throws for other `gs://` URLs.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for position in indices {
             guard case .address(let address) = self[position].source else { continue }

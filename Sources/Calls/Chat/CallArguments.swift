@@ -1,5 +1,5 @@
-/// Collects the argument chunks of a tool call. Some models send `null` for "no arguments", so chunks are held back
-/// while they may still spell `null`.
+/// A collector for the argument chunks of one tool call. Some models send `null` for "no arguments", so chunks are held
+/// back while they may still spell `null`.
 package struct CallArguments: Sendable {
     private var held: [UInt8] = []
     private var isOther = false
@@ -8,7 +8,7 @@ package struct CallArguments: Sendable {
 
     private static let null = Array("null".utf8)
 
-    /// Appends a chunk. Returns the bytes that can be sent now.
+    /// Appends a chunk of the arguments. Returns the bytes that can be sent to the client now.
     package mutating func append(_ piece: [UInt8]) -> [UInt8] {
         if isOther || piece.isEmpty { return piece }
         held += piece
@@ -18,6 +18,6 @@ package struct CallArguments: Sendable {
         return held
     }
 
-    /// The argument bytes that are still held back when the tool call ends; empty if they are `null`.
+    /// The argument bytes that are still held back when the tool call ends; empty if these bytes are `null`.
     package var rest: [UInt8] { held == Self.null ? [] : held }
 }

@@ -1,52 +1,53 @@
 import Engine
 package import Shared
 
-/// A chat request with all its options, checked, in a form that is independent of vendors.
+/// A chat request with its options, already checked, in a form that does not depend on a vendor.
 package struct ChatCall: Sendable {
     package var model = ""
     package var messages: [ChatMessage] = []
-    /// The content of the messages that is not text. Messages refer to it by its index.
+    /// The images, files and audio of the request. Messages refer to an attachment by its index in this array.
     package var attachments: [Attachment] = []
     package var isStreamed = false
     package var includesUsage = false
-    /// Whether the response begins with the number of prompt tokens.
+    /// Whether a streamed response begins with the number of prompt tokens, as in Anthropic's API.
     package var opensWithUsage = false
-    /// The number of choices, for all prompts together.
+    /// The number of choices that the client requests, for all prompts together.
     package var choices = 1
-    /// Whether each message is a prompt of its own. All prompts then have the same number of choices.
+    /// Whether each message is a separate prompt. All prompts then have the same number of choices.
     package var arePromptsSeparate = false
     package var stops: [String] = []
     package var maxTokens: Int?
     package var webSearch: WebSearch?
-    /// Whether the caller excluded web search, even if the model's name includes it.
+    /// Whether the caller switched web search off, also for a model whose name includes web search.
     package var refusesSearch = false
     package var wantsCode = false
-    /// Whether one of the tools has a type that only the relay supports.
+    /// Whether one of the tools has a type that only the relay supports, such as `retrieval`.
     package var hasRelayTools = false
-    /// The abilities that the vendor needs for this call.
+    /// The abilities that a vendor must have for this call.
     package var needs: Abilities = []
     private var rare: Indirect<ChatOptions>?
 
     package init() {}
 
-    /// The options that few calls have. They take no room in calls without them.
+    /// The options that only few calls have. A call without such options uses no memory for them.
     package var chatOptions: ChatOptions {
         get { rare?.value ?? ChatOptions() }
         set { rare = Indirect(newValue) }
     }
 
-    /// Sets `chatOptions` without copying them.
+    /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether a field has a value that `checkOptionValues` checks. Few calls have such a field.
+    /// Whether the call has a field that `checkOptionValues` checks, such as the reasoning effort. Few calls have one.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
             || rare.value.bookkeeping.serviceTier != nil
     }
 
-    /// Throws if a field has a value that OpenAI's API does not define. OpenAI-compatible servers may support more
-    /// values.
+    /// Checks the reasoning effort, the verbosity and the service tier. Throws if one of them has a value that OpenAI's
+    /// API does not define. Servers that follow OpenAI's API may support more values, so requests that they get
+    /// unchanged are not checked.
     package func checkOptionValues() throws(APIError) {
         guard let chatOptions = rare?.value else { return }
         let isOfResponses = chatOptions.reasoning.isOfResponses
@@ -63,39 +64,42 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the call was
-    /// changed. A field of its own, because reading `chatOptions` copies them.
+    /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the relay
+    /// changed the call.
+    ///
+    /// It is stored beside `chatOptions`, because reading `chatOptions` copies the options.
     package var original: OriginalRequest?
 
-    /// Keeps the raw request body, also for tools that have not been read.
+    /// Keeps the raw request body. Tools that have not been parsed yet are parsed from this body later.
     package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
-    /// The raw request body of a call that was changed. Its members that `ChatCall` does not have are still sent to a
-    /// vendor that speaks the client's API.
+    /// The raw request body of a call that the relay changed; nil for other calls. A vendor that speaks the client's
+    /// API still gets the fields of this body that `ChatCall` has no property for.
     package var changedOriginal: OriginalRequest?
 
-    /// The estimated number of prompt tokens, at least 1.
+    /// The estimated number of tokens in all messages, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
-    /// The number of prompt tokens of a long prompt, counted when it is read; nil for short prompts.
+    /// The estimated number of tokens of a long prompt, made when the request was read; nil for short prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The largest prompt, in bytes, whose texts are kept until the response. Longer prompts are counted before.
+    /// The maximum size of a prompt, in bytes, whose texts are kept until the response arrives. If the vendor reports
+    /// no usage, the prompt's tokens are counted then. The tokens of longer prompts are counted before.
     package static let keptBytes = 8_192
 
-    /// Counts the prompt's tokens now if it is long.
+    /// Estimates the tokens of a long prompt now and keeps the number. Does nothing for a short prompt.
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
-    /// Returns the tokens of texts, tools and images, counted with the model's vocabulary if it is known. Long texts
-    /// are estimated.
+    /// Returns the tokens of all texts, tools and images. Short texts are counted with the model's vocabulary if it is
+    /// known. Long texts are estimated.
     package func promptTokens(by counter: TokenCounter) -> Int {
         allTokens(by: isCountedAtOnce ? counter : .estimating)
     }
 
-    /// The estimated tokens of all texts, tools and images. Estimating takes a twentieth of the time of counting.
-    /// Reservations use it if the vendor is expected to report the true count.
+    /// The roughly estimated tokens of all texts, tools and images. The estimate takes a twentieth of the time of
+    /// counting. Reservations use it if the vendor is expected to report the true number.
     package var roughTokens: Int {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
@@ -104,28 +108,31 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The estimate of a long prompt that was made when it was read, with the size of its texts; nil for short prompts.
+    /// The rough estimate of a long prompt's tokens, and the size of its texts at that time; nil for short prompts.
     private var estimated: (tokens: Int, textBytes: Int)?
 
-    /// Estimates the prompt's tokens now if it is long, so that `roughTokens` takes no time on the loop.
+    /// Estimates the tokens of a long prompt now, so that `roughTokens` takes no time on the event loop later. Does
+    /// nothing for a short prompt.
     package mutating func estimateIfLong() {
         let bytes = textBytes
         if bytes > Self.longBytes { estimated = (roughTokens, bytes) }
     }
 
-    /// Whether the texts are short enough to count their tokens on the loop. Counting takes up to a quarter of a
+    /// Whether the texts are short enough to count their tokens on the event loop. Counting takes up to a quarter of a
     /// microsecond per byte.
     package var isCountedAtOnce: Bool { allTextBytes <= 32_768 }
 
     /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// Returns the tokens of texts, tools and images, however long the texts are. Can be called on any thread.
+    /// Returns the tokens of all texts, tools and images. Counts texts of any length, so it may take long. Can be
+    /// called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
-    /// Returns the tokens of the messages' texts, however long they are. Can be called on any thread.
+    /// Returns the tokens of all message texts, at least 1. Counts texts of any length, so it may take long. Can be
+    /// called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
         var tokens = 0
@@ -144,7 +151,8 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens)
     }
 
-    /// One call with one choice for each prompt; only this call if it has one prompt.
+    /// The calls for the separate prompts: one call with one choice for each prompt. If the call has only one prompt,
+    /// the array contains only this call.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in
@@ -156,10 +164,10 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The last text of the user; empty if there is none.
+    /// The text of the last user message; empty if there is no user message.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
 
-    /// The size of everything that the vendor is sent, in bytes.
+    /// The size of all texts, attachments and raw bodies that this call may send to the vendor, in bytes.
     package var sentBytes: Int {
         var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
@@ -174,15 +182,16 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
-    /// Whether the call has both tools and earlier calls of them.
+    /// Whether the call has tools and its messages contain earlier tool calls.
     package var keepsTools: Bool {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
-    /// Whether the vendor gets tools, because they may be called or were called before.
+    /// Whether the vendor gets the tools. It does if the model may call tools, or if the messages contain earlier tool
+    /// calls.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
-    /// The most tool calls that the caller accepts in one response.
+    /// The maximum number of tool calls that the caller accepts in one response.
     package var maxCalls: Int {
         if needs.contains(.functions) { return 1 }
         if rare?.value.toolChoice == ChatOptions.ToolChoice.none { return 0 }
@@ -198,14 +207,14 @@ package struct ChatCall: Sendable {
             self.words = words
         }
 
-        /// The search options of a caller who does not specify any.
+        /// The search options of a request that does not specify any.
         package static let usual = WebSearch(sites: 3, words: 500)
 
-        /// The estimated tokens that the search adds to a prompt.
+        /// The estimated tokens that the search results add to a prompt.
         package var tokens: Int { sites * words * 4 / 3 }
     }
 
-    /// Returns the search options for a chat with the model; nil if it does not search.
+    /// Returns the search options for a chat with the model; nil if the chat uses no web search.
     package func search(with model: borrowing Model) -> WebSearch? {
         webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)
     }

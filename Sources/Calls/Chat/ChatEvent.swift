@@ -1,24 +1,28 @@
-/// The API that a request came in and that a vendor may speak.
+/// A chat API in which clients send requests and which a vendor may speak, too. `messages` is Anthropic's API.
 package enum Wire: Sendable { case chat, completions, messages }
 
-/// One event of a response. The bytes contain whole characters and are valid only during the call.
+/// One event of a chat response. Its bytes contain whole characters. They are valid only during the call that delivers
+/// the event.
 package enum ChatEvent {
-    /// Generated text. `isPlain` means that it is known to be ASCII that needs no escapes in a JSON string.
+    /// Generated text. `isPlain` is true if the text is known to be ASCII without characters that JSON escapes.
     case text(UnsafeRawBufferPointer, isPlain: Bool = false)
     case reasoning(UnsafeRawBufferPointer)
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// The complete opaque signature of the reasoning before it, or of a tool call.
+    /// The complete signature of the tool call with the index `call`. If `call` is nil, it is the signature of the
+    /// reasoning before this event. Only the vendor understands a signature.
     case signature(call: Int?, UnsafeRawBufferPointer)
-    /// Complete reasoning that only its vendor can read.
+    /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
-    /// A comment of the event stream. It is dropped where the response is no event stream.
+    /// A comment in the event stream. The comment is dropped if the client's response is not an event stream.
     case comment(UnsafeRawBufferPointer)
-    /// The end of a choice; `stop` is the stop sequence that ended it.
+    /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if the choice ended for another
+    /// reason.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// An unchanged chunk of the vendor, with model and id replaced, for a client of the same API. It precedes the
-    /// events that it contains and belongs to all choices. A chunk of choice -1 reports the usage.
+    /// A chunk as the vendor sent it, for a client of the same API. Only the model and the id are replaced. The chunk
+    /// comes before the events that were parsed from it, and it belongs to all choices. A chunk with choice -1 reports
+    /// the usage.
     case native(Wire, UnsafeRawBufferPointer)
 }
 
@@ -28,10 +32,11 @@ package enum FinishReason: Sendable {
     case toolCalls
     case contentFilter
     case refusal
-    /// The vendor paused and expects to be called again to continue.
+    /// The vendor paused the response. It expects another call that continues the response.
     case pause
 
-    /// Returns the name of the reason in chat completions. If `isOld`, tool calls are named `function_call`.
+    /// Returns the name of the reason in chat completions. If `isOld` is true, the name for tool calls is
+    /// `function_call`.
     package func name(isOld: Bool) -> StaticString {
         switch self {
         case .stop, .pause: "stop"

@@ -6,32 +6,33 @@ package struct ChatMessage: Sendable {
         case user
         case assistant
         case tool
-        /// The result of a tool call that failed. The content says why.
+        /// The result of a failed tool call. The content says why the tool call failed.
         case failedTool
         /// The result of a function call in OpenAI's legacy form.
         case function
 
-        /// Whether messages of this role are instructions of the application rather than of its user.
+        /// Whether messages of this role contain instructions of the application, not of its user.
         package var isInstruction: Bool { self == .system || self == .developer }
     }
 
     package enum Piece: Sendable {
         case text(String)
         case refusal(String)
-        /// An attachment of the call, by its index.
+        /// An attachment, by its index in `ChatCall.attachments`.
         case attachment(Int)
-        /// Reasoning. Its tokens are not counted: vendors drop it or do not charge for it.
+        /// Reasoning of an earlier response. Its tokens are not counted, because vendors drop it or do not charge for
+        /// it.
         case reasoningBlock(ReasoningBlock)
     }
 
     package var role: Role
-    /// The name of the speaker, or of the function whose result this is.
+    /// The name of the speaker, or of the function whose result the message contains; nil if there is no name.
     package var name: String?
-    /// The parts of the content, in order.
+    /// The pieces of the message's content, in order.
     package var content: [Piece]
-    /// The tool calls that the assistant made.
+    /// The tool calls that the assistant requested in this message.
     package var toolCalls: [ToolCall] = []
-    /// The id of the tool call whose result this is.
+    /// The id of the tool call whose result the message contains; nil for other messages.
     package var toolCallID: String?
 
     package init(role: Role, content: [Piece], name: String? = nil) {
@@ -60,13 +61,13 @@ package struct ChatMessage: Sendable {
         return joined
     }
 
-    /// Whether the message consists of reasoning only, which only the vendor that produced it can use.
+    /// Whether the message contains only reasoning. Only the vendor that produced the reasoning can use such a message.
     package var isReasoningOnly: Bool {
         guard !content.isEmpty, toolCalls.isEmpty else { return false }
         return content.allSatisfy { if case .reasoningBlock = $0 { true } else { false } }
     }
 
-    /// The size of all texts that `forEachText` emits, and of reasoning, in bytes.
+    /// The size of the message in bytes: its texts, its tool calls and its reasoning.
     package var textBytes: Int {
         var bytes = 0
         for index in content.indices {
@@ -82,7 +83,7 @@ package struct ChatMessage: Sendable {
         return bytes
     }
 
-    /// Calls `body` with each text, and with the name and the arguments of each tool call.
+    /// Calls `body` with each text of the content, and with the name and the arguments of each tool call.
     package func forEachText(_ body: (String) -> Void) {
         for piece in content {
             switch piece {
@@ -98,7 +99,8 @@ package struct ChatMessage: Sendable {
 }
 
 extension [ChatMessage.Piece] {
-    /// Marks the result of a failed tool call by the text "Error: ", for vendors that have no field for failures.
+    /// Puts the text "Error: " before the result of a failed tool call. This is for vendors that have no field for
+    /// failures.
     package mutating func markAsFailed() {
         if case .text(let text) = first { self[0] = .text("Error: \(text)") } else { insert(.text("Error: "), at: 0) }
     }
@@ -109,12 +111,12 @@ package struct ToolCall: Sendable {
     /// The id of the tool call; nil in OpenAI's legacy form.
     package var id: String?
     package var name: String
-    /// The arguments: JSON as the model wrote it, which may be invalid.
+    /// The arguments as the model wrote them: JSON that may be invalid.
     package var arguments: String
-    /// The signature of the reasoning that led to the tool call. It is opaque to all but its vendor.
+    /// The signature of the reasoning that led to the tool call; nil if there is none. Only the vendor understands it.
     package var signature: String?
-    /// The position of the tool call. In a response: the bytes of text before it. In a message: the content parts
-    /// before it. By default it comes last.
+    /// The position of the tool call. In a response, it is the number of bytes of text before the tool call. In a
+    /// message, it is the number of content pieces before the tool call. By default, the tool call comes last.
     package var position = Int.max
 
     package init(id: String?, name: String, arguments: String) {

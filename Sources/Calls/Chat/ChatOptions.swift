@@ -1,12 +1,12 @@
 package import Engine
 import Shared
 
-/// The optional fields that few chat calls have. JSON values are kept as UTF-8.
+/// The optional fields that only few chat calls have. JSON values are kept as UTF-8 bytes.
 package struct ChatOptions: Sendable {
     package struct Sampling: Sendable {
-        /// The temperature, from 0 to 2.
-        /// The nucleus sampling probability, from 0 to 1.
+        /// The temperature, from 0 to 2; nil if the request sets none.
         package var temperature: Double?
+        /// The nucleus sampling probability, from 0 to 1; nil if the request sets none.
         package var topP: Double?
         package var topK: Int?
         /// The presence penalty, from -2 to 2.
@@ -14,7 +14,7 @@ package struct ChatOptions: Sendable {
         /// The frequency penalty, from -2 to 2.
         package var frequencyPenalty: Double?
         package var seed: Int64?
-        /// The bias of tokens, a JSON object.
+        /// The field `logit_bias`: a JSON object that maps tokens to biases.
         package var logitBias: Body?
 
         package init() {}
@@ -23,7 +23,7 @@ package struct ChatOptions: Sendable {
     package struct Tool: Sendable {
         package enum Kind: Sendable {
             case function
-            /// A tool whose input is free text, or text of a grammar.
+            /// A tool whose input is free text, or text that follows a grammar.
             case custom
         }
 
@@ -33,7 +33,7 @@ package struct ChatOptions: Sendable {
         /// The JSON Schema of a function's parameters, or the format of a custom tool; nil if there is none.
         package let schema: Body?
         package let isStrict: Bool?
-        /// Whether the tool came in `functions`, OpenAI's legacy form.
+        /// Whether the tool came in the field `functions`, OpenAI's legacy form.
         package let isLegacy: Bool
 
         package init(
@@ -63,14 +63,14 @@ package struct ChatOptions: Sendable {
     package enum Format: Sendable {
         case text
         case object
-        /// JSON of a schema; `schema` is nil if the request has none.
+        /// JSON that follows a schema. `schema` is nil if the request contains no schema.
         case schema(name: String, schema: Body?, isStrict: Bool?)
     }
 
     package struct Reasoning: Sendable {
-        /// The `thinking` option of Anthropic's API.
+        /// The values of the `thinking` option in Anthropic's API.
         package enum Thinking: Sendable {
-            /// The effort says nothing about thinking.
+            /// The request sets only an effort, which does not say whether the model should think.
             case unsaid
             case adaptive
             case budget
@@ -80,19 +80,19 @@ package struct ChatOptions: Sendable {
         package enum Display: Sendable { case summarized, omitted }
 
         package var effort: String?
-        /// Whether the request came by the Responses API, whose field names differ.
+        /// Whether the request came in the Responses API, where the fields have other names.
         package var isOfResponses = false
         package var verbosity: String?
-        /// The most reasoning tokens that the model may use.
+        /// The maximum number of reasoning tokens; nil if the request sets none.
         package var budgetTokens: Int?
-        /// The thinking option; nil if the effort decides.
+        /// The thinking option; nil if the request sets no thinking option. The effort then decides about reasoning.
         package var thinking: Thinking?
         package var display: Display?
 
         package init() {}
 
-        /// The reasoning effort for vendors without a thinking option, derived from that option if there is one; nil if
-        /// neither is set.
+        /// The reasoning effort for vendors without a thinking option; nil if the request says nothing about reasoning.
+        /// If the request has a thinking option, the effort is derived from it.
         package var plainEffort: String? {
             switch thinking {
             case nil, .unsaid: effort ?? budgetTokens.map(Self.effort(ofBudget:))
@@ -109,21 +109,21 @@ package struct ChatOptions: Sendable {
 
     package struct Bookkeeping: Sendable {
         package var user: String?
-        /// Whether `user` names an account and a device, so that only its digest is sent to vendors.
+        /// Whether `user` names an account and a device. Vendors then get only a digest of `user`.
         package var isUserPrivate = false
         package var serviceTier: String?
         package var promptCacheKey: String?
         package var safetyIdentifier: String?
         package var store: Bool?
-        /// The caller's metadata, a JSON object.
+        /// The metadata that the caller sent, a JSON object; nil if there is none.
         package var metadata: Body?
-        /// The predicted output, a JSON object.
+        /// The output that the caller predicts, a JSON object; nil if there is none.
         package var prediction: Body?
 
         package init() {}
     }
 
-    /// A cache breakpoint: the vendor caches the prompt up to it for later calls.
+    /// A position in a prompt up to which the vendor caches the prompt for later calls.
     package struct CacheBreakpoint: Sendable {
         package enum Location: Sendable, Equatable {
             /// A position that the vendor chooses.
@@ -132,12 +132,12 @@ package struct ChatOptions: Sendable {
             // The positions below are in the message with the index `of`:
             case piece(Int, of: Int)
             case call(Int, of: Int)
-            /// The end of a tool call's result.
+            /// The end of the tool result in the message with the index `of`.
             case result(of: Int)
         }
 
         package let position: Location
-        /// Whether the cache lives for an hour rather than for minutes.
+        /// Whether the cache entry lives for an hour rather than for minutes.
         package let isLong: Bool
 
         package init(_ position: Location, isLong: Bool) {
@@ -148,7 +148,7 @@ package struct ChatOptions: Sendable {
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     static let verbosities = ["low", "medium", "high"]
-    /// The service tiers that are accepted. The last one is Anthropic's.
+    /// The service tiers that requests may name. The last one belongs to Anthropic's API.
     static let tiers = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast", "standard_only"]
 
     package var sampling = Sampling()
@@ -158,14 +158,14 @@ package struct ChatOptions: Sendable {
     package var format = Format.text
     package var reasoning = Reasoning()
     package var bookkeeping = Bookkeeping()
-    /// The cache breakpoints in the order of the prompt, for vendors that need them.
+    /// The cache breakpoints in prompt order, for vendors that need them.
     package var cacheBreakpoints: [CacheBreakpoint] = []
-    /// Whether audio is one of the requested output modalities.
+    /// Whether the request asks for audio as one of its output modalities.
     package var wantsAudioOutput = false
     /// The voice and the format of audio output, a JSON object.
     package var audio: Body?
     package var wantsLogProbabilities = false
-    /// The number of alternative tokens to report at each position.
+    /// The number of alternative tokens to report for each output token.
     package var topLogProbabilities = 0
 
     package init() {}
@@ -177,7 +177,8 @@ extension ChatOptions {
         case unread(UnreadTools)
     }
 
-    /// The tools of the call. If the request may be forwarded unchanged, they are read only when they are used.
+    /// The tools of the call. If the request may be forwarded unchanged, its tools are parsed only when this property
+    /// is used.
     package var tools: [Tool] {
         get {
             switch list {
@@ -193,7 +194,7 @@ extension ChatOptions {
         }
     }
 
-    /// Whether there are tools, without reading them.
+    /// Whether the call has tools. The tools are not parsed to find out.
     package var hasTools: Bool {
         switch list {
         case .read(let tools): !tools.isEmpty
@@ -201,13 +202,14 @@ extension ChatOptions {
         }
     }
 
-    /// Leaves the tools unread in the request. They must be known to be readable.
+    /// Leaves the tools unparsed in the request body. The tools must already be checked, so that parsing cannot fail.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Sets the request body in which unread tools are found.
+    /// Sets the request body that contains the unread tools.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
-    /// Adds the texts that a reservation counts to an estimate. Unread tools count as they are written in the request.
+    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens. Unread tools count with
+    /// their JSON text in the request.
     func add(to estimate: inout PromptEstimate) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText { estimate.add($0) }
@@ -218,7 +220,7 @@ extension ChatOptions {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Calls `body` with each text of the tools that may be called and of the output schema.
+    /// Calls `body` with each text of the tools and of the output schema. Tools that must not be called are left out.
     private func forEachText(_ body: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(body)

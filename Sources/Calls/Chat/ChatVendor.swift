@@ -1,31 +1,33 @@
 package import Engine
 package import Shared
 
-/// A vendor that supports chat. Used on one loop.
+/// A vendor that supports chats. It is used on one event loop.
 package protocol ChatVendor: AnyObject, Sendable {
-    /// The name in lower case, for headers and the log.
+    /// The name of the provider in lower case, for headers and the log.
     var name: String { get }
-    /// The APIs whose requests the vendor accepts unchanged.
+    /// The chat APIs in which the vendor accepts requests unchanged.
     var wires: [Wire] { get }
-    /// Whether the vendor accepts the request unchanged, in OpenAI's form.
+    /// Returns whether the vendor accepts the raw request of a call unchanged, in OpenAI's form.
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether only the response shows if the vendor supports the call. The call may then have to be repeated in
-    /// another form.
+    /// Returns whether only the vendor's response shows if the vendor supports the call. The relay may then have to
+    /// repeat the call in another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether every upstream call of a plain chat observes its ledger's deadline, and the chat waits for nothing else.
+    /// Whether a plain chat (a chat that needs no preparation) always keeps the deadline of its call ledger. Each
+    /// upstream call must then keep the deadline, and the chat must wait for nothing else.
     var keepsDeadlines: Bool { get }
-    /// Returns the vendor's abilities for a call. They depend on the combination: some models support no output format
+    /// Returns the vendor's abilities for a call. They depend on the whole call: some models support no output format
     /// together with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
-    /// Whether the vendor has the file at this address, or fetches it itself.
+    /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
-    /// Whether another instance may have stored data about earlier responses of these messages.
+    /// Returns whether another instance may have stored data about earlier responses in this conversation.
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
-    /// Reads what other instances stored about earlier responses. Call it before `prepare`.
+    /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
+    /// `prepare`.
     func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
-    /// Records that a model does not have an ability. Later calls may be made without it.
+    /// Records that a model lacks an ability, so that later calls can do without the ability.
     func learn(lacking ability: Abilities, of model: Model)
-    /// Converts a call into the vendor's form, which is not written yet.
+    /// Converts a call into the vendor's form. The request body is not written yet.
     func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
 
@@ -39,17 +41,21 @@ extension ChatVendor {
     package func learn(lacking ability: Abilities, of model: Model) {}
 }
 
-/// A chat call in its vendor's form.
+/// A chat call in the form of its vendor, ready to be sent.
 package protocol PreparedChat: AnyObject, Sendable {
-    /// Writes the vendor's request. Can be called on any thread while no other thread uses the call; without it, the
-    /// request is written when it is needed. The original call is not needed afterwards.
+    /// Writes the body of the vendor's request ahead of time. If this function is not called, the body is written when
+    /// it is needed.
+    ///
+    /// Can be called on any thread while no other thread uses this object. The original `ChatCall` is not needed
+    /// afterwards.
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat bills its ledger itself. If not, the code that requests the response must do it.
+    /// Whether the chat itself records its usage in the call ledger. If not, the code that requests the response must
+    /// record it.
     var isBilled: Bool { get }
     func response() async throws(UpstreamError) -> ChatResponse
-    /// Sends the call. Returns when the vendor has accepted it.
+    /// Sends the call. Returns the response stream when the vendor has accepted the call.
     func stream() async throws(UpstreamError) -> any ChatResponseStream
 }
 
@@ -58,21 +64,23 @@ extension PreparedChat {
     package var isBilled: Bool { false }
 }
 
-/// A complete response. Its fields are behind one pointer, because every stack frame on its way reserves room for it.
+/// A complete chat response. Its fields are stored behind one pointer, because every stack frame that passes the
+/// response on reserves room for it.
 package struct ChatResponse: PartialResponse {
-    /// The largest size of a choice that is collected from chunks, in bytes.
+    /// The maximum size of one choice that is collected from chunks, in bytes.
     package static let limitBytes = 33_554_432
 
     package struct Choice: Sendable {
-        /// The text in UTF-8; nil if there is none.
+        /// The text of the choice in UTF-8; nil if there is no text.
         package var text: Body?
         package var reasoning: Body?
-        /// The reasoning with signatures, in order. Used in place of `reasoning`.
+        /// The reasoning as blocks with signatures, in order. A vendor with signatures sets these blocks instead of
+        /// `reasoning`.
         package var reasoningBlocks: [ReasoningBlock] = []
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
         package var finish: FinishReason
-        /// The stop sequence that ended the choice; nil if none did.
+        /// The stop sequence that ended the choice; nil if the choice ended for another reason.
         package var stop: Body?
 
         package init(text: Body?, finish: FinishReason = .stop) {
@@ -80,7 +88,7 @@ package struct ChatResponse: PartialResponse {
             self.finish = finish
         }
 
-        /// Emits the reasoning, the tool calls and the chunks of text in the order in which they came.
+        /// Emits the reasoning blocks, the tool calls and the pieces of text in their original order.
         package func forEachPart(
             reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
             text emitText: (UnsafeRawBufferPointer) -> Void,
@@ -106,7 +114,7 @@ package struct ChatResponse: PartialResponse {
             flush(upTo: text.count)
         }
 
-        /// Emits the reasoning and the tool calls in the order in which they came.
+        /// Emits the reasoning blocks and the tool calls in their original order.
         package func forEachReasoningAndCall(
             reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
             call emitCall: (ToolCall) -> Void
@@ -161,26 +169,29 @@ package struct ChatResponse: PartialResponse {
         set { fields.value.credits = newValue }
     }
 
-    /// The raw response of a vendor that speaks the client's API, if the request came as `ChatCall.original`; else nil.
+    /// The raw response of a vendor that speaks the client's API; nil if the request was not forwarded as
+    /// `ChatCall.original`.
     package var original: Body? {
         get { fields.value.original }
         set { fields.value.original = newValue }
     }
 }
 
-/// A response that arrives as a stream. The caller must end it with `stop`, on every path.
+/// A chat response that arrives as a stream. The code that reads the stream must end it with `stop`, also after an
+/// error.
 package protocol ChatResponseStream: AnyObject, Sendable {
-    /// Waits for data. Returns `end` only at a proper end; throws if the response was cut off.
+    /// Waits until more data arrives. Returns `end` only if the response is complete; throws if the response was cut
+    /// off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
-    /// Calls `emit` with the contents of the next event that has arrived. Returns false if there is none.
+    /// Calls `emit` with the contents of the next event that has arrived. Returns false if no event has arrived.
     func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
-    /// The usage that the vendor reported. It is known at the end.
+    /// The usage that the vendor reported, known at the end of the stream; nil if it reported none.
     var usage: Usage? { get }
-    /// Whether `usage` is always set at the end, so that no other code needs to count.
+    /// Whether the stream always sets `usage` at its end, so that the relay need not count tokens.
     var countsItself: Bool { get }
-    /// The credits that the vendor charged. They are known at the end.
+    /// The credits that the vendor charged, known at the end of the stream; nil if the vendor did not report them.
     var credits: Int? { get }
-    /// Stops the stream. Further calls have no effect.
+    /// Stops the stream. Calling it again has no effect.
     func stop()
 }
 

@@ -1,14 +1,16 @@
 package import Engine
 import Shared
 
-/// The body of a request as the caller wrote it, with its members, for a vendor that speaks the caller's API.
+/// The body of a request as the client wrote it, with its top-level members. It is for a vendor that speaks the
+/// client's API.
 ///
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The members that were found before the body was parsed; nil if they are to be found by reading it.
+    /// The top-level members of the body, if they were found while the request was read; nil if the body must be parsed
+    /// for them.
     private let outlined: [RawJSON.Member]?
-    /// Whether the messages are known to contain texts only, and nothing that could name a file.
+    /// Whether the messages are known to contain only texts, so that they cannot name a file.
     package let hasTextsOnly: Bool
 
     package init(_ body: Body) {
@@ -17,6 +19,8 @@ package final class OriginalRequest: @unchecked Sendable {
         hasTextsOnly = false
     }
 
+    /// Creates a request from its body and the members that were already found in it.
+    ///
     /// - Parameter outline: the members of the body.
     package init(_ body: Body, _ outline: JSONOutline) {
         self.body = body
@@ -27,16 +31,16 @@ package final class OriginalRequest: @unchecked Sendable {
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
-    /// The members; nil if a name occurs twice or is written with escapes, so that another JSON parser may read another
-    /// value than the one that was checked.
+    /// The top-level members of the body; nil if another JSON parser could read other values than the relay checked.
+    /// This is the case if a name occurs twice or is written with escapes.
     package var members: [RawJSON.Member]? {
         if let outlined { return Self.distinct(outlined, outlined.count) }
         let root = RawJSON(body.bytes)
         return root.isObject ? Self.distinct(root.members, 8) : nil
     }
 
-    /// Returns the members of an object in the body; nil if two JSON parsers could read different members, for example
-    /// because a name occurs twice.
+    /// Returns the members of a JSON object in the body; nil if two JSON parsers could read different members, for
+    /// example because a name occurs twice.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
     private static let maxMembers = 100
@@ -55,10 +59,10 @@ package final class OriginalRequest: @unchecked Sendable {
 }
 
 extension OriginalRequest {
-    /// Returns whether the tools of a chat request need not be read: all providers of the model accept the request
-    /// unchanged, and no other field refers to the tools.
+    /// Returns whether the relay need not parse the tools of a chat request. This is the case if all providers of the
+    /// model accept the request unchanged, and no other field refers to the tools.
     ///
-    /// - Parameter isPassedOn: returns whether all providers of a model accept a request unchanged.
+    /// - Parameter isPassedOn: returns whether all providers of the named model accept a request unchanged.
     package static func canLeaveTools(_ outline: JSONOutline, _ isPassedOn: (String) -> Bool) -> Bool {
         guard distinct(outline.members.lazy.map(\.raw), outline.members.count) != nil,
             outline["functions"] == nil, outline["tool_choice"]?.raw.value.isObject != true,

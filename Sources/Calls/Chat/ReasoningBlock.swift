@@ -1,18 +1,18 @@
-/// Reasoning of a model. A class, so that it takes only one word in the content of a message: few messages have
-/// reasoning.
+/// A block of reasoning that a model produced. It is a class, because a reference takes only one word in the content of
+/// a message, and few messages have reasoning.
 package final class ReasoningBlock: Sendable {
-    /// The text; empty if the vendor does not show it.
+    /// The text of the reasoning; empty if the vendor does not show it.
     package let text: String
-    /// The vendor's opaque signature; nil if there is none.
+    /// The signature of the reasoning, which only its vendor understands; nil if there is none.
     package let signature: String?
-    /// Whether only the vendor can read the reasoning. The signature then contains all of it.
+    /// Whether only the vendor can read the reasoning. The signature then contains the whole reasoning.
     package let isSealed: Bool
-    /// The bytes of a response's text that come before the reasoning.
+    /// The number of bytes of the response's text that come before the reasoning.
     package let textBytesBefore: Int
-    /// The number of a response's tool calls that come before the reasoning.
+    /// The number of the response's tool calls that come before the reasoning.
     package let callsBefore: Int
 
-    /// Creates reasoning; nil if both text and signature are empty.
+    /// Creates a block of reasoning. Returns nil if both the text and the signature are empty.
     package init?(
         _ text: String,
         signature: String?,
@@ -33,7 +33,8 @@ package final class ReasoningBlock: Sendable {
     package static let markOfOpenAI = "rs_"
     package static let markOfGemini = "gemini."
 
-    /// Whether the signature has a prefix that shows other vendors that they cannot read it.
+    /// Whether the signature begins with a mark of OpenAI or Gemini. The mark shows that other vendors cannot read the
+    /// signature.
     package var isMarked: Bool {
         guard let signature else { return false }
         return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)

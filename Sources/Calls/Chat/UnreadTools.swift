@@ -1,6 +1,7 @@
 import Engine
 
-/// The tools of a request that may be forwarded unchanged. They are checked at once, but read only if they are needed.
+/// The tools of a request that may be forwarded unchanged. They are checked at once, but they are parsed only if they
+/// are needed.
 package final class UnreadTools: Sendable {
     private struct State {
         var request: OriginalRequest?
@@ -10,18 +11,19 @@ package final class UnreadTools: Sendable {
     private let read: @Sendable (OriginalRequest) -> [ChatOptions.Tool]
     private let state = Lock(State())
 
-    /// Creates the tools of a request.
+    /// Creates the tools of a request without parsing them.
     ///
-    /// - Parameter read: reads the tools from the request's body.
+    /// - Parameter read: parses the tools in the body of the request.
     package init(_ read: @escaping @Sendable (OriginalRequest) -> [ChatOptions.Tool]) { self.read = read }
 
-    /// The body of the request, set before `tools` is used; nil once the tools have been read.
+    /// The request that contains the tools. It must be set before `tools` is used. It is nil once the tools have been
+    /// parsed.
     package var request: OriginalRequest? {
         get { state.withLock { $0.request } }
         set { state.withLock { $0.request = newValue } }
     }
 
-    /// The tools, which are read once. Can be used on any thread.
+    /// The tools, which are parsed on first use. Can be used on any thread.
     package var tools: [ChatOptions.Tool] {
         state.withLock { state in
             if let known = state.tools { return known }

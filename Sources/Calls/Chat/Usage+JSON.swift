@@ -2,7 +2,7 @@ package import Engine
 package import Shared
 
 extension Usage {
-    /// Appends the usage as the JSON object of chat completions.
+    /// Appends the usage as JSON, in the form of chat completions: `{"prompt_tokens":...}`.
     package func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"prompt_tokens":"#)
         body.append(decimal: promptTokens)

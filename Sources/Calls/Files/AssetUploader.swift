@@ -1,12 +1,12 @@
 package import Engine
 package import Shared
 
-/// A vendor that stores files for calls that refer to them. Used on one loop.
+/// A vendor to which the relay uploads files that later calls refer to. It is used on one event loop only.
 package protocol AssetUploader: AnyObject, Sendable {
     var name: String { get }
     /// Uploads a file to the vendor.
     ///
-    /// - Parameter filename: a name with an extension that fits `mediaType`.
+    /// - Parameter filename: a name whose extension fits `mediaType`.
     func keep(
         _ bytes: Body,
         filename: String,

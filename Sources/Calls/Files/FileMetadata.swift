@@ -1,6 +1,6 @@
 package import Shared
 
-/// A caller's options for an uploaded file. Not all vendors support them.
+/// The options that a caller gives for an uploaded file. Some vendors do not support all of them.
 package struct FileMetadata: Sendable {
     package var purpose: FilePurpose?
     package var lifetimeSeconds: Int?
@@ -10,7 +10,7 @@ package struct FileMetadata: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Returns only the options that `earlier` does not set.
+    /// Returns a copy without the options that `earlier` sets.
     package func added(to earlier: FileMetadata) -> FileMetadata {
         FileMetadata(
             purpose: earlier.purpose == nil ? purpose : nil,
@@ -18,7 +18,7 @@ package struct FileMetadata: Sendable {
         )
     }
 
-    /// The options as fields of OpenAI's multipart form.
+    /// The options as form fields of OpenAI's upload request.
     package var fields: [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         if let purpose { fields.append(("purpose", "\(purpose.name)")) }

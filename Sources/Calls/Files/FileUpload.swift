@@ -1,16 +1,16 @@
 package import Engine
 package import Shared
 
-/// A vendor that stores files. Used on one loop.
+/// A vendor that stores files. It is used on one event loop only.
 package protocol FileProvider: AnyObject, Sendable {
-    /// Whether a file can be opened by its path alone, without a key.
+    /// Whether the vendor serves a stored file by its path alone, without a key.
     var opensWithoutKey: Bool { get }
-    /// Whether the vendor stores a file under the name and media type that the sender gives.
+    /// Whether the vendor stores a file under the name and media type that the relay sends.
     var keepsLabels: Bool { get }
-    /// Begins an upload. The caller must end it with `stop`, on every path.
+    /// Begins an upload. The caller must end the upload with `stop` in every case, also after an error.
     ///
     /// - Parameters:
-    ///   - terms: the options that are known so far.
+    ///   - metadata: the options that are known when the upload begins.
     ///   - totalBytes: the size of the file; nil if it is not known yet.
     func upload(
         _ label: FileLabel,
@@ -18,33 +18,38 @@ package protocol FileProvider: AnyObject, Sendable {
         totalBytes: Int?,
         by call: VendorCall
     ) throws(UpstreamError) -> any FileUpload
-    /// Opens the file at a path that the vendor returned. Returns when the first content has arrived.
+    /// Opens a stored file for reading; returns when its first bytes have arrived.
+    ///
+    /// - Parameter path: the path that the vendor returned when the file was uploaded.
     func open(path: String, by call: VendorCall) async throws(UpstreamError) -> any MediaStream
-    /// Deletes the file at a path, if the vendor supports that. A file that no longer exists is not an error.
+    /// Deletes the file at a path if the vendor supports deleting. Deleting a file that no longer exists is not an
+    /// error.
     func delete(path: String, by call: VendorCall) async throws(UpstreamError)
 }
 
-/// Content that arrives as a stream. The caller must end it with `stop`, on every path.
+/// Content that arrives as a stream. The reader must call `stop` in every case, also after an error.
 package protocol MediaStream: AnyObject, Sendable {
-    /// The media type of the actual content.
+    /// The media type of the arriving content, such as `audio/mpeg`.
     var mediaType: String { get }
-    /// Waits for more content. Returns false at the end; throws if the content was cut off.
+    /// Waits until more content arrives. Returns false at the end of the content; throws if the vendor cut the content
+    /// off.
     func more() async throws(UpstreamError) -> Bool
-    /// Moves the bytes that have arrived into `buffer`, which was empty.
+    /// Moves the bytes that have arrived into `buffer`, which must be empty.
     func receive(into buffer: inout ByteBuffer)
     func stop()
 }
 
-/// An upload to a vendor. The vendor sees no end of the file before `finish`; stopping earlier cuts the connection.
+/// A running upload of a file to a vendor. The vendor sees the end of the file only after `finish`. If `stop` comes
+/// first, the relay cuts the connection.
 package protocol FileUpload: AnyObject, Sendable {
-    /// Whether the vendor still accepts bytes. False if it responded before the end of the file: `finish` then throws
-    /// its error.
+    /// Whether the vendor still accepts bytes. False if the vendor responded before the end of the file: `finish` then
+    /// throws the vendor's error.
     var isWanted: Bool { get }
-    /// Sends bytes. Returns when the vendor can accept more.
+    /// Sends bytes of the file. Returns when the vendor can accept more bytes.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
-    /// Ends the file and waits for the vendor's name of it.
+    /// Ends the file and waits for the vendor's response, which contains the identifier of the stored file.
     ///
-    /// - Parameter terms: the options that have become known since the upload began.
+    /// - Parameter metadata: the options that have become known since the upload began.
     func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset
     func stop()
 }

@@ -1,7 +1,6 @@
 import Engine
 
-/// The names of fields that the relay checks, changes or uses itself in requests that are otherwise forwarded
-/// unchanged.
+/// The names of request fields that the relay checks, changes or uses itself. It forwards all other fields unchanged.
 package enum FieldNames {
     /// The names of fields in chat requests.
     package static let ofChats: [StaticString] = [
@@ -20,18 +19,20 @@ package enum FieldNames {
     ]
 
     private static let ofValues = ofChats + ofOthers
-    /// The names of all fields. The last four may be files in a form.
+    /// The names of all fields. The last four names may belong to files in a multipart form.
     private static let all = ofValues + ["file", "image", "images", "mask"]
 
-    /// Whether a name is a known one in other letters, usually capitals. Some vendors' decoders read it as the known
-    /// field, which would evade the relay's checks.
+    /// Returns whether a name is a known field name in unusual letters, usually capitals, such as `Model`.
+    ///
+    /// Some vendors' decoders read such a name as the known field, which would evade the relay's checks.
     package static func isDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         guard name.contains(where: { 65...90 ~= $0 || $0 >= 128 }), name.count <= 100 else { return false }
         let plain = folded(name)
         return plain.withUnsafeBytes { plain in all.contains { plain.equals($0) } }
     }
 
-    /// Returns a name as lenient decoders read it. Two letters beyond ASCII, U+017F and U+212A, become `s` and `k`.
+    /// Returns a name in the form that lenient decoders compare: in lower case. Two letters outside ASCII, U+017F and
+    /// U+212A, become `s` and `k`.
     private static func folded(_ name: UnsafeRawBufferPointer) -> [UInt8] {
         var plain: [UInt8] = []
         var index = 0
@@ -51,7 +52,7 @@ package enum FieldNames {
         return plain
     }
 
-    /// Whether the field is a text or a number, not a file.
+    /// Returns whether the field of this name holds a text or a number, not a file.
     package static func isOfValue(_ name: UnsafeRawBufferPointer) -> Bool {
         // A file of audio may have this name.
         !name.equals("audio") && ofValues.contains { name.equals($0) }

@@ -1,14 +1,15 @@
 package import Engine
 package import Shared
 
-/// Checks the fields of a request that is forwarded unchanged. No field may select another model, server or account
-/// than those that the caller was admitted to, or request more completions than were reserved.
+/// A check of the fields of a request that is forwarded unchanged. It rejects fields that would select another model,
+/// server or account than the relay chose. It also rejects fields that request more completions than were reserved.
 package struct ForwardedFieldCheck: Sendable {
-    /// The routing fields that are allowed; nil if all are, because the caller uses a passthrough key.
+    /// The names of the routing fields (fields that select a model or server) that are allowed. Nil allows all of them,
+    /// because the caller uses a passthrough key.
     private let allowed: [String]?
     private let choices: Int
 
-    /// Creates the check.
+    /// Creates the check for one request.
     ///
     /// - Parameters:
     ///   - allowed: the routing fields that the settings allow.
@@ -19,10 +20,11 @@ package struct ForwardedFieldCheck: Sendable {
         self.choices = choices
     }
 
-    /// Returns the error for a request whose members have a forbidden field; nil if none has.
+    /// Returns the error for the first forbidden field among the members of a request; nil if all fields are allowed.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns the error for a request object with a forbidden field, or nil; reads the members one by one.
+    /// Returns the error for the first forbidden field of a request object; nil if all fields are allowed. The members
+    /// are read one by one.
     package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
@@ -44,7 +46,7 @@ package struct ForwardedFieldCheck: Sendable {
         return nil
     }
 
-    /// Returns the error for a form with a field of this name; nil if the field is allowed.
+    /// Returns the error for a form field of this name; nil if the field is allowed.
     package func refusal(ofFormField name: String) -> APIError? {
         switch name.withBytes({ Field($0) }) {
         case nil: nil
@@ -70,10 +72,10 @@ package struct ForwardedFieldCheck: Sendable {
     }
 }
 
-/// A field that is checked.
+/// The kinds of request fields that the relay checks before it forwards a request.
 private enum Field {
     case extra
-    /// A field that sets the number of completions, with its name.
+    /// A field that sets the number of completions. The value is the field's name, such as `best_of`.
     case count(String)
     case routing(String)
 
@@ -88,26 +90,27 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
-    /// The first three letters of each checked field, the first as the highest byte, and its number of letters. Hardly
-    /// any other field begins with these letters.
+    /// The first three letters of each checked field as one number, and the field's number of letters. The first letter
+    /// is the highest byte. Hardly any other field begins with these letters, so comparing them rules out most fields
+    /// quickly.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
-    /// A bit for the first letter of each checked field, counted from `a`.
+    /// A set of bits for the first letters of all checked fields. Bit 0 stands for `a`.
     private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
     private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
 
-    /// The bit of a small letter, counted from `a`; 0 for any other byte.
+    /// Returns a number with only the bit of a lower-case letter set, where bit 0 stands for `a`; 0 for any other byte.
     private static func bit(of letter: UInt8) -> UInt32 { 0x61...0x7a ~= letter ? 1 << UInt32(letter - 0x61) : 0 }
 
     private static func beginning(of letters: some Sequence<UInt8>) -> UInt32 {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// Creates the checked field that some decoder may read this name as; nil if there is none.
+    /// Creates the checked field that a lenient decoder may read from this name; nil if the name is no checked field.
     ///
-    /// - Parameter name: the name as it is written, in JSON with its escapes.
+    /// - Parameter name: the name as written in the request; in JSON with its escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         // Most fields begin with another letter, plainly written.
         if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 {
@@ -132,8 +135,8 @@ private enum Field {
     }
 }
 
-/// The letters of a field's name as the most lenient decoders read them: lower case, without separators, with escapes
-/// resolved, up to a bracket or NUL.
+/// The letters of a field's name as the most lenient decoders read them: in lower case, without separators, with
+/// escapes resolved. The name ends at the first `[` or NUL.
 private struct FoldedName: IteratorProtocol {
     private let name: UnsafeRawBufferPointer
     private var index = 0
@@ -162,7 +165,7 @@ private struct FoldedName: IteratorProtocol {
         return nil
     }
 
-    /// Reads the next character, whose bytes are valid UTF-8.
+    /// Reads the next character of the name, which must be valid UTF-8, and returns its Unicode scalar value.
     private mutating func scalar() -> Int {
         let byte = name[index]
         index += 1

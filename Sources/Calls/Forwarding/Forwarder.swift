@@ -7,7 +7,7 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     case imageGenerations, imageEdits, imageVariations
     case speech, transcriptions, translations
 
-    /// The path behind the base URL of an OpenAI-compatible vendor.
+    /// The path of the endpoint, such as `/embeddings`. It follows the base URL of an OpenAI-compatible vendor.
     package var path: String {
         switch self {
         case .embeddings: "/embeddings"
@@ -21,7 +21,7 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
         }
     }
 
-    /// The content of the endpoint's responses, if they are no event stream.
+    /// The kind of content in the endpoint's responses, if they are not event streams.
     package var responseKind: ResponseKind {
         switch self {
         case .embeddings, .moderations, .imageGenerations, .imageEdits, .imageVariations: .json
@@ -33,10 +33,11 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     package enum ResponseKind: Sendable { case json, audio, jsonOrText }
 }
 
-/// A vendor that accepts forwarded requests and whose responses are forwarded, too. Used on one loop.
+/// A vendor to which the relay forwards requests unchanged, and whose responses it forwards too. It is used on one
+/// event loop only.
 package protocol Forwarder: AnyObject, Sendable {
-    /// Forwards a request. Returns when a successful response has begun, so that after a failure another candidate can
-    /// be called.
+    /// Forwards a request to the vendor. Returns when a successful response has begun. After an error, the caller of
+    /// this function can therefore still try another candidate.
     func forward(
         _ request: ForwardedRequest,
         for model: Model,
@@ -47,7 +48,7 @@ package protocol Forwarder: AnyObject, Sendable {
 /// A request that is forwarded to a vendor unchanged.
 package struct ForwardedRequest: Sendable {
     package enum Content: Sendable {
-        /// A JSON object without duplicate names.
+        /// The body is a JSON object without duplicate names.
         case json(Body)
         case form(any FormSource)
     }
@@ -56,7 +57,7 @@ package struct ForwardedRequest: Sendable {
     package let content: Content
     /// The model name that the caller used.
     package let model: String
-    /// Whether the request asks for an event stream.
+    /// Whether the request asks, or may ask, for an event stream.
     package let wantsEvents: Bool
 
     package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String, wantsEvents: Bool) {
@@ -66,22 +67,24 @@ package struct ForwardedRequest: Sendable {
         self.wantsEvents = wantsEvents
     }
 
-    /// Whether the request can be sent to another candidate. False if a part of a long form has been consumed.
+    /// Whether the request can be sent to another candidate. False if a form is too long to keep in memory and the
+    /// relay has already read a part of it.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the whole request has been sent. Before that, the vendor cannot have begun its work.
+    /// Whether the whole request has been sent. Until then, the vendor cannot have begun its work.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }
 
-    /// The time spent waiting for the caller rather than for a vendor.
+    /// The time that the relay has spent waiting for the client to send its form, in nanoseconds; 0 for JSON.
     package var waitedNanoseconds: UInt64 {
         if case .form(let form) = content { form.waitedNanoseconds } else { 0 }
     }
 
-    /// Returns whether a field is used by the relay only and must not be sent to vendors.
+    /// Returns whether the field of this name is meant for the relay only. The relay does not send such a field to
+    /// vendors.
     package static func isOfRelay(_ name: String) -> Bool {
         switch name {
         case "web_search", "num_of_site", "max_word", "new_input", "file_ids", "file_ids[]": true
@@ -90,31 +93,35 @@ package struct ForwardedRequest: Sendable {
     }
 }
 
-/// A caller's form, in which the model is replaced. Used on its request's loop.
+/// A caller's multipart form, in which the relay replaces the model name. It is used on the request's event loop only.
 package protocol FormSource: AnyObject, Sendable {
-    /// The `Content-Type` with the boundary.
+    /// The `Content-Type` of the form, including its boundary.
     var contentType: String { get }
     /// Whether the whole form can still be read from its beginning.
     var isReplayable: Bool { get }
     /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
-    /// Whether the client wants a text response rather than JSON. It is known once the whole form has been read.
+    /// Whether the client wants a text response rather than JSON. The value is final once the whole form has been read.
     var wantsText: Bool { get }
-    /// The total time that `next` has waited for the caller so far.
+    /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
-    /// Starts to read the form from its beginning, with the vendor's name of the model.
+    /// Starts to read the form from its beginning.
+    ///
+    /// - Parameters:
+    ///   - model: the vendor's name of the model, which replaces the name in the form.
+    ///   - fields: the check that each field must pass.
     func begin(model: String, passing fields: ForwardedFieldCheck)
-    /// Appends the next bytes to `piece`. Returns false at the end. Throws if the caller's form is invalid or does not
-    /// arrive.
+    /// Appends the next bytes of the form to `piece`. Returns false at the end of the form. Throws if the form is
+    /// invalid or the client stops sending it.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 
 /// A vendor's response that is forwarded to the client.
 package protocol ForwardedResponse: MediaStream {
-    /// The HTTP status, always one of success.
+    /// The HTTP status of the response, which always means success.
     var status: Int { get }
     var isEventStream: Bool { get }
-    /// The complete body if it has arrived at once; nil if it comes by `more`.
+    /// The complete body of the response if it arrived at once; nil if it must be read with `more`.
     var whole: Body? { get }
     /// The usage that the vendor has reported so far.
     var usage: Usage? { get }

@@ -1,18 +1,18 @@
 package import Engine
 package import Shared
 
-/// A request for images, checked, in a form that is independent of vendors.
+/// A checked request for images, in a form that does not depend on the vendor.
 package struct ImageCall: Sendable {
     package enum Purpose: Sendable { case generation, edit, variation }
 
     package enum Shape: Sendable {
-        /// Width and height in pixels.
+        /// The width and height of the image in pixels.
         case size(width: Int, height: Int)
         case ratio(width: Int, height: Int)
     }
 
     package enum Image: Sendable {
-        /// The URL at which the vendor can fetch the image.
+        /// The URL from which the vendor can fetch the image.
         case address(String)
         case data(Body, MediaType)
     }
@@ -21,41 +21,44 @@ package struct ImageCall: Sendable {
 
     package var purpose: Purpose
     package var model = ""
-    /// The prompt; empty for a variation.
+    /// The prompt. It is empty if the request asks for variations of an image.
     package var prompt = ""
-    /// The number of images; nil for as many as one vendor call makes.
+    /// The number of images to make; nil means as many as one vendor call makes.
     package var count: Int?
-    /// The image that is edited or varied.
+    /// The image to edit or to vary; nil if the request is for a new image.
     package var image: Image?
-    /// A PNG of the image's size: white where the image is to be edited, black elsewhere.
+    /// A PNG of the image's size that marks the part to edit: white where the image is to be edited, black elsewhere.
     package var mask: Body?
-    /// The size or ratio; nil if the model chooses. All options below are nil if the model chooses, too.
+    /// The size or aspect ratio of the images; nil if the model chooses it.
     package var shape: Shape?
     package var quality: String?
     package var style: String?
     package var background: String?
     package var outputFormat: String?
-    /// The compression of the output, from 0 to 100.
+    /// The compression level of the output, from 0 to 100; nil if the model chooses it.
     package var outputCompression: Int?
     package var negativePrompt: String?
     package var mode: Mode?
-    /// Whether the client wants image data rather than URLs; nil for the model's default.
+    /// Whether the client wants image data rather than URLs; nil if the model's default applies.
     package var wantsData: Bool?
 
     package init(_ purpose: Purpose) { self.purpose = purpose }
 
-    /// The size that the longest prompt of any model, 32,000 characters, can have, in bytes.
+    /// The largest prompt that any model may accept, in bytes: 32,000 characters of four bytes.
     private static let promptLimitBytes = 128_000
 
-    /// Throws if a prompt of `bytes` bytes is surely too long. Called before anything reads the prompt.
+    /// Throws if a prompt of this many bytes is too long for every model. The check comes before the prompt itself is
+    /// read.
     package static func checkLength(ofPrompt bytes: Int) throws(APIError) {
         guard bytes <= promptLimitBytes else { throw .value("prompt", "is too long") }
     }
 
     package static let longestSide = 16_384
 
-    /// Parses two integers from 1 to `longestSide` that are separated by `mark`. Returns nil if the text has another
-    /// form.
+    /// Parses two integers from 1 to `longestSide`, such as the width and height in `1024x768`. Returns nil if the text
+    /// has another form.
+    ///
+    /// - Parameter mark: the character between the two integers.
     package static func sides(_ text: some Collection<UInt8>, _ mark: UInt8) -> (Int, Int)? {
         var sides: [Int] = []
         var side: Int?
@@ -77,19 +80,20 @@ package struct ImageCall: Sendable {
     }
 }
 
-/// A vendor that makes images. Used on one loop.
+/// A vendor that makes images. It is used on one event loop only.
 package protocol ImageProvider: AnyObject, Sendable {
-    /// Returns the number of images that one vendor call makes by default.
+    /// Returns the number of images that one vendor call makes if the request gives no number.
     func imagesPerCall(of model: Model) -> Int
-    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
+    /// Converts a call for images into the vendor's form. Throws the error for the client if the model does not support
+    /// an option.
     func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages
     /// Returns the memory in bytes that converting a mask needs besides the mask itself.
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
     /// Converts a mask into the vendor's form.
     ///
     /// - Parameters:
-    ///   - mask: a mask as OpenAI defines it, transparent where the image is to be edited.
-    ///   - size: the size of the image.
+    ///   - mask: a mask in OpenAI's form, a PNG that is transparent where the image is to be edited.
+    ///   - size: the size of the image, which the mask must have too.
     func converted(
         _ mask: Body,
         for size: ImageSize,
@@ -98,21 +102,24 @@ package protocol ImageProvider: AnyObject, Sendable {
     ) async throws(MaskError) -> Body
 }
 
-/// A call for images in its vendor's form.
+/// A call for images in the form of one vendor, ready to be sent.
 package protocol PreparedImages: AnyObject, Sendable {
-    /// The call as the vendor understands it, with the shape and the mode that its prompt specifies.
+    /// The call in the form that the vendor understands. Options that the vendor reads from the prompt, such as the
+    /// shape, are already set.
     var call: ImageCall { get }
-    /// The number of vendor calls that are needed. Each counts against the vendor's limits.
+    /// The number of vendor calls that make all the images. Each vendor call counts against the vendor's limits.
     var calls: Int { get }
-    /// Whether the client gets image data rather than URLs if it does not choose.
+    /// Whether the client gets image data rather than URLs if the request does not choose.
     var returnsDataByDefault: Bool { get }
-    /// Whether URLs of images are available.
+    /// Whether the vendor returns URLs of the images.
     var offersURLs: Bool { get }
-    /// Uploads the images that are edited or varied. Call it once, before any image is made.
+    /// Uploads the input images, which are to be edited or varied. It must be called once, before `images(ofCall:by:)`.
     func begin(by call: VendorCall) async throws(UpstreamError)
-    /// Makes the images of one vendor call. All calls together make as many images as the client wants.
+    /// Makes the images of one vendor call. All vendor calls together make as many images as the client wants.
+    ///
+    /// - Parameter index: the position of this vendor call, from 0 to `calls` - 1.
     func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> CallImages
-    /// Downloads an image.
+    /// Downloads an image that the vendor made.
     func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body
 }
 
@@ -128,11 +135,11 @@ package struct CallImages: Sendable {
     }
 }
 
-/// An image that a vendor made and stores for a while.
+/// An image that a vendor made. The vendor stores it for a limited time.
 package struct GeneratedImage: Sendable {
-    /// The URL that clients get.
+    /// The URL of the image that the relay returns to clients.
     package let address: String
-    /// The URLs where the image may be found, the most likely one first.
+    /// The URLs from which the relay may download the image, the most likely one first.
     package let sources: [String]
 
     package init(address: String, sources: [String]) {

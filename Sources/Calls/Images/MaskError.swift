@@ -1,12 +1,12 @@
-/// The reason why a mask cannot be used.
+/// The reason why an image mask cannot be used.
 package enum MaskError: Error {
-    /// The mask is not a PNG, or its PNG is damaged.
+    /// The mask is not a PNG, or the PNG is damaged.
     case broken
     case tooLarge
     /// The mask has no transparent pixels or no alpha channel.
     case noAlpha
     /// The mask does not have the width and height of the image.
     case otherSize
-    /// Too many masks are being converted.
+    /// The relay is already converting too many other masks.
     case busy
 }

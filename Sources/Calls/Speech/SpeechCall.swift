@@ -1,14 +1,15 @@
 import Engine
 package import Shared
 
-/// A request to speak a text, checked, in a form that is independent of vendors.
+/// A checked text-to-speech request, in a form that does not depend on the vendor.
 package struct SpeechCall: Sendable {
     package let model: String
     package let text: String
     package let voice: String
-    /// The audio format: `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil if the request names none, which means mp3.
+    /// The audio format: `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil if the request gives no format, which means
+    /// mp3.
     package let format: String?
-    /// The speed, from 0.25 to 4; nil if the request names none.
+    /// The speed of the speech, from 0.25 to 4; nil if the request gives no speed.
     package let speed: Double?
 
     package init(model: String, text: String, voice: String, format: String?, speed: Double?) {
@@ -21,12 +22,16 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Throws if a text of `bytes` bytes is surely too long. Called before anything reads the text.
+    /// Throws if a text of this many bytes is surely too long. The check comes before the text itself is read.
+    ///
+    /// - Parameter param: the request field to name in the error.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {
         guard bytes <= 4 * limitCharacters else { throw tooLong(param) }
     }
 
-    /// Throws if the text has no words or too many characters.
+    /// Throws if the text contains no words or too many characters.
+    ///
+    /// - Parameter param: the request field to name in the error.
     package func checkText(_ param: String) throws(APIError) {
         var text = text
         let (hasWords, characters) = text.withUTF8 { text in
@@ -42,22 +47,23 @@ package struct SpeechCall: Sendable {
     }
 }
 
-/// A vendor that turns text into speech. Used on one loop.
+/// A vendor that turns text into speech. It is used on one event loop only.
 package protocol SpeechProvider: AnyObject, Sendable {
-    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
+    /// Converts a speech call into the vendor's form. Throws the error for the client if the model does not support an
+    /// option.
     func prepare(_ call: SpeechCall, for model: Model) throws(APIError) -> any PreparedSpeech
 }
 
-/// A text-to-speech call in its vendor's form.
+/// A text-to-speech call in the form of one vendor, ready to be sent.
 package protocol PreparedSpeech: AnyObject, Sendable {
-    /// Makes the audio and returns its address, which only some vendors report.
+    /// Makes the audio and returns its URL. Only some vendors report such a URL.
     func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
-    /// Makes the audio and returns when its first bytes have arrived.
+    /// Makes the audio; returns its stream when the first bytes have arrived.
     func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream
 }
 
-/// Audio that arrives as a stream.
+/// Generated audio that arrives from the vendor as a stream.
 package protocol AudioStream: MediaStream {
-    /// The credits that the vendor charged; nil if it did not report them before the audio came.
+    /// The credits that the vendor charged; nil if the vendor did not report them before the audio began.
     var credits: Int? { get }
 }

@@ -1,10 +1,11 @@
 package import Shared
 
-/// A request to transcribe speech, checked, in a form that is independent of vendors. The audio is kept separately.
+/// A checked request to transcribe speech, in a form that does not depend on the vendor. The audio itself is not part
+/// of this value.
 package struct TranscriptionCall: Sendable {
     package enum Purpose: Sendable {
         case transcription
-        /// A translation into English.
+        /// The request translates the speech into English text.
         case translation
     }
 
@@ -16,10 +17,10 @@ package struct TranscriptionCall: Sendable {
 
     package let purpose: Purpose
     package let model: String
-    /// The language tag, such as `en` or `en-US`; nil if the model detects the language.
+    /// The language tag of the speech, such as `en` or `en-US`; nil if the model detects the language.
     package let language: String?
     package let prompt: String?
-    /// The temperature, from 0 to 1.
+    /// The sampling temperature, from 0 to 1; nil if the request gives no temperature.
     package let temperature: Double?
     package let format: Format
     package var isStreamed = false
@@ -40,21 +41,24 @@ package struct TranscriptionCall: Sendable {
         self.format = format
     }
 
-    /// Creates a call that returns only the text of a recording, in any language.
+    /// Creates a call for a plain-text transcript of a recording in any language.
+    ///
+    /// - Parameter model: the model that transcribes the recording.
     package init(plainOf model: String) { self.init(.transcription, model: model, format: .text) }
 }
 
-/// A vendor that transcribes speech. Used on one loop.
+/// A vendor that transcribes speech. It is used on one event loop only.
 package protocol TranscriptionProvider: FileProvider, AssetUploader {
-    /// Converts a call into the vendor's form. Throws the client's error if the model does not support an option.
+    /// Converts a transcription call into the vendor's form. Throws the error for the client if the model does not
+    /// support an option.
     func prepare(_ call: TranscriptionCall, for model: Model) throws(APIError) -> any PreparedTranscription
 }
 
-/// A transcription call in its vendor's form.
+/// A transcription call in the form of one vendor, ready to be sent.
 package protocol PreparedTranscription: AnyObject, Sendable {
-    /// Transcribes a recording.
+    /// Transcribes a recording that has been uploaded.
     ///
-    /// - Parameter file: the audio, which was uploaded with the same key.
+    /// - Parameter file: the uploaded audio. It must have been uploaded with the key that `call` uses.
     func transcript(of file: UploadedAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
 }
 
@@ -63,9 +67,9 @@ package struct Transcript: Sendable {
     package struct Segment: Sendable {
         package let id: Int
         package let seek: Int
-        /// The start in seconds.
+        /// The start of the segment in the recording, in seconds.
         package let start: Double
-        /// The end in seconds.
+        /// The end of the segment in the recording, in seconds.
         package let end: Double
         package let text: String
         package let tokens: [Int]
@@ -94,13 +98,13 @@ package struct Transcript: Sendable {
         }
     }
 
-    /// The transcript in the requested format, as far as the vendor supports that format.
+    /// The transcript in the requested format if the vendor supports that format.
     package let text: String
     package let language: String?
     package let durationSeconds: Double?
-    /// The segments; nil if the vendor returned none or incomplete ones.
+    /// The segments of the transcript; nil if the vendor returned no segments or incomplete ones.
     package let segments: [Segment]?
-    /// The usage that the vendor reported; nil if it reported none.
+    /// The usage that the vendor reported; nil if it reported no usage.
     package let usage: Usage?
     /// The credits that the vendor charged; nil if it did not report them.
     package let credits: Int?

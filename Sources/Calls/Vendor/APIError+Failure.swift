@@ -1,8 +1,9 @@
 import Shared
 
-/// Failures of a provider itself. The messages say what the client can do and what the provider's operator can check.
+/// The errors for failures of a provider itself. Their messages say what the client can do and what the relay's
+/// operator can check.
 extension APIError {
-    /// Returns the error for a provider that failed: status 502.
+    /// Returns the client's error for a provider that failed, with status 502.
     static func failed(_ error: UpstreamError) -> APIError {
         APIError(502, message(of: error), type: "server_error", code: "upstream_error")
     }
@@ -34,7 +35,8 @@ extension APIError {
         }
     }
 
-    /// Returns the error for a provider that took too long: status 504, with the setting of the exceeded time limit.
+    /// Returns the client's error for a provider that took too long, with status 504. The message names the setting of
+    /// the exceeded time limit.
     static func timedOut(_ error: UpstreamError) -> APIError {
         let setting: StaticString? =
             switch error.fault {

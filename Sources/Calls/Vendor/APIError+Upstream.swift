@@ -1,8 +1,9 @@
 package import Shared
 
 extension APIError {
-    /// Converts a vendor's failure into an error for the client. A passthrough key that was refused is shown masked. If
-    /// one of the relay's own keys was refused, the error is a 502, because the client did nothing wrong.
+    /// Converts the failure of an upstream call into an error for the client. If the vendor refused a passthrough key,
+    /// the message shows the key masked. If the vendor refused a key of the relay, the status is 502, because the
+    /// client did nothing wrong.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
         if let refusal = error.refusal, error.summary == nil {
             self = refusal
@@ -68,7 +69,8 @@ extension APIError {
         )
     }
 
-    /// Converts a vendor's failure into an error for the client, with the credential that the failure contains.
+    /// Converts the failure of an upstream call into an error for the client. Uses the credential that the failure
+    /// contains.
     package init(_ error: UpstreamError, model: String) {
         self.init(error, model: model, error.credential ?? .none)
     }

@@ -1,14 +1,16 @@
 package import Engine
 package import Limits
 
-/// The limits of how much a provider's keys are used, counted over all instances.
+/// The limits for concurrent calls and for calls per second with a provider's keys. They count the calls of all
+/// instances.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires the capacity for a call. Waits as long as the settings allow.
     ///
     /// - Parameters:
-    ///   - isAfterAnother: whether an earlier call of the request still holds its slot; then only the start is counted.
+    ///   - isAfterAnother: whether the call uses the slot of an earlier call of the same request. Then only the start
+    ///     of the call is counted.
     ///   - patience: the minimum wait, even if the settings say less.
-    ///   - end: the time at which waiting ends.
+    ///   - end: the time at which waiting ends in any case.
     func acquire(
         for credential: Credential,
         isAfterAnother: Bool,
@@ -21,13 +23,13 @@ package protocol CallCapacity: AnyObject, Sendable {
 /// The minimum time for which a call waits for capacity, even if the settings say less.
 package enum CapacityWait: Sendable {
     case none
-    /// Waits until an earlier start of this request has surely left the rate window.
+    /// Wait until an earlier call of this request has surely left the window of the provider's rate limit.
     case ownStart
-    /// Waits a few seconds, because the choices that the request already has would be lost.
+    /// Wait a few seconds, because otherwise the choices that the request already has would be lost.
     case ownChoices
 }
 
-/// The capacity that one call holds among the concurrent calls of its provider.
+/// The capacity that one upstream call holds: its slot among the concurrent calls of the provider.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {
@@ -39,7 +41,7 @@ package final class HeldCapacity: @unchecked Sendable {
         self.freed = freed
     }
 
-    /// Releases the capacity when the call has ended. Further calls have no effect.
+    /// Releases the capacity. Call this function when the upstream call has ended. Calling it again has no effect.
     package func end() {
         guard let reservation = reservation.take() else { return }
         let isHeld = reservation.isOpen

@@ -1,18 +1,19 @@
 package import Shared
 
 extension CallLedger {
-    /// A provider and its model that a call goes to. A class, because it is passed on more often than it is created.
+    /// The destination of an upstream call: a provider and one of its models. It is a class, because it is passed on
+    /// more often than it is created.
     package final class Server: Sendable {
         package let provider: String
-        /// The model's name for callers; empty if the call concerns no model.
+        /// The name of the model that callers use; empty if the call concerns no model.
         package let name: String
-        /// The vendor's name of the model.
+        /// The vendor's name for the model; empty if the call concerns no model.
         package let model: String
         /// The price of the model; nil if it is not known.
         package let price: Price?
         /// The credit prices of the model; nil if the model uses no credits.
         package let credits: CreditPrices?
-        /// The day on which the vendor shuts down the model.
+        /// The day on which the vendor shuts down the model; nil if no day is known.
         package let shutdownDate: Day?
 
         package init(
@@ -31,8 +32,8 @@ extension CallLedger {
             self.shutdownDate = shutdownDate
         }
 
-        /// Returns the credits of a call by the vendor's price list: 0 if the model uses no credits, nil if the list
-        /// has no price for the call.
+        /// Returns the credits of a call by the vendor's price list. Returns 0 if the model uses no credits, and nil if
+        /// the list has no price for the call.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }
             return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.images) : nil
@@ -44,7 +45,7 @@ extension CallLedger {
     /// The failure of a candidate, for the log and the metrics.
     package struct Failure: Sendable {
         package let provider: String
-        /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
+        /// The name of the provider's key in the log, such as `k1`; nil if the call used the caller's key or no key.
         package let key: String?
         package let fault: UpstreamFault
         package let cause: String

@@ -2,24 +2,25 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The amounts that are reserved for a request because its actual use is known only after its calls.
+/// The amounts that are reserved for a request, because its actual usage is known only after its calls.
 package struct UsageReservation: Sendable {
-    /// The largest amounts that the request may use, reserved before it runs.
+    /// The largest amounts that the request may use. They are reserved before its calls.
     package let reserved: Amounts
-    /// The part of `reserved` that does not come from the mean of earlier responses.
+    /// The part of `reserved` that is known from the request itself. The rest comes from averages of earlier responses.
     package let minimum: Amounts
     package let model: String
-    /// The credits of a call whose vendor did not report them.
+    /// The credits that are billed for a call if neither the vendor nor its price list says how many it costs.
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
-    /// The images of the prompt.
+    /// The images in the prompt, which some prices in credits depend on.
     package var images = ChatCredits.Images.none
-    /// The tokens of the prompt; nil if they were not counted.
+    /// The number of prompt tokens; nil if they were not counted.
     package var promptTokens: Int?
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: nil if no part of `reserved` comes from a mean.
+    /// - Parameter minimum: the part of `reserved` that does not come from averages of earlier responses; nil means all
+    ///   of `reserved`.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -35,8 +36,10 @@ package struct UsageReservation: Sendable {
     }
 }
 
-/// The upstream calls of a request and their usage. When the request ends, its reservation is settled by this usage.
-/// Only an `Admission` creates a ledger, so that no vendor is called for a request that was not admitted.
+/// The upstream calls of one request and their usage. When the request ends, its reservation is settled with this
+/// usage.
+///
+/// Only an `Admission` creates the ledger of a request, so no vendor is called for a request that was not admitted.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallLedger: ResponseDeadline, @unchecked Sendable {
@@ -45,58 +48,61 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []
-    /// The number of calls to candidates.
+    /// The number of attempts to serve the request. Each attempt calls one candidate.
     package var attempts = 1
-    /// The failures of candidates in order, if there were several.
+    /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
-    /// The server of the last call; nil before the first call. A helper's call restores the previous server.
+    /// The provider and model of the last call; nil before the first call. After a helper call, such as a
+    /// transcription, the previous value is restored.
     package var server: Server?
-    /// The usage of the calls for the current response. A prompt counts once, however many choices are made of it.
+    /// The usage of the calls for the current response. The tokens of a prompt count once, even if several choices are
+    /// made from it.
     private var usage = Usage.nothing
-    /// The usage of responses that did not have the requested format and were requested again.
+    /// The usage of responses that did not have the requested format, so that the relay requested them again.
     package private(set) var unmet = Usage.nothing
-    /// The usage of candidates that failed after a partial response, and of calls that were repeated.
+    /// The usage of calls whose output was lost: candidates that failed after a partial response, and calls that were
+    /// repeated.
     private var lost = Usage.nothing
     private var credits = 0
-    /// The cost of all calls, each at its own price; nil if no call has a known price.
+    /// The cost of all calls, each at the price of its model; nil if no call has a known price.
     private var spent: Cost?
-    /// Whether tokens were used that have no known price.
+    /// Whether some tokens were used for which no price is known.
     private var hasUnpriced = false
-    /// The servers that reported usage that cannot be true, with one entry for each such call.
+    /// The servers that reported an impossible number of tokens. Each such call adds one entry.
     private var impossible: [Server] = []
     /// The credits of calls that were abandoned before any output came.
     private var creditsGivenUp = 0
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
-    /// The ledgers of a panel's calls, whose usage is added to this ledger's.
+    /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
-    /// The time since which the request waits for the capacity of a provider; nil: it does not.
+    /// The time at which the request began to wait for the capacity of a provider; nil if it is not waiting.
     private var capacityWaitStart: LoopTime?
-    /// The time that the request waited for capacity so far, in nanoseconds.
+    /// The total time that the request has waited for capacity, in nanoseconds.
     private var capacityWait: UInt64 = 0
-    /// Whether a record of each call is kept.
+    /// Whether the ledger keeps a record of each call.
     package var recordsCalls = false
     private var records: [CallRecord] = []
-    /// The time after which no call is repeated.
+    /// The time after which the relay no longer repeats a failed call.
     package var repeatsEndAt = LoopTime.distantFuture
-    /// The time by which the response to a chat has to begin; `distantFuture` if there is none.
+    /// The time by which the response to a chat must begin; `distantFuture` if there is no deadline.
     package var endsAt = LoopTime.distantFuture
 
     fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Keeps the capacity of a call. It is released when the request ends, if not before.
+    /// Keeps the capacity of a call. The capacity is released when the request ends, if not earlier.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
-    /// Releases the capacity when the calls of a candidate have ended.
+    /// Releases all capacity that this ledger holds, after the calls of a candidate have ended.
     package func freeCapacity() {
         for held in capacity { held.end() }
         capacity = []
     }
 
-    /// Whether the request waits for the capacity of a provider.
+    /// Whether this ledger or one of its parts (the ledgers of a panel's calls) waits for the capacity of a provider.
     package var isWaitingForCapacity: Bool { capacityWaitStart != nil || parts.contains(where: \.isWaitingForCapacity) }
 
     package func beginCapacityWait(at now: LoopTime) { capacityWaitStart = now }
@@ -106,13 +112,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest time that a call of this ledger and its parts waited for capacity, in nanoseconds.
+    /// The longest time that this ledger or one of its parts (the ledgers of a panel's calls) waited for capacity, in
+    /// nanoseconds.
     package var allCapacityWaits: UInt64 { parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) } }
 
-    /// The deadline for the calls of a chat; nil if there is none.
+    /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// Creates the ledger for one of several calls that are billed together.
+    /// Creates a ledger for one of several calls that are billed together, and adds it to this ledger as a part.
     package func part() -> CallLedger {
         let part = CallLedger(nil)
         part.caller = caller
@@ -121,21 +128,23 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         return part
     }
 
-    /// Keeps the reservation of this part's call until the call ends.
+    /// Keeps the reservation for the call of this ledger. The reservation is settled when the call ends.
     package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
 
-    /// Settles a part whose call has ended.
+    /// Settles this ledger, which is a part of another ledger, after its call has ended.
     package func end() { settle() }
 
-    /// The number of calls to candidates, parts included.
+    /// The number of attempts to serve the request. If the ledger has parts (the ledgers of a panel's calls), it is the
+    /// sum over the parts.
     package var allAttempts: Int {
         parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
     }
 
-    /// The failures of this ledger and of its parts.
+    /// The failures of candidates. If the ledger has parts (the ledgers of a panel's calls), these are the failures in
+    /// the parts.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
-    /// The cost of all calls so far, parts included; nil if nothing was used or a call has no known price.
+    /// The cost of all calls so far, including the calls of a panel; nil if nothing was used or the cost is unknown.
     package var cost: Cost? {
         guard parts.isEmpty else {
             let costs = parts.compactMap(\.cost)
@@ -151,7 +160,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         return spent.map { $0 + spentGivenUp } ?? spentGivenUp
     }
 
-    /// The records of all calls that have ended, parts included, in the order in which they ended.
+    /// The records of all ended calls, including the calls of a panel, in the order in which the calls ended.
     package var allRecords: [CallRecord] {
         if parts.isEmpty { return records }
         return (records + parts.flatMap(\.allRecords)).sorted { $0.endMilliseconds < $1.endMilliseconds }
@@ -159,20 +168,20 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     func record(impossibleUsageOf server: Server) { impossible.append(server) }
 
-    /// The servers of this ledger and its parts that reported usage that cannot be true, with one entry for each such
-    /// call.
+    /// The servers that reported an impossible number of tokens, also for the calls of a panel. Each such call adds one
+    /// entry.
     package var impossibleUsage: [Server] {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
     }
 
     func record(_ record: CallRecord) { records.append(record) }
 
-    /// Sets the reserved amounts once the serving candidate is known.
+    /// Sets the reserved amounts, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Adds the cost of a call.
+    /// Adds the cost of a call to the cost of the request.
     ///
-    /// - Parameter price: nil if the price is not known.
+    /// - Parameter price: the price of the model; nil if the price is not known.
     func spend(_ usage: Usage, at price: Price?) {
         guard let price else {
             if usage.totalTokens > 0 { hasUnpriced = true }
@@ -186,8 +195,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - credits: the credits that the vendor reported; nil if it reported none.
-    ///   - paid: returns the credits by the vendor's price list, for a call without reported credits; nil if there is
-    ///     no price.
+    ///   - paid: returns the credits by the vendor's price list, or nil if the list has no price. Used if `credits` is
+    ///     nil.
     func recordResponse(_ usage: Usage, credits: Int?, or paid: (UsageReservation) -> Int?) {
         guard let usageReservation else { return }
         add(usage, credits ?? paid(usageReservation), usageReservation)
@@ -198,9 +207,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    /// Bills a call that failed. A refused call is free, and so are other choices that were abandoned because of it.
+    /// Bills a call that failed. A call that the vendor refused is free. If the call for one choice was refused, the
+    /// abandoned calls for the other choices are free, too.
     ///
-    /// - Parameter billed: `usage` with the prompt tokens of all calls that make the response.
+    /// - Parameter billed: `usage`, but with the prompt tokens of all calls that together make the response.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
@@ -218,7 +228,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Clears the refused state before another call, and bills the abandoned calls if no vendor refused.
+    /// Prepares the ledger for another call after a refused or abandoned one. Bills the abandoned calls if no vendor
+    /// refused a call.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -228,22 +239,24 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         (isRefused, promptGivenUp, creditsGivenUp, spentGivenUp) = (false, 0, 0, nil)
     }
 
-    /// Records that a response did not have the requested format and is requested again. Its usage and the second
-    /// prompt are billed.
+    /// Records that a response did not have the requested format and is requested again. The usage of this response is
+    /// billed, and so is the prompt of the second call.
     package func recordRetry(after used: Usage) {
         unmet = unmet + used
         let others = usage.completionTokens - used.completionTokens
         usage = Usage(promptTokens: 0, completionTokens: max(0, others))
     }
 
-    /// Bills a call that produced nothing useful and is repeated.
+    /// Bills a call that produced nothing useful and that the relay repeats.
     func lost(_ used: Usage, at server: Server?) {
         spend(used, at: server?.price)
         lost = lost + used
         if let usageReservation { credits += server?.credits(used, usageReservation) ?? 0 }
     }
 
-    /// Bills a helper call: another model did work for the request. `credits` are those that the vendor reported.
+    /// Bills a helper call, in which another model did work for the request.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func helped(by model: String, credits: Int?) {
         guard let usageReservation else { return }
         self.credits += credits ?? usageReservation.averages.expected(of: model).credits
@@ -294,13 +307,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     }
 }
 
-/// Proof that a request was counted in every limit that covers it. Its ledger settles the reservation when it ends.
+/// The proof that all limits that cover a request have counted it. When the admission ends, its call ledger settles the
+/// reservation.
 package struct Admission: ~Copyable {
     package let callLedger: CallLedger
 
     /// Creates the admission of a request.
     ///
-    /// - Parameter hold: the reservation that admitted the request; only the limiter can make one.
+    /// - Parameter reservation: the reservation that admitted the request. Only the limiter can make one.
     package init(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
         callLedger = CallLedger(usageReservation)
@@ -309,8 +323,8 @@ package struct Admission: ~Copyable {
 
     private init() { callLedger = CallLedger(nil) }
 
-    /// Creates an admission for an upload that starts before the request is admitted. The vendor gets the end of the
-    /// upload only after `complete` has admitted the request.
+    /// Creates an admission for an upload that starts before its request is admitted. The relay sends the end of the
+    /// upload to the vendor only after `complete` has admitted the request.
     package static func pending() -> Admission { Admission() }
 
     package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {

@@ -3,20 +3,20 @@ package import Shared
 
 /// The record of one upstream call that has ended.
 package struct CallRecord: Sendable {
-    /// The end of the call, in milliseconds since 1970.
+    /// The time at which the call ended, in milliseconds since 1970.
     package let endMilliseconds: Int
     package let durationMilliseconds: Int
     package let server: CallLedger.Server
-    /// The name of the provider's own key; nil if the key was the caller's or no key was needed.
+    /// The name of the provider's key in the log, such as `k1`; nil if the call used the caller's key or no key.
     package let key: String?
     package let usage: Usage
     /// Whether the usage was estimated because the vendor did not report it.
     package let isEstimated: Bool
     /// The credits that the vendor reported; nil if it reported none.
     package let credits: Int?
-    /// The HTTP status of the vendor's response; nil if there was no response.
+    /// The HTTP status of the vendor's response; nil if the vendor did not respond.
     package let status: Int?
-    /// The cause of the failure, without the key; nil if the call succeeded.
+    /// The cause of the failure, with the key removed; nil if the call succeeded.
     package let error: String?
 
     /// The cost of the call; nil if the price is not known.
@@ -24,12 +24,14 @@ package struct CallRecord: Sendable {
 }
 
 extension VendorCall {
-    /// Bills and records a call that succeeded. `credits` are those that the vendor reported; nil if it reported none.
+    /// Bills and records a call that succeeded.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
 
-    /// Bills and records one of several calls that together make a response.
+    /// Bills and records one of several calls that together make one response.
     ///
-    /// - Parameter sum: the usage of the calls that have succeeded so far; a shared prompt counts once in it.
+    /// - Parameter sum: the usage of all calls that have succeeded so far. A prompt that they share counts once in it.
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         recordImpossibleUsage(in: usage)
         var billed = sum
@@ -39,23 +41,25 @@ extension VendorCall {
         if callLedger.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
     }
 
-    /// Records that the vendor reported a usage figure that cannot be true.
+    /// Records the server if it reported an impossible number of tokens. Does nothing if the usage is plausible.
     func recordImpossibleUsage(in usage: Usage?) {
         if let usage, usage.hasImpossibleFigure, let server { callLedger.record(impossibleUsageOf: server) }
     }
 
     /// Bills and records a successful call that uses no tokens.
     ///
-    /// - Parameter images: the number of images that were made.
+    /// - Parameter images: the number of images that the call made.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
         callLedger.recordResponse(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
         if callLedger.recordsCalls { record(.nothing, credits: credits, error: nil) }
     }
 
-    /// Bills and records a call that failed. `usage` is its prompt and the part of the response that was delivered.
+    /// Bills and records a call that failed.
     ///
-    /// - Parameter promptTokens: the tokens of all prompts of the request if this call's prompt is one of several.
+    /// - Parameters:
+    ///   - usage: the tokens of the prompt and of the delivered part of the response.
+    ///   - promptTokens: the tokens of all prompts of the request; nil if the request has only this prompt.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
         recordImpossibleUsage(in: usage)
         var billed = usage
@@ -70,12 +74,14 @@ extension VendorCall {
 
     private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
 
-    /// Records the end of a call that has no record yet.
+    /// Records the end of this call, unless the ledger already has a record of it.
+    ///
+    /// - Parameter error: the failure of the call; nil if it succeeded.
     func recordEnd(_ error: UpstreamError?) {
         if callLedger.recordsCalls, !isRecorded { record(error?.usage ?? .nothing, error: error) }
     }
 
-    /// Records that the vendor refused the call with this status. The call is then repeated in another form.
+    /// Records that the vendor refused the call with this HTTP status. The relay then repeats the call in another form.
     func recordRefusal(status: Int) {
         if callLedger.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }
@@ -121,7 +127,7 @@ extension VendorCall {
 }
 
 extension UpstreamError {
-    /// Returns the cause for the log, with the key removed.
+    /// Returns the cause of the failure for the log, with `...` in place of the key.
     package func loggedCause(hiding credential: Credential) -> String {
         credential.key.isEmpty ? locatedCause : locatedCause.replacing(credential.key, with: "...")
     }

@@ -1,11 +1,11 @@
 package import Engine
 import Shared
 
-/// The key that an upstream call is made with.
+/// The key that the relay uses for an upstream call.
 package struct Credential: Sendable {
-    /// The key itself; empty if the provider needs none.
+    /// The text of the key; empty if the provider needs no key.
     package let key: String
-    /// The name of one of the relay's own keys in the log (`k1` is the first); nil if the key is the caller's.
+    /// The name of the key in the log, such as `k1` for the relay's first key; nil if the caller sent the key.
     package let label: String?
 
     /// Creates the credential for a key that the caller sent.
@@ -19,7 +19,7 @@ package struct Credential: Sendable {
         self.label = label
     }
 
-    /// The digest of the key, which identifies the account at the vendor that owns uploaded files.
+    /// The digest of the key. It stands for the account at the vendor that owns files uploaded with this key.
     package var account: Digest { Digest(of: key) }
     /// The first eight bytes of `account`, as stored in file ids.
     package var accountNumber: UInt64 {

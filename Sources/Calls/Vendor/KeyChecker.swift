@@ -1,4 +1,4 @@
-/// Checks with a vendor whether it accepts a key.
+/// A vendor that can check whether it accepts a key.
 package protocol KeyChecker: AnyObject, Sendable {
     /// The provider's name.
     var name: String { get }

@@ -1,11 +1,11 @@
 package import Engine
 
-/// A provider's own keys, which go into cooldown after failures.
+/// The keys of a provider and their cooldowns. A key may go into cooldown after a failure.
 package protocol KeyCooldowns: AnyObject, Sendable {
-    /// Records a success of the key.
+    /// Records that a call with the key succeeded.
     ///
-    /// - Parameter begun: the start of the call. A cooldown that began later is kept.
+    /// - Parameter begun: the time at which the call began. A cooldown that started after this time stays in force.
     func served(_ credential: Credential, begun: LoopTime)
-    /// Records a failure of the key, which begins a cooldown if the failure has one (`UpstreamError.rest`).
+    /// Records that a call with the key failed. The key goes into cooldown if `UpstreamError.cooldown` says so.
     func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime)
 }

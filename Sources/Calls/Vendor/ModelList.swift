@@ -1,7 +1,7 @@
 package import Shared
 
-/// A vendor's list of its models, which is read periodically.
+/// A vendor's list of models, which the relay reads periodically.
 package protocol ModelList: AnyObject, Sendable {
-    /// Returns all models that at least one endpoint can use; never an empty list.
+    /// Returns the models that at least one endpoint of the relay can use. The list is never empty.
     func models() async throws(UpstreamError) -> [LiveModel]
 }

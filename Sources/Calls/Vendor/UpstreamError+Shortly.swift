@@ -1,7 +1,7 @@
 import Shared
 
 extension UpstreamError {
-    /// A short description of the failure for clients, without keys and addresses.
+    /// A short description of the failure for clients. It contains no keys and no addresses.
     package var shortly: String {
         switch kind {
         case .badKey: "401 key refused"

@@ -12,7 +12,7 @@ package struct UpstreamError: Error {
         /// The request is invalid; `message` says why.
         case badRequest
         case rateLimited
-        /// The vendor failed.
+        /// The vendor failed. For example, it returned an internal error or an invalid response.
         case failed
         case unavailable
         case timedOut
@@ -20,67 +20,74 @@ package struct UpstreamError: Error {
     }
     package struct Fields: Sendable {
         package let kind: Kind
-        /// The message for the client: the vendor's text, cleaned; may be empty.
+        /// The message for the client, made from the vendor's text. It may be empty.
         package var message: String
-        /// The cause for the log, without keys, prompts and responses.
+        /// The cause of the failure for the log, without keys, prompts and responses.
         package var cause: String
         package var retryAfterSeconds: Int?
-        /// The cooldown of the provider's model, in seconds; nil if the model may still serve other calls.
+        /// The time for which the relay should not use the provider's model, in seconds; nil if the model can still
+        /// serve other calls.
         package var modelCooldownSeconds: Int?
-        /// The recovery options that may help.
+        /// The recovery options that may help after this failure.
         package var recovery: RecoveryOptions
-        /// Whether the call must not be retried because part of it has already been consumed.
+        /// Whether the call must not be retried, because a part of the client's request has been consumed and cannot be
+        /// sent again.
         package var isFinal = false
-        /// The vendor's own error code, if it may be shown to clients.
-        /// The vendor's name of the invalid field, if it may be shown to clients.
+        /// The vendor's own error code; nil if there is none that clients may see.
         package var code: String?
+        /// The vendor's name for the invalid field; nil if there is none that clients may see.
         package var param: String?
-        /// The vendor's names of the fields that it misses in the call.
+        /// The names of the fields that the vendor requires and that the call did not contain.
         package var missingFields: [String] = []
-        /// The error for the client if the request itself is invalid and this was found only late.
+        /// The error for the client if the relay found the request invalid only shortly before the upstream call; nil
+        /// for other failures.
         package var refusal: APIError?
-        /// The credential of the failed call; nil if the call failed before one was chosen.
+        /// The credential of the failed call; nil if the call failed before a credential was chosen.
         package var credential: Credential?
-        /// Whether a response had begun and then broke off.
+        /// Whether the vendor's response began but broke off.
         package var isCut = false
         /// The usage that the vendor reported for a response that could not be used; nil if it reported none.
         package var usage: Usage?
         /// The part of the response that can still be used; nil if there is none.
         package var partial: (any PartialResponse)?
-        /// The HTTP status of the vendor's error response; nil if there was no response or its status was a success.
+        /// The HTTP status of the vendor's error response; nil if the vendor sent no error response.
         package var status: Int?
-        /// Whether the failure concerns the model rather than the key.
+        /// Whether the failure concerns the model and not the key.
         package var isOfModel = false
-        /// Whether only this endpoint may be missing at the vendor, which says nothing about its other endpoints.
+        /// Whether the vendor may lack the called endpoint. Such a failure says nothing about the vendor's other
+        /// endpoints.
         package var isOfPath = false
-        /// The failures of all candidates that were called, if there were several.
+        /// The failures of all candidates that were called, as one text; nil if only one candidate was called.
         package var summary: String?
         /// The failure of the connection to the vendor; nil if the connection did not fail.
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether the cause names the host, as the call was not one of the vendor's API.
+        /// Whether `cause` already names the host, because the failed call did not go to the vendor's API.
         package var namesHost = false
-        /// Whether the relay itself had no time for the call.
+        /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false
     }
-    /// The recovery options after a failure; empty if nothing helps.
+    /// The steps that may help after a failure, such as a retry; empty if nothing helps.
     package struct RecoveryOptions: OptionSet, Sendable {
         package let rawValue: UInt8
 
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-        /// Retry the same call, because the vendor itself calls the failure transient.
+        /// The option to repeat the same call, because the vendor says that the failure is transient.
         package static let retrySame = RecoveryOptions(rawValue: 1)
-        /// Upload the files that the request refers to again, then retry: the vendor may have deleted them.
+        /// The option to upload the request's files again and then repeat the call, because the vendor may have deleted
+        /// the files.
         package static let reuploadFiles = RecoveryOptions(rawValue: 2)
-        /// Try another key of the same provider.
+        /// The option to try another key of the same provider.
         package static let nextKey = RecoveryOptions(rawValue: 4)
-        /// Try another model or provider.
+        /// The option to try the next candidate: another provider or model.
         package static let nextCandidate = RecoveryOptions(rawValue: 8)
-        /// Prepare the call again with emulation: the vendor lacks an ability, and the relay now knows it.
+        /// The option to prepare the call again with emulation, because the failure showed that the vendor lacks an
+        /// ability.
         package static let emulation = RecoveryOptions(rawValue: 16)
-        /// Ask for tools and the output format in the prompt: the response did not have the requested format.
+        /// The option to describe the tools and the output format in the prompt, because the response did not have the
+        /// requested format.
         package static let promptForFormat = RecoveryOptions(rawValue: 32)
     }
     private var fields: Indirect<Fields>
@@ -89,15 +96,15 @@ package struct UpstreamError: Error {
         fields = Indirect(Fields(kind: kind, message: message, cause: cause, recovery: kind.recovery))
     }
 
-    /// Creates the error for a request that was found invalid only when a vendor was about to be called. No recovery
-    /// helps.
+    /// Creates the error for a request that the relay found invalid only shortly before the upstream call. No recovery
+    /// option helps.
     package init(refusing refusal: APIError) {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
         self.recovery = []
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// Creates the error for a candidate that cannot serve the call. Another candidate may be able to.
+    /// Creates the error for a candidate that cannot serve the call. The next candidate may be able to serve it.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.recovery = .nextCandidate }
@@ -116,8 +123,8 @@ package struct UpstreamError: Error {
         if error.kind == .overloaded { self.recovery = [] }
     }
 
-    /// Creates the error for a call that the relay itself has no time for. No candidate failed, and none could do
-    /// better.
+    /// Creates the error for a call that the relay itself has no time for. No candidate failed, so no recovery option
+    /// helps.
     package init(ofBusyRelay cause: String) {
         self.init(.unavailable, cause: cause)
         self.recovery = []
@@ -125,12 +132,12 @@ package struct UpstreamError: Error {
         fields.value.isOfBusyRelay = true
     }
 
-    /// The cause of a failure that `CallLedger.endsAt` caused.
+    /// The cause in the log if no response began before `CallLedger.endsAt`.
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
 
-    /// The cooldown for the key of the call; nil if the key needs none.
+    /// The cooldown for the key of the failed call; nil if the key needs no cooldown.
     package var cooldown: Cooldown? {
         switch kind {
         case .badKey: .fixed(seconds: 300)
@@ -146,14 +153,14 @@ package struct UpstreamError: Error {
         }
     }
 
-    /// The longest cooldown, even if a vendor reports a longer time.
+    /// The maximum length of a cooldown in seconds, even if a vendor reports a longer time.
     package static let maxCooldownSeconds = 86_400
 
     package enum Cooldown: Sendable, Equatable {
         case fixed(seconds: Int)
-        /// The time that the vendor reported.
+        /// A cooldown of the length that the vendor reported.
         case reported(seconds: Int)
-        /// Exponential backoff: each consecutive failure doubles the cooldown.
+        /// A cooldown with exponential backoff: each failure in a row doubles its length.
         case doubling(fromSeconds: Int, toSeconds: Int)
     }
 
@@ -164,7 +171,8 @@ package struct UpstreamError: Error {
 }
 
 extension UpstreamError {
-    /// Whether the vendor may bill the call although it failed: it was sent, and the vendor did not refuse it.
+    /// Whether the vendor may bill the call although the call failed. This is the case if the call was sent and the
+    /// vendor did not refuse it.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
@@ -173,17 +181,17 @@ extension UpstreamError {
         }
     }
 
-    /// Records the endpoint of the vendor's API that was called, unless one is recorded.
+    /// Records the endpoint of the vendor's API that was called. Does nothing if an endpoint is already recorded.
     package mutating func locate(at api: Endpoint) { if fields.value.api == nil { fields.value.api = api } }
 
-    /// The cause for the log, with host and path of the call of the vendor's API.
+    /// The cause of the failure for the log, with the host and path of the failed call if they are known.
     package var locatedCause: String {
         guard let api = fields.value.api, kind != .cancelled, !self.namesHost else { return self.cause }
         if let transport = fields.value.transport, transport.kind != .late { return transport.cause(ofCallTo: api) }
         return "\(self.cause) at \(api.location)"
     }
 
-    /// Whether the call failed because no capacity was free.
+    /// Whether the call failed because the provider had no free capacity.
     package var isCapacityShortage: Bool { self.refusal?.isCapacityShortage ?? false }
 
     package var fault: UpstreamFault {
@@ -203,7 +211,7 @@ extension UpstreamError {
         }
     }
 
-    /// Whether the relay itself had no memory or no time for the call.
+    /// Whether the call failed because the relay itself had no memory or no time for it.
     package var isOfRelay: Bool { fault == .overloaded || fault == .busy }
 }
 

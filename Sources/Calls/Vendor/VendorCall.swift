@@ -1,29 +1,30 @@
 package import Engine
 import Shared
 
-/// The right to call a vendor for one request: the key that was chosen, and the ledger that the calls are billed to.
+/// The right to call a vendor for one request. It consists of the chosen key and the ledger that bills the calls.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let callLedger: CallLedger
-    /// The server that is called; nil if it is the ledger's.
+    /// The provider and model that this call goes to; nil if they are the same as in `callLedger.server`.
     private let ownServer: CallLedger.Server?
     package let loop: EventLoop
-    /// The provider's keys, for their cooldowns; nil if the key is the caller's or no key is needed.
+    /// The provider's keys, which keep the cooldowns; nil if the key is the caller's or no key is needed.
     private let keys: (any KeyCooldowns)?
     /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
     private(set) var startedAt: LoopTime
     /// The endpoint of the vendor's API that is called; nil before the first call.
     package var endpoint: Endpoint?
-    /// Whether the end of this call is already in the ledger's records.
+    /// Whether the ledger already has a record of the end of this call.
     var isRecorded = false
-    /// Whether the rate permit that was acquired with this call has been used.
+    /// Whether the rate permit of this call has been used. A rate permit allows one call to start under the provider's
+    /// rate limit.
     private var isStartUsed = false
 
-    /// The age up to which a rate permit is used, in nanoseconds. An older one would leave the vendor's rate window too
-    /// early.
+    /// The maximum age of a rate permit (the right to start one call) in nanoseconds. The relay counts a call at the
+    /// time of its permit. With an older permit, the relay would forget the call earlier than the vendor does.
     private static let startNanoseconds: UInt64 = 20_000_000
 
     package init(
@@ -45,11 +46,12 @@ package final class VendorCall: @unchecked Sendable {
 
     package var key: String { credential.key }
 
-    /// The server that is called; nil if it is not known.
+    /// The provider and model that this call goes to; nil if they are not known.
     var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Makes a call for a provider that only helps, such as one that transcribes audio. The ledger's server stays the
-    /// provider that responds. The new call takes over the rate permit of this one.
+    /// Makes a call to a provider that only helps with the request, for example by transcribing audio. The ledger's
+    /// server remains the provider that serves the request. The new call takes over the rate permit (the right to start
+    /// one call).
     package func makeHelperCall() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
@@ -57,14 +59,14 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// Makes one more call for the same response, after this one has ended.
+    /// Makes one more call for the same response, after this call has ended.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         callLedger.clearRefusal()
         return VendorCall(credential, of: ownServer, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Prepares to repeat a call in another form after the vendor refused it.
+    /// Prepares to repeat this call in another form after the vendor refused it.
     ///
     /// - Parameter status: the HTTP status of the refusal.
     package func prepareRepeat(after status: Int) async throws(UpstreamError) {
@@ -72,7 +74,7 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// Prepares to repeat a failed call at another location or in another form.
+    /// Prepares to repeat this failed call, at another location or in another form.
     package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
         recordEnd(error)
         do throws(UpstreamError) {
@@ -83,8 +85,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Prepares to request the next part of a response that the vendor delivered in part. The usage of all parts is
-    /// reported with the last one.
+    /// Prepares to request the next part of a response that the vendor delivered only in part. The usage of all parts
+    /// is reported with the last part.
     package func goOn() async throws(UpstreamError) {
         recordEnd(nil)
         try await restart()
@@ -92,7 +94,8 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Prepares the next call with the same key.
     ///
-    /// - Parameter error: the failure of the previous call. Its usage is billed as lost.
+    /// - Parameter error: the failure of the previous call, whose usage is billed as lost; nil if the call did not
+    ///   fail.
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
         if let used = error?.usage {
@@ -104,8 +107,8 @@ package final class VendorCall: @unchecked Sendable {
         startedAt = loop.now
     }
 
-    /// Acquires a rate permit if the present one is used or too old. Call it right before each vendor call if there are
-    /// several, or if something took time before.
+    /// Acquires a new rate permit (the right to start one call) if the present permit is used or too old. Call it right
+    /// before an upstream call if the request makes several calls, or if something took time before.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedAt)
@@ -113,18 +116,18 @@ package final class VendorCall: @unchecked Sendable {
         if !isReady { try await follow(.ownStart) }
     }
 
-    /// Acquires a rate permit if the one counted at `time`, in loop time, is too old.
+    /// Acquires a new rate permit (the right to start one call) if the permit that was counted at `time` is too old.
     package func start(countedAt time: LoopTime) async throws(UpstreamError) {
         if isBounded, isLate(time) { try await follow(.ownStart) }
     }
 
     private func isLate(_ time: LoopTime) -> Bool { loop.now > time + Self.startNanoseconds }
 
-    /// Whether calls of the provider need capacity.
+    /// Whether calls to this provider need capacity, because its settings limit them.
     package var isBounded: Bool { capacity != nil }
 
-    /// Acquires capacity for one more concurrent call; nil if there is none now. End the returned capacity when the
-    /// call ends.
+    /// Acquires capacity for one more concurrent call; returns nil if none is free now. Call `end` on the capacity when
+    /// that call ends.
     package func reserveConcurrentCall() async -> HeldCapacity? {
         guard
             let held = try? await capacity?.acquire(
@@ -139,8 +142,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of one more call that uses the slot of an ended one. Throws an error that allows another key or
-    /// provider to be tried.
+    /// Counts the start of one more call that uses the slot of an ended call. Throws if there is no capacity. The error
+    /// then allows another key or candidate to be tried.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(
@@ -157,7 +160,7 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Records that the vendor responded, so that its key needs no cooldown.
+    /// Records that the vendor responded, so that the key needs no cooldown.
     package func served() { keys?.served(credential, begun: startedAt) }
 
     /// Records the end of a successful call that is not billed, such as a file call.
@@ -166,9 +169,9 @@ package final class VendorCall: @unchecked Sendable {
         served()
     }
 
-    /// Records that the call failed, and puts its key in cooldown if the failure concerns the key.
+    /// Records that this call failed. Puts its key in cooldown if the failure concerns the key.
     ///
-    /// - Returns: the failure, with the credential of the call.
+    /// - Returns: the failure, with the credential of this call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = located(error)
         if error.credential == nil { error.credential = credential }
@@ -177,7 +180,7 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Returns the failure with the endpoint that was called.
+    /// Returns the failure, with the endpoint of this call added to it.
     func located(_ error: UpstreamError) -> UpstreamError {
         guard let endpoint else { return error }
         var error = error
@@ -185,8 +188,8 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Calls the vendor, and retries once after a pause if that may help. No part of the response may have been sent to
-    /// the client.
+    /// Calls the vendor. Retries once after a pause if that may help. Use it only while no part of the response has
+    /// been sent to the client.
     package func attempt<Value: Sendable>(
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
@@ -198,8 +201,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Returns after a pause if retrying the same call may help and there is capacity; else throws the failure. For
-    /// code that avoids the cost of a generic function of another module.
+    /// Pauses, and returns if a retry of the same call may help and capacity is free. Otherwise throws the failure. It
+    /// is for code that avoids the cost of `attempt`, a generic function of another module.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
         recordEnd(error)
