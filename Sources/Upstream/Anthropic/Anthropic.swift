@@ -3,9 +3,9 @@ package import Engine
 import Limits
 package import Shared
 
-/// A vendor whose server speaks Anthropic's Messages API.
+/// Calls servers with Anthropic's Messages API.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Anthropic: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
@@ -13,10 +13,10 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     private let models: Endpoint
 
     private static let version = "2023-06-01"
-    /// The first version of the API that has no temperature.
+    /// The first version of Anthropic's API (`anthropic-version`) that refuses `temperature` and other sampling fields.
     private static let plainVersion = "2026-10-21"
 
-    /// Creates the vendor; nil if the URL of the site is invalid.
+    /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
@@ -86,7 +86,8 @@ extension Anthropic: ChatVendor {
 }
 
 extension VendorSite {
-    /// Returns the value of the first of the operator's header lines with this name; nil if there is none.
+    /// Returns the value of the first header line with this name in the provider's settings; nil if no line has this
+    /// name.
     ///
     /// - Parameter name: in lower case.
     fileprivate func header(_ name: String) -> String? {

@@ -2,16 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of a call that differ between the services that serve Claude: Anthropic's API and Vertex AI.
+/// The differences between the two services that offer Claude with the Messages API: Anthropic and Google's Vertex AI.
 struct AnthropicDialect: Sendable {
-    /// Whether the version of the API supports temperature and other sampling fields.
+    /// Whether the API version accepts `temperature` and other sampling fields.
     let supportsSampling: Bool
-    /// Whether Claude is served by Vertex AI. The URL then contains the model, the body contains the API version, and
-    /// some failures have Google's form.
+    /// Whether the service is Vertex AI and not Anthropic. With Vertex AI, the URL contains the model, the body
+    /// contains the API version, and some errors have Google's form.
     let isVertex: Bool
     let errorTable: VendorErrorTable
 
-    /// Appends the first members of the request, each followed by a comma.
+    /// Appends the first member of the request body, followed by a comma: the model, or the API version for Vertex AI.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
         if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16","#) }
         out.append(#""model":"#)
@@ -19,7 +19,7 @@ struct AnthropicDialect: Sendable {
         out.append(",")
     }
 
-    /// Whether Vertex AI refused the request because the organisation's policy does not permit response schemas.
+    /// Whether Vertex AI refused the request because a policy of the organisation forbids structured outputs.
     func refusesFormats(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The form of one call to Anthropic's Messages API: writes its request and makes the reader of its response.
+/// One call to the Messages API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its loop only, except for `written`.
+/// `@unchecked`: used on its event loop only, except for `written`.
 final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
@@ -18,16 +18,19 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
-    /// The paused parts of the response so far.
+    /// The parts of this response that the vendor ended with a pause (`pause_turn`), in order. The next request repeats
+    /// them.
     private var parts: [PausedResponse] = []
 
-    /// The largest request that is kept in memory until the response ends, in bytes; needed to continue a paused
-    /// response.
+    /// The largest request body, in bytes, that is kept in memory until the response ends. The body is needed to
+    /// continue a response that the vendor pauses.
     private static let keptBytes = 32_768
 
+    /// Creates the form of one call.
+    ///
     /// - Parameters:
-    ///   - messages: the endpoint; nil if no URL can be made of the model's name.
-    ///   - route: the way to a vendor with several locations; nil if `messages` is the only address.
+    ///   - messages: the endpoint of the Messages API; nil if the model's name cannot be part of a URL.
+    ///   - route: chooses among several locations of the vendor; nil if `messages` is the only endpoint.
     init(
         _ messages: Endpoint?,
         _ dialect: AnthropicDialect,

@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// Reads a response of the Messages API, as a whole or event by event.
+/// Parses a response of the Messages API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class AnthropicReader: WireReader, @unchecked Sendable {
-    /// A content block that has begun and not ended.
+    /// A content block that has begun and has not ended yet.
     private struct Block {
         enum Kind {
             case call(Int)
@@ -14,19 +14,19 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             case other
         }
 
-        /// The vendor's index of the block.
+        /// The `index` that the vendor gives to the content block.
         let number: Int64
         let kind: Kind
-        /// The length of a tool call's arguments so far, in bytes.
+        /// The size in bytes of the call arguments that have arrived so far; 0 if the block is no tool call.
         var bytes = 0
     }
 
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
-    /// The most tool calls that are emitted; further calls are left out.
+    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
     var maxCalls = Int.max
-    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
@@ -34,15 +34,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var deltas = TextDeltaScanner()
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
-    /// Whether the vendor paused the response. The pause is emitted at the end, unless the vendor continues the
-    /// response.
+    /// Whether the vendor ended the response with a pause. The finish reason `pause` is emitted only if the relay does
+    /// not request the rest of the response.
     private var isPaused = false
     private(set) var pause: PausedResponse?
     private var accumulator = MessageUsage()
-    /// The paused parts of the response before the present one.
+    /// The earlier parts of this response. The vendor ended each of them with a pause (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
-    /// The blocks of the present part of a streamed response.
+    /// Records the content blocks of the current part. If the vendor pauses, the next request repeats them.
     private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
@@ -52,9 +52,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private static let nameLimitBytes = 4_096
     private static let maxPauses = 5
 
+    /// Creates a reader.
+    ///
     /// - Parameters:
-    ///   - earlier: the paused parts of the same response, whose events are emitted again.
-    ///   - mayGoOn: whether the vendor can be asked to continue a paused stream.
+    ///   - earlier: the earlier parts of a paused response. Their events are emitted before those of the new part.
+    ///   - mayGoOn: whether the relay can request the rest if the vendor pauses the response.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -170,7 +172,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
     }
 
-    /// Begins a tool call. Returns its index; nil if the call is left out.
+    /// Begins a tool call. Returns its index among the emitted tool calls; nil if the tool call is dropped.
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
@@ -266,7 +268,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         emit(0, .toolArguments(index: index, arguments))
     }
 
-    /// Emits `{}` for a call without arguments, because arguments must be an object.
+    /// Emits `{}` as the arguments of a tool call that has none, because arguments must be a JSON object.
     private func emitEmpty(_ index: Int, _ emit: Emit) {
         guard index == calls - 1 else { return }
         let empty: StaticString = "{}"
@@ -299,7 +301,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) { if isPaused { emit(0, .finish(.pause, stop: nil)) } }
 
-    /// - Parameter content: the content blocks of the part; nil if they are not known completely.
+    /// Records that the vendor paused the response, so that the relay can request the rest.
+    ///
+    /// - Parameter content: the content blocks of the paused part as JSON; nil if they were not recorded completely.
     private func recordPause(_ content: Body?) {
         guard let content, earlier.count < Self.maxPauses else { return }
         pause = PausedResponse(content, usage: usage)
@@ -326,7 +330,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return ChatResponse([response.finished()], usage: usage)
     }
 
-    /// Emits the events that a stream of this message would have had.
+    /// Emits the events for a complete message, in the order in which a stream would have sent them.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
@@ -343,8 +347,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
-    /// Emits the events of the earlier parts, once. This reuses the parser, so the present part must not have been
-    /// parsed yet, or must not be needed any more.
+    /// Emits the events of the earlier parts of a paused response, unless they were already emitted.
+    ///
+    /// Uses the parser again: values that it has returned before are invalid after the call.
     private func emitEarlier(_ emit: Emit) throws(UpstreamError) {
         if isEarlierReported { return }
         isEarlierReported = true
@@ -363,7 +368,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 }
 
 extension FinishReason {
-    /// Returns the finish reason for a `stop_reason`; nil if the reason is unknown.
+    /// Creates the finish reason for a `stop_reason` of the Messages API; nil if the value is unknown.
     fileprivate init?(ofMessage word: UnsafeRawBufferPointer) {
         switch word {
         case "end_turn", "stop_sequence": self = .stop

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request of the Messages API, without nulls, empty lists and fields that its model
+/// Writes a call as the JSON body of a Messages request. Leaves out nulls, empty lists, and fields that the model
 /// refuses.
 struct AnthropicRequest: ~Copyable {
     private let call: ChatCall
@@ -11,26 +11,26 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let dialect: AnthropicDialect
     private let thinking: ThinkingPlan
-    /// Whether the prompt must ask for the demanded tool call, because the model does not support a forced
-    /// `tool_choice`.
+    /// Whether the system prompt must ask for the tool call that the client demands, because the model refuses a
+    /// `tool_choice` that forces a call.
     private let promptsForToolCall: Bool
-    /// The last cache breakpoints of the request, at most as many as the API accepts.
+    /// The last cache breakpoints of the call. There are at most as many as the API accepts.
     private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = VendorNameMap()
     private var out = ByteBuffer()
 
-    /// The largest token limit for which a whole response is requested. Above this limit a stream is requested, because
-    /// the first byte of a whole response would come too late.
+    /// The highest token limit with which a complete response is requested. With a higher limit a stream is requested,
+    /// because a complete response would arrive too late.
     private static let longTokens = 8_192
     private static let maxCacheBreakpoints = 4
 
-    /// A request, and everything that reading its response depends on.
+    /// A request body, with the data that is needed to read the response.
     struct WrittenRequest {
         let body: Body
         let names: VendorNameMap
         let maxTokens: Int
-        /// Whether the request asks for a stream.
+        /// Whether the request body asks for a stream.
         let isStreamed: Bool
     }
 
@@ -54,7 +54,8 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Whether every assistant turn with tool calls since the user's last own message has signed reasoning.
+    /// Whether the conversation contains the signed reasoning for all recent tool calls. Tool calls before the user's
+    /// last own message do not matter.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false
@@ -107,9 +108,9 @@ struct AnthropicRequest: ~Copyable {
         return WrittenRequest(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
     }
 
-    /// Appends the system prompt and the messages.
+    /// Appends the members `system` and `messages`.
     ///
-    /// - Returns: the names of the tool calls in the conversation.
+    /// - Returns: the names of the tools that the conversation has called.
     private mutating func appendConversation() -> [[UInt8]] {
         var turns = ClaudeTurns(call, names, marks)
         var system = ByteBuffer()
@@ -134,7 +135,7 @@ struct AnthropicRequest: ~Copyable {
 
     // MARK: Tools
 
-    /// Returns the sentence that asks for a tool call, for a model that does not support a forced `tool_choice`.
+    /// Returns a sentence for the system prompt that asks the model for the tool call that the client demands.
     private mutating func demand() -> String {
         guard case .named(let name) = chatOptions.toolChoice else {
             return "You must call at least one of the tools now. Do not answer in text."
@@ -143,7 +144,8 @@ struct AnthropicRequest: ~Copyable {
         return "You must call the tool \"\(sent)\" now. Do not answer in text."
     }
 
-    /// Appends the tools. The API requires the tools of earlier calls even if the request offers none any more.
+    /// Appends the member `tools`. If the request has no tools, tools that the conversation has called are declared
+    /// without a schema, because the API requires them.
     private mutating func appendTools(called: [[UInt8]]) {
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
         for (index, tool) in chatOptions.tools.enumerated() {

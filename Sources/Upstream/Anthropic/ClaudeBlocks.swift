@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The state of the list of content blocks of one message while it is written.
+/// The state of a message's list of content blocks while the list is being written.
 struct BlockList {
     private(set) var isEmpty = true
-    /// Whether the last block cannot have a cache breakpoint, or already has one.
+    /// Whether no cache breakpoint can be added to the last block, for example because the block already has one.
     private var isClosed = false
 
-    /// Begins a block and writes it up to its type.
+    /// Appends the beginning of a new block, up to the value of its member `type`.
     mutating func open(_ type: StaticString, to out: inout ByteBuffer) {
         out.append(isEmpty ? #"{"type":""# : #",{"type":""#)
         isEmpty = false
@@ -17,7 +17,7 @@ struct BlockList {
         out.append("\"")
     }
 
-    /// Adds a cache breakpoint to the last block, which must be the end of `out`.
+    /// Adds a cache breakpoint to the last block. The block must be the last thing in `out`.
     mutating func close(_ mark: ChatOptions.CacheBreakpoint?, to out: inout ByteBuffer) {
         guard let mark, !isEmpty, !isClosed else { return }
         isClosed = true
@@ -29,14 +29,14 @@ struct BlockList {
     mutating func forbidCacheBreakpoint() { isClosed = true }
 }
 
-/// Writes the content of messages as content blocks.
+/// Writes the content of messages as content blocks of the Messages API.
 struct ClaudeBlocks {
     private let attachments: [Attachment]
     private let parser = JSONParser()
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
-    /// Appends a piece of a user's message as a block. Reasoning is left out.
+    /// Appends one piece of a message's content as a content block. Reasoning is left out.
     func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch piece {
         case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
@@ -45,9 +45,9 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Appends text as a block. Blank text is left out, because the API refuses it.
+    /// Appends text as a content block. Blank text is left out, because the API refuses it.
     ///
-    /// - Parameter isCut: whether white space at the end is left out.
+    /// - Parameter isCut: whether white space at the end of the text is removed.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
         guard !Self.isBlank(text) else { return }
         var text = text
@@ -77,8 +77,8 @@ struct ClaudeBlocks {
         return text[part: 0..<end]
     }
 
-    /// Appends signed reasoning as a block. Reasoning without a signature, or of another vendor, is left out, because
-    /// the API refuses it.
+    /// Appends reasoning as a content block. The reasoning is left out if it has no signature or comes from another
+    /// vendor, because the API refuses it.
     func append(_ reasoningBlock: ReasoningBlock, _ list: inout BlockList, to out: inout ByteBuffer) {
         guard let signature = reasoningBlock.signature, !reasoningBlock.isMarked else { return }
         if reasoningBlock.isSealed {
@@ -95,7 +95,7 @@ struct ClaudeBlocks {
         list.forbidCacheBreakpoint()
     }
 
-    /// Appends a tool call's arguments. Arguments that are not a JSON object are wrapped in one.
+    /// Appends the arguments of a tool call. Arguments that are not a JSON object become the text of a member `_raw`.
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
@@ -153,7 +153,7 @@ struct ClaudeBlocks {
         out.append("}}")
     }
 
-    /// Returns the error for the first attachment that the API does not accept; nil if it accepts all.
+    /// Returns the error for the first attachment that the API does not accept; nil if the API accepts all attachments.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {
@@ -176,7 +176,7 @@ struct ClaudeBlocks {
 }
 
 extension ByteBuffer {
-    /// Appends a cache breakpoint (`cache_control`) as a member that follows another one.
+    /// Appends the member `cache_control`, which marks a cache breakpoint. Another member must stand before it.
     mutating func append(_ mark: ChatOptions.CacheBreakpoint) {
         append(#","cache_control":{"type":"ephemeral""#)
         if mark.isLong { append(#","ttl":"1h""#) }

@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// The abilities of one of Anthropic's models, found by its name.
+/// The abilities of one Claude model. They are looked up by the model's name.
 struct ClaudeModel: Sendable {
     enum Sampling: Sendable {
         case both
-        /// Temperature or `top_p`, but not both.
+        /// The model accepts `temperature` or `top_p`, but not both.
         case one
         case none
     }
@@ -13,19 +13,19 @@ struct ClaudeModel: Sendable {
     enum Thinking: Sendable {
         case none
         case budget
-        /// Adaptive thinking.
+        /// The model has adaptive thinking: it decides itself how much it thinks.
         ///
         /// - Parameters:
         ///   - off: the way to turn thinking off.
-        ///   - budget: whether the older form with a budget is still accepted.
+        ///   - budget: whether the model also accepts `budget_tokens`, the older form.
         case adaptive(off: Off, budget: Bool)
     }
 
-    /// The way to turn reasoning off.
+    /// The way to turn the thinking of a model off.
     enum Off: Sendable {
         case disabled
         case betweenTools
-        /// Reasoning cannot be turned off.
+        /// The model's thinking cannot be turned off.
         case none
     }
 
@@ -33,23 +33,23 @@ struct ClaudeModel: Sendable {
     enum Effort: Sendable {
         case none
         case high
-        /// All efforts except `xhigh`.
+        /// The model accepts all values of `effort` except `xhigh`.
         case max
         case all
     }
 
-    /// The most tokens of a response, reasoning included.
+    /// The most tokens that a response can have, including the reasoning.
     let maxTokens: Int
     let thinking: Thinking
     let sampling: Sampling
     let effort: Effort
     /// Whether `tool_choice` can force a tool call.
     let supportsForcedToolChoice: Bool
-    /// Whether the request can contain the beginning of the response.
+    /// Whether the last message of a request may be the beginning of the model's response.
     let supportsPrefill: Bool
-    /// Whether the model supports structured outputs: a schema for the response, and strict tools.
+    /// Whether the model supports structured outputs: a schema for the output, and strict tools.
     let supportsStructuredOutputs: Bool
-    /// Whether the model is of another vendor that speaks the same API.
+    /// Whether the model is not a Claude model but another vendor's model that is offered with the same API.
     let isForeign: Bool
 
     private init(
@@ -79,7 +79,8 @@ struct ClaudeModel: Sendable {
 
     // MARK: The table
 
-    /// Models by the name after `claude-`. The longest name that is a prefix wins.
+    /// The known models. A row's name is a prefix of the text after `claude-` in the model's id; the longest such
+    /// prefix wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
         ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
         ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
@@ -126,7 +127,7 @@ struct ClaudeModel: Sendable {
         effort: .all,
         lacks: .prefill
     )
-    /// The newest models, and all models that are not in the table.
+    /// The abilities of the newest Claude models, and of all Claude models that the table lacks.
     private static let newest = ClaudeModel(
         128_000,
         .adaptive(off: .none, budget: false),
@@ -136,7 +137,9 @@ struct ClaudeModel: Sendable {
     )
     private static let foreign = ClaudeModel(8_192, .budget, sampling: .both, effort: .none, lacks: [.format, .name])
 
-    /// - Parameter name: the vendor's model id, possibly with a prefix before `claude-` and a date at the end.
+    /// Looks up the abilities of a model.
+    ///
+    /// - Parameter name: the vendor's model id. It may have a prefix before `claude-` and a date at its end.
     init(_ name: String) {
         var bytes = Array(name.utf8)
         for position in bytes.indices where bytes[position] == UInt8(ascii: ".") { bytes[position] = UInt8(ascii: "-") }

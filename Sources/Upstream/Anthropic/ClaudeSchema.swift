@@ -1,8 +1,9 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema with the keywords that Anthropic's structured outputs support. Other keywords are moved into
-/// the description. Follows `transform_schema` of Anthropic's client library.
+/// Converts a JSON Schema so that it contains only keywords that Anthropic's structured outputs support.
+///
+/// Other keywords become text of the description, as `transform_schema` in Anthropic's client library does it.
 struct ClaudeSchema {
     private static let formats: [StaticString] = [
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
@@ -19,8 +20,8 @@ struct ClaudeSchema {
 
     private static let maxReferences = 8
 
-    /// Returns a tool's schema with `"type": "object"` if it has no type. A reference at the top is replaced with its
-    /// target.
+    /// Returns a tool's schema in which the top level has a `type`: `object` is added if it is missing. If the top
+    /// level is a `$ref`, its target is copied there.
     static func object(_ schema: Body) -> Body {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
@@ -48,7 +49,7 @@ struct ClaudeSchema {
         value.append(to: &out)
     }
 
-    /// Appends a converted schema, with recursion. The depth was limited when the request was parsed.
+    /// Appends a converted schema. Recursive; the request parser has already limited the depth.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         guard let members = schema.members else { return schema.append(to: &out) }
         var writer = ByteBuffer()
@@ -99,7 +100,7 @@ struct ClaudeSchema {
         return schema["properties"] != nil
     }
 
-    /// Appends a converted member. Returns false if Anthropic does not support the keyword.
+    /// Appends one member of a schema, converted. Returns false if Anthropic does not support this keyword.
     private static func append(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,

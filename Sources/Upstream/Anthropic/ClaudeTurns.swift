@@ -7,11 +7,11 @@ import Shared
 struct ClaudeTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
-        /// The indices of the turn's messages.
+        /// The indexes in `messages` of the messages that form this turn.
         var positions: [Int] = []
     }
 
-    /// A tool call of the assistant's last turn that waits for its result.
+    /// A tool call of the last assistant turn, for which a result must follow.
     private struct WaitingBlocks {
         let key: [UInt8]
         let id: [UInt8]
@@ -24,7 +24,7 @@ struct ClaudeTurns: ~Copyable {
     private var ids = VendorNameMap()
     private var waiting: [WaitingBlocks] = []
     private var isFirst = true
-    /// The names, as sent, of the tool calls in the conversation.
+    /// The names of all tools that the conversation has called, as the request contains them.
     private(set) var calledNames: [[UInt8]] = []
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ marks: [ChatOptions.CacheBreakpoint]) {
@@ -38,7 +38,8 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: Instructions
 
-    /// Appends the instructions as blocks, separated by commas. Returns false if there are none.
+    /// Appends the system and developer messages as content blocks, separated by commas. Returns false if nothing was
+    /// appended.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
         for position in messages.indices where messages[position].isInstruction { append(position, &list, to: &out) }
@@ -54,9 +55,9 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: Turns
 
-    /// Appends all turns.
+    /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether the last turn may be the beginning of the response.
+    /// - Parameter prefill: whether the last turn may be an assistant turn, which the response then continues.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -108,8 +109,8 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// Appends an assistant turn with its blocks and tool calls in their order. Calls whose position is unknown come
-    /// last.
+    /// Appends an assistant turn: its content blocks and tool calls, in their original order. Tool calls with an
+    /// unknown position are written last.
     private mutating func appendAssistant(
         _ turn: Turn,
         _ list: inout BlockList,
@@ -157,7 +158,8 @@ struct ClaudeTurns: ~Copyable {
         }
     }
 
-    /// Returns the position of the turn's last text that is not blank; nil if there is none.
+    /// Returns the position of the turn's last text that is not blank: the message's index, and the text's index in its
+    /// content. Returns nil if all texts are blank.
     private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
         for position in turn.positions.reversed() {
             let index = messages[position].content.lastIndex { piece in
@@ -187,14 +189,15 @@ struct ClaudeTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
+    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
+    /// key is the name of the function.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// Appends a user turn. The results of the previous turn's tool calls come first.
+    /// Appends a user turn. The results of the preceding assistant turn's tool calls are written first.
     private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: [Int] = []

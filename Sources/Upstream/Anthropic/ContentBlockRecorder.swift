@@ -1,23 +1,26 @@
 import Engine
 
-/// Records the content blocks of a response that the vendor may pause, in the form in which the vendor accepts them
-/// back. Responses without the vendor's own tools are hardly ever paused, so only short ones are recorded.
+/// Records the content blocks of a response, so that they can be sent back to the vendor if the vendor pauses the
+/// response.
+///
+/// Pauses are rare without tools that the vendor runs itself. Therefore only short responses are recorded if they have
+/// no such tools.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text
         case thinking
-        /// A block whose input comes in chunks, such as a tool call.
+        /// A block whose `input` arrives in pieces, such as a tool call.
         case use
         case other
     }
 
-    /// Whether the blocks are recorded. False from the start if it is not needed, and after the limit is exceeded.
+    /// Whether blocks are still recorded. False if no record is needed, or after the record became too large.
     private var keeps: Bool
     private var kind: Kind?
-    /// The content of the open block: its text, its reasoning, or its input as JSON.
+    /// The content of the open block so far: its text, its reasoning, or its `input` as JSON.
     private var said = ByteBuffer()
     private var signature = ByteBuffer()
-    /// The start of the open block, if it is neither text nor reasoning.
+    /// The JSON object with which the vendor began the open block; empty for text and reasoning.
     private var opening = ByteBuffer()
     private var written = ByteBuffer()
     private var limitBytes = ContentBlockRecorder.textLimitBytes
@@ -29,9 +32,9 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Blocks
 
-    /// Begins a block and ends the one before.
+    /// Begins to record a new block, and completes the record of the block before.
     ///
-    /// - Parameter isAlone: whether no other block is open.
+    /// - Parameter isAlone: whether no other block is open. If another block is open, the recording ends.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }
         guard isAlone else { return drop() }
@@ -53,13 +56,13 @@ struct ContentBlockRecorder: ~Copyable {
         }
     }
 
-    /// Records a block of a response that was not streamed.
+    /// Records a complete block of a response that is not streamed.
     mutating func add(whole block: JSONValue) {
         limitBytes = Self.limitBytes
         begin(block, isAlone: true)
     }
 
-    /// Appends a chunk of the open block's text, reasoning or input.
+    /// Appends a piece to the content of the open block: text, reasoning, or a part of `input`.
     @inline(__always)
     mutating func add(_ piece: UnsafeRawBufferPointer?) {
         guard keeps, let piece else { return }
@@ -87,7 +90,8 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Writing
 
-    /// Returns all blocks as a JSON list and clears them; nil if they were not recorded, or there are none.
+    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if nothing was recorded or the record
+    /// became too large.
     mutating func removeBody() -> Body? {
         guard keeps else { return nil }
         write()

@@ -2,9 +2,11 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Returns the change of a Messages request after which the server may accept it; nil if none is known.
+    /// Finds the quirk of a server that refused a Messages request: the change after which the server may accept the
+    /// request.
     ///
-    /// - Parameter known: the changes that were already made.
+    /// - Parameter known: the quirks that the request already takes into account.
+    /// - Returns: the quirk; nil if no change is likely to help.
     func messageQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
@@ -20,7 +22,7 @@ extension ErrorResponseReader {
     }
 }
 
-/// A refused Messages request and the text of its refusal.
+/// A Messages request that the server refused, and the message of the error response.
 private struct RefusedMessage {
     private let words: PhraseMatcher
     private let request: RawJSON
@@ -64,8 +66,8 @@ private struct RefusedMessage {
         return isAssistant
     }
 
-    /// The changes for a refused `tool_choice`. They are tried first, because a refusal names abilities beside other
-    /// fields.
+    /// The changes that can help if the server refused `tool_choice`. They are tried first, because such an error
+    /// message also mentions other fields.
     private var ofTools: [LearnedQuirks] {
         guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
             return []

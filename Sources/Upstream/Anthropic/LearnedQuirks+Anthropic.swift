@@ -1,26 +1,28 @@
-/// The quirks of servers that speak Anthropic's API.
+/// The quirks of servers with Anthropic's API.
 extension LearnedQuirks {
-    /// Leaves out temperature, `top_p` and `top_k`.
+    /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. These fields are left out.
     static let noSampling = LearnedQuirks(rawValue: 1)
     static let noSecondSampling = LearnedQuirks(rawValue: 2)
     static let noThinking = LearnedQuirks(rawValue: 4)
-    /// Replaces a reasoning budget with adaptive thinking.
+    /// The quirk of a model that refuses a thinking budget. Adaptive thinking is requested instead.
     static let adaptiveThinking = LearnedQuirks(rawValue: 8)
-    /// Replaces disabled thinking with `between_tools`.
+    /// The quirk of a model that refuses the thinking type `disabled`. The type `between_tools` is sent instead.
     static let thinkingBetweenTools = LearnedQuirks(rawValue: 16)
     static let noEffortOfClaude = LearnedQuirks(rawValue: 32)
-    /// Lowers efforts above `high` to `high`.
+    /// The quirk of a model that refuses the efforts `xhigh` and `max`. The effort `high` is sent instead.
     static let highEffort = LearnedQuirks(rawValue: 64)
-    /// Adds a user turn after a final assistant turn.
+    /// The quirk of a model that refuses a conversation whose last turn is one of the assistant. A user turn is added
+    /// at the end.
     static let noPrefill = LearnedQuirks(rawValue: 128)
-    /// Leaves out the reasoning of earlier turns.
+    /// The quirk that the server refuses the reasoning of earlier assistant turns. This reasoning is left out.
     static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
     static let noStrictTools = LearnedQuirks(rawValue: 512)
     static let noTier = LearnedQuirks(rawValue: 1_024)
     static let noMetadata = LearnedQuirks(rawValue: 2_048)
-    /// Turns thinking off for this call, because the reasoning of earlier turns is missing.
+    /// The quirk that the conversation lacks the reasoning of earlier turns. Thinking is turned off for this request
+    /// only.
     static let noThinkingNow = LearnedQuirks(rawValue: 4_096)
 
-    /// The changes that depend on the conversation, not on the model.
+    /// The quirks that are caused by one conversation. They are not remembered for the model.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]
 }

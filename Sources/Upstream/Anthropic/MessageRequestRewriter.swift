@@ -1,6 +1,6 @@
 import Engine
 
-/// Rewrites a Messages request with the changes that its server needs. Everything else stays unchanged.
+/// Applies quirks (changes that a server needs) to the JSON body of a Messages request. All other bytes are copied.
 struct MessageRequestRewriter {
     private let quirks: LearnedQuirks
 
@@ -13,9 +13,10 @@ struct MessageRequestRewriter {
         return Body(out)
     }
 
-    /// Returns the request that continues a paused response.
+    /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
-    /// - Parameter content: the list of the blocks received so far, which become the end of the assistant's turn.
+    /// - Parameter content: the content blocks received so far, as a JSON array. They become the end of the last
+    ///   assistant turn.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + content.bytes.count + 64)
@@ -148,8 +149,10 @@ struct MessageRequestRewriter {
 }
 
 extension RawJSON {
-    /// The text of a text block without the white space at its end, which the API refuses at the end of a turn; nil if
-    /// the block has another type. An empty text must be left out, too.
+    /// The text of a text block, without white space at its end, because the API refuses such white space at the end of
+    /// a turn.
+    ///
+    /// Nil if the block has another type; empty if the text is blank.
     fileprivate var said: [UInt8]? {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }

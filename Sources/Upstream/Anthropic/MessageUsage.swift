@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The usage of a message. Several events report it, and the last report of each number wins.
+/// The usage of one message of the Messages API. Several events can report each number; the last report wins.
 struct MessageUsage {
     private var input: Int?
     private var output: Int?

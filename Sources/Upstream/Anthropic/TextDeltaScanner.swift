@@ -1,24 +1,26 @@
 import Calls
 import Engine
 
-/// Reads events that contain only some text, as most events do. It recognises them by the bytes around the text,
-/// without a JSON parser.
+/// A fast reader for stream events that contain only a piece of text, which are the most frequent events. It compares
+/// the bytes around the text and needs no JSON parser.
 struct TextDeltaScanner: ~Copyable {
-    /// The bytes before the text in the last such event; empty if there was none.
+    /// The bytes before the text in the last text event; empty until the first text event has arrived.
     private var opening = ByteBuffer()
     private var texts = JSONStringDecoder()
 
     private static let name: StaticString = "content_block_delta"
     private static let lines: StaticString = "event: content_block_delta\ndata: "
 
-    /// Returns the text of the next event if it needs no unescaping; nil if the event must be read in another way.
+    /// Returns the text of the next event if the text contains no escapes. Returns nil if the event must be read with
+    /// the JSON parser.
     func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard !opening.isEmpty else { return nil }
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// Returns the text of an event, valid until the next call; nil if the event is another one, or is written in
-    /// another way.
+    /// Returns the text of a text event. Returns nil if the event has another type or an unexpected form.
+    ///
+    /// The returned bytes are valid until the next call.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer
@@ -28,7 +30,8 @@ struct TextDeltaScanner: ~Copyable {
         return text
     }
 
-    /// Keeps the bytes before the text, unless they are already kept. They differ between blocks in the block's number.
+    /// Remembers the bytes before the text of an event, in order to recognise the next text event. They change only
+    /// with the index of the content block.
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]
@@ -41,8 +44,8 @@ struct TextDeltaScanner: ~Copyable {
         opening.append(before)
     }
 
-    /// Returns the text of an event with its escapes; nil if the event is written in another way. Anthropic adds spaces
-    /// after the text.
+    /// Returns the text of a text event with its JSON escapes; nil if the event has another form. Allows for the spaces
+    /// that Anthropic inserts after the text.
     private static func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let (start, middle): (StaticString, StaticString) = (
             #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#

@@ -2,10 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The reasoning that a request asks for, in the form that its model supports.
+/// The reasoning options of a request to Claude: the options of the client, converted to the form that the model
+/// supports.
 struct ThinkingPlan {
     enum Kind {
-        /// The request does not mention reasoning.
+        /// The request contains no member `thinking`.
         case unsaid
         case adaptive
         case disabled
@@ -15,18 +16,20 @@ struct ThinkingPlan {
 
     private(set) var kind = Kind.unsaid
     private(set) var effort: StaticString?
-    /// The form in which the response shows the reasoning; nil for the model's default.
+    /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
-    /// Whether the reasoning budget is added to the request's token limit.
+    /// Whether the reasoning budget is added to the client's token limit. Otherwise the limit includes the budget.
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024
     private static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
+    /// Creates the plan for one request.
+    ///
     /// - Parameters:
-    ///   - canThink: whether reasoning is possible; false if a tool call is forced.
-    ///   - hasReasoning: whether the earlier tool calls of the turn have their reasoning.
+    ///   - canThink: whether the request may use reasoning; false if it forces a tool call.
+    ///   - hasReasoning: whether the conversation contains the reasoning for its recent tool calls.
     init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
         let position = reasoning.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
         }
@@ -87,7 +90,9 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns the nearest effort that the model supports; nil if it supports none.
+    /// Returns the name of the nearest effort that the model supports; nil if the model supports no efforts.
+    ///
+    /// - Parameter position: the index of the wanted effort in `efforts`.
     private static func effort(_ position: Int, _ model: ClaudeModel) -> StaticString? {
         let name = efforts[max(2, position)]
         switch model.effort {
@@ -98,7 +103,10 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns the token limit with the reasoning included, and the budget that fits below it.
+    /// Returns the token limit of the request, which includes the reasoning, and the reasoning budget; the budget is
+    /// nil if the request has none.
+    ///
+    /// - Parameter asked: the client's token limit; nil if the client set none.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {
         // The maximum of another vendor's model is unknown.
         let most = model.isForeign ? Int(Int32.max) : model.maxTokens

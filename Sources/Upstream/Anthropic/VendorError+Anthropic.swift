@@ -4,7 +4,7 @@ import Glibc
 import Shared
 
 extension VendorError {
-    /// Finds the failures of Anthropic that the HTTP status alone does not identify.
+    /// Recognises Anthropic's errors that the HTTP status alone does not identify, such as an exceeded spending limit.
     static let anthropic: VendorErrorTable = { $0.ofAnthropic }
 
     var ofAnthropic: UpstreamError? {
@@ -38,8 +38,8 @@ extension VendorError {
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
     }
 
-    /// Seconds until the time in a text such as "You will regain access on 2026-12-01 at 00:00 UTC."; nil if there is
-    /// no such time.
+    /// The seconds until the time in an error message such as "You will regain access on 2026-12-01 at 00:00 UTC."; nil
+    /// if the message contains no such time.
     private var secondsToAccess: Int? {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)

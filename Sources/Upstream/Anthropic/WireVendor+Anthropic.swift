@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chats with Claude, for Anthropic and for Vertex AI.
+/// Chat calls to Claude, for Anthropic and Vertex AI.
 extension WireVendor {
     func abilitiesOfClaude(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [

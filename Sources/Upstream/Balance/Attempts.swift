@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The upstream calls that one request makes: chooses the next candidate and its key after each failure.
+/// The upstream calls of one request. After each failure this class chooses the next candidate and its key.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class Attempts: @unchecked Sendable {
@@ -11,29 +11,31 @@ package final class Attempts: @unchecked Sendable {
     private let balance: Balance?
     private let callLedger: CallLedger
     private let loop: EventLoop
-    /// The time by which a response has to begin; `distantFuture` if there is only one candidate, with one key.
+    /// The time by which a response has to begin; `distantFuture` if there is only one candidate and it has only one
+    /// key.
     package private(set) var endsAt: LoopTime
     private var open: RemainingCandidates
     /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
-    /// The key for repeating the call to the current candidate; nil if the call is not repeated.
+    /// The key for repeating the last call to the current candidate; nil if the next call is not a repetition.
     private var repeating: Credential?
-    /// Whether the current candidate is called again with a key that has not been tried. Only set if its capacity is
-    /// bounded.
+    /// Whether the next call goes to the current candidate again, with a key that was not tried yet. Only used for a
+    /// candidate with a capacity limit.
     private var selectsNextKey = false
-    /// The key and capacity that `next()` waited for, for the next call; nil if it did not have to wait.
+    /// The key and the capacity that the next call uses, if `next()` waited for free capacity; nil if `next()` did not
+    /// wait.
     private var waitedFor: (Credential, HeldCapacity)?
-    /// The number of repeated calls by the candidate's position. It counts for the whole request, also after waiting
-    /// for capacity.
+    /// The number of repeated calls of each candidate, by the candidate's position. The numbers count for the whole
+    /// request: waiting for capacity does not reset them.
     private var repeats: [Int: Int] = [:]
-    /// The labels of keys that failed, by the candidate's position. They count for the whole request, also after
-    /// waiting.
+    /// The labels of the keys that failed, by the candidate's position. The labels are kept for the whole request:
+    /// waiting for capacity does not clear them.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// The time after which no call is repeated and no other candidate is tried. A call of the only candidate may run
-    /// longer.
+    /// The time after which no call is repeated and no other candidate is called. A call that is already running may
+    /// end later if there is only one candidate with one key.
     private var repeatsEndAt: LoopTime
-    /// Whether the current call can be made with one key only.
+    /// Whether the current call can be made with one key only, such as the key that a file was uploaded with.
     private var isBound = false
     private var asked = 0
     private var failures: [(candidate: Int, error: UpstreamError)] = []
@@ -60,12 +62,14 @@ package final class Attempts: @unchecked Sendable {
         callLedger.repeatsEndAt = repeatsEndAt
     }
 
-    /// Removes the candidates at these positions from the choice. Call it before the first call of `next()`.
+    /// Removes the candidates at these positions from the candidates that `next()` can choose. Call it before the first
+    /// call of `next()`.
     func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
-    /// Moves the deadlines by time that no vendor is responsible for, such as time spent waiting for the client.
+    /// Postpones the deadlines of the request by a delay that no vendor caused, such as time spent waiting for the
+    /// client.
     func postpone(byNanoseconds delay: UInt64) {
         endsAt += delay
         repeatsEndAt += delay
@@ -74,8 +78,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The next one
 
-    /// Chooses the candidate to call, waiting for capacity if all that are left are full. Returns its position; nil if
-    /// none is left.
+    /// Chooses the candidate to call next and returns its position. If all remaining candidates are full, waits for
+    /// capacity. Returns nil if no candidate is left or none got capacity in time.
     package func next() async -> Int? {
         if let position = nextAtOnce() { return position }
         guard !open.full.isEmpty, let position = await waited() else { return nil }
@@ -83,8 +87,8 @@ package final class Attempts: @unchecked Sendable {
         return position
     }
 
-    /// Chooses the candidate to call without waiting. Returns its position; nil if none is left or all that are left
-    /// are full.
+    /// Chooses the candidate to call next, without waiting, and returns its position. Returns nil if no candidate is
+    /// left or all remaining candidates are full.
     package func nextAtOnce() -> Int? {
         if repeating != nil || selectsNextKey { return current }
         guard let position = open.chosen() else { return nil }
@@ -98,8 +102,8 @@ package final class Attempts: @unchecked Sendable {
         balance.begins(open.breakerKey(position), at: loop.now)
     }
 
-    /// Waits until a full candidate has capacity. Returns its position; nil if the time is up or capacity cannot be
-    /// counted.
+    /// Waits until one of the full candidates has capacity and returns its position. Returns nil if the time is up or
+    /// the store that counts capacity is unavailable.
     private func waited() async -> Int? {
         guard let balance, rules.queueTime > .zero, !open.lacksStore else {
             refusal = refusal ?? open.shortage
@@ -131,7 +135,10 @@ package final class Attempts: @unchecked Sendable {
         return position
     }
 
-    /// Skips the current candidate, which cannot serve this call. The first such refusal is reported if no call failed.
+    /// Skips the current candidate, which cannot serve this request.
+    ///
+    /// - Parameter refusal: the error that says why. If no call fails, the client gets the first refusal of the
+    ///   request.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
@@ -147,10 +154,10 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: A call
 
-    /// Takes the next key and acquires its capacity. Returns nil, and sets the candidate aside as full, if no key has
-    /// capacity now.
+    /// Takes the next key of a candidate, acquires capacity for the key, and returns the call to make. If no key has
+    /// capacity now, sets the candidate aside as full and returns nil.
     ///
-    /// - Parameter candidate: the one at the position that `next()` returned, possibly bound to one key.
+    /// - Parameter candidate: the candidate at the position that `next()` returned; it may be bound to one key.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await selected(candidate) else {
@@ -165,7 +172,8 @@ package final class Attempts: @unchecked Sendable {
         return call(candidate, with: credential)
     }
 
-    /// Takes the next key of a candidate whose provider has no capacity limit; nil if there is such a limit.
+    /// Takes the next key of a candidate without a capacity limit and returns the call to make. Returns nil if the
+    /// candidate's provider has a capacity limit.
     package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
         guard candidate.capacity == nil else { return nil }
         return call(candidate, with: repeating ?? turn(of: candidate))
@@ -205,14 +213,16 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.selectedKey(besides: tried[current] ?? [], open.choice(current))
     }
 
-    /// Records that a response has begun: its key is healthy and no other candidate is tried. The breaker counts
-    /// neither a success nor a failure, since the response may still break off.
+    /// Records that the response of the current call has begun: its key works, and no other candidate is called for
+    /// this request. The circuit breaker counts neither a success nor a failure yet, since the response may still break
+    /// off.
     package func begun() {
         call?.served()
         if let current { balance?.endTrial(open.breakerKey(current)) }
     }
 
-    /// Records that a response broke off after it had begun. Returns the failure with the key of its call.
+    /// Records that a response broke off after it had begun. Returns the failure, to which the credential of the call
+    /// is added.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         callLedger.freeCapacity()
         let error = recordFinalFailure(failure)
@@ -226,9 +236,9 @@ package final class Attempts: @unchecked Sendable {
         balance.served(open.breakerKey(current))
     }
 
-    /// Records a failed call and prepares the next one: with another key, repeated, or with another candidate.
+    /// Records a failed call and prepares the next call: with another key, as a retry, or with another candidate.
     ///
-    /// - Throws: the failure to report if no other call could help or is allowed.
+    /// - Throws: the failure to report to the client if another call cannot help or is not allowed.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         callLedger.freeCapacity()
@@ -267,9 +277,9 @@ package final class Attempts: @unchecked Sendable {
         guard !isLast, rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
     }
 
-    /// Records the failure of a call that must not be repeated.
+    /// Records the failure of a call after which no other call may be made.
     ///
-    /// - Returns: the failure, with the credential of its call.
+    /// - Returns: the failure, to which the credential of the call is added.
     func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
@@ -277,12 +287,14 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// Ends the breaker's trial of the current candidate: the call ended without a success or a failure.
+    /// Ends the trial call of the current candidate without counting a success or a failure. A trial call is the one
+    /// call that a half-open circuit breaker lets through.
     func endTrial() { if let current { concluded(current, nil) } }
 
-    /// Reports the outcome of a candidate to its circuit breaker.
+    /// Reports how the calls of a candidate ended to the candidate's circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
+    /// - Parameter error: the candidate's last failure; nil if the candidate was not called or did not cause the
+    ///   failure.
     private func concluded(_ position: Int, _ error: UpstreamError?) {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
@@ -302,8 +314,9 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure to report to the client: the last one that is no rate limit and no lack of credit. Else it is the
-    /// last rate limit, with the shortest wait of all; else the last failure.
+    /// The failure to report to the client: the last failure other than a rate limit or a lack of credit. If all
+    /// failures are of these two kinds, the last rate limit is reported, with the shortest retry time of all rate
+    /// limits. Without a rate limit, the last failure is reported.
     package var failure: UpstreamError {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
@@ -320,7 +333,8 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// The last failure of each candidate, in the order in which the candidates were called, for the log.
+    /// The text for the log that lists the last failure of each candidate, in the order in which the candidates were
+    /// called.
     private var summary: String {
         var positions: [Int] = []
         for failure in failures where !positions.contains(failure.candidate) { positions.append(failure.candidate) }
@@ -333,9 +347,9 @@ package final class Attempts: @unchecked Sendable {
 }
 
 extension UpstreamError.Kind {
-    /// Whether failures of this kind have status 429.
+    /// Whether the HTTP status for failures of this kind is 429: a rate limit or a lack of credit.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 
-    /// Whether repeating the same call may succeed.
+    /// Whether the same call may succeed when it is repeated.
     fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
 }

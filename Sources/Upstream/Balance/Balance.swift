@@ -4,17 +4,20 @@ import Limits
 package import Shared
 import Synchronization
 
-/// The state of the choice between providers: turns, circuit breakers and shares of calls. All loops of the process
-/// share it.
+/// The state that the choice between providers needs: whose turn it is, circuit breakers, and counts of calls. All
+/// event loops of the process share one instance.
 package final class Balance: Sendable {
-    /// The key of a turn state: a model, a priority and, unless turns are global, a caller. 128 bits of their digests.
+    /// The key of a turn state, which says whose turn it is. It consists of 128 bits from the digests of a model, a
+    /// priority and a caller. Without a caller, all callers share the turns.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
 
         /// Makes the key of the turns that all callers share.
         ///
-        /// - Parameter model: the model's name in the settings.
+        /// - Parameters:
+        ///   - model: the model's name in the settings.
+        ///   - priority: the priority of the providers among which the turns are taken.
         init(model: String, priority: Int) {
             (high, low, _, _) = Digest(of: "\(priority) \(model)").words
         }
@@ -30,7 +33,7 @@ package final class Balance: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
 
-    /// A turn state in an object, because it is too large to be copied for each turn.
+    /// An object that contains a turn state. The state is too large to be copied for each turn.
     private final class Turns {
         var state = TurnState()
     }
@@ -42,24 +45,25 @@ package final class Balance: Sendable {
     }
 
     let rules: BalanceSettings
-    /// The time in which a response must begin.
+    /// The time within which a response must begin, in nanoseconds.
     let deadlineNanoseconds: UInt64
     package let queue: CapacityQueue
     private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
-    /// Whether there is a breaker with failures: some candidate failed and has not served a call since.
+    /// Whether some circuit breaker has counted failures: a candidate failed and has not served a call since then.
     private let failed = Atomic<Bool>(false)
 
     private static let keptTurns = 10_000
 
-    /// Whether the responses of each provider contain their usage, by the provider's position in the settings.
+    /// The records of whether a provider's responses contain their usage, by the provider's position in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// The number of calls that each provider was chosen for, by its position in the settings. Only `least-load` counts
-    /// them.
+    /// The number of calls for which each provider was chosen, by the provider's position in the settings. The calls
+    /// are counted only if the settings choose the order `least-load`.
     private let chosen = Lock<[Int: Double]>([:])
 
-    /// The names of the providers, in the order of the settings, and the log of their states; nil if nothing is logged.
+    /// The names of the providers, in the order of the settings, and the object that logs changes of the providers'
+    /// states; nil if such changes are not logged.
     private let notices: (providers: [String], all: ProviderNotices)?
 
     package init(
@@ -73,7 +77,7 @@ package final class Balance: Sendable {
         self.queue = queue
     }
 
-    /// Returns the provider's record of responses that contain their usage. All loops share it.
+    /// Returns the provider's record of whether its responses contain their usage. All event loops share the record.
     func reports(ofProvider position: Int) -> UsageReports {
         reports.withLock { reports in
             if let known = reports[position] { return known }
@@ -83,7 +87,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the number of calls of a provider without its own keys, including the next call.
+    /// Returns the number of calls for which a provider without keys in the settings was chosen, plus one for the next
+    /// call.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {
@@ -91,17 +96,18 @@ package final class Balance: Sendable {
         chosen.withLock { $0[position, default: 0] += 1 }
     }
 
-    /// Undoes `took(provider:)` for a provider that was chosen and not called.
+    /// Undoes `took(provider:)` if the chosen provider was not called after all.
     func undoSelection(ofProvider position: Int) {
         guard rules.order == .leastLoad else { return }
         chosen.withLock { $0[position, default: 0] -= 1 }
     }
 
-    /// Takes the next turn among providers of one priority.
+    /// Takes the next turn among providers of the same priority. The returned turn says which provider to call.
     ///
     /// - Parameters:
     ///   - key: the key of the turns that all callers share.
-    ///   - members: the providers to choose from, by position; at least one.
+    ///   - caller: the caller, who has turns of their own unless the settings share turns between all callers.
+    ///   - members: the providers to choose from, sorted by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
         return turns.withLock { turns in
@@ -112,7 +118,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Gives back a turn whose provider was not called.
+    /// Gives back a turn because its provider was not called.
     ///
     /// - Parameter members: the providers among which the turn was taken.
     func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
@@ -125,7 +131,7 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
-    /// Resets all turns and shares. A reload of the settings does it.
+    /// Resets all turns and all counts of chosen providers. Called when the settings are reloaded.
     package func forgetTurns() {
         turns.withLock { $0 = RecentTable() }
         chosen.withLock { $0 = [:] }
@@ -140,12 +146,13 @@ package final class Balance: Sendable {
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
-    /// Returns the time at which a request may try the candidate again; nil if its breaker is closed.
+    /// Returns the time at which a request may try the candidate again; nil if the circuit breaker lets requests
+    /// through now.
     func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
         breakers.withLock { $0[key]?.openEnd(at: now) }
     }
 
-    /// Closes the breakers of all models of a provider.
+    /// Closes the circuit breakers of all models of a provider.
     func closeBreakers(ofProvider position: Int) {
         let closed = breakers.withLock { breakers in
             let closed = breakers.keys.filter { $0.provider == position }
@@ -157,7 +164,7 @@ package final class Balance: Sendable {
         if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
-    /// Returns the models of providers whose circuit breakers are open or half-open.
+    /// Returns the keys of the circuit breakers that are open or half-open. Each key names a provider and a model.
     func openBreakers(at now: LoopTime) -> [BreakerKey] {
         guard hasFailures else { return [] }
         return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }
@@ -172,7 +179,8 @@ package final class Balance: Sendable {
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
 
-    /// Logs the states that a failure of a candidate begins.
+    /// Logs the changes of state that follow from a candidate's failure: the provider is unreachable, or the circuit
+    /// breaker opens.
     private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
@@ -184,7 +192,8 @@ package final class Balance: Sendable {
         if isTripped { notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause) }
     }
 
-    /// Records that the candidate is called: if its breaker is half-open, the call is its trial.
+    /// Records that a candidate is called. If its circuit breaker is half-open, this call is the trial call: until it
+    /// ends, other requests prefer other candidates.
     func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
@@ -217,9 +226,10 @@ package final class Balance: Sendable {
         report(key, error, isTripped: isTripped, at: now)
     }
 
-    /// Reports the outcome of a candidate to its circuit breaker.
+    /// Reports how the calls of a candidate ended to the candidate's circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure; nil if it was not called or is not responsible for the failure.
+    /// - Parameter error: the candidate's last failure; nil if the candidate was not called or did not cause the
+    ///   failure.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
         guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {
             return endTrial(key)
@@ -231,8 +241,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Whether the failure says nothing about the candidate's other calls: the model lacks one feature of several, or
-    /// the vendor assessed the account of a caller's own key.
+    /// Returns whether the failure says nothing about other calls of the candidate. The model lacks only one feature,
+    /// or the vendor refused a passthrough key's account.
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {
@@ -242,7 +252,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Opens the breaker for the time in which the vendor says that the model cannot serve any call.
+    /// Opens the candidate's circuit breaker for the time in which, according to the vendor, the model cannot serve any
+    /// call.
     func startCooldown(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
@@ -251,7 +262,8 @@ package final class Balance: Sendable {
         report(key, error, isTripped: true, at: now)
     }
 
-    /// Ends the candidate's trial, if one runs, without counting a success or a failure.
+    /// Ends the candidate's trial call without counting a success or a failure. A trial call is the one call that a
+    /// half-open circuit breaker lets through. Without a trial call, this function has no effect.
     func endTrial(_ key: BreakerKey) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }
@@ -259,11 +271,11 @@ package final class Balance: Sendable {
 }
 
 extension UpstreamError {
-    /// Whether another provider might have served the call that failed for good.
+    /// Whether another provider might have served the failed call: the failure is not caused by the request.
     var isOfProvider: Bool { kind != .badRequest && self.recovery.contains(.nextCandidate) }
 }
 
 extension UpstreamFault {
-    /// Whether no connection to the provider was made.
+    /// Whether the connection to the provider could not be made.
     fileprivate var isOfConnecting: Bool { self == .unreachable || self == .insecure || self == .connectTimeout }
 }

@@ -1,28 +1,32 @@
 import Engine
 
-/// The circuit breaker of one candidate. Consecutive failures open it: the candidate is then called last, until one
-/// request has tried it. All event loops share a breaker, so their clock readings arrive in any order.
+/// The circuit breaker of one candidate. Consecutive failures open it. While it is open, the candidate is called only
+/// after all others. All event loops share a breaker, so the times of their calls may arrive out of order.
 struct Breaker {
-    /// The times of the failures that still count, at most as many as open it.
+    /// The times of the recent failures that count towards opening the circuit breaker.
     private var failures: [LoopTime] = []
-    /// The time at which a request may try the candidate again; nil if failures have not opened the breaker.
+    /// The time at which a request may try the candidate again; nil if failures have not opened the circuit breaker.
     private var openUntil: LoopTime?
-    /// The time until which a trial keeps other requests from the candidate.
+    /// The time until which a trial call keeps other requests from the candidate. A trial call is the one call that a
+    /// half-open circuit breaker lets through.
     private var trialEndsAt = LoopTime.distantPast
-    /// The time until which the vendor says that the model cannot serve any call.
+    /// The time until which the model cannot serve any call, according to the vendor.
     private var cooldownUntil = LoopTime.distantPast
 
-    /// The longest time for which a trial without an outcome keeps other requests from the candidate.
+    /// The longest time for which a trial call keeps other requests from the candidate if its outcome is not reported,
+    /// in nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     func isOpen(at now: LoopTime) -> Bool {
         openUntil.map { now < $0 || now < trialEndsAt } ?? false || now < cooldownUntil
     }
 
-    /// Whether the breaker has opened and no request was served since: it is open or half-open.
+    /// Returns whether the circuit breaker is open or half-open: it has opened, and the candidate has served no request
+    /// since then.
     func isTripped(at now: LoopTime) -> Bool { openUntil != nil || now < cooldownUntil }
 
-    /// Returns the time at which a request may try the candidate again; nil if the breaker is closed.
+    /// Returns the time at which a request may try the candidate again; nil if the circuit breaker lets requests
+    /// through now.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }
         return max(openUntil ?? .distantPast, cooldownUntil)
@@ -33,18 +37,20 @@ struct Breaker {
         trialEndsAt = .distantPast
     }
 
-    /// Records a call: the first one after the breaker's time is the trial.
+    /// Records that a call begins. If the circuit breaker is half-open, the call becomes its trial call, which keeps
+    /// other requests from the candidate.
     mutating func tryOnce(at now: LoopTime) {
         if let openUntil, now >= openUntil { trialEndsAt = now + Self.trialNanoseconds }
     }
 
     mutating func endTrial() { trialEndsAt = .distantPast }
 
-    /// Records a failure, which may open the breaker.
+    /// Records a failure, which may open the circuit breaker.
     ///
     /// - Parameters:
-    ///   - bound: the number of failures that open the breaker.
-    ///   - nanoseconds: the time within which failures count, and for which the breaker then stays open.
+    ///   - bound: the number of failures that opens the circuit breaker.
+    ///   - nanoseconds: the time in which the failures must happen to count. An opened circuit breaker stays open for
+    ///     the same time.
     mutating func failed(at now: LoopTime, bound: Int, within nanoseconds: UInt64) {
         if let until = openUntil {
             // A call that began before the breaker opened may fail later. Such a failure does not extend the time.

@@ -2,27 +2,28 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider's model that could serve a call. Looking one up consumes no turn and no capacity: the key is chosen for
-/// the call.
+/// A provider's model that could serve a call. Creating a candidate takes no key and no capacity: they are taken for
+/// each call.
 package final class Candidate: Sendable {
-    /// The provider and model as usage records, billing and the response name them.
+    /// The provider and the model, under the names that usage records, billing and responses use.
     package let server: CallLedger.Server
     package let provider: any ChatVendor
     package let model: Model
-    /// The provider's own keys; nil if callers' keys are forwarded or the provider needs none.
+    /// The keys from the provider's settings; nil if the relay forwards callers' own keys or the provider needs no key.
     let keys: KeyRing?
-    /// The only key that the call can be made with; nil if `keys` chooses one.
+    /// The only key that can be used for the call; nil if any key of `keys` can be used.
     let fixed: Credential?
-    /// The capacity limits of the provider's keys; nil if there are none.
+    /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The keys and the circuit breaker, for calls that no `Attempts` makes; nil if the breaker is not used.
+    /// The object that reports the outcome of a call to the keys and to the circuit breaker, for calls that are made
+    /// without `Attempts`. Nil if outcomes are reported to the keys only.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
-    /// All candidates that may serve the call, if they are listed under different names; else empty.
+    /// All candidates that may serve the call, if their names differ; empty if all have the same name.
     let rivals: [CallLedger.Server]
-    /// The provider's record of responses that contain their usage.
+    /// The record of whether the provider's responses contain their usage.
     package let reports: UsageReports
     let loop: EventLoop
 
@@ -56,14 +57,15 @@ package final class Candidate: Sendable {
         self.loop = loop
     }
 
-    /// The model's name in the relay: the requested one, or that of the fallback model.
+    /// The model's name in the relay: the requested name, or the name of the replacement or fallback model that serves
+    /// the call.
     package var name: String { server.name }
     /// The model's price; nil if it is unknown.
     package var price: Price? { server.price }
     /// Whether the provider charges credits for calls.
     package var countsCredits: Bool { server.credits != nil }
 
-    /// Traits of chats that the settings exclude from a provider.
+    /// Traits of chats, such as the use of tools. The settings can exclude chats with a trait from a provider.
     package struct Traits: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -72,7 +74,7 @@ package final class Candidate: Sendable {
         package static let tools = Traits(rawValue: 1)
         package static let images = Traits(rawValue: 2)
 
-        /// Makes the traits that the provider's settings exclude from it.
+        /// Creates the set of traits that the provider's settings exclude.
         package init(sparing provider: ProviderSettings) {
             self = []
             if !provider.supportsTools { insert(.tools) }
@@ -80,14 +82,17 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// Whether both candidates have the same model and exclude the same chats.
+    /// Returns whether both candidates have the same model and the settings exclude the same chats from both.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
-    /// Whether the settings exclude some chats from the provider.
+    /// Whether the settings exclude chats with some trait, such as tools, from the provider.
     var isSpared: Bool { !spared.isEmpty }
 
-    /// Throws if the settings exclude such calls from the provider. Throws also if the call contains words that only
-    /// OpenAI-compatible servers may understand, and the provider does not get the original request.
+    /// Checks whether this candidate can serve the chat.
+    ///
+    /// - Throws: an error if the settings exclude chats with tools or images from the provider and the chat contains
+    ///   them. Also throws for option values that only OpenAI-compatible servers may understand, unless the provider
+    ///   gets the original request.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
         if spared.isEmpty { return }
@@ -100,18 +105,19 @@ package final class Candidate: Sendable {
         throw .value(image.param, "the provider of this model does not support images", code: "unsupported_value")
     }
 
-    /// Whether the call uses a key of the relay, or no key, rather than the caller's own.
+    /// Whether calls use a key of the relay or no key, and not the caller's own key.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }
 
-    /// Whether no other key could be used for the call.
+    /// Whether the call can be made with only one key, or needs no key.
     var hasOneKey: Bool { fixed != nil || keys?.isSingle ?? true }
 
     var breakerKey: Balance.BreakerKey { Balance.BreakerKey(provider: offeredBy, model: model.id) }
 
-    /// Whether some key is not in cooldown.
+    /// Whether some key of the provider is not in cooldown.
     var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
-    /// Takes the next key, waiting for its capacity if the provider has a limit, and returns the call.
+    /// Takes the next key and returns a call with it. If the provider has a capacity limit, waits until the key has
+    /// capacity.
     package func call(billing callLedger: CallLedger) async throws(UpstreamError) -> VendorCall {
         guard let capacity else { return unboundedCall(billing: callLedger) }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
@@ -119,7 +125,8 @@ package final class Candidate: Sendable {
         return call(with: credential, billing: callLedger)
     }
 
-    /// Takes the next key and returns the call, without acquiring capacity: for a candidate without a limit.
+    /// Takes the next key and returns a call with it, without acquiring capacity. Only for a candidate without a
+    /// capacity limit.
     package func unboundedCall(billing callLedger: CallLedger) -> VendorCall {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
         guard let lone else { return call(with: credential, billing: callLedger) }
@@ -132,10 +139,12 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes the first key that has capacity, in the order of `choice`. Returns nil if no key has capacity, other
-    /// requests wait for it, or there is no limit.
+    /// Takes the first key that has capacity, in the order that `choice` determines. Returns nil if no key has
+    /// capacity, other requests are waiting for capacity, or the provider has no capacity limit.
     ///
-    /// - Parameter isTurn: whether all requests that waited before have been served, so that the queue is not checked.
+    /// - Parameters:
+    ///   - tried: the labels of keys to leave out.
+    ///   - isTurn: whether all requests that waited longer have been served, so that the queue need not be checked.
     func selectedKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
@@ -144,7 +153,9 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether the keys have no capacity, as far as this instance knows.
+    /// Returns whether, as far as this instance knows, none of the keys has free capacity.
+    ///
+    /// - Parameter tried: the labels of keys to leave out.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
@@ -160,14 +171,14 @@ package final class Candidate: Sendable {
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 
-    /// Returns the candidate bound to the key that a file was uploaded with; nil if the provider has no such key for
-    /// this caller.
+    /// Returns this candidate, bound to the key with which the file was uploaded. Returns nil if the file is at another
+    /// provider, or if its key is not available for this caller.
     package func reading(_ file: StoredFile) -> Candidate? {
         guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
         return fixed == nil && keys != nil ? with(credential) : self
     }
 
-    /// Returns the candidate bound to a key.
+    /// Returns a copy of this candidate whose calls can use this key only.
     func with(_ credential: Credential) -> Candidate { with(credential, rank, rivals) }
 
     func with(priority: Int) -> Candidate {
@@ -176,7 +187,9 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// Returns the candidate with all candidates for its call, which have different names.
+    /// Returns a copy of this candidate that knows all candidates for its call.
+    ///
+    /// - Parameter rivals: all candidates that may serve the call. Their names differ.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
@@ -198,9 +211,10 @@ package final class Candidate: Sendable {
     }
 }
 
-/// The keys and the circuit breaker of the only candidate of a request, whose calls are not made by `Attempts`.
+/// The receiver of call outcomes for a request with a single candidate, whose calls are made without `Attempts`. It
+/// passes the outcomes on to the candidate's keys and circuit breaker.
 ///
-/// The breaker keeps no call back, but an operator sees it.
+/// The circuit breaker does not stop calls in this case, but its state is visible to the operator.
 final class LoneCandidate: KeyCooldowns {
     private let keys: KeyRing?
     private let balance: Balance

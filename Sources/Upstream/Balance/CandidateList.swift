@@ -1,46 +1,50 @@
 import Calls
 import Shared
 
-/// Candidates by priority, then in the order of the settings, with figures that the choice needs. The list of a name is
-/// made once and serves all calls.
+/// A list of candidates, sorted by priority and then in the order of the settings. It also contains values computed
+/// once from the candidates. Each model name has one list, which serves all calls.
 ///
 /// `@unchecked`: used on its loop only.
 final class CandidateList: @unchecked Sendable {
     /// The candidates, at least one.
     let all: [Candidate]
-    /// Whether callers' own keys are forwarded to all candidates (true) or to none (false); nil if to some.
+    /// Whether the relay forwards callers' own keys to all candidates (true) or to no candidate (false); nil if only to
+    /// some.
     let passOnKeys: Bool?
-    /// The features that all models of the list have in common.
+    /// The features that all models of the list have.
     let features: Model.Features
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     let isSingle: Bool
     /// Whether some candidate has a capacity limit.
     let hasCapacityLimits: Bool
-    /// Whether the settings exclude some calls from some candidate.
+    /// Whether the settings exclude chats with some trait, such as tools, from a candidate.
     let excludesSomeCalls: Bool
-    /// The different prices of the candidates.
+    /// The prices of the candidates, without duplicates.
     let prices: [Price]
-    /// The different credit prices of the candidates that charge credits.
+    /// The credit prices of the candidates that charge credits, without duplicates.
     let creditPrices: [CreditPrices]
-    /// The positions of all candidates.
+    /// The positions of all candidates in the list.
     let positions: [Int]
     let priorities: [Int]
     /// Whether all candidates have the same priority.
     let areEqual: Bool
-    /// All candidates as members of a turn.
+    /// The candidates as members of the group that takes turns, each with its position and weight.
     let members: [TurnState.Member]
-    /// The key rings of the candidates that use the relay's keys.
+    /// The key rings of the candidates that use the relay's keys. A key ring contains a provider's keys.
     private let rings: [KeyRing]
-    /// The different cooldown counts of the rings; usually one that all rings share.
+    /// The counters of key rings with keys in cooldown, without duplicates. Usually all rings share one counter.
     private let cooldownRingCounts: [CooldownRingCount]
-    /// The key of the last turn, shared with the lists that have callers' keys.
+    /// The turn key that was used last. Copies of this list with a caller's own key share it.
     private let lastTurn: LastTurn
-    /// The list with the key of the last caller; nil if no caller's key was used.
+    /// The copy of this list with the last caller's own key; nil if no caller's own key was used yet.
     private var ofCaller: (key: String, list: CandidateList)?
 
+    /// Creates a list of candidates.
+    ///
     /// - Parameters:
     ///   - all: the candidates, at least one.
-    ///   - passOnKeys: whether callers' own keys are forwarded to all (true) or to none (false); nil if to some.
+    ///   - passOnKeys: whether the relay forwards callers' own keys to all candidates (true) or to no candidate
+    ///     (false); nil if only to some.
     init(_ all: [Candidate], passOnKeys: Bool? = nil) {
         precondition(!all.isEmpty)
         self.all = all
@@ -85,8 +89,8 @@ final class CandidateList: @unchecked Sendable {
         cooldownRingCounts = []
     }
 
-    /// Returns the list with a caller's own key, for a list whose candidates all get it. Remembers the last one, as the
-    /// same caller often calls again.
+    /// Returns a copy of the list whose candidates use a caller's own key. All candidates must accept such keys. The
+    /// last copy is cached, as the same caller often calls again.
     func withCallers(_ key: String) -> CandidateList {
         if let ofCaller, ofCaller.key == key { return ofCaller.list }
         let list = CandidateList(self, withCallers: Credential(passedOn: key))
@@ -97,13 +101,13 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// The turn key for the last requested priority. It is an object of its own: a reference from a caller's list to
-    /// the list that caches it would be a retain cycle.
+    /// A box for the turn key that was used last, with its priority. The list and its copies with a caller's key share
+    /// the box, because a reference from a copy to the list would be a retain cycle.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }
 
-    /// Returns the key of the turns among the candidates of a priority.
+    /// Returns the key under which the turns among the candidates of one priority are stored.
     func turnKey(_ priority: Int) -> Balance.TurnKey {
         if let last = lastTurn.last, last.priority == priority { return last.key }
         let key = Balance.TurnKey(model: all[0].name, priority: priority)
@@ -111,7 +115,7 @@ final class CandidateList: @unchecked Sendable {
         return key
     }
 
-    /// Returns whether other candidates have the same priority.
+    /// Returns whether other candidates have the same priority as the candidate at this position.
     func hasPeers(_ position: Int) -> Bool {
         position > 0 && priorities[position - 1] == priorities[position]
             || position + 1 < priorities.count && priorities[position + 1] == priorities[position]

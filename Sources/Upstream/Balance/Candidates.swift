@@ -3,22 +3,23 @@ import Engine
 import Limits
 package import Shared
 
-/// All candidates for a call, by priority, then in the order of the settings. The choice among them is made only when a
-/// vendor is called.
+/// All candidates for a call, sorted by priority and then in the order of the settings. One of them is chosen only when
+/// the vendor is called.
 package struct Candidates: Sendable {
     private let list: CandidateList
-    /// The state of the choice between providers; nil if the candidates are tried in their order.
+    /// The state that the choice between providers needs; nil if the candidates are tried in their order.
     private let balance: Balance?
     private let order: Order
     private let caller: Identity?
 
     /// The order in which candidates are tried.
     package enum Order: Sendable {
-        /// By priority; the settings choose among candidates of the same priority.
+        /// The order by priority. Among candidates of the same priority, the settings decide which one is tried first.
         case balanced
-        /// In the order of the list.
+        /// The order of the list.
         case listed
-        /// The candidate with the most free capacity first. Priorities are ignored.
+        /// The order by free capacity: the candidate with the most free capacity is tried first. Priorities are
+        /// ignored.
         case byLoad
     }
 
@@ -35,7 +36,7 @@ package struct Candidates: Sendable {
 
     /// Creates candidates that are tried in the order of the list.
     ///
-    /// - Parameter list: at least one.
+    /// - Parameter list: the candidates, at least one.
     package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, caller: nil, order: .listed) }
 
     /// The first candidate in the order of the list.
@@ -44,7 +45,8 @@ package struct Candidates: Sendable {
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
-    /// The first candidate that has a key outside cooldown and a closed breaker; else the first one.
+    /// The first candidate that has a key outside cooldown and whose circuit breaker is not open. If there is no such
+    /// candidate, it is the first in the list.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
 
     private func isHealthy(_ candidate: Candidate) -> Bool {
@@ -53,29 +55,30 @@ package struct Candidates: Sendable {
         return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
-    /// Whether some providers forward requests unchanged and others do not.
+    /// Whether some providers can forward requests unchanged and others cannot.
     package var isForwardingMixed: Bool {
         let forwards = leading.forwarder != nil
         return list.all.contains { ($0.forwarder != nil) != forwards }
     }
 
-    /// The candidates whose providers forward requests unchanged; nil unless the first healthy candidate, preferably
-    /// one with free capacity, is one of them.
+    /// The candidates whose providers can forward requests unchanged. Nil if the candidate that will probably serve the
+    /// call cannot forward it. This is the first candidate that is healthy and has free capacity, or else the first
+    /// healthy one.
     package var forwarding: Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }
         return replaced { $0.forwarder != nil ? $0 : nil }
     }
 
-    /// Returns candidates in which each one is replaced, or left out if its replacement is nil. Returns nil if none is
-    /// left.
+    /// Returns a copy in which each candidate is replaced. Candidates whose replacement is nil are left out. Returns
+    /// nil if no candidate remains.
     package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
-    /// Returns these candidates followed by `others`, which are tried in their order after all of these candidates have
-    /// failed.
+    /// Returns these candidates followed by `others`. The others are tried in their order, after all of these
+    /// candidates have failed.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
@@ -86,11 +89,12 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { list.all[index] }
 
-    /// Makes the attempts of one request.
+    /// Makes the object that chooses the candidates and keys for the calls of one request.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value whose calls keep to one provider and key; nil if there is no such value.
-    ///   - spared: the positions of candidates that must not get the call and take no turn; never all positions.
+    ///   - affinity: the hash of a value, such as the user. Calls with the same hash go to the same provider and key.
+    ///     Nil if there is no such value.
+    ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
     package func attempts(
         billing callLedger: CallLedger,
         affinity: UInt64? = nil,
@@ -101,7 +105,8 @@ package struct Candidates: Sendable {
         return attempts
     }
 
-    /// Returns the positions of candidates that the settings exclude from the call; empty if they exclude none, or all.
+    /// Returns the positions of the candidates that the settings exclude from the call. Returns an empty set if they
+    /// exclude no candidate or all of them.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {
         guard list.excludesSomeCalls else { return [] }
         var spared: Set<Int> = []
@@ -111,20 +116,23 @@ package struct Candidates: Sendable {
         return spared.count == list.all.count ? [] : spared
     }
 
-    /// The values that keep calls with one provider; empty if there is nothing to choose.
+    /// The properties of a request, such as `user`, that decide which provider serves it: requests with the same value
+    /// go to the same provider. Empty if there is no choice between providers.
     package var affinities: [BalanceSettings.Affinity] {
         order == .balanced ? balance?.rules.affinity ?? [] : []
     }
 
-    /// Returns the result of the first candidate that succeeds. Other candidates and keys are tried only after failures
-    /// that they may not share.
+    /// Calls candidates until one succeeds, and returns its result. After a failure, another candidate or key is tried
+    /// only if it may succeed.
     ///
     /// - Parameters:
-    ///   - affinity: see `attempts`.
-    ///   - spared: see `attempts`.
-    ///   - isBegun: returns whether a part of the response went to the client. Then there is no deadline and no other
-    ///     attempt.
-    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They do not count.
+    ///   - affinity: the hash of a value, such as the user. Calls with the same hash go to the same provider and key.
+    ///     Nil if there is no such value.
+    ///   - spared: the positions of candidates that must not get the call.
+    ///   - isBegun: returns whether a part of the response was already sent to the client. If it was, there is no
+    ///     deadline and no other candidate is tried.
+    ///   - waited: returns the nanoseconds that were not spent waiting for a vendor. The deadline is extended by this
+    ///     time.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,

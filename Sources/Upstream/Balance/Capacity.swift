@@ -4,8 +4,8 @@ package import Limits
 package import Shared
 import Synchronization
 
-/// The capacity limits of each key of a provider: calls that begin in a window, and concurrent calls. The limiter
-/// counts them over all instances.
+/// The capacity limits for each key of a provider: how many calls may begin in a window, and how many may run at once.
+/// The limiter counts the calls of all instances together.
 package final class Capacity: CallCapacity {
     private let provider: String
     private let position: Int
@@ -14,13 +14,13 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// The nanoseconds after which a call that has begun no longer counts in the window; 0 if calls that begin are not
+    /// The nanoseconds after which the start of a call no longer counts in the window; 0 if call starts are not
     /// limited.
     private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
 
-    /// Creates the limits of a provider; nil if its settings have none.
+    /// Creates the capacity limits of a provider. Returns nil if the provider's settings contain no such limits.
     package init?(
         _ provider: ProviderSettings,
         at position: Int,
@@ -45,16 +45,17 @@ package final class Capacity: CallCapacity {
         return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { LimitCharge($0, identity) } }
     }
 
-    /// Returns the part of a key's capacity that is in use, as far as this instance knows.
+    /// Returns the used fraction of a key's capacity, as far as this instance knows.
     func share(of credential: Credential) -> Double { limiter.knownShare(charges(for: credential)) }
 
-    /// Returns whether a key has no free capacity, as far as this instance knows, or a request is already waiting for
-    /// this key.
+    /// Returns whether, as far as this instance knows, a key has no free capacity. Also true if another request is
+    /// already waiting for this key.
     func isKnownFull(_ credential: Credential) -> Bool {
         limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
 
-    /// The use of one key over all instances, in calls or in calls that begin per second.
+    /// The load of one key: how much of a capacity limit is used over all instances. The unit is concurrent calls, or
+    /// call starts per second.
     package struct Load: Sendable {
         package var used: Double
         package var most: Double
@@ -66,11 +67,11 @@ package final class Capacity: CallCapacity {
         }
     }
 
-    /// Whether concurrent calls are limited; else only calls that begin per second are.
+    /// Whether the number of concurrent calls is limited; false if only the number of call starts per second is.
     package var isOfCalls: Bool { calls != nil }
 
-    /// Returns the loads of the keys, in the given order. If the provider has two limits, all loads are loads of the
-    /// limit that is used more.
+    /// Returns the load of each key, in the order of `credentials`. If the provider has two limits, all loads refer to
+    /// the limit that is used more.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
@@ -86,15 +87,18 @@ package final class Capacity: CallCapacity {
         .upstreamKey(credential.account, of: provider, isOwn: credential.label != nil)
     }
 
-    /// Whether the last call could not be counted and the settings refuse calls in this case.
+    /// Whether the last call could not be counted, because memcached is unavailable and the settings refuse calls in
+    /// this case.
     var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
 
-    /// Whether requests wait for any key of the provider. They are served first.
+    /// Whether requests wait for capacity of any of the provider's keys. Such requests are served before new ones.
     var isAwaited: Bool { queue.isAwaited(position) }
 
-    /// Acquires capacity of one key without waiting for other calls to end; nil if there is none.
+    /// Acquires capacity for one call with this key, without waiting for other calls to end. Returns nil if the key has
+    /// no free capacity.
     ///
-    /// - Parameter isAfterAnother: whether the call follows one of the same request, whose concurrent slot it uses.
+    /// - Parameter isAfterAnother: whether the request has already made a call whose slot for concurrent calls this
+    ///   call can use.
     func acquireNow(
         for credential: Credential,
         isAfterAnother: Bool = false,
@@ -114,14 +118,15 @@ package final class Capacity: CallCapacity {
         return HeldCapacity(reservation) { queue.freed(position) }
     }
 
-    /// Acquires capacity of the first of a provider's keys that has some. Returns nil if no key has capacity or other
-    /// requests wait for it.
+    /// Acquires capacity of the first key that has free capacity. Returns nil if no key has free capacity or other
+    /// requests are waiting for capacity of the provider.
     ///
     /// - Parameters:
-    ///   - keys: the provider's keys; nil if it has none.
-    ///   - fixed: the only key that the call can be made with; nil if `keys` chooses one.
-    ///   - tried: the labels of keys that are not tried again.
-    ///   - isTurn: whether all requests that waited before have been served, so that the queue is not checked.
+    ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
+    ///   - fixed: the only key that can be used for the call; nil if any key of `keys` can be used.
+    ///   - tried: the labels of keys to leave out.
+    ///   - choice: the rule that determines the order of the keys.
+    ///   - isTurn: whether all requests that waited longer have been served, so that the queue need not be checked.
     func acquireNow(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -150,7 +155,8 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of the first key that has some. If no key has any, waits for the key whose turn it is.
+    /// Acquires capacity of the first key that has free capacity. If no key has free capacity, waits for capacity of
+    /// the key whose turn it is.
     func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -191,7 +197,7 @@ package final class Capacity: CallCapacity {
 }
 
 extension [Capacity.Load] {
-    /// The part of the capacity of all keys that is in use.
+    /// The used fraction of the capacity of all keys together.
     package var share: Double {
         let most = reduce(0) { $0 + $1.most }
         return most > 0 ? reduce(0) { $0 + $1.used } / most : 0
@@ -199,8 +205,8 @@ extension [Capacity.Load] {
 }
 
 extension APIError {
-    /// The error for a call that cannot be counted because memcached is unavailable. It is the same as for other
-    /// limits.
+    /// The error for a call that cannot be counted because memcached is unavailable. Clients get the same error if a
+    /// caller's limit cannot be counted.
     static var uncounted: APIError { Decision(.storeDown).error ?? .capacityReached }
 
     /// The error for a call for which no provider has capacity now.

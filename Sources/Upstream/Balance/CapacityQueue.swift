@@ -3,25 +3,26 @@ import Engine
 import Limits
 import Synchronization
 
-/// The queue of calls of all loops that wait for capacity. Calls that wait for the same provider are served in the
-/// order in which they came. A request that already has a slot waits for its own key only and is served before all
+/// The queue of calls that wait for capacity, from all event loops. Calls that wait for the same provider are served in
+/// the order of their arrival. A request that already has a slot waits for its own key only and is served before all
 /// others.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
 
     private static let most = 1_000
-    /// The longest time between two looks for free capacity. Capacity that other instances free is only found this way.
+    /// The longest time between two checks for free capacity, in nanoseconds. Only such a check finds capacity that
+    /// another instance freed.
     private static let lookNanoseconds: UInt64 = 100_000_000
 
     package init() {}
 
     package var waiting: Int { count.load(ordering: .relaxed) }
 
-    /// Returns whether a call waits for any key of the provider.
+    /// Returns whether a call is waiting that can use any key of the provider.
     func isAwaited(_ provider: Int) -> Bool { isAwaited(provider, nil) }
 
-    /// Returns whether a request that already has a slot waits for this key of the provider.
+    /// Returns whether a request that already has a slot is waiting for this key of the provider.
     func isAwaited(_ provider: Int, by credential: Credential) -> Bool {
         waiting > 0 && isAwaited(provider, credential.account)
     }
@@ -31,12 +32,14 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits until `emit` returns a value. `emit` is called only when it is this call's turn. Returns nil if the time
-    /// is up, too many calls wait, or the task is cancelled.
+    /// Waits in the queue until `emit` returns a value, and returns that value. `emit` is called only while this call
+    /// is first in the queue. Returns nil if the time is up, the queue is full, or the task is cancelled.
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
     ///   - credential: the only key that a request with a slot can use; nil if the request has no slot yet.
+    ///   - end: the time at which the call stops waiting.
+    ///   - emit: tries to acquire capacity; returns nil if no capacity is free.
     func wait<Value>(
         for providers: Set<Int>,
         with credential: Credential? = nil,
@@ -74,7 +77,7 @@ package final class CapacityQueue: Sendable {
         for ticket in next { ticket.call() }
     }
 
-    /// Wakes the calls that are first in the queue for a provider, after some of its capacity became free.
+    /// Wakes the calls that are first in the queue for this provider, because some of its capacity became free.
     func freed(_ provider: Int) {
         guard waiting > 0 else { return }
         for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
@@ -92,8 +95,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the calls to wake: for each provider the call that has waited longest, preceded by the calls that wait for
-    /// one particular key.
+    /// Returns the waiting calls that should check for free capacity now. For each provider, it is the call that has
+    /// waited longest, and all calls ahead of it that wait for one particular key.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []
@@ -107,14 +110,14 @@ package final class CapacityQueue: Sendable {
     }
 }
 
-/// One call that waits in the queue.
+/// The ticket of one call that waits in the queue.
 ///
-/// `@unchecked`: except for `call`, used on its loop only.
+/// `@unchecked`: used on its loop only, except for `call`, which any thread may call.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    /// The account of the only key that the call can use; nil if any key of its providers will do.
+    /// The account of the only key that the call can use; nil if the call can use any key of its providers.
     let account: Digest?
-    /// Whether capacity may have become free since the last look.
+    /// Whether capacity may have become free since the waiting call last checked.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()

@@ -2,13 +2,14 @@ import Calls
 import Engine
 import Glibc
 
-/// The rule by which a key, or a provider with its keys, is chosen for a call.
+/// The rule for choosing a key, or a provider together with its keys, for a call.
 struct KeyChoice {
-    /// The rank of a key or provider; the lowest is chosen.
+    /// The rank of a key or provider. The key or provider with the lowest rank is chosen.
     struct Rank: Comparable {
-        /// The used part of the capacity, divided by the weight; with affinity, the distance of the key from the value.
+        /// The used fraction of the capacity, divided by the weight. If calls with equal affinity values keep to one
+        /// key, this is the distance between the hashes of the key and the value instead.
         let load: Double
-        /// The calls that the key will have been chosen for after one more, divided by its weight.
+        /// The number of calls that the key was chosen for, plus one, divided by the key's weight.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }
@@ -16,13 +17,14 @@ struct KeyChoice {
         func over(_ weight: Double) -> Rank { Rank(load: load / weight, turn: turn / weight) }
     }
 
-    /// The capacity limits of the provider's keys; nil if there are none.
+    /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     var capacity: Capacity?
-    /// The hash of a value whose calls keep to one key; nil if there is no such value.
+    /// The hash of a value, such as the user. Calls with the same hash use the same key. Nil if there is no such value.
     var affinity: UInt64?
     var provider = ""
 
-    /// Whether keys are chosen by turns only: there is neither an affinity value nor a capacity limit.
+    /// Whether the keys simply take turns: there is neither an affinity value, which would keep calls at one key, nor a
+    /// capacity limit.
     var isByTurn: Bool { affinity == nil && capacity == nil }
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
@@ -33,9 +35,9 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns the distance of a key from a value: rendezvous hashing with weights. Each key has the lowest distance,
-    /// divided by its weight, for a share of values that is proportional to the weight. All instances compute the same
-    /// distances.
+    /// Returns the distance of a key from an affinity value, for weighted rendezvous hashing. The key with the lowest
+    /// distance, divided by its weight, gets the calls with this value. A key gets a share of values in proportion to
+    /// its weight. All instances compute the same distances.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words
         let mixed = Self.mixed(affinity ^ first) ^ second
@@ -44,7 +46,7 @@ struct KeyChoice {
         return -log(unit)
     }
 
-    /// Returns the value after the last step of SplitMix64.
+    /// Returns the value with its bits mixed, as in the last step of the SplitMix64 generator.
     private static func mixed(_ value: UInt64) -> UInt64 {
         var value = value &+ 0x9e37_79b9_7f4a_7c15
         value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9

@@ -1,19 +1,25 @@
 import Calls
 import Engine
 
-/// The cooldown of a key, on the monotonic clock of the loops.
+/// The cooldown of a key, measured on the monotonic clock of the event loops.
 struct KeyCooldown {
     private let rest: UpstreamError.Cooldown
     private let seconds: Int
     let endsAt: LoopTime
     private let beganAt: LoopTime
-    /// The time until which the call that tries the key after its cooldown keeps other calls from it.
+    /// The time until which the trial call keeps other calls from the key. The trial call is the first call after the
+    /// cooldown.
     private var trialEndsAt = LoopTime.distantPast
 
-    /// The longest time for which a trial without an outcome keeps other calls from the key.
+    /// The longest time for which a trial call keeps other calls from the key if its outcome is not reported, in
+    /// nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
-    /// - Parameter last: the previous cooldown; nil if the key has served a call since.
+    /// Creates a cooldown that begins now.
+    ///
+    /// - Parameters:
+    ///   - rest: how long the cooldown lasts.
+    ///   - last: the key's previous cooldown; nil if the key has served a call since then.
     init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
         self.rest = rest
         switch rest {

@@ -2,16 +2,19 @@ package import Calls
 package import Engine
 import Synchronization
 
-/// A provider's own keys, which all loops use in turn, in proportion to their weights and as evenly as possible. A key
-/// that failed is in cooldown. After the cooldown one call tries the key, and others wait for the outcome.
+/// The keys from a provider's settings. All event loops use the keys in turn, in proportion to their weights and as
+/// evenly as possible. After a failure a key is in cooldown. The first call after the cooldown tests the key; other
+/// calls use other keys until it ends.
 package final class KeyRing: KeyCooldowns {
     private struct KeyState {
         let weight: Double
-        /// The calls that the key was chosen for, including those that it missed while it was left out.
+        /// The number of calls that the key was chosen for. Calls that went to other keys during a cooldown are
+        /// included, so that the key does not catch up on them.
         var chosen = 0.0
         var rest: KeyCooldown?
 
-        /// The calls that the key will have been chosen for after one more, divided by its weight.
+        /// The number of calls that the key was chosen for, plus one, divided by its weight. The key with the lowest
+        /// value is next.
         var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
@@ -19,20 +22,24 @@ package final class KeyRing: KeyCooldowns {
 
     private let credentials: [Credential]
     private let keyStates: Lock<[KeyState]>
-    /// Whether some key is in cooldown, or has not been tried successfully since its cooldown.
+    /// Whether some key is in cooldown, or has not served a call since its cooldown.
     private let cooldowns = Atomic<Bool>(false)
     let cooldownRingCount: CooldownRingCount
-    /// The provider's name, and the log of its states; nil if nothing is logged.
+    /// The provider's name, and the object that logs changes of the provider's state; nil if such changes are not
+    /// logged.
     private let notices: (provider: String, all: ProviderNotices)?
     /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
+    /// Creates a ring of keys.
+    ///
     /// - Parameters:
     ///   - keys: the provider's keys, at least one.
     ///   - weights: one weight above 0 for each key.
-    ///   - cooldownRingCount: counts this ring while it has keys in cooldown.
-    ///   - old: the ring that this one replaces; keys in both rings stay in cooldown.
-    ///   - notices: the provider's name, and the log of its states; nil if nothing is logged.
+    ///   - cooldownRingCount: the counter of rings with keys in cooldown.
+    ///   - old: the ring that this one replaces; keys that are in both rings stay in cooldown.
+    ///   - notices: the provider's name, and the object that logs changes of its state; nil if such changes are not
+    ///     logged.
     package init(
         _ keys: [String],
         weights: [Double],
@@ -52,8 +59,8 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key for a ring that replaces this one. A running trial is ended, because its outcome
-    /// is reported to this ring.
+    /// Returns the cooldown of a key, for a new ring that replaces this one. In the returned cooldown no trial call
+    /// (the first call after a cooldown) is running, because this ring receives the outcome of such a call.
     private func rest(ofKey key: String) -> KeyCooldown? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = keyStates.withLock { $0[index].rest }
@@ -74,18 +81,18 @@ package final class KeyRing: KeyCooldowns {
 
     package var isSingle: Bool { credentials.count == 1 }
 
-    /// Returns the key of an account; nil if the ring does not contain it.
+    /// Returns the key with this account number; nil if the ring contains no such key.
     func credential(ofAccount account: UInt64) -> Credential? {
         credentials.first { $0.accountNumber == account }
     }
 
-    /// Returns whether some key is not in cooldown.
+    /// Returns whether at least one key can be used now. A key in cooldown cannot be used.
     func isAvailable(at now: LoopTime) -> Bool {
         guard hasCooldowns else { return true }
         return keyStates.withLock { keyStates in keyStates.contains { $0.isAvailable(at: now) } }
     }
 
-    /// Takes the next key. If all keys are in cooldown, takes the one whose cooldown ends first.
+    /// Takes the next key. If all keys are in cooldown, takes the key whose cooldown ends first.
     func next(at now: LoopTime) -> Credential {
         // A single key without a cooldown needs no choice.
         if credentials.count == 1, !hasCooldowns { return credentials[0] }
@@ -95,7 +102,9 @@ package final class KeyRing: KeyCooldowns {
         return credentials[first]
     }
 
-    /// Takes the next key that is neither in cooldown nor in `tried`; nil if there is none.
+    /// Takes the next key that is neither in cooldown nor in `tried`; returns nil if no such key is left.
+    ///
+    /// - Parameter tried: the labels of keys to leave out.
     func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         keyStates.withLock { keyStates in
             var best: (position: Int, rank: KeyChoice.Rank)?
@@ -109,12 +118,14 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Returns the keys that are neither in cooldown nor in `tried`, best first. No turn is taken.
+    /// Returns the keys that are neither in cooldown nor in `tried`, best first. No key is taken: the order of turns
+    /// does not change.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
     }
 
-    /// Returns the rank of the best key; nil if all keys are in cooldown. No turn is taken.
+    /// Returns the rank of the best key; nil if all keys are in cooldown. No key is taken: the order of turns does not
+    /// change.
     func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasCooldowns, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
@@ -135,8 +146,8 @@ package final class KeyRing: KeyCooldowns {
         return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
     }
 
-    /// Returns whether a call may use the key. The first call after a cooldown tests the key; while it runs, no other
-    /// call may use the key.
+    /// Begins a call with the key, and returns whether the call may use the key. The first call after a cooldown tests
+    /// the key. While it runs, no other call may use the key.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasCooldowns, let index = index(of: credential) else { return true }
         return keyStates.withLock { keyStates in
@@ -146,13 +157,14 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Ends the trial of a key whose call was not made, because there was no capacity.
+    /// Ends the trial call of a key, the first one after its cooldown, because the call was not made for lack of
+    /// capacity.
     func endTrial(_ credential: Credential) {
         guard hasCooldowns else { return }
         change(credential) { $0?.endTrial() }
     }
 
-    /// Takes the turn of this key.
+    /// Records that this key had its turn: counts one more call for it.
     func took(_ credential: Credential, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
         keyStates.withLock { select(index, of: &$0, at: now) }
@@ -176,7 +188,7 @@ package final class KeyRing: KeyCooldowns {
         return credentials[index].label.map(tried.contains) ?? false
     }
 
-    /// The key whose cooldown ends first, for the case that all keys are in cooldown.
+    /// The key whose cooldown ends first. Used if all keys are in cooldown.
     var soonest: Credential { credentials[positionOfSoonest] }
 
     private var positionOfSoonest: Int {
@@ -184,14 +196,15 @@ package final class KeyRing: KeyCooldowns {
         return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }
 
-    /// Returns the names of the keys in cooldown.
+    /// Returns the labels of the keys that are in cooldown, such as `k1`.
     func cooldown(at now: LoopTime) -> [String] {
         guard hasCooldowns else { return [] }
         let cooldowns = keyStates.withLock { keyStates in keyStates.map { $0.rest.map { now < $0.endsAt } ?? false } }
         return zip(credentials, cooldowns).compactMap { $1 ? $0.label : nil }
     }
 
-    /// Returns all keys with their weights and the end of their cooldown; nil as the end if there is none.
+    /// Returns all keys with their weights and the end of their cooldown. The end is nil for a key that is not in
+    /// cooldown.
     func states(at now: LoopTime) -> [(credential: Credential, weight: Double, cooldownUntil: LoopTime?)] {
         let keyStates = keyStates.withLock { $0 }
         return zip(credentials, keyStates).map { credential, position in
@@ -199,7 +212,7 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Ends the cooldown of the key of this name. Returns false if there is no such key.
+    /// Ends the cooldown of the key with this label. Returns false if there is no such key.
     func resume(_ name: String) -> Bool {
         guard let credential = credentials.first(where: { $0.label == name }) else { return false }
         resume(credential)
@@ -237,9 +250,11 @@ package final class KeyRing: KeyCooldowns {
         failed(credential, error.cooldown, begun: begun, at: now)
     }
 
-    /// Records a failure of the key.
+    /// Records that a call with the key failed.
     ///
-    /// - Parameter rest: the cooldown of the key; nil if the failure says nothing about the key.
+    /// - Parameters:
+    ///   - rest: the cooldown that the failure begins; nil if the failure says nothing about the key.
+    ///   - begun: the time at which the call began.
     func failed(_ credential: Credential, _ rest: UpstreamError.Cooldown?, begun: LoopTime, at now: LoopTime) {
         guard rest != nil || hasCooldowns else { return }
         change(credential) { cooldown in
@@ -266,11 +281,11 @@ package final class KeyRing: KeyCooldowns {
 }
 
 extension UpstreamError.Kind {
-    /// Whether the vendor refuses the key, or its account has no credit: 401, 402 and 403.
+    /// Whether the vendor refuses the key or the key's account has no credit: status 401, 402 or 403.
     fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 
-/// The number of key rings that have keys in cooldown. One read is enough for all rings.
+/// A counter of the key rings that have keys in cooldown. Reading the counter replaces a check of every ring.
 package final class CooldownRingCount: Sendable {
     private let count = Atomic(0)
 

@@ -5,7 +5,7 @@ package import Shared
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// The present queue, and queues of earlier settings in which calls still wait.
+        /// The queue of the current settings, and the queues of earlier settings in which calls still wait.
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?
@@ -17,7 +17,7 @@ package final class ProviderMetrics: MetricsSource {
 
     package init() {}
 
-    /// Replaces the providers that are measured, after the settings were read.
+    /// Replaces the providers whose metrics are reported. Called after the settings are read.
     package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], balance: Balance) {
         let queue = balance.queue
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }

@@ -2,16 +2,16 @@ package import Calls
 import Engine
 package import Shared
 
-/// The provider that stores a caller's new file or has stored one, with the call that reads or writes it.
+/// A provider call that stores, reads or deletes a caller's file, together with the provider.
 package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
-    /// The name of the model that the file is for; empty if it is for no model.
+    /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
     package let model: String
-    /// The capacity of a call about a file without a model; nil if the provider has no limit or `call.callLedger` holds
-    /// the capacity.
+    /// The capacity that a call without a model uses. Nil if the provider has no capacity limit, or if the capacity was
+    /// acquired by `attempt`.
     private let held: HeldCapacity?
-    /// The attempt by which the file's model was chosen; nil if the file is for no model.
+    /// The attempt that chose the candidate for the file's model; nil if the file is not for a certain model.
     private let attempt: SingleAttempt?
 
     package init(_ provider: any FileProvider, _ attempt: SingleAttempt) {
@@ -31,21 +31,20 @@ package struct FileCall: Sendable {
         if let held { call.callLedger.hold(held) }
     }
 
-    /// Frees the capacity when the call has ended, before its request ends.
+    /// Frees the capacity of the call. Other requests can use it before this request ends.
     package func freeCapacity() { held?.end() }
 
-    /// Records that the vendor's call failed.
+    /// Records that the call failed.
     ///
-    /// - Returns: the failure, with the credential of its call.
+    /// - Returns: the failure, to which the credential of the call is added.
     package func failure(_ error: UpstreamError) -> UpstreamError { attempt?.failure(error) ?? call.failure(error) }
 
-    /// The number of the key's account, as it is part of file ids.
+    /// The number of the key's account, which file ids contain.
     package var account: UInt64 { call.credential.accountNumber }
 }
 
-/// A provider that can store files, before one of its keys is chosen.
+/// A provider that can store files. Its key is not chosen yet.
 package struct FileCandidate: Sendable {
-    /// The provider's name.
     package let name: String
     package let provider: any FileProvider
     fileprivate let keys: KeyRing?
@@ -53,11 +52,12 @@ package struct FileCandidate: Sendable {
     fileprivate let capacity: Capacity?
     fileprivate let loop: EventLoop
 
-    /// Whether another key of the provider could store a file that was refused with the first one.
+    /// Whether the provider has more than one key, so that another key may store a file that was refused with the first
+    /// key.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
-    /// Takes the next key that was not tried, with its capacity if the provider has a limit. Returns nil if there is
-    /// none.
+    /// Takes the next key that is not in `tried` and returns a call with it. If the provider has a capacity limit,
+    /// acquires capacity without waiting. Returns nil if no key or no capacity is left.
     package func nextFileCall(besides tried: Set<String>, billing callLedger: CallLedger) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
@@ -69,7 +69,8 @@ package struct FileCandidate: Sendable {
         return found.map { fileCall(with: $0, $1, billing: callLedger) }
     }
 
-    /// Takes the next key, waiting for its capacity if the provider has a limit.
+    /// Takes the next key and returns a call with it. If the provider has a capacity limit, waits until the key has
+    /// capacity.
     package func fileCall(billing callLedger: CallLedger) async throws(UpstreamError) -> FileCall {
         callLedger.server = CallLedger.Server(name)
         guard let capacity else {
@@ -95,9 +96,9 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// Returns the first provider that stores files and that the caller may use, preferably one that also takes the
-    /// attachments of chats; nil if there is none. A caller with their own vendor key gets a provider that forwards
-    /// such keys.
+    /// Returns the first provider that stores files and that the caller may use; nil if there is no such provider. A
+    /// provider that also stores the attachments of chats is preferred. For a caller with a passthrough key, only
+    /// providers that forward such keys are considered.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
@@ -118,8 +119,9 @@ extension Registry {
         return other
     }
 
-    /// Returns the provider of a stored file, with the key of its upload and capacity. No key is used if the provider
-    /// needs none. Returns nil if the provider or the key is no longer configured, or the caller may not use it.
+    /// Returns a call to the provider that stores the file, with the key of the upload. Waits until the key has
+    /// capacity. If the provider needs no key to read files, the call uses no key. Returns nil if the provider or the
+    /// key is no longer configured, or the caller may not use the provider.
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,
@@ -151,11 +153,11 @@ extension Registry {
 }
 
 extension StoredFile {
-    /// Returns the key that the file was uploaded with; nil if that key is not available.
+    /// Returns the key that the file was uploaded with; nil if this key is not among the given keys.
     ///
     /// - Parameters:
     ///   - fixed: the caller's own key; nil if the relay's keys are used.
-    ///   - keys: the relay's keys; nil if the provider needs none.
+    ///   - keys: the relay's keys; nil if the provider needs no key.
     func credential(_ fixed: Credential?, _ keys: KeyRing?) -> Credential? {
         if fixed == nil, let keys { return keys.credential(ofAccount: account) }
         let only = fixed ?? Credential.none

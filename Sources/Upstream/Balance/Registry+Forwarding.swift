@@ -2,10 +2,14 @@ import Calls
 package import Shared
 
 extension Registry {
-    /// Returns the candidates for a request that is forwarded unchanged where possible. Providers that cannot forward
-    /// it are included if their model has one of `features`. Returns nil if no provider can forward it.
+    /// Returns the candidates for a request that is forwarded unchanged where possible. Returns nil if no provider can
+    /// forward it.
     ///
-    /// - Parameter substituting: whether the fallback model serves a name that no provider has.
+    /// - Parameters:
+    ///   - name: the requested model.
+    ///   - features: the features with which a model can serve the request without forwarding. Providers that cannot
+    ///     forward the request are included if their model has one of these features.
+    ///   - substituting: whether the fallback model may serve a name that no provider has.
     package func forwarding(
         _ name: String,
         for caller: Caller,

@@ -2,29 +2,29 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The candidates, or the panel, for a chat. The panel is `indirect` because it is large and would take its size in
-/// each frame.
+/// The target of a chat request: the candidates that can serve it, or a panel. The case `panel` is `indirect`, because
+/// a `Panel` is large and would increase the size of every value.
 package enum ChatTarget: Sendable {
     case candidates(Candidates)
     indirect case panel(Panel)
 }
 
-/// The providers and the models that they serve. Each event loop has its own registry.
+/// The configured providers and the models that they serve. Each event loop has its own registry.
 ///
 /// `@unchecked`: used on its loop only.
 package final class Registry: @unchecked Sendable {
     package struct Entry: Sendable {
         package let provider: any ChatVendor
-        /// The relay's keys for the provider; nil if callers' keys are forwarded or the provider needs none.
+        /// The relay's keys for the provider; nil if callers' own keys are forwarded or the provider needs no key.
         package let keys: KeyRing?
         package let isPassthrough: Bool
         /// Whether the provider charges credits for its calls.
         package let countsCredits: Bool
-        /// The capacity limits of the provider's keys; nil if there are none.
+        /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
         package let capacity: Capacity?
         /// Whether the provider serves calls that name no model.
         let generates: Bool
-        /// The traits of chats that the settings exclude from the provider.
+        /// The traits of chats, such as tools, that the settings exclude from the provider.
         let spared: Candidate.Traits
 
         package init(
@@ -47,25 +47,27 @@ package final class Registry: @unchecked Sendable {
     }
 
     package let entries: [Entry]
-    /// Whether some vendor can receive OpenAI chat requests unchanged.
+    /// Whether some vendor accepts OpenAI chat requests unchanged.
     package let speaksChat: Bool
-    /// Whether some vendor can receive requests of other endpoints unchanged.
+    /// Whether some vendor accepts requests to other OpenAI endpoints unchanged.
     package let forwards: Bool
     let loop: EventLoop
     package let modelCatalog: ModelCatalog
-    /// Whether a call may be served under another name than the requested one: there is a fallback or a replacement.
+    /// Whether another model may serve a requested model name: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// The progress lines of all panels.
+    /// The progress lines that panels write while their members respond, for all panels.
     package let marks: PanelProgressLines
     let balance: Balance
-    /// Whether all providers of the model with a given name can receive OpenAI chat requests unchanged. Any thread may
-    /// call it.
+    /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Any
+    /// thread may call it.
     package let isPassedOn: @Sendable (String) -> Bool
-    /// The lists of candidates by the position of their name among the served models; nil for a list that was not
-    /// needed yet.
+    /// The cached lists of candidates, by the position of the model name in the model catalog; nil for a list that was
+    /// not needed yet.
     private var lists: [CandidateList?]
 
-    /// - Parameter entries: one for each provider in the settings, in their order.
+    /// Creates a registry.
+    ///
+    /// - Parameter entries: one entry for each provider in the settings, in their order.
     package init(_ entries: [Entry], _ modelCatalog: ModelCatalog, balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
@@ -83,15 +85,15 @@ package final class Registry: @unchecked Sendable {
         lists = Array(repeating: nil, count: modelCatalog.all.count)
     }
 
-    /// Returns a registry of the same providers with other models.
+    /// Returns a registry with the same providers and another model catalog.
     package func offering(_ modelCatalog: ModelCatalog) -> Registry {
         Registry(entries, modelCatalog, balance: balance, on: loop)
     }
 
-    /// Returns the candidates for a chat with a model, or the panel of that name. The models may also make images or
-    /// speech.
+    /// Returns the candidates for a chat with the named model, or the panel with this name. Models that make images or
+    /// speech are accepted too.
     ///
-    /// - Throws: an error as for an unknown model if the model is of another kind or the caller may not use it.
+    /// - Throws: the error for an unknown model if the model is of another kind or the caller may not use it.
     package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         if let list = list(name, for: caller, able: .chatting) {
             return .candidates(Candidates(list, balance, for: caller))
@@ -102,8 +104,11 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates or the panel for a member of a panel, which the caller may use by the permission for the
-    /// panel.
+    /// Returns the candidates or the panel for a member of a panel.
+    ///
+    /// - Parameters:
+    ///   - name: the member's name in the settings of the panel.
+    ///   - caller: the caller, who must have the permission for the panel but needs none for the member.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         switch modelCatalog.member(name) {
         case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
@@ -120,7 +125,8 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates for a chat; for the name of a panel, the candidates for its summary.
+    /// Returns the candidates for a chat with the named model. For a panel, returns the candidates for its summary
+    /// model.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
         var target = try target(name, for: caller)
         var caller = caller
@@ -142,8 +148,8 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
-    /// Returns the cached list of all candidates of a name; nil if not every one of them may serve the call, so that
-    /// each must be checked.
+    /// Returns the cached list of all candidates for a model name. Returns nil if one of them cannot serve the call, so
+    /// that each candidate must be checked.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
@@ -152,8 +158,11 @@ package final class Registry: @unchecked Sendable {
         return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
-    /// Returns the cached list of all candidates of a name; nil if the caller may not use each of them under the
-    /// requested name.
+    /// Returns the cached list of all candidates for a model name; nil if the caller may not use all of them.
+    ///
+    /// - Parameters:
+    ///   - served: the name of the model that serves the request.
+    ///   - name: the requested name, for which the caller needs the permission.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
         guard let position = modelCatalog.position(of: served) else { return nil }
         let list = lists[position] ?? madeList(position)
@@ -189,8 +198,9 @@ package final class Registry: @unchecked Sendable {
         return Candidates(CandidateList(all), balance, for: caller)
     }
 
-    /// Returns the first healthy candidate for a call of the named model, which must have one of `features`; if none is
-    /// healthy, the first one.
+    /// Returns the first healthy candidate for a call of the named model, which must have one of `features`. A
+    /// candidate is healthy if it has a key outside cooldown and its circuit breaker is not open. If no candidate is
+    /// healthy, returns the first candidate.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -199,8 +209,8 @@ package final class Registry: @unchecked Sendable {
         try candidates(name, for: caller, able: features).firstHealthy
     }
 
-    /// Returns the only candidate for a file whose model is not known yet: the first one with one of `features`; nil if
-    /// there is none.
+    /// Returns the single candidate to which a file is uploaded before the requested model is known. It is a candidate
+    /// of the first model that has one of `features`. Returns nil if there is no such model.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
         for name in modelCatalog.names + modelCatalog.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
@@ -209,8 +219,12 @@ package final class Registry: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the candidate of the named model at the provider that `uploader` uploaded a file to, bound to the key of
-    /// that call.
+    /// Returns the candidate for the named model at the provider that already has the uploaded file, bound to the key
+    /// of the upload.
+    ///
+    /// - Parameters:
+    ///   - uploader: the candidate to whose provider the file was uploaded.
+    ///   - call: the call that uploaded the file.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -225,7 +239,7 @@ package final class Registry: @unchecked Sendable {
         throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
     }
 
-    /// A served model and its position among all served models of its name.
+    /// A served model (a model of one provider) and its index among all served models with the same name.
     struct FoundModel {
         let name: String
         let servedModels: [ModelCatalog.ServedModel]
@@ -239,14 +253,14 @@ package final class Registry: @unchecked Sendable {
         indirect case panel(Panel)
     }
 
-    /// Returns the error for a name under which the caller may use no model.
+    /// Returns the error for a request if no model with this name exists or the caller may use none.
     package func missing(_ name: String, for caller: Caller) -> APIError {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
 
-    /// Returns the first served model of the model that the caller may use and that has one of `features`.
+    /// Returns the first provider's model with this name that the caller may use and that has one of `features`.
     ///
-    /// - Parameter provider: the only provider to consider; nil if any will do.
+    /// - Parameter provider: the only provider to consider; nil for any provider.
     private func find(
         _ name: String,
         _ caller: Caller,
@@ -298,8 +312,8 @@ package final class Registry: @unchecked Sendable {
         throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
-    /// Returns the name whose limits count a call: the requested name, also if a replacement serves it; the fallback's
-    /// name if the fallback serves it.
+    /// Returns the model name whose limits count a call. It is the requested name, even if a replacement serves the
+    /// call. If the fallback model serves the call, it is the name of the fallback model.
     package func limitedName(_ served: String, asked name: String) -> String {
         let served = modelCatalog.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
@@ -316,7 +330,7 @@ package final class Registry: @unchecked Sendable {
         return modelCatalog.mayUse(name, caller, ofPassthrough: entries[servedModel.provider].isPassthrough)
     }
 
-    /// Returns the prices of all candidates that could serve the call of a candidate.
+    /// Returns the prices of all candidates that could serve the same call as this candidate.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
         let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
@@ -324,7 +338,8 @@ package final class Registry: @unchecked Sendable {
         return modelCatalog[candidate.name].filter { mayUse($0, name, caller: caller) }.compactMap(\.price)
     }
 
-    /// Returns the credit prices of all candidates that could serve the call of a candidate and charge credits.
+    /// Returns the credit prices of all candidates that could serve the same call as this candidate and that charge
+    /// credits.
     package func creditPrices(
         of candidate: Candidate,
         asked name: String,

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// The candidates that one request may still call, and the choice among them.
+/// The candidates that one request may still call. This type chooses one of them.
 struct RemainingCandidates {
     let order: Candidates.Order
     let affinity: UInt64?
@@ -12,13 +12,14 @@ struct RemainingCandidates {
     private let caller: Identity?
     /// The positions of candidates that may still be chosen, in the order of their priorities.
     private var left: [Int]
-    /// The positions of candidates that had no capacity.
+    /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The priority in which a turn was taken first; nil if none was. `turnedLater` contains the other priorities.
+    /// The first priority in which a turn was taken for this request; nil if no turn was taken yet. `turnedLater`
+    /// contains the further priorities.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// The turn or rank by which the current candidate was chosen, for giving it back; nil once the candidate is
-    /// called.
+    /// The turn or rank by which the current candidate was chosen. If the candidate is not called, its turn is given
+    /// back. Nil once the candidate is called.
     private var reason: Reason?
 
     init(
@@ -44,7 +45,8 @@ struct RemainingCandidates {
     /// Marks the turn of the chosen candidate as used, because the candidate is called.
     mutating func spendTurn() { reason = nil }
 
-    /// Removes a candidate from the choice. If it was not called, its turn is given back.
+    /// Removes a candidate from the candidates that can be chosen. If the candidate was not called, its turn is given
+    /// back.
     mutating func giveUp(_ position: Int) {
         giveTurnBack(of: position)
         left.removeAll { $0 == position }
@@ -52,7 +54,7 @@ struct RemainingCandidates {
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
-    /// Moves a candidate from `full` back into the choice, since it has capacity now.
+    /// Moves a candidate from `full` back to the candidates that can be chosen, because it has capacity now.
     mutating func putBack(_ position: Int) {
         full.removeAll { $0 == position }
         left.insert(
@@ -61,7 +63,7 @@ struct RemainingCandidates {
         )
     }
 
-    /// Whether a candidate counts as full only because its capacity could not be read from the store.
+    /// Whether some candidate counts as full only because memcached, which counts its capacity, is unavailable.
     var lacksStore: Bool { full.contains { list.all[$0].capacity?.lacksStore ?? false } }
 
     var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
@@ -74,8 +76,10 @@ struct RemainingCandidates {
         )
     }
 
-    /// Chooses a healthy candidate of the lowest priority that has one: the first time by turn or rank, then in order.
-    /// Without a healthy candidate the first one is chosen. Returns its position; nil if none is left.
+    /// Chooses the next candidate and returns its position; nil if no candidate is left. A healthy candidate is chosen:
+    /// it has a key outside cooldown, and its circuit breaker is not open. The candidates of the best priority (the
+    /// lowest number) come first. In each priority the first candidate is chosen by turn or rank, and the next ones in
+    /// order. If no candidate is healthy, the first one is chosen.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
         let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
@@ -98,7 +102,8 @@ struct RemainingCandidates {
         return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// Takes the first turn among all candidates, in the simple case; nil if the general way is needed.
+    /// Chooses the first candidate of a request by turn, if all candidates are left and have the same priority. Returns
+    /// nil if this fast path does not apply.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad
@@ -119,7 +124,7 @@ struct RemainingCandidates {
         return turn.position
     }
 
-    /// Gives the turn of a candidate back that was chosen and not called.
+    /// Gives back the turn of a candidate that was chosen but not called.
     private mutating func giveTurnBack(of position: Int) {
         guard let reason = reason.take(), let balance else { return }
         let priority = list.priorities[position]
@@ -138,9 +143,10 @@ struct RemainingCandidates {
         }
     }
 
-    /// Returns the position of the candidate with the lowest rank, by load or affinity.
+    /// Returns the position of the candidate with the lowest rank. The rank depends on the load, or on the affinity
+    /// value that keeps calls at one provider.
     ///
-    /// - Parameter places: the positions to choose from, at least one.
+    /// - Parameter positions: the positions to choose from, at least one.
     private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {
         let now = list.all[0].loop.now
         var best = positions[positions.startIndex]
@@ -177,8 +183,8 @@ struct RemainingCandidates {
 
     func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
 
-    /// Returns whether other candidates are left. Makes full ones available again, as they may have capacity now or the
-    /// call may wait for them.
+    /// Makes the candidates that were set aside as full available again, since they may have capacity now or the call
+    /// may wait for it. Returns whether any candidate is left.
     mutating func reopenFullCandidates() -> Bool {
         if !full.isEmpty {
             left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }

@@ -1,7 +1,7 @@
 package import Calls
 
-/// The only call of a request that cannot be retried, because it streams an upload to the vendor. Its candidate, key
-/// and capacity are chosen as for other requests, and its outcome is recorded in the same way.
+/// The only attempt of a request that streams an upload to the vendor and therefore cannot be retried. Its candidate,
+/// key and capacity are chosen as for other requests. Its outcome is recorded in the same way.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class SingleAttempt: @unchecked Sendable {
@@ -23,7 +23,7 @@ package final class SingleAttempt: @unchecked Sendable {
 
     /// Records that the call failed.
     ///
-    /// - Returns: the failure, with the credential of its call.
+    /// - Returns: the failure, to which the credential of the call is added.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         isOver = true
         return attempts.recordFinalFailure(error)
@@ -35,9 +35,9 @@ package final class SingleAttempt: @unchecked Sendable {
 }
 
 extension Candidates {
-    /// Takes the next candidate that has capacity, with a key, for a call that cannot be retried.
+    /// Chooses the next candidate that has capacity, and its key, for a call that cannot be retried.
     ///
-    /// - Throws: the failure if no candidate is left.
+    /// - Throws: the failure to report to the client if no candidate has capacity.
     package func single(billing callLedger: CallLedger) async throws(UpstreamError) -> SingleAttempt {
         let attempts = attempts(billing: callLedger)
         while let index = await attempts.next() {

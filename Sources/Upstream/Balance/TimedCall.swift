@@ -1,8 +1,8 @@
 package import Calls
 package import Engine
 
-/// A call that is cancelled when its time is over, unless the limit was lifted before. If there is a limit, the call
-/// runs in a task of its own, which can be cancelled.
+/// A call with a time limit: it is cancelled when its time is over, unless the limit was removed before. If there is a
+/// limit, the call runs in a separate task that can be cancelled.
 ///
 /// `@unchecked`: used on its loop only.
 package final class TimedCall: TimerTarget, @unchecked Sendable {
@@ -15,9 +15,12 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
+    /// Creates a call with a time limit. The limit is set when the call is run.
+    ///
     /// - Parameters:
-    ///   - isLifted: returns whether the limit was lifted in another way than by `lift`.
-    ///   - delay: returns the nanoseconds of the call so far that do not count.
+    ///   - loop: the event loop on which the call runs.
+    ///   - isLifted: returns whether the limit no longer applies, even though `lift` was not called.
+    ///   - delay: returns the nanoseconds of the call so far that do not count towards the limit.
     package init(
         by loop: EventLoop,
         unless isLifted: @escaping () -> Bool = { false },
@@ -39,8 +42,8 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     /// Removes the time limit from the running call.
     package func lift() { loop.remove(timer) }
 
-    /// Runs a call with a time limit, for callers that keep the result themselves. `result` is slower, because it is a
-    /// generic function of another module.
+    /// Runs a call with a time limit, without returning a result: `ask` stores its result itself. This is faster than
+    /// `result`, which is a generic function of another module.
     package func run(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
@@ -65,11 +68,11 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         throw failure
     }
 
-    /// Returns the result of a call with a time limit.
+    /// Runs a call with a time limit and returns its result.
     ///
     /// - Parameters:
     ///   - end: the time by which the call has to end; `distantFuture` if there is no limit.
-    ///   - cause: the cause of the failure for the log if the time is over.
+    ///   - cause: the cause of the failure, for the log, if the time is over.
     package func result<Value: Sendable>(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,

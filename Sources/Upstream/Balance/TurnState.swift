@@ -1,36 +1,39 @@
 import Shared
 
-/// The turns among the providers that serve one model, for one caller or for all.
+/// The state that says which provider's turn it is, among the providers that serve one model. It exists for each caller
+/// or for all callers together.
 struct TurnState {
     struct Member: Equatable {
         /// The provider's position among the candidates of the model.
         let position: Int
-        /// The weight, above 0.
+        /// The provider's weight, above 0.
         let weight: Double
     }
 
     struct Turn {
         /// The position of the provider that has the turn.
         let position: Int
-        /// The number of the turn; 0 for a turn that had been given back.
+        /// The number of the turn; 0 for a turn that was given back and is now used again.
         fileprivate let number: Int
     }
 
-    /// The position of the provider that was used last, and how often in a row. For `sequence`.
+    /// The position of the provider that had the last turn. `used` is the number of its turns in a row. Both are used
+    /// for the order `sequence` only.
     private var current = 0
     private var used = 0
-    /// The values of `current` and `used` before the last turn, which has the number `number`.
+    /// The values of `current` and `used` before the last turn. They are restored if the last turn is given back.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The turns that were given back after later turns had been taken, by position. They are used first. Used only for
-    /// `sequence`.
+    /// The turns that were given back too late to be undone, because later turns had been taken: their number by the
+    /// provider's position. They are used before new turns. For the order `sequence` only.
     private var owed: [(position: Int, turns: Int)] = []
-    /// The credit of each provider, by position. For `smooth` and `least-load`.
+    /// The credit of each provider, by position: the provider with the most credit has the next turn. For the orders
+    /// `smooth` and `least-load`.
     private var credits: [Double] = []
 
-    /// Takes the next turn.
+    /// Takes the next turn and returns it. The turn says which provider to call.
     ///
-    /// - Parameter members: the providers that may have the turn, by position; at least one.
+    /// - Parameter members: the providers that may have the turn, sorted by position; at least one.
     mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Turn {
         if !owed.isEmpty, let position = nextOwed(members) { return Turn(position: position, number: 0) }
         number += 1
@@ -42,7 +45,7 @@ struct TurnState {
         }
     }
 
-    /// Gives back a turn that was not used.
+    /// Gives back a turn whose provider was not called.
     ///
     /// - Parameter members: the providers among which the turn was taken.
     mutating func giveBack(_ turn: Turn, of members: [Member], by order: BalanceSettings.Order) {
@@ -73,7 +76,8 @@ struct TurnState {
         return position
     }
 
-    /// Takes the next turn of `sequence`: each provider is used as often in a row as its weight says.
+    /// Takes the next turn in the order `sequence` and returns the provider's position. Each provider gets as many
+    /// turns in a row as its weight says.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
         // If no provider is left out, each member's index is its position.
         let isInPlace = current < members.count && members[current].position == current
@@ -88,12 +92,13 @@ struct TurnState {
         return current
     }
 
-    /// Makes room for the credit of a position.
+    /// Extends `credits` so that it contains the position.
     private mutating func reach(_ position: Int) {
         while credits.count <= position { credits.append(0) }
     }
 
-    /// Takes the next turn of `smooth`: each provider gains its weight, and the one with the most credit pays the sum.
+    /// Takes the next turn in the order `smooth` and returns the provider's position. Each provider gains credit equal
+    /// to its weight. The provider with the most credit has the turn and loses the sum of all weights.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].position
         var sum = 0.0

@@ -3,9 +3,10 @@ package import Engine
 import Limits
 package import Shared
 
-/// Cloudflare's Workers AI. Most models have an OpenAI-compatible API; the others have Cloudflare's own API.
+/// Calls Cloudflare's Workers AI. Most of its models have an OpenAI-compatible API; the others have only Cloudflare's
+/// own API.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Cloudflare: KeyChecker, @unchecked Sendable {
     private let inner: OpenAILike
     private let site: VendorSite
@@ -15,7 +16,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
 
     private static let maxRuns = 1_000
 
-    /// Returns nil if the URL of the site is invalid.
+    /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(
         _ site: VendorSite,
         account: String,
@@ -84,7 +85,7 @@ package final class Cloudflare: KeyChecker, @unchecked Sendable {
         await inner.wire.transport.accepts(key, at: models, inner.wire.headers, refusals: [401, 403])
     }
 
-    /// Returns the endpoint of a model in Cloudflare's own API; nil if its name does not give a URL.
+    /// Returns the model's endpoint in Cloudflare's own API; nil if the model's name cannot be part of a URL.
     private func run(_ model: String) -> Endpoint? {
         if let known = runs[model] { return known }
         let path = "\(site.baseURL)\(Self.path(account))/run/\(model.escapedInPath)"
@@ -99,7 +100,8 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns whether the model may turn out to have no tools.
+    /// Returns whether the model may lack an ability that the call needs, although `abilities(for:of:)` lists it. This
+    /// is so for tools, because only a response shows whether a model supports them.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
@@ -137,7 +139,7 @@ extension Cloudflare: ChatVendor {
 }
 
 extension Cloudflare: Forwarder {
-    /// Forwards an embeddings request. Other endpoints are refused.
+    /// Forwards an embeddings request. Throws for requests to other endpoints.
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,

@@ -2,12 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// A call in Cloudflare's variant of OpenAI's format, or in Cloudflare's own format.
+/// One call to Cloudflare: writes the request body and creates the reader of the response. The request has Cloudflare's
+/// variant of OpenAI's format, or the format of Cloudflare's own API.
 ///
-/// `@unchecked`: used on its loop only, except for `written`.
+/// `@unchecked`: used on its event loop only, except for `written`.
 final class CloudflareForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
-    /// The model's endpoint in Cloudflare's own API; nil if its name does not give a URL.
+    /// The model's endpoint in Cloudflare's own API; nil if the model's name cannot be part of a URL.
     private let run: Endpoint?
     private let model: String
     private let responseOptions: ResponseOptions
@@ -15,7 +16,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     /// Whether the client requests a stream.
     private let isStreamed: Bool
     private var bound = CloudflareRequest.standardTokens
-    /// Whether the relay chose the token limit, because the caller gave none.
+    /// Whether the relay chose the token limit of the request, because the client sent none.
     private var isOwnBound = false
     private var reader: CloudflareReader?
     private(set) var refusal: APIError?

@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Reads responses in OpenAI's format and in Cloudflare's own, which it converts to OpenAI's. Both formats may arrive,
-/// whichever API was called.
+/// Parses Cloudflare's responses. A response in Cloudflare's own format is first converted to OpenAI's format. Both of
+/// Cloudflare's APIs may respond in either format.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let parser: JSONParser
     private let bound: Int
-    /// The number of tool calls that were read in Cloudflare's own format.
+    /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// Whether a whole response arrived instead of a stream and contained nothing.
+    /// Whether the response was one body and not a stream, and contained no output.
     private(set) var isEmpty = false
 
     init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {
@@ -79,13 +79,14 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: The wire of its own
 
-    /// The name of the member with the content in OpenAI's format.
+    /// The member of a choice that contains the output in OpenAI's format: `delta` in a stream, `message` in a complete
+    /// response.
     private enum Message: String {
         case delta
         case whole = "message"
     }
 
-    /// Returns a response or an event in OpenAI's format.
+    /// Converts a complete response or one stream event to OpenAI's format. Throws if it contains an error.
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message
@@ -125,7 +126,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         return out
     }
 
-    /// Appends the content. An object or a number becomes its JSON text.
+    /// Appends the member `content`. Output that is a JSON object or number is appended as its JSON text.
     private func append(_ response: JSONValue?, to out: inout ByteBuffer) {
         guard let response else { return }
         out.append(#","content":"#)
@@ -135,7 +136,8 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         out.append(json: text.bytes)
     }
 
-    /// Appends tool calls. They have a name and arguments, often without an id, and no index.
+    /// Appends the member `tool_calls` and numbers the tool calls, because Cloudflare sends them without an index and
+    /// often without an id.
     private func append(calls list: JSONValue?, to out: inout ByteBuffer) {
         var isFirst = true
         for call in list?.elements ?? JSONElements() {

@@ -2,22 +2,22 @@ import Calls
 import Engine
 import Shared
 
-/// Quirks of Cloudflare's models, besides those of OpenAI-compatible servers.
+/// The quirks of Cloudflare's models, in addition to those of OpenAI-compatible servers.
 extension LearnedQuirks {
-    /// The model is called by Cloudflare's own API, which serves all models.
+    /// The model must be called with Cloudflare's own API, which serves all models.
     static let ownWire = LearnedQuirks(rawValue: 1 << 35)
-    /// The token limit is lower than the default.
+    /// The model refuses the relay's default token limit, so a lower limit is sent.
     static let lowBound = LearnedQuirks(rawValue: 1 << 36)
-    /// A stream is requested as a whole response.
+    /// The model does not stream, so a complete response is requested even if the client wants a stream.
     static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
 
     fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
-/// Writes a neutral call as a request to Cloudflare: in OpenAI's format, without the fields that only OpenAI has, and
-/// without null as content.
+/// Writes a call as the JSON body of a request to Cloudflare: OpenAI's format, without fields that only OpenAI accepts
+/// and without null as `content`.
 enum CloudflareRequest {
-    /// The default token limit. Without a limit many models stop early.
+    /// The token limit that the relay sends if the client sets none. Without a limit, many models stop too early.
     static let standardTokens = 4_096
     static let lowTokens = 2_048
 
@@ -71,7 +71,7 @@ enum CloudflareRequest {
         out.append("}")
     }
 
-    /// Appends the response format, with the schema itself as `json_schema`, as Cloudflare's own API wants it.
+    /// Appends `response_format` as Cloudflare's own API expects it: `json_schema` is the schema itself.
     private static func append(format: RawJSON, to out: inout ByteBuffer) {
         format.append(to: &out) { member, out in
             guard member.name.equals("json_schema"), let schema = member.value["schema"] else { return false }
@@ -83,7 +83,7 @@ enum CloudflareRequest {
 }
 
 extension Attachment {
-    /// Replaces a text file by its text.
+    /// Replaces the data of a text file by the file's decoded text.
     fileprivate mutating func writeOut() {
         guard kind == .file, case .data(let text) = source else { return }
         source = .words(String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self))

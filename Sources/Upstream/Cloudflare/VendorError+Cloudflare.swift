@@ -2,7 +2,7 @@ import Calls
 import Glibc
 
 extension VendorError {
-    /// The errors that Cloudflare reports by its own numbers, and those of OpenAI.
+    /// Recognises Cloudflare's errors by their numeric codes, and OpenAI's errors.
     static let cloudflare: VendorErrorTable = { $0.ofCloudflare ?? $0.ofOpenAI }
 
     private var ofCloudflare: UpstreamError? {

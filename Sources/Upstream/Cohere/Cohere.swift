@@ -3,9 +3,9 @@ package import Engine
 import Limits
 package import Shared
 
-/// A vendor whose server speaks version 2 of Cohere's Chat API.
+/// Calls servers with version 2 of Cohere's Chat API.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Cohere: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     let chat: Endpoint
@@ -13,7 +13,7 @@ package final class Cohere: KeyChecker, @unchecked Sendable {
 
     static let maxStops = 5
 
-    /// Creates the vendor; nil if the URL of the site is invalid.
+    /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)

@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The form of one call to Cohere's Chat API: writes its request and makes the reader of its response.
+/// One call to Cohere's Chat API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its loop only, except for `written`.
+/// `@unchecked`: used on its event loop only, except for `written`.
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String
     private var names = VendorNameMap()
     private var isLegacy = false
     private var maxCalls = Int.max
-    /// The request's only stop sequence; nil if it has none or several. The response does not say which sequence was
-    /// found.
+    /// The stop sequence of the request if there is exactly one; otherwise nil. Cohere reports that a stop sequence
+    /// ended the output, but not which one.
     private var onlyStop: String?
     private(set) var refusal: APIError?
 

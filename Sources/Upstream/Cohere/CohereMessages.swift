@@ -2,13 +2,15 @@ import Calls
 import Engine
 import Shared
 
-/// Writes messages as Cohere accepts them: no message is empty, and each tool call is followed by one result.
+/// Writes messages in the form that Cohere accepts: no message is empty, and each tool call has exactly one result
+/// after it.
 struct CohereMessages: ~Copyable {
     private let messages: [ChatMessage]
     private let attachments: [Attachment]
     private(set) var names: VendorNameMap
     private var ids = VendorNameMap()
-    /// Indices of result messages, by the numbers of their tool calls.
+    /// The index in `messages` of each tool call's result. The key is the number of the tool call, counted over all
+    /// messages.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -25,7 +27,11 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Assigns each result message to a tool call of the last message before it that has a call with this id.
+    /// Finds the tool call of each result message: the call with the result's id in the last earlier message that has
+    /// such a call.
+    ///
+    /// - Returns: the indexes of the result messages. The keys are the numbers of the tool calls, counted over all
+    ///   messages.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
@@ -50,7 +56,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    /// Appends all messages. Results are moved to their tool calls.
+    /// Appends all messages. A result is appended after its tool call, wherever the client put it.
     mutating func append(to out: inout ByteBuffer) {
         let responses = Set(results.values)
         for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
@@ -87,7 +93,7 @@ struct CohereMessages: ~Copyable {
         }
     }
 
-    /// Appends a message's content: a string if it is one text, else a list of parts.
+    /// Appends the member `content` of a message: a string if there is only one text, otherwise a list of parts.
     private func appendContent(_ content: [ChatMessage.Piece], to out: inout ByteBuffer) {
         var parts = ByteBuffer()
         for piece in content {
@@ -105,7 +111,7 @@ struct CohereMessages: ~Copyable {
         out.append("]")
     }
 
-    /// Appends a text part, unless the text is empty.
+    /// Appends a text part to a list of parts. An empty text is left out.
     private func append(text: String, to parts: inout ByteBuffer) {
         guard !text.isEmpty else { return }
         parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#)
@@ -115,9 +121,9 @@ struct CohereMessages: ~Copyable {
 
     // MARK: Calls and results
 
-    /// Appends the tool calls of a message.
+    /// Appends the tool calls of one message.
     ///
-    /// - Returns: the ids of the calls, as sent.
+    /// - Returns: the ids of the tool calls as the request contains them.
     private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
         var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
@@ -135,7 +141,8 @@ struct CohereMessages: ~Copyable {
         return written
     }
 
-    /// Appends a tool call's arguments as a JSON string. Arguments that are not a JSON object are wrapped in one.
+    /// Appends the arguments of a tool call as a JSON string. Arguments that are not a JSON object become the text of a
+    /// member `_raw`.
     private func append(arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
@@ -147,12 +154,15 @@ struct CohereMessages: ~Copyable {
         out.append(json: object.bytes)
     }
 
-    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
+    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
+    /// key is the name of the function.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
-    /// Appends one result for each tool call. Images in results are written as a user message after them.
+    /// Appends one result message for each tool call. Images in the results follow as one user message.
+    ///
+    /// - Parameter ids: the ids of the tool calls as the request contains them.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {

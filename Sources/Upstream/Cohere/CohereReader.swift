@@ -2,24 +2,24 @@ import Calls
 import Engine
 import Shared
 
-/// Reads a response of Cohere's Chat API, as a whole or event by event.
+/// Parses a response of Cohere's Chat API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
-    /// The most tool calls that are emitted; further calls are left out.
+    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool
-    /// The request's only stop sequence; nil if it has none or several.
+    /// The stop sequence of the request if there is exactly one; otherwise nil.
     var onlyStop: String?
     private var calls = 0
     /// Whether the last tool call may still get arguments.
     private var isCallOpen = false
     private var arguments = CallArguments()
-    /// The length of the last tool call's arguments so far, in bytes.
+    /// The size in bytes of the last tool call's arguments that have arrived so far.
     private var argumentBytes = 0
     private var finish: FinishReason?
     private var hasParts = false
@@ -146,9 +146,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Ends the response.
+    /// Ends the response: reads the usage and emits the finish reason.
     ///
-    /// - Parameter reported: the object with the finish reason and the usage.
+    /// - Parameter reported: the JSON object that contains the finish reason and the usage.
     private func end(_ reported: JSONValue, _ emit: Emit) throws(UpstreamError) {
         closeCall(emit)
         if let read = reported["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }
@@ -214,7 +214,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    /// Reads Cohere's `usage` object; nil if it has no token counts.
+    /// Creates the usage from Cohere's `usage` object; nil if the object contains no token counts.
     fileprivate init?(ofCohere reported: JSONValue) {
         func count(_ name: StaticString) -> Int? {
             reported["tokens"]?[name]?.reportedTokens ?? reported["billed_units"]?[name]?.reportedTokens

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request for Cohere's Chat API. Fields that the caller did not set are left out.
+/// Writes a call as the JSON body of a request to Cohere's Chat API. Fields that the client did not set are left out.
 struct CohereRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -10,7 +10,8 @@ struct CohereRequest: ~Copyable {
     private var names: VendorNameMap
     private var out = ByteBuffer()
 
-    /// The instruction that goes with a JSON format. Without it a model may generate without end.
+    /// The instruction that is added if the client wants JSON without a schema. Without it, a model may generate
+    /// without end.
     private static let askingForJSON = "Answer with a JSON object."
 
     init(_ call: ChatCall, _ model: String) {
@@ -22,7 +23,7 @@ struct CohereRequest: ~Copyable {
         self.names = names
     }
 
-    /// Returns the request, and the names that tools have in it.
+    /// Returns the request body, and the names that it gives to the tools.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append(#"{"model":"#)
@@ -53,7 +54,7 @@ struct CohereRequest: ~Copyable {
 
     // MARK: Tools and formats
 
-    /// Appends the tools. If the request demands one tool, only that tool is sent.
+    /// Appends the member `tools`. If `tool_choice` names a tool, only this tool is sent.
     private mutating func appendTools() {
         var tools = chatOptions.tools
         // Cohere refuses tools beside a response format. The tools of such a request must not be called, so they are
@@ -120,7 +121,8 @@ struct CohereRequest: ~Copyable {
         }
     }
 
-    /// Appends the reasoning options. Models that reason do so by default.
+    /// Appends the member `thinking`, if the client sets a reasoning effort. Otherwise a reasoning model decides
+    /// itself.
     private mutating func appendThinking() {
         guard PhraseMatcher(model).say("reasoning") else { return }
         let reasoning = chatOptions.reasoning

@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// Checks the restrictions of Cohere for JSON Schema: each object needs at least one required member.
+/// Checks a JSON Schema for Cohere's restrictions: each object schema must have at least one required member.
 struct CohereSchema {
     private static let limitBytes = 65_536
 
-    /// Whether Cohere accepts the response format.
+    /// Whether Cohere supports the output format. A format without a schema is always supported.
     static func takes(_ format: ChatOptions.Format) -> Bool {
         guard case .schema(_, let schema?, _) = format else { return true }
         return read(schema) { $0["type"]?.text == "object" && isTaken($0) } ?? false
@@ -25,7 +25,7 @@ struct CohereSchema {
         return withExtendedLifetime(parser) { judge(root) }
     }
 
-    /// Whether Cohere accepts the schema, checked with recursion. The depth was limited when the request was parsed.
+    /// Whether Cohere supports this part of a schema. Recursive; the request parser has already limited the depth.
     private static func isTaken(_ value: JSONValue) -> Bool {
         switch value.kind {
         case .object:

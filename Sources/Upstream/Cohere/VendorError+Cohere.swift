@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension VendorError {
-    /// Finds the failures of Cohere that the HTTP status alone does not identify.
+    /// Recognises Cohere's errors that the HTTP status alone does not identify, such as a used-up monthly quota.
     static let cohere: VendorErrorTable = { $0.ofCohere }
     fileprivate static let highBound: StaticString = "max tokens must be less than"
 
@@ -27,13 +27,13 @@ extension VendorError {
     }
 }
 
-/// Changes for Cohere's models.
+/// The quirks of Cohere's models.
 extension LearnedQuirks {
     static let noThinkingOfCohere = LearnedQuirks(rawValue: 1)
     static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
     static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
     static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
-    /// The lowest bit of the learned `max_tokens` bound.
+    /// The index of the lowest bit that stores the `max_tokens` bound: the highest value that the model accepts.
     private static let firstBound: UInt64 = 40
     private static let maxTokens: UInt64 = 0x7f_ffff
     private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)
@@ -42,7 +42,7 @@ extension LearnedQuirks {
         tokens < 1 ? nil : LearnedQuirks(rawValue: min(maxTokens, UInt64(tokens)) << firstBound)
     }
 
-    /// The highest `max_tokens` that the model accepts; nil if none was learned.
+    /// The highest `max_tokens` that the model accepts; nil if no refusal has reported it.
     var bound: Int? {
         let tokens = intersection(.anyBound).rawValue >> Self.firstBound
         return tokens == 0 ? nil : Int(tokens)
@@ -50,9 +50,10 @@ extension LearnedQuirks {
 }
 
 extension ErrorResponseReader {
-    /// Returns the change of a request after which the server may accept it; nil if none is known.
+    /// Finds the quirk of a model that refused a request: the change after which Cohere may accept the request.
     ///
-    /// - Parameter known: the changes that were already made.
+    /// - Parameter known: the quirks that the request already takes into account.
+    /// - Returns: the quirk; nil if no change is likely to help.
     func cohereQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
@@ -91,7 +92,7 @@ extension ErrorResponseReader {
     }
 }
 
-/// Rewrites a request for Cohere's Chat API with the changes that its server needs. Everything else stays unchanged.
+/// Applies quirks (changes that a model needs) to the JSON body of a request to Cohere. All other members are copied.
 struct CohereRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
         let own: LearnedQuirks = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]

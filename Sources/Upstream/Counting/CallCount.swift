@@ -2,19 +2,20 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Counts the tokens of one call and its response, for figures that the vendor does not report. The count is exact if
-/// the model's vocabulary is known. A short prompt is counted only when its tokens are needed, and no prompt is counted
-/// ahead if the vendor is expected to report it.
+/// Counts the tokens of one call and its response if the vendor does not report them.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// The count is exact if the model's vocabulary is known. A prompt is counted as late as possible: a short prompt only
+/// when the number is needed, and no prompt in advance if the vendor is expected to report its tokens.
+///
+/// `@unchecked`: used on its request's event loop only.
 package final class CallCount: @unchecked Sendable {
     private enum Prompt {
-        /// Not counted; the prepared chat of the vendor has an estimate.
+        /// The prompt is not counted. The vendor's `PreparedChat` supplies an estimate when one is needed.
         case estimated
-        /// Not counted yet; the prompt consists of these messages only.
+        /// The prompt is not counted yet. The value contains its messages.
         case waiting([ChatMessage])
         case counted(Int)
-        /// Estimated, because the vendor was expected to report the count.
+        /// The prompt is estimated and will not be counted. The value is the estimate in tokens.
         case guessed(Int)
     }
 
@@ -24,13 +25,13 @@ package final class CallCount: @unchecked Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
     private var prompt = Prompt.estimated
-    /// The estimated tokens of the prompt that are not text, such as images.
+    /// The estimated tokens of the prompt's images, which are added to the tokens of the text.
     private var moreTokens = 0
-    /// The provider's record of responses that contain their usage; nil if a response to this call would not show it.
+    /// The statistics that show whether the provider usually reports its usage; nil if the call does not use them.
     private var reports: UsageReports?
-    /// Whether the vendor is expected to report the usage of the call.
+    /// Whether the vendor will probably report the usage of this call.
     package private(set) var isExpected = false
-    /// The estimated tokens of the call; nil if they were not needed yet.
+    /// The estimated tokens of the call; nil until the estimate is first needed.
     private var rough: Int?
 
     package init(_ model: borrowing Model, by worker: WorkQueue, on loop: EventLoop) {
@@ -42,33 +43,39 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Follows the provider of the call: its prompt is not counted ahead if the provider is expected to report the
-    /// count.
+    /// Sets the provider of the call. If this provider usually reports its usage, the prompt is not counted in advance.
     ///
-    /// - Parameter reports: the record of a provider whose response is forwarded to the client unchanged.
+    /// - Parameter reports: the statistics of the provider, whose response is forwarded to the client unchanged.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
     }
 
-    /// Follows another provider, if a provider is followed. No tokens of the call may have been counted before.
+    /// Replaces the provider that `follow(_:)` has set; does nothing if none was set. Must be called before tokens are
+    /// counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
-    /// Records whether a whole response contained its usage. If not, the next prompts of the provider are counted
-    /// ahead.
+    /// Records in the provider's statistics whether a complete response contained its usage. If it did not, the next
+    /// prompts of the provider are counted in advance.
     package func learn(from usage: Usage?) {
         reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
     }
 
-    /// Returns the usage, with estimates or counts for the figures that the vendor did not report, and with a mark
-    /// whether they are exact.
+    /// Returns the usage of the response. The closures supply the token counts that the vendor did not report.
+    ///
+    /// Also marks whether these counts are exact.
+    ///
+    /// - Parameters:
+    ///   - reported: the usage that the vendor reported; nil if it reported none.
+    ///   - prompt: returns the tokens of the prompt.
+    ///   - completion: returns the tokens of the output.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = Usage.completed(reported, prompt: prompt, completion: completion)
         if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
         return usage
     }
 
-    /// Returns the estimated tokens of the call. The estimate is made only once.
+    /// Returns the estimated tokens of the call. The first result is stored and returned by later calls.
     package func roughTokens(of call: borrowing ChatCall) -> Int {
         if let rough { return rough }
         let tokens = call.roughTokens
@@ -80,8 +87,10 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Accepts a short call without counting it. Returns false, and does nothing, if the call is long, may not fit the
-    /// window, has attachments or has separate prompts.
+    /// Returns whether the call is so short that it surely fits the model's context window. Then it is not counted in
+    /// advance.
+    ///
+    /// Returns false, and changes nothing, if the call is longer, has attachments, or has several separate prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
@@ -90,9 +99,9 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Prepares the token count of a call's prompt, and checks that the prompt fits the model's context window.
+    /// Prepares the token count of the prompt. Throws if the prompt does not fit the model's context window.
     ///
-    /// - Parameter known: the tokens of the call, if they have been counted.
+    /// - Parameter known: the tokens of the prompt if a limit has already counted them; otherwise nil.
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
         if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
@@ -139,7 +148,8 @@ package final class CallCount: @unchecked Sendable {
         prompt = .counted(counted + moreTokens)
     }
 
-    /// Counts the tokens of a prompt for which the vendor was expected to report a count, but did not.
+    /// Counts the prompt on the worker thread if it is not counted yet. Used if the vendor was expected to report the
+    /// usage but did not.
     private func countWaiting() async {
         guard case .waiting(let messages) = prompt else { return }
         var call = ChatCall()
@@ -148,9 +158,9 @@ package final class CallCount: @unchecked Sendable {
         prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
     }
 
-    /// Returns the tokens of the prompt, and counts it if that has not been done.
+    /// Returns the tokens of the prompt. Counts a short prompt now if that has not been done.
     ///
-    /// - Parameter estimate: the estimate for the vendor's form of the call, used if the prompt cannot be counted.
+    /// - Parameter estimate: the vendor-specific estimate; returned if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
         if case .waiting(let messages) = prompt {
             var call = ChatCall()
@@ -163,9 +173,10 @@ package final class CallCount: @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
-    /// Returns the known tokens of the prompt, or an estimate, without counting: for calls that failed.
+    /// Returns the tokens of the prompt if they are counted, otherwise an estimate. Used for failed calls, which are
+    /// not worth a count.
     ///
-    /// - Parameter estimate: the estimate for the vendor's form of the call, used if the prompt is not known.
+    /// - Parameter estimate: the vendor-specific estimate; returned if nothing better is known.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -177,14 +188,15 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the estimate to pass to the functions above; 0 if they do not use it, as the texts are kept or counted.
+    /// Returns the argument for `promptTokens(or:)` and `knownPromptTokens(or:)`; 0 if they would not use it.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window
 
-    /// The tolerance of estimates, as a divisor: a prompt is refused only if the estimate less a fifth is too long.
+    /// The tolerance of an estimate, as a divisor: 5 means that a prompt is refused only if four fifths of its
+    /// estimated tokens do not fit.
     private static let errorParts = 5
 
     private func check(
@@ -207,7 +219,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The response
 
-    /// Returns a whole response of `chat` with its usage. Figures that the vendor did not report are counted.
+    /// Returns the response with its usage. Token counts that the vendor did not report are counted on the worker
+    /// thread.
     package func counted(
         _ response: ChatResponse,
         of chat: any PreparedChat
@@ -236,13 +249,18 @@ package final class CallCount: @unchecked Sendable {
         return counted
     }
 
-    /// Counts a text that took `TokenCountAccumulator` too long. Returns nil if the relay has no time for it.
+    /// Counts the tokens of a text on the worker thread. Used for text that `TokenCountAccumulator` cannot count fast
+    /// enough.
+    ///
+    /// - Returns: the tokens and the bytes that were counted; nil if too much work waits for the worker thread.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
         await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil
     }
 
-    /// Returns the result of counting a text of this many bytes; nil if the relay has no time for it or the client
-    /// disconnected.
+    /// Runs a count on the worker thread and returns its result. Returns nil if too much work waits there, or if the
+    /// client has disconnected.
+    ///
+    /// - Parameter bytes: the size of the text to count.
     private func counted<Value: Sendable>(
         _ bytes: Int,
         _ work: @escaping @Sendable () -> Value
@@ -252,7 +270,7 @@ package final class CallCount: @unchecked Sendable {
 }
 
 extension ChatResponse {
-    /// Returns the tokens of all output of the response.
+    /// Counts the tokens of the whole output: texts, reasoning, refusals and tool calls of all choices.
     fileprivate func tokens(by counter: TokenCounter) -> Int {
         var tokens = 0
         for choice in choices {

@@ -1,10 +1,9 @@
 import Synchronization
 
-/// Whether the responses of one provider contain their usage, according to the last of them. All loops of the process
-/// share it.
+/// Statistics that show whether a provider usually reports the usage in its responses. All event loops of the process
+/// share the object.
 package final class UsageReports: Sendable {
-    /// The number of consecutive responses with usage after which the provider is expected to report it for the next
-    /// one.
+    /// The number of consecutive responses with usage after which the provider is expected to report it again.
     package static let expectedAfter = 20
 
     /// The number of consecutive responses that contained their usage, up to `expectedAfter`.
@@ -12,12 +11,13 @@ package final class UsageReports: Sendable {
 
     package init() {}
 
-    /// Whether the next response is expected to contain its usage, so that its prompt is not counted ahead.
+    /// Whether the provider will probably report the usage of the next response. Its prompt is then not counted in
+    /// advance.
     package var areExpected: Bool { row.load(ordering: .relaxed) >= Self.expectedAfter }
 
-    /// Records one whole response.
+    /// Records whether a complete response contained the usage.
     ///
-    /// - Parameter isReported: whether the response contained the tokens of its prompt.
+    /// - Parameter isReported: whether the response contained the number of prompt tokens.
     package func record(isReported: Bool) {
         guard isReported else { return row.store(0, ordering: .relaxed) }
         if row.load(ordering: .relaxed) < Self.expectedAfter { row.add(1, ordering: .relaxed) }

@@ -2,14 +2,14 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A vendor that needs no network: it repeats the user's last message, one word per chunk in a stream. Use it to try
-/// the relay without a key, and for load tests.
+/// A vendor without network: it repeats the user's last message, one word per chunk. It serves to try the relay without
+/// a key, and for load tests.
 ///
-/// The message may begin with orders: `!delay=200` (milliseconds before each chunk), `!fail=503` (an error status in
-/// place of a response), `!cut=3` (the stream breaks after three chunks), `!think=2` (the first two words are signed
-/// reasoning).
+/// The message may begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` responds with this
+/// error status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed
+/// reasoning.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Echo: ChatVendor, @unchecked Sendable {
     package let name: String
     private let loop: EventLoop
@@ -28,21 +28,21 @@ package final class Echo: ChatVendor, @unchecked Sendable {
     }
 }
 
-/// One chat with the echo.
+/// One chat call to the vendor `Echo`.
 ///
-/// `@unchecked`: used on its loop only, except for `write`.
+/// `@unchecked`: used on its event loop only, except for `write`.
 final class EchoChat: PreparedChat, @unchecked Sendable {
     private let loop: EventLoop
     /// The messages of the request; nil once `write` has run.
     private var messages: [ChatMessage]?
     private var countedTokens = 0
     private var message = Body(ByteBuffer())
-    /// The position of the text in the message, after the orders.
+    /// The index of the first byte of the message after its commands, such as `!delay=200`.
     private var start = 0
     private var delayNanoseconds: UInt64 = 0
     private var failure: Int?
     private var cutAfter: Int?
-    /// The number of words at the start that are sent as reasoning.
+    /// The number of words at the start of the message that are sent as reasoning.
     private var reasoningWords = 0
 
     init(_ messages: [ChatMessage], _ loop: EventLoop) {
@@ -138,9 +138,9 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// The stream of an echo: one word per chunk, each with the spaces before it.
+/// The stream of the vendor `Echo`: one word per chunk, with the spaces before the word.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 private final class EchoStream: ChatResponseStream, @unchecked Sendable {
     private var message: Body?
     private var position: Int
@@ -199,7 +199,7 @@ private final class EchoStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Returns the position after `count` words, each with the spaces before it.
+    /// Returns the index after the first `count` words. Words are separated by spaces.
     fileprivate func endOfWords(_ count: Int) -> Int {
         var position = 0
         for _ in 0..<count {

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Uploads the attachments of one chat to its vendor, several at a time. Equal attachments are uploaded once, and those
-/// that the vendor already keeps not at all.
+/// A loader that uploads the attachments of one chat to its vendor, several at a time. Equal attachments are uploaded
+/// once. Attachments that the vendor already has are not uploaded.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class AttachmentLoader: @unchecked Sendable {
@@ -11,14 +11,15 @@ final class AttachmentLoader: @unchecked Sendable {
     private let access: MediaAccess
     private let call: VendorCall
     private let parts: [Attachment]
-    /// The loaded attachments, by their index in `parts`; nil for those that are not loaded yet.
+    /// The loaded attachments, by their index in `parts`; nil for an attachment that is not loaded yet.
     private var loaded: [Attachment?]
-    /// The failure of the first failed upload; nil if none failed.
+    /// The vendor's first failure during an upload; nil if no upload failed.
     private var vendorFailure: UpstreamError?
-    /// The cache keys of attachments that the vendor was believed to keep, by their index in `parts`.
+    /// The cache keys of the attachments that were not uploaded, because the vendor should still have them; by their
+    /// index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
 
-    /// The most concurrent uploads of one request.
+    /// The maximum number of concurrent uploads for one request.
     private static let atOnce = 5
     private static let nameLimitBytes = 100
 
@@ -30,11 +31,11 @@ final class AttachmentLoader: @unchecked Sendable {
         loaded = parts.map { _ in nil }
     }
 
-    /// Whether some attachments were not uploaded because the vendor should have them. The vendor may have deleted
-    /// them.
+    /// Whether some attachments were not uploaded because the vendor should still have them. The call may fail, because
+    /// the vendor may have deleted them.
     var mayBeLost: Bool { !remembered.isEmpty }
 
-    /// Loads all attachments. Returns them in the order of the request.
+    /// Loads all attachments and returns them in the order of the request.
     func load() async throws(APIError) -> [Attachment] {
         let groups = try await groups()
         // A call with limited capacity makes one upload after the other.
@@ -48,7 +49,8 @@ final class AttachmentLoader: @unchecked Sendable {
         return loaded.compactMap { $0 }
     }
 
-    /// Uploads the attachments again that the vendor was believed to keep.
+    /// Uploads the attachments that were not uploaded before because the vendor should still have them. Returns all
+    /// attachments in the order of the request.
     func loadAgain() async throws(APIError) -> [Attachment] {
         for (position, key) in remembered {
             access.assets.forget(key)
@@ -252,7 +254,13 @@ final class AttachmentLoader: @unchecked Sendable {
         let mediaType: String
     }
 
-    /// Returns the upload that the vendor already keeps, or uploads the content that `make` returns.
+    /// Returns the asset (the uploaded file) that the vendor already has for this content. If there is none, uploads
+    /// the content that `make` returns.
+    ///
+    /// - Parameters:
+    ///   - group: the equal attachments of the request that have this content.
+    ///   - content: the digest of the content.
+    ///   - make: reads or downloads the content.
     private func keep(
         _ group: Group,
         _ content: Digest,
@@ -279,14 +287,20 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// Returns the failure of a load. If the vendor's failure is its cause, the recovery options are the vendor's.
+    /// Makes the upstream error for a failed `load()`. If an upload failed at the vendor, the error has the recovery
+    /// options of the vendor's failure.
+    ///
+    /// - Parameter refusal: the error that `load()` threw.
     func failure(refusing refusal: APIError) -> UpstreamError {
         guard var error = vendorFailure, refusal.status != 499 else { return UpstreamError(refusing: refusal) }
         error.refusal = refusal
         return error
     }
 
-    /// Returns the client's error for a failed upload.
+    /// Returns the error that the client gets for a failed upload. Remembers the failure if it is one of the chat's
+    /// vendor.
+    ///
+    /// - Parameter credential: the key of the failed call if it is not the chat's key; else nil.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
@@ -294,7 +308,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return said
     }
 
-    /// Returns a file's name without its path and without characters that do not belong in a prompt.
+    /// Returns a file's name for the prompt: without the path, without control characters and not too long.
     private static func shown(_ name: String) -> String {
         let last = name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.last ?? Substring().utf8
         let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)
@@ -304,8 +318,8 @@ final class AttachmentLoader: @unchecked Sendable {
 }
 
 extension APIError {
-    /// Creates the error for a failed download of a file. The message does not depend on what the address returned, so
-    /// that callers cannot probe addresses.
+    /// Creates the error for a failed download of a file. The message does not contain what the server at the address
+    /// returned, so that callers cannot explore the relay's network.
     init(_ failure: FetchFailure, ofFile param: String) {
         self.init(failure, param: param)
         guard self.status == 400 else { return }

@@ -2,17 +2,18 @@ package import Calls
 import Engine
 package import Shared
 
-/// The candidates that a chat's attachments need. They are checked before anything is counted, downloaded or uploaded.
+/// A plan for the attachments of one chat: the candidates and the stored files that they need. Creating it checks the
+/// attachments, before anything is counted, downloaded or uploaded.
 package final class AttachmentPlan: Sendable {
-    /// The candidate for the chat, with the key that uploaded the call's files, if it has some.
+    /// The candidate for the chat. If the chat refers to stored files, it is bound to the key that uploaded them.
     package let candidate: Candidate
     let uploader: any AssetUploader
-    /// The candidate that transcribes audio; nil if the call has no audio.
+    /// The candidate that transcribes audio; nil if the chat has no audio attachments.
     package let transcriber: Candidate?
-    /// The stored files that the call names, by the index of their attachments.
+    /// The stored files to which the chat refers, by the index of their attachment.
     let files: [Int: StoredFile]
 
-    /// The transcription models in order of preference. The first one that the caller may use is taken.
+    /// The names of the transcription models, in order of preference. The first one that the caller may use is chosen.
     private static let transcribers = [
         "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
     ]
@@ -62,8 +63,8 @@ package final class AttachmentPlan: Sendable {
         transcriber = try Self.transcriber(call.attachments, access)
     }
 
-    /// Returns the error for an image that the model does not accept. It names the image, and models that accept
-    /// images.
+    /// Returns the error for an image that the model does not accept. The message names the attachment and lists models
+    /// that accept images.
     private static func imageRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
         let others = access.registry.modelCatalog.names(for: access.caller) {
             $0.features.contains(.chat) && $0.hasVision
@@ -90,7 +91,8 @@ package final class AttachmentPlan: Sendable {
         throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
     }
 
-    /// Returns the number of audio attachments, which is the most calls of the transcriber.
+    /// Returns the number of audio attachments. It is also the largest number of transcription calls that the chat can
+    /// need.
     package static func audioParts(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
 }
 

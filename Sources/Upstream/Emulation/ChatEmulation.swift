@@ -3,21 +3,26 @@ package import Engine
 package import Shared
 
 /// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators: limits of the output
-/// first, then validation, then several choices. Each decorator is used only if the call needs its ability.
+/// first, then validation, then several choices. A decorator is used only if the call needs it.
 package struct ChatEmulation: Sendable {
-    /// The number of upstream calls for one prompt; `choicesPerCall` is the number of choices that each of them
-    /// returns.
+    /// The number of upstream calls for all choices of a response. Each call returns `choicesPerCall` choices.
     private let calls: Int
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// The validator; nil if the vendor guarantees what the request demands, or if the request demands nothing.
+    /// The validator of the output; nil if the vendor guarantees the demanded tool call or format, or if the request
+    /// demands neither.
     private let validator: OutputValidator?
     private let count: CallCount
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// - Parameter abilities: the abilities of the vendor with the call's model.
+    /// Creates the emulation for a call.
+    ///
+    /// - Parameters:
+    ///   - abilities: the abilities that the vendor has with the call's model.
+    ///   - memory: the budget for held output.
+    ///   - worker: the work queue for long outputs.
     package init(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -41,27 +46,34 @@ package struct ChatEmulation: Sendable {
         self.loop = loop
     }
 
-    /// The choices that an earlier call of the prompt returned; nil if there was none.
+    /// The response of an earlier call for the same prompt, whose choices count for this response; nil if there was no
+    /// such call.
     package var first: ChatResponse?
 
-    /// Whether a chat with one prompt needs a decorator.
+    /// Whether a chat with one prompt needs at least one decorator, such as the one for stop sequences.
     package let isNeeded: Bool
 
-    /// Whether the client gets the vendor's response unchanged, so that a missing usage report is visible.
+    /// Returns whether the client gets the vendor's response unchanged. Then the client would notice if the usage were
+    /// missing.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(judged(bounded(chat)), by: call)
     }
 
-    /// Wraps the chats of several prompts in the decorators that the call needs.
+    /// Combines the chats of several prompts into one, wrapped in the decorators that the call needs.
     package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
         ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
     }
 
-    /// Wraps the chat of a call that was written as plain text.
+    /// Wraps a chat whose tools and formats are described in its prompt, because the vendor supports only text. An
+    /// invalid response is repaired with another call.
     ///
-    /// - Parameter preparing: prepares the vendor's chat for one more such call.
+    /// - Parameters:
+    ///   - chat: the vendor's chat.
+    ///   - call: the call in plain text.
+    ///   - form: the tools and formats that the prompt describes and for which the response is parsed.
+    ///   - preparing: prepares the vendor's chat for a repair call.
     package func completed(
         _ chat: any PreparedChat,
         of call: ChatCall,
@@ -91,7 +103,9 @@ package struct ChatEmulation: Sendable {
         calls > 1 ? ChoicesChat([chat], calls, after: first, call: call, count: count, loop: loop) : chat
     }
 
-    /// Throws the client's error if the call needs an ability that the vendor lacks and that cannot be emulated.
+    /// Checks that the vendor has, or the relay can emulate, all abilities that the call needs.
+    ///
+    /// - Throws: the error for the client that names the option that is not supported.
     package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
         let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)
         guard !lacking.isEmpty else { return }

@@ -2,23 +2,24 @@ package import Calls
 import Engine
 import Shared
 
-/// The capacity for the concurrent calls that make the choices, or images, of one response. The first call uses the
-/// capacity acquired with the request, and further calls acquire more if there is some. Otherwise a call waits for
-/// another call of the same response to end, so that no response waits for itself.
+/// The provider capacity for the concurrent calls that produce the choices, or images, of one response. The first call
+/// uses the capacity that was acquired with the request. Further calls acquire more capacity if some is free. If none
+/// is free, a call waits until another call of the same response ends and then uses its capacity. Thus a response never
+/// blocks itself.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
     private let call: VendorCall
     /// Whether the capacity that was acquired with the request is still unused.
     private var isFirst = true
-    /// The number of ended calls whose capacity the next calls may use.
+    /// The number of ended calls whose capacity is free for the next calls of the response.
     private var left = 0
     private var more: [HeldCapacity] = []
     private var waiting: [Waiter] = []
 
     package init(_ call: VendorCall) { self.call = call }
 
-    /// Acquires capacity for a call. Returns false if there is none now.
+    /// Acquires capacity for a call without waiting. Returns false if no capacity is free now.
     func acquireNow() async -> Bool {
         guard call.isBounded, !isFirst else {
             isFirst = false
@@ -29,7 +30,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         return true
     }
 
-    /// Acquires capacity for a call. If there is none, waits for a call of another choice to end.
+    /// Acquires capacity for a call. If no capacity is free, waits until a call for another choice ends.
     package func acquire() async throws(UpstreamError) {
         if await acquireNow() { return }
         while left == 0 {
@@ -42,8 +43,8 @@ package final class ChoiceCapacity: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// Passes the capacity of a finished call to the next waiting choice. If none waits, releases the capacity, except
-    /// for that of the request itself.
+    /// Passes the capacity of an ended call to the next waiting choice. If no choice waits, releases the capacity. The
+    /// capacity of the request itself is not released: later choices can use it.
     package func leave() {
         if !waiting.isEmpty {
             left += 1
@@ -56,14 +57,14 @@ package final class ChoiceCapacity: @unchecked Sendable {
     }
 }
 
-/// A stream whose call begins when there is capacity for it.
+/// A stream whose upstream call begins only when capacity for it is free.
 ///
 /// `@unchecked`: used on its loop only.
 final class DeferredStream: ChatResponseStream, @unchecked Sendable {
     private let choiceCapacity: ChoiceCapacity
     private let open: () async throws(UpstreamError) -> any ChatResponseStream
     private var stream: (any ChatResponseStream)?
-    /// Whether the vendor was called.
+    /// Whether the upstream call was made.
     private(set) var isAsked = false
 
     init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatResponseStream) {

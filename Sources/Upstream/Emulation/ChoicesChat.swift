@@ -2,21 +2,26 @@ import Calls
 import Engine
 import Shared
 
-/// A chat with several choices, for a vendor that returns one choice per call. It makes as many concurrent calls and
-/// bills each of them.
+/// A chat with several choices, for a vendor that returns one choice per call. It makes one upstream call for each
+/// choice, several at the same time, and bills each call.
 final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     /// The vendor's chats, one for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
-    /// The choices that an earlier call returned; nil if there was none.
+    /// The response of an earlier call for the same prompt, whose choices are used first; nil if there was no such
+    /// call.
     private let first: ChatResponse?
     private let call: VendorCall
     private let count: CallCount
     private let loop: EventLoop
 
+    /// Creates a chat with several choices.
+    ///
     /// - Parameters:
+    ///   - chats: the vendor's chats, one for each prompt.
     ///   - choices: the number of choices of all prompts together.
-    ///   - first: choices that an earlier call of the only prompt returned.
+    ///   - first: the response of an earlier call for the only prompt, whose choices are used first; nil if there was
+    ///     no such call.
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
@@ -60,7 +65,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    /// Returns the choices of the earlier call and counts its usage, which is already billed.
+    /// Returns the choices of the earlier call and adds its usage to the sum. The earlier call is already billed.
     private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatResponse.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)
@@ -122,14 +127,15 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 }
 
-/// The streams that are open so far.
+/// A list of the streams that are already open. They are stopped if another stream cannot be opened.
 ///
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {
     var list: [(choice: Int, any ChatResponseStream)] = []
 }
 
-/// Several streams as one. A task for each stream waits for its data, which the reader of the whole stream then reads.
+/// A stream that merges the streams of several choices. For each of them a task waits for data. The reader of the
+/// merged stream then reads the data.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
@@ -139,9 +145,9 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         var delivered: TokenCountAccumulator
         var isReady = false
         var isOver = false
-        /// Whether the vendor was called; false while the stream waits for capacity.
+        /// Whether the upstream call was made; false while the stream still waits for capacity.
         var isAsked: Bool { (stream as? DeferredStream)?.isAsked ?? true }
-        /// Wakes the task of this stream when its data has been read.
+        /// The waiter of this stream's task. It is woken when the arrived data has been read.
         let read = Waiter()
         var task: Task<Void, Never>?
 

@@ -1,18 +1,19 @@
 import Calls
 import Shared
 
-/// The usage of several calls that make one response. The sum counts each prompt once, however many choices it has. The
-/// records of the calls contain the usage of each call.
+/// The usage of the several calls that make one response. The sum counts each prompt only once, even if it has several
+/// choices. The usage records of the calls contain the usage of each call.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChoicesUsage: @unchecked Sendable {
-    /// The estimated tokens of each prompt.
+    /// The estimated number of tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// The usage of all calls with a response or whose usage the vendor reported; nil if there are none.
+    /// The sum of the usage of all calls that returned a response or whose usage the vendor reported; nil if there was
+    /// no such call.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
@@ -27,7 +28,10 @@ final class ChoicesUsage: @unchecked Sendable {
 
     private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
 
-    /// Returns the share that a choice's prompt has in the tokens of all prompts.
+    /// Divides the tokens of all prompts between the prompts, in proportion to their estimates. Returns the part for
+    /// the prompt of this choice.
+    ///
+    /// - Parameter all: the tokens of all prompts.
     private func part(ofChoice choice: Int, in all: Int) -> Int {
         guard estimates.count > 1 else { return all }
         let prompt = prompt(ofChoice: choice)
@@ -36,10 +40,11 @@ final class ChoicesUsage: @unchecked Sendable {
         return (before + estimates[prompt]) * all / whole - before * all / whole
     }
 
-    /// Records a call with a response.
+    /// Records the usage of a call that returned a response.
     ///
     /// - Parameters:
-    ///   - reported: the usage that the vendor reported. Token counts that it did not report are counted.
+    ///   - choice: the index of the choice that the call returned.
+    ///   - reported: the usage that the vendor reported. Missing token counts are replaced with the relay's own counts.
     func recordResponse(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
         let usage = count.completed(
             reported,
@@ -50,7 +55,7 @@ final class ChoicesUsage: @unchecked Sendable {
         call.recordResponse(usage, of: sum, credits: credits)
     }
 
-    /// Adds the usage of a call that is already billed. It belongs to the first choice.
+    /// Adds the usage of a call that is already billed, as the usage of the first choice.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
@@ -70,7 +75,7 @@ final class ChoicesUsage: @unchecked Sendable {
         return sum
     }
 
-    /// Returns the failure of the whole response, with the usage of all calls.
+    /// Returns the failure of the whole response, with the sum of the usage of all calls.
     func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         error.usage = sum

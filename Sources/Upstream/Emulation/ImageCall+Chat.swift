@@ -3,8 +3,9 @@ import Engine
 package import Shared
 
 extension ImageCall {
-    /// Creates the image call for the user's last text: a variation if the text asks for one and the model supports it,
-    /// else a generation.
+    /// Creates an image call from a chat with an image model. The prompt is the user's last text. If this text asks for
+    /// a variation of an image and the model supports variations, the call makes one; otherwise it generates a new
+    /// image.
     package init(_ chat: ChatCall, _ model: Model) throws(APIError) {
         var prompt = chat.lastUserText
         try Self.checkLength(ofPrompt: prompt.utf8.count)
@@ -24,11 +25,13 @@ extension ImageCall {
     }
 }
 
-/// The image of which the user wants a variation.
+/// The source of a variation: the image that the user's text names.
 private enum VariationSource {
-    /// The image at the URL of an order from `/v1 URL` to `/v4 URL`.
+    /// The image at a URL. The user's text contains a command such as `/v1 https://example.com/a.png`; the digit is 1
+    /// to 4.
     case address(String)
-    /// The image with this number in the newest response that has images, named by an order from `[_V1_]` to `[_V4_]`.
+    /// The image with this number, from 1, in the newest response that contains images. The user's text contains a
+    /// command such as `[_V1_]`; the digit is 1 to 4.
     case number(Int)
     case nothing
 
@@ -52,7 +55,8 @@ private enum VariationSource {
         return nil
     }
 
-    /// Returns the number in an order such as `[_V1_]`, the lowest if there are several; nil if there is none.
+    /// Returns the number in a command such as `[_V1_]`. If the text contains several commands, returns the lowest
+    /// number; nil if it contains no command.
     private static func chosen(_ text: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(text)
         var lowest: UInt8?
@@ -66,11 +70,11 @@ private enum VariationSource {
         return lowest.map { Int($0 - numbers.lowerBound) + 1 }
     }
 
-    /// The most bytes of responses that are searched, beginning with the newest. Responses that the relay wrote are
-    /// much shorter.
+    /// The largest number of response bytes that are searched for images, from the newest response backwards. Responses
+    /// that the relay wrote are much shorter.
     private static let searchedBytes = 262_144
 
-    /// Returns the URL of the image to vary; nil if the text asks for no variation.
+    /// Returns the URL of the image of which a variation is wanted; nil if the user's text asks for no variation.
     func address(in messages: [ChatMessage]) throws(APIError) -> String? {
         let number: Int
         switch self {
@@ -93,7 +97,9 @@ private enum VariationSource {
         throw .value("messages", "no earlier response has an image \(number)")
     }
 
-    /// Returns the first addresses of Markdown images (`![...](ADDRESS)`).
+    /// Returns the URLs of the first images in Markdown, such as `![Image 1](https://example.com/a.png)`.
+    ///
+    /// - Parameter most: the maximum number of URLs.
     private static func images(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
         var addresses: [String] = []
         var scan = ByteScan(text)

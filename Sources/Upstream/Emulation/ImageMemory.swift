@@ -3,8 +3,9 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The shapes and modes of a caller's images, which a later variation reuses. They are kept in the shared store for a
-/// week, without addresses and prompts. If the store fails, images are made without them.
+/// A store for the shapes (sizes or aspect ratios) and modes of a caller's images. A later variation of an image reuses
+/// them. They are kept in the shared store for a week, without URLs and prompts. If the store fails, variations are
+/// made without them.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -18,14 +19,15 @@ package struct ImageMemory: Sendable {
         self.loop = loop
     }
 
-    /// Stores the shape and mode of new images. A call that sets neither is not stored.
+    /// Stores the shape and mode of new images. Nothing is stored if the call sets neither shape nor mode.
     package func remember(_ files: [GeneratedImage], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// Returns the call, for a variation with the shape and mode of the image that it names.
+    /// Returns the call with the shape and mode of the image of which it makes a variation. If the call makes no
+    /// variation or nothing is stored for the image, returns the call unchanged.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)
@@ -42,8 +44,8 @@ package struct ImageMemory: Sendable {
 
     private static let format: UInt8 = 1
 
-    /// Encodes a record: the format, the mode, the kind of shape, then width and height with two bytes each, the low
-    /// byte first.
+    /// Encodes the shape and mode of a call as a record of 7 bytes. It contains the record format, the mode, the kind
+    /// of shape, the width and the height. Width and height have two bytes each, the low byte first.
     private static func coded(_ call: ImageCall) -> [UInt8] {
         let mode: UInt8 =
             switch call.mode {
@@ -60,7 +62,7 @@ package struct ImageMemory: Sendable {
         return [format, mode, kind] + [width, height].flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     }
 
-    /// Returns the call with the options of a record. An unreadable record is ignored.
+    /// Returns the call with the shape and mode that the record contains. An invalid record is ignored.
     private static func decoded(_ bytes: [UInt8], _ call: ImageCall) -> ImageCall {
         guard bytes.count == 7, bytes[0] == format else { return call }
         let (width, height) = (Int(bytes[4]) << 8 | Int(bytes[3]), Int(bytes[6]) << 8 | Int(bytes[5]))

@@ -2,15 +2,16 @@ package import Calls
 import Engine
 package import Shared
 
-/// The stored files that a call names, for a vendor that knows them by ids of its own.
+/// The stored files to which a call refers, for a vendor that has its own file ids. The relay's ids are replaced with
+/// the vendor's.
 package struct KeptFiles: Sendable {
-    /// The candidate, with the key that uploaded the files.
+    /// The candidate for the call, bound to the key that uploaded the files.
     package private(set) var candidate: Candidate
     private var parts: [Attachment]
-    /// The relay's id and the vendor's id of each file that messages name.
+    /// The relay's id and the vendor's id of each file to which messages refer.
     private var names: [(id: String, vendorID: String)] = []
 
-    /// Whether the call names stored files and the candidate's vendor supports files.
+    /// Returns whether the call refers to stored files and the candidate's vendor can store files.
     package static func areNamed(in call: borrowing ChatCall, by candidate: Candidate) -> Bool {
         call.attachments.contains { $0.isStored } && candidate.files != nil
     }
@@ -32,7 +33,8 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// Returns the call with the vendor's file ids. The original body is removed if not all ids can be replaced in it.
+    /// Returns the call with the vendor's file ids. In the original request body the ids are replaced, too. If this
+    /// fails for one of them, the original body is removed.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -82,7 +84,7 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds files that no message names to the user's last message.
+    /// Adds the files that belong to the whole conversation, not to one message, to the user's last message.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

@@ -2,18 +2,22 @@ import Calls
 package import Engine
 package import Shared
 
-/// The stored files that the JSON of an image edit names, for a vendor that knows them by ids of its own.
+/// The stored files to which the JSON body of an image edit refers, for a vendor that has its own file ids. The relay's
+/// ids are replaced with the vendor's.
 package struct KeptImages: Sendable {
-    /// The file ids, in the order in which the body contains them, and their paths in the request.
+    /// The file ids, in the order of the request body. `param` is the path of the id in the body, for errors.
     private var ids: [(id: String, param: String)] = []
-    /// The vendor's id of each file; nil if the caller already sent the vendor's id.
+    /// The vendor's id of each file; nil if the caller has already sent the vendor's id.
     private var vendorIDs: [String?] = []
     fileprivate private(set) var files: [StoredFile] = []
 
     private static let most = 64
     private static let idLimitBytes = 1_024
 
-    /// Finds the file ids in a body; nil if there are none. Throws if another JSON parser could read different ids.
+    /// Finds the file ids in a request body. Returns nil if the body contains no file ids.
+    ///
+    /// - Throws: an error if there are too many ids, or if a member name contains escapes, so that another JSON parser
+    ///   could find other ids.
     package init?(in body: Body) throws(APIError) {
         for member in RawJSON(body.bytes).members {
             if member.name.equals("mask") { try add(member.value, "mask") }
@@ -38,7 +42,7 @@ package struct KeptImages: Sendable {
 
     private static let unknown = "no file with this id exists"
 
-    /// Finds the caller's stored files with these ids. Throws if one does not exist.
+    /// Finds the caller's stored files with the ids of the request body. Throws if one of the files does not exist.
     package mutating func find(by access: MediaAccess) async throws(APIError) {
         for (id, param) in ids {
             if let file = try await access.file(id) {
@@ -52,12 +56,12 @@ package struct KeptImages: Sendable {
         }
     }
 
-    /// The error for a call whose files no candidate has.
+    /// The error for the client if no candidate's provider has the files.
     package var refusal: APIError {
         .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
     }
 
-    /// Returns the body with the vendor's file ids.
+    /// Returns the request body with the vendor's file ids.
     package func written(into body: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count)
@@ -93,8 +97,8 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns the candidates, with the key that uploaded the files; nil if none is left. A candidate that forwards
-    /// requests unchanged is left out if it does not have the files.
+    /// Returns the candidates that can use the images, bound to the key that uploaded them. A candidate that forwards
+    /// requests unchanged is left out if its provider does not have the files. Returns nil if no candidate remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

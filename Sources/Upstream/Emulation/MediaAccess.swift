@@ -2,7 +2,7 @@ import Calls
 package import Engine
 package import Shared
 
-/// The services that are needed to bring a caller's media to a vendor.
+/// The services that are needed to download a caller's media, or to upload them to a vendor.
 package struct MediaAccess: Sendable {
     package typealias Opening = @Sendable (_ id: String) async throws(APIError) -> StoredFile?
 
@@ -10,15 +10,16 @@ package struct MediaAccess: Sendable {
     let caller: Caller
     let loop: EventLoop
     let worker: WorkQueue
-    /// Downloads media; nil if the relay downloads none.
+    /// The fetcher that downloads media; nil if the relay does not download media.
     let fetcher: Fetcher?
     let assets: AssetCache
-    /// Returns the caller's stored file with an id; nil if there is none.
+    /// A function that returns the caller's stored file with an id; nil if no such file exists.
     let file: Opening
-    /// Whether the attachments may be needed again, for another key or provider.
+    /// Whether the attachments may be needed again for another key or provider, so that they must be kept.
     package var mayRepeat = false
 
-    /// Returns the stored file that an attachment names, and the candidate with the key that uploaded it.
+    /// Returns the stored file to which an attachment refers, and the candidate bound to the key that uploaded the
+    /// file.
     func file(
         of part: Attachment,
         _ id: String,

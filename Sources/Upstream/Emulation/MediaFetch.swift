@@ -2,15 +2,16 @@ package import Calls
 import Engine
 package import Shared
 
-/// Downloads a call's images and documents, for vendors that accept them only inside the request.
+/// A downloader for the images and documents of a call, for vendors that accept them only inside the request.
 package struct MediaFetch: Sendable {
     private let access: MediaAccess
 
     private static let atOnce = 5
-    /// The most bytes of all downloads of one call, as base64.
+    /// The largest total size of a call's downloads, in bytes of base64.
     private static let limitBytes = 64 * 1_048_576
 
-    /// Throws if the call has addresses but the relay does not download media.
+    /// Creates a downloader. Throws if the call contains URLs of images or documents but the relay does not download
+    /// media.
     package init(_ call: borrowing ChatCall, _ access: MediaAccess) throws(APIError) {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
@@ -24,7 +25,7 @@ package struct MediaFetch: Sendable {
         )
     }
 
-    /// Returns the attachments, with the downloaded content in place of addresses.
+    /// Downloads the images and documents. Returns the attachments with the downloaded content instead of URLs.
     package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
         let positions = parts.indices.filter { parts[$0].isAddress }
         do throws(APIError) {

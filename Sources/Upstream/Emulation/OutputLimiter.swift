@@ -2,16 +2,17 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Ends a text before the first stop sequence, or after a number of tokens, however the text is split. The sequence
-/// whose end comes first wins; if several end at the same position, the longest.
+/// A limiter that ends a text before the first stop sequence or after a number of tokens. The result does not depend on
+/// how the text is split into chunks. The stop sequence that is complete first ends the text. If several are complete
+/// at the same position, the longest one does.
 package struct OutputLimiter: ~Copyable {
     private var finder: StopFinder
-    /// The end of the text that may still become a stop sequence.
+    /// The last bytes of the text, which are not passed on because they may begin a stop sequence.
     private var held = ByteBuffer()
     private var bound: TokenBound
-    /// The reason why the text was ended; nil while more text is accepted.
+    /// The reason why the text was ended; nil while the limiter accepts more text.
     package private(set) var reason: FinishReason?
-    /// The stop sequence that ended the text; empty if none did.
+    /// The stop sequence that ended the text; empty if the text was not ended by a stop sequence.
     package private(set) var stop = ByteBuffer()
 
     package init(stops: StopFinder, maxTokens: Int?, _ counter: TokenCounter = .estimating) {
@@ -20,10 +21,11 @@ package struct OutputLimiter: ~Copyable {
         bound = TokenBound(maxTokens ?? .max / 8, maxTokens == nil ? .estimating : counter)
     }
 
-    /// The number of tokens that were passed on.
+    /// The number of tokens of the text that was passed on.
     package var tokens: Int { bound.tokens }
 
-    /// Appends text and passes on as much as possible. Both are whole characters.
+    /// Consumes a chunk of text and passes on as much text as possible. A chunk must not end within a character, and
+    /// neither does the text that is passed on.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         if finder.isEmpty { return self.pass(piece, pass) }
@@ -45,7 +47,7 @@ package struct OutputLimiter: ~Copyable {
         held.removeFirst(free)
     }
 
-    /// Ends the text. The held beginning of a stop sequence is passed on.
+    /// Ends the text. Passes on the bytes that were held back because they might have begun a stop sequence.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         self.pass(held.bytes, pass)
@@ -58,7 +60,7 @@ package struct OutputLimiter: ~Copyable {
         if !bound.consume(text, pass) { reason = .length }
     }
 
-    /// Passes on text that the token limit held back.
+    /// Passes on the text that the token counter has held back.
     private mutating func end(_ pass: (UnsafeRawBufferPointer) -> Void) {
         if reason == nil, !bound.finish(pass) { reason = .length }
     }

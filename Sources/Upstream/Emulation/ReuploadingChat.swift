@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension AttachmentPlan {
-    /// Loads the attachments of a call to the vendor, and prepares the vendor's chat with them.
+    /// Uploads the attachments of a call to the vendor, and prepares the vendor's chat with them.
     package func prepare(
         _ call: consuming ChatCall,
         by vendorCall: VendorCall,
@@ -40,8 +40,8 @@ extension AttachmentPlan {
     }
 }
 
-/// A chat that refers to files which the vendor was believed to keep. If the vendor has lost them, they are uploaded
-/// again, and the call is repeated once.
+/// A chat that refers to uploaded files that the vendor should still have. If the vendor has deleted them, they are
+/// uploaded again, and the call is repeated once.
 ///
 /// `@unchecked`: used on its request's loop only, except for `write`.
 final class ReuploadingChat: PreparedChat, @unchecked Sendable {
@@ -50,7 +50,8 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private let vendorCall: VendorCall
     private let worker: WorkQueue
     private let loop: EventLoop
-    /// The original call and its loader, for a renewal; nil if there can be no renewal any more.
+    /// The original call and its attachment loader, for uploading the files again; nil if the files can no longer be
+    /// uploaded again.
     private var rest: (call: ChatCall, parts: AttachmentLoader)?
     private var isRenewing = false
     private var waiting: [Waiter] = []
@@ -99,7 +100,10 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the chat to try in place of `used`. It is made only once, even if several choices were refused.
+    /// Uploads the files again and returns a new chat that replaces `used`. If the calls for several choices failed,
+    /// the new chat is made only once.
+    ///
+    /// - Throws: `error` if uploading the files again cannot help or fails.
     private func renewed(
         _ used: any PreparedChat,
         after error: UpstreamError

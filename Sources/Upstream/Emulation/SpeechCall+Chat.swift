@@ -2,7 +2,7 @@ package import Calls
 package import Shared
 
 extension SpeechCall {
-    /// Creates the speech call for the user's last text, in a voice that most models support.
+    /// Creates a speech call that speaks the user's last text, in a voice that most models support.
     package init(_ chat: ChatCall) throws(APIError) {
         let text = chat.lastUserText
         try Self.check(length: text.utf8.count, "messages")

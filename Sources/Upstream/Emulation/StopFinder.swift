@@ -1,29 +1,31 @@
 import Engine
 
-/// Finds the first of several sequences in a text that arrives in chunks. It takes linear time for all sequences
-/// (Aho-Corasick automaton). A state is the longest prefix of a sequence with which the text so far ends.
+/// A finder for the first of several stop sequences in a text that arrives in chunks. It uses an Aho-Corasick
+/// automaton, so its time is linear for any number of sequences. A state of the automaton is a prefix of a sequence:
+/// the longest prefix with which the text so far ends.
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
-        /// The number of bytes that lead to this state.
+        /// The length of the prefix that this state stands for, in bytes.
         var depth: UInt16
-        /// The first state that one more byte leads to; 0 for none. The others follow as its siblings.
+        /// The first child, a state whose prefix is one byte longer; 0 if there is no child. The other children follow
+        /// in the list of its siblings.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The state of the longest proper suffix that is also a prefix of a sequence.
+        /// The state for the longest proper suffix of this state's prefix that is also a prefix of a sequence.
         var fallback: UInt16 = 0
-        /// The length of the longest sequence that ends in this state; 0 if none does.
+        /// The length of the longest sequence that is complete in this state; 0 if no sequence is complete.
         var match: UInt16 = 0
     }
 
-    /// All states, the start state first; empty if there are no sequences. Copies share the array.
+    /// All states, beginning with the start state; empty if there are no sequences. Copies share the array.
     private var states: [State] = []
     private var current = 0
 
-    /// The most bytes of all sequences together, so that state numbers fit in 16 bits.
+    /// The largest total length of all sequences, in bytes. It makes sure that state numbers fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
-    /// Creates a finder. Sequences that do not fit in `limitBytes` are left out.
+    /// Creates a finder. A sequence is left out if the total length of all sequences would exceed `limitBytes`.
     package init(_ stops: [String]) {
         if stops.isEmpty { return }
         states.append(State(byte: 0, depth: 0))
@@ -37,10 +39,11 @@ package struct StopFinder: Sendable {
 
     package var isEmpty: Bool { states.count <= 1 }
 
-    /// The number of bytes at the end of the text that may become a sequence.
+    /// The number of bytes at the end of the text that may be the beginning of a stop sequence.
     var heldBytes: Int { Int(states[current].depth) }
 
-    /// Consumes a byte. Returns the length of the longest sequence that ends with it; 0 if none does.
+    /// Consumes a byte. Returns the length of the longest sequence that ends with this byte; 0 if no sequence ends
+    /// here.
     mutating func consume(_ byte: UInt8) -> Int {
         var steps = 0
         current = next(current, byte, steps: &steps)
@@ -84,7 +87,7 @@ package struct StopFinder: Sendable {
         states[state].match = states[state].depth
     }
 
-    /// Sets the fallback of each state. States with fewer bytes come first.
+    /// Sets the fallback state of each state, in the order of the length of their prefixes.
     private mutating func link() {
         var queue: [Int] = [0]
         var done = 0

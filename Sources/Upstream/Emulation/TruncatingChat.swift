@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A chat whose responses end before a stop sequence or after a number of tokens, for a vendor that does not support
-/// these limits.
+/// A chat that ends the vendor's output before a stop sequence or after a number of tokens. It is used for vendors that
+/// do not support these limits.
 final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     struct Bounds: Sendable {
         let stops: StopFinder
@@ -21,6 +21,8 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
     private let worker: WorkQueue
     private let loop: EventLoop
 
+    /// Creates a chat that limits the output of another chat.
+    ///
     /// - Parameter choices: the number of choices that the call returns.
     init(
         _ chat: any PreparedChat,
@@ -109,7 +111,7 @@ private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
         self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
 
-    /// Whether all choices have ended, and one of them before the vendor ended it.
+    /// Whether all choices have ended, and at least one of them before the end of the vendor's output.
     private var isOver: Bool { isCut && choices.allSatisfy(\.isOver) }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
@@ -137,7 +139,8 @@ private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// The vendor's usage; nil if the output was truncated, because the vendor counted its whole output.
+    /// The usage that the vendor reported; nil if the output was truncated, because the vendor counted its whole
+    /// output.
     var usage: Usage? { isCut ? nil : stream.usage }
     var credits: Int? { stream.credits }
 

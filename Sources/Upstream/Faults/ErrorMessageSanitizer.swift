@@ -2,10 +2,11 @@ import Calls
 import Engine
 
 extension UpstreamError {
-    /// Returns a vendor's message in a form that is safe for clients: one line of at most 300 characters. Addresses,
-    /// paths, keys, and names of organisations, projects and accounts are hidden.
+    /// Returns a vendor's error message in a form that clients may see: one line of at most 300 characters.
     ///
-    /// - Parameter host: a host that is also hidden; nil for none.
+    /// URLs, paths, keys, and the names of organisations, projects and accounts are replaced by "…".
+    ///
+    /// - Parameter host: a host name; words that contain it are replaced, too. Nil if no host must be hidden.
     static func words(of text: String, hiding host: String? = nil) -> String {
         var names = OwnerNames()
         let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
@@ -17,7 +18,8 @@ extension UpstreamError {
     }
 }
 
-/// Finds the words that name an organisation, a project or an account, by the word before them.
+/// Finds the words of a message that name an organisation, a project or an account. It recognises them by the word
+/// before, such as "project".
 private struct OwnerNames {
     private static let owners: Set<String> = [
         "organization", "organisation", "project", "account", "workspace", "tenant",
@@ -25,7 +27,7 @@ private struct OwnerNames {
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false
-    /// The number of words of a quoted name that may still follow.
+    /// The number of further words that can belong to the quoted name that is being read.
     private var wordsLeft = 0
 
     mutating func include(_ word: Substring) -> Bool {

@@ -1,7 +1,7 @@
 import Engine
 
-/// A text in lower case in which phrases are searched. The search takes linear time, because vendors determine the
-/// text.
+/// A lower-case text in which phrases are searched. The search takes linear time, because the text comes from a vendor
+/// and may be long.
 struct PhraseMatcher {
     private let bytes: [UInt8]
 
@@ -9,7 +9,7 @@ struct PhraseMatcher {
 
     /// Whether the text contains a phrase.
     ///
-    /// - Parameter phrase: in lower case.
+    /// - Parameter phrase: the phrase in lower case.
     func say(_ phrase: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
@@ -19,7 +19,7 @@ struct PhraseMatcher {
 
     func containsAny(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
 
-    /// Whether the text contains the word by itself, not as a part of a longer name.
+    /// Whether the text contains the word as a separate word: `top` is not found in `top_p`.
     func name(_ word: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)

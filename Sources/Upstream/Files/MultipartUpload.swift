@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The vendor's rules for an upload: what its form contains and how its response is read.
+/// The parts of a file upload that differ between vendors: the fields of the form, and the reading of the response.
 struct UploadRules {
     /// Whether the form has fields for the caller's file metadata.
     let sendsMetadata: Bool
@@ -10,9 +10,9 @@ struct UploadRules {
     let asset: (Body) throws(UpstreamError) -> UploadedAsset
 }
 
-/// An upload to a vendor, as a file in a multipart form.
+/// An upload of a file to a vendor as a multipart form.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class MultipartUpload: FileUpload, @unchecked Sendable {
     private let file: MultipartFile
     private let upload: any UpstreamUpload

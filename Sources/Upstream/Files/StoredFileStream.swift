@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// The content of a file that the vendor stores, as a stream from the vendor.
+/// The content of a file that the vendor stores, read from the vendor as a stream.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class StoredFileStream: AudioStream, @unchecked Sendable {
-    /// The media type that the beginning of the content shows; nil if it shows none.
+    /// The media type, detected from the first bytes of the content; nil if it cannot be detected.
     private(set) var type: MediaType?
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
-    /// The bytes that may still arrive before the content is too large.
+    /// The number of bytes that may still arrive. If more arrive, the file is too large.
     private var leftBytes: Int
-    /// The bytes that were read to detect the media type.
+    /// The first bytes of the content, which were read to detect the media type and are not passed on yet.
     private var beginning = ByteBuffer()
     private var isOver = false
 
@@ -23,7 +23,8 @@ final class StoredFileStream: AudioStream, @unchecked Sendable {
         self.credits = credits
     }
 
-    /// Reads enough of the content to detect its media type. Stops the stream if this fails.
+    /// Reads the first bytes of the content, detects the media type, and returns the stream itself. Stops the stream if
+    /// reading fails.
     func begun() async throws(UpstreamError) -> StoredFileStream {
         do throws(UpstreamError) {
             var piece = ByteBuffer()

@@ -2,12 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The thought signatures that a vendor made for one account, of tool calls and of texts.
+/// The thought signatures that Google made for one account. They belong to tool calls or texts, and Google needs them
+/// back in later requests.
 struct AccountSignatures: Sendable {
     struct Signature {
-        /// The signature; empty if the vendor sent none.
+        /// The thought signature of the tool call; empty if Google sent none.
         let text: String
-        /// Whether the vendor assigned the call's id.
+        /// Whether Google assigned the id of the tool call. Otherwise the relay assigned it.
         let hasOwnID: Bool
     }
 
@@ -29,7 +30,7 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: text, hasOwnID: hasOwnID), key)
     }
 
-    /// Whether this vendor made the signature, for this account.
+    /// Whether Google made this signature of a text for this account, as far as this instance knows.
     func isKnown(_ signature: String) -> Bool { memory.text(key(ofText: signature)) != nil }
 
     func remember(_ signature: UnsafeRawBufferPointer) {
@@ -40,12 +41,14 @@ struct AccountSignatures: Sendable {
         memory.keep(signature.coded, key) { Array($0.bytes) }
     }
 
-    /// Reads from the store the signatures of a conversation that this instance does not know.
+    /// Loads signatures that the conversation needs and this instance does not know, from the store that instances
+    /// share.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// Returns the keys of a conversation's signatures that this instance does not know, the newest message first.
+    /// Returns the keys, in the shared store, of signatures that the conversation needs and this instance does not
+    /// know. Those of the newest message come first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -70,7 +73,7 @@ extension AccountSignatures.Signature {
         self.init(text: kept.bytes[part: 1..<kept.bytes.count].text, hasOwnID: first == 1)
     }
 
-    /// The stored form: a byte that says who assigned the id, then the signature.
+    /// The form for storing: a byte that is 1 if Google assigned the call's id and 0 if not, then the signature.
     fileprivate var coded: Body {
         var out = ByteBuffer()
         out.append(hasOwnID ? 1 : 0 as UInt8)
@@ -79,11 +82,12 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The signature of a text in the form that callers get. It has a mark, so that other vendors recognise it as foreign.
+/// The form of Google's text signatures in responses to clients: a mark stands before each signature. The mark shows
+/// other vendors that the signature is not theirs.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 
-    /// Returns the signature without the mark, as the vendor made it.
+    /// Returns the signature as Google made it, without the relay's mark.
     static func bare(_ signature: String) -> String {
         signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
     }

@@ -3,9 +3,9 @@ package import Engine
 import Limits
 package import Shared
 
-/// A vendor whose server speaks Google's Gemini API.
+/// Calls servers with Google's Gemini API.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Gemini: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let site: VendorSite
@@ -15,7 +15,7 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
 
     private static let maxAddresses = 1_000
 
-    /// Creates the vendor; nil if the URL of the site is invalid.
+    /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -57,12 +57,12 @@ package final class Gemini: KeyChecker, @unchecked Sendable {
 
     package var name: String { wire.name }
 
-    /// Returns whether the vendor accepts a key. Google returns status 400 for an invalid key.
+    /// Returns whether Google accepts the key. Google responds with status 400 to an invalid key.
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers, refusals: [400, 401])
     }
 
-    /// Returns the URLs of a model; nil if no URL can be made of its name.
+    /// Returns the URLs for calls to a model; nil if the model's name cannot be part of a URL.
     private func address(of model: String) -> ModelAddress? {
         if let known = addresses[model] { return known }
         let isPath = model.utf8.starts(with: "models/".utf8) || model.utf8.starts(with: "tunedModels/".utf8)
@@ -85,7 +85,7 @@ extension Gemini: ChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
-    /// Whether the vendor itself can read the file at an address: the vendor's own files, and files in Google Cloud
+    /// Whether Google itself can read the file at this URL: a file uploaded to Google's API, or one in Google Cloud
     /// Storage.
     package func reads(_ address: String) -> Bool {
         if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }
@@ -114,8 +114,8 @@ extension Gemini: ChatVendor {
 }
 
 extension String {
-    /// The text as a part of a URL path. Only characters that would end the path, or are not allowed there, are
-    /// escaped.
+    /// The string escaped for the path of a URL. Only bytes that a path cannot contain, or that would end it, are
+    /// escaped; slashes stay.
     var escapedInPath: String {
         var out = ByteBuffer()
         for byte in utf8 {

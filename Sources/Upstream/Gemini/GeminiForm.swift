@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The form of one call to Google's models: writes its request and makes the reader of its response.
+/// One call to a Google model: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its loop only, except for `written`.
+/// `@unchecked`: used on its event loop only, except for `written`.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
     private let dialect: GeminiDialect
@@ -18,9 +18,11 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var reader: GeminiReader?
     private var mayFail: APIError?
 
+    /// Creates the form of one call.
+    ///
     /// - Parameters:
-    ///   - address: the URLs of the model; nil if no URL can be made of its name.
-    ///   - route: the way to a vendor with several locations; nil if `address` is the only one.
+    ///   - address: the URLs of the model; nil if the model's name cannot be part of a URL.
+    ///   - route: chooses among several locations of the vendor; nil if `address` is the only one.
     init(
         _ address: ModelAddress?,
         _ memory: AccountSignatures,

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The abilities of one of Google's models, found by its name.
+/// The abilities of one Google model. They are derived from the model's name.
 struct GeminiModel: Sendable {
-    /// The version as a number, such as 205 for 2.5; models without a version count as the newest.
+    /// The model's version as a number, such as 205 for Gemini 2.5; `Int.max` if its name contains no version.
     private let version: Int
     private let isPro: Bool
     private let isLite: Bool
@@ -24,7 +24,8 @@ struct GeminiModel: Sendable {
         version = Self.version(word)
     }
 
-    /// Returns the version: the first number of the name, and the number after its dot.
+    /// Returns the version in a model's name as a number, such as 205 for `gemini-2.5-pro`; `newest` if the name
+    /// contains no version.
     private static func version(_ word: [UInt8]) -> Int {
         guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
         var numbers: [Int] = [0, 0]
@@ -43,9 +44,9 @@ struct GeminiModel: Sendable {
         return hasNumber ? numbers[0] * 100 + numbers[1] : newest
     }
 
-    /// Whether the model supports no tools, no response formats and no system instructions.
+    /// Whether the model lacks tools, output formats and system instructions.
     var isBare: Bool { isGemma && version < 400 }
-    /// Whether the model refuses earlier tool calls without their thought signatures.
+    /// Whether the model refuses a conversation with tool calls that lack their thought signatures.
     var wantsSignatures: Bool { !isGemma && version >= 300 }
     var supportsToolsWithFormat: Bool { !isGemma && version >= 300 }
 
@@ -57,7 +58,7 @@ struct GeminiModel: Sendable {
         case budget(Int)
     }
 
-    /// Returns the thinking setting for the request's options; `.none` leaves the model's default.
+    /// Returns the thinking setting for the client's reasoning options; `.none` to use the model's default.
     func thinking(_ reasoning: ChatOptions.Reasoning) -> Thinking {
         if isGemma || version < 205 { return .none }
         if version < 300 { return budget(reasoning).map { .budget($0) } ?? .none }
@@ -91,7 +92,7 @@ struct GeminiModel: Sendable {
         case medium
         case high
 
-        /// Reads an effort; nil if it is absent or unknown.
+        /// Creates an effort from its name; nil if the name is missing or unknown.
         init?(_ word: String?) {
             guard let word, word.utf8.count <= 16 else { return nil }
             let bytes = Array(word.utf8)

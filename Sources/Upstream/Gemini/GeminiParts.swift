@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The state of the list of parts of one turn while it is written.
+/// The state of a turn's list of `parts` while the list is being written.
 struct GeminiParts {
     private(set) var isEmpty = true
 
-    /// Begins one more part, with a comma if needed.
+    /// Begins one more part: appends a comma unless the part is the first one.
     mutating func open(to out: inout ByteBuffer) {
         if !isEmpty { out.append(",") }
         isEmpty = false
     }
 
-    /// Appends a text part. An empty text without a signature is left out, because the API refuses it.
+    /// Appends a text part. A part with neither text nor signature is left out, because the API refuses it.
     mutating func append(text: String, signature: String? = nil, to out: inout ByteBuffer) {
         guard !text.isEmpty || signature != nil else { return }
         open(to: &out)
@@ -22,7 +22,7 @@ struct GeminiParts {
         out.append("}")
     }
 
-    /// Appends parts that are already written.
+    /// Appends parts that are already written as JSON.
     mutating func append(parts: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
         open(to: &out)
         out.append(parts)
@@ -47,8 +47,8 @@ struct GeminiParts {
         }
     }
 
-    /// Returns the media type for a file address, found by the file's extension. Returns nil for the vendor's own
-    /// files, whose type the vendor knows.
+    /// Guesses the media type of a file from the extension in its URL. Returns nil for files uploaded to Google's API,
+    /// whose type Google knows.
     private static func type(ofAddress address: String, _ kind: Attachment.Kind) -> String? {
         switch address.suffix(8).lowercased().split(separator: ".").last {
         case "jpg", "jpeg": return "image/jpeg"
@@ -76,7 +76,7 @@ struct GeminiParts {
         }
     }
 
-    /// Returns the error for the first attachment that the API does not accept; nil if it accepts all.
+    /// Returns the error for the first attachment that the API does not accept; nil if the API accepts all attachments.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {

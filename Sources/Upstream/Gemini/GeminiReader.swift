@@ -2,27 +2,28 @@ import Calls
 import Engine
 import Shared
 
-/// Reads generated content, as a whole or event by event. Each event is a response with the next parts.
+/// Parses a response of a Google model, either a complete body or a stream of events. Each event contains the next
+/// parts of the output.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class GeminiReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
     private let memory: AccountSignatures
-    /// The most tool calls that are emitted; further calls are left out.
+    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool
     private var calls = 0
     private var images = 0
     private var finish: FinishReason?
     private var hasParts = false
-    /// Whether the vendor ended the response because a tool call in the request has no valid thought signature.
+    /// Whether Google ended the response because a tool call in the request lacks a valid thought signature.
     private(set) var missesSignature = false
     private var accumulator = GeminiUsage()
 
-    /// The largest event that is accepted, in bytes; enough for an image. A whole response has the same limit.
+    /// The largest stream event that is accepted, in bytes. It is large enough for an image.
     let eventLimitBytes = 16_777_216
     private static let maxToolCalls = 128
     private static let nameLimitBytes = 4_096
@@ -144,7 +145,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         if let signature { emit(0, .signature(call: index, signature)) }
     }
 
-    /// Emits an image as a Markdown image with a data URL.
+    /// Emits a generated image as text: a Markdown image with a data URL.
     private func emitImage(_ data: JSONValue, _ emit: Emit) {
         guard let type = data["mimeType"]?.text, type.hasPrefix("image/"), type.count <= 64,
             let base64 = data["data"]?.text
@@ -167,7 +168,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Records the finish reason, which `end` emits. Some servers send a finish reason before the last parts.
+    /// Records the finish reason, or throws if it stands for a failure. `end` emits the reason later, because some
+    /// servers send it before the last parts.
     private func recordFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
         switch word {
         case "STOP": finish = calls > 0 ? .toolCalls : .stop
@@ -191,7 +193,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         }
     }
 
-    /// The error for a response that may succeed when it is retried.
+    /// Returns the error for a response that ended with this finish reason. A retry or another candidate may succeed.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError.invalidResponse(
             "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
@@ -214,7 +216,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: Whole responses
 
-    /// Reads a whole response. Some servers send it as a list of events.
+    /// Parses a complete response. Some servers send it as an array of events.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parser.value(ofResponse: body)
         guard let events = root.elements else { return try read(root, emit) }
@@ -230,8 +232,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// The usage of a response. Each event reports it, and the last report of each number wins. Reasoning tokens are not
-/// part of the candidates' tokens.
+/// Collects the usage of a response. Each event can report each number; the last report wins. Google does not include
+/// reasoning tokens in the output tokens, so they are added.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request to generate content. Fields that the caller did not set are left out.
+/// Writes a call as the JSON body of a `generateContent` request. Fields that the client did not set are left out.
 struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// Returns the request, and the names that tools have in it.
+    /// Returns the request body, and the names that it gives to the tools.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()
@@ -139,7 +139,8 @@ struct GeminiRequest: ~Copyable {
         }
     }
 
-    /// Appends the thinking options. If the model reasons, the response includes its reasoning.
+    /// Appends the member `thinkingConfig`, which also asks for the reasoning in the response. Appends nothing if the
+    /// model's default applies.
     private mutating func appendThinking() {
         switch model.thinking(chatOptions.reasoning) {
         case .none: break
@@ -156,16 +157,17 @@ struct GeminiRequest: ~Copyable {
     }
 }
 
-/// The parts of a call that differ between the services of Google's models: the Gemini API and Vertex AI.
+/// The differences between the two services that offer Google's models: the Gemini API and Vertex AI.
 struct GeminiDialect: Sendable {
-    /// Whether schemas must have OpenAPI's form.
+    /// Whether the service accepts only schemas in OpenAPI's form, not JSON Schema.
     let hasOpenSchemas: Bool
     let errorTable: VendorErrorTable
 
-    /// The Gemini API.
+    /// The dialect of the Gemini API.
     static let own = GeminiDialect(hasOpenSchemas: false, errorTable: VendorError.gemini)
 
-    /// Appends a schema in the form that the service supports. Returns false, and appends nothing, if it is not JSON.
+    /// Appends a schema, converted to the form that the service supports. Returns false, and appends nothing, if the
+    /// schema is not JSON.
     func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         hasOpenSchemas ? OpenSchema.append(schema, to: &out) : GeminiSchema.append(schema, to: &out)
     }

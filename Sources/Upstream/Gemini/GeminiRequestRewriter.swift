@@ -1,16 +1,18 @@
 import Engine
 
-/// Changes for Google's models.
+/// The quirks of Google's models.
 extension LearnedQuirks {
     static let noPenalties = LearnedQuirks(rawValue: 1)
     static let noThinkingConfig = LearnedQuirks(rawValue: 2)
-    /// Moves the instructions before the first text of the user.
+    /// The quirk of a model that refuses `systemInstruction`. The system instructions are sent in the first user turn
+    /// instead.
     static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// Gives tool calls the signature that Google does not check.
+    /// The quirk that the server refuses the thought signatures of tool calls. The value
+    /// `skip_thought_signature_validator`, which Google does not check, is sent instead.
     static let anySignature = LearnedQuirks(rawValue: 8)
 }
 
-/// Rewrites a request to generate content with the changes that its server needs. Everything else stays unchanged.
+/// Applies quirks (changes that a model needs) to the JSON body of a request to Google. All other bytes are copied.
 struct GeminiRequestRewriter {
     private let quirks: LearnedQuirks
 

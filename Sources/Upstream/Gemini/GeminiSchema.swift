@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema with the keywords that Google's models support. Other keywords are left out.
+/// Converts a JSON Schema so that it contains only keywords that Google's models support. Most other keywords are left
+/// out.
 struct GeminiSchema {
     private typealias Member = (name: UnsafeRawBufferPointer, value: JSONValue)
 
@@ -14,8 +15,8 @@ struct GeminiSchema {
         return true
     }
 
-    /// Appends a converted schema, with recursion. The depth was limited when the request was parsed. The schemas
-    /// `true` and `false` become one that allows anything.
+    /// Appends a converted schema. Recursive; the request parser has already limited the depth. A schema that is just
+    /// `true` or `false` becomes `{}`, which allows any value.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
@@ -95,9 +96,11 @@ struct GeminiSchema {
         }
     }
 
-    /// Appends the definitions.
+    /// Appends the member `$defs`, which contains schemas that references can name.
     ///
-    /// - Parameter older: the `definitions` of an older draft; those with a name that `map` already has are left out.
+    /// - Parameters:
+    ///   - map: the schema's `$defs`.
+    ///   - older: the schema's `definitions`, the old name of `$defs`; a name that `map` contains is left out.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -108,7 +111,7 @@ struct GeminiSchema {
         out.append("}")
     }
 
-    /// Appends a list of schemas, unless it is empty.
+    /// Appends a member that is a list of schemas, such as `anyOf`. An empty list is left out.
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
         out.append(out.isEmpty ? "\"" : ",\"")
@@ -121,8 +124,11 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Appends the members that the only schema of `allOf` adds. Google allows no other keyword next to a reference, so
-    /// a reference becomes the only element of `anyOf`.
+    /// Merges an `allOf` with a single schema into the surrounding schema: appends the members that only the single
+    /// schema has.
+    ///
+    /// A `$ref` becomes the only element of `anyOf` if other keywords are present, because Google allows no keyword
+    /// next to `$ref`.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }

@@ -3,19 +3,19 @@ import Engine
 import Shared
 
 /// Writes a conversation as alternating turns of user and model. Neighbouring messages of the same role become one
-/// turn, and instructions are written separately.
+/// turn. System messages are written separately.
 struct GeminiTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
-        /// The indices of the turn's messages.
+        /// The indexes in `messages` of the messages that form this turn.
         var positions: [Int] = []
     }
 
-    /// A tool call of the model's last turn that waits for its result.
+    /// A tool call of the last model turn, for which a result must follow.
     private struct WaitingParts {
         let key: [UInt8]
         let name: [UInt8]
-        /// The vendor's id of the call; nil if the vendor assigned none.
+        /// The id that Google assigned to the tool call; nil if Google assigned none.
         let id: String?
     }
 
@@ -35,7 +35,7 @@ struct GeminiTurns: ~Copyable {
         self.wantsSignatures = wantsSignatures
     }
 
-    /// Appends the instructions as parts, separated by commas. Returns false if there are none.
+    /// Appends the system and developer messages as parts, separated by commas. Returns false if nothing was appended.
     func appendInstructions(to out: inout ByteBuffer) -> Bool {
         var parts = GeminiParts()
         for message in messages where message.isInstruction {
@@ -46,9 +46,9 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: Turns
 
-    /// Appends all turns.
+    /// Appends all turns of the conversation.
     ///
-    /// - Parameter opening: parts that come before the first text of the user.
+    /// - Parameter opening: parts that are written at the start of the first user turn; nil if there are none.
     mutating func append(to out: inout ByteBuffer, before opening: UnsafeRawBufferPointer?) {
         var turns = turns
         if turns.first?.isUser != true { turns.insert(Turn(isUser: true), at: 0) }
@@ -84,7 +84,8 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: The model
 
-    /// Appends a model turn: its texts, then its tool calls. Reasoning is left out, except for its signatures.
+    /// Appends a model turn: its texts with their thought signatures, then its tool calls. The text of the reasoning is
+    /// left out.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         for position in turn.positions {
             let content = messages[position].content
@@ -140,7 +141,9 @@ struct GeminiTurns: ~Copyable {
         name.withUnsafeBytes { out.append(json: $0) }
     }
 
-    /// Appends a text that should be a JSON object. Other text is wrapped in an object, as the member `raw`.
+    /// Appends a text as a JSON object. A text that is not a JSON object becomes the only member of one.
+    ///
+    /// - Parameter raw: the name of this member.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
         let text = ByteBuffer(text)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
@@ -153,15 +156,16 @@ struct GeminiTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result. Legacy calls have no id, so their name is the key.
+    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
+    /// key is the name of the function.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// Appends a user turn. The results of the previous turn's tool calls come first, one for each call and in the
-    /// order of the calls.
+    /// Appends a user turn. It begins with one result for each tool call of the preceding model turn, in the order of
+    /// the calls.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []

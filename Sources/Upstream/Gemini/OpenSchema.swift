@@ -1,14 +1,17 @@
 import Engine
 import Shared
 
-/// Writes a JSON Schema as an OpenAPI schema, the only form that some of Google's servers support. It has no
-/// references, and `null` is a property of other types.
+/// Converts a JSON Schema to an OpenAPI schema, the only form that some of Google's servers accept.
+///
+/// An OpenAPI schema has no references, so they are expanded. It has no type `null`; `nullable` is set instead.
 struct OpenSchema {
     private let root: JSONValue
     private var references = SchemaReferences()
-    /// The positions of the schemas whose references are being expanded.
+    /// The schemas whose `$ref` is being expanded, by their positions in the JSON. They reveal a reference that leads
+    /// to itself.
     private var open: [Int] = []
-    /// The number of schemas that may still be written; `bytesLeft` limits the text.
+    /// The number of schemas that may still be written, because expanded references could make the result endless.
+    /// `bytesLeft` limits the size of the result.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
 
@@ -17,8 +20,9 @@ struct OpenSchema {
     private static let moreBytes = 262_144
     private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
 
-    /// Appends the converted schema. A schema that allows any object is left out. Returns false if the schema is not
-    /// JSON.
+    /// Appends the converted schema. Returns false if the schema is not JSON.
+    ///
+    /// Appends nothing for a schema that allows any object.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -49,7 +53,8 @@ struct OpenSchema {
 
     /// Appends the members of a converted schema.
     ///
-    /// - Parameter description: the description of the schema that refers to this one; nil for its own.
+    /// - Parameter description: replaces the schema's own description, because the schema that refers to it has one;
+    ///   otherwise nil.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
@@ -107,8 +112,8 @@ struct OpenSchema {
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
 
-    /// Returns the alternatives of a schema (`anyOf` or `oneOf`). Returns none if the schema has other restrictions,
-    /// because OpenAPI's form does not allow both.
+    /// Returns the alternatives of a schema: its `anyOf` or `oneOf`. Returns an empty list if the schema has other
+    /// restrictions, because an OpenAPI schema cannot have both.
     private static func choices(of schema: JSONValue) -> JSONElements {
         if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
         return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()
@@ -118,7 +123,8 @@ struct OpenSchema {
         (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements()
     }
 
-    /// Appends the alternatives of a schema. Returns false if it has none.
+    /// Appends the alternatives of a schema as `anyOf`. Returns false, and appends nothing, if the schema has no
+    /// alternatives.
     private mutating func appendChoices(
         of schema: JSONValue,
         _ isNullable: inout Bool,
@@ -198,7 +204,7 @@ struct OpenSchema {
         out.append("\"")
     }
 
-    /// Appends the name of a type. An unknown type becomes a string.
+    /// Appends OpenAPI's name of a JSON Schema type, such as `OBJECT`. An unknown type becomes `STRING`.
     private func append(type: JSONValue, to out: inout ByteBuffer) {
         switch type.text ?? UnsafeRawBufferPointer(start: nil, count: 0) {
         case "object", "OBJECT": out.append("OBJECT")

@@ -4,7 +4,8 @@ import Glibc
 import Shared
 
 extension VendorError {
-    /// Finds the failures of Google's servers that the HTTP status alone does not identify.
+    /// Recognises errors of Google's servers that the HTTP status alone does not identify, such as a used-up daily
+    /// quota.
     static let gemini: VendorErrorTable = { $0.ofGemini }
 
     var ofGemini: UpstreamError? {
@@ -25,16 +26,17 @@ extension VendorError {
         }
     }
 
-    /// The cooldown of an account that an operator must correct, in seconds.
+    /// The cooldown in seconds after an error that only a person can correct in the Google account, such as a disabled
+    /// service.
     private static let restSeconds = 3_600
 
     private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
 
     private var isOfDay: Bool { PhraseMatcher(quota).say("perday") || words.say("limit: 0") }
 
-    /// Returns the seconds until midnight in California, when daily quotas are reset.
+    /// Returns the seconds until midnight in California, when Google resets its daily quotas.
     ///
-    /// - Parameter now: in seconds since 1970.
+    /// - Parameter now: the current time in seconds since 1970.
     static func secondsToPacificMidnight(at now: Int) -> Int {
         // The date is precise enough: it may be wrong only near the hour at which the clocks change.
         let hours = isSummer(at: now) ? 7 : 8
@@ -42,8 +44,10 @@ extension VendorError {
         return 86_400 - ((local % 86_400) + 86_400) % 86_400
     }
 
-    /// Whether daylight saving time applies in California: from the second Sunday of March to the first Sunday of
+    /// Whether daylight saving time applies in California, from the second Sunday of March to the first Sunday of
     /// November.
+    ///
+    /// - Parameter now: the current time in seconds since 1970.
     private static func isSummer(at now: Int) -> Bool {
         var seconds = time_t(now - 8 * 3_600)
         var date = tm()
@@ -59,9 +63,10 @@ extension VendorError {
 }
 
 extension ErrorResponseReader {
-    /// Returns the change of a request after which the server may accept it; nil if none is known.
+    /// Finds the quirk of a model that refused a request: the change after which Google may accept the request.
     ///
-    /// - Parameter known: the changes that were already made.
+    /// - Parameter known: the quirks that the request already takes into account.
+    /// - Returns: the quirk; nil if no change is likely to help.
     func geminiQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chats with Google's models, for the Gemini API and for Vertex AI.
+/// Chat calls to Google's models, for the Gemini API and Vertex AI.
 extension WireVendor {
     func abilitiesOfGemini(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [

@@ -2,13 +2,14 @@ import Engine
 package import Shared
 import Synchronization
 
-/// Log lines about states of providers and their keys: a warning when a state begins, and an info when it is over.
+/// Writes log lines when a provider or one of its keys gets into trouble: a warning when the trouble begins, and an
+/// info when it is over.
 ///
-/// A state that lasts is logged once. Of a state that comes and goes, one warning a minute is logged, and an info only after a
-/// warning. All loops share it, and it stays when other settings come into use.
+/// Trouble that lasts is logged once. Trouble that comes and goes causes at most one warning a minute, and an info only
+/// after a warning. All event loops share the object, and it survives a reload of the settings.
 package final class ProviderNotices: Sendable {
     package enum State: Hashable, Sendable {
-        /// A key is in cooldown, as the provider refused it or its account has no credit.
+        /// The key is in cooldown, because the provider refused it or its account has no credit left.
         case keyRefused(provider: String, key: String)
         case unreachable(provider: String)
         case breakerOpen(provider: String, model: String)
@@ -21,7 +22,7 @@ package final class ProviderNotices: Sendable {
     }
 
     private struct KnownState {
-        /// Nil: the state is over.
+        /// The time at which the state began; nil if the state is over.
         var beganAt: LoopTime?
         var isLogged = false
         var loggedAt: LoopTime?
@@ -32,17 +33,17 @@ package final class ProviderNotices: Sendable {
     private let log: Log
 
     private static let pauseNanoseconds: UInt64 = 60_000_000_000
-    /// States that are over are forgotten beyond this number.
+    /// The largest number of remembered states. Above it, states that are over are forgotten.
     private static let statesLimit = 1_000
 
     package init(_ log: Log) { self.log = log }
 
-    /// Whether some provider cannot be reached.
+    /// Whether at least one provider cannot be reached.
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
-    /// Notes that a state begins, or that it still lasts.
+    /// Records that a state has begun or still lasts, and logs a warning if one is due.
     ///
-    /// - Parameter cause: the failure, for the log.
+    /// - Parameter cause: the failure that the warning names.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {
         let isNews = states.withLock { states in
             var known = states[state] ?? KnownState()
@@ -68,7 +69,7 @@ package final class ProviderNotices: Sendable {
         }
     }
 
-    /// Notes that a state is over, if it has begun.
+    /// Records that a state is over, and logs an info if its beginning was logged.
     func ends(_ state: State, at now: LoopTime) {
         let logged = states.withLock { states -> LoopTime? in
             guard var known = states[state], let beganAt = known.beganAt else { return nil }
@@ -107,12 +108,12 @@ package final class ProviderNotices: Sendable {
         line.add("after_s", seconds)
     }
 
-    /// Forgets the keys of a provider whose keys have changed.
+    /// Forgets the states of a provider's keys, because its keys have changed.
     package func forgetKeys(of provider: String) {
         forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
     }
 
-    /// Forgets the states of circuit breakers and unreachable providers: new settings reset them.
+    /// Forgets all open circuit breakers and unreachable providers, because new settings reset them.
     package func forgetBreakers() {
         forget { if case .keyRefused = $0 { false } else { true } }
     }

@@ -2,14 +2,18 @@ package import Calls
 package import Engine
 
 extension WorkQueue {
-    /// The most bytes that are processed on the event loop. Longer data goes to the queue's thread, so that the loop
-    /// can serve other requests.
+    /// The most bytes that are processed on the event loop itself. Larger data goes to the worker thread, so that the
+    /// event loop can serve other requests meanwhile.
     package static let loopBytes = 262_144
-    /// The weight of counting tokens: it takes as long as other work on this many times the bytes.
+    /// The weight of counting tokens: counting takes about as long as other work on eight times as many bytes.
     package static let countingWeight = 8
 
-    /// Runs `work` and returns its result. Long work runs on the queue's thread; nil if too much work waits there, or
-    /// if the client disconnected.
+    /// Runs `work` and returns its result. Short work runs at once, long work on the worker thread.
+    ///
+    /// - Parameters:
+    ///   - bytes: the size of the data to process.
+    ///   - weight: how many times longer than usual the work takes per byte.
+    /// - Returns: the result; nil if too much work waits for the worker thread, or if the client has disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,
         weight: Int = 1,
@@ -22,7 +26,7 @@ extension WorkQueue {
 }
 
 extension UpstreamError {
-    /// The error for a relay that has no time for a call. Neither a retry nor another candidate would help.
+    /// The error for a call that the relay is too busy to process. Neither a retry nor another candidate would help.
     package static var tooMuchWork: UpstreamError {
         if Task.isCancelled { return UpstreamError(.cancelled, cause: "cancelled") }
         return UpstreamError(ofBusyRelay: "too many large requests are in progress")

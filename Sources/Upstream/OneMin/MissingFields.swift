@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Fields that the vendor may report as missing, and the values that the relay fills in.
+/// Default values for request fields that some models of 1min.ai require although most do not.
 enum MissingFields {
     private static let images = [
         "quality": #""medium""#, "size": #""1024x1024""#, "n": "1", "aspect_ratio": #""1:1""#, "background": #""auto""#,
@@ -20,9 +20,12 @@ enum MissingFields {
         }
     }
 
-    /// Returns the body with all missing fields filled in; nil if the relay has no value for one of them.
+    /// Returns the request body with the fields that the vendor reported as missing; nil if the relay has no default
+    /// value for one of them.
     ///
-    /// - Parameter body: ends with the `promptObject`, which has members.
+    /// - Parameters:
+    ///   - body: the request body; `promptObject` must be its last member and must not be empty.
+    ///   - error: the vendor's error, which names the missing fields.
     static func filled(
         _ body: Body,
         for feature: OneMinFeature,
@@ -54,8 +57,10 @@ enum MissingFields {
 }
 
 extension OneMin {
-    /// Makes a call. If the vendor reports missing fields and the relay has values for them, repeats the call with
-    /// these.
+    /// Makes a call. If the vendor reports missing fields, makes the call once more with default values for these
+    /// fields.
+    ///
+    /// - Parameter ask: makes the call.
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,

@@ -1,7 +1,7 @@
 package import Engine
 
 extension OneMin {
-    /// Tests a key: requests a result that does not exist, so that nothing of the key's account is read.
+    /// Tests a key. The request asks for a result that does not exist, so that no data of the key's account is read.
     package static func checkResult(
         on key: String,
         at baseURL: String,

@@ -2,42 +2,46 @@ import Calls
 import Engine
 import Shared
 
-/// A failure as the vendor reports it in a body or an event, read into texts.
+/// The content of an error that 1min.ai reports, in a response body or a stream event.
 struct OneMinFailure {
-    /// The error codes that mean more than the HTTP status.
+    /// The vendor's error codes that need special treatment.
     enum Code {
         static let unsupportedModel = "UNSUPPORTED_MODEL"
         static let missingFields = "MISSING_REQUIRED_FIELDS"
-        /// The model's provider responded with an error, which the details contain.
+        /// The provider behind 1min.ai that runs the model, such as OpenAI, responded with an error. The error's
+        /// details contain it.
         static let external = "EXTERNAL_API_RESPONSE_WITH_ERROR"
         static let refusedFile = "UNSUPPORTED_FILE_TYPE"
         static let refusedPrompt = "PROMPT_OBJECT_VALIDATION_FAILED"
     }
 
-    /// The HTTP status. For an event, or a response with a good status, it follows from the code.
+    /// The HTTP status of the error. If the error came with a successful response or in an event, the status is derived
+    /// from the error code.
     let status: Int
     /// The vendor's error code; empty if there is none.
     let code: String
-    /// The vendor's message, not cleaned; empty if there is none.
+    /// The vendor's error message, not yet sanitized for clients; empty if there is none.
     private(set) var said: String
-    /// The fields that the vendor refuses, by the vendor's names, each with its message.
+    /// The request fields that the vendor refused, by the vendor's names, each with the vendor's message about it.
     private(set) var fields: [(name: String, said: String)] = []
-    /// The status of the model's provider; nil if the details have none.
+    /// The HTTP status with which the provider behind 1min.ai responded; nil if the error does not contain it.
     private(set) var externalStatus: Int?
-    /// The message of the model's provider, not cleaned; nil if the details have none.
+    /// The error message of the provider behind 1min.ai, not yet sanitized for clients; nil if the error does not
+    /// contain it.
     private(set) var externalSaid: String?
-    /// The retry delay that the model's provider asks for, in seconds; nil if the details have none.
+    /// The delay in seconds that the provider behind 1min.ai asks for (`Retry-After`); nil if the error does not
+    /// contain it.
     private(set) var externalRetrySeconds: Int?
 
     private static let textLimitBytes = 4_096
     private static let fieldsLimit = 16
     private static let nameLimitBytes = 100
-    /// The most JSON strings that are read one inside the other.
+    /// The deepest nesting of JSON in JSON strings that is read.
     private static let depthLimit = 4
 
-    /// Reads a body or an event. The parser reads other texts, so `root` becomes invalid.
+    /// Reads an error from parsed JSON. Afterwards `root` is invalid, because the parser is used again.
     ///
-    /// - Parameter status: the status of an error response; nil if the status was good.
+    /// - Parameter status: the HTTP status of an error response; nil if the response was successful.
     init(_ root: JSONValue, status: Int?, _ parser: JSONParser) {
         let code = (root["errorCode"]?.string ?? root["error"]?["code"]?.string ?? "").beginning(ofBytes: 200)
         self.code = code
@@ -47,14 +51,14 @@ struct OneMinFailure {
         if let details { read(details: details, parser, depth: 0) }
     }
 
-    /// Creates a failure from a body that is not JSON.
+    /// Creates a failure from an error response whose body is not JSON.
     init(text: String, status: Int) {
         code = ""
         self.status = status
         said = text
     }
 
-    /// Whether the body has a code or a message.
+    /// Whether the vendor reported an error code or a message.
     var isReported: Bool { !code.isEmpty || !said.isEmpty }
 
     private mutating func read(details: JSONValue, _ parser: JSONParser, depth: Int) {
@@ -75,7 +79,8 @@ struct OneMinFailure {
         if let data = response["data"] { externalSaid = Self.message(data, parser, depth: depth) }
     }
 
-    /// Returns the `message` of the response of a model's provider, from the few positions where providers put it.
+    /// Returns the error message of the provider behind 1min.ai from its response; nil if none is found. Providers put
+    /// the message in different places.
     private static func message(_ data: JSONValue, _ parser: JSONParser, depth: Int) -> String? {
         if let text = data.text {
             var message: String?
@@ -91,14 +96,15 @@ struct OneMinFailure {
         return text.text.beginning(ofBytes: textLimitBytes)
     }
 
-    /// Whether the text is JSON, or the beginning of JSON.
+    /// Whether the text is JSON or looks like the beginning of JSON.
     static func isJSON(_ text: UnsafeRawBufferPointer) -> Bool {
         // JSON may also be a string within a string.
         let first = text.first { $0 > 32 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Reads a string that contains JSON. Values that were parsed before become invalid.
+    /// Parses a JSON string that itself contains JSON and passes the value to `read`. Values that the parser returned
+    /// before become invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,
@@ -111,12 +117,12 @@ struct OneMinFailure {
         if let root = try? parser.parse(copy.bytes) { read(root) }
     }
 
-    /// Returns a number, which may be written as a string.
+    /// Returns a whole number that may be written as a JSON number or string; nil if the value is neither.
     private static func number(_ value: JSONValue?) -> Int? {
         value?.integer.flatMap { Int(exactly: $0) } ?? value?.string.flatMap { Int($0.trimmed) }
     }
 
-    /// Returns the HTTP status that corresponds to the vendor's code.
+    /// Returns the HTTP status that matches one of the vendor's error codes.
     private static func status(of code: String) -> Int {
         switch code {
         case "UNAUTHORIZED": 401
@@ -127,7 +133,8 @@ struct OneMinFailure {
         }
     }
 
-    /// Returns the first of `message`, `error.message`, `error` and `detail`. A message may be a list.
+    /// Returns the error message: the first of `message`, `error.message`, `error` and `detail` that exists; nil if
+    /// none does. A list of messages is joined.
     private static func said(_ root: JSONValue) -> String? {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }

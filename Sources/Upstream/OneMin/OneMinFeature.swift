@@ -1,6 +1,6 @@
 import Shared
 
-/// A feature of the vendor. The raw value is the `type` of a call.
+/// A feature of 1min.ai. The raw value is the member `type` of a request.
 enum OneMinFeature: String, CaseIterable, Sendable {
     case chat = "UNIFY_CHAT_WITH_AI"
     case code = "CODE_GENERATOR"
@@ -12,7 +12,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
     case speechToText = "SPEECH_TO_TEXT"
     case audioTranslation = "AUDIO_TRANSLATOR"
 
-    /// The feature as catalogues name it.
+    /// The corresponding feature in the relay's model catalogue.
     var listed: Model.Features {
         switch self {
         case .chat: .chat
@@ -27,7 +27,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
         }
     }
 
-    /// The kind of the caller's request from which calls of this feature are made.
+    /// The kind of client request for which this feature is called.
     var fields: OneMinFields {
         switch self {
         case .chat, .code: .chat
@@ -38,7 +38,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
     }
 }
 
-/// A model used with one of the vendor's features.
+/// A model in combination with a feature of 1min.ai.
 struct OneMinUse: Hashable, Sendable {
     let model: String
     let feature: OneMinFeature

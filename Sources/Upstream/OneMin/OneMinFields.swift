@@ -1,4 +1,4 @@
-/// The kinds of callers' requests, which translate the vendor's field names back to the caller's.
+/// The kinds of client requests. Each kind translates 1min.ai's field names in errors to the client's field names.
 enum OneMinFields {
     case chat
     case images
@@ -6,9 +6,9 @@ enum OneMinFields {
     case transcription
     case file
 
-    /// Returns the caller's name of a field; nil if the caller has no such field.
+    /// Returns the client's name for a field of 1min.ai; nil if the client's request has no such field.
     ///
-    /// - Parameter field: the vendor's name, possibly with its path.
+    /// - Parameter field: the vendor's name of the field, such as `promptObject.imageUrl`.
     func param(_ field: String) -> String? {
         let names = field.split(separator: ".").drop { $0 == "promptObject" || $0 == "settings" }
         guard let name = names.first else { return nil }

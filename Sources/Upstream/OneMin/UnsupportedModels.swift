@@ -3,18 +3,19 @@ import Engine
 import Limits
 import Synchronization
 
-/// The models that the vendor refuses as unsupported, by provider and feature. They are not called for a minute.
+/// Remembers for a minute that 1min.ai refused a model as unsupported. During this time the model is not called.
 ///
-/// A refusal of a caller's own key applies to that key only. All loops share one table.
+/// A refusal is remembered for one provider and one feature. If the call used a passthrough key, the refusal applies to
+/// that key only. All event loops share the object.
 package final class UnsupportedModels: Sendable {
     private struct Refusal: Hashable {
         let provider: String
         let use: OneMinUse
-        /// The account of the caller's own key; nil for the provider's keys.
+        /// The account of the passthrough key with which the model was refused; nil if a key of the provider was used.
         let account: Digest?
     }
 
-    /// The times at which refusals expire.
+    /// The models that were refused for the providers' own keys, each with the time at which the refusal expires.
     private let refusals = Lock(RecentTable<Refusal, LoopTime>())
     private let callersRefusals = Lock(RecentTable<Refusal, LoopTime>())
     private let areKnown = Atomic<Bool>(false)
@@ -25,7 +26,7 @@ package final class UnsupportedModels: Sendable {
 
     package init() {}
 
-    /// Sets the function that is called when a call with one of the relay's own keys was refused.
+    /// Sets the function that is called whenever the vendor refuses a model for one of the provider's own keys.
     package func setRefusalHandler(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
 
     func refuses(_ use: OneMinUse, of provider: String, _ credential: Credential, at now: LoopTime) -> Bool {
@@ -47,6 +48,6 @@ package final class UnsupportedModels: Sendable {
 }
 
 extension Credential {
-    /// The account of a caller's own key; nil for one of the relay's keys.
+    /// The account of a passthrough key; nil for a key of the provider.
     fileprivate var callersAccount: Digest? { label == nil ? account : nil }
 }

@@ -1,6 +1,6 @@
 import Engine
 
-/// Limits the concurrent uploads with one key over all loops, because the vendor can handle only a few.
+/// Limits how many uploads run at once with one key, over all event loops, because 1min.ai can handle only a few.
 package final class UploadTurns: Sendable {
     private struct Queue {
         var running = 0
@@ -13,7 +13,9 @@ package final class UploadTurns: Sendable {
 
     package init() {}
 
-    /// Waits until an upload may begin. Returns false if the task was cancelled; after true, call `give`.
+    /// Waits until an upload with this key may begin. Returns false if the task was cancelled.
+    ///
+    /// After true, the caller of this method must call `give(_:)` when the upload ends.
     func acquire(_ key: String, on loop: EventLoop) async -> Bool {
         let turn = Turn(loop)
         let isFree = queues.withLock { queues in
@@ -37,7 +39,7 @@ package final class UploadTurns: Sendable {
         return false
     }
 
-    /// Ends an upload, and lets the next one begin.
+    /// Records that an upload with this key has ended, and lets the next one begin.
     func give(_ key: String) {
         let next: Turn? = queues.withLock { queues in
             guard var queue = queues[key] else { return nil }
@@ -55,9 +57,9 @@ package final class UploadTurns: Sendable {
     }
 }
 
-/// The wait of one upload.
+/// An upload that waits until it may begin.
 ///
-/// `@unchecked`: used on its loop only, except for `loop`.
+/// `@unchecked`: used on its event loop only, except for `loop`.
 private final class Turn: @unchecked Sendable {
     let loop: EventLoop
     let waiter = Waiter()

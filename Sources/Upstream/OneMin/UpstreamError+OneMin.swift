@@ -3,10 +3,9 @@ import Engine
 import Shared
 
 extension UpstreamError {
-    /// Reads a refusal from the status and the body. An HTML page, or JSON that was truncated, gives no message for the
-    /// client.
+    /// Creates the error for an error response of 1min.ai. An HTML page or incomplete JSON is not shown to the client.
     ///
-    /// - Parameter body: bytes in a `ByteBuffer`.
+    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
             self.init(OneMinFailure(root, status: head.status, parser), of: fields)
@@ -22,13 +21,15 @@ extension UpstreamError {
         }
     }
 
-    /// Reads a failure from a body with a good status.
+    /// Creates the error for a response that is successful by its HTTP status but contains no result.
+    ///
+    /// - Parameter cause: the cause for the log; used if the body contains no error.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
         let failure = OneMinFailure(root, status: nil, parser)
         if failure.isReported { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
     }
 
-    /// Reads a failure from an event of the stream.
+    /// Creates the error for an `error` event of the stream.
     init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(data), root.kind == .object {
             self.init(OneMinFailure(root, status: nil, parser), of: fields)
@@ -80,7 +81,8 @@ extension UpstreamError {
         }
     }
 
-    /// Reads an error of the model's provider. The vendor's own message about it is not useful.
+    /// Creates the error for a failure of the provider behind 1min.ai that runs the model. It uses that provider's
+    /// message, because 1min.ai's own message says nothing useful.
     private init(external failure: OneMinFailure, of fields: OneMinFields) {
         let status = failure.externalStatus
         let cause = failure.cause + (status.map { ", its model's provider \($0)" } ?? "")
@@ -109,7 +111,8 @@ extension UpstreamError {
 
     private static let usualModelCooldownSeconds = 10
 
-    /// Sets the first of the refused fields and its message.
+    /// Adds the first refused field and the vendor's message about it, translated to the client's field names. Also
+    /// records missing fields.
     private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
@@ -125,8 +128,8 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Returns the vendor's message in a form that is safe for clients: without generated identifiers. Returns an empty
-    /// text if the message is JSON or mentions the customer's team.
+    /// Returns the vendor's message in a form that clients may see, without long identifiers. Returns an empty string
+    /// if the message is JSON or mentions the customer's team.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")
@@ -134,8 +137,8 @@ extension UpstreamError {
         return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 
-    /// Replaces runs of letters and digits that are longer than any word. It runs before the text is truncated, which
-    /// could leave the beginning of an identifier.
+    /// Replaces long runs of letters and digits, which are identifiers and not words, by "…". Must run before the text
+    /// is shortened, because a shortened identifier would not be recognised.
     private static func replacingIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
         var out = ByteBuffer()
         var start = 0
@@ -159,7 +162,7 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
-    /// The cause for the log. A code that does not look like one is left out.
+    /// The cause for the log: the status and the error code. An unusual error code is left out.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
         return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"

@@ -3,7 +3,8 @@ import Engine
 import Glibc
 import Shared
 
-/// Reads a chat completion, whole or chunk by chunk. Also writes it for OpenAI's clients if it is forwarded.
+/// A reader for a chat completion, whole or chunk by chunk. If the response is forwarded in OpenAI's format, it also
+/// writes the corrected chunks for the client.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChatCompletionReader: WireReader, @unchecked Sendable {
@@ -12,22 +13,24 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// Whether the data that was read last contains a complete usage in its usual place.
+    /// Whether the chunk or response that was read last contains a complete `usage` in its usual place.
     private var hasUsageInPlace = false
-    /// The usage as the vendor wrote it, for a client that requested it; empty if there is none or it was incomplete.
+    /// The `usage` JSON as the vendor wrote it, for a client that requested it. Empty if the vendor sent no usage or an
+    /// incomplete one.
     private var reportedUsage = ByteBuffer()
-    /// Further members of the chunk that contained the usage, if that chunk has no choice.
+    /// Other members of the chunk that contained the usage, if that chunk contains no choice.
     private var membersBesideUsage = ByteBuffer()
-    /// The beginning of all forwarded chunks: the members that identify the response.
+    /// The JSON with which all forwarded chunks begin: the members that identify the response, such as `id` and
+    /// `model`.
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     private var plain = TextChunkMatcher()
     private var pairs = SurrogatePairJoiner()
-    /// Whether a choice has arrived.
+    /// Whether at least one choice has arrived.
     private(set) var hasBegun = false
-    /// Whether the response ended without any output and with an unknown finish reason.
+    /// Whether the response ended without any output and with a finish reason that the relay does not know.
     private var endedWithoutOutput = false
-    /// Whether a whole response has fewer choices than were requested.
+    /// Whether a response that is not streamed has fewer choices than were requested.
     private(set) var lacksChoices = false
 
     init(_ responseOptions: ResponseOptions, _ parser: JSONParser, ids: RandomBytes) {
@@ -39,10 +42,10 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     var usage: Usage? { counts.usage }
 
-    /// Whether all output has arrived, so that only the usage may follow.
+    /// Whether all choices have ended, so that only the usage may follow.
     var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy { $0.finish != nil } }
 
-    /// Whether all choices that have begun have ended.
+    /// Whether every choice that has begun has also ended.
     var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.finish != nil } }
 
     // MARK: Chunks
@@ -83,7 +86,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// Emits a chunk that differs from earlier ones in its text only. Returns false if the chunk must be parsed.
+    /// Emits the text of a chunk that differs from an earlier chunk in its text only. Returns false if the chunk must
+    /// be parsed as JSON.
     private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -111,8 +115,12 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return root
     }
 
-    /// Reads the choices of a chunk or a whole response. Without an index a choice is the first one, or in a whole
-    /// response the next one. A choice with an index that was not requested is dropped.
+    /// Reads the choices of a chunk or of a whole response. A choice without an index counts as the first choice in a
+    /// chunk, and as the next choice in a whole response. A choice with an index that was not requested is marked as
+    /// dropped.
+    ///
+    /// - Returns: one value for each choice, and `isOdd`: whether the choices are not in the form that OpenAI's clients
+    ///   expect.
     private func pieces(
         of root: JSONValue,
         message: StaticString,
@@ -143,9 +151,9 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return (pieces, isOdd)
     }
 
-    /// Logs an unknown finish reason.
+    /// Logs a finish reason that the relay does not know.
     ///
-    /// - Throws: an error if the response has no output at all.
+    /// - Throws: an error if the response contains no output at all.
     private func recordUnknownFinish(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
         if let vendor = responseOptions.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
@@ -188,7 +196,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }
 
-    /// Ends the stream: ends choices that the vendor did not end, and emits the usage if the client requested it.
+    /// Ends the stream. Ends the choices that the vendor did not end, and emits the usage if the client requested it.
     func end(_ emit: Emit) throws(UpstreamError) {
         for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
             var piece = ChoiceChunk(index: index)
@@ -220,8 +228,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Forwards a chunk. Chunks without a choice, as some servers send them first or with the usage, are left out, and
-    /// so are chunks without content.
+    /// Forwards a chunk in OpenAI's format. Chunks without choices, which some servers send first or with the usage,
+    /// are not forwarded. Chunks whose choices contain nothing are not forwarded either.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoiceChunk],
@@ -248,8 +256,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Emits `{}` as the arguments of tool calls that arrived without arguments. They go into a separate chunk before
-    /// the chunk with the finish reason.
+    /// Forwards a separate chunk with `{}` as the arguments of tool calls that arrived without arguments. It is sent
+    /// before the chunk with the finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -278,7 +286,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         emit(0, .native(.chat, chunk.bytes))
     }
 
-    /// Appends the members that identify the response. Those of the first chunk are used in all chunks.
+    /// Appends the members that identify the response: `id`, `object`, `created` and `model`. In a stream, the members
+    /// of the first chunk are used for all chunks.
     private func appendNames(of root: RawJSON, _ object: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":""#)
         if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
@@ -337,8 +346,10 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return response
     }
 
-    /// Throws if the response has no choice, or if it has fewer than requested and this can be learned. Then each
-    /// choice gets a call of its own.
+    /// Checks the number of choices in a response that is not streamed.
+    ///
+    /// - Throws: an error if the response has no choice. Also throws if it has fewer choices than requested and the
+    ///   relay can remember this about the model. Each choice is then requested with a separate call.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
@@ -348,7 +359,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         throw error
     }
 
-    /// Returns the choices in the order of their indexes. If two have the same index, the last one counts.
+    /// Returns the choices in the order of their indexes. If two choices have the same index, the last one is used.
     private func choices(from pieces: [ChoiceChunk]) -> [ChatResponse.Choice] {
         if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
         var responses: [Int: ChatResponse.Choice] = [:]
@@ -400,7 +411,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return Body(out)
     }
 
-    /// Consumes a whole response that the vendor sent instead of a stream, and emits it as one chunk.
+    /// Consumes a whole response that the vendor sent although a stream was requested, and emits it as one chunk.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         recordUsage(root, body)
@@ -412,8 +423,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Records the usage in the data. The last value of each field counts, as some vendors report the usage in each
-    /// chunk or field by field.
+    /// Records the usage that the data contains. For each field the last reported value is used, because some vendors
+    /// report the usage in every chunk, or one field at a time.
     private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         hasUsageInPlace = false
@@ -441,13 +452,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         membersBesideUsage.putOnOneLine()
     }
 
-    /// Whether both counts that the vendor reported are plausible. If not, the relay writes its own.
+    /// Whether the prompt and completion tokens that the vendor reported are plausible. If they are not, the relay
+    /// writes its own counts.
     private var isUsageReported: Bool {
         guard let usage = responseOptions.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
-    /// Returns the usage from the places where Groq and Moonshot report it; nil if there is none.
+    /// Returns the usage from the places where Groq and Moonshot report it; nil if there is no usage in these places.
     private func elsewhere(_ root: JSONValue) -> JSONValue? {
         root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
@@ -458,7 +470,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 }
 
 extension RawJSON {
-    /// Reads a response, which may be wrapped in an array.
+    /// Creates the JSON object of a response. If the object is wrapped in an array, the array's first element is used.
     fileprivate init(response data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }

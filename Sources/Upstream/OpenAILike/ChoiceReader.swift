@@ -2,21 +2,23 @@ import Calls
 import Engine
 import Shared
 
-/// One choice in a chunk or in a whole response. Its texts are valid until the parser parses again.
+/// The content of one choice, as read from a chunk or a whole response. Its texts become invalid when the JSON parser
+/// parses other data.
 struct ChoiceChunk {
     enum Role {
-        /// The choice has no role, and needs none.
+        /// The choice has no role in this chunk, and needs no role, because an earlier chunk contained it.
         case asIs
-        /// The role arrived for the first time.
+        /// The choice has a role in this chunk, for the first time.
         case reported
         case added
         case left
     }
 
     let index: Int
-    /// Whether the choice is not passed on.
+    /// Whether the choice is ignored: it is neither emitted nor forwarded.
     var isDropped = false
-    /// Whether the choice is not in the form that OpenAI's clients expect.
+    /// Whether the choice is not in the form that OpenAI's clients expect, so that it must be rewritten before it is
+    /// forwarded.
     var isOdd = false
     var role = Role.asIs
     var text: UnsafeRawBufferPointer?
@@ -26,9 +28,9 @@ struct ChoiceChunk {
     /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
     var finish: FinishReason?
-    /// The finish reason as the server wrote it, if it is unknown; else nil.
+    /// The finish reason as the server wrote it, if the relay does not know it; nil otherwise.
     var unknownFinish: UnsafeRawBufferPointer?
-    /// The text that arrived in parts, as a whole. `text` refers to its bytes.
+    /// The joined text, if the content arrived as a list of parts; nil otherwise. `text` then refers to its bytes.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
@@ -38,10 +40,10 @@ struct ChoiceChunk {
         text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
     }
 
-    /// Whether the choice contains nothing that the relay knows.
+    /// Whether the choice contains no output, no finish reason and no new role.
     var isEmpty: Bool { isDropped || !isFilled && finish == nil && (role == .asIs || role == .left) }
 
-    /// Whether the choice contains a text and nothing else.
+    /// Whether the choice contains a text and nothing else, in the form that OpenAI's clients expect.
     var isTextAlone: Bool {
         guard text != nil, reasoning == nil, refusal == nil, calls.isEmpty, function == nil, finish == nil else {
             return false
@@ -50,26 +52,31 @@ struct ChoiceChunk {
     }
 }
 
-/// Reads one choice of a response, chunk by chunk, and corrects deviations from OpenAI's format.
+/// A reader for one choice of a response, chunk by chunk. It corrects what differs from OpenAI's format.
 struct ChoiceReader {
     private var calls = ToolCallTable()
-    /// The order in which the tool calls of the choice are emitted.
+    /// The sequencer that emits the tool calls of the choice one after the other.
     var order = ToolCallSequencer()
     private var hasRole = false
     private var hasFunction = false
     private(set) var finish: FinishReason?
-    /// Whether a chunk of the choice has arrived.
+    /// Whether at least one chunk of the choice has arrived.
     private(set) var isReported = false
-    /// Whether the choice has a text, a call or other output.
+    /// Whether the choice contains a text, a tool call or other output so far.
     private(set) var isFilled = false
     private let maxCalls: Int
 
-    /// - Parameter maxCalls: the number of tool calls after which further ones are left out.
+    /// Creates a reader for one choice.
+    ///
+    /// - Parameter maxCalls: the maximum number of tool calls; further ones are ignored.
     init(maxCalls: Int) { self.maxCalls = maxCalls }
 
-    /// Reads the choice in the next chunk or in a whole response.
+    /// Reads the choice in the next chunk, or in a whole response.
     ///
-    /// - Parameter name: the member with the content: `delta` or `message`.
+    /// - Parameters:
+    ///   - choice: the JSON of the choice.
+    ///   - name: the member that contains the output: `delta` or `message`.
+    ///   - isWhole: whether the choice belongs to a response that is not streamed.
     mutating func consume(
         _ choice: JSONValue,
         index: Int,
@@ -101,10 +108,10 @@ struct ChoiceReader {
         return piece
     }
 
-    /// Whether no tool call has been emitted.
+    /// Whether no tool call of the choice has been emitted.
     private var isWithoutCalls: Bool { maxCalls == 0 || calls.isEmpty }
 
-    /// Ends a choice whose finish reason the server did not send.
+    /// Ends a choice for which the server sent no finish reason: adds the reason `stop` or `tool_calls`.
     mutating func end(_ piece: inout ChoiceChunk) throws(UpstreamError) {
         piece.isOdd = true
         piece.calls += try missingCalls(isCut: false)
@@ -156,7 +163,7 @@ struct ChoiceReader {
         }
     }
 
-    /// Reads content that is a list of reasoning and text parts, as Mistral's models write it.
+    /// Reads content that is a list of reasoning and text parts. Mistral's models write such content.
     private func readParts(_ parts: JSONElements, _ piece: inout ChoiceChunk) {
         var text = ByteBuffer()
         var reasoningBlock = ByteBuffer()
@@ -240,7 +247,10 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// Reads a finish reason. An unknown one counts as `stop`; the caller checks that there is output.
+    /// Creates a finish reason from the word that the server wrote. For an unknown word, sets `isUnknown` and returns
+    /// `stop`; the caller then checks that there is output.
+    ///
+    /// - Throws: an error if the word means that the response failed.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {
         switch word {
         case "stop", "eos", "eos_token", "end_turn", "complete", "completed", "stop_sequence": self = .stop

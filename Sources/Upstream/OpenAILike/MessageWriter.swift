@@ -2,19 +2,23 @@ import Calls
 import Engine
 import Shared
 
-/// Writes messages in OpenAI's format.
+/// A writer for messages in OpenAI's chat format.
 struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
     private var isFirst = true
-    /// The positions of attachments in tool results. They are moved into a user message, because tool results cannot
-    /// have attachments.
+    /// The positions of the attachments in tool results. They are moved into a user message, because tool results
+    /// cannot contain attachments.
     private var moved: [Int] = []
-    /// Whether a message so far has tool calls. Without any, results are written as plain text.
+    /// Whether one of the messages so far contains tool calls. Without tool calls, results of legacy functions are
+    /// written as user messages.
     private var hasCalls = false
 
-    /// - Parameter wantsReasoning: whether messages with tool calls are written with the reasoning that led to the
-    ///   calls.
+    /// Creates a writer.
+    ///
+    /// - Parameters:
+    ///   - attachments: the attachments to which the messages refer.
+    ///   - wantsReasoning: whether the reasoning that led to tool calls is written into the message with these calls.
     init(_ attachments: [Attachment], wantsReasoning: Bool) {
         self.attachments = attachments
         self.wantsReasoning = wantsReasoning
@@ -183,9 +187,11 @@ struct MessageWriter {
 }
 
 extension ByteBuffer {
-    /// Appends a `data:` URL, without the quotes around it.
+    /// Appends a `data:` URL, without quotes around it.
     ///
-    /// - Parameter standard: the media type to use if the content does not show one.
+    /// - Parameters:
+    ///   - text: the content of the URL.
+    ///   - standard: the media type to use if the content does not reveal its type.
     mutating func append(dataURL text: Base64Text, _ standard: String) {
         append("data:")
         append(text.contentType?.rawValue ?? standard)

@@ -1,10 +1,11 @@
 import Calls
 import Engine
 
-/// Writes corrected choices of a chunk, or of a whole response, for OpenAI's clients. Unknown members are kept.
+/// A writer for the corrected choices of a chunk or a whole response in OpenAI's format. Members that the relay does
+/// not know are kept.
 struct NativeChoices {
     private let pieces: [ChoiceChunk]
-    /// The name of the member with the content: `delta` or `message`.
+    /// The name of the member that contains the output: `delta` or `message`.
     private let message: StaticString
     private let isWhole: Bool
 
@@ -14,7 +15,7 @@ struct NativeChoices {
         self.isWhole = isWhole
     }
 
-    /// Returns whether a choice of a whole response has no text, no call and no refusal.
+    /// Returns whether some choice of a whole response contains no text, no tool call and no refusal.
     static func isBare(_ pieces: [ChoiceChunk], _ choices: RawJSON) -> Bool {
         let mayBeBare = pieces.contains {
             $0.text == nil && $0.calls.isEmpty && $0.function == nil && $0.refusal == nil
@@ -91,7 +92,7 @@ struct NativeChoices {
         if !out.isEmpty { whole.append(out.bytes[part: 1..<out.count]) }
     }
 
-    /// Returns one chunk for each call, with all its arguments.
+    /// Joins the chunks of each tool call. Returns one chunk for each call, with all arguments.
     static func merged(_ pieces: [ToolCallChunk]) -> [ToolCallChunk] {
         var calls: [ToolCallChunk] = []
         for piece in pieces {

@@ -2,14 +2,15 @@ import Calls
 package import Engine
 package import Shared
 
-/// A request in OpenAI's form that is passed on to a server with the same API. The model gets the server's
-/// name, the relay's own fields are removed, and a stream asks for its usage. Everything else stays as the caller
-/// wrote it.
+/// A request in OpenAI's format that is forwarded to a server with the same API. The model's name is replaced by the
+/// server's name for the model. The relay's own fields are removed, and a streamed request asks for the usage.
+/// Everything else stays as the caller wrote it.
 ///
-/// The members of the request are found once, when the value is created.
+/// The members of the request are searched once, when the value is created.
 package struct NativeRequest {
     private let original: OriginalRequest
-    /// The members of the request; nil if not all JSON parsers read the same fields in it.
+    /// The members of the request; nil if different JSON parsers could read different fields, for example because a
+    /// name occurs twice.
     private let members: [RawJSON.Member]?
 
     init(_ original: OriginalRequest) {
@@ -19,15 +20,20 @@ package struct NativeRequest {
 
     package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
-    /// Returns why the request must not be passed on; nil if it may be.
+    /// Returns the error that says why the request must not be forwarded; nil if it may be forwarded.
     func refusal(by fields: ForwardedFieldCheck) -> APIError? {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
-    /// Returns the chat request for the server. Returns nil if it has to be written anew: it has a field for the relay
-    /// alone, or not all JSON parsers read the same fields in it.
+    /// Returns the body of the chat request for the server. Returns nil if the request must be written anew from the
+    /// parsed call. This is the case if it contains a field that only the relay knows, or if different JSON parsers
+    /// could read different fields.
     ///
-    /// - Parameter isOpenAI: whether the server supports `max_completion_tokens`, which then replaces `max_tokens`.
+    /// - Parameters:
+    ///   - call: the parsed call.
+    ///   - model: the server's name for the model.
+    ///   - isOpenAI: whether the server supports `max_completion_tokens`. If the request contains both this and
+    ///     `max_tokens`, only the one that the server supports is sent.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
         guard let members, !mayHideFiles(members) else { return nil }
         var out = ByteBuffer()
@@ -70,9 +76,9 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Checks the request of an endpoint other than chat.
+    /// Checks a request to an endpoint other than chat.
     ///
-    /// - Throws: `APIError` if not all JSON parsers read the same fields in the request.
+    /// - Throws: an error if different JSON parsers could read different fields in the request.
     package func check() throws(APIError) { _ = try checkedMembers() }
 
     private func checkedMembers() throws(APIError) -> [RawJSON.Member] {
@@ -82,7 +88,10 @@ package struct NativeRequest {
         return members
     }
 
-    /// Returns the request of an endpoint other than chat for the server; throws as `check()`.
+    /// Returns the body of a request to an endpoint other than chat, for the server.
+    ///
+    /// - Parameter model: the server's name for the model.
+    /// - Throws: an error if different JSON parsers could read different fields in the request.
     func written(model: String) throws(APIError) -> Body {
         let members = try checkedMembers()
         var out = ByteBuffer()
@@ -96,8 +105,8 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Appends the members of the original request that the neutral call does not have, unless other JSON parsers may
-    /// read them differently.
+    /// Appends the members of the original request that the relay does not know. Members whose names other JSON parsers
+    /// may read differently are left out.
     static func appendUnknown(of original: OriginalRequest, to out: inout ByteBuffer) {
         guard let members = original.members else { return }
         for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
@@ -105,15 +114,15 @@ package struct NativeRequest {
         }
     }
 
-    /// Returns whether a name needs the full check by `FieldNames.isDisguised`. This quick test is false for most
-    /// names.
+    /// Returns whether a member name needs the full check by `FieldNames.isDisguised`. For most names, this quick test
+    /// returns false.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Returns whether another JSON parser could read a different file id in a message than the one whose owner was
-    /// checked.
+    /// Returns whether another JSON parser could read a different file id in the messages than the relay. The relay has
+    /// checked the owner only for the file id that it read itself.
     private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
         guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
             return false

@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// Files that the server stores. The path of a file is `files/` and its id.
+/// The storage of files at a server with OpenAI's files API. The path of a file is `files/` followed by its id.
 extension OpenAILike: FileProvider {
     private static let folder = "files/"
     private static let idLimitBytes = 64
@@ -98,8 +98,8 @@ extension OpenAILike: FileProvider {
 
     // MARK: Addresses
 
-    /// Returns the endpoint of a file. Checks the path, since whoever can seal an id can forge one: it must lead to a
-    /// file.
+    /// Returns the endpoint for a stored file. Checks that the path leads to a file, because a forged file id could
+    /// contain another path.
     private func fileEndpoint(ofFile path: String, _ rest: String) throws(UpstreamError) -> Endpoint {
         guard path.utf8.starts(with: Self.folder.utf8), Self.isID(String(path.dropFirst(Self.folder.count))) else {
             throw UpstreamError(refusing: .lostFile)
@@ -126,7 +126,7 @@ extension OpenAILike: FileProvider {
         }
     }
 
-    /// Returns the error that a response with a successful status contains.
+    /// Returns the error that the body of a response contains although its status is successful.
     private func failure(_ root: JSONValue) -> UpstreamError {
         wire.headers.hiding(ErrorResponseReader.error(in: root, errorTable))
     }

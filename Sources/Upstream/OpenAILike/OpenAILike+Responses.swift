@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension OpenAILike {
-    /// Returns whether the call is sent to the Responses API.
+    /// Returns whether the call is sent to the Responses API instead of the chat completions API.
     func isByResponses(_ call: borrowing ChatCall, _ model: Model) -> Bool {
         switch chatsBy {
         case .chat: return false
@@ -39,7 +39,8 @@ extension OpenAILike {
 }
 
 extension Model {
-    /// Whether the model accepts tools with a reasoning effort in the Responses API only: `gpt-5.4` and later.
+    /// Whether the model accepts tools together with a reasoning effort in the Responses API only. This applies to
+    /// `gpt-5.4` and later.
     fileprivate var refusesToolsWithEffort: Bool {
         guard id.utf8.count <= Model.nameLimitBytes, id.utf8.starts(with: "gpt-".utf8) else { return false }
         let version = id.utf8.dropFirst(4).prefix { $0 == UInt8(ascii: ".") || (48...57).contains($0) }

@@ -3,26 +3,26 @@ package import Engine
 import Limits
 package import Shared
 
-/// A server with OpenAI's chat completions API.
+/// A vendor for servers with OpenAI's chat completions API.
 ///
 /// `@unchecked`: used on its loop only.
 package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     let completions: Endpoint
-    /// Whether the server knows `max_completion_tokens`, as OpenAI and Azure do.
+    /// Whether the server supports `max_completion_tokens`. OpenAI and Azure do.
     let isOpenAI: Bool
-    /// Whether the server is DeepSeek, which demands the reasoning that led to tool calls back.
+    /// Whether the server is DeepSeek, which demands that the reasoning that led to tool calls is sent back to it.
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
     let errorTable: VendorErrorTable
     private let models: Endpoint
-    /// The memory of reasoning; nil if none is remembered.
+    /// The memory of the reasoning that led to tool calls; nil if the relay remembers no reasoning.
     private let reasoningBlocks: ToolCallMemory?
     let site: VendorSite
     private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
 
-    /// Returns nil if the URL of the site is invalid.
+    /// Creates a vendor with OpenAI's error table. Returns nil if the URL of the site is invalid.
     package convenience init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -40,7 +40,9 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         )
     }
 
-    /// - Parameter faults: the error table for requests that are forwarded unchanged.
+    /// Creates a vendor. Returns nil if the URL of the site is invalid.
+    ///
+    /// - Parameter errorTable: the table that maps the vendor's errors, for requests that are forwarded unchanged.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -180,12 +182,12 @@ extension OpenAILike: ChatVendor {
 }
 
 extension VendorCall {
-    /// Whether the vendor is called with the caller's own key.
+    /// Whether the call uses the caller's own key for the vendor, instead of a key of the relay.
     var isCallersKey: Bool { credential.label == nil }
 }
 
 extension ChatCall {
-    /// Whether a tool call or a result has an id that is too long for some servers.
+    /// Whether a tool call or tool result in the messages has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
         messages.indices.contains { position in
             messages[position].toolCallID.map(LearnedQuirks.isLong) ?? false

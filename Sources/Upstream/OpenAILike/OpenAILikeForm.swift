@@ -2,29 +2,33 @@ import Calls
 import Engine
 import Shared
 
-/// A call in OpenAI's format: the original request where possible, else a request written from the neutral call.
+/// The form of a call to the chat completions API. The client's original request is used where possible. Otherwise a
+/// request is written from the parsed call.
 ///
 /// `@unchecked`: used on its loop only, except for `written`.
 final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
-    /// Whether a model that refuses calls to this endpoint is called by the Responses API.
+    /// Whether the Responses API is used for a model if the server refuses the model at the chat completions API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let maxCalls: Int
     private var responseOptions: ResponseOptions
     private let reasoningBlocks: CallerReasoning?
-    /// Whether the server demands the reasoning that led to tool calls back.
+    /// Whether the server demands that the reasoning that led to tool calls is sent back to it.
     private var remembersReasoning: Bool
-    /// The reader of the response, if the response may lack choices; else nil.
+    /// The reader of the response, if the relay must learn whether choices are missing; nil otherwise.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck
 
+    /// Creates the form of a call.
+    ///
     /// - Parameters:
-    ///   - reasoningBlocks: the caller's remembered reasoning; nil if none is remembered.
-    ///   - isCallersKey: whether the caller's own key is used. If so, nothing is learned about the model.
+    ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
+    ///   - isCallersKey: whether the call uses the caller's own key. If it does, the relay learns nothing about the
+    ///     model from the response.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
@@ -120,7 +124,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
-    /// Whether a message has reasoning, or a tool call, that some vendor has signed.
+    /// Whether a message contains reasoning, or a tool call, with a vendor's signature.
     fileprivate var hasSignedReasoning: Bool {
         messages.indices.contains { position in
             messages[position].role == .assistant
@@ -135,9 +139,10 @@ extension ChatCall {
         }
     }
 
-    /// Returns the error for the first file that is not stored at the provider; nil if there is none.
+    /// Returns the error for the first attachment that refers to a file that the provider cannot use; nil if there is
+    /// no such attachment.
     ///
-    /// - Parameter acceptsImages: whether images may be referred to by file ids.
+    /// - Parameter acceptsImages: whether the provider accepts file ids for images.
     func refusalOfFiles(acceptsImages: Bool) -> APIError? {
         for part in attachments {
             switch part.source {
@@ -152,21 +157,22 @@ extension ChatCall {
     }
 }
 
-/// The options of a request that reading its response depends on.
+/// The options of a request that are needed to read its response.
 struct ResponseOptions: Sendable {
-    /// The model as the client named it.
+    /// The model's name in the client's request.
     let model: String
     let choices: Int
     let includesUsage: Bool
-    /// Whether the response is forwarded in OpenAI's format.
+    /// Whether the response is forwarded to the client in OpenAI's format.
     let isNative: Bool
-    /// The number of tool calls after which further ones are left out.
+    /// The maximum number of tool calls; further ones are ignored.
     var maxCalls = Int.max
-    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
+    /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     var isLegacy = false
-    /// The vendor, for logging unknown finish reasons and for learning quirks; nil if this is not done.
+    /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The model, if it is remembered that it makes one choice only; nil if this is not remembered.
+    /// The id of the model, if the relay learns from a response with too few choices that the model returns only one;
+    /// nil if the relay does not learn this.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request for a chat completion. It has no nulls, no empty lists, and nothing that the
-/// client did not request.
+/// A writer for a chat completion request from a parsed call. The request contains no nulls, no empty lists and no
+/// options that the client did not request.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private let isOpenAI: Bool
-    /// Whether messages with tool calls are written with the reasoning that led to them.
+    /// Whether the reasoning that led to tool calls is written into the message with these calls.
     private let wantsReasoning: Bool
     private var out = ByteBuffer()
 

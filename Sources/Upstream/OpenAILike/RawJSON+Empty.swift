@@ -1,8 +1,8 @@
 import Engine
 
 extension RawJSON {
-    /// Returns whether a chunk without text, calls and finish reasons also contains nothing else, neither known nor
-    /// unknown members.
+    /// Returns whether a chunk contains nothing to forward. `pieces` must contain no text, tool calls and finish
+    /// reasons. The function checks that the other members, known or unknown, are empty, too.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {
@@ -32,6 +32,6 @@ extension RawJSON {
         return true
     }
 
-    /// Whether the value is null or an empty text.
+    /// Whether the value is null or an empty string.
     private var isNothing: Bool { isNull || content?.isEmpty ?? false }
 }

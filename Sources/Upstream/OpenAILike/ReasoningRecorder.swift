@@ -2,15 +2,15 @@ import Calls
 import Engine
 import Shared
 
-/// Reads a response and remembers the reasoning that led to its first tool call. Only the first of several choices
-/// counts.
+/// A reader that also remembers the reasoning that led to the first tool call of a response. If there are several
+/// choices, only the first is considered.
 ///
 /// `@unchecked`: used on its loop only.
 final class ReasoningRecorder: WireReader, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let reasoningBlocks: CallerReasoning
     private var reasoningBlock = ByteBuffer()
-    /// Whether the reasoning has been remembered, or is too long for that.
+    /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
     private var isOver = false
 
     init(_ inner: ChatCompletionReader, _ reasoningBlocks: CallerReasoning) {

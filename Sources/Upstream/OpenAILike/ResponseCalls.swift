@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The tool calls of a response of the Responses API. Its items may arrive interleaved, but calls are emitted one after
-/// the other. Calls that arrive while another one is open are held back until that one is closed.
+/// The tool calls of a response from the Responses API. Their chunks may arrive mixed, but the calls are emitted one
+/// after the other. While one call is open (not complete), later calls are held back.
 struct ResponseCalls {
     private struct Call {
-        /// The vendor's number of the item.
+        /// The `output_index` that the vendor gave to the item.
         let number: Int64
         let id: [UInt8]
         let name: [UInt8]
         var isReported = false
         var isClosed = false
-        /// The arguments that arrived before the call was emitted.
+        /// The arguments that arrived before the tool call was emitted.
         var held: [UInt8] = []
         var read = CallArguments()
         // The size and hash of the arguments that were emitted.
@@ -21,12 +21,12 @@ struct ResponseCalls {
     }
 
     private var calls: [Call] = []
-    /// The position of the first call that is not closed, or not emitted.
+    /// The position of the first tool call that is not complete or not emitted.
     private var open = 0
     private var heldBytes = 0
 
     private static let maxCalls = 128
-    /// The longest arguments of one call, and of all calls that are held back, in bytes.
+    /// The largest size of the arguments of one tool call, and of all arguments that are held back, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
@@ -35,14 +35,14 @@ struct ResponseCalls {
 
     func has(_ number: Int64) -> Bool { position(of: number) != nil }
 
-    /// Returns the number of the item with this id; nil if there is none.
+    /// Returns the `output_index` of the tool call with this id; nil if there is no such tool call.
     func number(of id: UnsafeRawBufferPointer) -> Int64? {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) }?.number
     }
 
     private func position(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
 
-    /// Adds a new call. Returns the chunks that can be emitted now.
+    /// Adds a new tool call. Returns the chunks that can be emitted now.
     mutating func open(
         _ number: Int64,
         id: [UInt8],
@@ -56,7 +56,8 @@ struct ResponseCalls {
         return unsentChunks()
     }
 
-    /// Appends arguments to a known call; ignores arguments of other items. Returns the chunks that can be emitted now.
+    /// Appends arguments to a known tool call. Arguments of other items are ignored. Returns the chunks that can be
+    /// emitted now.
     mutating func consume(
         _ arguments: UnsafeRawBufferPointer,
         of number: Int64
@@ -73,9 +74,12 @@ struct ResponseCalls {
         return [try chunk(arguments, of: position)]
     }
 
-    /// Closes a call. Returns the chunks that can be emitted now, with the arguments that have not been emitted yet.
+    /// Marks a tool call as complete. Returns the chunks that can be emitted now, including arguments that were not
+    /// emitted yet.
     ///
-    /// - Parameter whole: all arguments of the call.
+    /// - Parameters:
+    ///   - number: the `output_index` of the tool call.
+    ///   - whole: all arguments of the tool call.
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
         guard let position = position(of: number), !calls[position].isClosed else { return [] }
         calls[position].isClosed = true
@@ -89,7 +93,7 @@ struct ResponseCalls {
         return pieces + unsentChunks()
     }
 
-    /// Closes all calls. Returns the chunks that can be emitted now.
+    /// Marks all tool calls as complete. Returns the chunks that can be emitted now.
     mutating func end() -> [ToolCallChunk] {
         for position in calls.indices { calls[position].isClosed = true }
         return unsentChunks()
@@ -123,7 +127,7 @@ struct ResponseCalls {
         return pieces
     }
 
-    /// Replaces the arguments of a call that are held back.
+    /// Replaces the held arguments of a tool call with the complete arguments.
     private mutating func hold(_ whole: UnsafeRawBufferPointer, of position: Int) throws(UpstreamError) {
         heldBytes += whole.count - calls[position].held.count
         guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
@@ -141,8 +145,8 @@ struct ResponseCalls {
         calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
-    /// Returns the arguments that have not been emitted; nil if there are none or `whole` does not begin with the
-    /// emitted ones.
+    /// Returns the part of the complete arguments that was not emitted yet. Returns nil if everything was emitted, or
+    /// if the complete arguments do not begin with the emitted ones.
     private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
         let call = calls[position]
         guard whole.count > call.bytes,

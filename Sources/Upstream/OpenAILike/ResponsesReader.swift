@@ -2,25 +2,25 @@ import Calls
 import Engine
 import Shared
 
-/// Reads a response of the Responses API, whole or event by event.
+/// A reader for a response of the Responses API, whole or event by event.
 ///
 /// `@unchecked`: used on its loop only.
 final class ResponsesReader: WireReader, @unchecked Sendable {
-    /// An output item, except a tool call, from which something was emitted.
+    /// An output item other than a tool call, such as a message or reasoning.
     private struct Item {
-        /// The vendor's number of the item.
+        /// The `output_index` that the vendor gave to the item.
         let number: Int64
-        /// The bytes of the item's text or summary that were emitted.
+        /// The number of bytes of the item's text or summary that were emitted.
         var bytes = 0
-        /// The number of the summary part that arrived last; nil if none did.
+        /// The `summary_index` of the reasoning summary's part that arrived last; nil if no part has arrived.
         var part: Int64?
     }
 
     private let parser: JSONParser
     private let ids: RandomBytes
-    /// The number of tool calls after which further ones are left out.
+    /// The maximum number of tool calls; further ones are ignored.
     var maxCalls = Int.max
-    /// Whether the request uses OpenAI's legacy functions, whose calls have no ids.
+    /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     private let isLegacy: Bool
     private var items: [Item] = []
     private var calls = ResponseCalls()
@@ -122,7 +122,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try order.emitEvent(event) { emit(0, $0) }
     }
 
-    /// Emits a chunk of a reasoning summary, with a blank line between its parts.
+    /// Emits a chunk of a reasoning summary. Between two parts of the summary a blank line is emitted.
     private func emitSummary(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         let position = try position(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
@@ -151,9 +151,11 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try emitCalls(pieces, emit)
     }
 
-    /// Closes a tool call.
+    /// Marks a tool call as complete and emits the rest of its arguments.
     ///
-    /// - Parameter item: the item or event with all arguments of the call.
+    /// - Parameters:
+    ///   - item: the output item or event that contains all arguments of the call.
+    ///   - number: the `output_index` of the item.
     private func closeCall(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         let arguments = item["arguments"]
         if arguments?.kind == .object, let body = arguments?.body {
@@ -172,7 +174,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     // MARK: Items as a whole
 
-    /// Reads a complete item and emits what its events did not contain.
+    /// Reads a complete output item and emits the content that earlier events did not contain.
     private func close(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         switch item["type"]?.text {
         case "function_call":
@@ -235,8 +237,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         emit(0, .finish(reason, stop: nil))
     }
 
-    /// Emits all output that no event contained. Items are not matched by number only, as some servers number them
-    /// differently in the events.
+    /// Emits the output of the complete response that no earlier event contained. Items are not matched by their number
+    /// alone, because some servers number them differently in the events.
     private func closeAll(_ output: JSONValue?, _ emit: Emit) throws(UpstreamError) {
         let (hadWords, hadReasoning) = (hasWords, hasReasoning)
         var number: Int64 = 0
@@ -274,7 +276,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    /// Creates the usage from a response; nil if the token counts are missing.
+    /// Creates a usage from the `usage` object of the Responses API. Returns nil if the token counts are missing.
     fileprivate init?(ofResponse reported: JSONValue) {
         guard let prompt = reported["input_tokens"]?.reportedTokens,
             let completion = reported["output_tokens"]?.reportedTokens

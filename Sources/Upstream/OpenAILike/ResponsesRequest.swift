@@ -2,18 +2,18 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a neutral call as a request of the Responses API. It has no nulls, nothing is stored, and it has nothing that
-/// the client did not request, except that encrypted reasoning is included.
+/// A writer for a request to the Responses API from a parsed chat call. The request asks the server to store nothing
+/// and to return encrypted reasoning. It contains no nulls and no other options that the client did not request.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The reasoning of a turn that waits for the next item of this turn. The API rejects reasoning without an item after
-    /// it.
+    /// The reasoning of an assistant message that is written together with the next item of the same message. The API
+    /// rejects reasoning that no item follows.
     private var waiting: [ReasoningBlock] = []
-    /// The number of the last call that has no id of its own.
+    /// The number in the last id, such as `call_1`, that was made for a tool call without an id.
     private var madeID = 0
 
     /// The smallest token limit that the API accepts.
@@ -75,7 +75,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends the content as one text, or as parts if there are attachments.
+    /// Appends the content of a message: one string, or an array of parts if the message has attachments.
     private mutating func appendContent(of message: ChatMessage) {
         let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
         guard hasParts else { return out.append(json: message.text) }
@@ -100,7 +100,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends a turn of the assistant: reasoning, text and tool calls are items of their own.
+    /// Appends an assistant message. Its reasoning, text and tool calls become separate items.
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
@@ -134,7 +134,8 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Appends reasoning that this API has signed. Reasoning with another vendor's signature is left out.
+    /// Appends reasoning that has a signature of this API. Reasoning with another vendor's signature, or without one,
+    /// is left out.
     private mutating func append(_ reasoningBlock: ReasoningBlock) {
         guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return
@@ -153,7 +154,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends the result of a tool call. The result of a call that was written as text is a user message.
+    /// Appends the result of a tool call. A result without a call id becomes a user message.
     private mutating func appendResult(_ message: ChatMessage) {
         let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
         guard let id else { return appendMessage("user", message) }
@@ -245,7 +246,8 @@ struct ResponsesRequest: ~Copyable {
 
     // MARK: The rest
 
-    /// Appends the reasoning options. A summary is requested unless the client does not want to see reasoning.
+    /// Appends the reasoning options. A reasoning summary is requested unless the client does not want to see
+    /// reasoning.
     private mutating func appendReasoning() {
         guard let effort = chatOptions.reasoning.plainEffort else { return }
         out.append(#","reasoning":{"effort":"#)
@@ -268,7 +270,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The position after the last content that is not reasoning, or that a tool call follows.
+    /// The index after the last content that is not reasoning; the position of the last tool call if that is larger.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0
@@ -276,7 +278,8 @@ extension ChatMessage {
     }
 }
 
-/// The id and the encrypted content of a reasoning item, combined in one signature: `rs_1.gAAAA`.
+/// Functions that combine the id and the encrypted content of a reasoning item to one signature, such as `rs_1.gAAAA`,
+/// and split it again.
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8

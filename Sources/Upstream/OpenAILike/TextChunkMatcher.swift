@@ -1,35 +1,37 @@
 import Calls
 import Engine
 
-/// Recognises chunks that contain some text and nothing else. They differ in this text only, so most of them can be
-/// read by the bytes around it, without parsing JSON.
+/// A matcher for chunks that contain text and nothing else. Such chunks differ in their text only. So most of them can
+/// be read by comparing the bytes around the text, without parsing JSON.
 struct TextChunkMatcher: ~Copyable {
-    /// The bytes before the text in an event of the vendor's. `after` has the bytes after the text.
+    /// The bytes before the text in an event of the vendor. `after` contains the bytes after the text.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    /// The chunk that was forwarded last. Its text stands between `passedStart` and the bytes of `passedAfter`.
+    /// The chunk that was forwarded last. Its text is between the index `passedStart` and the bytes of `passedAfter`.
     private var passedChunk = ByteBuffer()
     private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// The number of chunks in a row that were learned without a later match.
+    /// The number of chunks in a row that were learned although no later chunk matched them.
     private var misses = 0
     private var texts = JSONStringDecoder()
 
     private static let maxMisses = 8
-    /// The bytes before the data of an event. `blank` has the bytes after the data.
+    /// The bytes before the data of an event. `blank` contains the bytes after the data.
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event, which contains no escapes; nil if the event must be read in another way.
+    /// Returns the text of the next event if the event matches the learned chunk and its text contains no escapes.
+    /// Returns nil if the event must be read in another way.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
         return text
     }
 
-    /// Returns the text in the chunk as it is written, with escapes; nil if the chunk must be parsed.
+    /// Returns the text of the chunk as it is written in JSON, with escapes. Returns nil if the chunk does not match
+    /// and must be parsed.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard isKnown else { return nil }
         let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)
@@ -40,10 +42,15 @@ struct TextChunkMatcher: ~Copyable {
         return data[part: start..<data.count - end]
     }
 
-    /// Returns the text without escapes, valid until the next call; nil if the chunk must be parsed.
+    /// Decodes the escapes of a text and returns it; nil if the chunk must be parsed. The result is valid until the
+    /// next call.
+    ///
+    /// - Parameter written: the text as it is written in JSON.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// Returns the chunk to forward, with the given text as it is written in JSON. Valid until the next call.
+    /// Returns the chunk to forward, with this text in it. The result is valid until the next call.
+    ///
+    /// - Parameter written: the text as it is written in JSON.
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         passedChunk.removeLast(passedChunk.count - passedStart)
         passedChunk.append(written)
@@ -51,9 +58,12 @@ struct TextChunkMatcher: ~Copyable {
         return passedChunk.bytes
     }
 
-    /// Learns from a parsed chunk what the next ones look like.
+    /// Learns from a parsed chunk which bytes surround the text in the next chunks.
     ///
-    /// - Parameter passed: the chunk that was forwarded for it; empty if none was.
+    /// - Parameters:
+    ///   - data: the chunk as the vendor sent it.
+    ///   - piece: the parsed content of the chunk.
+    ///   - passed: the chunk that was forwarded for it; empty if no chunk was forwarded.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoiceChunk, passed: UnsafeRawBufferPointer) {
         guard misses < Self.maxMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,
             let position = Self.position(of: text, in: data)
@@ -75,7 +85,7 @@ struct TextChunkMatcher: ~Copyable {
         isKnown = true
     }
 
-    /// Forgets the learned chunk, so that the next ones are parsed until one is learned again.
+    /// Forgets the learned chunk. The next chunks are parsed until one of them is learned.
     mutating func forget() { isKnown = false }
 
     private static func cut(
@@ -90,7 +100,8 @@ struct TextChunkMatcher: ~Copyable {
         after.append(data[part: position + count..<data.count])
     }
 
-    /// Returns the position of the text in a chunk; nil unless it is the only content and is written without escapes.
+    /// Returns the position of the text in a chunk. Returns nil if the chunk has other content, too, or the text is
+    /// written with escapes.
     private static func position(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }

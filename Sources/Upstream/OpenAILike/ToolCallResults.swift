@@ -1,8 +1,8 @@
 import Calls
 
 extension [ChatMessage] {
-    /// The messages with a result right after each tool call, as servers demand it. A missing result is replaced by a
-    /// text that says so. A result without a call loses its id. Calls of the legacy form have no ids and need no
+    /// The messages with a result right after each tool call, as servers demand. A missing result is replaced by the
+    /// text "No result." A result without a tool call loses its call id. Legacy function calls have no ids and need no
     /// results.
     var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
@@ -22,7 +22,8 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// The position of each call's result, by the number of the call.
+    /// The index of the message with each tool call's result. The key is the number of the tool call, counted over all
+    /// messages.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.

@@ -2,33 +2,34 @@ import Calls
 import Engine
 import Shared
 
-/// A chunk of a tool call, as it is emitted.
+/// A chunk of a tool call, in the form in which it is emitted.
 struct ToolCallChunk {
-    /// The index of the call: 0, 1, 2 in the order of appearance.
+    /// The index of the tool call in the choice, counted from 0 in the order of appearance.
     let index: Int
-    /// Whether this is the first chunk of its call.
+    /// Whether this is the first chunk of its tool call.
     var isFirst = false
     var id: [UInt8] = []
     var name: [UInt8] = []
     var arguments: [UInt8] = []
-    /// The position of the `tool_calls` element that the chunk was read from; nil if the relay made the chunk.
+    /// The position in `tool_calls` of the element that the chunk was read from; nil if the relay made the chunk.
     var position: Int?
 }
 
-/// The tool calls of one choice so far. Servers number them in different ways: by index, by id, or by order alone.
+/// The tool calls of one choice so far. Servers mark the chunks of one call in different ways: by an index, by an id,
+/// or only by their order.
 struct ToolCallTable {
     private struct Call {
-        /// The index that the server gave the call; nil if it gave none.
+        /// The index that the server gave the tool call; nil if the server gave it no index.
         let number: Int64?
         var id: [UInt8]
         var name: [UInt8] = []
-        /// The arguments that arrived before the name.
+        /// The arguments that arrived before the tool's name.
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list that contained the last chunk of the call.
+        /// The number of the `tool_calls` list that contained the last chunk of the tool call.
         var list = 0
-        /// Whether the server has marked the call as complete.
+        /// Whether the server has marked the tool call as complete.
         var isEnded = false
         // The size, hash and last byte of all arguments so far.
         var bytes = 0
@@ -38,21 +39,23 @@ struct ToolCallTable {
 
     private var calls: [Call] = []
     private var open = 0
-    /// The number of `tool_calls` lists read so far.
+    /// The number of `tool_calls` lists that were read so far. Each chunk of a response may contain one.
     private var lists = 0
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
     private static let maxCalls = 128
-    /// The longest arguments of one call, in bytes.
+    /// The largest size of the arguments of one tool call, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
-    /// Whether no chunk of any call has been emitted.
+    /// Whether no chunk of a tool call has been emitted yet.
     var isEmpty: Bool { !calls.contains(where: \.isFirstOut) }
 
     /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
     ///
-    /// - Parameter isOdd: is set to true if OpenAI's clients would not expect the element in this form.
+    /// - Parameters:
+    ///   - position: the position of the element in `tool_calls`.
+    ///   - isOdd: is set to true if the element is not in the form that OpenAI's clients expect.
     mutating func consume(
         _ delta: JSONValue,
         at position: Int,
@@ -113,9 +116,10 @@ struct ToolCallTable {
         return piece
     }
 
-    /// Ends all calls. Returns `{}` as the arguments of calls that came without any, since arguments must be an object.
+    /// Ends all tool calls. For each call without arguments, returns a chunk with the arguments `{}`, because arguments
+    /// must be a JSON object.
     ///
-    /// - Parameter isCut: whether the output was truncated, so that a call without a name is no error.
+    /// - Parameter isCut: whether the output was truncated. Then a tool call without a name is not an error.
     func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
@@ -129,7 +133,12 @@ struct ToolCallTable {
         return pieces
     }
 
-    /// Returns the position of the call that an element belongs to. Adds a call if the element begins a new one.
+    /// Returns the position of the tool call to which an element belongs. If the element begins a new tool call, adds
+    /// it.
+    ///
+    /// - Parameters:
+    ///   - number: the index in the element; nil if the element has none.
+    ///   - id: the id in the element; empty if the element has none.
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
@@ -150,7 +159,7 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the known call with this number or id; nil if there is none.
+    /// Returns the position of the tool call that has this number or id; nil if there is no such tool call.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }
@@ -169,7 +178,8 @@ struct ToolCallTable {
         return withExtendedLifetime(body) { Array(body.bytes) }
     }
 
-    /// Returns whether the arguments repeat all that came before: some servers send them again at the end.
+    /// Returns whether the new arguments repeat all earlier arguments of the tool call. Some servers send all arguments
+    /// again at the end.
     private func isRepeat(_ arguments: [UInt8], of index: Int) -> Bool {
         let call = calls[index]
         return call.bytes > 1 && call.bytes == arguments.count && call.last == UInt8(ascii: "}")
@@ -186,7 +196,9 @@ struct ToolCallTable {
         }
     }
 
-    /// Returns the FNV-1a hash.
+    /// Returns the FNV-1a hash of the bytes.
+    ///
+    /// - Parameter start: the hash of the bytes before them, or `basis`.
     static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
         var hash = start
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -195,7 +207,7 @@ struct ToolCallTable {
 }
 
 extension JSONValue {
-    /// Whether the element marks the end of a call, as Cloudflare writes it: name and arguments are null.
+    /// Whether the element marks the end of a tool call in Cloudflare's way: its name and arguments are both null.
     fileprivate var isEndOfCall: Bool {
         has("name") && has("arguments") && self["name"] == nil && self["arguments"] == nil
     }

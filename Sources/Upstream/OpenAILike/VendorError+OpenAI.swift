@@ -1,7 +1,8 @@
 import Calls
 
 extension VendorError {
-    /// The errors that OpenAI and compatible servers report by more than the status.
+    /// The error table for OpenAI and compatible servers. It recognises errors that the HTTP status alone does not
+    /// identify.
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {
@@ -20,7 +21,7 @@ extension VendorError {
         return isModelMissing ? new(.unknownModel) : nil
     }
 
-    /// The time that a self-hosted server needs to load its model, in seconds.
+    /// The time to wait while a self-hosted server loads its model, in seconds.
     private static let loadingSeconds = 5
 
     private static let creditCodes = [

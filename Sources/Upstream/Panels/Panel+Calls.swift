@@ -1,12 +1,12 @@
 package import Calls
 package import Shared
 
-/// The calls that a panel makes from the client's call.
+/// Makes the calls to a panel's members and to its summary model from the client's call.
 extension Panel {
     package func cast(for call: borrowing ChatCall) -> Cast { call.showsImage ? vision : text }
 
-    /// Returns the call for a member: the client's messages and attachments, with the panel's temperature and no other
-    /// options.
+    /// Returns the call for a member: the client's messages and attachments with the panel's temperature. The client's
+    /// other options are left out.
     package func memberCall(of call: ChatCall) -> ChatCall {
         var asked = ChatCall()
         asked.model = name
@@ -18,10 +18,12 @@ extension Panel {
         return asked
     }
 
-    /// Returns the call for the summary: the history if the panel keeps it, and the last message. A parallel panel adds
-    /// the members' responses and the prompt between them. The options of the client's call stay.
+    /// Returns the call for the summary model, with the options of the client's call.
     ///
-    /// - Parameter references: the texts of the responses, in the order of the members.
+    /// The call contains the client's last message, and the messages before it if the panel keeps the history. In a
+    /// parallel panel, the members' responses and the panel's prompt come before the last message.
+    ///
+    /// - Parameter references: the texts of the members' responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {
         var asked = call
         asked.original = nil
@@ -47,7 +49,7 @@ extension Panel {
 }
 
 extension ChatCall {
-    /// Whether the user's last message, or the request as a whole, contains an image.
+    /// Whether the user's last message contains an image, or an image belongs to the whole conversation.
     fileprivate var showsImage: Bool {
         if attachments.isEmpty { return false }
         if attachments.contains(where: { $0.kind == .image && $0.isOfWhole }) { return true }
@@ -57,7 +59,7 @@ extension ChatCall {
         }
     }
 
-    /// The position of the last message. If it is a tool result, the position of the message with the tool calls.
+    /// The index of the last message. If this message is a tool result, the index of the message with the tool calls.
     fileprivate var lastTurn: Int {
         var position = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[position].isResult else { return position }
@@ -65,7 +67,7 @@ extension ChatCall {
         return position
     }
 
-    /// Removes the attachments that no message refers to any more.
+    /// Removes the attachments to which no message refers any more.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
         var positions: [Int: Int] = [:]

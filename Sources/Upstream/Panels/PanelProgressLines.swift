@@ -1,22 +1,26 @@
 package import Calls
 package import Shared
 
-/// The progress lines by which streams of panels show that a member has ended. Clients send them back in the history of
-/// later turns, so they are removed from there.
+/// Recognises the progress lines in a panel's stream, such as `gpt-5 ✅`, which show that a member has finished.
+///
+/// Clients send these lines back in the history of later requests, so the relay removes them from there.
 package struct PanelProgressLines: Sendable {
     private let names: Set<[UInt8]>
     private let longestBytes: Int
 
-    /// - Parameter panels: all panels, because a client may continue a conversation with another one.
+    /// Prepares to recognise the progress lines of these panels' members.
+    ///
+    /// - Parameter panels: all panels, because a client may continue a conversation with another panel.
     package init(of panels: [Panel]) {
         names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
         longestBytes = names.reduce(0) { max($0, $1.count) }
     }
 
-    /// Returns the progress line of a member that has ended.
+    /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Removes the progress lines from the assistant's messages. A message that contains nothing else is removed.
+    /// Removes progress lines from the beginning of the assistant's messages. A message that contains nothing else is
+    /// removed.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {
@@ -47,7 +51,7 @@ package struct PanelProgressLines: Sendable {
         for index in emptied.reversed() { messages.remove(at: index) }
     }
 
-    /// Returns the text after the progress lines that it begins with; nil if it does not begin with one.
+    /// Returns the text without the progress lines at its beginning; nil if it does not begin with a progress line.
     package func rest(of text: String) -> String? {
         var text = text
         return text.withUTF8 { bytes in
@@ -63,7 +67,7 @@ package struct PanelProgressLines: Sendable {
 
     private static let signs: [[UInt8]] = ["✅", "❌"].map { Array(" \($0)".utf8) }
 
-    /// Returns the position after the progress line that begins at `start`; nil if there is none.
+    /// Returns the index after the progress line that begins at `start`; nil if no progress line begins there.
     private func endOfMark(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         let window = bytes[start...].prefix(longestBytes + 8)
         let line = window.prefix { $0 != 10 }

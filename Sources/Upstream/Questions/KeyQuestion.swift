@@ -2,19 +2,20 @@ import Calls
 package import Engine
 import Shared
 
-/// The outcome of a free request with which `relay check --ask` tests a key. Its texts may quote the vendor's response.
+/// The result of testing a key with `relay check --ask`, which sends a request that costs nothing. The texts may quote
+/// the vendor's response.
 package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
     ///
-    /// - Parameter models: the ids of the vendor's list; nil if the response has no list.
+    /// - Parameter models: the ids of the vendor's models; nil if the response contains no list of models.
     case accepted(models: Set<String>?)
     case refused(String)
-    /// There was no response, or one that says nothing about the key.
+    /// The test failed: the vendor did not respond, or its response does not show whether the key is valid.
     case failed(String)
 }
 
 extension EndpointOptions {
-    /// The options for testing a key: at most 5 s, and a response of at most 1 MB.
+    /// A copy of the options for testing a key: a time limit of 5 s and a response of at most 1 MB.
     package var forQuestions: EndpointOptions {
         var options = self
         options.connectMilliseconds = Self.questionMilliseconds
@@ -30,10 +31,9 @@ extension EndpointOptions {
 }
 
 extension VendorList {
-    /// Requests the model list with a key, and returns whether the vendor accepts the key. Reads at most `maxPages`
-    /// pages.
+    /// Tests a key: requests the vendor's list of models with it. Reads at most `maxPages` pages of the list.
     ///
-    /// - Parameter key: the key; empty for a request without one.
+    /// - Parameter key: the key; empty to send no key.
     package func checkResult(on key: String) async -> KeyCheckResult {
         var models: Set<String> = []
         var path = form.path
@@ -53,10 +53,11 @@ extension VendorList {
     }
 }
 
-/// One GET of `relay check --ask`. Redirects are not followed.
+/// One GET request with which `relay check --ask` tests a key. Redirects are not followed.
 struct KeyQuestion {
     enum Outcome {
-        /// The ids of a page, and the parameter of the next one.
+        /// A page of the list of models: the ids on it, and the query parameter for the next page; nil on the last
+        /// page.
         case page(Set<String>, next: (name: String, value: String)?)
         case checkResult(KeyCheckResult)
     }
@@ -64,7 +65,8 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The name of the member that lists the models; nil if any JSON object is accepted.
+    /// The name of the member that lists the models, such as `data`; nil if any JSON object shows that the key is
+    /// valid.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
@@ -116,20 +118,20 @@ struct KeyQuestion {
         }
     }
 
-    /// Whether the response has the form in which Google reports an invalid key.
+    /// Whether the response is Google's error for an invalid key.
     private func isKeyInvalid(_ root: JSONValue?) -> Bool {
         let details = root?["error"]?["details"]?.elements ?? JSONElements()
         return details.contains { $0["reason"]?.text.map { $0.equals("API_KEY_INVALID") } ?? false }
     }
 
-    /// Returns the beginning of the response's error message, or of the body if it has none.
+    /// Returns the beginning of the response's error message; the beginning of the body if there is no message.
     private func excerpt(of body: Body, _ root: JSONValue?) -> String {
         let message = root?["error"]?["message"]?.string ?? root?["error"]?.string ?? root?["message"]?.string
         let text = message ?? String(decoding: body.bytes.prefix(1_000), as: UTF8.self)
         return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
     }
 
-    /// Returns the names by which an entry of the model list may be configured.
+    /// Returns the names of a listed model that an operator may use in the settings.
     private static func ids(_ element: JSONValue) -> [String] {
         let name = element["name"]?.string
         return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)

@@ -1,9 +1,9 @@
 import Calls
 package import Engine
 
-/// The state of a provider's model, for an operator.
+/// The present state of a model at a provider, as the operator's pages show it.
 package struct ProviderState: Sendable {
-    /// A key of the provider and the end of its cooldown.
+    /// The present state of one key of the provider.
     package struct Key: Sendable {
         /// The label of the key, such as `k1`.
         package let name: String
@@ -13,14 +13,14 @@ package struct ProviderState: Sendable {
         package let isFull: Bool
     }
 
-    /// The keys of the provider; empty if it has no keys of its own.
+    /// The keys of the provider; empty if the provider has no configured keys.
     package let keys: [Key]
-    /// The time at which the open circuit breaker of the model becomes half-open; nil if it is closed.
+    /// The time at which the model's open circuit breaker becomes half-open; nil if the circuit breaker is not open.
     package let opensUntil: LoopTime?
-    /// Whether no key has free capacity, as far as this instance knows.
+    /// Whether none of the keys has free capacity, as far as this instance knows.
     package let isFull: Bool
 
-    /// The end of the first cooldown if all keys are in cooldown, else nil.
+    /// The time at which the first cooldown of a key ends, if all keys are in cooldown; otherwise nil.
     package var cooldownUntil: LoopTime? {
         let ends = keys.map(\.cooldownUntil)
         return ends.contains(nil) ? nil : ends.compactMap(\.self).min()
@@ -28,9 +28,9 @@ package struct ProviderState: Sendable {
 }
 
 extension Registry {
-    /// Returns the state of a provider's model.
+    /// Returns the present state of a model at a provider.
     ///
-    /// - Parameter place: the provider's index in the order of the settings.
+    /// - Parameter position: the index of the provider in the settings.
     package func state(of position: Int, model: String) -> ProviderState {
         let (entry, now) = (entries[position], loop.now)
         let keys = entry.keys?.states(at: now) ?? []
@@ -50,10 +50,11 @@ extension Registry {
         )
     }
 
-    /// Ends the cooldown of one key. Without a key, ends all cooldowns of the provider and closes its circuit breakers.
+    /// Ends the cooldown of one key. For the whole provider, ends the cooldowns of all its keys and closes its circuit
+    /// breakers.
     ///
-    /// - Parameter key: the key's name; nil for all keys.
-    /// - Returns: false if the provider has no such key.
+    /// - Parameter key: the label of the key; nil for the whole provider.
+    /// - Returns: false if the provider has no key with this label.
     package func resume(_ position: Int, key: String?) -> Bool {
         if let key { return entries[position].keys?.resume(key) ?? false }
         entries[position].keys?.resumeAll()

@@ -2,30 +2,31 @@ import Calls
 import Engine
 package import Shared
 
-/// The largest token counts that the usage of one upstream call can truthfully have.
+/// The largest plausible token counts of one upstream call. Counts above them, which a vendor reports by mistake, are
+/// ignored.
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
-    /// The number of calls whose usage is summed.
+    /// The number of upstream calls whose usage is added up.
     private var calls = 1
 
-    /// The bound of the prompt for a model without a known context window.
+    /// The largest plausible number of prompt tokens for a model whose context window is unknown.
     private static let unknownPrompt = 10_000_000
     private static let unknownCompletion = 1_000_000
 
-    /// Creates the bounds for a call whose request and model are unknown.
+    /// Creates bounds for a call whose request and model are unknown.
     init() {
         maxPromptTokens = Self.unknownPrompt
         maxCompletionTokens = Self.unknownCompletion
     }
 
-    /// Creates the bounds for a call whose request cannot limit the completion.
+    /// Creates bounds for a call whose request sets no limit for the output.
     init(_ model: borrowing Model) {
         maxPromptTokens = model.contextWindow ?? Self.unknownPrompt
         maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
     }
 
-    /// Creates the bounds for a chat call with all its choices.
+    /// Creates bounds for a chat call with all its choices.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
@@ -34,10 +35,10 @@ struct UsageBounds: Sendable {
             .multipliedClamping(by: max(1, call.choices))
     }
 
-    /// Raises the bound of the completion, for a request with a larger limit than its caller asked for.
+    /// Raises the bound of the output if the request to the vendor has a larger token limit than the client asked for.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Adds one more call, for bounds of a usage that is the sum of several calls.
+    /// Counts one more upstream call. The usage to check is then the sum of several calls.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }
@@ -46,7 +47,7 @@ struct UsageBounds: Sendable {
         max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
     }
 
-    /// Returns the usage with impossible token counts set to 0, as if the vendor had not reported them.
+    /// Returns the usage with implausible token counts set to 0, which means that the vendor did not report them.
     func checked(_ usage: Usage?) -> Usage? {
         guard var usage, !allowsPrompt(usage) || !allowsCompletion(usage) else { return usage }
         usage.hasImpossibleFigure = true
@@ -61,16 +62,15 @@ struct UsageBounds: Sendable {
 }
 
 extension Usage {
-    /// Whether the vendor reported the prompt and the completion. A count of 0 does not count as reported: every prompt
-    /// has tokens, and the code that reads this knows whether the completion has.
+    /// Whether the vendor reported the tokens of the prompt and of the output. A count of 0 counts as not reported.
     package var isReported: Bool { promptTokens > 0 && completionTokens > 0 }
 
-    /// Returns the usage, in which each token count that the vendor did not report is replaced by the relay's own
-    /// count.
+    /// Returns the reported usage with missing token counts replaced by the relay's own counts.
     ///
     /// - Parameters:
-    ///   - prompt: counts the prompt's tokens; called only if the vendor did not report them.
-    ///   - completion: counts the completion's tokens; called only if the vendor did not report them.
+    ///   - reported: the usage that the vendor reported; nil if it reported none.
+    ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
+    ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
     package static func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = reported ?? .nothing
         usage.isEstimated = usage.isEstimated || reported == nil
@@ -87,15 +87,15 @@ extension Usage {
 }
 
 extension JSONValue {
-    /// The number of tokens that a vendor reports; nil if it is null. A negative number or a fraction becomes a number
-    /// above every bound.
+    /// The number of tokens in a vendor's report; nil if the value is null. A value that is not a whole number of at
+    /// least 0 becomes so large that it is rejected later.
     var reportedTokens: Int? {
         if kind == .null { return nil }
         guard let tokens, number == Double(tokens) else { return Self.impossibleTokens }
         return tokens
     }
 
-    /// A token count above nearly every bound.
+    /// A token count that is too large to be plausible for any model.
     private static let impossibleTokens = 1 << 50
 }
 

@@ -2,10 +2,11 @@ package import Engine
 package import Shared
 
 extension GoogleExchange {
-    /// Tests an account: exchanges the refresh token, then requests the publisher's model list with the access token.
+    /// Tests a Google account: gets an access token with the refresh token, then requests a list of models with the
+    /// access token.
     ///
     /// - Parameters:
-    ///   - publisher: `google` or `anthropic`.
+    ///   - publisher: the publisher of the listed models: `google` or `anthropic`.
     ///   - site: the base URL of the first location, or of a server that replaces it.
     package func checkResult(
         on publisher: String,
@@ -35,7 +36,9 @@ extension GoogleExchange {
 }
 
 extension VertexSite {
-    /// Returns the base URL of the account's first location.
+    /// Returns the base URL for the first location in the settings.
+    ///
+    /// - Parameter baseURL: the base URL in the settings, which wins; empty if the settings have none.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

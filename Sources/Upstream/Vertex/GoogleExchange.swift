@@ -2,20 +2,21 @@ import Calls
 package import Engine
 package import Shared
 
-/// Exchanges a refresh token for an access token (RFC 6749, section 6).
+/// Gets an access token from Google's token server in exchange for a refresh token (RFC 6749, section 6).
 package struct GoogleExchange: Sendable {
     struct New: Sendable {
         let text: String
         let seconds: Int
-        /// The refresh token that replaces the exchanged one; nil if the old one stays valid.
+        /// The new refresh token, which replaces the one that was sent; nil if the old one stays valid.
         let refreshToken: String?
     }
 
     enum Outcome: Sendable {
         case token(New)
-        /// The token server refused the exchange. An operator must correct the account.
+        /// The token server refused the request, and a retry would not help: a person must correct the account or the
+        /// settings. The value is the cause.
         case refused(String)
-        /// The exchange failed, but a later one may succeed.
+        /// The request to the token server failed, but a later request may succeed. The value is the cause.
         case failed(String)
     }
 
@@ -31,7 +32,7 @@ package struct GoogleExchange: Sendable {
         "Content-Type: application/x-www-form-urlencoded", "Accept: application/json", "User-Agent: relay",
     ])
 
-    /// Creates the exchange; nil if the URL of the token server is invalid.
+    /// Creates the exchange for an account; nil if the URL of the token server is invalid.
     package init?(_ account: CloudSettings.Account, _ options: EndpointOptions) {
         var options = options
         options.connectMilliseconds = min(options.connectMilliseconds, Self.timeoutMilliseconds)
@@ -43,7 +44,7 @@ package struct GoogleExchange: Sendable {
         self.account = account
     }
 
-    /// The refresh token of the settings.
+    /// The refresh token from the settings.
     var refreshToken: String { account.refreshToken }
 
     func token(for refreshToken: String, by transport: any Transport) async -> Outcome {
@@ -77,7 +78,7 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// Returns the outcome for an error response.
+    /// Returns the outcome for an error response of the token server.
     ///
     /// - Parameter root: the parsed response; nil if it is not JSON.
     private static func failure(_ status: Int, _ root: JSONValue?) -> Outcome {
@@ -94,7 +95,7 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// Whether the text can be sent in a header as a token.
+    /// Whether the text consists of visible ASCII characters, so that it can be a token in a header.
     private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
         (1...tokenBytes).contains(text.count) && text.allSatisfy { (33...126).contains($0) }
     }

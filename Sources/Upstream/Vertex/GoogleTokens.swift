@@ -2,11 +2,12 @@ import Calls
 import Engine
 package import Shared
 
-/// The access tokens of one Google account. All loops share them. Only one exchange runs at a time, and a token is
-/// replaced in the background before it expires.
+/// The current access token of one Google account. It is replaced in the background before it expires.
+///
+/// All event loops share the object. At most one request to the token server runs at a time.
 package final class GoogleTokens: Sendable {
     struct Token: Sendable {
-        /// The access token, which is visible ASCII and secret.
+        /// The access token: visible ASCII characters, which must stay secret.
         let text: String
         fileprivate let number: Int
         // The times at which the token should be replaced, and at which it expires.
@@ -17,17 +18,17 @@ package final class GoogleTokens: Sendable {
     fileprivate struct State {
         var refreshToken: String
         var current: Token?
-        /// The number of the latest token.
+        /// The number of the latest access token. Tokens are numbered from 1.
         var number = 0
         var isRenewing = false
         var waits: [ExchangeWait] = []
-        /// The failure of the last exchange; nil if it succeeded.
+        /// The failure of the last request to the token server; nil if the request succeeded.
         var failure: UpstreamError?
         var failures = 0
-        /// The time before which no exchange begins, after a failure.
+        /// The time until which no request is sent to the token server, because the last one failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The time before which no further token is dropped, so that a vendor that refuses every token does not cause
-        /// endless exchanges.
+        /// The time until which no further access token is dropped. Otherwise a vendor that refuses every token would
+        /// cause endless requests to the token server.
         var mayDropFrom = LoopTime.distantPast
     }
 
@@ -44,12 +45,14 @@ package final class GoogleTokens: Sendable {
 
     private static let marginNanoseconds: UInt64 = 225_000_000_000
     private static let dropPauseNanoseconds: UInt64 = 60_000_000_000
-    /// The pause after a refused exchange, as long as the cooldown of a refused key.
+    /// The pause in seconds after the token server refused a request. It is as long as the cooldown of a refused key.
     private static let refusalSeconds = 300
     private static let maxCooldownSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
-    /// - Parameter provider: the provider's name, for the log.
+    /// Creates the tokens of one account, without sending a request yet.
+    ///
+    /// - Parameter provider: the name of the provider, for the log.
     package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
         self.exchange = exchange
         self.provider = provider
@@ -57,10 +60,10 @@ package final class GoogleTokens: Sendable {
         state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
-    /// Returns an access token. Waits for an exchange only if there is no valid token.
+    /// Returns a valid access token. Waits only if there is none, until the token server has sent one.
     ///
-    /// - Parameter patienceNanoseconds: the longest wait.
-    /// - Throws: `timedOut` if no token came in time, or the failure of the last exchange.
+    /// - Parameter patienceNanoseconds: the longest time to wait.
+    /// - Throws: `timedOut` if no token arrived in time, or the failure of the last request to the token server.
     func token(
         by transport: any Transport,
         on loop: EventLoop,
@@ -98,7 +101,7 @@ package final class GoogleTokens: Sendable {
         return (.wait(wait), isFree)
     }
 
-    /// Drops a token that the vendor refused.
+    /// Drops an access token that the vendor refused, so that a new one is requested.
     ///
     /// - Returns: whether a retry with another token may succeed.
     func drop(_ token: Token, at now: LoopTime) -> Bool {
@@ -169,9 +172,9 @@ package final class GoogleTokens: Sendable {
     }
 }
 
-/// A task's wait for an exchange, which may run on another loop.
+/// A task that waits for a new access token. The request to the token server may run on another event loop.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 private final class ExchangeWait: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
@@ -189,7 +192,7 @@ private final class ExchangeWait: TimerTarget, @unchecked Sendable {
 
     func timerFired() { waiter.wake() }
 
-    /// Ends the wait. May be called on any thread.
+    /// Ends the wait of the task. May be called on any thread.
     func wake() {
         loop.call { [self] in
             isOver = true

@@ -2,12 +2,13 @@ import Calls
 import Engine
 import Limits
 
-/// The locations of a provider that are in cooldown because their quota is used up, and the models that they do not
-/// have. All loops share them.
+/// Remembers which locations of a provider are in cooldown, and which models a location lacks. All event loops share
+/// the object.
 package final class LocationCooldowns: Sendable {
     private struct State {
         var cooldowns: [KeyCooldown?]
-        /// The time until which a location is tried last for a model that it does not have, by location and model.
+        /// Models that a location lacks. The key consists of location and model. Until the time in the value, this
+        /// location is tried last for this model.
         var missing = RecentTable<String, LoopTime>()
     }
 
@@ -18,8 +19,10 @@ package final class LocationCooldowns: Sendable {
 
     package init(count: Int) { state = Lock(State(cooldowns: Array(repeating: nil, count: count))) }
 
-    /// Returns the indices of the locations to try, in this order. Locations without the model come last. Locations in
-    /// cooldown are left out; if all are in cooldown, the one whose cooldown ends first is returned.
+    /// Returns the indexes of the locations to try for a model, in this order.
+    ///
+    /// Locations in cooldown are left out; if all are in cooldown, the one whose cooldown ends first is returned.
+    /// Locations that lack the model come last.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }

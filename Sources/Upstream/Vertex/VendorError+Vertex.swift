@@ -1,14 +1,14 @@
 import Calls
 
 extension VendorError {
-    /// Finds the failures of Gemini on Vertex AI that the HTTP status alone does not identify.
+    /// Recognises errors of Gemini models on Vertex AI that the HTTP status alone does not identify.
     static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }
 
-    /// Finds the failures of Claude on Vertex AI that the HTTP status alone does not identify. Some come from Claude,
-    /// others from Google's servers in front of it.
+    /// Recognises errors of Claude models on Vertex AI that the HTTP status alone does not identify. Some have
+    /// Anthropic's form, others Google's.
     static let vertexClaude: VendorErrorTable = { $0.ofVertex ?? $0.ofAnthropic ?? $0.ofGemini }
 
-    /// The error code of a refusal that asks for the project to which the call is billed.
+    /// The error code for a refusal because the request does not name the project to bill.
     static let billingProjectRequired = "quota_project"
 
     private var ofVertex: UpstreamError? {

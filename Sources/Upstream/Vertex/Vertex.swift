@@ -3,9 +3,10 @@ package import Engine
 import Limits
 package import Shared
 
-/// The models of one publisher on Google's Vertex AI, which serves them at several locations.
+/// Calls the models of one publisher, Google or Anthropic, on Google's Vertex AI. They are available at several
+/// locations.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class Vertex: KeyChecker, @unchecked Sendable {
     package enum Publisher: String, Sendable {
         case google
@@ -13,7 +14,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     }
 
     let wire: WireVendor
-    /// The headers of calls that also name the project to bill (`x-goog-user-project`).
+    /// The headers of a call that names the project to bill (`x-goog-user-project`).
     let countedHeaders: KeyHeaders
     let site: VertexSite
     private let publisher: Publisher
@@ -23,7 +24,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 
     private static let maxAddresses = 1_000
 
-    /// Creates the vendor; nil if the URL of the site is invalid.
+    /// Creates the vendor; nil if `site` has no location or an invalid URL.
     package init?(
         _ publisher: Publisher,
         _ site: VertexSite,
@@ -58,10 +59,12 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 
     package var name: String { wire.name }
 
+    /// Returns whether Google accepts the key.
+    ///
     /// - Parameter key: an access token of Google.
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: projects, wire.headers) }
 
-    /// Returns the URLs of a model, one for each location; empty if no URL can be made of the model's name.
+    /// Returns the URLs for calls to a model, one for each location; empty if the model's name cannot be part of a URL.
     func addresses(of model: String) -> [ModelAddress] {
         if let known = addresses[model] { return known }
         let methods: (whole: String, stream: String) =

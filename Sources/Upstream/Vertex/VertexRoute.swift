@@ -2,24 +2,24 @@ import Calls
 import Engine
 import Shared
 
-/// The way of one call through the locations of its provider. Each location is called once, and once more after a
-/// refused token.
+/// Chooses the location for each attempt of one call: if a location fails, the next one is tried. After a refused
+/// access token, the same location is tried again with a new token.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class VertexRoute: WireRoute, @unchecked Sendable {
     private let vertex: Vertex
     private let model: String
-    /// The URLs of the model, one for each location.
+    /// The URLs for calls to the model, one for each location.
     private let addresses: [ModelAddress]
     private let vendorCall: VendorCall
-    /// The indices of the locations that are left. The first one is the present location.
+    /// The indexes of the locations that can still be tried. The first one is the current location.
     private var left: [Int] = []
     private var isBegun = false
-    /// The relay's access token; nil if the caller sends its own.
+    /// The access token of the provider's Google account; nil if the caller sends a passthrough key.
     private var access: GoogleTokens.Token?
     private var isRenewed = false
     private var isCounted = false
-    /// The most relevant failure of the locations tried so far.
+    /// The failure of the tried locations that says most about the cause; nil if no location has failed.
     private var failure: UpstreamError?
     private(set) var headers: UpstreamHeaders
 
@@ -67,11 +67,10 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         }
     }
 
-    /// Goes on to the next location after a failure. Returns the failure if there is none, or if another location would
-    /// not help.
+    /// Moves to the next location after a failure and returns nil. Returns the failure if no location is left or
+    /// another location would not help.
     ///
-    /// A failure that should be retried stays at the same location. After a time-out there is no time for another
-    /// location.
+    /// Another location is not tried if a retry at the same location is better, or if a time-out has used up the time.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let position = left.first else { return error }
         vertex.site.locations.failed(position, model, error: error, at: loop.now)

@@ -1,16 +1,19 @@
 package import Shared
 
-/// A project on Vertex AI, and the locations at which its models can be called.
+/// A Google Cloud project and the locations of Vertex AI at which it calls models.
 package struct VertexSite: Sendable {
     let vendor: VendorSite
     let project: String
     let locations: LocationCooldowns
-    /// The access tokens of the project's account; nil if callers bring access tokens of their own.
+    /// The access tokens of the project's Google account; nil if callers send passthrough keys.
     let tokens: GoogleTokens?
-    /// The URLs of the project, one for each location.
+    /// The URLs of the project on Vertex AI, one for each location.
     let locationURLs: [String]
 
-    /// - Parameter vendor: the site; if its base URL is empty, each location has a host of its own.
+    /// Creates the site of a provider.
+    ///
+    /// - Parameter vendor: the base URL and options in the settings. If the base URL is empty, each location has its
+    ///   own host.
     package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
         self.vendor = vendor
         project = cloud.projectID

@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A copy of an event, which can be kept after the event's bytes are gone.
+/// A copy of a `ChatEvent`. The event itself is valid only while it is emitted; the copy can be kept.
 struct BufferedEvent: Sendable {
     private enum Kind: Sendable {
         case text
@@ -12,7 +12,7 @@ struct BufferedEvent: Sendable {
         case signature(call: Int?)
         case encryptedReasoning
         case comment
-        /// The end of a choice; the copied bytes are the stop sequence, if there is one.
+        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence that ended it.
         case finish(FinishReason, hasStop: Bool)
         case native(Wire)
     }
@@ -43,10 +43,11 @@ struct BufferedEvent: Sendable {
         self.bytes = Body(copying: bytes)
     }
 
-    /// The number of copied bytes.
+    /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event is more than a chunk that is forwarded unchanged, which may be without output.
+    /// Whether the event surely shows that the response has begun. A vendor's own chunk does not, because it may
+    /// contain no output.
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Appends members to a JSON object that already has one: each begins with a comma.
+/// Appends members to a JSON object that already has a member: each begins with a comma.
 extension ByteBuffer {
     mutating func append(member name: StaticString) {
         append(",\"")
@@ -34,8 +34,9 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
-    /// Appends the `user` field of OpenAI requests; nothing if there is no user. A private user is sent as the digits
-    /// of its SHA-256.
+    /// Appends the member `user` of OpenAI's requests. Appends nothing if the client sent no user.
+    ///
+    /// If the user is marked as private, the digits of its SHA-256 are sent instead.
     mutating func append(userOf kept: ChatOptions.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }
@@ -45,7 +46,7 @@ extension ByteBuffer {
         append("\"")
     }
 
-    /// Appends the 64 hexadecimal digits of the text's SHA-256.
+    /// Appends the SHA-256 of a text as 64 hexadecimal digits.
     mutating func append(hexDigestOf text: String) {
         Digest(of: text).withBytes { bytes in
             for byte in bytes {

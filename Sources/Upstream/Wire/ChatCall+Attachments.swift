@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// Rules for vendors that accept images, and text files as a part of the prompt.
+/// Rules for vendors that accept images but no files; a text file becomes a part of the prompt.
 extension [Attachment] {
-    /// The error for the first attachment that cannot be sent; nil if all can be sent.
+    /// The error for the first attachment that is neither an image nor a text file; nil if all attachments can be sent.
     var refusalUnlessImagesOrText: APIError? {
         for part in self {
             switch (part.kind, part.source) {
@@ -30,9 +30,11 @@ extension [Attachment] {
 }
 
 extension ChatCall {
-    /// Moves attachments of instructions and of the assistant into user messages, because other messages cannot have
-    /// attachments. Each attachment goes into a new user message after its own message and the results of its tool
-    /// calls. A last message of the assistant stays the last one.
+    /// Moves attachments of system and assistant messages into new user messages, because only user messages can have
+    /// attachments.
+    ///
+    /// The new user message stands after the original message and its tool results. If the last message is one of the
+    /// assistant, it stays the last one.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
@@ -61,7 +63,12 @@ extension ChatCall {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Returns the cache mark at its new position; nil if nothing is left before it in its message.
+    /// Returns the cache breakpoint at its place after attachments were moved; nil if its message has no content left
+    /// before it.
+    ///
+    /// - Parameters:
+    ///   - positions: the new index of each message.
+    ///   - messages: the messages before the attachments were moved.
     fileprivate func moved(to positions: [Int], of messages: [ChatMessage]) -> Self? {
         switch position {
         case .anywhere, .tool: return self

@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// A whole choice that is put together from its events.
+/// Builds a complete choice from the events of a stream.
 struct ChoiceAccumulator: ~Copyable {
     private var text = ByteBuffer()
     private var refusal = ByteBuffer()
-    /// The reasoning whose signature has not arrived.
+    /// The reasoning that has arrived so far and whose signature has not arrived yet.
     private var reasoningBlock = ByteBuffer()
-    /// The bytes of text, and the number of tool calls, that came before the current reasoning.
+    /// The position of the current reasoning: the bytes of text and the number of tool calls that came before it.
     private var before = (textBytes: 0, calls: 0)
     private var reasoningBlocks: [ReasoningBlock] = []
     private var calls: [ToolCall] = []
-    /// The arguments of the last tool call.
+    /// The arguments of the last tool call that have arrived so far.
     private var arguments = ByteBuffer()
     private var finish = FinishReason.stop
     private var stop: Body?
@@ -55,9 +55,9 @@ struct ChoiceAccumulator: ~Copyable {
         }
     }
 
-    /// Accounts for the memory of the choice so far.
+    /// Reserves memory for the choice as far as it has arrived.
     ///
-    /// - Throws: an error if the choice is too long or the memory budget is exhausted.
+    /// - Throws: an error if the choice is too long or the memory budget is used up.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
         guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
         guard budget?.covers(bytes, &reservation) ?? true else { throw UpstreamError(TransportError(.overloaded)) }

@@ -2,18 +2,23 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the error responses of a vendor's API.
+/// Converts the error responses of a vendor's API to `UpstreamError`.
 struct ErrorResponseReader {
     private let parser: JSONParser
     private let table: VendorErrorTable
-    /// Whether the client's request has the fields that an error may name.
+    /// Whether field names in the vendor's errors are also field names of the client's request.
     private let namesFields: Bool
     private let obeysRetry: Bool
 
     /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
 
-    /// - Parameter obeysRetry: whether the vendor's header that allows or forbids a retry is obeyed.
+    /// Creates a reader.
+    ///
+    /// - Parameters:
+    ///   - table: recognises the vendor's special errors.
+    ///   - namesFields: whether field names in the vendor's errors are also field names of the client's request.
+    ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
     init(_ parser: JSONParser, _ table: @escaping VendorErrorTable, namesFields: Bool, obeysRetry: Bool = false) {
         self.obeysRetry = obeysRetry
         self.parser = parser
@@ -21,10 +26,9 @@ struct ErrorResponseReader {
         self.namesFields = namesFields
     }
 
-    /// Returns the error of a response with its status and body. HTML pages and binary bodies give no message for the
-    /// client.
+    /// Returns the error for an error response. An HTML page or a binary body is not shown to the client.
     ///
-    /// - Parameter body: bytes of a `ByteBuffer`.
+    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var vendorError = vendorError(head, body)
         if !namesFields { vendorError.param = nil }
@@ -34,7 +38,8 @@ struct ErrorResponseReader {
         return error
     }
 
-    /// Obeys the vendor's header on retries. Only failures of the vendor itself become retryable with the same key.
+    /// Obeys the vendor's header that allows or forbids a retry. It can allow a retry with the same key only after
+    /// failures of the vendor itself, not after refusals.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
         case .failed, .unavailable, .timedOut:
@@ -44,7 +49,7 @@ struct ErrorResponseReader {
         if shouldRetry == false { error.recovery.remove(.retrySame) }
     }
 
-    /// Returns the error that is contained in a response with a successful status.
+    /// Returns the error that a response contains although its HTTP status is successful.
     static func error(in root: JSONValue, _ table: VendorErrorTable) -> UpstreamError {
         var vendorError = VendorError(root, status: 0)
         vendorError.status = vendorError.statusOfCode
@@ -52,7 +57,7 @@ struct ErrorResponseReader {
         return table(vendorError) ?? vendorError.error
     }
 
-    /// Returns the error that an event of a stream contains.
+    /// Returns the error in an event of a stream.
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object { return Self.error(in: root, table) }
         var vendorError = VendorError(status: 500)
@@ -60,7 +65,7 @@ struct ErrorResponseReader {
         return error(vendorError)
     }
 
-    /// Returns whether the vendor reports the failure by more than its status.
+    /// Returns whether the vendor's error table recognises this error, so that the HTTP status alone does not decide.
     func isSpecial(_ vendorError: VendorError) -> Bool { table(vendorError) != nil }
 
     private func error(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }

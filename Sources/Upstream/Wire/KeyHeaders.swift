@@ -3,9 +3,9 @@ import Engine
 import Limits
 import Shared
 
-/// The header lines of calls to a vendor, cached by key.
+/// Makes the header lines of calls to a vendor, and caches them for each key.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class KeyHeaders: @unchecked Sendable {
     private let own: [String]
     private let lines: @Sendable (String) -> [String]
@@ -13,9 +13,11 @@ final class KeyHeaders: @unchecked Sendable {
 
     private static let keptKeys = 1_024
 
+    /// Creates the headers of a provider.
+    ///
     /// - Parameters:
-    ///   - own: the operator's header lines, which replace others of the same name.
-    ///   - lines: returns the header lines for a key; the key is empty if the vendor needs no key.
+    ///   - own: the header lines in the settings. They replace the relay's header lines with the same names.
+    ///   - lines: returns the relay's header lines for a key; the key is empty if the vendor needs none.
     init(own: [String] = [], _ lines: @escaping @Sendable (String) -> [String]) {
         self.own = own
         self.lines = lines
@@ -28,8 +30,8 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// Returns the error, without its message if that repeats a value of the operator's header lines or the token of
-    /// the call.
+    /// Returns the error without its message if the message contains a secret: a value of the header lines in the
+    /// settings, or the token of the call.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
         guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
@@ -46,10 +48,10 @@ final class KeyHeaders: @unchecked Sendable {
         }
     }
 
-    /// The shortest value of a header line that is treated as secret, in bytes.
+    /// The length in bytes from which a word in the settings' header lines is treated as a secret.
     private static let minSecretBytes = 8
 
-    /// Returns the header lines of one call with another content type.
+    /// Returns the header lines for a key with another `Content-Type`. They are not cached.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {
         func isOther(_ line: String) -> Bool { line.headerName != "content-type" }
         return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
@@ -65,9 +67,9 @@ final class KeyHeaders: @unchecked Sendable {
 }
 
 extension Transport {
-    /// Returns whether the vendor accepts the key; true also if the vendor cannot be reached.
+    /// Returns whether the vendor accepts the key. Also true if the vendor cannot be reached.
     ///
-    /// - Parameter refusals: the statuses that mean a refused key.
+    /// - Parameter refusals: the HTTP statuses with which the vendor refuses a key.
     func accepts(
         _ key: String,
         at endpoint: Endpoint,
@@ -84,7 +86,8 @@ extension Transport {
 }
 
 extension EndpointOptions {
-    /// The options for a call that only checks a key: its total time is at most the time for connecting.
+    /// A copy of the options for a call that only checks a key. The whole call may take no longer than the time limit
+    /// for connecting.
     var forChecks: EndpointOptions {
         var options = self
         options.totalMilliseconds = min(totalMilliseconds, connectMilliseconds)

@@ -3,8 +3,10 @@ import Limits
 package import Shared
 import Synchronization
 
-/// Quirks of a vendor: changes that it needs in requests, learned from its error responses. Bits 19 to 22, 32, 33, 38,
-/// 39 and 63 are defined here for all vendors. Each vendor's form defines its own quirks in the remaining bits.
+/// Quirks of a model at a provider, learned from its error responses: changes of a request that it needs.
+///
+/// Bits 19 to 22, 32, 33, 38, 39 and 63 are defined here for all vendors. Each vendor defines its own quirks in other
+/// bits.
 struct LearnedQuirks: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -12,15 +14,16 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noObjects = LearnedQuirks(rawValue: 1 << 19)
     static let noSchemas = LearnedQuirks(rawValue: 1 << 20)
     static let noChoices = LearnedQuirks(rawValue: 1 << 21)
-    /// The vendor cannot be forced to call a tool.
+    /// The model cannot be forced to call a tool with `tool_choice`.
     static let noForcing = LearnedQuirks(rawValue: 1 << 22)
-    /// Calls with tools, or all calls, need another endpoint of the vendor.
+    /// The model's requests with tools need the Responses API in place of chat completions. With `otherPath`, all
+    /// requests need it.
     static let otherPathWithTools = LearnedQuirks(rawValue: 1 << 32)
     static let otherPath = LearnedQuirks(rawValue: 1 << 33)
-    /// The vendor does not download images by their URLs.
+    /// The vendor does not download images from URLs, so the relay must send their data.
     static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
-    /// The vendor can be forced to call one named tool, but not to call some tool of its choice.
+    /// The model can be forced to call a named tool, but not to call any one of the tools (`tool_choice: "required"`).
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
@@ -28,18 +31,20 @@ struct LearnedQuirks: OptionSet, Sendable {
     ]
 }
 
-/// The learned quirks, by provider and model. All loops of the process share them.
+/// Remembers the learned quirks of each model at each provider. All event loops of the process share the object.
 package final class QuirkMemory: Sendable {
     private let table = Lock(RecentTable<String, LearnedQuirks>())
     private let isUsed = Atomic(false)
-    /// The unknown finish reasons that have been logged.
+    /// The unknown finish reasons that were already logged, by provider.
     private let finishes = Lock(RecentTable<String, Void>())
     private let log: Log?
 
     private static let maxModels = 1_000
     private static let maxFinishes = 100
 
-    /// - Parameter log: the log for unknown finish reasons; nil if they are not logged.
+    /// Creates an empty memory.
+    ///
+    /// - Parameter log: the log for unknown finish reasons; nil to log none.
     package init(_ log: Log? = nil) { self.log = log }
 
     func quirks(of provider: String, _ model: String) -> LearnedQuirks {
@@ -47,14 +52,14 @@ package final class QuirkMemory: Sendable {
         return table.withLock { $0.use("\(provider)\n\(model)") } ?? []
     }
 
-    /// Adds quirks to the known quirks of the model.
+    /// Adds quirks to those that are already known for the model.
     func learn(_ quirks: LearnedQuirks, of provider: String, _ model: String) {
         let key = "\(provider)\n\(model)"
         isUsed.store(true, ordering: .relaxed)
         table.withLock { $0.set(key, quirks.union($0.use(key) ?? []), atMost: Self.maxModels) }
     }
 
-    /// Logs a finish reason that this version of the relay does not know, once for each provider.
+    /// Logs a finish reason that this version of the relay does not know. Each one is logged once for each provider.
     func record(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
         guard let log else { return }
         let word = word[part: 0..<min(64, word.count)].text

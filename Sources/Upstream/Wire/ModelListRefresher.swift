@@ -2,9 +2,9 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Reads a vendor's model list at intervals, on one loop. If the list cannot be read, the last one stays in use.
+/// Requests a vendor's list of models at intervals. If a request fails, the last list stays in use.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class ModelListRefresher: @unchecked Sendable {
     private let list: any ModelList
     private let pauseNanoseconds: UInt64
@@ -14,7 +14,7 @@ package final class ModelListRefresher: @unchecked Sendable {
     private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
-    /// The pause before the next try while no list has been read.
+    /// The pause before the next attempt as long as no list has been read.
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
@@ -23,11 +23,13 @@ package final class ModelListRefresher: @unchecked Sendable {
     private var earlyTask: Task<Void, Never>?
     private var nextEarlyTime = LoopTime.distantPast
 
+    /// Creates a refresher, which does nothing until `start()`.
+    ///
     /// - Parameters:
     ///   - provider: the name of the provider whose list is read.
-    ///   - pause: the time between two readings, above zero.
-    ///   - changed: is called on the loop with a list that differs from the last one. It returns how many models are
-    ///     new.
+    ///   - pause: the time between two requests, above zero.
+    ///   - changed: called on the event loop with each list that differs from the one before. Returns how many of its
+    ///     models are new.
     package init(
         _ list: any ModelList,
         of provider: String,
@@ -44,7 +46,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         self.changed = changed
     }
 
-    /// Starts reading. Call it on the loop.
+    /// Starts to request the list at intervals. Must be called on the event loop.
     package func start() {
         task = Task(executorPreference: loop) {
             while !Task.isCancelled {
@@ -54,13 +56,14 @@ package final class ModelListRefresher: @unchecked Sendable {
         }
     }
 
-    /// Stops reading. Call it on the loop.
+    /// Stops requesting the list. Must be called on the event loop.
     package func stop() {
         task?.cancel()
         earlyTask?.cancel()
     }
 
-    /// Reads the list between two regular readings, at most once a minute. Call it on the loop.
+    /// Requests the list now, without waiting for the interval to end. Does nothing if it was called within the last
+    /// minute. Must be called on the event loop.
     package func readEarly() {
         let now = loop.now
         guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
@@ -68,7 +71,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// The time until the next reading; shorter until a list has been read.
+    /// The time until the next request in nanoseconds. It is shorter as long as no list has been read.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -2,20 +2,22 @@ import Calls
 import Engine
 import Shared
 
-/// Returns the error for failures that a vendor reports by more than their status; nil if the status is enough.
+/// A function that recognises a vendor's special errors. It returns nil for an error that the HTTP status alone
+/// identifies.
 typealias VendorErrorTable = @Sendable (VendorError) -> UpstreamError?
 
-/// A vendor's error response, read into one form.
+/// The content of a vendor's error response, in one form for all vendors.
 struct VendorError {
     var status: Int
     var code = ""
     var type = ""
     var said = ""
     var param: String?
-    /// The parameters that further details of the error name.
+    /// The names of further parameters that the error's details mention, in addition to `param`.
     var otherParams: [String] = []
     var retryAfterSeconds: Int?
-    /// The reason that Google gives for the error. `quota` is the quota that is exhausted.
+    /// Google's `reason` for the error, such as `API_KEY_INVALID`; empty if there is none. `quota` is the name of the
+    /// used-up quota.
     var reason = ""
     var quota = ""
 
@@ -38,7 +40,7 @@ struct VendorError {
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
     }
 
-    /// Takes the reason, delay and quota from one detail of Google's `google.rpc` format.
+    /// Reads the reason, the retry delay and the quota from one detail in Google's `google.rpc` format.
     private mutating func read(_ detail: JSONValue) {
         if let word = Self.word(detail["reason"]) { reason = word }
         // The delay is written as `34.4s`.
@@ -64,7 +66,7 @@ struct VendorError {
         return value?.integer.map { "\($0)" }
     }
 
-    /// Returns the list of details. Mistral may wrap it in `message`.
+    /// Returns the member `detail` of an error; nil if there is none. Mistral's errors may contain it in `message`.
     private static func details(_ root: JSONValue) -> JSONValue? { root["detail"] ?? root["message"]?["detail"] }
 
     private static func said(_ root: JSONValue) -> String {
@@ -81,7 +83,7 @@ struct VendorError {
 
     // MARK: Statuses
 
-    /// The status that the error's code means: for errors that arrive in a response with a successful status.
+    /// The HTTP status that matches the error code. Used for an error in a response whose own status is successful.
     var statusOfCode: Int {
         if let number = Int(code), (400..<600).contains(number) { return number }
         for word in [code, type] {
@@ -102,7 +104,7 @@ struct VendorError {
         return 502
     }
 
-    /// The error that the status means.
+    /// The error that the HTTP status alone stands for.
     var error: UpstreamError {
         switch status {
         case 400, 422: return refusal
@@ -137,7 +139,7 @@ struct VendorError {
         return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
-    /// Returns whether a code contains only lower-case letters and `_`, so that it may be shown.
+    /// Whether a vendor's error code consists of lower-case letters and `_` only, so that it may be shown to clients.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }

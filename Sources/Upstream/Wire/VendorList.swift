@@ -2,20 +2,20 @@ package import Calls
 import Engine
 package import Shared
 
-/// The list of models that a vendor offers to the holder of a key.
+/// Requests the list of models that a vendor offers for a key.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class VendorList: ModelList, @unchecked Sendable {
-    /// The format of one kind of vendor's list.
+    /// The differences between vendors' lists: the path, the headers and the JSON format.
     struct Form: Sendable {
-        /// The path after the site's URL, with a query.
+        /// The path and query of the list, which are appended to the base URL.
         let path: String
-        /// The name of the JSON member that contains the models.
+        /// The name of the JSON member that contains the array of models.
         let members: StaticString
         let headers: @Sendable (VendorSite) -> KeyHeaders
-        /// Reads one element of the list; nil if the model does not chat.
+        /// Converts one element of the array to a model; returns nil if the model does not support chat.
         let model: @Sendable (JSONValue) -> LiveModel?
-        /// Returns the query parameter of the next page; nil if there is none.
+        /// Returns the query parameter that requests the next page; nil on the last page.
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
     }
 
@@ -30,7 +30,9 @@ package final class VendorList: ModelList, @unchecked Sendable {
     private static let maxModels = 2_000
     static let maxPages = 20
 
-    /// - Parameter keys: the keys to try in turn; empty if the vendor needs none.
+    /// Creates the list, without sending a request yet.
+    ///
+    /// - Parameter keys: the keys to try, one after the other; empty if the vendor needs no key.
     init(_ site: VendorSite, _ form: Form, transport: any Transport, keys: [String]) {
         self.site = site
         self.form = form
@@ -39,7 +41,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         headers = form.headers(site)
     }
 
-    /// Returns the models that the vendor lists for the first key that it accepts.
+    /// Requests the list with the first key that the vendor accepts, and returns its models.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         for key in keys.dropLast() {
             do throws(UpstreamError) {
@@ -112,7 +114,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
 }
 
 extension String {
-    /// The text, percent-encoded except for letters, digits, `-`, `.`, `_` and `~`.
+    /// The string percent-encoded for a URL query: all bytes except letters, digits, `-`, `.`, `_` and `~` are encoded.
     var escapedInQuery: String {
         var out = ByteBuffer()
         for byte in utf8 {
@@ -133,7 +135,7 @@ extension UInt8 {
 }
 
 extension APIError {
-    /// The error for a model that may be in a vendor's list which has not been read yet.
+    /// The error for an unknown model while a provider's list of models has not been read yet. The client should retry.
     static var listAwaited: APIError {
         var error = APIError(
             503,

@@ -1,13 +1,13 @@
 import Engine
 import Shared
 
-/// Maps names to names that a vendor accepts: letters, digits and some marks, bounded in length, and unique. Also maps
-/// the sent names back.
+/// Replaces names, such as those of tools, by unique names that a vendor accepts: only letters, digits and some marks,
+/// and not too long. Also finds the original of a replaced name.
 struct VendorNameMap: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
     private var isChanged = false
-    /// The next number to append to a name that is already in use.
+    /// The next number to append if a name would not be unique, by the beginning of the name.
     private var numbers: [[UInt8]: Int] = [:]
 
     private let marks: StaticString
@@ -15,6 +15,8 @@ struct VendorNameMap: Sendable {
 
     private static let maxBytes = 128
 
+    /// Creates a map without names.
+    ///
     /// - Parameters:
     ///   - marks: the characters that names may contain besides letters and digits.
     ///   - beginsWithLetter: whether names must begin with a letter or `_`.
@@ -23,7 +25,7 @@ struct VendorNameMap: Sendable {
         self.beginsWithLetter = beginsWithLetter
     }
 
-    /// Returns the name to send. The same name always gets the same result.
+    /// Returns the name to send to the vendor. Later calls with the same original return the same name.
     mutating func name(_ original: String) -> [UInt8] {
         let bytes = Array(original.utf8)
         if let known = sent[bytes] { return known }
@@ -34,14 +36,15 @@ struct VendorNameMap: Sendable {
         return new
     }
 
-    /// Returns a name to send for one use. The same name gets another result the next time.
+    /// Returns a new name to send to the vendor. Later calls with the same original return other names.
     mutating func once(_ original: [UInt8]) -> [UInt8] {
         let new = fresh(original)
         originals[new] = original
         return new
     }
 
-    /// Returns the original of a sent name; nil if the name is unknown or no name was changed.
+    /// Returns the original of a name that was sent to the vendor. Returns nil if the name is unknown or no name was
+    /// replaced.
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {

@@ -1,18 +1,20 @@
 package import Engine
 package import Shared
 
-/// The address of a vendor, or of a compatible server, with headers and time-outs.
+/// The base URL of a vendor or a compatible server, with the header lines and time limits of calls to it.
 package struct VendorSite: Sendable {
-    /// The provider's name.
+    /// The name of the provider in the settings.
     let name: String
-    /// The URL without a slash at its end.
+    /// The base URL, without a slash at its end.
     let baseURL: String
-    /// The operator's header lines, which replace the relay's of the same name.
+    /// The header lines in the settings. They replace the relay's header lines with the same names.
     let headers: [String]
     package let options: EndpointOptions
-    /// The endpoint for chats at a provider of kind `openai`; nil means `auto` at OpenAI and Azure, else `chat`.
+    /// The chat endpoint in the settings of a provider of kind `openai`. Nil means `auto` for OpenAI and Azure, and
+    /// `chat` for all other servers.
     let chatsBy: ProviderSettings.ChatPath?
-    /// The `RoutingFields` that the settings let pass to the provider, although they may choose another model.
+    /// The request fields that may be forwarded to the provider although they could select another model (see
+    /// `RoutingFields`). The settings list them.
     let allowedFields: [String]
 
     package init(
@@ -31,7 +33,7 @@ package struct VendorSite: Sendable {
         self.options = options
     }
 
-    /// Returns the site with a path added to its URL.
+    /// Returns a copy whose base URL has this path appended.
     func below(_ path: String) -> VendorSite {
         VendorSite(
             name: name,
@@ -44,12 +46,12 @@ package struct VendorSite: Sendable {
     }
 }
 
-/// The services of a loop, and of the process, that calls to vendors need.
+/// The objects of one event loop that calls to vendors need, and the worker thread of the process.
 package struct LoopTools {
     let loop: EventLoop
     let parser: JSONParser
     let ids: RandomBytes
-    /// The work queue that reads long responses.
+    /// The queue of the worker thread, which parses long responses.
     let worker: WorkQueue
 
     package init(_ loop: EventLoop, _ parser: JSONParser, ids: RandomBytes, worker: WorkQueue) {

@@ -2,29 +2,32 @@ import Calls
 import Engine
 import Shared
 
-/// One chat call that is sent as one request, and whose response is JSON or an event stream.
+/// One chat call to a vendor with an HTTP API: sends the request and reads the response, which is JSON or an event
+/// stream.
 ///
-/// `@unchecked`: used on its loop only, except for `write`.
+/// `@unchecked`: used on its event loop only, except for `write`.
 final class WireChat: PreparedChat, @unchecked Sendable {
     private let vendor: WireVendor
     private let form: any WireForm
     private let model: Model
     private let vendorCall: VendorCall
-    /// The call until its request is written; nil after that.
+    /// The call to write; nil after `write` has written the request body.
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens: Int?
-    /// The messages of a short prompt, to count its tokens when they are needed.
+    /// The messages of a short prompt, kept to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
-    /// The quirks that the request is written with.
+    /// The quirks that the request body takes into account.
     private var quirks: LearnedQuirks
-    /// The number of quirks that were learned during this call.
+    /// The number of quirks that this call has learned from the vendor's responses.
     private var learned = 0
     private var bounds: UsageBounds
 
     private static let maxQuirks = 3
 
-    /// - Parameter quirks: the quirks that are known for the model.
+    /// Creates the call.
+    ///
+    /// - Parameter quirks: the quirks that are already known for the model.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,
@@ -54,7 +57,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request as its error response demands. Returns false if no change is known to help.
+    /// Changes the request body after the vendor refused it, if the error shows a quirk. Returns false if no change is
+    /// likely to help.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
             let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
@@ -64,7 +68,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// Changes the request as the response that was just read demands. Returns false if no change is known to help.
+    /// Changes the request body after an unusable response, if the response shows a quirk. Returns false if no change
+    /// is likely to help.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
@@ -79,8 +84,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.rewritten(request, with: quirk)
     }
 
-    /// Sends the changed request. If that fails for lack of capacity, the quirks are kept all the same, as later calls
-    /// need them.
+    /// Runs `begin`, which prepares to send the changed request. If this fails, the learned quirks are stored all the
+    /// same, because later calls need them.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
@@ -90,8 +95,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the error of a refused request. If the vendor lacks an ability, this is remembered, and the call must be
-    /// prepared again.
+    /// Returns the error for a refused request. If the error shows that the model lacks an ability, this is remembered,
+    /// and the error asks the relay to emulate the ability.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -103,8 +108,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Returns the error of an unusable response. If it shows that the vendor lacks an ability, this is remembered, and
-    /// the call must be prepared again.
+    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, this is
+    /// remembered, and the error asks the relay to emulate the ability.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)
@@ -113,7 +118,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Remembers the quirks that were learned during this call, after the vendor accepted the changed request.
+    /// Stores the quirks that this call has learned, so that later calls to the model take them into account.
     private func keepQuirks() {
         guard learned > 0, !isCallersKey else { return }
         vendor.quirks.learn(quirks.intersection(form.keptQuirks), of: vendor.name, model.id)
@@ -128,7 +133,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    /// A rough estimate from the written request, for prompts that `CallCount` counts. It is rarely needed.
+    /// A rough estimate of the prompt's tokens, from the size of the request body. It is rarely needed, because
+    /// `CallCount` counts long prompts.
     private var bodyTokens: Int {
         var estimate = PromptEstimate()
         if let body { estimate.add(body.bytes) }
@@ -158,7 +164,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    /// Makes the call through a route: at one location after the other until one succeeds.
+    /// Makes the call at one location after the other, until one succeeds or the route has no further location.
+    ///
+    /// - Parameter ask: makes one attempt at the route's current location.
     private func routed<Value>(
         _ route: any WireRoute,
         _ ask: () async throws(UpstreamError) -> Value
@@ -184,8 +192,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Prepares the next call of a route. The rate permit is checked again afterwards, because waiting for a token may
-    /// outlast it.
+    /// Prepares the next attempt at a location. The wait for an access token may be long, so the rate limit is checked
+    /// again afterwards.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
@@ -273,7 +281,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Reads a whole response, on a worker thread if it is long.
+    /// Parses a complete response. A long response is parsed on the worker thread.
+    ///
+    /// - Returns: the response, and the part to continue if the vendor paused it; otherwise nil.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
@@ -330,7 +340,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Opens the stream and changes the request if the vendor refuses it, until the vendor accepts one.
+    /// Opens the stream. If the vendor refuses the request and the error shows a quirk, sends the changed request.
     private func opened() async throws(UpstreamError) -> any UpstreamStream {
         while true {
             let call = try upstream(isStreamed: true)
@@ -359,14 +369,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if let route = form.route { try await begin(route) }
     }
 
-    /// Returns the stream of the next part of a paused response.
+    /// Requests the rest of a response that the vendor paused, and returns the new stream.
     @inline(never)
     private func goOn(after pause: PausedResponse) async throws(UpstreamError) -> any UpstreamStream {
         try await prepareToGoOn(after: pause)
         return try await opened()
     }
 
-    /// Returns the body of an error response, empty if it cannot be read. Stops the stream.
+    /// Reads the body of an error response to its end and stops the stream. Returns an empty body if reading fails.
     private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -386,8 +396,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
-    /// Returns the error without secrets. For a caller's own key it allows no other key and no other provider, which
-    /// the caller did not ask for.
+    /// Returns the error without secrets in its message. For a passthrough key, it also rules out other keys and
+    /// providers, because the caller did not ask for them.
     private func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         guard isCallersKey else { return error }

@@ -2,25 +2,26 @@ import Calls
 import Engine
 import Shared
 
-/// One call in the format of a vendor's API. Used on its loop, except for writing the request.
+/// One call in the format of a vendor's API. `WireChat` sends it. Used on its event loop only, except for `written`.
 protocol WireForm: AnyObject, Sendable {
-    /// Writes the request. Called once, on any thread.
+    /// Writes the request body. Called once, on any thread.
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
-    /// The error if the vendor cannot serve the call, known once the request is written; nil if it can.
+    /// The error for the client if the vendor cannot serve the call; nil if it can. Known after the request is written.
     var refusal: APIError? { get }
-    /// The limit of completion tokens in the written request, if it may be larger than the caller's; else nil.
+    /// The token limit in the request body, if it may be higher than the client's limit; otherwise nil.
     var maxTokens: Int? { get }
-    /// Whether whole responses are requested as streams. Known once the request is written.
+    /// Whether a complete response is requested as a stream and then put together. Known after the request is written.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// The route to a vendor with several locations; nil if there is one location, and the key is all that calls need.
+    /// Chooses among several locations of the vendor; nil if the vendor has one location and a key is all that a call
+    /// needs.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
-    /// Returns the quirk that an error response shows, after which the vendor may accept the request; nil if none is
-    /// known.
+    /// Returns the quirk that an error response shows: the change after which the vendor may accept the request.
+    /// Returns nil if no change is likely to help.
     ///
-    /// - Parameter known: the quirks that the request was already written with.
+    /// - Parameter known: the quirks that the request already takes into account.
     func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
@@ -28,15 +29,15 @@ protocol WireForm: AnyObject, Sendable {
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks?
-    /// The quirk that the response which was just read shows; nil if none is known.
+    /// The quirk that the last response shows although it was successful; nil if it shows none.
     var quirkOfResponse: LearnedQuirks? { get }
-    /// The quirks that later calls of the model need, too. Others depend on the content of one call.
+    /// The quirks that are stored for later calls to the model. Other quirks depend on the content of one call.
     var keptQuirks: LearnedQuirks { get }
-    /// Whether the vendor may pause a streamed response to the written request, so that the request must be kept.
+    /// Whether the relay can request the rest if the vendor pauses the response. The request body must then be kept.
     var mayGoOn: Bool { get }
-    /// Returns the request for the next part of a paused response.
+    /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
-    /// Returns the request, changed for one more quirk.
+    /// Returns the request body with the change for one more quirk.
     func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body
 }
 

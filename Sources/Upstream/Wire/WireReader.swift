@@ -2,50 +2,50 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the response to one call, whole or event by event, in a vendor's form.
+/// Parses the response to one call in a vendor's format, either a complete body or a stream of events.
 protocol WireReader: AnyObject, Sendable {
     typealias Emit = (_ choice: Int, ChatEvent) -> Void
 
-    /// The usage that the vendor reported last; nil if none was reported.
+    /// The usage that the vendor has reported; nil if it has reported none. The last report wins.
     var usage: Usage? { get }
-    /// Whether a part of the response has been emitted.
+    /// Whether some output of the response has been emitted.
     var hasBegun: Bool { get }
-    /// Whether all output has arrived, so that only the usage may follow.
+    /// Whether all output has arrived. Only the usage may still follow.
     var isFinished: Bool { get }
-    /// Whether the response is complete even if the stream ends without an end mark.
+    /// Whether the response is complete, so that the stream may end without an end mark such as `[DONE]`.
     var isWhole: Bool { get }
-    /// The largest event that is accepted, in bytes.
+    /// The largest stream event that is accepted, in bytes.
     var eventLimitBytes: Int { get }
-    /// Emits the next event if it contains text only, in a form that needs no parsing. Else leaves it and returns
+    /// Emits the next event if it contains only text that needs no JSON parser. Otherwise leaves the event and returns
     /// false.
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
-    /// Consumes one event and emits its content.
+    /// Parses one event and emits its content.
     ///
-    /// - Parameter data: bytes of a `ByteBuffer`; never empty.
-    /// - Returns: whether the event is the end mark.
+    /// - Parameter data: the data of the event, never empty; it must belong to a `ByteBuffer`.
+    /// - Returns: whether the event is the end mark of the stream.
     func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
         _ emit: Emit
     ) throws(UpstreamError) -> Bool
-    /// Consumes a whole response that the vendor sent instead of a stream.
+    /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
     ///
-    /// - Parameter body: bytes of a `ByteBuffer`.
+    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
-    /// Ends a stream that has begun.
+    /// Emits the remaining events at the end of a stream.
     func end(_ emit: Emit) throws(UpstreamError)
     func response(_ body: Body) throws(UpstreamError) -> ChatResponse
-    /// The last part of the response, if the vendor paused it; nil if it did not. Known at the end of the part.
+    /// The part of the response that has just ended with a pause of the vendor; nil if the response was not paused.
     var pause: PausedResponse? { get }
-    /// Continues with one more part instead of the end.
+    /// Prepares the reader for the next part of a paused response.
     func goOn()
 }
 
-/// A part of a response after which the vendor paused and must be called again.
+/// A part of a response that the vendor ended with a pause. The relay must call the vendor again to get the rest.
 final class PausedResponse: Sendable {
-    /// The content of the part, in the form in which the vendor accepts it back.
+    /// The content of the part, in the form that the vendor accepts in the next request.
     let content: Body
-    /// The usage of this part and those before it; nil if unknown.
+    /// The usage of this part and all parts before it; nil if it is unknown.
     let usage: Usage?
 
     init(_ content: Body, usage: Usage?) {
@@ -66,7 +66,7 @@ extension UpstreamError {
 }
 
 extension UpstreamError {
-    /// Returns the error of a response that has arrived, with its usage.
+    /// Returns the error with the usage of the response that caused it. A usage that the error already has wins.
     ///
     /// - Parameter usage: the usage that the vendor reported; nil if it reported none.
     func after(_ usage: Usage?) -> UpstreamError {
@@ -75,7 +75,9 @@ extension UpstreamError {
         return error
     }
 
-    /// Returns the error with the usage of an earlier call added.
+    /// Returns the error with the usage of an earlier call added to its own usage.
+    ///
+    /// - Parameter used: the usage of the earlier call; nil if it is unknown.
     func alsoAfter(_ used: Usage?) -> UpstreamError {
         var error = self
         if let used { error.usage = used + (error.usage ?? .nothing) }
@@ -84,7 +86,8 @@ extension UpstreamError {
 }
 
 extension JSONParser {
-    /// Parses a response of the vendor, or an event of it, of any JSON type.
+    /// Parses a vendor's response or stream event, which may be any JSON value. Throws an `UpstreamError` if it is not
+    /// JSON.
     func value(ofResponse data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         do throws(JSONError) {
             return try parse(data)
@@ -93,7 +96,7 @@ extension JSONParser {
         }
     }
 
-    /// Parses a response of the vendor, which must be a JSON object.
+    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if it is not a JSON object.
     func response(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try value(ofResponse: data)
         try root.checkResponse()
@@ -106,13 +109,13 @@ extension JSONValue {
         guard kind == .object else { throw .invalidResponse("the vendor's response is not an object") }
     }
 
-    /// Whether the object contains an error instead of a response.
+    /// Whether the JSON object is an error and not a response.
     var containsError: Bool {
         guard let error = self["error"] else { return false }
         return error.kind == .object || error.text?.isEmpty == false
     }
 
-    /// The value as a number of tokens; nil if it cannot be a number of tokens.
+    /// The value as a number of tokens; nil if the value is no number, negative or implausibly large.
     var tokens: Int? {
         guard let number, (0..<Self.tokenLimit).contains(number) else { return nil }
         return Int(number)

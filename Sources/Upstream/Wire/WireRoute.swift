@@ -1,21 +1,23 @@
 import Calls
 import Engine
 
-/// The route of one call to a vendor with several locations, whose calls need more than a key. Used on its loop.
+/// Chooses the location for each attempt of one call, for a vendor with several locations. Used on its event loop only.
 protocol WireRoute: AnyObject, Sendable {
-    /// Prepares the next call. After that, `endpoint` and `headers` belong to one location.
+    /// Prepares the next attempt. Afterwards `endpoint` and `headers` belong to the location of this attempt.
     func begin() async throws(UpstreamError)
     func endpoint(isStreamed: Bool) -> Endpoint
     var headers: UpstreamHeaders { get }
-    /// The secret in the headers besides the key; nil if there is none.
+    /// A secret in the headers, such as an access token, in addition to the key; nil if there is none.
     var token: String? { get }
     func served()
-    /// Records that the location failed. Returns nil if the call may succeed when it is repeated, at this or another
-    /// location; else the failure of all locations.
+    /// Records that the attempt failed.
+    ///
+    /// - Returns: nil if another attempt may succeed, at this or another location; otherwise the error for the whole
+    ///   call.
     func failure(after error: UpstreamError) -> UpstreamError?
 }
 
-/// The endpoints of one model: for whole responses and for streams.
+/// The URLs for calls to one model: for complete responses and for streams.
 struct ModelAddress: Sendable {
     let whole: Endpoint
     let stream: Endpoint

@@ -2,43 +2,44 @@ import Calls
 import Engine
 import Shared
 
-/// A vendor's event stream while it arrives, or a whole response that the vendor sent instead.
+/// The event stream of a vendor's response while it arrives. The vendor may also send a complete response in its place.
 ///
-/// `@unchecked`: used on its loop only. The reader's parser is never used across a suspension.
+/// `@unchecked`: used on its event loop only. The reader's parser is never used across a suspension.
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// The headers of the call, whose secrets are removed from errors; nil if there are none.
+    /// The headers of the call. Secrets in them are removed from errors. Nil if the headers contain no secrets.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
-    /// The route of the call; nil if it has none.
+    /// The route that chose the location of the call; nil if the vendor has one location.
     var route: (any WireRoute)?
     private var isEventStream: Bool
-    /// Requests the next part of a response that the vendor paused; nil if the response ends there.
+    /// Requests the rest of a response that the vendor paused; nil if the relay does not do that.
     var goOn: ((PausedResponse) async throws(UpstreamError) -> any UpstreamStream)?
     private var pause: PausedResponse?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
-    /// A whole response that the vendor sent instead of a stream.
+    /// The bytes of a complete response that the vendor sends in place of a stream.
     private var whole = ByteBuffer()
     private var lines = LineEndConverter()
-    /// The events that arrived in `begin()`, before they were requested.
+    /// The events that arrived during `begin()` and have not been emitted yet.
     private var early: [BufferedEvent] = []
     private var isBeginning = false
-    /// Whether no more bytes arrive.
+    /// Whether the vendor sends no more bytes.
     private var isOver = false
     private var isDone = false
     private var isStopped = false
-    /// The time until which the usage is waited for at the end; nil if the end has not come yet.
+    /// The time until which the stream waits for the usage after all output has arrived; nil before that.
     private var tailEnds: LoopTime?
-    /// Whether the vendor's stream has been stopped.
+    /// Whether the connection to the vendor was stopped.
     private var isClosed = false
-    /// The memory of events that are larger than most.
+    /// The memory that is reserved for unusually large events.
     private var reservation: MemoryReservation?
 
-    /// The largest event of most vendors, and the largest whole response instead of a stream, in bytes.
+    /// The largest event that is accepted from most vendors, in bytes. The same limit applies to a complete response in
+    /// place of a stream.
     static let eventLimitBytes = 4_194_304
-    /// The time for which the usage is waited for after all output has arrived.
+    /// The time in nanoseconds for which the stream waits for the usage after all output has arrived.
     private let tailNanoseconds: UInt64
 
     init(
@@ -60,7 +61,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
-    /// Waits for the first event with output, so that a failure before it can still be handled by another call.
+    /// Waits until the first event with output has arrived. If the stream fails before that, another call can still
+    /// take its place.
     func begin() async throws(UpstreamError) {
         isBeginning = true
         defer { isBeginning = false }
@@ -109,7 +111,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         return .bytes
     }
 
-    /// Returns the time left for the usage at the end. It does not start again when other events arrive.
+    /// Returns the time that is left to wait for the usage, in nanoseconds. The first call starts the time; later
+    /// events do not extend it.
     private func tailLeft() -> UInt64 {
         let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds
@@ -131,8 +134,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// Accounts for the memory of a large event until the end of the stream. The event exists twice until it is parsed,
-    /// and twice until it is sent.
+    /// Reserves memory for a large event until the stream ends. The event exists twice while it is parsed, and twice
+    /// while it is sent.
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }

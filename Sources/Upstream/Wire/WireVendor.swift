@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// The properties of a provider that all of its calls need. Each loop has its own.
+/// The parts of a provider that all of its calls use, such as its headers. Each event loop has its own.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class WireVendor: @unchecked Sendable {
-    /// The provider's name.
+    /// The name of the provider in the settings.
     let name: String
     let transport: any Transport
     let tools: LoopTools

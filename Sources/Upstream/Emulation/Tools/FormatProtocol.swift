@@ -1,8 +1,8 @@
 package import Engine
 package import Shared
 
-/// A structured output of a vendor that supports only text: the instructions for its model, and the schema of the
-/// output.
+/// A structured output from a vendor that supports only text. It contains the instructions for the model, and the
+/// schema for checking the output.
 package struct FormatProtocol: Sendable {
     package enum Kind: Sendable {
         /// Any JSON object.
@@ -23,7 +23,7 @@ package struct FormatProtocol: Sendable {
         if case .schema(_, _, _, let schema) = kind { schema } else { nil }
     }
 
-    /// Appends the instructions, as a part of the system prompt.
+    /// Appends the instructions for the output format, which become a part of the system prompt.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append("# Form of the answer\n\nYour final answer is one JSON ")
         switch kind {
@@ -50,7 +50,7 @@ package struct FormatProtocol: Sendable {
         )
     }
 
-    /// Returns the message of the user that asks the model to correct an invalid output.
+    /// Returns the text of a user message that asks the model to correct its invalid output.
     package func repair(_ reason: String) -> String {
         "Your last answer cannot be used: \(reason). Write the whole corrected JSON, and nothing else."
     }

@@ -1,26 +1,28 @@
-/// Follows a Markdown text byte by byte to find out whether the position is in a code block (fenced by backticks or
-/// tildes) or in inline code. Inline code ends with its line, so that a stray backtick hides little.
+/// A tracker that follows a Markdown text byte by byte and finds out whether the current position is in code. Code is a
+/// code block, fenced by backticks or tildes, or inline code. Inline code ends at the end of its line, so that a single
+/// stray backtick does not turn the rest of the text into code.
 struct MarkdownCodeTracker {
     private var fence: UInt8 = 0
     private var fenceLength = 0
-    /// The number of backticks that opened the inline code; 0 outside of inline code.
+    /// The number of backticks that opened the inline code; 0 outside inline code.
     private var inline = 0
     private var run = 0
     private var runByte: UInt8 = 0
     private var isRunAtStart = false
-    /// Whether the line has only white space so far.
+    /// Whether the current line contains only white space up to the current position.
     private var isLineStart = true
-    /// Whether the position is on the line that opened the fence.
+    /// Whether the current position is on the line that opens the code block.
     private var isOpening = false
 
-    /// Whether the position is in code. Only valid after a byte that ends a run of backticks or tildes.
+    /// Whether the current position is in code. Only valid after a byte that is neither a backtick nor a tilde.
     var isCode: Bool { fence != 0 || inline != 0 }
 
-    /// Whether words and spaces do not change the state.
+    /// Whether letters and spaces at the current position do not change the tracker's state, so that they can be
+    /// skipped.
     @inline(__always)
     var isAmidLine: Bool { run == 0 && !isLineStart }
 
-    /// Whether the byte may open or close code.
+    /// Returns whether the byte is a backtick or a tilde, which may open or close code.
     @inline(__always)
     static func isMark(_ byte: UInt8) -> Bool { byte == 96 || byte == 126 }
 

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The services that are needed to read tool calls and documents in a response.
+/// The services that are needed to parse tool calls and structured output in a response.
 package struct OutputParserContext: Sendable {
     let ids: RandomBytes
     let memory: MemoryBudget

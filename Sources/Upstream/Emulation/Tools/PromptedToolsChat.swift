@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A chat with tools and structured output, for a vendor that supports only text. An invalid response is repaired by
-/// one more call.
+/// A chat with tools and structured output, for a vendor that supports only text. If the response is invalid, one more
+/// call asks the model to repair it.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
@@ -23,7 +23,7 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
         PromptedToolsStream(try await chat.stream(), repair, promptTokens: repair.count.estimate(of: chat))
     }
 
-    /// Returns the whole response, read in the same way as a stream.
+    /// Returns the whole response. It is parsed in the same way as a stream.
     func response() async throws(UpstreamError) -> ChatResponse {
         let whole = try await chat.response()
         let stream = PromptedToolsStream(
@@ -55,12 +55,12 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// Everything that is needed for one more call, which repairs an invalid response.
+/// The values that are needed for a repair: one more call that asks the model to correct an invalid response.
 struct Repair: Sendable {
-    /// Prepares the vendor's chat for a call in plain text.
+    /// A function that prepares the vendor's chat for a call in plain text.
     typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
 
-    /// The call in plain text, kept until the response is complete.
+    /// The original call in plain text, kept until the response is complete.
     let call: ChatCall
     let form: TextProtocol
     let context: OutputParserContext
@@ -73,7 +73,7 @@ struct Repair: Sendable {
     }
 }
 
-/// A whole response as a stream of one chunk.
+/// A stream that consists of one chunk: a whole response.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class WholeResponseStream: ChatResponseStream, @unchecked Sendable {

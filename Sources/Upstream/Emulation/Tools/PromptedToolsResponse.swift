@@ -2,50 +2,55 @@ import Calls
 import Engine
 import Shared
 
-/// Reads one response in plain text: text that may be passed on, tool calls, and a document.
+/// A reader for one response of a vendor that supports only text. It finds the text that may be passed on, the tool
+/// calls, and the document (the structured output that was requested).
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsResponse: @unchecked Sendable {
     struct Problem {
-        /// The description of the problem, for the model.
+        /// The description of the problem, in words for the model.
         let text: String
-        /// Whether the document is invalid, not a tool call.
+        /// Whether the structured output is invalid; false if a tool call is invalid or missing.
         var isOfDocument = false
     }
 
     private let form: TextProtocol
     private let requiresValidOutput: Bool
-    /// Whether text that cannot be a tool call is passed on at once.
+    /// Whether text is passed on as soon as it cannot belong to a tool call. False if a tool call or structured output
+    /// is demanded.
     private let passesText: Bool
     private var parser: ToolCallParser?
     private var document: StructuredOutputParser?
-    /// The beginning of the model's output, for a repair. Longer responses are not repaired.
+    /// The first bytes of the model's output, which a repair call repeats to the model. If the output is longer than
+    /// `repairedBytes`, it is not repaired.
     private(set) var raw = ByteBuffer()
     /// The length of the model's output, in bytes.
     private(set) var bytes = 0
-    /// The length of all tool calls, valid or not, in bytes.
+    /// The total length of all tool calls, valid or invalid, in bytes.
     private var callBytes = 0
     private(set) var calls: [ParsedToolCall] = []
-    /// Tool calls that the vendor sent in its own form, by their index in the response. They are read at the end.
+    /// The tool calls that the vendor sent in its API's own form instead of as text, with their index in the response.
+    /// They are parsed at the end of the response.
     private var native: [(index: Int, name: String, arguments: [UInt8])] = []
     private var nativeBytes = 0
-    /// Texts that the model meant as tool calls, but that are invalid.
+    /// The texts of invalid tool calls.
     private var broken: [String] = []
-    /// Text beside a demanded tool call or a document. It is sent only if the response was truncated.
+    /// The text around a demanded tool call or structured output. It is sent to the client only if the response was
+    /// truncated.
     private var textBeside = ByteBuffer()
-    /// Whether the model was stopped before its end.
+    /// Whether the output was cut off, for example by the token limit, before the model ended it.
     private var isCut = false
     private var reason: String?
     private var validation: StructuredOutputParser.Validation?
 
     static let repairedBytes = 262_144
 
-    /// The size of everything that is held for this response, in bytes.
+    /// The size of all data that is held for this response, in bytes.
     var heldBytes: Int {
         raw.count + callBytes + nativeBytes + textBeside.count + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0)
     }
 
-    /// Whether the model's further output matters.
+    /// Whether further output of the model can still matter. If it cannot, the call can be stopped.
     var wantsMore: Bool {
         guard let wantsMore = parser?.wantsMore else { return true }
         return wantsMore
@@ -59,15 +64,15 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Returns the text of a chunk that needs no parsing, as most do; nil if `emit` must read it. This avoids a chain
-    /// of closures.
+    /// Returns the text to pass on for a chunk that needs no parsing, as most chunks do. Returns nil if the chunk must
+    /// be given to `consume`. This fast path avoids a chain of closures.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
         return text
     }
 
-    /// Consumes a chunk, and passes on text that cannot be a tool call.
+    /// Consumes a chunk, and passes on the text that cannot belong to a tool call.
     func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         keep(piece)
         guard parser != nil else {
@@ -82,8 +87,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if raw.count <= Self.repairedBytes { raw.append(piece) }
     }
 
-    /// Returns the tokens of all that the model wrote, native tool calls included. Those of a long response are
-    /// estimated from its beginning.
+    /// Returns the number of tokens of the model's whole output, including tool calls in the vendor's own form. For a
+    /// long response the number is estimated from its beginning.
     func tokens(by count: CallCount) async throws(UpstreamError) -> Int {
         var sample = ByteBuffer()
         sample.append(raw.bytes)
@@ -118,7 +123,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         nativeBytes += count
     }
 
-    /// Reads the vendor's own tool calls as if the model had written them as text.
+    /// Parses the tool calls that the vendor sent in its API's own form, as if the model had written them as text.
     private func finishNative(_ pass: (UnsafeRawBufferPointer) -> Void) {
         bytes -= nativeBytes
         for call in native {
@@ -142,7 +147,9 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Ends the model's output. Call `validator` and then `conclude` after it.
+    /// Ends the model's output. After it, call `validate(by:)` and then `conclude()`.
+    ///
+    /// - Parameter isCut: whether the output was cut off before the model ended it.
     func finish(isCut: Bool, _ pass: (UnsafeRawBufferPointer) -> Void) {
         self.isCut = isCut
         parser?.finish(isCut: isCut) { self.record($0, pass) }
@@ -151,10 +158,10 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     func conclude() { validation = document?.finish() }
 
-    /// Whether the document is too long to be validated on the loop.
+    /// Whether a long structured output still waits for its validation, which the event loop would take too long to do.
     var isBehind: Bool { document?.unjudged != nil }
 
-    /// Validates a long document on the work queue.
+    /// Validates long structured output on the work queue. Without such output, does nothing.
     func validate(by context: OutputParserContext) async throws(UpstreamError) {
         while let value = document?.unjudged {
             let bytes = value.text.bytes.count
@@ -181,16 +188,16 @@ final class PromptedToolsResponse: @unchecked Sendable {
         }
     }
 
-    /// The text of invalid tool calls, if the repair failed.
+    /// The text of the invalid tool calls. The client gets it as text if the repair failed.
     var invalidCallsText: String { broken.joined() }
 
-    /// The text of an invalid response, if the repair failed.
+    /// The part of an invalid response that the client gets as text if the repair failed.
     var invalidOutput: String {
         guard form.requiresValidOutput || form.format != nil else { return invalidCallsText }
         return isCut && parser != nil ? textBeside.text : raw.text
     }
 
-    /// The problem of the response; nil if the response is valid.
+    /// The problem that makes the response invalid; nil if the response is valid.
     var problem: Problem? {
         if let reason { return Problem(text: reason) }
         if let tools = form.tools, let unmet = tools.unmet(by: calls) { return Problem(text: unmet) }
@@ -198,7 +205,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
         return nil
     }
 
-    /// The requested document; nil if there are tool calls instead, or no document was requested.
+    /// The structured output; nil if the response contains tool calls instead, or no structured output was requested or
+    /// found.
     var text: String? {
         if calls.isEmpty, case .document(let text)? = validation { return text }
         return nil

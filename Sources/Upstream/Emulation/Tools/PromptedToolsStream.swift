@@ -2,33 +2,34 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `PromptedToolsChat`. It emits text as early as possible, and tool calls and documents when they are
-/// complete and valid.
+/// The stream of a `PromptedToolsChat`. It emits text as early as possible. It emits tool calls and structured output
+/// when they are complete and valid.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private enum StreamPhase {
         case reading
-        /// The vendor's stream has ended, and the rest must be emitted.
+        /// The phase after the vendor's stream has ended: the held text, tool calls and the finish event must still be
+        /// emitted.
         case ended
         case over
     }
 
     private let repair: Repair
     private let promptTokens: Int
-    /// Whether the response is not streamed. A repair is then not streamed either.
+    /// Whether the vendor's response is not streamed. A repair call is then not streamed either.
     private let isWhole: Bool
-    /// The size up to which a response is held without reserved memory, in bytes.
+    /// The size up to which the response may be held without a reservation in the memory budget, in bytes.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatResponseStream
     private var response: PromptedToolsResponse
     private var position = StreamPhase.reading
-    /// The invalid response that the present call repairs; nil if there is no repair.
+    /// The invalid response that the current call repairs; nil if the current call is not a repair.
     private var first: PromptedToolsResponse?
-    /// The call of the repair; nil if there is no repair.
+    /// The chat call of the repair; nil if no repair was made.
     private var asked: ChatCall?
     private var finish = FinishReason.stop
-    /// The stop sequence that ended the response; empty if none did.
+    /// The stop sequence that ended the response; empty if no stop sequence ended it.
     private var stopSequence = ByteBuffer()
     private var reservation: MemoryReservation?
     private var counted: Usage?
@@ -42,7 +43,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
-    /// The usage of both calls.
+    /// The usage of the call, and of the repair call if one was made.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }
@@ -77,10 +78,10 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
-    /// Text that was found at the end and waits to be emitted.
+    /// The text that turned out not to be a tool call at the end of the response. It waits to be emitted.
     private var rest = ByteBuffer()
 
-    /// Whether the model was stopped before its end.
+    /// Whether the output was cut off, by the token limit or a content filter, before the model ended it.
     private var isCut: Bool { finish == .length || finish == .contentFilter }
 
     private func end() async throws(UpstreamError) {
@@ -116,7 +117,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         stopSequence.removeAll()
     }
 
-    /// Whether a document was requested, and the response has neither a document nor tool calls.
+    /// Whether structured output was requested, but the response contains neither structured output nor tool calls.
     private var lacksDocument: Bool { repair.form.format != nil && response.calls.isEmpty && response.text == nil }
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
@@ -187,7 +188,12 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    /// Makes the error for a complete response that does not have the requested format. The vendor bills the response.
+    /// Makes the error for a complete response that does not match the requested format or contain the demanded tool
+    /// call. The vendor has billed the response.
+    ///
+    /// - Parameters:
+    ///   - problem: the description of the problem.
+    ///   - usage: the usage of the billed response; nil if unknown.
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,

@@ -1,10 +1,10 @@
 import Engine
 
-/// The kind of a response's beginning: a tool call without a tag, or other text.
+/// The kind of text with which a response begins: a tool call without a tag, or other text.
 enum ResponseOpening {
     case unknown
     case text
-    /// A JSON object that names a tool. The value is the position of its start.
+    /// The beginning of a JSON object that names a tool. The value is the position where the JSON starts.
     case call(Int)
     /// A code block that begins with a tool call.
     case fenced
@@ -62,7 +62,8 @@ private struct Reader {
         return object(isFenced, isTool)
     }
 
-    /// Reads `{"name": "TOOL"`, possibly in an array.
+    /// Reads the beginning of a JSON object such as `{"name": "get_weather"`, or of an array with such an object.
+    /// Returns whether it is a tool call.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
         let start = position
         if bytes[position] == 91 {

@@ -1,28 +1,29 @@
 import Engine
 import Shared
 
-/// Finds the JSON of a structured output that arrives in chunks, without code fences and text around it. The first
-/// value that fits wins. It takes linear time and limited memory.
+/// A parser that finds the JSON of a structured output in text that arrives in chunks. It skips code fences and text
+/// around the JSON. The first JSON value that fits the format is used. It takes linear time and limited memory.
 package struct StructuredOutputParser: ~Copyable {
     package enum Validation: Sendable, Equatable {
-        /// The JSON as the model wrote it.
+        /// The structured output that was found: the JSON as the model wrote it.
         case document(String)
-        /// The reason why there is no document, in words for the model.
+        /// The result if no JSON value fits the format: the reason, in words for the model.
         case unfit(String)
     }
 
     private let format: FormatProtocol
     private let parser = JSONParser()
-    /// The value that is being read, from its beginning.
+    /// The bytes of the JSON value that is being read, from its beginning.
     private var held = ByteBuffer()
     private var scan = ValueScan()
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Whether only white space has come since the first bracket.
+    /// Whether the parser has read an opening bracket and after it only white space.
     private var isFresh = false
     private var isTooLong = false
-    /// A long value that waits to be validated; `after` is the text that follows it.
+    /// The long JSON value that waits to be validated; nil if there is no such value. `after` is the text that follows
+    /// it.
     private var waiting: StructuredValue?
     private var after = ByteBuffer()
 
@@ -34,11 +35,11 @@ package struct StructuredOutputParser: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// A value of more than `WorkQueue.loopBytes` that waits to be validated. Pass the result to `settle`; more text
-    /// is held until then.
+    /// The JSON value that waits to be validated, because it is longer than `WorkQueue.loopBytes`; nil if there is no
+    /// such value. Pass the result to `settle`; until then the parser only stores further text.
     var unjudged: StructuredValue? { waiting }
 
-    /// Whether the document was found, so that further text is ignored.
+    /// Whether the structured output was found, so that further text is ignored.
     package var isDone: Bool { found != nil }
 
     package mutating func consume(_ piece: UnsafeRawBufferPointer) {
@@ -80,8 +81,8 @@ package struct StructuredOutputParser: ~Copyable {
         held.append(bracket)
     }
 
-    /// Decides with the first byte after a bracket whether a JSON value begins. If not, the bracket belongs to other
-    /// text. Returns false if the byte must be read again.
+    /// Consumes a byte after an opening bracket. The first one that is not white space decides whether the bracket
+    /// begins a JSON value or belongs to other text. Returns false if the byte must be read again.
     private mutating func begins(_ byte: UInt8) -> Bool {
         let isSpace = ToolCallParser.isSpace(byte)
         if isSpace, held.count < 4_096 {
@@ -100,7 +101,7 @@ package struct StructuredOutputParser: ~Copyable {
         return false
     }
 
-    /// Ends the output and returns the result.
+    /// Ends the text. Returns the structured output, or the reason why there is none.
     package mutating func finish() -> Validation {
         while let waiting { settle(waiting.judged(by: parser)) }
         if let found { return .document(found) }
@@ -126,7 +127,7 @@ package struct StructuredOutputParser: ~Copyable {
         }
     }
 
-    /// Continues after a long value was validated.
+    /// Receives the result of validating a long JSON value, and continues with the text after the value.
     mutating func settle(_ validation: StructuredValue.Validation) {
         waiting = nil
         record(validation)
@@ -136,11 +137,12 @@ package struct StructuredOutputParser: ~Copyable {
     }
 }
 
-/// A JSON value that may be the requested document.
+/// A JSON value in the model's output that may be the requested structured output.
 struct StructuredValue: Sendable {
     enum Validation: Sendable {
         case fits(String)
-        /// The value does not fit the schema. This reason is more helpful than that of `broken`.
+        /// The result for valid JSON that does not fit the schema. Its reason is reported rather than the reason of a
+        /// `broken` value.
         case misfit(String)
         case broken(String)
     }
@@ -148,7 +150,7 @@ struct StructuredValue: Sendable {
     let text: Body
     let format: FormatProtocol
 
-    /// Parses and validates the value. May be called on any thread.
+    /// Parses and validates the JSON value. Any thread may call it.
     func judged(by parser: JSONParser = JSONParser()) -> Validation {
         let value: JSONValue
         do throws(JSONError) {

@@ -2,17 +2,22 @@ package import Calls
 import Engine
 package import Shared
 
-/// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks for them, and
-/// the response is parsed for them.
+/// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks the model to
+/// write them as text, and the response is parsed for them.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
-    /// Whether nothing may be sent before it is valid, because a tool call or a document is demanded.
+    /// Whether nothing may be sent to the client before it is valid, because the request demands a tool call or
+    /// structured output.
     let requiresValidOutput: Bool
-    /// Whether the vendor was already asked in its own form. The response is then not repaired.
+    /// Whether the vendor was already asked once with its API's own tools or formats. An invalid response is then not
+    /// repaired again.
     let isRepair: Bool
 
-    /// Creates the form; nil if the vendor supports everything that the call needs. Throws if a schema cannot be used.
+    /// Creates the protocol for a call. Returns nil if the vendor supports all tools and formats that the call needs.
+    /// Throws if a JSON Schema cannot be used.
+    ///
+    /// - Parameter abilities: the abilities that the vendor has.
     package init?(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -29,8 +34,8 @@ package struct TextProtocol: Sendable {
         requiresValidOutput = tools.map { $0.demand != .auto } ?? wantsFormat
     }
 
-    /// Returns the call in plain text: with instructions, and with earlier tool calls and results in the form that the
-    /// prompt describes.
+    /// Returns the call in plain text. Instructions for tools and formats are added to the prompt. Earlier tool calls
+    /// and their results are written as text, in the form that the instructions describe.
     package func written(_ call: ChatCall) -> ChatCall {
         var call = call
         // The keys are bytes, because hashing a long `String` takes quadratic time.
@@ -81,6 +86,10 @@ package struct TextProtocol: Sendable {
     }
 
     /// Returns the call that asks the model to correct an invalid response.
+    ///
+    /// - Parameters:
+    ///   - call: the original call in plain text.
+    ///   - response: the invalid response.
     func repairing(_ call: ChatCall, _ response: String, problem: PromptedToolsResponse.Problem) -> ChatCall {
         var call = call
         call.messages.append(ChatMessage(role: .assistant, text: response))

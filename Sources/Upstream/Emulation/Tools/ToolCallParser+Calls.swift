@@ -3,14 +3,15 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// Consumes a byte of a possible tag. Returns false if the byte must be read again, like all functions for one
-    /// byte.
+    /// Consumes a byte that may belong to a tag. Returns false if the byte must be read again, in the parser's new
+    /// phase.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         return opens(from: 0, pass)
     }
 
-    /// Returns whether the bytes held from `start` on are a tag or may become one. If not, passes them on as text.
+    /// Returns whether the held bytes from `start` on are a tag or the beginning of one. If they are not, passes them
+    /// on as text.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
@@ -72,7 +73,8 @@ extension ToolCallParser {
 
     // MARK: JSON
 
-    /// Consumes JSON of `piece` from the position `from`. Returns the position after the consumed bytes.
+    /// Consumes bytes of `piece` that belong to the JSON of a tool call, beginning at the index `from`. Returns the
+    /// index after the consumed bytes.
     mutating func value(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
             let step = scan.consume(piece[index])
@@ -97,7 +99,10 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Whether more bytes are held than allowed. No character is split.
+    /// Returns whether more bytes are held than allowed. It returns true only at the beginning of a character, so that
+    /// no character is split.
+    ///
+    /// - Parameter byte: the last held byte.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
     }
@@ -122,8 +127,8 @@ extension ToolCallParser {
         }
     }
 
-    /// Reads a tool call that the vendor sent in its own form although the prompt asked for text. Call it at the end of
-    /// the response.
+    /// Parses a tool call that the vendor sent in its API's own form, although the prompt asked for text. Call it at
+    /// the end of the response.
     mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#)
@@ -141,7 +146,8 @@ extension ToolCallParser {
         }
     }
 
-    /// Consumes a byte of broken JSON, up to the closing tag.
+    /// Consumes a byte of invalid JSON, up to and including the closing tag. Returns false if the byte must be read
+    /// again.
     mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         let closingBytes = closing.utf8CodeUnitCount
@@ -165,7 +171,8 @@ extension ToolCallParser {
         return true
     }
 
-    /// Returns the calls if only braces at their end are missing.
+    /// Returns the tool calls in the held JSON after adding one or two missing closing braces at its end; nil if this
+    /// does not make it valid.
     private func completed() -> [ParsedToolCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()
@@ -188,7 +195,8 @@ extension ToolCallParser {
 
     // MARK: Other forms
 
-    /// Consumes a byte of `<function=NAME>{…}</function>` and similar tags.
+    /// Consumes a byte of a tool call whose tag contains the tool's name, such as
+    /// `<function=get_weather>{"city":"Paris"}</function>`. Returns false if the byte must be read again.
     mutating func named(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         if alienStart == valueStart {
@@ -302,7 +310,7 @@ extension ToolCallParser {
         passHeld(pass)
     }
 
-    /// Ends a response that stops after a call, possibly within the closing tag.
+    /// Ends a response that stops after a tool call, possibly in the middle of the closing tag.
     mutating func finishAfter(_ pass: Pass) {
         if tail.count > 1, tail.bytes[1] == UInt8(ascii: "/"), !isClosed, problem == nil {
             tail.removeAll()

@@ -1,69 +1,74 @@
 package import Engine
 
-/// Finds the tool calls in a response that arrives in chunks. Text is emitted as soon as it cannot be the beginning of
-/// a call, and a call when it is complete. Calls in quoted code stay text.
+/// A parser that finds the tool calls in a response that arrives in chunks. It emits text as soon as the text cannot be
+/// the beginning of a tool call. It emits a tool call when the call is complete. Tool calls in quoted code are treated
+/// as text.
 ///
 /// The result does not depend on how the response is split. The parser takes linear time and limited memory.
 package struct ToolCallParser: ~Copyable {
     enum ParserPhase {
-        /// Everything so far may become a call without a tag.
+        /// The phase at the beginning of a response, which may be a tool call without a tag.
         case opening
         case text
-        /// In bytes that may become a tag.
+        /// The phase within bytes that may become an opening tag.
         case tag
-        /// After a tag, before its JSON.
+        /// The phase after an opening tag, before the JSON of the tool call.
         case seeking
         case value
-        /// In broken JSON, before the closing tag.
+        /// The phase after an error in the JSON of a tool call, before the closing tag.
         case recovery
-        /// After a tag that contains the tool's name.
+        /// The phase within a tool call whose opening tag contains the tool's name.
         case named
-        /// After a call.
+        /// The phase after the JSON of a tool call, where a closing tag or another call may follow.
         case after
-        /// In a code block that began the response with a call. The call counts if the block is the whole response.
+        /// The phase within a code block at the beginning of the response that begins with a tool call. The call counts
+        /// only if the block is the whole response.
         case fenced
-        /// The model has written a tool result itself, and further output is ignored.
+        /// The phase after the end: the response has ended, or the model has begun to invent a tool result. Further
+        /// output is ignored.
         case over
     }
 
-    /// The most bytes of a call, with its tags.
+    /// The largest size of a tool call with its tags, in bytes.
     package static let limitBytes = 1_048_576 + 65_536
-    /// The most bytes of white space that are held at the end of text, or between a tag and its call.
+    /// The largest amount of white space that is held back at the end of text, or between a tag and its tool call, in
+    /// bytes.
     static let spaceLimitBytes = 256
 
     let reader: ToolCallReader
     let tools: [ToolDefinition]
     let ids: RandomBytes
     let maxCalls: Int
-    /// Whether a call is demanded, so that calls in code blocks count, too.
+    /// Whether the request demands a tool call, so that tool calls in code blocks count, too.
     let requiresValidOutput: Bool
     var position = ParserPhase.opening
-    /// The bytes of a possible call, which are not emitted yet.
+    /// The bytes that may belong to a tool call and are not emitted yet.
     var held = ByteBuffer()
-    /// White space at the end of the text, which is not emitted yet.
+    /// The white space at the end of the text, which is not emitted yet.
     var spaces = ByteBuffer()
     /// The number of bytes at the start of `spaces` that were already emitted.
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// Positions in `held`: `valueStart` is the start of the JSON or of the tool's name, and `alienStart` is the start
-    /// of the bytes after the tag, the name or the valid part of the JSON.
+    /// The index in `held` where the JSON or the tool's name starts. `alienStart` is the index of the first byte after
+    /// the tag, the name or the valid part of the JSON.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
-    /// Whether the position is on the opening line of a code block within a tag.
+    /// Whether the parser is on the opening line of a code block (the line with the backticks) within a tag.
     var isFenceLine = false
     var isClosed = false
     var isBare = false
-    /// The bytes of a possible tag after a call.
+    /// The bytes after a tool call that may become a tag.
     var tail = ByteBuffer()
-    /// The problem of the last call, whose text is still in `held`; nil if the call is valid.
+    /// The reason why the last tool call is invalid; nil if the call is valid. The text of an invalid call is still in
+    /// `held`.
     var problem: String?
     var unknownKeys = 0
-    /// The length of `spaces` at the last call.
+    /// The length that `spaces` had when the last tool call was found.
     var spacesAtCall = 0
     var isTextLast = true
-    /// The number of calls found so far.
+    /// The number of tool calls found so far.
     package internal(set) var calls = 0
     package internal(set) var brokenCalls = 0
 
@@ -92,12 +97,13 @@ package struct ToolCallParser: ~Copyable {
         self.allowsFence = allowsFence
     }
 
-    /// Whether a code block may contain calls; false inside of a code block.
+    /// Whether a code block at the beginning may contain tool calls; false if this parser already reads the inside of a
+    /// code block.
     private let allowsFence: Bool
 
     var heldBytes: Int { held.count + spaces.count }
 
-    /// Whether the model's further output matters. If not, the vendor can be stopped.
+    /// Whether further output of the model can still matter. If it cannot, the call can be stopped.
     package var wantsMore: Bool {
         if case .over = position { false } else { true }
     }
@@ -131,10 +137,10 @@ package struct ToolCallParser: ~Copyable {
         }
     }
 
-    /// Ends the response.
+    /// Ends the response and emits the rest.
     ///
-    /// - Parameter isCut: whether the model was stopped before its end. The beginning of a possible call is then not
-    ///   emitted as text.
+    /// - Parameter isCut: whether the output was cut off before the model ended it. Then bytes that may be the
+    ///   beginning of a tool call are not emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
         if isCut, position != .text { spaces.removeAll() }
@@ -151,13 +157,14 @@ package struct ToolCallParser: ~Copyable {
         position = .over
     }
 
-    /// Whether the held bytes are more than a sign that may also begin other text.
+    /// Whether the held bytes probably begin a tool call: they are more than a single sign, such as `<`, that other
+    /// text also contains.
     private var mayBecomeCall: Bool { held.bytes.count { !Self.isSpace($0) } > 1 }
 
     // MARK: Text
 
-    /// Consumes a chunk that cannot begin a call, as most cannot, and returns its text. The text is valid until the
-    /// next chunk; nil if the chunk must be read byte by byte.
+    /// Consumes a chunk that cannot begin a tool call, as most chunks cannot, and returns the text to emit. The text is
+    /// valid until the next chunk. Returns nil, and consumes nothing, if the chunk must be parsed byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
@@ -186,7 +193,8 @@ package struct ToolCallParser: ~Copyable {
         return spaces.bytes[part: 0..<passedBytes]
     }
 
-    /// Whether the bytes may contain a sign that begins a call or marks code, or the end of a line.
+    /// Returns whether the bytes may contain a line end, or a sign such as `<` or a backtick that can begin a tag or
+    /// code. The result may be true without reason, but is never wrongly false.
     private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         let low: UInt64 = 1 << 10 | 1 << 60
         let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
@@ -198,7 +206,7 @@ package struct ToolCallParser: ~Copyable {
         return found & 1 != 0
     }
 
-    /// Removes the text that `plain` has returned.
+    /// Removes the text that `plain` has returned from `spaces`.
     private mutating func settle() {
         guard passedBytes > 0 else { return }
         spaces.removeFirst(passedBytes)
@@ -219,7 +227,8 @@ package struct ToolCallParser: ~Copyable {
         return piece.count
     }
 
-    /// Emits text. White space at its end is held, because none is emitted before a call.
+    /// Emits text. White space at the end of the text is held back, because no white space is emitted before a tool
+    /// call.
     mutating func passText(_ text: UnsafeRawBufferPointer, _ pass: Pass) {
         var end = text.count
         while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }
@@ -244,7 +253,7 @@ package struct ToolCallParser: ~Copyable {
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 9 || byte == 13 }
 
-    /// Emits the held bytes as text, because they are not a call.
+    /// Emits the held bytes as text, because they are not a tool call.
     mutating func passHeld(_ pass: Pass) {
         for byte in held.bytes { marks.consume(byte) }
         let text = Self.consumeAll(of: &held)
@@ -252,7 +261,7 @@ package struct ToolCallParser: ~Copyable {
         position = .text
     }
 
-    /// Reads the held bytes again as text, which may contain calls.
+    /// Parses the held bytes again as text, which may contain tool calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.consumeAll(of: &held)
         position = .text
@@ -267,7 +276,7 @@ package struct ToolCallParser: ~Copyable {
 
     // MARK: The beginning of a response
 
-    /// Consumes a byte of the response's beginning. Returns false if the byte must be read again.
+    /// Consumes a byte at the beginning of the response. Returns false if the byte must be read again.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         switch ResponseOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// Reads the JSON of tool calls that a model wrote as text.
+/// A reader for the JSON of tool calls that a model wrote as text.
 struct ToolCallReader {
     private let tools: [ToolDefinition]
     private let ids: RandomBytes
@@ -19,11 +19,11 @@ struct ToolCallReader {
 
     func isTool(_ name: UnsafeRawBufferPointer) -> Bool { tool(name) != nil }
 
-    /// Returns the calls in a JSON text, which is one call or an array of calls.
+    /// Returns the tool calls in a JSON text, which is one call or an array of calls.
     ///
     /// - Parameters:
-    ///   - json: bytes in a `ByteBuffer`.
-    ///   - hasControls: whether strings contain control characters that must be escaped first.
+    ///   - json: the JSON text, which must be in a `ByteBuffer`.
+    ///   - hasControls: whether strings contain control characters, which must be escaped before parsing.
     func calls(_ json: UnsafeRawBufferPointer, hasControls: Bool) throws(Problem) -> [ParsedToolCall] {
         var fixed = ByteBuffer()
         if hasControls { ValueScan.append(json, to: &fixed) }
@@ -67,9 +67,12 @@ struct ToolCallReader {
         }
     }
 
-    /// Reads one call.
+    /// Reads one tool call from a parsed JSON object.
     ///
-    /// - Parameter isInner: whether `value` is the member `function` of a call, which must not contain another one.
+    /// - Parameters:
+    ///   - json: the text of the object.
+    ///   - isInner: whether `value` is the member `function` of a call in OpenAI's form. It must not contain another
+    ///     `function` object.
     private func draft(
         _ value: JSONValue,
         _ json: UnsafeRawBufferPointer,
@@ -103,7 +106,8 @@ struct ToolCallReader {
         return Draft(tool: tool, arguments: arguments ?? "{}")
     }
 
-    /// Returns the arguments as the model wrote them. Some models write the object as a string.
+    /// Returns the JSON text of a tool call's arguments. If the model wrote the arguments as a string, returns its
+    /// content.
     private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
         switch value.kind {
         case .object: return json.text
@@ -128,7 +132,7 @@ struct ToolCallReader {
     }
 }
 
-/// Finds the positions of the members or elements in a valid JSON text.
+/// Functions that find the positions of members or elements in a valid JSON text.
 enum JSONRanges {
     static func members(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         parts(of: json).map { part in
@@ -142,7 +146,7 @@ enum JSONRanges {
 
     static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
 
-    /// Returns the ranges between the commas of the outermost level.
+    /// Returns the ranges between the commas of the outermost object or array.
     private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         StepCount.add(json.count)
         var parts: [Range<Int>] = []

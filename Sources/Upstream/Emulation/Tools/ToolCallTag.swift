@@ -1,21 +1,23 @@
 import Engine
 
-/// A tag that a tool call follows: the form that the prompt asks for, and forms that models know from their training.
+/// A tag that begins a tool call, such as `<tool_call>`. The prompt asks the model for one form of tags; the other
+/// forms are known to models from their training.
 struct ToolCallTag: Sendable {
     enum Body: Sendable {
         case json
-        /// The tool's name up to `>`, then its arguments.
+        /// The form in which the tag contains the tool's name, up to `>`, and the arguments follow, such as
+        /// `<function=get_weather>{"city":"Paris"}`.
         case named
-        /// A tool result, which a model must not write.
+        /// The result of a tool call. A model must not write it itself.
         case result
     }
 
     let text: StaticString
-    /// The closing tag; empty if the call ends by itself.
+    /// The closing tag, such as `</tool_call>`; empty if the call has no closing tag.
     let closing: StaticString
     let body: Body
 
-    /// All known tags. No tag is a prefix of another one, and `<` and `[` occur only as first bytes.
+    /// All known tags. No tag is a prefix of another tag, and `<` and `[` occur only as the first byte of a tag.
     static let all: [ToolCallTag] = [
         ToolCallTag(text: "<tool_call>", closing: "</tool_call>", body: .json),
         ToolCallTag(text: "<tool_calls>", closing: "</tool_calls>", body: .json),
@@ -37,7 +39,9 @@ struct ToolCallTag: Sendable {
         case closing
     }
 
-    /// Returns whether the bytes are a tag, or the beginning of one.
+    /// Returns whether the bytes are a tag, the beginning of a tag, or neither.
+    ///
+    /// - Parameter closings: whether closing tags are considered, too.
     static func match(_ bytes: UnsafeRawBufferPointer, closings: Bool) -> Match {
         var isBeginning = false
         for tag in all {

@@ -5,9 +5,9 @@ package import Shared
 package struct ToolDefinition: Sendable {
     package let name: String
     package let description: String?
-    /// The JSON Schema of the arguments, as the caller wrote it; nil if any object is allowed.
+    /// The JSON Schema of the arguments, as the caller wrote it; nil if the caller sent no schema.
     package let parameters: String?
-    /// The parsed schema of the arguments; nil if arguments are not validated.
+    /// The parsed JSON Schema of the arguments; nil if the arguments are not validated.
     package let schema: JSONSchema?
 
     package init(name: String, description: String?, parameters: String?, schema: JSONSchema?) {
@@ -18,13 +18,15 @@ package struct ToolDefinition: Sendable {
     }
 }
 
-/// The caller's demand for tool calls. If the caller wants no calls, no tools are offered.
+/// The caller's demand for tool calls: whether, or which, tools must be called. If the caller forbids tool calls, the
+/// model gets no tools.
 package enum ToolDemand: Sendable, Equatable {
     case auto
     case required
     case named(String)
 
-    /// Returns the problem with calls of these names, in words for the model; nil if they meet the demand.
+    /// Checks whether calls of the named tools meet the demand. Returns the problem, in words for the model; nil if
+    /// they meet it.
     func unmet(by names: [String]) -> String? {
         switch self {
         case .auto: nil
@@ -37,20 +39,22 @@ package enum ToolDemand: Sendable, Equatable {
 
 /// A tool call that a model wrote as text.
 package struct ParsedToolCall: Sendable, Equatable {
-    /// The id: `call_` and 24 random letters and digits.
+    /// The id of the call: `call_` and 24 random letters and digits.
     package let id: String
     package let name: String
-    /// The arguments as a JSON object, as the model wrote it.
+    /// The arguments: a JSON object, as the model wrote it.
     package let arguments: String
 }
 
-/// An event of a response whose prompt contained tools. The bytes are valid only during the callback, and text may be
-/// split anywhere.
+/// An event that `ToolCallParser` emits while it reads a response. Its bytes are valid only during the callback. Text
+/// may be split at any byte.
 package enum ToolEvent {
     case text(UnsafeRawBufferPointer)
     case call(ParsedToolCall)
     /// An invalid tool call.
     ///
-    /// - Parameter raw: everything that the model wrote of the call. It is sent as text if no repair helps.
+    /// - Parameters:
+    ///   - raw: the text of the whole tool call. The client gets it as text if a repair call does not help.
+    ///   - reason: the reason why the call is invalid, in words for the model.
     case broken(raw: UnsafeRawBufferPointer, reason: String)
 }

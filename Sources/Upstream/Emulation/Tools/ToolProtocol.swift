@@ -1,11 +1,14 @@
 package import Engine
 
-/// The tools of a call for a vendor that supports only text. The prompt contains their definitions and one form of
-/// calls, which `ToolCallParser` finds in the response. The form is that of Hermes and Qwen, which most models know:
+/// The tools of a chat call, for a vendor that supports only text. The prompt contains the definitions of the tools and
+/// the form in which the model must call them. `ToolCallParser` finds such tool calls in the response. The form is the
+/// one of the models Hermes and Qwen, which most models know:
 ///
-///     <tool_call>
-///     {"name": "get_weather", "arguments": {"city": "Paris"}}
-///     </tool_call>
+/// ```
+/// <tool_call>
+/// {"name": "get_weather", "arguments": {"city": "Paris"}}
+/// </tool_call>
+/// ```
 package struct ToolProtocol: Sendable {
     package let tools: [ToolDefinition]
     package let demand: ToolDemand
@@ -17,7 +20,7 @@ package struct ToolProtocol: Sendable {
         self.isParallel = isParallel
     }
 
-    /// Appends the instructions, as a part of the system prompt.
+    /// Appends the instructions for the tools, which become a part of the system prompt.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append(
             """
@@ -81,7 +84,8 @@ package struct ToolProtocol: Sendable {
         buffer.append("}\n")
     }
 
-    /// Appends JSON without line breaks. JSON has line breaks only between values.
+    /// Appends JSON on one line: line breaks become spaces. In valid JSON, line breaks occur only between values, never
+    /// in strings.
     private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
         var json = json
         json.withUTF8 { bytes in
@@ -89,8 +93,8 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    /// Appends a tool call that the model made before. Arguments that are not a JSON object, as some clients send, stay
-    /// unchanged.
+    /// Appends a tool call from an earlier turn of the conversation as text. Arguments that are not a JSON object,
+    /// which some clients send, are not changed.
     package static func append(
         call name: String,
         arguments: String,
@@ -108,7 +112,7 @@ package struct ToolProtocol: Sendable {
         buffer.append("}\n</tool_call>\n")
     }
 
-    /// Appends the result of a tool call. A closing tag inside of the result is escaped.
+    /// Appends the result of a tool call as text. A closing tag within the result is escaped.
     package static func append(
         result: String,
         ofCall id: String?,
@@ -138,7 +142,9 @@ package struct ToolProtocol: Sendable {
         buffer.append("\n</tool_response>\n")
     }
 
-    /// Returns the message of the user that asks the model to correct an invalid tool call.
+    /// Returns the text of a user message that asks the model to correct an invalid tool call.
+    ///
+    /// - Parameter reason: the reason why the call is invalid.
     package func repair(_ reason: String) -> String {
         """
         Your last answer does not contain a valid tool call: \(reason). Answer again with the corrected call only, in \
@@ -150,6 +156,7 @@ package struct ToolProtocol: Sendable {
         """
     }
 
-    /// Returns the problem with the calls of a whole response, for `repair`; nil if they meet the demand.
+    /// Checks whether the tool calls of a whole response meet the caller's demand. Returns the problem, for `repair`;
+    /// nil if they meet it.
     package func unmet(by calls: [ParsedToolCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

@@ -1,18 +1,19 @@
 import Engine
 
-/// Finds the end of a JSON object or array that arrives in chunks. It does not check the grammar.
+/// A scanner that finds the end of a JSON object or array that arrives in chunks. It does not check whether the JSON is
+/// valid.
 struct ValueScan {
     private(set) var depth = 0
     private(set) var isInString = false
     private var isEscaped = false
-    /// Whether a string contains a control character, such as a line break, that must be escaped.
+    /// Whether a string of the JSON contains a control character, such as a line break, which must be escaped.
     private(set) var hasControls = false
 
     enum Step {
         case inside
-        /// The byte ends the value.
+        /// The consumed byte ends the JSON object or array.
         case end
-        /// The byte cannot occur here in JSON.
+        /// The consumed byte cannot occur at this position in JSON.
         case alien
     }
 
@@ -43,7 +44,7 @@ struct ValueScan {
         return .inside
     }
 
-    /// Appends a value, and escapes the control characters in its strings.
+    /// Appends a JSON value to the buffer, with the control characters in its strings escaped.
     static func append(_ value: UnsafeRawBufferPointer, to buffer: inout ByteBuffer) {
         var scan = ValueScan()
         for (index, byte) in value.enumerated() {

@@ -1,7 +1,8 @@
 import Calls
 import Engine
 
-/// A buffer for the events of one choice. Adjacent chunks of one text, reasoning or tool call are joined.
+/// A buffer for the events of one choice. Adjacent chunks of the same text, reasoning or tool call are joined to one
+/// event.
 struct EventBuffer: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -10,15 +11,15 @@ struct EventBuffer: ~Copyable {
     }
 
     private var events: [BufferedEvent] = []
-    /// The index of the next event to return.
+    /// The index of the event that is removed next.
     private var position = 0
-    /// The text of the last event, which the next event may extend.
+    /// The text of the last added event. If the next event continues it, its text is appended here.
     private var piece = ByteBuffer()
     private var kind = Kind.text
     /// The size of all buffered events, in bytes.
     private(set) var bytes = 0
 
-    /// The size of an event besides its content, in bytes.
+    /// The estimated size of an event without its content, in bytes.
     private static let eventBytes = 128
 
     var isEmpty: Bool { events.isEmpty && piece.isEmpty }
@@ -64,7 +65,7 @@ struct EventBuffer: ~Copyable {
         bytes += event.count + Self.eventBytes
     }
 
-    /// Replaces all buffered text with another text.
+    /// Replaces the text of all buffered text events with another text, which becomes the last event.
     mutating func replaceText(with text: Body) {
         close()
         events.removeAll(where: \.isText)

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Checks whether a response has what its request demands, for a vendor that does not guarantee it.
+/// A validator that checks whether a response contains the tool call or the JSON that the request demands. It is used
+/// for vendors that accept such demands but do not guarantee them.
 final class OutputValidator: Sendable {
     enum Demand: Sendable {
         case call(ToolDemand)
@@ -14,7 +15,8 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates the validator; nil if the request demands nothing, or if the demand is emulated as text.
+    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON. Also returns nil if the
+    /// vendor does not support the demand, because the prompt then emulates it.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,
@@ -38,8 +40,10 @@ final class OutputValidator: Sendable {
         self.loop = loop
     }
 
-    /// Returns the corrected text of a choice of a whole response; nil if the text stays unchanged. Throws if the
-    /// choice does not meet the demand.
+    /// Validates a choice of a response that is not streamed. Returns its corrected text; nil if the text stays
+    /// unchanged.
+    ///
+    /// - Throws: an error if the choice does not contain the demanded tool call or JSON.
     func text(of choice: ChatResponse.Choice) async throws(UpstreamError) -> Body? {
         guard choice.finish.isEndedByModel, choice.refusal == nil else { return nil }
         switch demand {
@@ -51,8 +55,10 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Returns the document in a text, without a code fence and other text around it. Throws if there is none that
-    /// fits.
+    /// Returns the document (the JSON that the request demands) in a text. Code fences and text around the JSON are
+    /// left out.
+    ///
+    /// - Throws: an error if the text contains no JSON that fits the format.
     func document(in text: Body) async throws(UpstreamError) -> Body {
         guard case .document(let format) = demand else { return text }
         let validation = await worker.result(ofBytes: text.bytes.count, on: loop) {
@@ -70,7 +76,7 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Throws unless the text is a document that fits, and nothing else.
+    /// Checks that the text consists only of JSON that fits the demanded format. Throws an error if it does not.
     func check(_ text: Body) async throws(UpstreamError) {
         guard case .document(let format) = demand else { return }
         let value = StructuredValue(text: text, format: format)
@@ -81,8 +87,8 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Makes the error for a response of which the client has received nothing. It lets the prompt ask for the same
-    /// format in words.
+    /// Makes the error for an invalid response of which the client has received nothing yet. Its recovery option lets
+    /// the relay call the model again and describe the demanded format in the prompt.
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
         error.recovery = .promptForFormat
@@ -91,12 +97,13 @@ final class OutputValidator: Sendable {
 }
 
 extension FinishReason {
-    /// Whether the model ended the response by itself.
+    /// Whether the model ended the response itself, rather than a limit or a filter.
     var isEndedByModel: Bool { self == .stop || self == .toolCalls }
 }
 
 extension ChatOptions.Format {
-    /// The format to validate; nil if no document is demanded, or if the schema cannot be read.
+    /// The format that the validator checks; nil if the request demands no JSON, the schema is not strict or the schema
+    /// cannot be read.
     fileprivate var judged: FormatProtocol? {
         switch self {
         case .text: nil

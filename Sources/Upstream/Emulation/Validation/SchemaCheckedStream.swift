@@ -3,21 +3,21 @@ import Engine
 import Shared
 
 /// The stream of a `SchemaCheckedChat`. It emits nothing before the demanded tool call, or before the text begins like
-/// a document. After that it emits events as they arrive, and validates the document at its end.
+/// a JSON object. From then on it emits events as they arrive. At the end it validates the JSON.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let stream: any ChatResponseStream
     private let validator: OutputValidator
-    /// Whether the stream still waits for what the request demands: a tool call, other output in its place, or the end
-    /// of the document.
+    /// Whether the stream must still be validated. It becomes false at the demanded tool call, at output that replaces
+    /// it (such as a refusal), or at the end of the JSON.
     private var isOpen = true
     /// Whether all events are held back, because the response may still turn out to be unusable.
     private var isHeld = true
-    /// The events to emit before the stream goes on.
+    /// The held events, which are emitted before further events of the stream.
     private var held = EventBuffer()
     private var reservation: MemoryReservation?
-    /// The text of the document so far.
+    /// The text of the demanded JSON so far.
     private var text = ByteBuffer()
     private var hasText = false
     /// The finish event, which is held back until the response is validated.
@@ -32,7 +32,8 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     var countsItself: Bool { stream.countsItself }
     var credits: Int? { stream.credits }
 
-    /// Waits until the first events may be emitted. A failure before that can still be repaired.
+    /// Waits until the first events may be emitted. If the response is invalid before that, the call can still be
+    /// repeated, because the client has received nothing.
     func begin() async throws(UpstreamError) {
         while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
             while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }
@@ -69,7 +70,8 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Whether the event may be emitted; false for the finish event of a response that is not validated yet.
+    /// Returns whether the event may be emitted; false for a finish event if the response is not validated yet. Such an
+    /// event is stored in `end`.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
         switch (event, validator.demand) {

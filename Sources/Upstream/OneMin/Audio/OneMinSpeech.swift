@@ -15,9 +15,9 @@ extension OneMin: SpeechProvider {
     }
 }
 
-/// A speech call in the vendor's form. The vendor responds with the audio, or with a record that names it.
+/// A speech call to 1min.ai. The response is the audio itself, or a JSON record that contains the audio's URL.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
@@ -25,8 +25,8 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let mayBeSamples: Bool
 
     private static let recordLimitBytes = 1_048_576
-    /// The largest audio that is accepted, in bytes: more than the longest text needs at the slowest speed without
-    /// compression.
+    /// The largest audio that is accepted, in bytes. It is larger than the longest text needs as slow, uncompressed
+    /// speech.
     private static let audioLimitBytes = 268_435_456
 
     init(_ vendor: OneMin, _ use: OneMinUse, _ body: Body, mayBeSamples: Bool) {

@@ -25,13 +25,13 @@ extension OneMin: TranscriptionProvider {
     }
 }
 
-/// A transcription or translation in the vendor's form.
+/// A call to 1min.ai that transcribes or translates audio.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
-    /// The parts of the body before and after the file's path: `opening` and `members`.
+    /// The request body before the path of the uploaded file; `members` is the body after the path.
     private let opening: Body
     private let members: Body
     private let isDetailed: Bool
@@ -57,12 +57,14 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
 }
 
 extension Transcript {
-    /// Reads the vendor's record. The text is the result itself or its first string, the member `text` of a result that
-    /// is an object or JSON in a string, or a part of `responseObject`.
+    /// Creates a transcript from the JSON record of a finished call.
+    ///
+    /// The vendor's models return the text in different places: as a string or in an object, in `resultObject` or
+    /// `responseObject`.
     ///
     /// - Parameters:
-    ///   - bytes: the record, in a `ByteBuffer`.
-    ///   - isDetailed: whether a result with a language is preferred.
+    ///   - bytes: the record; it must belong to a `ByteBuffer`.
+    ///   - isDetailed: whether `responseObject` is preferred if it contains the language.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let metadata = record["metadata"]
@@ -89,7 +91,7 @@ extension Transcript {
         return elements.first { $0.kind == .string || $0["text"]?.kind == .string }
     }
 
-    /// Reads a string of the result, which may contain JSON.
+    /// Creates a transcript from a string, which is the text itself or JSON that contains the text.
     private static func read(
         _ text: UnsafeRawBufferPointer,
         _ usage: Usage?,
@@ -113,7 +115,7 @@ extension Transcript {
         )
     }
 
-    /// Reads an object with the text; nil if it has none.
+    /// Creates a transcript from a JSON object; nil if the object has no member `text`.
     private init?(document: JSONValue, _ usage: Usage?, _ credits: Int?) {
         guard let text = document["text"]?.string else { return nil }
         self.init(

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The fields that speech models of one family accept besides text and voice.
+/// The request fields that a group of similar speech models accepts, in addition to text and voice.
 struct SpeechFamily: Sendable {
-    /// The voices of the models; nil if the vendor's names are not known to the relay.
+    /// The names of the models' voices; nil if the relay does not know them.
     private let voices: [String]?
     /// Whether the models accept `response_format` and `speed`.
     private let hasSettings: Bool
@@ -16,8 +16,8 @@ struct SpeechFamily: Sendable {
             ? ["alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse"] : nil
     }
 
-    /// Appends the members of a call's `promptObject`. Throws the client's error for an option that the family does not
-    /// support.
+    /// Appends the members of `promptObject` for a call. Throws an error for the client if these models do not support
+    /// one of its options.
     func append(_ call: SpeechCall, to body: inout ByteBuffer) throws(APIError) {
         if let voices, !voices.contains(call.voice) {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")

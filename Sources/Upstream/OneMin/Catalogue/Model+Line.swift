@@ -1,8 +1,10 @@
 import Shared
 
 extension Model {
-    /// Reads `id owner features vision context-window max-output-tokens`. Features are joined by commas, and `-` means
-    /// none. Returns nil if the line has another form.
+    /// Creates a model from a line of the table: id, owner, features, vision, context window, maximum output tokens.
+    ///
+    /// Example: `gpt-4o openai chat,code vision 128000 16384`; `-` stands for an unknown or missing value. Returns nil
+    /// if the line has another form.
     init?(line: Substring.UTF8View) {
         let words = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
         guard words.count == 6 else { return nil }

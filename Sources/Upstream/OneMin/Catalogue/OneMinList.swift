@@ -2,9 +2,9 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The vendor's list of models, which needs no key.
+/// Requests the list of models from 1min.ai, which needs no key.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 package final class OneMinList: ModelList, @unchecked Sendable {
     private let transport: any Transport
     private let parser: JSONParser
@@ -15,7 +15,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     private static let modelsLimit = 2_000
     private static let maxCredits = 1_000_000.0
 
-    /// Creates the list; nil if `baseURL` is invalid. It must not end with a slash.
+    /// Creates the list; nil if the URL is invalid.
+    ///
+    /// - Parameter baseURL: the base URL, without a slash at its end.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
         self.transport = transport
         self.parser = parser
@@ -30,8 +32,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         self.kinds = kinds
     }
 
-    /// Returns all models that some endpoint can serve. Requests the list of each feature in turn, and throws if one of
-    /// them fails.
+    /// Returns all models that the relay can serve. Requests one list for each feature, and throws if one of the
+    /// requests fails.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         var merged: [LiveModel] = []
         var indexByID: [String: Int] = [:]
@@ -111,8 +113,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int(tokens)
     }
 
-    /// Returns the prices of a model. A chat costs credits for tokens, and for images if they have a price. The units
-    /// of transcription and speech are unknown.
+    /// Returns the prices of a model for one feature: for tokens and images in a chat, or for a generated image. Other
+    /// prices are left out, because their units are unknown.
     private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
         let image = parts(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
@@ -126,7 +128,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         )
     }
 
-    /// Returns a price in units of 10^-9 credits; nil if there is no price.
+    /// Returns a price in units of 10^-9 credits; nil if it is missing or implausible.
+    ///
+    /// - Parameter orNone: whether a price of 0 is valid.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {
             return nil
@@ -134,7 +138,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int((credits * Double(ChatCredits.parts)).rounded())
     }
 
-    /// Returns the day of a date, which a time may follow.
+    /// Returns the day of a date such as `2026-12-01` or `2026-12-01T00:00:00Z`; nil if the text has another form.
     private static func day(_ date: UnsafeRawBufferPointer) -> Day? {
         guard date.count >= 10, date.count == 10 || date[10] == UInt8(ascii: "T") else { return nil }
         return Day(date[part: 0..<10])
@@ -146,7 +150,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 }
 
 extension LiveModel {
-    /// Adds the entry that the same model has in the list of another feature.
+    /// Adds the data that the list of another feature contains about the same model.
     fileprivate mutating func add(_ other: LiveModel) {
         features.formUnion(other.features)
         hasVision = hasVision || other.hasVision

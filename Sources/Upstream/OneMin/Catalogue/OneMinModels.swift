@@ -1,5 +1,6 @@
-/// The models of 1min.ai that some endpoint can serve, one per line: id, owner, features, vision, context window and
-/// maximum output tokens. Made by Scripts/models from models.json.
+/// The table of the models of 1min.ai that the relay can serve. Scripts/models creates it from models.json.
+///
+/// Each line contains id, owner, features, vision, context window and maximum output tokens.
 enum OneMinModels {
     static let table = """
         qwen3.7-plus alibaba chat - - -

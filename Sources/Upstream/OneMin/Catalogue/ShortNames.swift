@@ -1,4 +1,4 @@
-/// The short names of models of 1min.ai that have long ids.
+/// Short names for models of 1min.ai with long ids, such as `phoenix`.
 enum ShortNames {
     private static let flux = "black-forest-labs/"
     private static let ids = [
@@ -11,16 +11,17 @@ enum ShortNames {
         "albedo-base-xl": "2067ae52-33fd-4a82-bb92-c2c55e7d2786",
     ]
 
-    /// Returns the id for a short name; nil if `name` is not one.
+    /// Returns the model id for a short name; nil if the text is no short name.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
 
-    /// Returns the family within which a short name may pass to another model; nil if the model has no short name.
+    /// Returns the group of models to which a model with a short name belongs; nil if the model has no short name. When
+    /// a model is replaced, its short name may pass only to a model of the same group.
     @Sendable static func family(of id: String) -> String? {
         if id.hasPrefix(flux + "flux-") { return flux }
         return ids.values.contains(id) ? "leonardo" : nil
     }
 
-    /// Returns the short name for an id; nil if there is none.
+    /// Returns the short name for a model id; nil if the model has no short name.
     @Sendable static func name(of id: String) -> String? {
         id.hasPrefix(flux + "flux-") ? String(id.dropFirst(flux.count)) : ids.first { $0.value == id }?.key
     }

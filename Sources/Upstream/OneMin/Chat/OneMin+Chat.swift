@@ -5,8 +5,8 @@ extension OneMin: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns the abilities of the vendor: it supports text, references to uploaded files, and web search. Everything
-    /// else is emulated.
+    /// Returns the abilities that the vendor has itself: only web search, besides text and uploaded files. The relay
+    /// emulates all other abilities.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
     package func prepare(

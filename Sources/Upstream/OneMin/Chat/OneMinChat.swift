@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// One chat call in the vendor's form.
+/// One chat call to 1min.ai.
 ///
-/// `@unchecked`: used on its loop only, except for `write`.
+/// `@unchecked`: used on its event loop only, except for `write`.
 final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let vendor: OneMin
     private let model: Model
@@ -13,14 +13,15 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let endpoint: Endpoint
     private let vendorCall: VendorCall
     private let searchesWeb: Bool
-    /// The call; nil once it has been written.
+    /// The call to write; nil after `write` has written the request body.
     private var call: ChatCall?
     private var body: Body?
-    /// The position of the prompt in the body.
+    /// The range of the prompt in the request body.
     private var prompt = 0..<0
     private var countedTokens: Int?
 
-    /// The largest prompt that is counted on the loop, in bytes. Longer prompts are counted right after writing.
+    /// The largest prompt whose tokens are estimated when they are first needed, in bytes. A longer prompt is estimated
+    /// when it is written, which may happen on another thread.
     private static let longBytes = 262_144
 
     init(
@@ -125,7 +126,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Appends the attachments that the vendor has, as a later member of `promptObject`.
+    /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
     private static func append(_ attachments: [Attachment], to body: inout ByteBuffer) {
         let lists: [(StaticString, Attachment.Kind)] = [("\"images\":[", .image), ("\"files\":[", .file)]
         var isFirst = true

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The useful parts of the vendor's record of a finished call.
+/// The result of a finished call, read from the JSON record that 1min.ai returns.
 struct OneMinRecord {
-    /// The text of the response, valid until the parser parses again.
+    /// The text of the response. It becomes invalid when the parser parses something else.
     let text: UnsafeRawBufferPointer
     /// The usage that the vendor reports; nil if it reports none.
     let usage: Usage?
@@ -13,9 +13,9 @@ struct OneMinRecord {
     /// The reason why the model ended its text.
     let finish: FinishReason
 
-    /// Reads a record. Throws if it is not the record of a successful call.
+    /// Creates the result from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the whole JSON, in a `ByteBuffer`.
+    /// - Parameter bytes: the complete JSON; it must belong to a `ByteBuffer`.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)
         let metadata = record["metadata"]
@@ -28,8 +28,9 @@ struct OneMinRecord {
         finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
-    /// Returns the parsed record, valid until the parser parses again. Throws if it is not the record of a successful
-    /// call.
+    /// Parses a response and returns its member `aiRecord`. Throws if the call was not successful.
+    ///
+    /// The returned value becomes invalid when the parser parses something else.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {
@@ -49,15 +50,16 @@ struct OneMinRecord {
         return record
     }
 
-    /// Whether the status does not report a failure.
+    /// Whether the status of a record means that the call did not fail.
     private static func isGood(_ status: UnsafeRawBufferPointer) -> Bool {
         status.equals("SUCCESS") || status.equals("COMPLETED") || isRunning(status)
     }
 
-    /// Whether the vendor is still processing the call.
+    /// Whether the status of a record means that the vendor is still processing the call.
     private static func isRunning(_ status: UnsafeRawBufferPointer) -> Bool { status.equals("PROCESSING") }
 
-    /// Makes the error for a record that has no result.
+    /// Returns the error for a record without a result. A retry may help, unless the vendor is still processing the
+    /// call.
     static func withoutResult(_ record: JSONValue) -> UpstreamError {
         var error = UpstreamError(.failed, cause: "the vendor's record has no result")
         // The vendor charges a call that it is still processing, and a retry would be charged again.
@@ -65,8 +67,7 @@ struct OneMinRecord {
         return error
     }
 
-    /// Returns the bare string, or the first string of an array; nil if there is none. With web search the array begins
-    /// with objects.
+    /// Returns the text of a result: the string itself, or the first string of an array; nil if there is none.
     private static func text(_ result: JSONValue) -> UnsafeRawBufferPointer? {
         if let text = result.text { return text.isEmpty ? nil : text }
         return result.elements?.lazy.compactMap { $0.text }.first
@@ -78,16 +79,16 @@ struct OneMinRecord {
         return copy
     }
 
-    /// Returns the credits of a call, rounded up; nil if the vendor does not report them.
+    /// Returns the credits that the vendor charged for a call, rounded up; nil if the record does not contain them.
     static func credits(_ metadata: JSONValue?) -> Int? {
         guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
         return Int(number.rounded(.up))
     }
 
-    /// Returns the tokens of a call; nil if the vendor does not report them.
+    /// Returns the usage of a call; nil if the vendor did not report it.
     ///
-    /// The vendor also reports 0 if it did not count. An input of 0, or an output of 0 for a response with text, is not
-    /// a report.
+    /// The vendor writes 0 if it did not count. Therefore 0 prompt tokens mean that it did not report them, and so do 0
+    /// output tokens if there is text.
     static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
             input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40
@@ -97,7 +98,7 @@ struct OneMinRecord {
 }
 
 extension FinishReason {
-    /// Reads the finish reason of the model's provider. All but a few words mean an ordinary end.
+    /// Creates a finish reason from the vendor's word. Most words mean `stop`; a few mean `length` or `contentFilter`.
     fileprivate init(vendorWord word: UnsafeRawBufferPointer?) {
         guard let word, !word.equals("stop"), word.count <= 64 else {
             self = .stop

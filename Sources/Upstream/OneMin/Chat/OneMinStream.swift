@@ -2,24 +2,26 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a chat: the vendor's named events (`content`, `result`, `done`, `error`), or the JSON record that the
-/// vendor may send in their place.
+/// The stream of a chat call to 1min.ai: events named `content`, `result`, `done` and `error`. The vendor may send one
+/// JSON record instead.
 ///
-/// `@unchecked`: used on its loop only, and `parser` is never used across a suspension.
+/// `@unchecked`: used on its event loop only, and `parser` is never used across a suspension.
 final class OneMinStream: ChatResponseStream, @unchecked Sendable {
-    /// Opens the call's stream again after a failure, if this may help; else throws the failure.
+    /// Makes the call again after a failure and returns the new stream. Throws the failure if a new call would not
+    /// help.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
 
     private var stream: any UpstreamStream
     private let parser: JSONParser
     private var isEventStream: Bool
-    /// Opens the stream again; nil once some text was emitted, or the call was repeated.
+    /// Makes the call again; nil if that is not possible any more, because text was emitted or the call was already
+    /// repeated.
     private var reopen: Reopening?
-    /// The failure after which the call is to be repeated; nil if there is none.
+    /// The failure after which the call must be made again; nil if the stream has not failed.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
-    /// The bytes of a record that the vendor sends in place of a stream.
+    /// The bytes of the JSON record that the vendor sends instead of a stream; empty if it sends a stream.
     private var whole = ByteBuffer()
     private var repeats = RepeatGuard()
     private var progress: ProgressFilter?
@@ -34,11 +36,11 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
-    /// The bytes before the text of most events. `closing` has the bytes after the text.
+    /// The bytes before the text in the most frequent event; `closing` are the bytes after the text.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 
-    /// The largest event, or record in place of a stream, in bytes.
+    /// The largest event that is accepted, in bytes. The same limit applies to a JSON record in place of a stream.
     static let eventLimitBytes = 4_194_304
 
     init(
@@ -109,7 +111,8 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// Emits the next event. A failure before the first text is kept for `more`, which may repeat the call.
+    /// Emits the next event. If the stream fails before its first text, the failure is stored and `more` may make the
+    /// call again.
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }
@@ -212,7 +215,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
-    /// Ends the response after the vendor's last event.
+    /// Ends the response when the vendor has sent its last event. Throws if neither text nor a record has arrived.
     private func end(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")
@@ -246,7 +249,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The number of bytes at the end that begin a UTF-8 character without completing it, from 0 to 3.
+    /// The number of bytes at the end that belong to an incomplete UTF-8 character, from 0 to 3.
     fileprivate var lengthOfCutCharacter: Int {
         for length in 1...3 where length <= count {
             let byte = self[count - length]
@@ -258,7 +261,7 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-/// The names of 1min.ai's events.
+/// The event names of 1min.ai's streams.
 private enum EventName {
     case message, content, result, done, error, other
 

@@ -1,25 +1,28 @@
 import Engine
 
-/// Removes the lines with which a web search reports its progress: a globe (U+1F310), then `Crawling site`. A line is
-/// held back while it may still become one.
+/// Removes the lines in which 1min.ai's web search reports its progress. They begin with a globe (U+1F310) and
+/// `Crawling site`.
+///
+/// The beginning of a line is held back as long as it may still become such a line.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// At the start of a line. The value is the number of bytes of the globe so far.
+        /// At the start of a line. The value is the number of bytes of the globe character that have been read.
         case globe(Int)
-        /// After the globe. The value is the number of bytes of variation selectors and spaces.
+        /// After the globe character. The value is the number of bytes of spaces and variation selectors that have been
+        /// read.
         case gap(Int)
-        /// In the words. The value is the number of their bytes so far.
+        /// Inside the words `Crawling site`. The value is the number of their bytes that have been read.
         case words(Int)
         case inLine
         case inProgress
     }
     private var state = State.globe(0)
-    /// The beginning of a line that may still become progress, from earlier chunks.
+    /// The beginning of a line that earlier chunks contained and that may still become a progress line.
     private var held = ByteBuffer()
 
     private static let globe: StaticString = "\u{1f310}"
     private static let words: StaticString = "Crawling site"
-    /// The most bytes of variation selectors and spaces after a globe. A line with more is not progress.
+    /// The most bytes of spaces and variation selectors that a progress line can have after the globe.
     private static let gapLimitBytes = 64
 
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
@@ -72,7 +75,7 @@ struct ProgressFilter: ~Copyable {
         held.release()
     }
 
-    /// Whether the present line may still become progress.
+    /// Whether the current line may still become a progress line.
     private var isUndecided: Bool {
         switch state {
         case .globe(let count): count > 0
@@ -81,7 +84,7 @@ struct ProgressFilter: ~Copyable {
         }
     }
 
-    /// Returns the state after a byte of a line that may become progress.
+    /// Returns the state after one more byte of a line that may become a progress line.
     private static func next(_ state: State, _ byte: UInt8) -> State {
         switch state {
         case .globe(let count) where byte == globe.utf8Start[count]:

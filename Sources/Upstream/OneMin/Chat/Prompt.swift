@@ -1,10 +1,12 @@
 import Calls
 import Engine
 
-/// Writes a conversation as one text, because the vendor supports no roles, turns and tools. Instructions come first,
-/// then the turns with labels. A single text of the user stays unchanged.
+/// Writes a conversation as one text, because 1min.ai supports neither roles nor tools.
+///
+/// The instructions come first. Each further message follows after a label such as `User:`. If the conversation is a
+/// single user message, its text is not changed.
 enum Prompt {
-    /// Appends the text as the content of a JSON string.
+    /// Appends the conversation's text, escaped for a JSON string but without quotation marks.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
         // Read in place: a loop over the array, its subscript and that of its span would copy each message.
         call.messages.withUnsafeBufferPointer { append($0, call.attachments, to: &body) }
@@ -52,7 +54,7 @@ enum Prompt {
     }
 }
 
-/// One message as text. An attachment becomes a line at its position, and tool calls become sentences.
+/// The text of one message. An attachment becomes a line such as `[Image 1]`, and a tool call becomes a sentence.
 private enum Turn {
     case plain(String)
     case written(String)
@@ -106,7 +108,8 @@ private enum Turn {
 }
 
 extension [Attachment] {
-    /// Returns the text that represents an attachment; empty if there is none.
+    /// Returns the line that stands for an attachment in the prompt; empty if the prompt does not mention the
+    /// attachment.
     fileprivate func line(_ position: Int) -> String {
         let one = self[position]
         switch one.source {
@@ -117,7 +120,7 @@ extension [Attachment] {
         }
     }
 
-    /// Returns the number of an attachment among the vendor's files of its kind, beginning with 1.
+    /// Returns the number of an uploaded attachment among the attachments of its kind, beginning with 1.
     private func number(_ position: Int) -> Int {
         self[...position].count { one in
             if one.kind == self[position].kind, case .kept = one.source { true } else { false }

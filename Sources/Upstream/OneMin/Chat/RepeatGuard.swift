@@ -1,19 +1,20 @@
 import Engine
 
-/// Removes a repetition: with some models the last `content` event repeats the whole text so far. A chunk that equals
-/// the text is held back. It is genuine if more text follows, or if the record proves it. Only a length and a hash of
-/// the text are kept, so a long response needs no memory.
+/// Removes a repetition: with some models, the last `content` event of the stream repeats the whole text.
+///
+/// A chunk that equals the whole text before it is held back. It is emitted after all if more text follows, or if the
+/// final record contains it. Only a length and a hash of the text are stored, so a long response needs no memory.
 struct RepeatGuard: ~Copyable {
     private var text = TextHash()
     private var pieces = 0
     private var held = ByteBuffer()
 
-    /// Whether no chunk has arrived.
+    /// Whether no chunk of text has arrived yet.
     var isEmpty: Bool { pieces == 0 }
 
     var isHolding: Bool { !held.isEmpty }
 
-    /// Consumes a chunk. Returns true if it is held back, and false if it belongs to the text.
+    /// Consumes a chunk of text. Returns true if the chunk is held back, because it equals the whole text before it.
     mutating func holds(_ piece: UnsafeRawBufferPointer) -> Bool {
         pieces += 1
         if pieces > 1, piece.count == text.count, TextHash(piece) == text {
@@ -24,7 +25,7 @@ struct RepeatGuard: ~Copyable {
         return false
     }
 
-    /// Returns the held chunk, which belongs to the text because more text follows; nil if none is held.
+    /// Returns the chunk that was held back, because more text follows it; nil if no chunk is held back.
     mutating func releaseHeld() -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         text.add(held.bytes)
@@ -33,7 +34,10 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the held chunk if the record's text contains it; nil if none is held, or if it is a repetition.
+    /// Returns the chunk that was held back if the final text contains it; nil if it is a repetition or no chunk is
+    /// held back.
+    ///
+    /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         var whole = text
@@ -44,12 +48,12 @@ struct RepeatGuard: ~Copyable {
     }
 }
 
-/// The length and the hash of a text, which do not depend on how the text is split. Eight bytes of the text are mixed
-/// at a time.
+/// The length and a hash of a text that is added in pieces. The sizes of the pieces do not change the hash.
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    /// The bytes after the last complete group of eight. The first byte is in the lowest bits.
+    /// The bytes that do not yet fill a group of eight, with the first byte in the lowest bits. The hash is computed by
+    /// such groups.
     private var rest: UInt64 = 0
 
     init() {}
@@ -66,7 +70,7 @@ private struct TextHash: Equatable {
         if position < text.count { add(Self.word(base + position, text.count - position), text.count - position) }
     }
 
-    /// Returns up to seven bytes as a number, with the first byte in the lowest bits.
+    /// Returns up to seven bytes as a little-endian number.
     @inline(__always)
     private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0
@@ -86,8 +90,10 @@ private struct TextHash: Equatable {
         return word
     }
 
+    /// Adds up to eight bytes to the hash.
+    ///
     /// - Parameters:
-    ///   - word: the bytes as a number, the first byte lowest, and 0 after the last.
+    ///   - word: the bytes as a little-endian number; the unused high bytes are 0.
     ///   - bytes: the number of bytes, from 1 to 8.
     @inline(__always)
     private mutating func add(_ word: UInt64, _ bytes: Int) {

@@ -1,11 +1,11 @@
 import Engine
 
-/// Finds links to videos in a prompt, which the vendor follows without being asked.
+/// Finds links to YouTube videos in a prompt. 1min.ai reads such videos without being asked and charges for them.
 enum VideoLinks {
     private static let hosts: [StaticString] = ["youtube.com", "youtu.be", "youtube-nocookie.com"]
 
-    /// Writes brackets around the last dot of the links' hosts. People and models still understand the link, but the
-    /// vendor does not follow it.
+    /// Breaks all video links: `youtube.com` becomes `youtube[.]com`. People and models still understand them, but the
+    /// vendor does not follow them.
     static func breakAll(in body: inout ByteBuffer, from start: Int) {
         let text = body.bytes[part: start..<body.count]
         var dots: [Int] = []

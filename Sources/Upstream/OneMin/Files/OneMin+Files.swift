@@ -34,8 +34,9 @@ extension OneMin: FileProvider, AssetUploader {
         try await StoredFileStream(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
-    /// Uploads a file that is in memory, with few uploads at a time. The vendor refuses a filename without a matching
-    /// extension.
+    /// Uploads a file that is in memory. Only a few uploads run at a time with one key.
+    ///
+    /// - Parameter filename: the filename; its extension must match the media type, or the vendor refuses the file.
     package func keep(
         _ bytes: Body,
         filename: String,

@@ -3,11 +3,11 @@ import Engine
 import Shared
 
 extension OneMin {
-    /// The largest image that is downloaded, in bytes.
+    /// The largest generated image that is downloaded, in bytes.
     private static let imageLimitBytes = 33_554_432
 
-    /// Opens a result file at the first of its addresses that has it. Sends no key. Status 403 or 404 leads to the next
-    /// address.
+    /// Opens a generated file from the first of its URLs that works. After status 403 or 404 the next URL is tried. The
+    /// requests contain no key.
     func open(
         _ file: GeneratedImage,
         _ options: EndpointOptions? = nil
@@ -41,7 +41,7 @@ extension OneMin {
         throw error
     }
 
-    /// Downloads a result file. Throws if it is not an image.
+    /// Downloads a generated image. Throws if the file is not an image.
     func loadImage(_ file: GeneratedImage) async throws(UpstreamError) -> Body {
         let bytes = try await whole(try await open(file), limitBytes: Self.imageLimitBytes)
         guard MediaType(content: bytes.bytes)?.family == .image else {
@@ -50,7 +50,7 @@ extension OneMin {
         return bytes
     }
 
-    /// Makes a call and returns the files that its record names.
+    /// Makes a call and returns the generated files that the response names.
     func results(
         of call: UpstreamCall,
         _ use: OneMinUse,
@@ -60,7 +60,7 @@ extension OneMin {
         return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
-    /// Makes a call and returns the body of the response. Throws if the vendor refused the call.
+    /// Makes a call and returns the body of the response. Throws if the status of the response is not 200 or 201.
     func record(
         of call: UpstreamCall,
         _ use: OneMinUse,
@@ -81,7 +81,7 @@ extension OneMin {
         return response.body
     }
 
-    /// Makes a call and returns the response as a stream. Throws if the vendor refused the call.
+    /// Makes a call and returns the response as a stream. Throws if the status of the response is not 200 or 201.
     func opened(
         _ call: UpstreamCall,
         _ use: OneMinUse,
@@ -102,7 +102,7 @@ extension OneMin {
         return stream
     }
 
-    /// Throws without an upstream call if the vendor recently refused the model for this account.
+    /// Throws if the vendor recently refused this model for this account, because a new call would fail, too.
     private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
         guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")
@@ -110,13 +110,13 @@ extension OneMin {
         throw error
     }
 
-    /// Remembers that the vendor refused the model.
+    /// Remembers for a minute that the vendor refused the model, if the error says that.
     func learn(_ error: UpstreamError, _ use: OneMinUse, vendorCall: VendorCall) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
     }
 
-    /// Returns the whole response, up to the limit, and ends the stream.
+    /// Reads a response to its end and returns its body. Throws if the body is larger than `limitBytes`.
     func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -129,7 +129,8 @@ extension OneMin {
         }
     }
 
-    /// Returns the error of a refusal that arrived as a stream, as far as it can be read, and ends the stream.
+    /// Reads the body of an error response and returns the error. A body that cannot be read completely is read as far
+    /// as possible.
     func refusal(_ stream: any UpstreamStream, _ fields: OneMinFields) async -> UpstreamError {
         var body = ByteBuffer()
         var isComplete = false

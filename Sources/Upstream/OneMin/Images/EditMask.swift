@@ -4,22 +4,22 @@ import Engine
 import Glibc
 import Shared
 
-/// Converts masks for edits. OpenAI's masks are transparent where the image is to be changed. 1min.ai's masks are white
-/// there, and black elsewhere.
+/// Converts masks, which mark the area of an image to be changed. In OpenAI's masks this area is transparent. In
+/// 1min.ai's masks it is white and the rest is black.
 enum EditMask {
     static let maxPixels = 4_096 * 4_096
 
-    /// Returns the memory that a conversion needs besides the mask, in bytes. The rows of an interlaced mask come in no
-    /// order, so all of them are kept.
+    /// Returns the memory in bytes that a conversion needs in addition to the mask. An interlaced PNG needs more,
+    /// because all its rows are held at once.
     static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
         guard let size = ImageSize(of: .png, mask), mask.count > 28 else { return 0 }
         let pixels = min(size.width * size.height, maxPixels)
         return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
     }
 
-    /// Converts a mask. It blocks the thread for about 20 ns per pixel.
+    /// Converts a mask. This blocks the thread for about 20 ns per pixel.
     ///
-    /// - Parameter size: the size of the image.
+    /// - Parameter size: the size of the image, which the mask must have, too.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {
         guard let own = ImageSize(of: .png, mask) else { throw .broken }
         guard own.width * own.height <= maxPixels else { throw .tooLarge }
@@ -41,7 +41,7 @@ enum EditMask {
         return Body(buffer)
     }
 
-    /// Converts a mask on the work queue's thread.
+    /// Converts a mask on the worker thread.
     static func converted(
         _ mask: Body,
         for size: ImageSize,

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the members of a call's `promptObject` except for the count, each with a comma before it. Throws the
-    /// client's error for an option that the family does not support.
+    /// Appends the members of `promptObject` for a call, each after a comma, without the number of images. Throws an
+    /// error for the client if these models do not support one of its options.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
@@ -77,9 +77,9 @@ extension ImageFamily {
 
     // MARK: Count
 
-    /// Returns the number of images to take from each call, so that the calls together make `wanted` images.
+    /// Divides a request into upstream calls. Returns how many images to use from the response to each call.
     ///
-    /// - Parameter wanted: the number of images; nil for one call with its usual number.
+    /// - Parameter wanted: the number of images; nil for one call with the models' usual number.
     func plan(_ wanted: Int?) -> [Int] {
         let (usual, most) =
             switch count {

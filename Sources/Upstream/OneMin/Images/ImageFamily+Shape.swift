@@ -54,8 +54,8 @@ extension ImageFamily {
         return found
     }
 
-    /// Returns the size to request; nil if it is out of bounds. A size stays unchanged, and a ratio becomes the
-    /// smallest size with a megapixel.
+    /// Returns the width and height to request; nil if they are not allowed. A size is returned unchanged; a ratio
+    /// becomes the smallest size with at least one megapixel.
     private static func multiplesOf16(_ wanted: ImageCall.Shape) -> (Int, Int)? {
         var (width, height) = wanted.sides
         if case .ratio = wanted {
@@ -80,7 +80,7 @@ extension ImageFamily {
 }
 
 extension ImageCall.Shape {
-    /// The width and height, from 1 to 16,384 each.
+    /// The width and height of the size or ratio, from 1 to 16,384 each.
     fileprivate var sides: (Int, Int) {
         switch self {
         case .size(let width, let height), .ratio(let width, let height): (width, height)

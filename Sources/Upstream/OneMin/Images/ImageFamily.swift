@@ -1,51 +1,53 @@
-/// The fields that image models of one family accept besides the prompt, as the vendor documents them. Other fields are
-/// never sent.
+/// The request fields that a group of similar image models accepts, in addition to the prompt, as 1min.ai documents
+/// them.
 struct ImageFamily: Sendable {
     enum Shape: Sendable {
-        /// The shape cannot be chosen.
+        /// The client cannot choose the image's shape.
         case fixed
-        /// The field `size` with one of these sizes. The first is sent if the caller sets none and the field is
-        /// required.
+        /// The field `size` with one of these sizes. If the client sets no size and the field is required, the first
+        /// size is sent.
         case sizes([String], isRequired: Bool = false)
-        /// The field `size` with multiples of 16 within limits; 1024x1024 if the caller sets none.
+        /// The field `size`, whose width and height must be multiples of 16 within limits. It is `1024x1024` if the
+        /// client sets none.
         case multiplesOf16
-        /// A field of this name with one of these ratios.
+        /// A field with this name, whose value is one of these ratios, such as `16:9`.
         case ratios(StaticString, [String])
-        /// The fields `aspect_width` and `aspect_height`, from 1 to 7.
+        /// The fields `aspect_width` and `aspect_height`, which are numbers from 1 to 7.
         case sides
     }
 
     enum Count: Sendable {
-        /// One image per call.
+        /// Each call generates one image.
         case one
         case field(StaticString, most: Int, isRequired: Bool = false)
-        /// The field `n`, which must have this value.
+        /// Each call generates exactly this number of images, which the field `n` must contain.
         case always(Int)
     }
 
     enum Styles: Sendable {
         case none
         case some([String])
-        /// Any style, because not all of the vendor's names are known.
+        /// Any style is accepted, because the relay does not know all names of styles.
         case any
     }
 
     var shape = Shape.fixed
     var count = Count.one
     var qualities: [String] = []
-    /// The quality that is sent if the caller sets none; nil to send none.
+    /// The quality that is sent if the client sets none; nil to leave the field out.
     var usualQuality: String?
     var styles = Styles.none
     var backgrounds: [String] = []
     var formatField: StaticString = "output_format"
-    /// The output formats; `jpeg` may have the name `jpg`.
+    /// The image formats that the models can generate. JPEG is named `jpeg` or `jpg`.
     var formats: [String] = []
     var hasCompression = false
-    /// The name of the field for what the image should not show; nil if there is none.
+    /// The name of the field for the negative prompt (things that the image should not show); nil if the models have no
+    /// such field.
     var negativeField: StaticString?
-    /// Whether the models accept `mode`: `fast` or `relax`.
+    /// Whether the models accept the field `mode`, whose values are `fast` and `relax`.
     var hasMode = false
-    /// The longest prompt, in characters.
+    /// The largest length of a prompt, in Unicode scalars.
     var promptLimit = 32_000
 }
 
@@ -112,7 +114,7 @@ extension ImageFamily {
         }
     }
 
-    /// Returns the family of a model for editing and inpainting.
+    /// Returns the fields that a model accepts for editing and inpainting.
     static func edit(of id: String) -> ImageFamily {
         switch id {
         case "gpt-image-1", "gpt-image-1-mini":

@@ -35,7 +35,7 @@ extension OneMin: ImageProvider {
         return OneMinImages(self, use, body, call: call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
-    /// Returns the call without the flags in its prompt. The flags override the call's fields.
+    /// Returns the call with the flags in its prompt, such as `--ar 16:9`, moved into its fields.
     private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
         guard call.purpose != .variation else { return call }
         var call = call
@@ -57,15 +57,15 @@ extension OneMin: ImageProvider {
     }
 }
 
-/// One image call in the vendor's form.
+/// An image request to 1min.ai, which may consist of several upstream calls.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class OneMinImages: PreparedImages, @unchecked Sendable {
-    /// The parts of the body that all calls have in common.
+    /// The parts of the request body that are equal in all upstream calls.
     struct Parts: Sendable {
-        /// The body up to the members of `promptObject`.
+        /// The beginning of the body, up to the first member of `promptObject`.
         let opening: Body
-        /// The members of `promptObject` that all calls have in common, each with a comma before it.
+        /// The members of `promptObject` that are equal in all upstream calls, each after a comma.
         let members: Body
         let family: ImageFamily
     }
@@ -76,8 +76,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private let plan: [Int]
     private let isOpenAI: Bool
     let call: ImageCall
-    /// The vendor's path or the address of the image; nil if the call has none. `maskReference` is the path of the
-    /// mask.
+    /// The URL of the input image, or its path at the vendor after an upload; nil if the request has no input image.
     private var imageReference: String?
     private var maskReference: String?
 

@@ -2,15 +2,15 @@ import Calls
 import Engine
 import Shared
 
-/// The files that a record of a finished call names.
+/// The generated files of a finished call, read from the JSON record that 1min.ai returns.
 struct OneMinResults {
     let files: [GeneratedImage]
     /// The credits that the vendor charged; nil if it does not report them.
     let credits: Int?
 
-    /// Reads a record. Throws if it is not the record of a successful call.
+    /// Creates the results from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the whole JSON, in a `ByteBuffer`.
+    /// - Parameter bytes: the complete JSON; it must belong to a `ByteBuffer`.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let result = record["aiRecordDetail"]?["resultObject"]
@@ -29,15 +29,20 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
-    /// Returns an uploaded file. Its path always belongs to the asset host, because a caller may have invented it.
+    /// Returns the location of an uploaded file. The path is always resolved on the vendor's asset host, because a
+    /// caller may have invented it.
     static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
         return GeneratedImage(address: address, sources: [address])
     }
 
-    /// Returns a result file with the addresses to try. An address stays unchanged, and a path belongs to the asset
-    /// host, which may refuse reads without a signature. The signed address belongs to the only result, or to the
-    /// result with the same name.
+    /// Returns the URLs from which a generated file can be downloaded.
+    ///
+    /// - Parameters:
+    ///   - result: the vendor's result: a URL, or a path on the vendor's asset host.
+    ///   - signed: a signed URL from the record; it is used if it belongs to this result. The asset host may refuse
+    ///     other URLs.
+    ///   - isOnly: whether the call has only one result.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)
         let address = isAbsolute ? result : assetURL + "/" + encoded(result)
@@ -55,18 +60,18 @@ struct OneMinResults {
 
     private static let pathLimitBytes = 8_192
 
-    /// Returns the address without query and fragment.
+    /// Returns a URL without its query and fragment.
     private static func path(_ address: String) -> String {
         String(decoding: address.utf8.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }, as: UTF8.self)
     }
 
-    /// Returns the last part of an address's path.
+    /// Returns the last component of a URL's path, which is the file's name.
     private static func name(_ address: String) -> Substring {
         let path = path(address)[...]
         return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
-    /// Returns a path with escapes for an address. Existing escapes stay unchanged.
+    /// Returns a path escaped for a URL, without leading slashes. Escapes that the path already contains are kept.
     private static func encoded(_ path: String) -> String {
         var out = ByteBuffer()
         for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {

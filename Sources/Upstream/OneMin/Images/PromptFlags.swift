@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Options in a prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast`, `--relax`, also with an em dash in place of
-/// the hyphens.
+/// Options that a user writes into an image prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast` and `--relax`. An
+/// em dash may stand in place of the two hyphens.
 struct PromptFlags {
     private(set) var shape: ImageCall.Shape?
     private(set) var negativePrompt: String?
     private(set) var mode: ImageCall.Mode?
 
-    /// Reads the flags of a prompt. Returns the prompt without them, and without white space around it.
+    /// Reads the flags of a prompt into this value. Returns the prompt without the flags.
     mutating func extract(from prompt: String) throws(APIError) -> String {
         let text = ByteBuffer(prompt)
         var scan = ByteScan(text.bytes)
@@ -49,7 +49,7 @@ struct PromptFlags {
         return .size(width: width, height: height)
     }
 
-    /// Returns the words up to the next flag, separated by one space.
+    /// Reads the words up to the next flag and returns them, separated by single spaces.
     private static func words(_ scan: inout ByteScan) throws(APIError) -> String {
         var words = ByteBuffer()
         while true {

@@ -1,19 +1,20 @@
 import Engine
 
-/// Repairs events that contain half of a surrogate pair. JSON may write a character outside the basic plane as two
-/// escapes, and some servers split them over two events. Half a pair is no valid text.
+/// A repairer for events whose JSON contains one half of a surrogate pair. JSON may write a character such as an emoji
+/// as a pair of two escapes, `\ud83d\ude00`. Some servers send the halves in two events, and half a pair is not valid
+/// text.
 struct SurrogatePairJoiner: ~Copyable {
-    /// The escape of a first half that waits for the second one; empty if there is none.
+    /// The escape of a first half that waits for the event with the second half; empty if no half waits.
     private var first: [UInt8] = []
     private var rewritten = ByteBuffer()
 
     private static let escapeBytes = 6
 
-    /// Returns an event that is not valid JSON after repairing it; nil if it contains no half of a pair. Valid until
-    /// the next call.
+    /// Repairs the JSON of an event that contains half of a surrogate pair, and returns it. Returns nil if the JSON
+    /// contains no such half. The result is valid until the next call.
     ///
-    /// A half at the end of a text is held back for the next text that begins with the other half. Other halves become
-    /// U+FFFD.
+    /// A first half at the end of a text is held back. It is added to the next text that begins with a second half. All
+    /// other halves are replaced by U+FFFD.
     mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
         var (position, copied) = (0, 0)
@@ -50,7 +51,7 @@ struct SurrogatePairJoiner: ~Copyable {
         case second
     }
 
-    /// Returns which half of a pair is escaped at a position; nil if none is.
+    /// Returns which half of a surrogate pair is escaped at the position; nil if there is no such escape.
     private static func half(_ data: UnsafeRawBufferPointer, at position: Int) -> Half? {
         guard position + escapeBytes <= data.count, data[position] == UInt8(ascii: "\\"),
             data[position + 1] == UInt8(ascii: "u"), data[position + 2] | 32 == UInt8(ascii: "d")

@@ -1,29 +1,31 @@
 import Calls
 import Engine
 
-/// Emits the tool calls of one choice one after the other, each with all its arguments. Servers may interleave several
-/// calls and texts. Later calls and texts wait until the call before them is complete.
+/// A sequencer that emits the tool calls of one choice one after the other, each with all its arguments. A server may
+/// mix the chunks of several tool calls and texts. Later tool calls and texts wait until the tool call before them is
+/// complete.
 struct ToolCallSequencer {
     private struct WaitingCall {
         let index: Int
         let id: [UInt8]
         let name: [UInt8]
         var arguments: [UInt8] = []
-        /// Events other than calls that arrived after this call began.
+        /// The events other than tool calls that arrived after this tool call began.
         var later: [BufferedEvent] = []
     }
 
-    /// The index of the call that was emitted last; nil if none was.
+    /// The index of the tool call that was emitted last; nil if no tool call was emitted yet.
     private var open: Int?
     private var scan = ObjectScan()
-    /// Whether the call that was emitted last is complete, so that the next event can be emitted.
+    /// Whether the arguments of the last emitted tool call are complete, so that the next event can be emitted. True
+    /// before the first tool call.
     private(set) var isWhole = true
-    /// Events other than calls that arrived after the call that was emitted last.
+    /// The events other than tool calls that arrived after the last emitted tool call and wait for its end.
     private var later: [BufferedEvent] = []
     private var waiting: [WaitingCall] = []
     private var waitingBytes = 0
 
-    /// The largest size of all events and arguments that wait, in bytes.
+    /// The largest total size of all waiting events and arguments, in bytes.
     private static let limitBytes = 8_388_608
     /// The size of a waiting event without its text, in bytes.
     private static let eventBytes = 128
@@ -53,7 +55,7 @@ struct ToolCallSequencer {
         // After the complete arguments of an earlier call only white space can follow.
     }
 
-    /// Emits an event other than a call, or lets it wait.
+    /// Emits an event other than a tool call. If the last tool call is not complete, the event waits.
     mutating func emitEvent(_ event: ChatEvent, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if isWhole { return emit(event) }
         let held = BufferedEvent(0, event)
@@ -68,7 +70,7 @@ struct ToolCallSequencer {
         }
     }
 
-    /// Emits all that waits, as nothing more arrives.
+    /// Emits all waiting events, because the response has ended.
     mutating func end(_ emit: (ChatEvent) -> Void) {
         emitLater(emit)
         while !waiting.isEmpty {
@@ -111,8 +113,8 @@ struct ToolCallSequencer {
     }
 }
 
-/// Finds the end of a JSON object that arrives byte by byte. The syntax is not checked, and text that is no object has
-/// no end.
+/// A scanner that finds the end of a JSON object that arrives byte by byte. It does not check the syntax. For text that
+/// is not an object, it never reports an end.
 private struct ObjectScan {
     private var depth = 0
     private var isInString = false

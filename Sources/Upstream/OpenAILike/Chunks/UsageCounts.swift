@@ -10,7 +10,7 @@ struct UsageCounts {
     private var written = 0
     private var reasoning = 0
 
-    /// The usage; nil if the server has not reported both counts.
+    /// The usage; nil if the server has not reported both prompt tokens and completion tokens.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
         var usage = Usage(
@@ -22,8 +22,8 @@ struct UsageCounts {
         return usage
     }
 
-    /// Returns the reasoning tokens that are missing in the completion tokens. xAI leaves them out, and so do some
-    /// translations of Gemini's counts.
+    /// Returns the reasoning tokens that the server did not include in the completion tokens. xAI does not include
+    /// them. Some servers that translate Gemini's counts do not include them either.
     private func reasoningBlocks(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }
         let rest = max(0, total - prompt - completion)
@@ -43,7 +43,8 @@ struct UsageCounts {
 }
 
 extension JSONValue {
-    /// Whether the usage has all counts that OpenAI's clients expect, and they add up.
+    /// Whether this `usage` object contains the prompt, completion and total tokens, and the total is the sum of the
+    /// other two.
     var isWholeUsage: Bool {
         guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,
             let total = self["total_tokens"]?.integer
@@ -53,8 +54,11 @@ extension JSONValue {
 }
 
 extension Usage {
-    /// Records the numbers of prompt tokens that were read from the vendor's cache (`cached`) and written to it
-    /// (`written`).
+    /// Records how many prompt tokens the vendor read from its cache and how many it wrote to its cache.
+    ///
+    /// - Parameters:
+    ///   - cached: the prompt tokens that were read from the cache.
+    ///   - written: the prompt tokens that were written to the cache.
     mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)

@@ -2,29 +2,29 @@ import Calls
 import Engine
 import Shared
 
-/// The events of a forwarded response. Each event is held back while it may still turn out to be an error instead of
-/// output.
+/// The event stream of a forwarded response. Each event is held back until it is certain that it is not an error.
 struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
     private(set) var usage: Usage?
-    /// Whether an error arrived instead of the response, or of its rest. The error is not forwarded.
+    /// Whether the vendor sent an error instead of the response, or instead of the rest of it. The error is not
+    /// forwarded.
     private(set) var isFailure = false
     /// Whether an event with data was forwarded.
     private(set) var hasData = false
-    /// Whether some event had one of OpenAI's types. `isFinished` says whether the last event of such a type has
-    /// arrived.
+    /// Whether some event had a type that OpenAI defines, such as `speech.audio.delta`. `isFinished` is true if the
+    /// last event of such a stream has arrived.
     private var isTyped = false
     private var isFinished = false
-    /// Whether the stream ended within the JSON of an event.
+    /// Whether the stream ended in the middle of an event's JSON.
     private var isBrokenOff = false
     private var coming = ByteBuffer()
     private var dataStart: Int?
     private var isNamedError = false
     private var hasDataLine = false
-    /// Whether a part of the event that is arriving was forwarded.
+    /// Whether the first part of the event that is arriving was already forwarded.
     private var isPartlyOut = false
-    /// Whether the end of a data line must still be written, unless the next line continues its JSON.
+    /// Whether the line end after a data line is not written yet. It is left out if the next line continues the JSON.
     private var hasPendingLineEnd = false
     private var ends = LineEndConverter()
     private var isAtStart = true
@@ -34,7 +34,7 @@ struct ForwardedEvents: ~Copyable {
     private var isInData = false
     private var isInLine = false
 
-    /// The largest event that is held back as a possible error, in bytes.
+    /// The largest size of an event that is held back as a possible error, in bytes.
     static let failureLimitBytes = 65_536
 
     init(model: String, _ parser: JSONParser) {
@@ -42,12 +42,13 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Whether the last event has not arrived. Without typed events this is only known if the stream ended within an
-    /// event.
+    /// Whether the stream ended before its last event. For events without one of OpenAI's types, this is only known if
+    /// the stream ended in the middle of an event.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Consumes bytes and appends the bytes that can be forwarded. Lines then end with LF, and JSON stands on one line.
-    /// The rest of `piece` must not be used.
+    /// Consumes received bytes and appends the bytes that can be forwarded to `out`. In `out`, lines end with LF and
+    /// the JSON of an event is on one line. The function may change `piece`, so its content must not be used
+    /// afterwards.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
@@ -80,7 +81,7 @@ struct ForwardedEvents: ~Copyable {
 
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
-    /// Consumes a line or a part of it.
+    /// Consumes a line, or a part of a line.
     private mutating func consume(chunk part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {
         let ends = part.last == 10
         if isInData {
@@ -147,7 +148,7 @@ struct ForwardedEvents: ~Copyable {
         isPartlyOut = false
     }
 
-    /// The beginnings of OpenAI's event types, as they are written in JSON.
+    /// The beginnings of OpenAI's event types, with the quote that precedes them in JSON.
     private static let kinds: [StaticString] = [
         "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
     ]
@@ -162,7 +163,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// Forwards the part of an event that is too long to be an error.
+    /// Forwards the first part of an event that is too long to be an error.
     private mutating func releaseHeldEvent(part out: inout ByteBuffer) {
         releaseHeldEvent(&out)
         isPartlyOut = !isFailure
@@ -185,7 +186,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// Ends the stream. The last event counts even without an empty line after it.
+    /// Ends the stream. The last event is complete even without an empty line after it.
     mutating func end(into out: inout ByteBuffer) {
         isBrokenOff = hasDataLine && scanner.isWithin && !scanner.isErrorResponse && !isNamedError
         guard !isBrokenOff else { return breakOff(into: &out) }
@@ -196,13 +197,13 @@ struct ForwardedEvents: ~Copyable {
         endEvent(&out)
     }
 
-    /// Discards the rest of an event that does not arrive, and ends the part that was forwarded.
+    /// Discards the event that broke off. If a part of it was already forwarded, ends this part.
     mutating func breakOff(into out: inout ByteBuffer) {
         coming.removeAll()
         if isPartlyOut { out.append("\n\n") }
     }
 
-    /// Returns the error in JSON; nil if the vendor sent none.
+    /// Returns the error that the vendor sent, as JSON; nil if it sent no error.
     mutating func failure() -> ByteBuffer? {
         if let reported = scanner.failure() { return reported }
         guard dataStart != nil else { return nil }

@@ -3,13 +3,13 @@ import Engine
 import Shared
 
 extension MemberScanner {
-    /// Returns the usage that the vendor reported; nil if it reported none.
+    /// Returns the usage in the scanned JSON object; nil if the object contains no usage.
     func usage(_ parser: JSONParser) -> Usage? {
         guard !usage.isEmpty, let reported = try? parser.parse(usage.bytes) else { return nil }
         return UsageBounds().checked(Usage(ofForwarded: reported))
     }
 
-    /// Returns an object with the `error` that the vendor reported; nil if it reported none.
+    /// Returns a JSON object with the scanned member `error`; nil if the scanned object contains no such member.
     func failure() -> ByteBuffer? {
         guard !error.isEmpty else { return nil }
         var reported = ByteBuffer()
@@ -21,8 +21,8 @@ extension MemberScanner {
 }
 
 extension Usage {
-    /// Reads the usage with the field names of chat, embeddings, images or transcriptions; nil if it contains no
-    /// tokens.
+    /// Creates a usage from a `usage` object of the chat, embeddings, image or transcription API. Returns nil if the
+    /// object contains no token counts.
     fileprivate init?(ofForwarded reported: JSONValue) {
         let completion = reported["completion_tokens"]?.reportedTokens ?? reported["output_tokens"]?.reportedTokens ?? 0
         // Some servers report the sum only.

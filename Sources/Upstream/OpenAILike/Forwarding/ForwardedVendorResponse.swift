@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A forwarded response. JSON is sent as a whole as far as memory allows, all else as it arrives. The model's name is
-/// replaced; other content stays unchanged.
+/// A response that is forwarded unchanged, except that the model's name is replaced. JSON is collected and sent as a
+/// whole, as far as memory allows. Other content is sent as it arrives.
 ///
 /// `@unchecked`: used on its loop only.
 final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
@@ -18,25 +18,25 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
     /// Whether the client requested text instead of JSON.
     private let wantsText: Bool
     private let wantsEvents: Bool
-    /// Whether the response is collected, to be checked and sent as a whole.
+    /// Whether the response is collected, so that it can be checked before it is sent.
     private var isHeld = false
-    /// The memory of the collected response.
+    /// The memory that is reserved for the collected response.
     private var reservation: MemoryReservation?
     private var scanner: MemberScanner
     private var events: ForwardedEvents
-    /// The bytes that were read and not requested yet.
+    /// The bytes that were read from the vendor and not yet sent to the client.
     private var waiting = ByteBuffer()
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
-    /// Whether an error arrived instead of the response, or of its rest.
+    /// Whether the vendor sent an error instead of the response, or instead of the rest of it.
     private var isError = false
-    /// The error of an event stream that broke off; nil if it has not.
+    /// The error of an event stream that broke off; nil if the stream has not broken off.
     private var cut: UpstreamError? { didSet { isError = true } }
 
-    /// The largest response that is collected; a larger one is forwarded as it arrives.
+    /// The largest response that is collected, in bytes. A larger response is forwarded as it arrives.
     private static let wholeLimitBytes = 8 * 1_048_576
-    /// The largest amount of data before the first event, in bytes.
+    /// The largest amount of data, such as comments, that may arrive before the first event, in bytes.
     private static let commentLimitBytes = 262_144
     private static let openingBytes = 64
 
@@ -69,13 +69,14 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
 
     var isEventStream: Bool { form == .events }
 
-    /// The media type to send. JSON is always declared as such, even if the vendor declares another type.
+    /// The media type to send to the client. For JSON it is always a JSON type, even if the vendor declares another
+    /// type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads enough to know that this is a response, and JSON to its end, so that another vendor can be called if it
-    /// breaks off.
+    /// Reads the beginning of the response, to check that it is a response of the requested kind. JSON is read to its
+    /// end, so that another vendor can be called if it breaks off.
     ///
-    /// - Throws: the error that arrived instead of a response.
+    /// - Throws: the error that the vendor sent instead of a response.
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
@@ -97,21 +98,22 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
-    /// Whether no event with data has arrived yet, within bounds.
+    /// Whether no event with data has arrived yet and the comments before it are not too long.
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Whether too few bytes have arrived to distinguish JSON, a web page or a message from audio or text.
+    /// Whether the beginning of the response is still too short to tell JSON, a web page or a message from the expected
+    /// audio or text.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
         if endpoint.responseKind == .audio, isCalled("text/") { return true }
         return opening.first.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") } ?? true
     }
 
-    /// Whether the body begins like a JSON object although audio, text or an error was expected.
+    /// Whether the body begins like a JSON object, although the response should be audio or text.
     private var isJSON: Bool {
         guard opening.first == UInt8(ascii: "{") else { return false }
         let member = opening[part: 1..<opening.count].withoutSpaceBefore
@@ -128,7 +130,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
             || isCalled("text/html")
     }
 
-    /// Whether text arrived instead of audio, or audio or an image instead of text.
+    /// Whether the vendor sent text instead of audio, or audio, an image or a video instead of text.
     private var isOfOtherKind: Bool {
         if endpoint.responseKind == .audio {
             return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
@@ -157,10 +159,10 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         whole = body
     }
 
-    /// Whether the object is a complete error. The vendor may not end the stream after it.
+    /// Whether the JSON object is a complete error. The vendor may keep the stream open after it.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
-    /// Checks the whole response, on a worker thread if it is long.
+    /// Checks the collected response. A long response is checked on a worker thread.
     private func check(_ body: Body) async throws(UpstreamError) {
         guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, errorTable) }
         let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, errorTable] in
@@ -234,7 +236,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         isError = events.isFailure
     }
 
-    /// Whether memory is available for the bytes that have arrived and for parsing them.
+    /// Whether enough memory is available for the bytes that have arrived, and for parsing them.
     private var hasRoom: Bool {
         let bytes = waiting.count + piece.count
         guard bytes > MemoryBudget.smallBytes else { return true }

@@ -1,7 +1,8 @@
 import Engine
 
-/// Scans the members of a JSON object while its bytes pass by in chunks, and replaces its `model`. The value of an
-/// `error` is held back, unless it is wanted. Only the values of some members use memory.
+/// A scanner for the members of a JSON object whose bytes arrive in chunks and are passed on. It replaces the value of
+/// `model`. It holds back the value of `error`, unless `passesFailures` is set. It stores only the values of `usage`,
+/// `error` and `type`.
 struct MemberScanner: ~Copyable {
     private enum ScanPosition { case before, name, colon, value, after }
     private var position = ScanPosition.before
@@ -11,18 +12,20 @@ struct MemberScanner: ~Copyable {
     private var name = ByteBuffer()
     private var value = ByteBuffer()
     private var kept = RecordedMember.none
-    /// The name that replaces the vendor's model name.
+    /// The model name that replaces the vendor's name of the model.
     private let model: String
-    /// The value of `usage` as it is written; empty if there is none. `error` and `type` likewise.
+    /// The JSON of the member `usage`; empty if the object has no such member. `error` and `type` contain their members
+    /// in the same way.
     private(set) var usage = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()
-    /// The number of complete members.
+    /// The number of members that have been scanned completely.
     private(set) var members = 0
     /// Whether the text is not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
-    /// Whether errors are passed on, too. It must not change within an error.
+    /// Whether the value of `error` is passed on like other values. This must not change while such a value is being
+    /// scanned.
     var passesFailures = false
 
     private enum RecordedMember { case none, model, usage, error, type }
@@ -32,7 +35,7 @@ struct MemberScanner: ~Copyable {
 
     init(model: String) { self.model = model }
 
-    /// Prepares for the next JSON text.
+    /// Resets the scanner for the next JSON object.
     mutating func restart() {
         position = .before
         depth = 0
@@ -48,23 +51,24 @@ struct MemberScanner: ~Copyable {
         type.removeAll()
     }
 
-    /// Whether the object has begun and not ended.
+    /// Whether the JSON object has begun but not ended.
     var isWithin: Bool { depth > 0 && !isWhole && !isBroken }
 
-    /// Whether the value of `error` has begun and not ended.
+    /// Whether the value of `error` has begun but not ended.
     var isInError: Bool { kept == .error }
 
     private var isKeptHere: Bool { kept == .model || kept == .error && !passesFailures }
 
-    /// Whether the object is an error instead of a response.
+    /// Whether the JSON object is an error instead of a response.
     var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// Returns whether a value of `error` means an error; `null`, `""` and `false` mean that there is none.
+    /// Returns whether a value of the member `error` means that there is an error. `null`, `""` and `false` mean that
+    /// there is no error.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }
 
-    /// Scans bytes and appends the ones to forward to `out`.
+    /// Scans the bytes and appends the ones to pass on to `out`.
     mutating func consume(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var copied = 0
         var index = 0
@@ -103,7 +107,7 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    /// Returns the position of the next byte that opens or closes something, or ends a value.
+    /// Returns the position of the next byte that begins a string, opens or closes an object or array, or ends a value.
     private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
         var index = start
         while index < bytes.count {

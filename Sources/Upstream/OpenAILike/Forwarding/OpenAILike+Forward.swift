@@ -70,8 +70,8 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    /// Sends a form as fast as the server receives it. A server that responds before the end of the form gets no more
-    /// of it.
+    /// Sends a multipart form as fast as the server receives it, and returns the response. If the server responds
+    /// before the end of the form, the rest is not sent.
     private func sent(
         _ form: any FormSource,
         to endpoint: Endpoint,
@@ -144,7 +144,7 @@ extension OpenAILike: Forwarder {
         return error
     }
 
-    /// Returns the error that a stream contains instead of a response. Stops the stream.
+    /// Reads the body of an error response and returns the error. Stops the stream.
     func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> UpstreamError {
         var body = Body(ByteBuffer())
         var isComplete = false

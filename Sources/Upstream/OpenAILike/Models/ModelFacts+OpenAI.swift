@@ -2,7 +2,8 @@ import Engine
 import Shared
 
 extension ModelFacts {
-    /// Reads an entry of a list in OpenAI's form, as OpenRouter, vLLM and others extend it.
+    /// Creates the facts from an entry of a model list in OpenAI's format. OpenRouter, vLLM and other servers add
+    /// further members to it.
     init(openAI model: JSONValue) {
         self.init()
         let provider = model["top_provider"]
@@ -25,13 +26,13 @@ extension ModelFacts {
 
     private static func first(_ values: [JSONValue?]) -> Int? { values.lazy.compactMap(tokens).first }
 
-    /// Returns a number of tokens; nil if the value is no such number.
+    /// Returns a number of tokens; nil if the value is not a plausible number of tokens.
     static func tokens(_ value: JSONValue?) -> Int? {
         guard let number = value?.number, (1...4_000_000_000).contains(number) else { return nil }
         return Int(number)
     }
 
-    /// Returns the short names in a list; nil if there is none.
+    /// Returns the names in a list, without overly long ones; nil if the list contains no names.
     private static func names(_ value: JSONValue?) -> [String]? {
         guard let elements = value?.elements else { return nil }
         let names = elements.prefix(64).compactMap { element in element.string.flatMap { isName($0) ? $0 : nil } }

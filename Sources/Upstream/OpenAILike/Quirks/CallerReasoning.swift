@@ -3,16 +3,18 @@ import Engine
 import Limits
 import Shared
 
-/// One caller's remembered reasoning, by the tool calls that it led to. It is encrypted in the store.
+/// The reasoning that the relay remembers for one caller. It is found by the id of the tool call that it led to. In the
+/// shared store it is encrypted.
 struct CallerReasoning: Sendable {
     private let memory: ToolCallMemory
     private let caller: Caller
     private let owner: Digest
 
-    /// The longest reasoning that is remembered, in bytes.
+    /// The largest size of a remembered reasoning, in bytes.
     static let limitBytes = ToolCallMemory.Kind.reasoningBlock.limitBytes
 
-    /// Returns nil if the caller is anonymous and so cannot own data.
+    /// Creates the access to the caller's remembered reasoning. Returns nil if the caller is anonymous, because such
+    /// callers cannot own data.
     init?(_ memory: ToolCallMemory, of caller: Caller?) {
         guard let caller, let identity = caller.identity else { return nil }
         self.memory = memory
@@ -20,9 +22,9 @@ struct CallerReasoning: Sendable {
         owner = identity.digest
     }
 
-    /// Returns the reasoning that led to a group of tool calls; nil if it is not remembered.
+    /// Returns the reasoning that led to a message's tool calls; nil if the relay does not remember it.
     ///
-    /// - Parameter id: the id of the first of these calls.
+    /// - Parameter id: the id of the first tool call of the message.
     func reasoningBlock(ofCall id: String) -> Body? {
         ToolCallMemory.key(ofCall: id, of: owner).flatMap { memory.text($0) }
     }
@@ -34,7 +36,8 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Reads the reasoning of a conversation from the store, as far as this instance does not have it.
+    /// Reads the reasoning for a conversation from the shared store. Reasoning that this instance already has is not
+    /// read again.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         let seal = Self.seal(of: caller)
         await memory.recall(unknown(in: messages), on: loop) { stored, key in
@@ -42,7 +45,7 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys of reasoning that this instance does not have, newest first.
+    /// Returns the keys of the reasoning that the messages lack and this instance does not have, newest first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(
@@ -59,7 +62,7 @@ struct CallerReasoning: Sendable {
 }
 
 extension ChatMessage {
-    /// The reasoning in the message that no vendor has signed; empty if there is none.
+    /// The reasoning in the message without a vendor's signature; empty if the message contains no such reasoning.
     var plainReasoning: String {
         var reasoningBlocks = ""
         for case .reasoningBlock(let reasoningBlock) in content where reasoningBlock.signature == nil {

@@ -2,10 +2,12 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Returns the quirk that an error response shows, after which the server may accept the request; nil if none is
-    /// known.
+    /// Returns the quirk that an error response reveals. If the request is changed for this quirk, the server may
+    /// accept it. Returns nil if the error reveals no known quirk.
     ///
-    /// - Parameter known: the quirks that the request was already written with.
+    /// - Parameters:
+    ///   - request: the refused request.
+    ///   - known: the quirks for which the refused request was already changed.
     func quirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
@@ -21,7 +23,7 @@ extension ErrorResponseReader {
     }
 }
 
-/// A refused request with its error response.
+/// A refused request together with its error response, from which a quirk of the server is learned.
 private struct RefusedRequest {
     private let vendorError: VendorError
     private let request: RawJSON
@@ -47,7 +49,7 @@ private struct RefusedRequest {
         isUnsupported = Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
     }
 
-    /// The quirks for fields that an error names as unsupported.
+    /// The quirk for each field that an error may name as unsupported.
     private static let plain: [(StaticString, LearnedQuirks)] = [
         ("max_tokens", .newBound), ("max_completion_tokens", .oldBound), ("stream_options", .noStreamOptions),
         ("temperature", .noTemperature), ("top_p", .noTopP), ("presence_penalty", .noPresencePenalty),
@@ -68,8 +70,8 @@ private struct RefusedRequest {
         return quirkOfEffort
     }
 
-    /// The quirks for all unnecessary fields that the error names. They are learned together, since the number of
-    /// changes in one call is limited.
+    /// The quirks for all optional fields of `LearnedQuirks.spareFields` that the error names. They are learned
+    /// together, because the request can be changed only a few times.
     private var spareFields: LearnedQuirks {
         // The word "user" may also mean the role of a message.
         guard vendorError.param != nil || !words.say("role") else { return [] }
@@ -80,10 +82,10 @@ private struct RefusedRequest {
         return quirks
     }
 
-    /// Returns the quirk; nil if the request was already written with it.
+    /// Returns the quirk; nil if the request was already changed for it.
     private func new(_ quirk: LearnedQuirks) -> LearnedQuirks? { known.isSuperset(of: quirk) ? nil : quirk }
 
-    /// Returns whether the error names the field, as its parameter or in its message.
+    /// Returns whether the error names the field, in its `param` or in its message.
     private func names(_ field: StaticString) -> Bool {
         if let param = vendorError.param {
             return isLast(field, of: param) || vendorError.otherParams.contains { isLast(field, of: $0) }
@@ -91,13 +93,14 @@ private struct RefusedRequest {
         return words.name(field)
     }
 
-    /// Returns whether a path such as `messages[0].name` ends with the field. Paths have at most 100 bytes.
+    /// Returns whether a path ends with the field: `messages[0].name` ends with `name`. A path has at most 100 bytes.
     private func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
-    /// Whether the server accepts only images within the request. False if it tried to download an image and failed.
+    /// Whether the error says that the server accepts only images inside the request, not image URLs. False if the
+    /// server tried to download an image and failed.
     private var lacksAddresses: Bool {
         let isOfForm =
             words.containsAny(of: ["invalid image input", "data url", "data uri", "data:image"])
@@ -111,7 +114,7 @@ private struct RefusedRequest {
         }
     }
 
-    /// Whether the server has no tools, or was not started with the options for them.
+    /// Whether the error says that the server does not support tools, or was started without the options for tools.
     private var lacksTools: Bool {
         if words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
             return true
@@ -130,8 +133,9 @@ private struct RefusedRequest {
 
     // MARK: The effort
 
-    /// The quirk of a refused effort. Clients of other APIs do not choose the effort's name, so a known name is changed
-    /// even if the error does not say that it is unsupported.
+    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. An effort with a known name
+    /// is changed even if the error does not call it unsupported. The reason is that clients of other APIs did not
+    /// choose this name.
     private var quirkOfEffort: LearnedQuirks? {
         let plain = request["reasoning_effort"]?.content
         // The Responses API has the effort in `reasoning`.
@@ -142,8 +146,8 @@ private struct RefusedRequest {
         return isNamed && (isUnsupported || isKnown) || isMeant ? quirk(ofEffort: effort) : nil
     }
 
-    /// Returns the quirk of a refused effort. With tools the effort may have to be `none`; else the error may list the
-    /// supported ones.
+    /// Returns the quirk for a refused reasoning effort. If the request contains tools, the effort may have to be
+    /// `none`. Otherwise the error may list the supported efforts.
     private func quirk(ofEffort effort: UnsafeRawBufferPointer) -> LearnedQuirks? {
         if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
             return .effortNone
@@ -205,8 +209,8 @@ private struct RefusedRequest {
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
     }
 
-    /// Returns the quirks for reasoning fields of another vendor, which the client sends back and this server does not
-    /// know.
+    /// Returns the quirks for reasoning fields that the server does not know. Clients send such fields back after they
+    /// received them from another vendor.
     private func unknownReasoning(_ messages: [RawJSON]) -> LearnedQuirks? {
         var quirks: LearnedQuirks = []
         if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {

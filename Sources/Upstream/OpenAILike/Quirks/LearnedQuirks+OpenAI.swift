@@ -1,6 +1,6 @@
 import Engine
 
-/// Quirks of OpenAI-compatible servers: how requests are changed.
+/// The quirks of OpenAI-compatible servers. Each one says how requests to such a server are changed.
 extension LearnedQuirks {
     // The token limit gets its other name.
     static let newBound = LearnedQuirks(rawValue: 1)
@@ -15,35 +15,38 @@ extension LearnedQuirks {
     static let noStrict = LearnedQuirks(rawValue: 256)
     static let noNames = LearnedQuirks(rawValue: 512)
     static let noEffort = LearnedQuirks(rawValue: 1_024)
-    /// The effort is `none` if there are tools.
+    /// The quirk that sets the reasoning effort to `none` if the request contains tools.
     static let effortNone = LearnedQuirks(rawValue: 2_048)
-    /// `seed` becomes `random_seed`.
+    /// The quirk that renames the field `seed` to `random_seed`.
     static let randomSeed = LearnedQuirks(rawValue: 4_096)
-    /// The role `developer` becomes `system`.
+    /// The quirk that changes the role `developer` to `system`.
     static let noDeveloper = LearnedQuirks(rawValue: 8_192)
-    /// All ids of tool calls become nine letters and digits.
+    /// The quirk that replaces all ids of tool calls with ids of nine letters and digits.
     static let shortIDs = LearnedQuirks(rawValue: 16_384)
-    /// Content that is null or missing becomes an empty text.
+    /// The quirk that replaces message content that is null or missing with an empty text.
     static let emptyContent = LearnedQuirks(rawValue: 32_768)
-    /// Text parts are joined to one text.
+    /// The quirk that joins the text parts of a message to one text.
     static let joinedContent = LearnedQuirks(rawValue: 65_536)
-    /// Adjacent messages of one role are merged, and system messages come first.
+    /// The quirk that merges adjacent messages of the same role and puts system messages first.
     static let mergedTurns = LearnedQuirks(rawValue: 131_072)
-    /// Messages with tool calls get the reasoning that led to them.
+    /// The quirk that adds the reasoning that led to tool calls to the messages with these calls.
     static let reasoningBack = LearnedQuirks(rawValue: 262_144)
-    /// Messages lose their reasoning.
+    /// The quirk that removes reasoning from messages.
     static let noReasoning = LearnedQuirks(rawValue: 1 << 48)
-    /// Messages and their calls lose `extra_content`.
+    /// The quirk that removes the field `extra_content` from messages and their tool calls.
     static let noExtraContent = LearnedQuirks(rawValue: 1 << 49)
-    /// Messages with a signature that the relay wrote, so with another vendor's reasoning, lose their reasoning.
+    /// The quirk that removes reasoning of another vendor from messages. Such messages are recognised by a signature
+    /// that the relay wrote for the client.
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
-    /// Ids of tool calls that are over 40 bytes long become nine letters and digits.
+    /// The quirk that replaces ids of tool calls that are longer than 40 bytes with ids of nine letters and digits.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
-    /// Requests of the Responses API neither ask for reasoning nor contain it.
+    /// The quirk that removes the request for reasoning summaries and encrypted reasoning from requests to the
+    /// Responses API.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The lowest bit of the fields that do not change the response.
+    /// The number of the first bit for the optional fields in `spareFields`. Each field has one bit.
     private static let firstSpare: UInt32 = 40
-    /// The lowest bit of the supported efforts. Other efforts become the nearest of them.
+    /// The number of the first bit for the reasoning efforts that a server supports. Each effort has one bit. A request
+    /// with another effort gets the nearest supported one.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: LearnedQuirks = [
@@ -61,7 +64,8 @@ extension LearnedQuirks {
 
     static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
 
-    /// Fields that do not change the response. They are left out if a server does not know them.
+    /// The optional fields of a request that do not change the response. A field is left out if a server does not know
+    /// it.
     static let spareFields: [StaticString] = [
         "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
         "safety_identifier",
@@ -80,8 +84,8 @@ extension LearnedQuirks {
 
     static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
 
-    /// Returns the nearest supported effort, or the lower one if two are equally near; nil if no list is known or the
-    /// effort has an unknown name.
+    /// Returns the supported reasoning effort that is nearest to the given one. If two are equally near, returns the
+    /// lower one. Returns nil if the supported efforts are not known, or the given effort has an unknown name.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let position = Self.efforts.firstIndex(where: { effort.equals($0) })
         else { return nil }

@@ -1,13 +1,13 @@
 import Engine
 
-/// Rewrites messages for a server with quirks.
+/// A rewriter that changes the messages of a request for a server with quirks.
 struct MessageRewriter {
-    /// A message that is held back, as the next one may be merged with it.
+    /// A message that is not written yet, because the next message may be merged with it.
     fileprivate struct MessageRun {
         let role: [UInt8]
-        /// The content in JSON: a text, or parts; nil if there is none.
+        /// The JSON of the message's content: a string or an array of parts; nil if the message has no content.
         var content: [UInt8]?
-        /// Further members of the message in JSON, each with a comma before it.
+        /// The JSON of the message's other members, each with a comma before it.
         let rest: [UInt8]
     }
 
@@ -95,7 +95,8 @@ struct MessageRewriter {
         out.append("}")
     }
 
-    /// Appends the remembered reasoning that led to the calls of a message; an empty text if it is not remembered.
+    /// Appends the member `reasoning_content` with the remembered reasoning that led to the message's tool calls. If
+    /// the reasoning is not remembered, the value is an empty string.
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
         let first = message["tool_calls"]?.elements.first { _ in true }
         let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
@@ -103,7 +104,7 @@ struct MessageRewriter {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Returns the content in JSON; nil if it is null and must not be sent.
+    /// Returns the JSON to send for a message's content. Returns nil for `null` if an empty text must be sent instead.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
@@ -120,7 +121,7 @@ struct MessageRewriter {
             || quirks.contains(.noLongIDs) && (id.content?.text).map(LearnedQuirks.isLong) ?? false
     }
 
-    /// Appends nine characters made from an id. They are equal for a call and its results.
+    /// Appends an id of nine characters that replaces the given id. A tool call and its result get the same new id.
     private func append(id: RawJSON, to out: inout ByteBuffer) {
         let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         out.append("\"")
@@ -143,7 +144,8 @@ struct MessageRewriter {
         turns = merged
     }
 
-    /// Returns two contents as one: two texts with a blank line between them, or the parts of both.
+    /// Returns the content of two messages joined. Two texts are joined with a blank line between them. Otherwise the
+    /// result contains the parts of both.
     private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
         if one.first == quote, other.first == quote {
@@ -159,25 +161,26 @@ struct MessageRewriter {
 }
 
 extension RawJSON {
-    /// Whether the message has tool calls and lacks the reasoning that led to them.
+    /// Whether the message contains tool calls but not the reasoning that led to them.
     var lacksReasoning: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// Whether the message has a signature that the relay wrote for the client. The reasoning then comes from another
-    /// vendor.
+    /// Whether the message contains a signature in the form that the relay writes for clients. Then its reasoning comes
+    /// from another vendor.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
     }
 
-    /// Whether the call has an id in the relay's format, because its vendor gave it none.
+    /// Whether the tool call's id has the relay's format. The relay creates ids for tool calls of vendors that send
+    /// none.
     private var isNamedByRelay: Bool {
         guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
         return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
     }
 
-    /// Whether the message, or one of its calls, has `extra_content`, which only some vendors know.
+    /// Whether the message or one of its tool calls contains the field `extra_content`, which only some vendors know.
     var hasExtraContent: Bool {
         self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
     }
@@ -186,7 +189,8 @@ extension RawJSON {
 extension MessageRewriter.MessageRun {
     fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
 
-    /// Returns whether two messages can be merged: they have the same role and nothing but content.
+    /// Returns whether two adjacent messages can be merged: they have the same role, both have content, and neither has
+    /// other members.
     fileprivate func isMergeable(with next: MessageRewriter.MessageRun) -> Bool {
         let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
         return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil

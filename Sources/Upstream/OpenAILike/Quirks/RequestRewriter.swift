@@ -1,14 +1,15 @@
 import Engine
 
-/// Rewrites a request for a server with quirks. All else stays as it was written.
+/// A rewriter that changes a request for a server with quirks. Everything that no quirk concerns stays as it was
+/// written.
 struct RequestRewriter {
     private let quirks: LearnedQuirks
     private let hasTools: Bool
     private let reasoningBlocks: CallerReasoning?
 
-    /// Returns the rewritten request.
+    /// Returns the request, changed for the quirks of the server.
     ///
-    /// - Parameter reasoningBlocks: the caller's remembered reasoning; nil if none is remembered.
+    /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
     static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
         let root = RawJSON(body.bytes)
@@ -78,7 +79,7 @@ struct RequestRewriter {
         out.append(member.value.bytes)
     }
 
-    /// Returns the effort to send instead; nil if the effort is not changed.
+    /// Returns the reasoning effort that replaces the requested one; nil if the effort is not changed.
     private func effort(_ reported: RawJSON) -> StaticString? {
         quirks.contains(.effortNone) && hasTools ? "none" : reported.content.flatMap { quirks.nearest(to: $0) }
     }
@@ -94,7 +95,7 @@ struct RequestRewriter {
         }
     }
 
-    /// Appends tools without `strict`. Tools of the Responses API have no `function` object.
+    /// Appends the tools without the member `strict`. In the Responses API a tool has no `function` object.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
             guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
@@ -109,7 +110,7 @@ struct RequestRewriter {
 }
 
 extension RawJSON {
-    /// Appends the array, with each element written by `write`.
+    /// Appends a JSON array. `write` is called for each element and writes it.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append("[")
         for (index, element) in elements.enumerated() {
@@ -119,7 +120,8 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// Appends the object, with each member written by `write`, or unchanged where `write` returns false.
+    /// Appends a JSON object. `write` is called for each member and may write a replacement. If it returns false, the
+    /// member is written unchanged.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {
