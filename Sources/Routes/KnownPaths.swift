@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// The paths of the routes, to propose one for a path that has no route.
+/// The paths of all routes, from which the relay proposes a similar path for an unknown one.
 struct KnownPaths {
-    /// The paths without ids, and the part of each behind `/v1`.
+    /// The paths of routes without ids. `whole` is the full path; `end` is the path without `/v1`.
     private let paths: [(whole: String, end: String)]
-    /// Longer paths are not compared.
+    /// The longest path for which a similar path is searched, in bytes.
     private static let maxBytes = 200
 
     init(_ routes: [Route]) {
@@ -16,8 +16,8 @@ struct KnownPaths {
         }
     }
 
-    /// Returns the path that was probably meant: a known path that the given one ends with, as in
-    /// `/v1/v1/chat/completions`, or a similar one. Returns nil if there is none.
+    /// Returns the known path that a client probably meant; nil if no known path is similar. The given path may end
+    /// with a known one, as in `/v1/v1/chat/completions`.
     func path(meantBy path: UnsafeRawBufferPointer) -> String? {
         guard path.count <= Self.maxBytes else { return nil }
         let text = path.text

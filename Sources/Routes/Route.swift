@@ -1,30 +1,32 @@
 import Engine
 import Shared
 
-/// One line of the router's table.
+/// One route of the router: the method and path of a request, and the function that handles it.
 struct Route: Sendable {
     typealias Handle = @Sendable (Exchange, Gateway) async throws(APIError) -> Void
     enum PathPosition: Sendable {
-        /// Under `/v1`, and also without it.
+        /// The path is served under `/v1` and also without `/v1`.
         case api
-        /// Under `/v1` only.
+        /// The path is served under `/v1` only.
         case versioned
-        /// Without `/v1` only.
+        /// The path is served without `/v1` only.
         case own
-        /// Without `/v1` only, and with exactly one spelling.
+        /// The path is served without `/v1` only. The request must spell the path exactly, without escapes or extra
+        /// slashes.
         case service
-        /// Without `/v1` only, and with exactly one spelling. Machines poll the path, so its requests are not logged.
+        /// The path is served without `/v1` only, in exactly one spelling. Machines poll it, so its requests are not in
+        /// the normal log.
         case probe
 
         var isExact: Bool { self == .service || self == .probe }
     }
 
-    /// The text that may follow the path.
+    /// The kind of text that follows the route's path in a request, such as an id.
     enum PathRest: Sendable {
         case none
-        /// Any text that is not empty.
+        /// Any text that is not empty, such as the id in `/files/{id}`.
         case whole
-        /// Any text that is not empty, followed by this ending.
+        /// Any text that is not empty, followed by this ending, such as `/content` in `/files/{id}/content`.
         case endingIn(StaticString)
     }
 
@@ -32,11 +34,11 @@ struct Route: Sendable {
     let path: StaticString
     let position: PathPosition
     let rest: PathRest
-    /// The name of the route in counters and in the log.
+    /// The name of the route in the metrics and in the log.
     let label: StaticString
-    /// The setting that the route depends on; nil if the route is always there.
+    /// A function that returns whether the settings enable the route; nil if the route is always enabled.
     private(set) var setting: (@Sendable (Settings) -> Bool)?
-    /// The surface that writes errors.
+    /// The API of the route, which determines the form of errors.
     private(set) var surface: any Surface
     let handle: Handle
 
@@ -68,28 +70,32 @@ struct Route: Sendable {
         handle = { (exchange, _) async throws(APIError) in try await chat(surface, exchange) }
     }
 
-    /// Returns this route with another form of errors.
+    /// Returns a copy of this route whose errors have the form of another API.
     func speaking(_ surface: any Surface) -> Route {
         var route = self
         route.surface = surface
         return route
     }
 
-    /// Returns this route for relays with a setting alone.
+    /// Returns a copy of this route that is enabled only if `setting` returns true.
     func onlyWith(_ setting: @escaping @Sendable (Settings) -> Bool) -> Route {
         var route = self
         route.setting = setting
         return route
     }
 
-    /// Returns whether the route has this path, which is given without `/v1`.
+    /// Returns whether a request's path belongs to this route.
+    ///
+    /// - Parameters:
+    ///   - path: the request's path without `/v1`.
+    ///   - isVersioned: whether the full path begins with `/v1`.
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
         if position != .api, isVersioned != (position == .versioned) { return false }
         if case .none = rest { return path.equals(self.path) }
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }
 
-    /// Returns the id that follows `path`; nil if the route has no id or the path lacks it.
+    /// Returns the id in a request's path, which follows the route's own path; nil if there is no id.
     func rest(of path: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let start = self.path.utf8CodeUnitCount
         var end = path.count

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// GET /admin/req_cache: the cached responses in this process's memory.
+/// Handles GET /admin/req_cache: lists the cached responses in this process's memory.
 func listCache(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["keywords", "per_page", "page", "order_by", "order_dir"])
     let perPage = try fields.number("per_page", 1...200) ?? 10
@@ -36,9 +36,11 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
     )
 }
 
-/// The cached responses that can be listed. Responses in other stores are encrypted with their requests.
+/// Returns the cached responses in this process's memory. Responses in other stores cannot be listed, because they are
+/// encrypted with keys that derive from their requests.
 ///
-/// - Parameter isDetail: single entries are asked for, so that a store without them is an error.
+/// - Parameter isDetail: whether the client asks for single entries. Then a cache that cannot list entries is an error;
+///   otherwise the result is empty.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {
@@ -52,7 +54,7 @@ private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIErro
     )
 }
 
-/// GET /admin/req_cache/{id}, and .../md5/{md5}
+/// Handles GET /admin/req_cache/{id} and /admin/req_cache/md5/{md5}: shows one cached response.
 func showCached(_ visit: AdminVisit) async throws(APIError) {
     let all = try listedResponses(visit, isDetail: true)
     let found = all.first { "\($0.number)" == visit.value("id") || $0.name == visit.value("md5") }
@@ -61,7 +63,8 @@ func showCached(_ visit: AdminVisit) async throws(APIError) {
     visit.send(data: JSONFragment(cached: found, found.bodies.flatMap { hasBodies ? $0 : nil }))
 }
 
-/// DELETE /admin/req_cache/{id}, .../md5/{md5}, .../bulkDelete/{ids}
+/// Handles DELETE of /admin/req_cache/{id}, /admin/req_cache/md5/{md5} and /admin/req_cache/bulkDelete/{ids}: deletes
+/// cached responses.
 func deleteCached(_ visit: AdminVisit) async throws(APIError) {
     let all = try listedResponses(visit, isDetail: true)
     let ids = Set((visit.values["ids"] ?? visit.value("id")).split(separator: ",").map(String.init))
@@ -72,7 +75,7 @@ func deleteCached(_ visit: AdminVisit) async throws(APIError) {
     visit.sendDone("Deleted")
 }
 
-/// DELETE /admin/req_cache
+/// Handles DELETE /admin/req_cache: deletes all cached responses.
 func clearCache(_ visit: AdminVisit) async throws(APIError) {
     guard let store = visit.gateway.settings.cache?.store else { throw APIError(404, "The cache is off (CACHE).") }
     visit.gateway.cachedResponses.clear()
@@ -98,9 +101,9 @@ extension JSONFragment {
 }
 
 extension JSONFragment.StringInterpolation {
-    /// Appends a time as `"2026-01-31T12:00:00.123Z"`.
+    /// Appends a time as a JSON string: `"2026-01-31T12:00:00.123Z"`.
     ///
-    /// - Parameter milliseconds: since 1970.
+    /// - Parameter milliseconds: the time in milliseconds since 1970.
     mutating func appendInterpolation(time milliseconds: Int) {
         var text = ByteBuffer()
         var timestamp = Timestamp()
@@ -108,6 +111,6 @@ extension JSONFragment.StringInterpolation {
         appendInterpolation(text.text)
     }
 
-    /// Appends a number that is written already; `null` for nil.
+    /// Appends a number that is given as decimal text; nil becomes `null`.
     mutating func appendInterpolation(number text: String?) { appendLiteral(text ?? "null") }
 }

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Serves a request below `/admin`: finds its route, and checks that it may be served.
+/// Serves a request to a path below `/admin`: finds its route and checks that the client may use the route.
 func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let request = exchange.request
     exchange.operatorFields = guardingFields(nonce: nil)
@@ -24,7 +24,8 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the session of the visitor; nil if there is none and none is needed.
+/// Returns the admin session of the client; nil if it has no session and the route needs none. Throws if the route
+/// needs a session or a request from one of the relay's own pages.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,
@@ -38,7 +39,8 @@ private func visitor(
     return session
 }
 
-/// Returns the session of a request, by its header or else by its cookie; nil if it has none.
+/// Returns the admin session that a request's header names, or else the one that its cookie names; nil if the request
+/// has no valid session.
 func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
     if let bearer = request.operatorToken { return sessions.session(of: bearer) }
     return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
@@ -56,7 +58,8 @@ extension APIError {
 }
 
 extension Request {
-    /// The values of cookies of that name, of the first few: a page of a neighbouring host may set more.
+    /// Returns the values of the cookies with this name, at most four. Pages of neighbouring hosts can set further
+    /// cookies of this name, so there may be more than one.
     func cookies(named name: StaticString) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []
         for line in lines(of: .cookie) {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// GET /admin/instances
+/// Handles GET /admin/instances: lists the instances of the relay that share its memcached.
 func listInstances(_ visit: AdminVisit) async throws(APIError) {
     let all = visit.admin.board.all(at: visit.gateway.loop.now)
     visit.send(all.map(JSONFragment.init(instance:)), total: all.count)
@@ -21,7 +21,7 @@ extension JSONFragment {
     }
 }
 
-/// GET /admin/running: the requests that run in this instance.
+/// Handles GET /admin/running: lists the requests that are running in this instance.
 func listRunning(_ visit: AdminVisit) async throws(APIError) {
     let running = await visit.gateway.process.running.all(on: visit.gateway.loop)
     let items = running.map { request -> JSONFragment in

@@ -4,7 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /admin/limits: the limits of known keys, then those of the other callers with the most requests today.
+/// Handles GET /admin/limits: lists the limits of known callers, then the limits of the other callers with the most
+/// requests today.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -36,14 +37,15 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller of this name, or of this digest; nil if the text is neither.
+/// Returns the caller that a text identifies: by the name of a known key, or by the digest of another key. Nil if the
+/// text is neither.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Returns the callers without a name in the settings that sent requests today, the busiest first.
+/// Returns the callers that sent requests today and whose keys are not in the settings. The busiest caller comes first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today
@@ -58,7 +60,7 @@ private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
         .map { Caller(passingOnKeyOf: $0) }
 }
 
-/// POST /admin/limits/reset
+/// Handles POST /admin/limits/reset: resets the usage of one limit of one caller to 0.
 func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     let (name, id) = try await visit.body { (root) throws(APIError) in
         guard let name = try root.string("caller", "body") else { throw .missing("caller") }

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// POST /admin/login
+/// Handles POST /admin/login: begins an admin session if the user name and the password are correct.
 func logIn(_ visit: AdminVisit) async throws(APIError) {
     let (exchange, gateway, sessions) = (visit.exchange, visit.gateway, visit.admin.sessions)
     guard visit.request[.origin] == nil || visit.request.isOfOwnOrigin(gateway.settings) else { throw .otherOrigin }
@@ -26,8 +26,11 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimitBytes = 4_096
 
-/// Counts a login of the client's address over all instances, whether the login succeeds or fails. Throws if the
-/// address had too many logins. While the store is unavailable, the rule `share` applies, whatever the settings say.
+/// Counts a login attempt of the client's address over all instances, whether the login succeeds or fails. Throws if
+/// the address had too many attempts.
+///
+/// While the counter store is unavailable, this instance counts alone and allows its share of the limit, whatever the
+/// settings say.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
     let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision
@@ -40,7 +43,8 @@ private func countLogin(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimit = Limit(.login, Quota(5, .requests, per: .minute))
 
-/// GET /admin/logout. A page of another site cannot make a browser send the cookie, so that no origin is needed.
+/// Handles GET /admin/logout: ends the admin session. A page of another site cannot make a browser send the session
+/// cookie, so the request's origin is not checked.
 func logOut(_ visit: AdminVisit) async throws(APIError) {
     if let session = visit.session {
         visit.admin.sessions.end(session)

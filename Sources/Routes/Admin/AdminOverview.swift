@@ -5,10 +5,10 @@ import Shared
 import Synchronization
 import Upstream
 
-/// GET /admin/overview
+/// Handles GET /admin/overview: sends the current figures.
 func showOverview(_ visit: AdminVisit) async throws(APIError) { visit.send(data: try await overview(visit)) }
 
-/// GET /admin/live: an event `overview` every two seconds, as long as the session lasts.
+/// Handles GET /admin/live: streams an event `overview` every two seconds until the admin session ends.
 func streamOverview(_ visit: AdminVisit) async throws(APIError) {
     let (admin, loop, exchange) = (visit.admin, visit.gateway.loop, visit.exchange)
     let open = admin.streams.add(1, ordering: .relaxed).newValue
@@ -41,13 +41,15 @@ func streamOverview(_ visit: AdminVisit) async throws(APIError) {
 private let maxLiveStreams = 32
 private let liveNanoseconds: UInt64 = 2_000_000_000
 
-/// Whether the session lasts, and the process does not end.
+/// Returns whether the stream of overviews may go on: the admin session is still valid and the process is not shutting
+/// down.
 private func isStillOpen(_ visit: AdminVisit) -> Bool {
     !visit.gateway.process.isDraining.load(ordering: .relaxed)
         && operatorSession(visit.request, visit.admin.sessions) != nil
 }
 
-/// The overview, at most two seconds old, however many look at it.
+/// Returns the overview of the current figures. An overview is reused for 1.5 seconds, so many open admin pages cost
+/// little more than one.
 private func overview(_ visit: AdminVisit) async throws(APIError) -> JSONFragment {
     let now = visit.gateway.loop.now
     if let known = visit.admin.overview.withLock({ $0 }), now.milliseconds(since: known.madeAt) < keptMilliseconds {
@@ -87,7 +89,7 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
         """#
 }
 
-/// The limits of which the greatest part is used.
+/// Returns the ten limits of known callers that are closest to being reached.
 private func nearest(_ visit: AdminVisit) async throws(APIError) -> [JSONFragment] {
     let callers = visit.gateway.settings.keys.prefix(LimitStates.maxCallers).map { Caller(known: $0) }
     let states = try await LimitStates(of: callers, visit.gateway)

@@ -3,8 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// GET /admin/provider: a row for each model of each provider. A provider that serves all models of its vendor's list
-/// has one row.
+/// Handles GET /admin/provider: lists one row for each model of each provider. A provider without a list of models
+/// serves all models of its vendor and has one row.
 func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
     let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
@@ -39,7 +39,7 @@ private func row(
 }
 
 extension ProviderState {
-    /// `ok`, `circuit open until 2026-01-31T12:00:00Z`, `cooldown until ...`, `full`.
+    /// Returns the state in words, such as `ok`, `full` or `cooldown until 2026-01-31T12:00:00Z`.
     func text(at now: LoopTime) -> String {
         if let end = opensUntil { return "circuit open until \(wallTime(of: end, at: now))" }
         if !keys.isEmpty, let end = cooldownUntil { return "cooldown until \(wallTime(of: end, at: now))" }
@@ -58,8 +58,8 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// POST /admin/provider/{name}/resume: takes effect in this instance at once, and in other instances when they read
-/// this instance's entry.
+/// Handles POST /admin/provider/{name}/resume: ends the cooldown of a provider or of one of its keys. The order takes
+/// effect in this instance at once, and in the other instances within about ten seconds.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

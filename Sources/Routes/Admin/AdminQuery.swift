@@ -1,11 +1,13 @@
 import Engine
 import Shared
 
-/// The fields of a request's query, each once and known.
+/// The query parameters of an admin request. Each parameter is one that the route accepts.
 struct AdminQuery {
     private var fields: [String: String] = [:]
 
-    /// - Parameter names: the fields that the route knows.
+    /// Reads the query parameters of a request. Throws if there is a parameter that the route does not accept.
+    ///
+    /// - Parameter names: the names of the parameters that the route accepts.
     init(_ request: Request, _ names: [String]) throws(APIError) {
         for field in request.queryFields where !field.text.isEmpty {
             guard names.contains(field.name) else {
@@ -20,7 +22,8 @@ struct AdminQuery {
 
     subscript(_ name: String) -> String? { fields[name] }
 
-    /// A whole number.
+    /// Returns the value of a parameter as a whole number; nil if the parameter is missing. Throws if the value is not
+    /// a whole number in the range.
     func number(_ name: String, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let text = fields[name] else { return nil }
         guard text.utf8.count <= 18, let number = Int(text), range.contains(number) else {
@@ -29,7 +32,7 @@ struct AdminQuery {
         return number
     }
 
-    /// Returns the value of a field, which must be one of `words`; nil if the field is missing.
+    /// Returns the value of a parameter, which must be one of `words`; nil if the parameter is missing.
     func choice(_ name: String, _ words: [String]) throws(APIError) -> String? {
         guard let text = fields[name] else { return nil }
         guard words.contains(text) else { throw .value(name, "must be one of \(words.joined(separator: ", "))") }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// GET /admin/req_logs
+/// Handles GET /admin/req_logs: lists the stored records of requests.
 func listRecords(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, RecordFields.names)
     if fields["status"] == "running" { return await listRunningRecords(visit) }
@@ -19,14 +19,14 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
     visit.send(page.records.map { writer.json($0) }, total: page.total, more)
 }
 
-/// The requests that run now, in the form of records.
+/// Sends the requests that are running now, in the form of stored records.
 private func listRunningRecords(_ visit: AdminVisit) async {
     let running = await visit.gateway.process.running.all(on: visit.gateway.loop)
     let writer = RecordWriter(visit)
     visit.send(running.map { writer.json(running: $0) }, total: running.count)
 }
 
-/// GET /admin/req_logs/{id}
+/// Handles GET /admin/req_logs/{id}: shows the stored record of one request.
 func showRecord(_ visit: AdminVisit) async throws(APIError) {
     let reader = try recordReader(visit)
     guard let id = RecordID(text: visit.value("id")) else { throw APIError(404, "Not found") }
@@ -37,7 +37,7 @@ func showRecord(_ visit: AdminVisit) async throws(APIError) {
     visit.send(data: RecordWriter(visit).json(found))
 }
 
-/// DELETE /admin/req_logs/{id}, and .../bulkDelete/{ids}
+/// Handles DELETE of /admin/req_logs/{id} and /admin/req_logs/bulkDelete/{ids}: deletes stored records of requests.
 func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
     let reader = try recordReader(visit)
     let isBulk = visit.values["ids"] != nil
@@ -58,13 +58,14 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
 
 private let maxDeleted = 1_000
 
-/// Returns the reader of records, which are kept as long as there is a password or a database.
+/// Returns the reader of stored request records. Throws if there is no reader yet.
 func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     if let reader = visit.gateway.usage.reader { return reader }
     throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
-/// Reads records. The cause of a failure is for the log: it may name hosts and files.
+/// Runs `work`, which reads stored request records. The cause of a failure is written to the log only, because it may
+/// name hosts and files.
 func readRecords<Value>(
     _ visit: AdminVisit,
     _ work: () async throws(UsageFailure) -> Value

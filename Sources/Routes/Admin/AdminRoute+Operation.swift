@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 extension AdminRoute {
-    /// The paths for limits, providers, the cache, settings and instances.
+    /// The admin routes for limits, providers, the cache, settings and instances.
     static let ofOperation: [AdminRoute] = state + cache + process
 
     private static let state: [AdminRoute] = [

@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 extension AdminRoute {
-    /// All paths of the operator's side. The reference in `docs/admin-api.md` is made from this table.
+    /// All admin routes. A script makes the reference in `docs/admin-api.md` from this table.
     static let all: [AdminRoute] = entrance + requests + usage + ofOperation
 
     private static let entrance: [AdminRoute] = [

@@ -1,21 +1,21 @@
 import Engine
 import Shared
 
-/// One line of the table of admin paths: how a request is found, which right it needs, and how the reference describes
-/// it.
+/// One route below `/admin`: its method and path, the right that a request needs, and the texts for the API reference.
 struct AdminRoute: Sendable {
     typealias Handle = @Sendable (AdminVisit) async throws(APIError) -> Void
 
-    /// The right that a request needs.
+    /// The right that a request needs to use an admin route.
     enum Access: Sendable {
         case everybody
-        /// A session.
+        /// The client must have an admin session.
         case reader
-        /// A session. If a cookie names the session, the request must come from one of the relay's own pages.
+        /// The client must have an admin session. If a cookie names the session, the request must also come from one of
+        /// the relay's own pages.
         case writer
     }
 
-    /// A field of the query or of the body.
+    /// A field of an admin request, in the query or in the body, with its meaning for the API reference.
     struct Field: Sendable {
         let name: String
         let meaning: String
@@ -27,13 +27,13 @@ struct AdminRoute: Sendable {
     }
 
     let method: Method
-    /// The path, with names in braces for parts that differ: `/admin/req_logs/{id}`.
+    /// The path of the route. Names in braces stand for variable parts: `/admin/req_logs/{id}`.
     let path: String
     let access: Access
-    /// The sentence about the route in the reference.
+    /// The description of the route in the API reference.
     let summary: String
     private(set) var fields: [Field] = []
-    /// The response in the reference, as text of the body.
+    /// An example of the response's body for the API reference.
     let response: String
     let handle: Handle
     private let parts: [Substring]
@@ -55,7 +55,7 @@ struct AdminRoute: Sendable {
         parts = Self.parts(path)
     }
 
-    /// Returns this route with the fields that its requests take.
+    /// Returns a copy of this route with descriptions of the fields that its requests can have.
     func taking(_ fields: Field...) -> AdminRoute {
         var route = self
         route.fields = fields
@@ -66,7 +66,8 @@ struct AdminRoute: Sendable {
         path.split(separator: "/", omittingEmptySubsequences: true)
     }
 
-    /// Returns the parts of a path that stand for names in braces; nil if it is another path.
+    /// Returns the variable parts of a request's path, by the names in the route's braces; nil if the path does not fit
+    /// this route.
     func values(in path: [Substring]) -> [String: String]? {
         guard path.count == parts.count else { return nil }
         var values: [String: String] = [:]

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// GET /admin/config
+/// Handles GET /admin/config: shows the effective settings and the last actions of operators.
 func showSettings(_ visit: AdminVisit) async throws(APIError) {
     let listing = visit.admin.listing.withLock { $0 }
     let settings = listing.settings.map { setting -> JSONFragment in
@@ -25,7 +25,7 @@ func showSettings(_ visit: AdminVisit) async throws(APIError) {
     )
 }
 
-/// POST /admin/reload: reloads the settings of the responding instance.
+/// Handles POST /admin/reload: reloads the settings of this instance.
 func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     guard visit.gateway.settings.reloadAccess != .off else {
         throw APIError(403, "RELOAD_ACCESS=off: settings are read at the start only")
@@ -35,7 +35,7 @@ func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     try await visit.exchange.sendReload(by: reloader, on: visit.gateway.loop, instance: visit.admin.instance)
 }
 
-/// GET /admin/clients: what to paste into programs of a caller.
+/// Handles GET /admin/clients: returns settings that an operator can paste into a caller's programs.
 func listClients(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["kind", "key", "model"])
     let callers = visit.gateway.settings.callersToSetUp
@@ -67,7 +67,8 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The callers that may use some model: known keys, those without a key, and those with a key of a vendor.
+    /// The callers that may use at least one model: each known key, callers without a key, and callers with a vendor's
+    /// key.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
         var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
         if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// GET /admin/usage: sums of records, as JSON or CSV.
+/// Handles GET /admin/usage: sends sums of the request records as JSON or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["by", "from", "to", "format"])
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
@@ -41,7 +41,7 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 }
 
 extension JSONFragment {
-    /// An object of the members, and of figures.
+    /// Returns a JSON object for one row of sums: the given members, then the figures.
     fileprivate static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,
@@ -69,8 +69,8 @@ private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
     return lines.joined(separator: "\r\n") + "\r\n"
 }
 
-/// A field of CSV (RFC 4180). A field that begins like a formula gets a quote in front, so that a spreadsheet does not
-/// run it.
+/// Returns a text as a field of CSV (RFC 4180). A text that begins like a formula gets a single quote in front, so that
+/// a spreadsheet does not run it.
 func csvField(_ text: String) -> String {
     let formulas: Set<UInt8> = [61, 43, 45, 64, 9, 13]  // = + - @ tab CR
     let safe = text.utf8.first.map(formulas.contains) ?? false ? "'\(text)" : text
@@ -79,7 +79,7 @@ func csvField(_ text: String) -> String {
         ? safe : "\"\(safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
 }
 
-/// GET /admin/statistics: tokens by model.
+/// Handles GET /admin/statistics: sends the tokens of all request records by model.
 func showStatistics(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)
@@ -95,7 +95,8 @@ func showStatistics(_ visit: AdminVisit) async throws(APIError) {
     visit.send(data: #"{"count":\#(rows.count),"rows":\#(rows)}"#)
 }
 
-/// GET /admin/statistics_model_day: tokens of the last seven days by model, as a chart library reads them.
+/// Handles GET /admin/statistics_model_day: sends the tokens of the last seven days by model, as options of a chart
+/// library.
 func showModelDays(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)

@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// A request of the operator's side that may be served.
+/// A request to an admin route that has passed the check of its session.
 struct AdminVisit: Sendable {
     let exchange: Exchange
     let gateway: Gateway
-    /// Nil: the visitor is not logged in.
+    /// The admin session of the request; nil if the client is not logged in.
     let session: AdminSession?
-    /// The parts of the path that the route names.
+    /// The variable parts of the request's path, by their names in the route: for `/admin/req_logs/{id}` the part `id`.
     let values: [String: String]
 
     private static let bodyLimitBytes = 65_536
@@ -16,13 +16,13 @@ struct AdminVisit: Sendable {
     var admin: AdminState { gateway.process.admin }
     var request: Request { exchange.request }
 
-    /// The client's address, as the log shows it.
+    /// The client's address in the form that the log shows.
     var address: String { request.clientAddress(trusting: gateway.settings.limits.trustedProxies).text }
 
-    /// Returns the part of the path that has this name in the route; empty if the route has no such part.
+    /// Returns the variable part of the path that has this name in the route; empty if the route has no such part.
     func value(_ name: String) -> String { values[name] ?? "" }
 
-    /// Reads the body, which is an object. An empty body is one without members.
+    /// Reads the request body, which must be a JSON object. An empty body is read as `{}`.
     func body<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
@@ -36,7 +36,12 @@ struct AdminVisit: Sendable {
         }
     }
 
-    /// Records an action of the operator in the log and for the page.
+    /// Records an operator's action in the log and in the list of actions that the admin page shows.
+    ///
+    /// - Parameters:
+    ///   - act: the kind of action, such as `login`.
+    ///   - target: the thing that the action changed, such as the name of a provider.
+    ///   - user: the operator's name; nil stands for the user of the session.
     func record(_ act: String, _ target: String = "", by user: String? = nil) {
         let action = AdminAction(
             user: user ?? session?.user ?? "",
@@ -50,7 +55,7 @@ struct AdminVisit: Sendable {
 
     // MARK: Responses
 
-    /// Sends `{"status":0,"msg":"...","data":...,"instance":"..."}`.
+    /// Sends a JSON response with a message and data: `{"status":0,"msg":"","data":{},"instance":"relay-1:5001"}`.
     func send(_ message: StaticString = "", data: JSONFragment) {
         let message = "\(message)"
         exchange.send(
@@ -60,12 +65,14 @@ struct AdminVisit: Sendable {
         )
     }
 
-    /// Sends the same without data.
+    /// Sends a JSON response with a message and an empty string as `data`.
     func sendDone(_ message: StaticString) { send(message, data: #""""#) }
 
-    /// Sends `{"items":[...],"total":n,...,"instance":"..."}`.
+    /// Sends a JSON response with a list: `{"items":[],"total":0,"instance":"relay-1:5001"}`.
     ///
-    /// - Parameter more: further members.
+    /// - Parameters:
+    ///   - total: the number of all items, of which `items` may be one page.
+    ///   - more: further members of the response.
     func send(_ items: [JSONFragment], total: Int, _ more: [(name: String, value: JSONFragment)] = []) {
         exchange.send(
             json: ByteBuffer(

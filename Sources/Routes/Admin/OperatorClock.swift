@@ -3,17 +3,19 @@ import Limits
 import Shared
 import Upstream
 
-/// The work of the operator's side every ten seconds, whether anybody looks or not: this instance's entry for the
-/// others, logouts, and orders of other instances. On one loop.
+/// A task that runs every ten seconds for the admin routes, even if no operator is logged in. It reports this
+/// instance's figures to the other instances and stores logouts. It also carries out orders of other instances, such as
+/// the end of a cooldown.
 ///
-/// `@unchecked`: what changes is used on the loop only, but for `task`.
+/// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
     private let process: SharedServices
     private let router: Router
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The number of all requests so far, at the last few ticks.
+    /// The total number of ended requests at each of the last few ticks. The rate of requests follows from the
+    /// differences.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7
@@ -30,7 +32,7 @@ package final class OperatorClock: @unchecked Sendable {
         task.withLock { $0 = next }
     }
 
-    /// Ends the clock, and removes this instance from the lists of the other instances. Can be called on any thread.
+    /// Stops the task and removes this instance from the lists of the other instances. It can be called on any thread.
     package func stop() {
         task.withLock { $0?.cancel() }
         let admin = process.process.admin

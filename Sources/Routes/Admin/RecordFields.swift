@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The fields of a query for records.
+/// The query parameters with which an operator searches request records.
 enum RecordFields {
     static let names = [
         "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "status",
@@ -69,9 +69,10 @@ enum RecordFields {
         }
     }
 
-    /// Returns a time in milliseconds since 1970.
+    /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing. The value is a day
+    /// such as `2026-01-31`, or a time such as `2026-01-31T12:00:00Z`.
     ///
-    /// - Parameter isEnd: a day is included whole.
+    /// - Parameter isEnd: whether the time ends a range. A day then means the end of that day, so the day is included.
     private static func time(
         _ fields: AdminQuery,
         _ name: String,
@@ -89,9 +90,10 @@ enum RecordFields {
     static func day(_ text: String) -> Day? { text.withBytes { Day($0) } }
 }
 
-/// Times as RFC 3339 writes them.
+/// A parser for times in the format of RFC 3339.
 enum OperatorTime {
-    /// Returns milliseconds since 1970; nil if the text is no such time: `2026-01-31T12:00:00.5+01:00`.
+    /// Returns a time such as `2026-01-31T12:00:00.5+01:00` in milliseconds since 1970; nil if the text is not such a
+    /// time.
     static func milliseconds(_ text: String) -> Int? {
         let bytes = Array(text.utf8)
         guard (20...40).contains(bytes.count), bytes[10] == 84 || bytes[10] == 116,
@@ -113,7 +115,8 @@ enum OperatorTime {
         return (day.secondsSince1970 + second - offset) * 1_000 + milliseconds
     }
 
-    /// `Z` or `+01:00`, in seconds. A plus that a query turned into a space is one.
+    /// Returns a UTC offset, such as `Z` or `+01:00`, in seconds; nil if the bytes are no offset. A space counts as a
+    /// plus, because a plus in a URL's query means a space.
     private static func offset(_ bytes: ArraySlice<UInt8>) -> Int? {
         if bytes.count == 1, bytes.first == 90 || bytes.first == 122 { return 0 }
         guard let sign = bytes.first, [43, 45, 32].contains(sign),
@@ -122,7 +125,8 @@ enum OperatorTime {
         return sign == 45 ? -seconds : seconds
     }
 
-    /// `12:00:00`, or `12:00`.
+    /// Returns a time of day, such as `12:00:00` or `12:00`, in seconds since midnight; nil if the bytes are no such
+    /// time.
     private static func secondOfDay(_ bytes: ArraySlice<UInt8>, hasSeconds: Bool) -> Int? {
         let parts = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         let numbers = parts.compactMap { $0.count == 2 ? Int(String(decoding: $0, as: UTF8.self)) : nil }

@@ -2,11 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Writes records of requests as an operator reads them.
+/// A writer of request records as JSON for the admin API.
 struct RecordWriter {
-    /// `<kind>_<label>` by the names of providers.
+    /// The vendor and label of each provider in one text, such as `openai_groq-1`. The dictionary's keys are the
+    /// providers' names.
     private let services: [String: String]
-    /// Masked tokens by the names of known keys.
+    /// The masked token of each known key, by the name of the key.
     private let tokens: [String: String]
 
     init(_ visit: AdminVisit) {
@@ -18,10 +19,10 @@ struct RecordWriter {
         tokens = visit.admin.listing.withLock { $0.tokens }
     }
 
-    /// Returns a record as lists have it: without bodies.
+    /// Returns a record as JSON in the form for lists: without the bodies of the request and the response.
     func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
 
-    /// Returns the record of one request as JSON, with everything that is stored about the request, such as bodies.
+    /// Returns the record of one request as JSON with everything that is stored about the request, such as bodies.
     func json(_ found: StoredRequest) -> JSONFragment { json(found.record, found) }
 
     private func json(_ record: StoredRecord, _ found: StoredRequest?) -> JSONFragment {
@@ -75,10 +76,10 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// Returns a known key as the settings show it; for another key the first characters of its digest.
+    /// Returns the masked token of a known caller; for another caller, the first 12 characters of its digest.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
-    /// 32 hexadecimal digits.
+    /// Returns an identifier of 32 hexadecimal digits that is derived from a text.
     private func digits(of text: String) -> String {
         Digest(of: text).withBytes { bytes in
             bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/audio/speech
+/// Handles POST /v1/audio/speech: turns text into speech.
 func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
     let own = TranslatedSpeech(exchange)
@@ -31,16 +31,16 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     }
 }
 
-/// Speech by vendors that need a translated request.
+/// The translation of a speech request for vendors that do not accept OpenAI's form.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
     private let exchange: Exchange
     private var call: SpeechCall?
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    /// Returns the call. The request body is read once.
+    /// Returns the speech call. The first use reads the request body; later uses return the stored call.
     func read() async throws(APIError) -> SpeechCall {
         if let call { return call }
         let read = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }

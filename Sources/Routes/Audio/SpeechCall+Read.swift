@@ -3,7 +3,7 @@ package import Engine
 package import Shared
 
 extension SpeechCall {
-    /// Reads the body of `POST /v1/audio/speech`.
+    /// Creates the speech call from the JSON body of `POST /v1/audio/speech`. Throws if a field is invalid.
     package init(_ root: JSONValue) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
@@ -23,7 +23,7 @@ extension SpeechCall {
         }
     }
 
-    /// Returns the voice, which is a name or an object with an `id`.
+    /// Returns the name of the voice. The field `voice` is a string, or an object with an `id`.
     private static func voice(_ fields: RequestFields) throws(APIError) -> String {
         guard let value = fields["voice"] else { throw .missing("voice") }
         guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }

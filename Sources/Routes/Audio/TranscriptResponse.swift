@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Sends a transcript in the requested format. Throws if the vendor did not return the data that the format needs.
+    /// Sends a transcript in the requested format. Throws if the vendor did not return the data that this format needs.
     func send(_ transcript: Transcript, _ call: TranscriptionCall) throws(APIError) {
         let text = transcript.text
         switch call.format {
@@ -35,7 +35,7 @@ extension APIError {
 }
 
 extension String {
-    /// Whether the text looks like SRT: it begins with a number and contains a time range.
+    /// Whether the text looks like SRT subtitles: it begins with a number and contains a time range.
     fileprivate var hasCues: Bool {
         var text = self
         return text.withUTF8 { text in
@@ -64,7 +64,8 @@ extension Transcript {
         return body
     }
 
-    /// Returns the transcript as `verbose_json`; nil if the language or the duration is not known.
+    /// Returns the transcript in the format `verbose_json`; nil if the vendor did not report the language or the
+    /// duration.
     fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer? {
         guard let language, let durationSeconds, durationSeconds.isFinite else { return nil }
         var body = ByteBuffer()

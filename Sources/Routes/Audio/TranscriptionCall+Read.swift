@@ -2,9 +2,10 @@ package import Calls
 package import Shared
 
 extension TranscriptionCall {
-    /// Reads the fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`.
+    /// Creates the call from the form fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`. Throws if
+    /// a field is invalid.
     ///
-    /// - Parameter isWhole: whether all fields have arrived.
+    /// - Parameter isWhole: whether all fields of the form have arrived.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)
@@ -36,7 +37,7 @@ extension TranscriptionCall {
         }
     }
 
-    /// The longest prompt, in bytes. Models use only its last few hundred words.
+    /// The longest prompt that is accepted, in bytes. Models use only the last few hundred words of a prompt.
     private static let promptLimitBytes = 32_000
     private static let languageLimitBytes = 100
 

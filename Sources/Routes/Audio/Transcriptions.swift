@@ -4,19 +4,21 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/audio/transcriptions
+/// Handles POST /v1/audio/transcriptions: transcribes a recording.
 func createTranscription(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await serveTranscription(.transcription, exchange, gateway: gateway)
 }
 
-/// POST /v1/audio/translations
+/// Handles POST /v1/audio/translations: translates a recording into English text.
 func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await serveTranscription(.translation, exchange, gateway: gateway)
 }
 
-/// Serves a transcription or translation. The recording is sent to the vendor while it arrives. The vendor gets the end
-/// of the upload only after the whole form has been checked. Fields that come before the recording are checked first.
-/// If the model comes after it, the recording goes to the first provider that transcribes.
+/// Serves a transcription or translation. The relay sends the recording to the vendor while the recording arrives.
+///
+/// The relay ends the upload only after it has checked the whole form. Fields before the recording are checked before
+/// the upload begins. If the model comes after the recording, the recording goes to the first provider that
+/// transcribes.
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
@@ -69,15 +71,15 @@ private func serveTranscription(
     try exchange.send(transcript, plan.call)
 }
 
-/// The largest recording, in bytes.
+/// The largest recording that is accepted, in bytes (25 MiB).
 let recordingLimitBytes = 26_214_400
 
-/// One transcription request.
+/// The state of one transcription or translation request.
 private struct TranscriptionRequest {
-    /// The plan that follows from the fields of a form.
+    /// The call to make and the candidates for it, as the form's fields demand.
     struct Plan {
         let call: TranscriptionCall
-        /// The candidate that serves the request, or is called first.
+        /// The candidate that is called first.
         let candidate: Candidate
         let candidates: Candidates
         let prepared: any PreparedTranscription
@@ -97,9 +99,11 @@ private struct TranscriptionRequest {
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// Makes the plan from the fields that have arrived.
+    /// Makes the plan for serving the request from the form fields that have arrived.
     ///
-    /// - Parameter holder: the call that uploaded the file; nil if the file has not been uploaded.
+    /// - Parameters:
+    ///   - isWhole: whether all fields of the form have arrived.
+    ///   - holder: the attempt that uploaded the file; nil if the file has not been uploaded.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
@@ -138,14 +142,14 @@ private struct TranscriptionRequest {
         exchange.applicableLimits(caller, .audio, servedBy: candidate.name)
     }
 
-    /// Reads the beginning of the recording, which shows its type.
+    /// Reads the first bytes of the recording, which show its media type.
     func beginning() async throws(APIError) -> Beginning {
         let bytes = try await form.beginning(MediaType.neededBytes)
         let label = try FileLabel(recording: bytes.bytes)
         return Beginning(bytes: bytes, label: label)
     }
 
-    /// Chooses the call that uploads the file; nil if no provider can accept it.
+    /// Starts the attempt that uploads the recording. Returns nil if there are no candidates for the upload.
     func attempt(_ uploaders: Candidates?, _ callLedger: CallLedger) async throws(APIError) -> SingleAttempt? {
         guard let uploaders else { return nil }
         do throws(UpstreamError) {
@@ -201,7 +205,7 @@ extension Exchange {
 }
 
 extension FileLabel {
-    /// Creates the label of a recording from its content. Throws if the format is not supported.
+    /// Creates the file name and media type of a recording from its first bytes. Throws if the format is not supported.
     init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {
         guard !bytes.isEmpty else { throw .value("file", "is empty") }
         guard let type = MediaType(content: bytes)?.asRecording else {
@@ -228,7 +232,7 @@ extension TranscriptionCall.Purpose {
 }
 
 extension MediaType {
-    /// The media type under which vendors accept the recording; nil if they do not accept it.
+    /// The media type under which vendors accept a recording of this type; nil if they do not accept it.
     fileprivate var asRecording: MediaType? {
         switch self {
         case .mp3, .wav, .flac, .ogg, .m4a, .mp4, .webm: self

@@ -3,10 +3,10 @@ import Engine
 import Shared
 import Upstream
 
-/// A transcription by vendors that need the recording uploaded first. The form is kept in memory, because other
-/// candidates accept it unchanged.
+/// The translation of a transcription request for vendors that need the recording uploaded first. The form is kept in
+/// memory, because other candidates may accept it unchanged.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {
     private let purpose: TranscriptionCall.Purpose
     private let exchange: Exchange

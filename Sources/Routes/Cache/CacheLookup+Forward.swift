@@ -4,8 +4,8 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Stores a complete JSON response that is forwarded, without the model's name. A request that finds it may have
-    /// used another name.
+    /// Stores a complete JSON response in the cache, without the model's name. A later request that gets this response
+    /// may call the model by another name.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)
@@ -25,11 +25,11 @@ extension CacheLookup {
 }
 
 extension CacheLookup {
-    /// Responds from the cache if it has a response, and returns whether it did. The request has been admitted.
+    /// Sends a cached response if there is one, and returns whether there was. The request must have been admitted.
     ///
     /// - Parameters:
-    ///   - model: the model that the request named.
-    ///   - name: the model that serves it.
+    ///   - model: the model name in the request.
+    ///   - name: the model that serves the request.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
         let found = try await find(model, servedBy: name, isStreamed: false) { await $0.outcome(until: $1) }
         guard let found else { return false }
@@ -48,7 +48,8 @@ extension CacheLookup {
         }
     }
 
-    /// Appends the cached response with the model's name. Returns false if the data is damaged.
+    /// Appends the cached response to `whole` and inserts the model's name. Returns false if the cached data is
+    /// damaged.
     private static func append(_ found: CachedResponse, _ model: String, to whole: inout ByteBuffer) -> Bool {
         var reader = CachedResponseDecoder(found.bytes)
         guard let before = reader.text(), let after = reader.text() else { return false }

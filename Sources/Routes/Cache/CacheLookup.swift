@@ -4,22 +4,23 @@ import Limits
 import Shared
 import Upstream
 
-/// The use of the cache by one request: it looks up a response, and stores the new one.
+/// The use of the response cache by one request: it looks up a stored response and stores a new one.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class CacheLookup: RequestCaching, @unchecked Sendable {
     let cache: ConfiguredCache
     private(set) var state = CacheState.off
-    /// The vendor's name of the model that produced the cached response; nil until one is found.
+    /// The vendor's name of the model that produced the cached response; nil if no cached response was found.
     private(set) var servedModel: String?
     private let body: Digest
-    /// The exchange of the request, which owns this object.
+    /// The exchange (request and response) that owns this lookup.
     unowned let exchange: Exchange
-    /// The key of the response in the cache; nil if the response is not stored.
+    /// The cache key under which the response will be stored; nil if the response will not be stored.
     private var key: CacheKey?
-    /// The leader role of this request: equal requests wait for its response. Nil if this request does not lead.
+    /// The leader role of this request: equal requests wait for the leader's response instead of calling the vendor.
+    /// Nil if this request is not a leader.
     private var leader: CoalescedLeader?
-    /// The memory that is reserved for recording the response.
+    /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
 
     /// Creates the lookup for a request.
@@ -35,13 +36,13 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Returns a cached response to an equal request, or the one that another request is about to get; nil if there is
-    /// none. The request has been admitted.
+    /// Returns a cached response to an equal request, or waits for the response that an equal request is about to get.
+    /// Nil if this request must call the vendor. The request must have been admitted.
     ///
     /// - Parameters:
-    ///   - model: the model that the request named.
-    ///   - name: the model or panel that serves it.
-    ///   - wait: waits for the other request's response until the given time.
+    ///   - model: the model name in the request.
+    ///   - name: the model or panel that serves the request.
+    ///   - wait: a function that waits for the other request's response until the given time.
     func find(
         _ model: String,
         servedBy name: String,
@@ -66,7 +67,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return stored
     }
 
-    /// Returns the response of an equal request that is running; nil if this request has to call the vendor.
+    /// Returns the response to an equal request that is running; nil if this request has to call the vendor.
     private func others(
         _ key: CacheKey,
         _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
@@ -109,6 +110,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     }
 
     /// Returns the key of the response in the cache; nil if the request has no caller or no route.
+    ///
+    /// - Parameter name: the model or panel that serves the request.
     private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
@@ -133,10 +136,11 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// Whether the response will be stored, as far as is known now.
+    /// Whether the relay intends to store the response in the cache.
     var isKeeping: Bool { key != nil }
 
-    /// Reserves memory for a response of `bytes` bytes. Returns false if it is too long; it is then not stored.
+    /// Reserves memory for storing a response of this many bytes. Returns false if the response is too long or memory
+    /// is short; the response is then not stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
         if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &reservation) { return true }
@@ -144,7 +148,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return false
     }
 
-    /// Stores the complete response. Called before its last bytes are sent, so that the client's next request finds it.
+    /// Stores the complete response in the cache. It is called before the last bytes are sent, so that the client's
+    /// next request finds the response.
     func keep(_ response: Body) {
         guard let key else { return }
         let label = MemoryCache.Label(
@@ -157,13 +162,14 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends recording of a valid response that must not be stored. Requests that wait for it then call the vendor.
+    /// Gives up storing a valid response that must not be cached. Equal requests that wait for it then call the vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()
     }
 
-    /// Ends recording without a response. The next of the requests that wait for it then calls the vendor.
+    /// Ends the lookup without a response to store. If equal requests wait for the response, the next of them calls the
+    /// vendor.
     func end() {
         leader?.end()
         leader = nil
@@ -173,10 +179,10 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 }
 
 extension Request {
-    /// Whether the client forbids to store the response.
+    /// Whether the client forbids storing the response in a cache (`Cache-Control: no-store`).
     var forbidsCaching: Bool { hasCacheDirective("no-store") }
 
-    /// Whether the client wants a new response rather than a cached one.
+    /// Whether the client wants a new response rather than a cached one (`Cache-Control: no-cache`).
     fileprivate var wantsNewResponse: Bool { hasCacheDirective("no-cache") }
 
     private func hasCacheDirective(_ directive: StaticString) -> Bool {

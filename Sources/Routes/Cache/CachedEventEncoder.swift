@@ -2,21 +2,21 @@ import Calls
 import Engine
 import Shared
 
-/// The kinds of events in a cached stream.
+/// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// A space that begins the response before any event.
+    /// The opening of the stream: a single space is written, so that the response begins before any event.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
-    /// A vendor's own chunk, without the members of `ResponseNames`.
+    /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.
     case native
-    /// Text that needs no escapes in JSON.
+    /// Text whose characters need no escapes in JSON.
     case plainText
 }
 
 extension CachedResponseEncoder {
     mutating func addOpening() { add(Kind.opening.rawValue) }
 
-    /// Adds an event. Comments of the stream are left out.
+    /// Adds an event of a choice. Comments of the stream and chunks in the vendor's own JSON are left out.
     mutating func add(_ choice: Int, _ event: ChatEvent) {
         func add(_ kind: Kind) {
             self.add(kind.rawValue)
@@ -57,9 +57,11 @@ extension CachedResponseEncoder {
         }
     }
 
-    /// Adds a vendor's own chunk.
+    /// Adds a chunk in the vendor's own JSON.
     ///
-    /// - Parameter rest: the bytes of the chunk behind the members of `ResponseNames`.
+    /// - Parameters:
+    ///   - rest: the bytes of the chunk that follow the members of `ResponseNames`.
+    ///   - choice: the number of the choice.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
         add(choice)
@@ -67,15 +69,16 @@ extension CachedResponseEncoder {
     }
 }
 
-/// Replays the events of a cached stream.
+/// A reader that replays the events of a cached stream to a writer.
 struct CachedEventReader: ~Copyable {
     private var reader: CachedResponseDecoder
     private var chunk = ByteBuffer()
-    /// The first members of each vendor chunk (see `ResponseNames`), for this request.
+    /// The first members of each replayed vendor chunk, such as `id` and `model`, with values for this request. See
+    /// `ResponseNames`.
     private let names: Body
     private let includesUsage: Bool
 
-    /// The number of bytes that have been read.
+    /// The number of encoded bytes that have been read.
     var position: Int { reader.position }
 
     init(_ encoded: UnsafeRawBufferPointer, names: Body, includesUsage: Bool) {
@@ -84,7 +87,7 @@ struct CachedEventReader: ~Copyable {
         self.includesUsage = includesUsage
     }
 
-    /// Writes the next event. Returns false at the end or if the data is damaged.
+    /// Writes the next event of the cached stream. Returns false if the stream has ended or its data is damaged.
     mutating func next(_ writer: any ChatStreamWriter) -> Bool {
         if let text = reader.shortText(after: Self.plainText) {
             writer.write(0, .text(text, isPlain: true))
@@ -102,7 +105,7 @@ struct CachedEventReader: ~Copyable {
         return true
     }
 
-    /// The first two numbers of plain text for the first choice, which is the most frequent event.
+    /// The first two bytes of the most frequent entry: the kind `plainText`, then choice 0.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> ChatEvent? {

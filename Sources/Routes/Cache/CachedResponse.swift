@@ -5,13 +5,13 @@ import Shared
 
 /// A cached response with its usage and the model that produced it.
 struct CachedResponse: Sendable {
-    /// The version of the format. Other versions are not read.
+    /// The version of the cache format. Cached data of other versions is not read.
     private static let version = 4
-    /// The plausible token counts. Sums of them do not overflow.
+    /// The range of token counts that are accepted from the cache. Sums of such counts cannot overflow.
     private static let tokens = 0..<1 << 41
 
     let usage: Usage
-    /// The vendor's name of the model.
+    /// The vendor's name of the model that produced the response.
     let servedModel: String
     private let body: Body
     private let start: Int
@@ -50,9 +50,11 @@ struct CachedResponse: Sendable {
     }
 }
 
-/// The members that begin each response and each chunk of a vendor: `id`, `object`, `created`, `model`.
+/// The members that begin each response and each chunk in a vendor's own JSON: `id`, `object`, `created` and `model`.
+/// They are not cached, because they differ between requests.
 enum ResponseNames {
-    /// Returns the position behind these members; nil if the response does not begin with them.
+    /// Returns the position after the members `id`, `object`, `created` and `model`; nil if the response does not begin
+    /// with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(response).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
@@ -61,7 +63,7 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Returns new members for a response, without a closing brace.
+    /// Returns the first members of a response, with a new id and the present time. The result has no closing brace.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

@@ -1,7 +1,8 @@
 import Calls
 import Engine
 
-/// Encodes a cached response as a sequence of fields. Numbers have seven bits in each byte; bytes follow their length.
+/// An encoder that writes a cached response as a sequence of fields. A number has seven bits in each byte. A text is
+/// written as its length, then its bytes.
 struct CachedResponseEncoder: ~Copyable {
     var out = ByteBuffer()
 
@@ -23,14 +24,14 @@ struct CachedResponseEncoder: ~Copyable {
         text.withBytes { add($0) }
     }
 
-    /// Adds a text that may be nil. Nil is distinct from the empty text.
+    /// Adds a text that may be nil. The encoding distinguishes nil from an empty text.
     mutating func add(ifAny text: String?) {
         add(text == nil ? 0 : 1)
         if let text { add(text) }
     }
 }
 
-/// Decodes the fields that `CachedResponseEncoder` wrote. Methods return nil if the data is damaged.
+/// A decoder for the fields that `CachedResponseEncoder` wrote. Its methods return nil if the data is damaged.
 struct CachedResponseDecoder {
     private let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
@@ -38,7 +39,7 @@ struct CachedResponseDecoder {
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     var isAtEnd: Bool { position >= bytes.count }
-    /// The bytes that have not been read.
+    /// The encoded bytes that have not been read.
     var rest: UnsafeRawBufferPointer { bytes[part: position..<bytes.count] }
 
     mutating func number() -> Int? {
@@ -60,10 +61,10 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads a text of fewer than 128 bytes that follows two numbers of one byte each; nil if the next fields are
-    /// different.
+    /// Reads a text of fewer than 128 bytes that follows two given numbers of one byte each. Returns nil, and reads
+    /// nothing, if the next fields are different.
     ///
-    /// - Parameter numbers: the two numbers as they are in memory.
+    /// - Parameter numbers: the two numbers as one integer in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),
             here.loadUnaligned(as: UInt16.self) == numbers,
@@ -76,7 +77,7 @@ struct CachedResponseDecoder {
 
     mutating func string() -> String? { text().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Reads a text that may be nil. The outer nil means that the data is damaged.
+    /// Reads a text that may be nil. An outer nil means that the data is damaged; an inner nil is the encoded nil.
     mutating func stringIfAny() -> String?? {
         guard let isThere = number() else { return nil }
         guard isThere == 1 else { return .some(nil) }
@@ -94,7 +95,7 @@ extension FinishReason {
         self = Self.all[encodedNumber]
     }
 
-    /// Whether a filter ended the choice. Such a response is not cached, because a repeated request may pass the
-    /// filter.
+    /// Whether a content filter or a refusal ended the choice. Such a response is not cached, because a repeated
+    /// request may succeed.
     var isOfFilter: Bool { self == .contentFilter || self == .refusal }
 }

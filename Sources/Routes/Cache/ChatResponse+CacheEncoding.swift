@@ -2,17 +2,17 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of a complete response in the cache. Each belongs to the last choice before it.
+/// The kinds of parts of a complete response in the cache. Each part belongs to the last choice before the part.
 private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
-    /// The vendor's own response, without the members of `ResponseNames`.
+    /// The response in the vendor's own JSON, without the first members that `ResponseNames` describes.
     case original
 }
 
 extension ChatResponse {
     var encodedBytes: Int { original?.bytes.count ?? choices.reduce(64) { $0 + $1.bytes + 64 } }
 
-    /// Encodes the response. Returns false if it must not be cached.
+    /// Encodes the response for the cache. Returns false if the response must not be cached.
     func write(to encoded: inout CachedResponseEncoder) -> Bool {
         guard !choices.contains(where: \.finish.isOfFilter) else { return false }
         if let original {
@@ -28,9 +28,9 @@ extension ChatResponse {
         return true
     }
 
-    /// Decodes a cached response; nil if the data is damaged.
+    /// Decodes a cached response; returns nil if the data is damaged.
     ///
-    /// - Parameter names: the first members of a vendor's own response (see `ResponseNames`).
+    /// - Parameter names: the first members for a response in the vendor's own JSON (see `ResponseNames`).
     init?(encoded: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
         self.init([], usage: nil)
         var reader = CachedResponseDecoder(encoded)
@@ -80,7 +80,7 @@ extension ChatResponse.Choice {
         if let stop { encoded.add(stop.bytes) }
     }
 
-    /// Decodes a part of a choice. Returns false if the data is damaged.
+    /// Decodes one part and adds it to the choice. Returns false if the data is damaged.
     fileprivate mutating func read(_ part: EncodedPart, from reader: inout CachedResponseDecoder) -> Bool {
         switch part {
         case .text, .reasoning, .refusal:

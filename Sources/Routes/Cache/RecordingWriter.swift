@@ -2,18 +2,19 @@ import Calls
 import Engine
 import Shared
 
-/// A writer that also records the response for the cache.
+/// A stream writer that passes events on to another writer and records them for the cache.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private let writer: any ChatStreamWriter
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var encoded = CachedResponseEncoder()
-    /// The first members of the vendor's first chunk (see `ResponseNames`). All later chunks must begin with them.
+    /// The first members of the vendor's first chunk (see `ResponseNames`). All later chunks must begin with these
+    /// members.
     private var names = ByteBuffer()
     private var isNative = false
-    /// Whether the response is not recorded, because a filter ended it or it is too long.
+    /// Whether recording has stopped, for example because the response is too long or a content filter ended it.
     private var isDropped = false
 
     init(_ writer: any ChatStreamWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {

@@ -2,22 +2,24 @@ import Engine
 import Glibc
 import Shared
 
-/// The digest of a request body. Equal requests have the same digest: the order of members, the spelling of numbers and
-/// strings, and fields that do not change the response have no influence.
+/// The computation of the digest of a request body. Equal requests have the same digest.
+///
+/// The order of members, the spelling of numbers and strings, and fields that do not change the response have no
+/// influence.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
 
-    /// The members of the outermost object that are left out. The key of the cache contains the serving model and
-    /// whether the response is streamed.
+    /// The members of the outermost object that the digest leaves out. The cache key contains the model and the
+    /// streaming option separately.
     private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
-    /// The longest text that is included as it is, in bytes. A longer text is replaced by its digest, which bounds the
-    /// memory.
+    /// The longest text that the digest's input contains unchanged, in bytes. A longer text is replaced by its own
+    /// digest, so that the input needs little memory.
     private static let longBytes = 64
     private static let depth = 128
 
     private init() {}
 
-    /// Returns the digest of a body; nil if the body is nested too deeply.
+    /// Returns the digest of a request body; nil if the body is nested too deeply.
     static func of(_ root: JSONValue) -> Digest? {
         var digest = RequestDigest()
         guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
@@ -25,7 +27,7 @@ struct RequestDigest: ~Copyable {
     }
 
     /// Adds a value as its kind, length and content, so that different values never have the same bytes. Returns false
-    /// if it is nested too deeply.
+    /// if the value is nested too deeply.
     private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {
@@ -61,7 +63,7 @@ struct RequestDigest: ~Copyable {
         Digest(quicklyOf: text).withBytes { out.append($0) }
     }
 
-    /// Adds a number. `1.0` and `1` are equal.
+    /// Adds a number in a normal form, in which `1.0` and `1` are equal.
     private mutating func add(number value: JSONValue) {
         if let integer = value.integer { return add("i", UInt64(bitPattern: integer)) }
         let number = value.number ?? 0

@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension APIError {
-    /// Appends the error in OpenAI's form, always with the same four members.
+    /// Appends the error in OpenAI's JSON form, always with the members `message`, `type`, `param` and `code`.
     func appendJSON(to body: inout ByteBuffer) {
         body.append(#"{"error":{"message":"#)
         body.append(json: self.shownMessage)
@@ -18,15 +18,16 @@ extension APIError {
         body.append("}}")
     }
 
-    /// Creates the error for a body that the server refuses.
+    /// Creates the error for a request that the HTTP server refused while it read the body.
     ///
-    /// - Parameter setting: the setting that limits the size of the body.
+    /// - Parameter setting: the setting that limits the size of the body; the message names it if the body is too
+    ///   large.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
         if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
     }
 
-    /// Creates the error for a request that the server refuses by itself.
+    /// Creates the error for a request that the HTTP server refused before an endpoint handled it.
     init(_ error: RequestError) {
         let code: String? =
             switch error.status {
@@ -45,7 +46,9 @@ extension APIError {
         if error.status == 501 || error.status == 505 { self.isRetryUseless = true }
     }
 
-    /// The error for a shared store that is unavailable.
+    /// Returns the error for a shared store, such as memcached, that is unavailable.
+    ///
+    /// - Parameter what: a sentence for the client about the action that failed.
     static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {
         var error = APIError(503, "\(what) Try again in 1 s.", type: "server_error", code: "store_unavailable")
         error.retryAfterSeconds = 1

@@ -1,15 +1,14 @@
 import Calls
 import Engine
 
-/// A writer that sends its output in batches. `ChatChunks` does this by itself, because most streams use it for every
-/// event.
+/// A stream writer that collects its output and sends it in batches. `ChatChunks` has this logic itself, for speed.
 protocol BatchWriter: ChatStreamWriter {
     var exchange: Exchange { get }
     var out: ByteBuffer { get set }
 }
 
-/// The size at which a batch is sent, in bytes. One wake-up may bring many events, and each triples in size. A batch
-/// fills the output, so that no other one is copied behind it.
+/// The size at which a batch of output is sent, in bytes. Many vendor events may arrive at once, so a batch holds the
+/// output for several events.
 let batchBytes = 16_384
 
 extension BatchWriter {
@@ -30,6 +29,7 @@ extension BatchWriter {
 }
 
 extension ByteBuffer {
-    /// Reserves room for a whole batch, so that the buffer need not grow and can be sent without a copy.
+    /// Reserves room for a whole batch if the buffer is empty. The buffer then need not grow, and it can be sent
+    /// without a copy.
     mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }

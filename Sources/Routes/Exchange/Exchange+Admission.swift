@@ -5,9 +5,10 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Returns the caller of the request. From here on, the memory of the request is charged to the caller.
+    /// Authenticates the request and returns its caller. From then on, the memory of the request is charged to the
+    /// caller.
     ///
-    /// - Parameter countsUnknownKeys: whether an unknown key that is ignored counts as a wrong key.
+    /// - Parameter countsUnknownKeys: whether an unknown key that the relay ignores counts as a wrong key.
     @inline(never)
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
@@ -24,8 +25,8 @@ extension Exchange {
         return caller
     }
 
-    /// Checks the passthrough key of a caller whose request calls no vendor. Returns the providers whose vendors refuse
-    /// the key; throws if all do.
+    /// Checks the passthrough key of a caller whose request calls no vendor. Returns the names of the providers whose
+    /// vendors refuse the key; throws if all vendors refuse it.
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
@@ -33,8 +34,8 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns who is charged with the request's memory; nil for the address of the connection. Unknown keys are
-    /// ignored, because anybody can make them up.
+    /// Returns the holder to which the request's memory is charged: a known caller or a client address. Nil stands for
+    /// the address of the connection. Unknown keys are ignored, because anybody can invent them.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -47,8 +48,8 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Refuses a caller who is known to be over a limit, without counting the request. Called before a large body is
-    /// read. Errors in the head come first, as they do after the body. Small bodies are always read, because that costs
+    /// Throws if the caller is already known to exceed a limit. The request is not counted. This check comes before a
+    /// large body is read, so that the body is not read in vain. Small bodies are always read, because that costs
     /// little.
     func refuseIfKnownToBeOver() throws(APIError) {
         guard let (caller, group) = asking, request.body.isLarge else { return }
@@ -62,16 +63,18 @@ extension Exchange {
         if let error = decision.error { throw error }
     }
 
-    /// Returns all limits that apply to a call of the model that serves it, which may replace the requested one.
+    /// Returns all limits that apply to a request.
+    ///
+    /// - Parameter name: the model that serves the request; it may differ from the requested model.
     func applicableLimits(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> ApplicableLimits {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
         return gateway.limits.applicableLimits(caller, group, request: request, model: name)
     }
 
-    /// Counts the request in every limit that applies to it, or refuses it and counts it in none. The reserved units
-    /// are held as long as the admission exists.
+    /// Counts the request in every limit that applies to it. If one limit refuses the request, no limit counts it, and
+    /// the function throws. The reserved units are held as long as the admission exists.
     ///
-    /// - Parameter terms: the units that the request may use; nil if only requests are counted.
+    /// - Parameter usageReservation: the units that the request may use; nil if only requests are counted.
     @inline(never)
     func admit(
         _ applicableLimits: ApplicableLimits,
@@ -83,7 +86,7 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts a request whose upload has begun, and completes its admission.
+    /// Counts a request in the limits after its upload has begun, and completes its pending admission.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,
@@ -108,14 +111,14 @@ extension Exchange {
         return admission
     }
 
-    /// Sets the ledger that upstream calls of this request are billed to.
+    /// Sets the ledger to which the upstream calls of this request are billed.
     func use(_ callLedger: CallLedger) {
         callLedger.caller = asking?.caller
         callLedger.recordsCalls = gateway.usage.isOn
         self.callLedger = callLedger
     }
 
-    /// Records the decision, and throws if it is a refusal.
+    /// Records the decision of the limits. Throws if the decision is a refusal.
     private func setRateLimits(of reservation: borrowing Reservation) throws(APIError) {
         standing = reservation.decision
         guard let error = reservation.decision.error else { return }
@@ -123,7 +126,8 @@ extension Exchange {
         throw error
     }
 
-    /// Reserves units in memory; nil if that needs a call to the store.
+    /// Reserves the units of the charges in this process's memory; returns nil if that needs a call to the shared
+    /// store.
     @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
@@ -140,18 +144,20 @@ extension Exchange {
         return await gateway.limiter.reserve(charges, on: gateway.loop)
     }
 
-    /// Counts a passthrough key as an unknown key if it is not sent to the vendor, because ANONYMOUS_MODELS serves the
-    /// call.
+    /// Counts a passthrough key as an unknown key if the candidate uses the relay's own key instead. The vendor then
+    /// never checks the passthrough key.
     @inline(never)
     func countUnknownKey(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// Counts an unknown key that is ignored, since it may be a guess. It counts as a wrong key unless its address has
-    /// sent it within the last hour. After too many wrong keys, it is refused.
+    /// Counts a key that the relay does not know and ignores, because the key may be a guess. The key counts as a wrong
+    /// key unless the same address has sent it within the last hour. Throws if the address has sent too many wrong
+    /// keys.
     ///
-    /// - Parameter caller: the caller whose key a vendor may accept; the vendors are asked before the key is refused.
+    /// - Parameter caller: the caller with a passthrough key; nil for other callers. Before the request is refused, the
+    ///   vendors are asked whether they accept the key.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {
         guard gateway.limits.countsFailures else { return }
@@ -167,8 +173,8 @@ extension Exchange {
         throw refusal
     }
 
-    /// Returns the error for a wrong key. After too many wrong keys from one address, this is the error of
-    /// `RATE_LIMIT_FAILED_AUTH`. A valid key is never refused because of other callers' wrong keys.
+    /// Returns the error for a request with a wrong key. After too many wrong keys from one address, the result is the
+    /// error of the limit `RATE_LIMIT_FAILED_AUTH`. A valid key is never refused because of wrong keys.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

@@ -8,7 +8,8 @@ extension Exchange {
     ///
     /// - Parameters:
     ///   - opening: the beginning of the body.
-    ///   - rest: writes the rest; returns false if that fails, and nothing is sent then.
+    ///   - length: the expected length of the body in bytes.
+    ///   - rest: a function that writes the rest of the body. If it returns false, nothing is sent.
     /// - Returns: whether the body was sent.
     func send(
         longer opening: borrowing ByteBuffer,

@@ -3,7 +3,8 @@ import Engine
 import Upstream
 
 extension Exchange {
-    /// Sends content to the client as it arrives. Small content of known length is sent as a whole.
+    /// Sends content from a vendor to the client while the content arrives. Small content of known length is sent at
+    /// once.
     ///
     /// - Parameter totalBytes: the length that the content must have; nil if it is not known.
     func pass(_ content: any MediaStream, totalBytes: Int? = nil) async throws(UpstreamError) {

@@ -5,54 +5,56 @@ import Shared
 
 /// One request and its response, with the record of both.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class Exchange: @unchecked Sendable {
     let request: Request
     let writer: any ResponseWriter
     let gateway: Gateway
-    /// The surface that writes errors.
+    /// The API that the client uses; it determines the form of errors.
     var surface: any Surface
     var record: RequestRecord
-    /// The id at the end of the request's path; nil if its route has none.
+    /// The id at the end of the request's path, such as a file's id; nil if the route's path has no id.
     var named: String?
-    /// Whether parts of the body are needed until the end of the response.
+    /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
-    /// A JSON body that was read before the way to serve it was known; nil if there is none.
+    /// The JSON body if it was read before the relay decided how to serve the request; otherwise nil.
     var jsonAhead: Body?
-    /// A form whose beginning was read before the way to serve it was known; nil if there is none.
+    /// The multipart form if its beginning was read before the relay decided how to serve the request; otherwise nil.
     var formAhead: ForwardedForm?
-    /// Whether the connection is closed after the response.
+    /// Whether the relay closes the connection after the response.
     var closes = false
-    /// Whether pages of other sites may read the response, as far as `CORS_ORIGINS` allows it.
+    /// Whether web pages of other sites may read the response, within the limits of `CORS_ORIGINS`.
     var isShared = true
-    /// Further header lines of the operator's endpoints.
+    /// Further header lines for responses of the admin routes.
     var operatorFields = ""
-    /// The methods for the header `Allow`.
+    /// The methods that the response lists in the header `Allow`; empty to omit the header.
     var allowed: [StaticString] = []
-    /// The caller, and the group of the endpoint; nil until they are known.
+    /// The caller of the request and the group of its endpoint; nil before the caller is authenticated.
     var asking: (caller: Caller, group: EndpointGroup)?
-    /// The state of the limits that apply to the request.
+    /// The last decision of the limits about the request; nil if no limit has decided. Rate limit headers are made from
+    /// it.
     var standing: Decision?
-    /// The ledger of the upstream calls for the request; nil before its admission.
+    /// The ledger to which the request's upstream calls are billed; nil before the admission of the request.
     var callLedger: CallLedger? {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
-    /// The cost for the header `X-Relay-Cost`.
+    /// The cost that the header `X-Relay-Cost` shows; nil if no cost is known.
     var cost: Cost?
-    /// The use of the cache; nil if the request does not use it.
+    /// The use of the response cache by this request; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
     private(set) var hasBegun = false
-    /// The time since which a decision of limits is waited for; nil: none is.
+    /// The time at which the request began to wait for a decision of the limits; nil while it is not waiting.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
-    /// The limits that the request was counted in.
+    /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
-    /// Keeps the bodies for the record; nil: nobody wants them.
+    /// The recorder that copies the bodies of the request and the response for the record; nil if bodies are not
+    /// recorded.
     let recorder: BodyRecorder?
-    /// The bytes that the connection had sent when the request began.
+    /// The number of bytes that the connection had sent when the request began.
     let sentBefore: Int
-    /// The index in the list of the loop's requests.
+    /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
     private var isBinary = false
 
@@ -96,7 +98,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Sends the response to a CORS preflight request.
     ///
-    /// - Parameter label: the number of its route in the counters.
+    /// - Parameter label: the number of the route in the metrics.
     func sendPreflight(label: Int) {
         record.route = "OPTIONS"
         record.routeLabel = label
@@ -110,7 +112,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: ByteBuffer())
     }
 
-    /// A decision of limits is waited for from now on.
+    /// Starts measuring the time that the request waits for a decision of the limits.
     func beginLimitsWait() { limitsWaitStart = gateway.loop.now }
 
     func endLimitsWait() {
@@ -118,7 +120,7 @@ final class Exchange: @unchecked Sendable {
         limitsWaitStart = nil
     }
 
-    /// Records the cost so far, for the response head.
+    /// Records the cost of the upstream calls so far, so that the response head can show it.
     func recordCost() {
         if let callLedger { record.record(costOf: callLedger) }
         cost = record.cost
@@ -136,7 +138,7 @@ final class Exchange: @unchecked Sendable {
         writer.begin(head)
     }
 
-    /// Sends the collected events, if there are any.
+    /// Sends the events that a stream writer has collected, if there are any, and empties `batch`.
     func send(batch: inout ByteBuffer) {
         if !batch.isEmpty { writer.write(batch: &batch) }
     }
@@ -148,7 +150,8 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: body)
     }
 
-    /// Begins a body that is sent in pieces and cannot contain an error.
+    /// Begins a response whose body is sent in pieces. Such a binary body cannot contain a later error, so an error
+    /// cuts it off.
     func beginBytes(_ status: Int = 200, type: String) {
         var head = head(status, type: nil)
         head.add("Content-Type", text: type)
@@ -159,7 +162,8 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Errors
 
-    /// Sends an error: as a response, or as the last event of a stream. Binary content is cut off instead.
+    /// Sends an error: as the response, or as the last event of a stream. A binary body that has begun is cut off
+    /// instead.
     func fail(_ error: APIError) {
         record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
@@ -221,7 +225,7 @@ final class Exchange: @unchecked Sendable {
         return head
     }
 
-    /// The longest origin, in bytes: a scheme, a name of at most 253 bytes, and a port.
+    /// The longest `Origin` header that is compared, in bytes: a scheme, a name of at most 253 bytes, and a port.
     private static let originLimitBytes = 300
 
     private func addOrigin(_ head: inout ResponseHead) {
@@ -233,7 +237,7 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: The end
 
-    /// Counts and logs the request. Called once, when it has ended.
+    /// Counts and logs the request. It is called once, when the request has ended.
     func end() {
         lookup?.end()
         if let seconds = writer.stalledSeconds { record.record(stallSeconds: seconds) }
@@ -278,7 +282,7 @@ final class Exchange: @unchecked Sendable {
         gateway.usage.record(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
     }
 
-    /// Whether the text is an id: 1 to 64 letters, digits, `.`, `_` and `-`.
+    /// Returns whether the text is a valid request id: at most 64 letters, digits, `.`, `_` and `-`.
     private static func isID(_ text: UnsafeRawBufferPointer) -> Bool {
         text.count <= 64
             && text.allSatisfy {
@@ -316,7 +320,7 @@ extension Exchange: RunningEntry {
     }
 }
 
-/// Sends the response to input that the server refused before it was a complete request.
+/// The response to input that the HTTP server refused before it was a complete request.
 struct RefusedHead {
     let gateway: Gateway
     let surface: any Surface
@@ -347,7 +351,13 @@ struct RefusedHead {
 }
 
 extension Gateway {
-    /// Returns the head with the header lines of all responses.
+    /// Returns a response head with the header lines that all responses have.
+    ///
+    /// - Parameters:
+    ///   - type: the content type; nil to add no content type.
+    ///   - id: the id of the request.
+    ///   - startedAt: the time at which the request began.
+    ///   - isShared: whether web pages of other sites may read the response.
     fileprivate func head(
         _ status: Int,
         type: StaticString?,
@@ -382,8 +392,8 @@ extension ResponseHead {
 }
 
 extension [LimitCharge] {
-    /// The limits of the charges as records have them: `chat: 60 requests per minute; total: 3.50 usd per day`; nil if
-    /// there is none.
+    /// The limits of the charges as text for the record: `chat: 60 requests per minute; total: 3.50 usd per day`; nil
+    /// if there are no charges.
     fileprivate var recordText: String? {
         guard count > 1 else { return first?.limit.text }
         return map(\.limit.text).joined(separator: "; ")

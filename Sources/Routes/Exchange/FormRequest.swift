@@ -14,8 +14,11 @@ struct Form: Sendable {
 }
 
 extension Exchange {
-    /// Returns the stream of a form. Each file may have at most `fileLimitBytes`, and never more than the upload limit
-    /// of the settings.
+    /// Returns a stream that reads the request's multipart form.
+    ///
+    /// - Parameters:
+    ///   - files: the names of the fields that are files.
+    ///   - fileLimitBytes: the largest file, in bytes. The upload limit in the settings may be lower.
     func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -37,12 +40,12 @@ extension Exchange {
         return form
     }
 
-    /// Reads a form as a whole. It has the same limits as `formStream`.
+    /// Reads the request's multipart form as a whole. The limits are the same as for `formStream`.
     func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// Reads a copy of the form that was kept in memory.
+    /// Reads the multipart form from a copy of its bytes in memory, so that a vendor can still get the original form.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
@@ -66,7 +69,7 @@ extension Exchange {
 }
 
 extension FormStream {
-    /// The form as JSON: its fields as strings, of files the names and types.
+    /// The form as JSON for the record: the text of each field, and the media type of the file.
     fileprivate var keptText: ByteBuffer {
         var out = ByteBuffer()
         let files = (file.map { [$0] } ?? []).map { (name: $0.name, text: "[\($0.contentType ?? "file")]") }

@@ -10,15 +10,16 @@ struct UploadedFile {
 }
 
 extension FormStream {
-    /// Uploads the file that is arriving: first `beginning`, which was read already, then the rest, as fast as the
-    /// vendor accepts it. If the client or the vendor fails, the connection to the other one ends.
+    /// Uploads the file that is arriving from the client to a vendor, as fast as the vendor accepts it. If the client
+    /// or the vendor fails, the relay also ends its connection to the other side.
     ///
     /// - Parameters:
-    ///   - terms: the options of the file that are known so far.
-    ///   - next: returns the keeper with another key after a key was refused, or nil if there is none. If `next` is not
-    ///     nil, a file of up to 1 MB is kept for this.
-    ///   - atEnd: called with the length of the file before the upload is ended; returns the options that have become
-    ///     known since. If it throws, the upload is cut off.
+    ///   - beginning: the bytes of the file that have already been read.
+    ///   - metadata: the options of the file that are known when the upload begins.
+    ///   - next: returns a call with another key after a key was refused; nil if there is no further key. If `next`
+    ///     itself is not nil, a file of up to 1 MB is kept in memory for such a repetition.
+    ///   - atEnd: is called with the length of the file before the upload ends. It returns the options that have become
+    ///     known since the beginning. If it throws, the upload is cut off.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
@@ -51,7 +52,8 @@ extension FormStream {
         }
     }
 
-    /// Uploads a complete file with one key after another, until the vendor does not refuse the key.
+    /// Uploads a complete file again with one key after another, until a vendor accepts the key. Throws the last error
+    /// if no key is left.
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,
@@ -92,7 +94,7 @@ extension FileCall {
         }
     }
 
-    /// Ends an upload. If this throws, the failure has already been recorded for the key.
+    /// Ends an upload and returns the stored file. If this throws, the failure has already been recorded for the key.
     fileprivate func finish(
         _ upload: any FileUpload,
         _ metadata: FileMetadata

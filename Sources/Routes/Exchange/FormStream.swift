@@ -2,14 +2,14 @@ import Engine
 import Shared
 import Upstream
 
-/// A `multipart/form-data` body that is read while it arrives. Plain fields are collected; files are returned in
-/// pieces. In memory are only the fields and one piece.
+/// A `multipart/form-data` body that is read while it arrives. Plain fields are collected, and files are returned in
+/// pieces. Only the fields and one piece of a file are in memory.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class FormStream: @unchecked Sendable {
     /// The plain fields that have arrived so far.
     private(set) var fields: [(name: String, text: String)] = []
-    /// The header of the file that began last.
+    /// The header of the last file that has begun; nil before the first file.
     private(set) var file: MultipartPart?
     private let body: RequestBody
     private let files: [String]
@@ -20,15 +20,15 @@ final class FormStream: @unchecked Sendable {
     private var isInFile = false
     /// The number of bytes of the current file that have arrived.
     private var fileBytes = 0
-    /// The name of the current plain field.
+    /// The name of the current part.
     private var name = ""
     private var text = ByteBuffer()
     /// The size of all plain fields together, in bytes.
     private var fieldBytes = 0
-    /// The size of the files and fields that are kept, in bytes.
+    /// The total size of the fields and files that are kept in memory, in bytes.
     private var gatheredBytes = 0
-    /// The memory that is reserved for them. It starts with what every request may use, which is enough for some fields
-    /// and the beginning of a file.
+    /// The number of bytes that the memory budget has reserved for kept fields and files. It starts with the amount
+    /// that every request may use without a reservation.
     private var heldBytes = 32_768
     private static let stepBytes = 262_144
 
@@ -37,9 +37,9 @@ final class FormStream: @unchecked Sendable {
     /// Creates the stream of a form.
     ///
     /// - Parameters:
-    ///   - files: the names of parts that are files, also with an index in brackets.
+    ///   - files: the names of the parts that are files. A part may add an index in brackets, such as `image[0]`.
     ///   - fileLimitBytes: the largest size of each file.
-    ///   - beginning: the bytes of the body that were read before.
+    ///   - beginning: the bytes of the body that have already been read.
     init(
         _ request: Request,
         files: [String],
@@ -54,8 +54,8 @@ final class FormStream: @unchecked Sendable {
         reader.append(&beginning)
     }
 
-    /// Skips the rest of the current file and reads up to the next one. Returns the name of its field without an index;
-    /// nil if the form has ended, when all fields have arrived.
+    /// Skips the rest of the current file and reads up to the next file. Returns the name of the file's field without
+    /// an index; nil if the form has ended.
     func nextFile() async throws(APIError) -> String? {
         while let event = try await nextEvent() {
             switch event {
@@ -72,7 +72,7 @@ final class FormStream: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the next piece of the file, valid until the next call; nil at the end of the file.
+    /// Returns the next piece of the current file, valid until the next read; nil at the end of the file.
     func nextPiece() async throws(APIError) -> UnsafeRawBufferPointer? {
         guard isInFile, let event = try await nextEvent(), case .data(let bytes) = event else {
             isInFile = false
@@ -85,7 +85,7 @@ final class FormStream: @unchecked Sendable {
         return bytes
     }
 
-    /// Returns at least `count` bytes of the file, or all bytes if it is shorter.
+    /// Returns at least `count` bytes of the current file, or the whole file if it is shorter.
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
         while bytes.count < count, let piece = try await nextPiece() {
@@ -97,10 +97,10 @@ final class FormStream: @unchecked Sendable {
         return bytes
     }
 
-    /// The largest file that is kept for a second key, in bytes.
+    /// The largest file that is kept in memory for a repeated upload with another key, in bytes.
     private static let keptFileBytes = 1_048_576
 
-    /// Keeps a piece of the file. Returns false, and frees what was kept, if the file is too long for that.
+    /// Appends a piece of the file to `kept`. Returns false, and frees `kept`, if the file is too long to be kept.
     func keep(_ piece: UnsafeRawBufferPointer, behind kept: inout ByteBuffer) async throws(APIError) -> Bool {
         guard kept.count + piece.count <= Self.keptFileBytes, kept.canReserve(piece.count) else {
             kept.release()
@@ -111,7 +111,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget covers `bytes` bytes.
+    /// Waits until the memory budget has reserved at least this many bytes for the kept parts of the form.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }
@@ -126,7 +126,7 @@ final class FormStream: @unchecked Sendable {
 
     // MARK: Parts
 
-    /// Begins a part. Returns whether it is a file. `image[]` and `image[0]` are read as `image`.
+    /// Begins a part and returns whether it is a file. The names `image[]` and `image[0]` mean `image`.
     private func begin(_ part: MultipartPart) -> Bool {
         let plain = part.name.withoutIndex
         let file = files.first { $0.hasSameBytes(as: plain) }

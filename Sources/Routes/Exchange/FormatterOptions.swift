@@ -2,7 +2,8 @@ import Calls
 import Shared
 import Upstream
 
-/// The options that writing the response needs. The call itself is released once it is in its vendor's form.
+/// The options of a chat call that are needed to write its response. The call itself is released as soon as it has been
+/// converted into the vendor's form.
 struct FormatterOptions: Sendable {
     let model: String
     let isStreamed: Bool
@@ -10,9 +11,9 @@ struct FormatterOptions: Sendable {
     let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// The tokens of the prompt, for a response that begins with them; else 0.
+    /// The token count of the prompt, for a response that begins with its usage; 0 for other responses.
     let promptTokens: Int
-    /// Whether a vendor that speaks the client's API may serve the call, so that its chunks are forwarded.
+    /// Whether a vendor that uses the client's own API may serve the call. Its chunks are then forwarded unchanged.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {

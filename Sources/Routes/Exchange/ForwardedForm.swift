@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// A form that is forwarded part by part, with another model. Its beginning is kept in memory until the model is known,
-/// and as long as the whole form may still be sent to another vendor.
+/// A multipart form that is forwarded part by part with another model name. Its beginning is kept in memory until the
+/// model is known. The whole form is kept while it may still be sent to another vendor.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class ForwardedForm: FormSource, @unchecked Sendable {
     let contentType: String
     private(set) var model: String?
-    /// The number of images that the form asks for.
+    /// The number of images that the form asks for; 1 if it gives no number.
     private(set) var images = 1
     private(set) var isStreamed = false
     private(set) var user: String?
@@ -19,7 +19,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let request: Request
     private let boundary: String
     private let limits: Limits
-    /// The bytes of the form from its beginning, as they came.
+    /// The bytes of the form that are kept in memory, unchanged and from the beginning of the form.
     private var held = ByteBuffer()
     private(set) var isReplayable = true
     private var isRead = false
@@ -27,8 +27,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let loop: EventLoop
     private var waited: UInt64 = 0
     private var waitsSince: LoopTime?
-    /// The memory that is accounted for the kept bytes. It starts with what every request may use, which is enough for
-    /// a small form.
+    /// The number of bytes that the memory budget has reserved for the kept bytes. It starts with the amount that every
+    /// request may use without a reservation.
     private var coveredBytes = 32_768
 
     // State of the first reading, which finds the model; `scout` is nil once this reading has ended.
@@ -39,11 +39,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of kept bytes that the reader has been given.
+    /// The number of kept bytes that `reader` has received.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
-    /// The error for a form that must not be forwarded; nil if it may be.
+    /// The error for a form that must not be forwarded; nil if no part is forbidden so far.
     private var refusal: APIError?
     private var isInModel = false
     private var isInFormat = false
@@ -56,14 +56,13 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// The longest form, in bytes, that can be sent to several vendors. A longer one is sent to one vendor as it
+        /// The longest form that can be sent to several vendors, in bytes. A longer form is sent to one vendor while it
         /// arrives.
         let replayBytes: Int
     }
 
     private static let stepBytes = 262_144
-    /// The allowed number of images, more than any vendor makes. The relay must count the same number that a vendor
-    /// reads.
+    /// The number of images that a form may request. The upper bound is more than any vendor makes.
     static let imageRange = 1...1_000
 
     init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(RequestError) {
@@ -76,27 +75,29 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Whether the form asks for images. Limits count them, so the whole form is kept.
+    /// Whether the form asks for images. Such a form is read as a whole before it is forwarded, because limits count
+    /// its images.
     private var hasImages: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
     // MARK: The beginning
 
-    /// Reads until the model is known, or to the end of the form if it asks for images.
+    /// Reads the form until the model is known. A form that asks for images is read to its end.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
         if hasImages { try await readAhead() }
     }
 
-    /// Reads as much of the form as is kept in memory. A short form is thus checked before a vendor is called, and does
-    /// not keep the vendor waiting.
+    /// Reads as much of the form as may be kept in memory. A short form is thus complete before the relay calls a
+    /// vendor, so the vendor does not wait for the client.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil
     }
 
-    /// Reads one event. Returns false at the end of the form.
+    /// Reads one event of the form and searches it for the model and the other fields that the relay needs. Returns
+    /// false at the end of the form.
     private func scoutOn() async throws(APIError) -> Bool {
         let event: MultipartEvent?
         do throws(RequestError) {
@@ -144,7 +145,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Reads the next bytes into `piece` and keeps a copy. Returns false at the end of the body.
+    /// Reads the next bytes of the body into `piece` and keeps a copy of them. Returns false at the end of the body.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()
@@ -189,14 +190,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         Task.isCancelled ? .clientLeft : APIError(error)
     }
 
-    /// Reads the whole form if it is short enough to be kept. Returns false if it is too long.
+    /// Reads the whole form into memory if it is short enough. Returns false if the form is too long.
     func readWhole() async throws(APIError) -> Bool {
         try await readAhead()
         while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }
         return isRead
     }
 
-    /// Returns a copy of a form that was read as a whole.
+    /// Returns a copy of the form's bytes that are in memory.
     func copyHeld() async throws(APIError) -> ByteBuffer {
         var copy = ByteBuffer()
         do throws(RequestError) {
@@ -209,7 +210,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return copy
     }
 
-    /// Moves out the bytes that were read, for an endpoint that reads the form itself.
+    /// Moves the kept bytes out of the form, for an endpoint that parses the form itself.
     func removeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)

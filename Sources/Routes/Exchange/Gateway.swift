@@ -5,8 +5,8 @@ package import Shared
 package import Synchronization
 import Upstream
 
-/// Everything that endpoints need of the process, the loop and its present setup. It never changes. Parts that all
-/// loops share are immutable or thread-safe.
+/// The services and settings that endpoints use on one event loop. A gateway never changes; new settings create a new
+/// one. Parts that all loops share are immutable or thread-safe.
 ///
 /// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only.
 final class Gateway: @unchecked Sendable {
@@ -22,38 +22,38 @@ final class Gateway: @unchecked Sendable {
     let keyCheckers: [any KeyChecker]
     let files: FileStore
     let responses: StoredResponses
-    /// The response cache; nil if it is off.
+    /// The response cache with its settings; nil if the cache is off.
     let cache: ConfiguredCache?
-    /// The cached responses of the process, which outlive a change of settings.
+    /// The cached responses of the process, which are kept when the settings change.
     let cachedResponses: ResponseCache
-    /// The threads for work that would block the loop.
+    /// The queue of long jobs, which run on a thread of their own so that they do not block the event loop.
     let worker: WorkQueue
-    /// The thread that reads large bodies.
+    /// The worker thread that parses large request bodies.
     let reader: Worker
-    /// The client that downloads URLs of callers; nil if images must not be downloaded.
+    /// The HTTP client that downloads images from URLs in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
-    /// The cache of uploaded files, shared by the process.
+    /// The cache of files that the relay has uploaded to vendors, shared by all event loops of the process.
     let assets: AssetCache
-    /// The state that all instances share.
+    /// The state that all instances of the relay share.
     let shared: SharedState
     let process: ProcessState
-    /// The recorder of usage, shared by the process.
+    /// The recorder of usage records, shared by all event loops of the process.
     let usage: UsageRecorder
-    /// The metrics of this loop.
+    /// The metrics of this gateway's event loop.
     let counts: LoopMetrics
     /// The metrics of the process.
     let metrics: Metrics
     let parser: JSONParser
     let ids: RandomBytes
     let keyAcceptance: KeyAcceptanceCache
-    /// The time in which a request may try further candidates and repeat calls.
+    /// The time during which a request may retry calls and try further candidates, in nanoseconds.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
     /// Whether the settings allow operators to log in.
     let hasOperator: Bool
-    /// The bytes of each body that a record keeps; nil: none are kept.
+    /// The largest part of each body that a record keeps, in bytes; nil if records have no bodies.
     let bodyLimitBytes: Int?
-    /// The header lines of every response.
+    /// The header lines of every response that web pages of other sites may read.
     let commonFields: ByteBuffer
 
     init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {
@@ -102,7 +102,7 @@ final class Gateway: @unchecked Sendable {
         }
     }
 
-    /// Header lines of responses that pages of other sites must not read.
+    /// The header lines of every response that web pages of other sites must not read.
     static var plainFields: ByteBuffer {
         var head = ResponseHead(status: 200)
         head.add("OpenAI-Version", "2020-10-01")
@@ -134,14 +134,14 @@ final class Gateway: @unchecked Sendable {
     }
 }
 
-/// The state that all loops of the process share.
+/// The state that all event loops of the process share.
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
-    /// The requests of all loops that have not ended.
+    /// The list of all running requests of the process.
     let running = RunningRegister()
-    /// The metrics of the last hour; nil before the loops run.
+    /// The metrics of the last hour; nil until the event loops run.
     package let figures = Lock<FigureHistory?>(nil)
     let reloads = OpenReloads()
     /// The reloader of the settings; nil if settings cannot be reloaded.

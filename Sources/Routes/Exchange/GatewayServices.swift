@@ -3,7 +3,7 @@ package import Limits
 package import Shared
 import Upstream
 
-/// The parts that all loops of the process share and endpoints need.
+/// The services that all event loops of the process share.
 package struct SharedServices: Sendable {
     package let log: Log
     let memory: MemoryBudget
@@ -11,12 +11,12 @@ package struct SharedServices: Sendable {
     let files: FileStore
     let responses: StoredResponses
     let cachedResponses: ResponseCache
-    /// The threads for work that would block the loop.
+    /// The queue of long jobs, which run on a thread of their own so that they do not block the event loops.
     let worker: WorkQueue
-    /// The thread that reads large bodies.
+    /// The worker thread that parses large request bodies.
     let reader: Worker
     let assets: AssetCache
-    /// The state that all instances share.
+    /// The state that all instances of the relay share.
     let shared: SharedState
     let process: ProcessState
     let metrics: Metrics
@@ -53,9 +53,9 @@ package struct SharedServices: Sendable {
     }
 }
 
-/// The parts of a loop that survive a change of its setup.
+/// The services of one event loop that stay when its settings change.
 ///
-/// `@unchecked`: most are used on the loop only.
+/// `@unchecked`: most of the services are used on the loop only.
 package struct LoopServices: @unchecked Sendable {
     package let loop: EventLoop
     package let counts: LoopMetrics
@@ -63,15 +63,16 @@ package struct LoopServices: @unchecked Sendable {
     package let ids = RandomBytes()
     let keyAcceptance = KeyAcceptanceCache()
     let running = RunningRequests()
-    /// The HTTP client for vendors.
+    /// The HTTP client for calls to vendors.
     package let client: CurlClient
-    /// The HTTP client for URLs of callers. It reaches only public addresses and networks that the settings add.
+    /// The HTTP client for URLs that callers send. It connects only to public addresses and to networks that the
+    /// settings allow.
     package let outside: CurlClient
 
-    /// Creates the parts of a loop.
+    /// Creates the services of one event loop.
     ///
     /// - Parameters:
-    ///   - budget: the memory budget for responses and idle connections of vendors; nil if it is not limited.
+    ///   - budget: the memory budget for vendors' responses and idle connections; nil if memory is not limited.
     ///   - maxConnections: the number of connections to vendors above which idle connections are closed.
     package init(
         loop: EventLoop,

@@ -3,9 +3,10 @@ import Engine
 import Shared
 
 extension Exchange {
-    /// Waits for a JSON body and has it read by `read`: on this loop, or on a thread if the body is large.
+    /// Waits for the JSON body of the request, parses it and returns the result of `read`. A large body is read on a
+    /// worker thread, a small one on this event loop.
     ///
-    /// - Parameter limitBytes: the longest body; nil for the limit of the settings.
+    /// - Parameter ownLimitBytes: the longest body; nil for the limit in the settings.
     func json<Value: Sendable>(
         limitBytes ownLimitBytes: Int? = nil,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
@@ -28,7 +29,7 @@ extension Exchange {
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
-    /// Reads a JSON body, and also returns its raw bytes.
+    /// Waits for the JSON body of the request; returns the result of `read` and the raw bytes of the body.
     func jsonAndBody<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> (Value, Body) {
@@ -38,11 +39,12 @@ extension Exchange {
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
 
-    /// Reads a JSON body of which a vendor may accept the bytes as they are.
+    /// Waits for a JSON body that may be sent to a vendor unchanged. Returns the result of `read` and the original
+    /// body.
     ///
     /// - Parameters:
-    ///   - canLeaveTools: returns whether plain tools need not be read.
-    ///   - read: reads the body. The number is that of the plain tools that were left out of it.
+    ///   - canLeaveTools: returns whether simple tool definitions need not be parsed.
+    ///   - read: reads the parsed body. Its second argument is the number of tool definitions that were not parsed.
     func jsonAndOriginal<Value: Sendable>(
         _ canLeaveTools: (JSONOutline) -> Bool,
         read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value
@@ -56,7 +58,7 @@ extension Exchange {
         return try JSONBody.read(body, by: gateway.parser, canLeaveTools, read)
     }
 
-    /// Waits for the whole body, and takes it from the request.
+    /// Waits for the whole body and moves it out of the request.
     private func wholeBody() async throws(APIError) -> Body {
         let limitBytes = try checkBeforeBody()
         do throws(RequestError) {
@@ -76,7 +78,7 @@ extension Exchange {
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
-    /// Checks the request before its body is read. Returns the longest body in bytes.
+    /// Checks the request before its body is read. Returns the length of the longest allowed body in bytes.
     @inline(never)
     private func checkBeforeBody() throws(APIError) -> Int {
         try checkMedia(request)
@@ -123,7 +125,8 @@ extension Exchange {
     }
 }
 
-/// A body that is read on another thread, with its reserved memory, because the request may end before.
+/// A large body that a worker thread reads, with its memory reservation. It may outlive the request, which may end
+/// first.
 ///
 /// `@unchecked`: all properties are immutable.
 private final class LargeJSON: @unchecked Sendable {
@@ -147,7 +150,7 @@ private final class LargeJSON: @unchecked Sendable {
 }
 
 extension Request {
-    /// Whether the `Content-Type` is JSON, with any parameters.
+    /// Whether the `Content-Type` is `application/json`, with or without parameters.
     var isJSON: Bool {
         guard let type = self[.contentType] else { return false }
         let name = type.prefix { $0 != UInt8(ascii: ";") }

@@ -4,16 +4,16 @@ import Limits
 import Shared
 import Upstream
 
-/// A cache of whether vendors accept a passthrough key. A result is valid for five minutes if a vendor accepts the key,
-/// else for five seconds.
+/// A cache of the vendors' decisions about passthrough keys. A decision is valid for five minutes if at least one
+/// vendor accepts the key, otherwise for five seconds.
 ///
-/// `@unchecked`: used on one loop only.
+/// `@unchecked`: used on one event loop only.
 final class KeyAcceptanceCache: @unchecked Sendable {
     private var keyAcceptance = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
     private static let limit = 1_000
 
-    /// Returns the names of the providers that refuse the key of a passthrough caller; nil if all refuse it, which
-    /// makes the key invalid.
+    /// Returns the names of the providers that refuse a caller's passthrough key. Nil means that the key is invalid
+    /// because all providers refuse it, that the caller has no key, or that the request was cancelled.
     func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
         guard let identity = caller.identity else { return nil }
         if let known = keyAcceptance.use(identity), gateway.loop.now < known.until { return known.refusers }

@@ -1,9 +1,10 @@
 import Calls
 import Engine
 
-/// Checks the parts of forms that are forwarded.
+/// Checks of the parts of multipart forms that are forwarded to vendors.
 extension MultipartPart {
-    /// Throws if a vendor may read the part as a value although it was sent as a file.
+    /// Throws if the part was sent as a file although its name is the name of a plain field. A vendor might still read
+    /// such a part as the field.
     func check() throws(RequestError) {
         let plain = String(name.withoutIndex)
         if filename != nil, plain.withBytes(FieldNames.isOfValue) {
@@ -11,7 +12,7 @@ extension MultipartPart {
         }
     }
 
-    /// Whether the part must not be forwarded: only the relay uses it, or a vendor may read it as another field.
+    /// Whether the part must not be forwarded, because only the relay uses it or a vendor may read it as another field.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

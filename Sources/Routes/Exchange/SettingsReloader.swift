@@ -1,20 +1,20 @@
 package import Engine
 
-/// Reads the settings again and applies them.
+/// A service that reads the settings again and applies them.
 package protocol SettingsReloader: Sendable {
-    /// Reloads the settings. Called on `loop`. Returns nil if too many reloads are waiting.
+    /// Reloads the settings. It must be called on `loop`. Returns nil if too many reloads are waiting.
     func reload(on loop: EventLoop) async -> ReloadOutcome?
 }
 
 package enum ReloadOutcome: Sendable {
     case reloaded
-    /// The new settings have errors; the old ones stay in use.
+    /// The new settings have errors, which the value lists. The old settings stay in use.
     case refused([String])
-    /// A settings document could not be downloaded; the old settings stay in use.
+    /// A settings document could not be downloaded, for the reason in the value. The old settings stay in use.
     case unavailable(String)
 }
 
-/// The limit for reloads that anybody may request: one in five seconds.
+/// A limit for reloads of the settings that anybody may request: one reload in five seconds.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
     private let last = Lock<LoopTime?>(nil)

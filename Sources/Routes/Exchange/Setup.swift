@@ -3,14 +3,15 @@ package import Engine
 package import Shared
 package import Upstream
 
-/// Everything that one event loop derives from the settings. It never changes: the router replaces it as a whole.
+/// The objects that one event loop creates from the settings. A setup never changes; new settings replace it as a
+/// whole.
 package struct Setup {
     let settings: Settings
     let callers: Callers
     let limits: LimitBook
     let registry: Registry
     let keyCheckers: [any KeyChecker]
-    /// The client that downloads URLs of callers; nil if images must not be downloaded.
+    /// The HTTP client that downloads images from URLs in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
 
     package init(_ settings: Settings, _ registry: Registry, keyCheckers: [any KeyChecker], fetcher: Fetcher?) {
@@ -31,6 +32,6 @@ package struct Setup {
         fetcher = old.fetcher
     }
 
-    /// Returns this setup with other models of the same vendors.
+    /// Returns a copy of this setup with another catalogue of models.
     func offering(_ modelCatalog: ModelCatalog) -> Setup { Setup(self, registry.offering(modelCatalog)) }
 }

@@ -7,13 +7,13 @@ import Upstream
 /// The use of the response cache by one request.
 protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
-    /// The vendor's name of the model that produced the cached response; nil if none was found.
+    /// The vendor's name of the model that produced the cached response; nil if no cached response was found.
     var servedModel: String? { get }
-    /// Ends the use of the cache, since the request has ended.
+    /// Ends the use of the cache by this request.
     func end()
 }
 
-/// The state that the header `X-Relay-Cache` reports.
+/// The cache state that the response header `X-Relay-Cache` shows.
 enum CacheState {
     /// The request does not use the cache.
     case off
@@ -29,16 +29,16 @@ enum CacheState {
     }
 }
 
-/// The form of the responses of one family of endpoints, errors included.
+/// An API that the relay offers to clients, such as chat completions. It determines the form of responses and errors.
 protocol Surface: Sendable {
-    /// Appends an error.
+    /// Appends an error in the form of this API.
     ///
-    /// - Parameter isMidStream: whether an event stream has begun; if not, the error is the whole body.
+    /// - Parameter isMidStream: whether an event stream has begun. If not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
-    /// Appends the header lines that only this surface has.
+    /// Appends the header lines that only responses of this API have.
     ///
-    /// - Parameter standing: the state of the limits that apply to the request; nil if there are none.
+    /// - Parameter standing: the last decision of the limits about the request; nil if no limit has decided.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer)
 }
 
@@ -48,23 +48,23 @@ extension Surface {
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {}
 }
 
-/// A surface of chat requests.
+/// An API that accepts chat requests.
 protocol ChatSurface: Surface {
-    /// The API of the surface's requests, if vendors may accept them unchanged; else nil.
+    /// The vendors' API that accepts requests of this surface unchanged; nil if no vendor accepts them unchanged.
     var wire: Wire? { get }
-    /// Whether responses may be cached.
+    /// Whether the relay may cache responses of this surface.
     var mayKeep: Bool { get }
-    /// Reads a request.
+    /// Reads a chat request from its JSON body.
     ///
     /// - Parameters:
-    ///   - root: the body, valid only during the call.
-    ///   - defaultModel: the model for a request that names none.
+    ///   - root: the parsed body, valid only during the call.
+    ///   - defaultModel: the model for a request that names no model; nil if there is no default.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a request whose raw body is kept (`ChatCall.keep`), so that tools may be left unread in it.
+    /// Reads a chat request whose raw body is kept, so that some tool definitions need not be parsed.
     ///
-    /// - Parameter reading: how much of the tools is read.
+    /// - Parameter reading: the rule that says which tool definitions are parsed.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
-    /// Returns everything that could serve the call: candidates or a panel.
+    /// Returns the candidates or the panel that can serve the chat call.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
 }
 
@@ -81,10 +81,9 @@ extension ChatSurface {
     }
 }
 
-/// A chat request that its surface has read. A class: a call is expensive to copy, and takes much room in the frames of
-/// async functions.
+/// A chat request that its surface has read. It is a class because a chat call is large and expensive to copy.
 ///
-/// `@unchecked`: created on some thread, used by one thread at a time.
+/// `@unchecked`: it may be created on any thread, and is used by one thread at a time.
 final class ChatRequest: @unchecked Sendable {
     var call: ChatCall
     let formatter: any ChatResponseFormatter
@@ -94,30 +93,32 @@ final class ChatRequest: @unchecked Sendable {
         self.formatter = formatter
     }
 
-    /// Moves the call out of the request.
+    /// Moves the call out of the request and leaves an empty call.
     func removeCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken
     }
 
-    /// Adds what the request refers to, such as a stored response.
+    /// Adds the stored data that the request refers to, such as the messages of a stored response.
     @inline(never)
     func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         call = try await formatter.resolved(call, for: caller, exchange)
     }
 }
 
-/// The response to one request in its surface's form. It keeps the fields of the request that the response repeats.
+/// A formatter of the response to one chat request, in the form of its surface. It keeps the request's fields that the
+/// response repeats.
 protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
-    /// Creates the writer of a stream. Called before the vendor, so that the writer can send pings meanwhile.
+    /// Creates the writer of a streamed response. It is created before the vendor is called, so that it can send pings
+    /// while the relay waits.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
-    /// Sends a complete response.
+    /// Sends a complete (not streamed) response to the client.
     ///
-    /// - Parameter usage: the usage of the response, counted or estimated.
+    /// - Parameter usage: the usage of the response, as reported by the vendor or counted by the relay.
     func write(
         _ response: ChatResponse,
         _ usage: Usage,
@@ -135,19 +136,19 @@ extension ChatResponseFormatter {
     }
 }
 
-/// Writes a streamed response. Used on its request's loop.
+/// A writer of a streamed response. It is used on the event loop of its request only.
 protocol ChatStreamWriter: AnyObject, Sendable {
     func write(_ choice: Int, _ event: ChatEvent)
-    /// Begins the response with a text, before the first event.
+    /// Begins the response with a text, before the first event from the vendor.
     func begin(with text: StaticString)
-    /// Shows the client that the relay still works.
+    /// Sends a sign of life to the client while the relay waits for the vendor.
     func ping()
-    /// Whether the collected output should be sent before more is added.
+    /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
-    /// Sends the collected output, and waits if the client reads too slowly. Throws if there is no memory for what the
-    /// writer keeps.
+    /// Sends the collected output, and waits if the client reads too slowly. Throws if memory is too short for the data
+    /// that the writer keeps.
     func flush() async throws(UpstreamError)
-    /// Sends the collected output without waiting.
+    /// Sends the collected output without waiting for the client.
     func flushNow()
     func end(_ usage: Usage) async
 }

@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension UsageReservation {
-    /// Creates the reservation of calls that make images or speech; nil if limits count only requests.
+    /// Creates the reservation for vendor calls that make images or speech; nil if the limits count only requests.
     init?(images: Int, calls: Int, _ candidate: Candidate, _ applicableLimits: ApplicableLimits, gateway: Gateway) {
         guard gateway.limits.countsLate || !applicableLimits.isPlain else { return nil }
         let averages = gateway.limiter.averages
@@ -27,7 +27,9 @@ extension UsageReservation {
         )
     }
 
-    /// Creates the reservation of a transcription by the model `name`; nil if limits count only requests.
+    /// Creates the reservation for a transcription; nil if the limits count only requests.
+    ///
+    /// - Parameter name: the model that transcribes.
     init?(
         transcriptOf name: String,
         by candidate: Candidate,
@@ -52,7 +54,13 @@ extension UsageReservation {
         self.init(reserving: reserved, atLeast: minimum, usageReservation)
     }
 
-    /// Creates a copy of one candidate's reservation with amounts that are enough for another candidate, too.
+    /// Creates a copy of a reservation with other amounts, so that the amounts are enough for all candidates of a
+    /// request.
+    ///
+    /// - Parameters:
+    ///   - amounts: the units to reserve.
+    ///   - minimum: the part of `amounts` that is known from the request itself. The rest is a guess from earlier
+    ///     responses.
     init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,
@@ -65,7 +73,7 @@ extension UsageReservation {
 }
 
 extension Gateway {
-    /// Returns the completion tokens that a response of the model usually has.
+    /// Returns the number of completion tokens to expect in a response of the model, from its recent responses.
     func expectedTokens(of model: Model) -> Int {
         min(limiter.averages.expected(of: model.id).completionTokens, model.maxOutputTokens ?? .max)
     }

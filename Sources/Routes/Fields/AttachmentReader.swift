@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the parts of a message that are not text, in chat completions and in the Responses API.
+/// A reader for message parts that are not text, such as images, in chat completions and in the Responses API.
 struct AttachmentReader {
     let part: JSONValue
-    /// The path of the part in the request, for errors.
+    /// The path of the message part in the request, for error messages: `messages[0].content[1]`.
     let position: String
 
     func image() throws(APIError) -> Attachment {
@@ -34,9 +34,11 @@ struct AttachmentReader {
         return try image(data.base64, param)
     }
 
-    /// Reads an image from base64.
+    /// Returns an image whose data is given in Base64.
     ///
-    /// - Parameter base64: the text; nil if the data URL has another encoding.
+    /// - Parameters:
+    ///   - base64: the Base64 text; nil if the data URL has another encoding, which is an error.
+    ///   - param: the path of the field, for error messages.
     func image(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
         guard base64.count / 4 * 3 <= Attachment.Kind.image.limitBytes else {
@@ -83,7 +85,11 @@ struct AttachmentReader {
         return new(.file, .data(try data(base64, .file, param: param)), name: name, param: param)
     }
 
-    /// Returns the file name that the caller gave; nil if there is none.
+    /// Returns the file name that the caller gave; nil if the caller gave no file name.
+    ///
+    /// - Parameters:
+    ///   - member: the name of the member that contains the file name.
+    ///   - path: the path of `file` in the request, for error messages.
     func name(_ member: StaticString, of file: JSONValue, _ path: String) throws(APIError) -> String? {
         guard let given = file[member] else { return nil }
         guard let given = given.text else { throw .type("\(path).\(member)", "a string") }

@@ -2,14 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// Reads JSON bodies: counts their values, parses them and lets the endpoint read them.
+/// Functions that read JSON request bodies: they check the number of values, parse the body and pass it to the
+/// endpoint.
 enum JSONBody {
-    /// The largest body that is read on the loop, in bytes. A thread reads larger ones, so that the loop can serve
-    /// other requests.
+    /// The largest body that is parsed on the event loop, in bytes. A worker thread parses larger bodies, so that the
+    /// loop can serve other requests.
     static let loopBytes = 262_144
-    /// The smallest body whose members are found by the parser, in bytes. In smaller ones, they are found as fast later.
+    /// The smallest body for which the parser records the positions of members, in bytes. In smaller bodies, finding a
+    /// member later is as fast.
     static let outlinedBytes = 4_096
-    /// The longest wait for bodies that came before, in nanoseconds.
+    /// The longest time that a large body waits while the worker thread parses earlier bodies, in nanoseconds.
     static let patienceNanoseconds: UInt64 = 30_000_000_000
     static let bound = JSONShape.Bound(values: 100_000, elements: 10_000, depth: 1_024)
 
@@ -23,7 +25,7 @@ enum JSONBody {
         return try read(try finish(bytes, parser))
     }
 
-    /// Reads a body of which a vendor may accept the bytes as they are. See `Exchange.jsonAndOriginal`.
+    /// Reads a JSON body that may be sent to a vendor unchanged. `Exchange.jsonAndOriginal` describes the parameters.
     static func read<Value>(
         _ body: Body,
         by parser: JSONParser,
@@ -43,7 +45,8 @@ enum JSONBody {
         return (try read(try finish(body.bytes, parser), left), OriginalRequest(body, outline))
     }
 
-    /// Counts the values of a body if it may have too many, and lists its signs.
+    /// Starts parsing a body: finds its structural characters, such as braces and commas. Throws if the body has too
+    /// many values.
     private static func begin(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(APIError) {
         // The parser's memory grows with the text, so a long text is counted first.
         let isLong = bytes.count > loopBytes
@@ -73,7 +76,7 @@ enum JSONBody {
         try check(JSONShape(bytes, upTo: bound))
     }
 
-    /// Returns the error for a body that is not JSON, with the position and what is expected there.
+    /// Returns the error for a body that is not JSON. The message says where the mistake is and what is expected there.
     @inline(never)
     private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
         guard bytes.contains(where: { $0 > 32 }) else {

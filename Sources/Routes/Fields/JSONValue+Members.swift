@@ -1,9 +1,10 @@
 import Engine
 import Shared
 
-/// Reads the members of an object in the request. `param` is the object's path, for errors.
+/// Functions that read the members of an object in a request. Their parameter `param` is the object's path, for error
+/// messages.
 extension JSONValue {
-    /// Returns a member; nil if it is absent or null.
+    /// Returns the member of this name; nil if it is absent or null.
     func member(_ name: StaticString) -> JSONValue? {
         guard let value = self[name], value.kind != .null else { return nil }
         return value
@@ -27,12 +28,13 @@ extension JSONValue {
         return flag
     }
 
-    /// Returns the name of a tool or schema. Names have 1 to `limitBytes` letters, digits, `_` and `-`.
+    /// Returns the member `name` of a tool or schema. Throws unless it has 1 to `limitBytes` letters, digits, `_` and
+    /// `-`.
     func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
         try toolNameText(param, limitBytes: limitBytes).text
     }
 
-    /// Throws if the object has no valid tool name.
+    /// Throws if the object's member `name` is not a valid tool name.
     func checkToolName(_ param: String) throws(APIError) { _ = try toolNameText(param, limitBytes: 64) }
 
     private func toolNameText(_ param: String, limitBytes: Int) throws(APIError) -> UnsafeRawBufferPointer {

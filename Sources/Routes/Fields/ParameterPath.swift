@@ -1,15 +1,16 @@
-/// The path of a value in a request's messages or items, for errors. It becomes a string only when it is needed.
+/// The path of a value in a request's messages or input items, for error messages. The text is made only when it is
+/// needed.
 struct ParameterPath {
     enum List {
         case messages
         case input
-        /// The input items, for an item whose parts are in `output`.
+        /// The list of input items, for an item that has its parts in `output` instead of `content`.
         case outputs
     }
 
     let message: Int
     private var part: Int?
-    /// The index of a part within the content of a part.
+    /// The index of a part that is inside another part; nil if the path ends at the outer part.
     private var inner: Int?
     private let list: List
 
@@ -18,7 +19,8 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a part of the message, or of a part of that part.
+    /// Returns the path of a part of this message; if this path already has a part, the path of a part inside that
+    /// part.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }
@@ -34,6 +36,6 @@ struct ParameterPath {
     }
 }
 
-/// The id of a tool call as bytes. The hash and equality of a `String` would ignore differences in Unicode
+/// The id of a tool call as bytes. A `String` would not do, because its equality ignores differences in Unicode
 /// normalization.
 typealias CallID = [UInt8]

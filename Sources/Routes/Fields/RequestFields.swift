@@ -1,9 +1,9 @@
 package import Engine
 package import Shared
 
-/// Reads the fields of a request. Throws the errors for the client.
+/// A reader for the fields of a request. Its functions throw errors that can be sent to the client.
 package protocol CallFields {
-    /// Returns the length of a text in bytes, without decoding the text; nil if it is absent.
+    /// Returns the length of a text field in bytes, without decoding the text; nil if the field is absent.
     func length(_ name: StaticString) throws(APIError) -> Int?
     func string(_ name: StaticString) throws(APIError) -> String?
     func flag(_ name: StaticString) throws(APIError) -> Bool?
@@ -11,21 +11,22 @@ package protocol CallFields {
 }
 
 extension CallFields {
-    /// Returns a text of limited length; nil if it is absent. The length is checked before anything else.
+    /// Returns a text field; nil if the field is absent. Throws if the text has more than `limitBytes` bytes.
     package func string(_ name: StaticString, limitBytes: Int) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         guard length <= limitBytes else { throw .tooLong("\(name)", length, limitBytes: limitBytes) }
         return try string(name)
     }
 
-    /// Returns the name of a model. A name that is too long for a model is reported as an unknown model.
+    /// Returns the field `model`; nil if it is absent. A name that is longer than any model's name is reported as an
+    /// unknown model.
     package func model() throws(APIError) -> String? {
         guard let length = try length("model") else { return nil }
         guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }
         return try string("model")
     }
 
-    /// Returns a text that must be one of a few words; nil if it is absent.
+    /// Returns a text field that must be one of a few words; nil if the field is absent.
     package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         let word = length <= 64 ? try string(name) : nil
@@ -60,26 +61,26 @@ extension CallFields {
     }
 }
 
-/// The fields of a form. All values are text; an empty value counts as absent.
+/// The fields of a multipart form or a query. All values are text, and a field with an empty value counts as absent.
 package struct FormFields: CallFields {
     private let fields: [(name: String, text: String)]
 
-    /// The longest text of a number or a flag, in bytes.
+    /// The longest text that is read as a number or a boolean, in bytes.
     private static let numberLimitBytes = 64
 
-    /// Creates the fields. `name[]` and `name[0]` are read as `name`.
+    /// Creates the fields. The names `name[]` and `name[0]` are read as `name`.
     package init(_ fields: [(name: String, text: String)]) {
         self.fields = fields.filter { !$0.text.isEmpty }.map { (String($0.name.withoutIndex), $0.text) }
     }
 
-    /// Returns the first field of this name as a string; nil if it is absent.
+    /// Returns the value of the first field of this name; nil if the field is absent.
     package func string(_ name: StaticString) throws(APIError) -> String? {
         fields.first { $0.name.isSame(as: name) }?.text
     }
 
     package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
 
-    /// Returns all values of a name.
+    /// Returns the values of all fields of this name.
     package func strings(_ name: StaticString) -> [String] {
         fields.filter { $0.name.isSame(as: name) }.map(\.text)
     }
@@ -112,22 +113,22 @@ package struct FormFields: CallFields {
 }
 
 extension String {
-    /// Whether the string has exactly the bytes of `word`.
+    /// Returns whether the string has exactly the bytes of `word`.
     package func isSame(as word: StaticString) -> Bool {
         utf8.count == word.utf8CodeUnitCount
             && utf8.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
 
-    /// The name of a field without the index in brackets behind it.
+    /// The field name without an index in brackets at its end: `image` for `image[0]`.
     package var withoutIndex: Substring {
         self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)]
     }
 }
 
-/// The fields of a JSON object. A `null` counts as absent.
+/// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A bit set of all names. It shows that most names that are looked up are absent.
+    /// A bit set with one bit for each field name. A missing bit shows quickly that a field is absent.
     private let bits: UInt64
 
     /// Creates the fields of a request body. Throws if the body is not a JSON object.
@@ -145,8 +146,8 @@ package struct RequestFields: CallFields {
         return 1 << (mix % 64)
     }
 
-    /// The first field of a name; nil if it is absent. Fast, because a request has few fields and many are looked up:
-    /// for a literal name, the compiler computes the bit.
+    /// The value of the first field of this name; nil if the field is absent or null. The lookup is fast, because a
+    /// request has few fields and many names are looked up.
     package subscript(_ name: StaticString) -> JSONValue? {
         @inline(__always)
         get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }
@@ -198,8 +199,7 @@ package struct RequestFields: CallFields {
         return value
     }
 
-    /// Throws if the request wants moderation to block responses. Moderation scores can be left out of a response, but
-    /// blocking cannot be ignored.
+    /// Throws if the request asks for moderation that blocks responses, which the relay does not support.
     func refuseBlocking() throws(APIError) {
         guard let policy = try object("moderation")?["policy"] else { return }
         for side in [policy, policy["input"], policy["output"]] where side?["mode"]?.text?.equals("block") ?? false {

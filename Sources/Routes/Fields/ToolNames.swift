@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// The names of tools that the model sees under another name: tools in a namespace, and custom tools.
+/// The tools that the model sees under another name or in another form: tools in a namespace, and custom tools.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String
         let space: String?
-        /// Whether the tool's input is free text.
+        /// Whether the tool is a custom tool, whose input is free text instead of JSON arguments.
         let isCustom: Bool
 
         init(_ name: String, _ space: String? = nil, isCustom: Bool = false) {
@@ -17,7 +17,7 @@ struct ToolNames: Sendable {
         }
     }
 
-    /// The tools by the name that the model sees, as bytes.
+    /// The tools in a namespace and the custom tools. The keys are the names that the model sees, as bytes.
     private var special: [[UInt8]: Name] = [:]
 
     init() {}
@@ -35,7 +35,11 @@ struct ToolNames: Sendable {
         return Name(offered.text)
     }
 
-    /// Creates the names of the custom tools of a chat.
+    /// Creates the names of the custom tools in a chat request.
+    ///
+    /// - Parameters:
+    ///   - root: the JSON body of the request.
+    ///   - call: the call; without tools, nothing is read.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {
@@ -49,7 +53,7 @@ struct ToolNames: Sendable {
         return special[Array(offered.utf8)]?.isCustom ?? false
     }
 
-    /// Returns the JSON arguments that stand for the input of a custom tool.
+    /// Returns JSON arguments that contain the input of a custom tool, such as `{"input":"text"}`.
     static func arguments(ofInput input: String) -> String {
         var arguments = ByteBuffer(#"{"input":"#)
         arguments.append(json: input)
@@ -57,8 +61,8 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// Calls `body` with the input of a custom tool, read from the arguments that a model wrote. The bytes are valid
-    /// only during the call.
+    /// Extracts the input of a custom tool from the JSON arguments that a model wrote, and passes it to `body`. The
+    /// bytes are valid only during the call.
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)
@@ -69,7 +73,7 @@ struct ToolNames: Sendable {
 }
 
 extension ChatOptions.Tool {
-    /// Converts a custom tool into a function with one text argument, for models that have no custom tools.
+    /// Converts a custom tool into a function with one text argument, for models that do not support custom tools.
     init(custom value: JSONValue, _ param: String) throws(APIError) {
         var description = ByteBuffer(try value.string("description", param) ?? "")
         if let format = try value.object("format", param), format["type"]?.text == "grammar" {

@@ -1,10 +1,11 @@
-/// The extent to which a request's tools are read.
+/// The rule that says which tool definitions of a chat request are parsed.
 struct ToolReading: Sendable {
-    /// The number of tools that were checked before the request was parsed, and left out then; 0 if none were.
+    /// The number of tool definitions that were checked and left out before the request was parsed.
     var checked = 0
-    /// Returns whether all providers of a model accept the request unchanged, so that the tools need not be read.
+    /// A function that returns whether all providers of a model accept the request unchanged. Its tool definitions then
+    /// need not be parsed.
     let isPassedOn: @Sendable (String) -> Bool
 
-    /// All tools are read.
+    /// The rule that all tool definitions are parsed.
     static let whole = ToolReading { _ in false }
 }

@@ -5,8 +5,8 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/files. The file is sent to the vendor while it arrives. The vendor gets the end of the upload only after
-/// the whole form has been checked, so an invalid form leaves no file there.
+/// Handles POST /v1/files: sends the file to a vendor while the file arrives. The relay ends the upload only after it
+/// has checked the whole form, so an invalid form leaves no file at the vendor.
 func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     guard let candidate = gateway.registry.fileCandidate(for: caller) else {
@@ -41,8 +41,8 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Uploads the file. If a key is refused and the file is short, the provider's next keys are tried. Returns the data of
-/// the file and the key that was used.
+/// Uploads the file in a form to a vendor. If the vendor refuses a key and the file is short, the provider's next keys
+/// are tried. Returns the file's data and the key that was used.
 private func hand(
     _ form: FormStream,
     to fileCall: FileCall,

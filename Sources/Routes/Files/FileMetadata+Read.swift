@@ -3,9 +3,9 @@ import Shared
 import Upstream
 
 extension FileMetadata {
-    /// Reads the fields of a form that describe its file.
+    /// Reads the form fields that describe the uploaded file.
     ///
-    /// - Parameter isWhole: whether all fields have arrived, so that required ones that are absent are an error.
+    /// - Parameter isWhole: whether all fields have arrived. If so, a missing required field is an error.
     init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
         let fields = FormFields(
             fields.map { field in

@@ -2,11 +2,11 @@ import Engine
 import Shared
 import Upstream
 
-/// The requested page of a list of files.
+/// The part of a caller's list of files that a request asks for.
 struct FilePage {
     private let limit: Int
     private let isAscending: Bool
-    /// The file after which the page begins; nil for the first page.
+    /// The file that precedes this page in the list; nil for the first page.
     private let after: FileStore.Listed?
     private let purpose: String?
 
@@ -22,7 +22,9 @@ struct FilePage {
         }
     }
 
-    /// Returns the files of this page, and whether more files follow. `files` are sorted from newest to oldest.
+    /// Returns the files of this page, and whether more files follow.
+    ///
+    /// - Parameter files: all files of the caller.
     func cut(_ files: [FileStore.Listed]) -> (shown: [FileStore.Listed], hasMore: Bool) {
         var sorted = files.enumerated()
             .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }
@@ -44,7 +46,7 @@ struct FilePage {
 }
 
 extension ByteBuffer {
-    /// Appends a file in the form of OpenAI's `OpenAIFile`.
+    /// Appends a file as JSON, in the form of OpenAI's `OpenAIFile`.
     mutating func append(_ id: FileID, _ file: StoredFile) {
         append(#"{"id":"#)
         append(json: id.text)

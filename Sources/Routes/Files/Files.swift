@@ -5,7 +5,7 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /v1/files
+/// Handles GET /v1/files: lists the caller's files.
 func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let page = try FilePage(FormFields(exchange.request.queryFields), of: owner)
@@ -31,7 +31,7 @@ func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// GET /v1/files/{id}
+/// Handles GET /v1/files/{id}: describes one file.
 func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
@@ -40,7 +40,7 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.send(json: body)
 }
 
-/// GET /v1/files/{id}/content
+/// Handles GET /v1/files/{id}/content: sends the content of a file.
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let file = try await namedFile(admitted.owner, exchange, gateway: gateway).file
@@ -54,7 +54,8 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// DELETE /v1/files/{id}. The relay no longer finds the file. If the vendor cannot delete files, its copy remains.
+/// Handles DELETE /v1/files/{id}: deletes a file at the vendor and in the relay's list. If the vendor cannot delete
+/// files, its copy remains.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
@@ -81,7 +82,8 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 // MARK: Owners and ids
 
-/// Returns the caller and the owner of their files. Throws if the caller may not own files.
+/// Returns the caller of the request, and the owner under which the caller's files are stored. Throws if the caller
+/// cannot own files.
 func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner) {
     let caller = try await exchange.caller(.files, countsUnknownKeys: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
@@ -91,7 +93,7 @@ func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     return (caller, owner)
 }
 
-/// An admitted caller who may own files.
+/// A caller who can own files and whose request has been admitted.
 private struct AdmittedOwner: ~Copyable {
     let caller: Caller
     let owner: FileOwner
@@ -104,7 +106,7 @@ private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throw
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
-/// Returns the caller's file that the path names. All invalid ids cause the same error.
+/// Returns the caller's file whose id is in the request's path. All invalid ids cause the same error.
 private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,
@@ -131,8 +133,8 @@ extension Gateway {
         return fileCall
     }
 
-    /// Returns a file; nil if the owner has no such file or it has been deleted. While the store is unavailable,
-    /// deleted files are found again, as after a flush of the store.
+    /// Returns a file; nil if the owner has no such file or the file has been deleted. While the file store is
+    /// unavailable, the relay cannot see that a file has been deleted and returns the file.
     func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileStore.Listed? {
         let now = time(nil)
         do throws(StoreFailure) {

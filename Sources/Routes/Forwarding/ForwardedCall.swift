@@ -4,21 +4,21 @@ import Limits
 import Shared
 import Upstream
 
-/// A request that is forwarded unchanged, with its candidates. If the endpoint can also be served with translated
-/// requests, candidates that need a translation are among them.
+/// The handling of a request that is forwarded unchanged to one of its candidates. Some candidates may need a
+/// translated request instead, if the endpoint supports a translation.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class ForwardedCall: @unchecked Sendable {
     private let exchange: Exchange
     private let caller: Caller
     private let fields: ForwardedFields
     private let request: ForwardedRequest
-    /// The translation for other candidates; nil if all candidates accept the request unchanged.
+    /// The endpoint's translation for candidates that do not accept the request unchanged; nil if all candidates do.
     private let own: (any TranslatedEndpoint)?
     private var applicableLimits: ApplicableLimits?
-    /// The tokens of the texts; nil if no limit counts them.
+    /// The token count of the request's texts; nil if no limit needs it.
     private var counted: Int?
-    /// The indexes of candidates that cannot serve the request.
+    /// The indices of the candidates that cannot serve the request.
     private var unable: Set<Int> = []
 
     init(
@@ -35,7 +35,7 @@ final class ForwardedCall: @unchecked Sendable {
         self.own = own
     }
 
-    /// Sends the response of the first candidate or key that succeeds.
+    /// Calls the candidates until one succeeds, and sends its response to the client.
     func serve(_ candidates: Candidates) async throws(APIError) {
         let leading = candidates.leading
         let group = request.endpoint.group
@@ -109,7 +109,8 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills a response that is incomplete: by the usage that the vendor reported, else by what was reserved.
+    /// Bills a call that failed: by the usage that the vendor reported, or else by the expected usage if the vendor may
+    /// charge for the call.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
@@ -123,8 +124,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// Returns the most that any candidate may use. Throws if no candidate can serve the request; records in `unable`
-    /// the candidates that cannot.
+    /// Returns a reservation that is enough for every candidate. Throws if no candidate can serve the request. The
+    /// indices of candidates that cannot serve it are added to `unable`.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?
@@ -147,7 +148,7 @@ final class ForwardedCall: @unchecked Sendable {
         return first.map { UsageReservation(reserving: most, atLeast: least, $0) }
     }
 
-    /// Returns the reservation of the call to a candidate; nil if limits count only requests.
+    /// Returns the reservation for a call to one candidate; nil if the limits count only requests.
     private func usageReservation(_ candidate: Candidate) async throws(APIError) -> UsageReservation? {
         guard let applicableLimits else { return nil }
         let gateway = exchange.gateway

@@ -4,22 +4,24 @@ import Limits
 import Shared
 import Upstream
 
-/// The fields of a forwarded request that the relay itself needs.
+/// The fields of a forwarded request that the relay itself reads.
 struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
-    /// Whether the client wants an event stream. Also true while the end of a form has not arrived.
+    /// Whether the client may want an event stream. It is true for every form, because `stream` may come at the form's
+    /// end.
     private(set) var wantsEvents = true
-    /// The input texts of an embeddings, moderation, image or speech request; empty if the request is a form.
+    /// The input texts of an embeddings, moderation, image or speech request; empty if the request is a multipart form.
     var texts = Body(ByteBuffer())
-    /// The number of tokens in texts that the client sent as token ids.
+    /// The number of input tokens that the client sent as token ids instead of texts.
     var numbers = 0
-    /// The digest of the request (see `RequestDigest`); nil if the response is not cached.
+    /// The digest of the request, for the response cache (see `RequestDigest`); nil if the response is not cached.
     private(set) var digest: Digest?
-    /// The hash of `prompt_cache_key`, for affinity; nil if the field is absent.
+    /// The hash of the field `prompt_cache_key`, by which similar calls go to the same provider; nil if the field is
+    /// absent.
     private var cacheKey: UInt64?
-    /// The hash of `user`, for affinity; nil if the field is absent.
+    /// The hash of the field `user`, by which similar calls go to the same provider; nil if the field is absent.
     private var user: UInt64?
 
     init() {}
@@ -31,9 +33,9 @@ struct ForwardedFields: Sendable {
         user = form.user.flatMap(Self.hash)
     }
 
-    /// Reads the fields from a JSON request.
+    /// Reads the fields of a JSON request.
     ///
-    /// - Parameter isDigested: whether the response may be cached.
+    /// - Parameter isDigested: whether to compute the digest, because the response may be cached.
     init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
         let fields = try RequestFields(root)
         if isDigested { digest = RequestDigest.of(root) }
@@ -61,8 +63,8 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// Returns the hash that keeps similar calls with one provider and key, of the first of `kinds` that the call has;
-    /// nil if it has none.
+    /// Returns the hash by which similar calls go to the same provider and key. It is the hash of the first field in
+    /// `kinds` that the request has; nil if the request has none of these fields.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {
@@ -75,7 +77,7 @@ struct ForwardedFields: Sendable {
         return nil
     }
 
-    /// Adds the texts of a value: a text, a token id, an object with a text, or a list of these.
+    /// Adds the input texts in a JSON value: a text, a token id, an object with a text, or a list of such values.
     private mutating func add(_ value: JSONValue, to texts: inout ByteBuffer, depth: Int) {
         if let text = value.text {
             if !texts.isEmpty { texts.append("\n") }
@@ -89,7 +91,7 @@ struct ForwardedFields: Sendable {
         }
     }
 
-    /// Returns the tokens of the input, counted with the model's vocabulary.
+    /// Returns the number of input tokens, counted with the model's vocabulary.
     func tokens(_ model: Model, _ exchange: Exchange) async throws(APIError) -> Int {
         let counter = TokenCounter.of(model)
         let texts = texts
@@ -104,7 +106,7 @@ struct ForwardedFields: Sendable {
         return count + numbers
     }
 
-    /// The usage of the input, estimated without a vocabulary; nil if there is no input.
+    /// The estimated usage of the input, without a vocabulary; nil if there is no input.
     var estimate: Usage? {
         guard !texts.bytes.isEmpty || numbers > 0 else { return nil }
         var estimate = TokenEstimate()

@@ -4,17 +4,17 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/embeddings
+/// Handles POST /v1/embeddings: forwards the request to a vendor.
 func createEmbeddings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await forward(.embeddings, exchange, gateway: gateway)
 }
 
-/// POST /v1/moderations
+/// Handles POST /v1/moderations: forwards the request to a vendor.
 func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await forward(.moderations, exchange, gateway: gateway)
 }
 
-/// Serves an endpoint whose requests can only be forwarded unchanged, never translated.
+/// Serves an endpoint whose requests the relay can only forward unchanged, not translate.
 private func forward(
     _ endpoint: ForwardedEndpoint,
     _ exchange: Exchange,
@@ -32,10 +32,11 @@ private func forward(
 }
 
 extension Exchange {
-    /// Forwards the request to a provider that accepts it unchanged. Returns false if the request is not for such a
-    /// provider and still has to be served.
+    /// Forwards the request to a provider that accepts it unchanged. Returns false, without sending anything, if the
+    /// endpoint has to serve the request itself.
     ///
-    /// - Parameter own: the endpoint's translation for other vendors, for fallbacks between both kinds of providers.
+    /// - Parameter own: the endpoint's translation for providers that need another form of the request. With it, the
+    ///   relay can fall back between both kinds of providers.
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
@@ -84,7 +85,7 @@ extension Exchange {
         return true
     }
 
-    /// Returns the files that the JSON of an image edit refers to; nil if it refers to none.
+    /// Returns the stored files that the JSON body of an image edit refers to; nil if the body refers to no files.
     private func images(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptImages? {
         let read = try await worked(ofBytes: body.bytes.count) {
             Result { () throws(APIError) in try KeptImages(in: body) }
@@ -104,8 +105,8 @@ extension Exchange {
         return value
     }
 
-    /// Sends a vendor's response to the client. Small responses are sent as a whole, larger ones and events as they
-    /// arrive.
+    /// Sends a vendor's response to the client. A small response is sent at once; a large one or an event stream is
+    /// sent while it arrives.
     func pass(
         _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
@@ -143,9 +144,9 @@ extension Exchange {
         if hasBegun { writer.end() } else { send(response.status, held, type: response.type) }
     }
 
-    /// Bills a complete response.
+    /// Bills a complete response and records its usage.
     ///
-    /// - Parameter reported: the usage that the vendor reported; nil if it reported none.
+    /// - Parameter reported: the usage that the vendor reported; nil if the vendor reported no usage.
     private func record(_ reported: Usage?, _ fields: ForwardedFields, vendorCall: VendorCall) {
         guard reported != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
         let usage = Usage.completed(
@@ -178,8 +179,8 @@ extension Exchange {
         return (fields, .form(form))
     }
 
-    /// Returns the reader of a form. Forms with images are kept in memory, because the number of images may be anywhere
-    /// in them and limits count it.
+    /// Returns the reader of the request's multipart form. A form of an image request is kept in memory, because limits
+    /// count its images and their number may be anywhere in the form.
     private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -205,7 +206,7 @@ extension Exchange {
         return form
     }
 
-    /// Keeps the content for an endpoint that reads the request itself.
+    /// Stores the request's content in this exchange, for an endpoint that reads the request itself.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
@@ -215,8 +216,8 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// Reads the content, and returns whether all of it is in memory, so that vendors with other formats can be called,
-    /// too.
+    /// Reads the content and returns whether all of it is in memory. Only then can the relay also call vendors that
+    /// need a translated request.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false
@@ -245,11 +246,11 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// Whether another model may replace a retired one. Embeddings of different models cannot be compared, although
-    /// they look alike.
+    /// Whether another model may replace a model that the vendor has shut down. False for embeddings, because
+    /// embeddings of different models cannot be compared.
     fileprivate var allowsSubstitutes: Bool { self != .embeddings }
 
-    /// The model that OpenAI uses by default; nil if a request has to name one.
+    /// The model that OpenAI uses if a request names no model; nil if a request has to name a model.
     fileprivate var defaultModel: String? {
         switch self {
         case .moderations: "omni-moderation-latest"
@@ -259,7 +260,7 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// The features of models of other vendors that can serve the endpoint with a translated request.
+    /// The features of models that can serve this endpoint with a translated request.
     fileprivate var features: Model.Features {
         switch self {
         case .embeddings, .moderations: []
@@ -274,7 +275,7 @@ extension ForwardedEndpoint {
 }
 
 extension APIError {
-    /// The error for a section of OpenAI's API that no configured vendor serves.
+    /// Returns the error for a part of OpenAI's API that no configured vendor serves.
     static func notOffered(_ path: String) -> APIError {
         let instead =
             switch path {

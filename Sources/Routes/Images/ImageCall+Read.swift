@@ -3,11 +3,11 @@ package import Engine
 package import Shared
 
 extension ImageCall {
-    /// The model of requests that name none.
+    /// The model for generations and edits if the request names no model.
     static let defaultModel = "gpt-image-1"
     static let defaultVariationModel = "dall-e-2"
 
-    /// Reads the body of `POST /v1/images/generations`.
+    /// Creates the call from the JSON body of `POST /v1/images/generations`. Throws if a field is invalid.
     package init(generation root: JSONValue) throws(APIError) {
         self.init(.generation)
         let fields = try RequestFields(root)
@@ -17,7 +17,8 @@ extension ImageCall {
         try readChatOptions(fields)
     }
 
-    /// Reads the fields of `POST /v1/images/edits`. The image is set separately.
+    /// Creates the call from the fields of `POST /v1/images/edits`. The image is set separately. Throws if a field is
+    /// invalid.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.model() ?? Self.defaultModel
@@ -27,7 +28,8 @@ extension ImageCall {
         _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
-    /// Reads the fields of `POST /v1/images/variations`. The image is set separately.
+    /// Creates the call from the fields of `POST /v1/images/variations`. The image is set separately. Throws if a field
+    /// is invalid.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
         model = try fields.model() ?? Self.defaultVariationModel
@@ -60,9 +62,10 @@ extension ImageCall {
         }
     }
 
-    /// The longest size or style, in bytes.
+    /// The longest value of the fields `size` and `style`, in bytes.
     private static let wordLimitBytes = 200
-    /// Returns the shape of a size such as `1024x1024`; nil for `auto`.
+    /// Returns the shape that the field `size` describes, such as `1024x1024`; nil for `auto`. Throws if the size is
+    /// invalid.
     static func shape(_ size: String) throws(APIError) -> Shape? {
         if size.hasSameBytes(as: "auto") { return nil }
         guard let sides = sides(size.utf8, UInt8(ascii: "x")) else {

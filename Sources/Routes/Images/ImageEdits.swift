@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/images/edits
+/// Handles POST /v1/images/edits: edits an image as the prompt says.
 func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
     if try await exchange.forward(.imageEdits, for: caller, or: ownEdit(exchange, caller)) { return }
@@ -79,7 +79,7 @@ private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages
     }
 }
 
-/// Reads the request. A form contains its images; JSON only refers to them.
+/// Reads the request to edit an image. A multipart form contains its images, while a JSON body only refers to them.
 private func edit(
     _ exchange: Exchange
 ) async throws(APIError) -> (call: ImageCall, mask: Body?, named: ImageReferences?) {
@@ -94,10 +94,10 @@ private func edit(
     return (call, try mask(in: form), nil)
 }
 
-/// The largest image that a request can contain, in bytes.
+/// The largest image that a request may contain or refer to, in bytes (25 MiB).
 let imageLimitBytes = 26_214_400
 
-/// Returns the only image of a form. Throws if there is none or more than one.
+/// Returns the image of a form. Throws if the form has no image or more than one.
 func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
     let images = form.files.filter { $0.name == "image" }
     guard let first = images.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
@@ -107,7 +107,9 @@ func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
     return try editable(first.bytes, "image")
 }
 
-/// Returns an image with its type. Throws if images of its type cannot be edited and varied.
+/// Returns an image with its detected media type. Throws if images of this type cannot be edited or varied.
+///
+/// - Parameter param: the request field to name in the error.
 func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Image {
     guard let type = MediaType(content: bytes.bytes), type.family == .image, type != .svg else {
         throw .value(param, "is not a PNG, JPEG, WebP or GIF", code: "invalid_image_format")
@@ -121,7 +123,11 @@ private func mask(in form: Form) throws(APIError) -> Body? {
     return masks.first?.bytes
 }
 
-/// Converts the mask into the form that the vendor needs.
+/// Converts a mask into the form that the vendor needs.
+///
+/// - Parameters:
+///   - image: the image to edit, which must have the size of the mask.
+///   - param: the request field of the image, for the error.
 func converted(
     _ mask: Body,
     _ image: ImageCall.Image?,

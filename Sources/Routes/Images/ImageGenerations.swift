@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/images/generations
+/// Handles POST /v1/images/generations: makes images from a prompt.
 func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
     let own = TranslatedImages(exchange, caller) { () async throws(APIError) in

@@ -3,15 +3,16 @@ import Engine
 import Shared
 import Upstream
 
-/// Loads the images that a caller's request refers to.
+/// A loader for images that a caller's request refers to by URL or by file id.
 struct ImageLoader: Sendable {
     let caller: Caller
     let gateway: Gateway
     let callLedger: CallLedger
 
-    /// Returns the image to edit, and the candidate for it. A file that the candidate's vendor already has is not
-    /// uploaded again, unless a mask requires its bytes here. The candidate then uses the key that the file was
-    /// uploaded with.
+    /// Returns the image to edit, and the candidate to call.
+    ///
+    /// A file that the candidate's vendor already stores is not uploaded again. The candidate then uses the key with
+    /// which the file was uploaded. If there is a mask, the relay needs the image's bytes itself and always loads them.
     func image(
         _ part: Attachment,
         isMasked: Bool,

@@ -4,7 +4,8 @@ import Glibc
 import Shared
 import Upstream
 
-/// Makes all images at the same time, and sends them or their URLs.
+/// Makes all images of a request and sends the images, or their URLs, to the client. The vendor calls run at the same
+/// time.
 func writeImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
@@ -51,13 +52,14 @@ func writeImages(
     exchange.send(json: body)
 }
 
-/// Returns the images as the candidate would make them. Reserves nothing.
+/// Returns the image call in the form of the candidate's vendor. Nothing is reserved or sent.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Prepares images for a candidate that is about to be called. If it cannot make them, another candidate may be tried.
+/// Returns the image call in the form of a candidate's vendor. If the candidate cannot make the images, the thrown
+/// error lets the relay try another candidate.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)
@@ -77,7 +79,8 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
     return Body(list)
 }
 
-/// Makes all upstream calls, as many at the same time as there is capacity for. If one fails, the others are cancelled.
+/// Makes all upstream calls for the images, as many at the same time as there is capacity for. If one call fails, the
+/// others are cancelled.
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
@@ -103,7 +106,9 @@ func makeImages(
     return made.flatMap { $0 }
 }
 
-/// Reserves memory for a response body of `bytes` bytes and for the list that goes into it, and allocates the body.
+/// Reserves memory for the response body and for the list of images that is copied into it, and allocates the body.
+///
+/// - Parameter bytes: the size of the response body.
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,

@@ -4,12 +4,12 @@ import Limits
 import Shared
 import Upstream
 
-/// The models that are tried in this order if the requested model fails or cannot make variations.
+/// The models that are tried, in this order, if the requested model fails or cannot make variations.
 private let otherModels = [
     "magic-art_7_0", "magic-art_6_1", "magic-art", "midjourney_7_0", "midjourney_6_1", "midjourney", "dall-e-2",
 ]
 
-/// POST /v1/images/variations
+/// Handles POST /v1/images/variations: makes variations of an image.
 func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
     let others: TranslatedImages.AlternativeCandidates = { standIns(for: $0, besides: $1, caller, gateway) }
@@ -68,8 +68,8 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// Returns the candidates for the call: those of the requested model, if it makes variations, then those of other
-/// models. Returns nil if there is none.
+/// Returns the candidates for the call; nil if there are none. Candidates of the requested model come first, if it can
+/// make variations; candidates of other models follow.
 private func varying(
     _ named: Candidates,
     _ call: ImageCall,
@@ -84,7 +84,7 @@ private func varying(
     return all.isEmpty ? nil : Candidates(inOrder: all)
 }
 
-/// Returns the candidates of other models that can make the variation.
+/// Returns candidates of other models that can make the requested variations.
 private func standIns(
     for call: ImageCall,
     besides named: Candidates,

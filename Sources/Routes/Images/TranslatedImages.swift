@@ -3,20 +3,21 @@ import Engine
 import Shared
 import Upstream
 
-/// Images by vendors that need a translated request. Other candidates accept the request unchanged.
+/// The translation of an image request for vendors that do not accept OpenAI's form. Other candidates may accept the
+/// request unchanged.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
-    /// A request that has been read.
+    /// An image request that has been read from its body.
     struct Order: Sendable {
         var call: ImageCall
-        /// The features of models that can serve the request.
+        /// The features of which a model needs at least one to serve the request.
         let features: Model.Features
-        /// The mask as the caller sent it.
+        /// The mask in the form in which the caller sent it; nil if there is no mask.
         var mask: Body?
-        /// The references to images in the request; nil once the images are loaded.
+        /// The references to images in the request; nil if there are none or the images have been loaded.
         var named: ImageReferences?
-        /// The request field of the image, for errors.
+        /// The request field that contains the image, for error messages.
         var param = "image"
     }
 
@@ -27,14 +28,14 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     private let read: @Sendable () async throws(APIError) -> Order
     private var order: Order?
 
-    /// Returns candidates of other models, which are called after those of the requested model.
+    /// A function that returns candidates of other models, to be called after the candidates of the requested model.
     typealias AlternativeCandidates = @Sendable (ImageCall, _ named: Candidates) -> [Candidate]
 
-    /// Creates the service for one request.
+    /// Creates the translation of one image request.
     ///
     /// - Parameters:
-    ///   - standIns: the other models that may be used; nil if there are none.
-    ///   - read: reads the request; called again if it failed.
+    ///   - standIns: returns candidates of other models that may be used; nil if there are none.
+    ///   - read: reads the request. After an error it is called again.
     init(
         _ exchange: Exchange,
         _ caller: Caller,
@@ -73,7 +74,7 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
         try prepare(try await ordered(candidate).call, candidate).calls
     }
 
-    /// Returns the request with the images that it refers to.
+    /// Loads the images that the request refers to. Returns the request with the data of these images.
     private func loaded(_ order: Order, _ callLedger: CallLedger) async throws(APIError) -> Order {
         guard let named = order.named else { return order }
         var order = order

@@ -3,8 +3,10 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /v1/models: the models that the caller may use. If callers have only passthrough keys, the list needs no key. A
-/// passthrough key is checked with the vendors, and models of vendors that refuse it are left out.
+/// Handles GET /v1/models: lists the models that the caller may use.
+///
+/// If the relay has only providers for passthrough keys, the list needs no key. The vendors check a passthrough key,
+/// and models of vendors that refuse the key are left out.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models
@@ -28,7 +30,7 @@ func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// GET /v1/models/{id}. An id may contain slashes, plain or escaped.
+/// Handles GET /v1/models/{id}: describes one model. The id may contain slashes, plain or escaped.
 func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let (models, caller) = try await visibleModels(exchange, gateway)
@@ -43,7 +45,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// Whether the request comes from a client of Anthropic's API. If it does, errors are written in that API's form, too.
+/// Returns whether the request comes from a client of Anthropic's API. If so, errors also get the form of that API.
 private func speaksOfMessages(_ exchange: Exchange) -> Bool {
     guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
         return false
@@ -66,14 +68,14 @@ private func visibleModels(
     return (gateway.registry.modelCatalog.listed(for: caller, refusedBy: refusers), caller)
 }
 
-/// The value of `?type=`, which filters the list of models.
+/// The kinds of models by which the query parameter `type` filters the list of models.
 private enum ModelKind: String {
     case chat
     case image
     case speech
     case transcription
 
-    /// Returns the requested kind; nil if all models are requested.
+    /// Returns the kind that the query parameter `type` names; nil if the parameter is absent, which means all models.
     static func named(in request: Request) throws(APIError) -> ModelKind? {
         guard let wanted = request.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
         guard let kind = ModelKind(rawValue: wanted) else {
@@ -95,7 +97,7 @@ private enum ModelKind: String {
     }
 }
 
-/// The creation time 2024-09-26 (UTC), for models whose creation time is not known.
+/// The creation time that is shown for models whose creation time is unknown: 2024-09-26 (UTC).
 let modelCreated = 1_727_389_042
 
 private func append(_ model: ModelCatalog.Listed, to body: inout ByteBuffer) {

@@ -1,7 +1,7 @@
-/// Returns the security header lines of the admin page and its API. Browsers then let no other page show, read or keep
-/// these responses.
+/// Returns the security header lines of the admin page and its API. With these lines, browsers let no other page embed
+/// or read the responses, and do not cache them.
 ///
-/// - Parameter nonce: the nonce of the page's style and script; nil if the response has neither.
+/// - Parameter nonce: the nonce of the page's style and script; nil if the response has no style and script.
 func guardingFields(nonce: String?) -> String {
     let own = nonce.map { "script-src 'nonce-\($0)'; style-src 'nonce-\($0)'; " } ?? ""
     return """

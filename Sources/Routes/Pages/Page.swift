@@ -2,10 +2,10 @@ import CPages
 import Engine
 import Shared
 
-/// An HTML page of the relay's own. Its style and script are parts of it, so that a browser asks for nothing else.
+/// An HTML page that the relay serves. Its style and script are inside the page, so the browser loads no other files.
 struct Page {
     let title: String
-    /// Values for the page's script: attributes `data-...` of the body.
+    /// The values that the page's script reads from `data-...` attributes of the body.
     let data: [(name: StaticString, value: String)]
     private let content: relay_page_text
     private let script: relay_page_text
@@ -22,17 +22,19 @@ struct Page {
         self.script = script
     }
 
-    /// Creates the operator's page.
+    /// Creates the admin page.
+    ///
+    /// - Parameter data: the values for the page's script.
     static func admin(title: String, _ data: [(name: StaticString, value: String)]) -> Page {
         Page(title, data, content: relay_page_admin(), relay_page_admin_script())
     }
 
-    /// Creates the page on which callers see their own usage.
+    /// Creates the page on which a caller sees the usage of a key.
     static func usage(title: String) -> Page {
         Page(title, [], content: relay_page_usage(), relay_page_usage_script())
     }
 
-    /// Sends the page. Style and script run with a nonce that no other response has.
+    /// Sends the page. The browser runs only style and script with the nonce of this response.
     func send(by exchange: Exchange, _ gateway: Gateway) {
         let nonce = gateway.ids.id("")
         exchange.operatorFields += guardingFields(nonce: nonce)
@@ -69,7 +71,7 @@ extension ByteBuffer {
 }
 
 extension String {
-    /// The text as content of an element, or as value of an attribute in quotation marks.
+    /// The text in a form that is safe in an HTML element or in a quoted attribute.
     var escapedForHTML: String {
         var escaped = ""
         for scalar in unicodeScalars {
@@ -86,7 +88,8 @@ extension String {
 }
 
 extension Settings {
-    /// The title of a page: with the host of `PUBLIC_URL`, so that two deployments are not confused.
+    /// Returns the title of a page. The title contains the host of `PUBLIC_URL`, so that users do not confuse two
+    /// deployments.
     func pageTitle(_ name: String) -> String {
         guard let publicURL else { return "\(Product.name) \(name)" }
         let host = publicURL.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }

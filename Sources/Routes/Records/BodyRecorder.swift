@@ -1,11 +1,11 @@
 import Engine
 import Shared
 
-/// Keeps the bodies of a request and of its response for the record, while the response goes to the client.
+/// A response writer that also copies the bodies of the request and the response for the request's record.
 ///
-/// `@unchecked`: used on its request's loop only, but for `bodies`.
+/// `@unchecked`: used on the event loop of its request only, except for `bodies`.
 final class BodyRecorder: ResponseWriter, @unchecked Sendable {
-    /// The manner in which a response's body is kept.
+    /// The kind of a response body, which determines how it is copied.
     private enum Kind {
         case events(EventText)
         case text
@@ -18,15 +18,18 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private var kind = Kind.text
     private var response = ByteBuffer()
     private var responseBytes = 0
-    /// The form in the request's body; nil if the body is something else, or is passed on as it comes.
+    /// A function that returns the request's multipart form as JSON; nil if the body is no form or is forwarded unread.
     private var form: (() -> ByteBuffer)?
     private let request: Request
     private var copy: KeptBodies?
 
-    /// Media are left out of a text, so more of it is gathered than is kept.
+    /// The number of response bytes to collect, even if the record keeps fewer. Images and audio are removed from the
+    /// collected text at the end.
     private static let gatheredBytes = 65_536
 
-    /// - Parameter secrets: values that are masked, besides the caller's own key.
+    /// Creates a recorder that passes the response on to `writer`.
+    ///
+    /// - Parameter secrets: values that are masked in the bodies, besides the caller's own key.
     init(_ request: Request, _ writer: any ResponseWriter, bodies: KeptBodies, hiding secrets: [String]) {
         self.writer = writer
         self.request = request
@@ -37,17 +40,18 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     // MARK: The request
 
-    /// Keeps a JSON body. On any thread.
+    /// Copies the JSON body of the request. It can be called on any thread.
     func keep(request body: UnsafeRawBufferPointer) {
         if bodies.request == nil, !body.isEmpty { bodies.keep(request: maker.text(of: body)) }
     }
 
-    /// Keeps a form.
+    /// Sets the source of the copy for a request that is a multipart form.
     ///
-    /// - Parameter text: makes the JSON that stands for the form, once its fields have come.
+    /// - Parameter text: returns the form as JSON. It is called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
-    /// Returns bodies of their own for an entry of the cache, which has no response before the request ends.
+    /// Returns a second copy of the bodies, for a cache entry. The response is added to this copy when the request
+    /// ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
         if let text = bodies.request { copy.keep(request: text) }
@@ -102,7 +106,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         }
     }
 
-    /// Makes the texts, at the end of the request.
+    /// Makes the texts of both bodies. It is called at the end of the request.
     func finish() {
         if bodies.request == nil { keepForm() }
         guard responseBytes > 0 else { return }
@@ -137,7 +141,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 }
 
 extension ResponseHead {
-    /// The value of `Content-Type`; empty if there is none.
+    /// The value of the header `Content-Type`; empty if the response has none.
     fileprivate var contentType: String {
         for line in fields.bytes.split(separator: 10) {
             let line = UnsafeRawBufferPointer(rebasing: line)

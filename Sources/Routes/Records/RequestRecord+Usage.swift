@@ -4,12 +4,13 @@ import Glibc
 import Shared
 
 extension RequestRecord {
-    /// Returns the usage record of the request. `mutating` only avoids a copy: the record does not change.
+    /// Returns the usage record of the request. The function is `mutating` only to avoid a copy; it does not change the
+    /// record.
     ///
     /// - Parameters:
     ///   - calls: the upstream calls of the request.
-    ///   - callLedger: the ledger of these calls; nil if there was none.
-    ///   - counts: the counters, which have the names of endpoints.
+    ///   - callLedger: the ledger of these calls; nil if the request has no ledger.
+    ///   - counts: the metrics, which contain the names of routes.
     mutating func usageRecord(
         _ calls: [CallRecord],
         _ callLedger: CallLedger?,
@@ -83,14 +84,14 @@ extension RequestRecord {
 
     private var plainCause: String { status == 499 ? "the client disconnected" : "returned status \(status)" }
 
-    /// The longest text from outside in a usage record, in bytes.
+    /// The longest text from a client or vendor that a usage record keeps, in bytes.
     private static let maxBytes = 300
 }
 
 extension UsageRecord {
-    /// Merges the record of the request's only upstream call into this record.
+    /// Merges the record of the request's only upstream call into this record of the request.
     ///
-    /// - Returns: false if the two differ in more than a merged record can hold.
+    /// - Returns: false, without a change, if the two records differ in data that a merged record has only once.
     mutating func add(_ call: CallRecord) -> Bool {
         guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
@@ -111,7 +112,7 @@ extension UsageRecord {
 }
 
 extension String? {
-    /// Returns whether the string has exactly the bytes of `name`. A nil is equal to the empty name.
+    /// Returns whether the string has exactly the bytes of `name`. Nil counts as the empty string.
     fileprivate func isSame(as name: String) -> Bool {
         guard var text = self else { return name.isEmpty }
         var name = name

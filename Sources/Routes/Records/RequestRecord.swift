@@ -2,48 +2,48 @@ import Calls
 import Engine
 import Shared
 
-/// The record of one request, written by its stages. Its log line and all counters are made from it.
+/// The record of one request, which the stages of its handling fill in. Its log line and the metrics are made from it.
 struct RequestRecord {
     let id: String
     let startedAt: LoopTime
-    /// The HTTP method; nil if the server refused the input before it was a complete request.
+    /// The HTTP method; nil if the HTTP server refused the input before it was a complete request.
     var method: StaticString?
-    /// The client's own id of the request; nil if it sent none.
+    /// The request id that the client sent; nil if the client sent no valid id.
     var givenID: String?
     var route: StaticString?
-    /// The number of the route in the counters.
+    /// The number of the request's route in the metrics.
     var routeLabel = LabelNames.other
     var status = 0
-    /// The time from the start to the first byte of the response; nil if nothing was sent.
+    /// The time from the start of the request to the first byte of the response; nil if nothing was sent.
     var firstByteNanoseconds: UInt64?
     var isStreaming = false
-    /// The name of a known key, or a digest.
+    /// The caller: the name of a known key, or a digest of another key; nil before the caller is authenticated.
     var caller: String?
-    /// The model that the request named.
+    /// The model that the request asked for; nil if it named no model.
     var model: String?
-    /// The model that served the request in place of the requested one.
+    /// The model that served the request instead of the requested model; nil if the requested model was used.
     var substitute: String?
     var isStreamed: Bool?
-    /// Whether the response came from the cache.
+    /// Whether the response came from the response cache.
     var isCached = false
-    /// The provider that served the request.
+    /// The name of the provider that was called last; nil if no provider was called.
     var provider: String?
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The cost without calls that are counted separately.
+    /// The part of the cost that the metrics count for this request. Most calls of a panel are counted separately.
     var ownCost: Cost?
-    /// The cause of a failure, for the log.
+    /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
-    /// The kind of the provider's failure.
+    /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
-    /// The name of the provider's own key that failed.
+    /// The name of the relay's key for the call that failed; nil if no call failed or the caller's own key was used.
     var key: String?
-    /// The failures of candidates, if there were several.
+    /// The failures of candidates and keys, if several were possible for the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
-    /// Whether machines poll this endpoint, such as for its health.
+    /// Whether the request went to an endpoint that machines poll, such as the health check.
     var isPolled = false
-    /// Whether an operator or a caller looks at the relay: such requests are not in usage records.
+    /// Whether the request belongs to the admin page or to a usage page. Such requests are not in the usage records.
     var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {
@@ -65,13 +65,14 @@ struct RequestRecord {
         status = error.status
     }
 
-    /// Records that the connection was closed because its client read nothing.
+    /// Records that the relay closed the connection because the client did not read its response.
     mutating func record(stallSeconds seconds: Int) {
         cause = "the client did not read its response for \(seconds) s"
     }
 
-    /// Counts the request. Called once when it has ended, before its last bytes are sent. `mutating` only avoids a
-    /// copy: the record does not change.
+    /// Counts the request in the metrics. It is called once, when the request has ended.
+    ///
+    /// The function is `mutating` only to avoid a copy; it does not change the record.
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
@@ -92,8 +93,9 @@ struct RequestRecord {
         )
     }
 
-    /// Writes one log line, without prompt, response and keys. `mutating` only avoids a copy: the record does not
-    /// change.
+    /// Writes the log line of the request, without its prompt, response and keys.
+    ///
+    /// The function is `mutating` only to avoid a copy; it does not change the record.
     mutating func write(to log: Log, at now: LoopTime) {
         guard log.isOn(level) else { return }
         var line = log.line(level, "request")
@@ -125,11 +127,11 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether the request is a machine's poll with an expected result.
+    /// Whether the request is a machine's poll with an expected result. The log then shows it only at the level
+    /// `debug`.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
-    /// The level of the log line. A warning is something that an operator has to look at. A 503 that says that the
-    /// relay is not ready is intended.
+    /// The level of the log line. A warning means that an operator should look at the request.
     private var level: LogLevel {
         if isRoutinePoll { return .debug }
         // A refused key of the relay has probably expired. Warn even if another provider served the request.

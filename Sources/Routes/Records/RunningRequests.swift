@@ -5,51 +5,51 @@ import Shared
 struct RunningRequest: Sendable {
     /// The reason why a request waits.
     enum Wait: String, Sendable {
-        /// A limit, or the counter store.
+        /// The request waits for a decision of the limits, which may need the shared counter store.
         case limits
-        /// A provider's capacity.
+        /// The request waits for free capacity of a provider.
         case capacity
-        /// A provider's response.
+        /// The request waits for a provider's response.
         case provider
     }
 
     let id: String
     let caller: String?
-    /// The model that the request named.
+    /// The model that the request asked for; nil if it is not known.
     let model: String?
     let endpoint: String?
-    /// The provider that was called last; nil if none was.
+    /// The provider that was called last; nil if no provider was called.
     let provider: String?
     /// The start of the request, in milliseconds since 1970.
     let startMilliseconds: Int
     let ageMilliseconds: Int
-    /// The reason why nothing is sent now; nil if the request does not wait.
+    /// The reason why the request waits now; nil if it does not wait.
     let wait: Wait?
-    /// The number of response bytes that were handed to the connection.
+    /// The number of response bytes that the relay has passed to the connection.
     let bytes: Int
     let isStreamed: Bool
 }
 
 /// A request in the list of running requests.
 protocol RunningEntry: AnyObject {
-    /// The index in the list of its loop, which sets the index.
+    /// The index of this entry in the list of its event loop. Only the list sets the index.
     var runningIndex: Int { get set }
     var running: RunningRequest { get }
 }
 
-/// The requests of one loop that have not ended. Used on its loop.
+/// The list of the running requests of one event loop.
 ///
-/// `@unchecked`: only its loop's thread uses it.
+/// `@unchecked`: only the thread of its event loop uses it.
 final class RunningRequests: @unchecked Sendable {
     private struct Entry {
-        /// Unowned, because the handler keeps the request alive from its insertion to `remove`.
+        /// The running request. The reference is unowned, because the handler keeps the request alive until `remove`.
         unowned(unsafe) let request: any RunningEntry
     }
 
     private var entries: [Entry] = []
     private let oneLoop = OneLoop()
 
-    /// The most requests of one loop that are listed.
+    /// The largest number of requests of one event loop that `list` returns.
     static let maxListed = 2_000
 
     func insert(_ request: any RunningEntry) {
@@ -67,26 +67,26 @@ final class RunningRequests: @unchecked Sendable {
         entries[index] = last
     }
 
-    /// Returns the requests in no particular order.
+    /// Returns the running requests, in no particular order.
     func list() -> [RunningRequest] {
         oneLoop.check()
         return entries.prefix(Self.maxListed).map(\.request.running)
     }
 }
 
-/// The requests of all loops that have not ended.
+/// The running requests of all event loops in this process.
 package final class RunningRegister: Sendable {
     private let loops = Lock<[(loop: EventLoop, requests: RunningRequests)]>([])
-    /// The time after which a loop that has not responded is left out.
+    /// The time to wait for the lists of all event loops. A loop that has not responded by then is left out.
     private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
     package init() {}
 
     func add(_ loop: EventLoop, _ requests: RunningRequests) { loops.withLock { $0.append((loop, requests)) } }
 
-    /// Returns the requests of all loops, the oldest first.
+    /// Returns the running requests of all event loops, the oldest first.
     ///
-    /// - Parameter loop: the loop of the caller.
+    /// - Parameter loop: the event loop on which this function is called.
     func all(on loop: EventLoop) async -> [RunningRequest] {
         let loops = loops.withLock { $0 }
         let gathering = RunningGathering(loops.count, on: loop)
@@ -101,9 +101,9 @@ package final class RunningRegister: Sendable {
     }
 }
 
-/// A task's wait for the lists of other loops.
+/// A collector of the lists of running requests from all event loops. One task waits until it is complete.
 ///
-/// `@unchecked`: only the loop's thread uses the mutable state.
+/// `@unchecked`: only the thread of its event loop uses the mutable state.
 private final class RunningGathering: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// GET /metrics, for Prometheus. If METRICS_TOKEN is set, the request must have that token.
+/// Handles GET /metrics: sends the metrics for Prometheus. If `METRICS_TOKEN` is set, the request must contain that
+/// token.
 func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     if let token = gateway.settings.metricsToken {
         guard let given = try exchange.request.bearer() else { throw .noKey }
@@ -15,7 +16,8 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 }
 
 extension Exchange {
-    /// Counts the operation once, when its response is written.
+    /// Counts one operation of a model, such as a chat, in the metrics. It is called once, when its response has been
+    /// written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
         let provider = callLedger?.provider

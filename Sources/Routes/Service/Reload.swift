@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// GET, POST /reload_config
+/// Handles GET and POST /reload_config: reloads the settings.
 func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let access = gateway.settings.reloadAccess
     guard access != .off, let reloader = gateway.process.reloader.withLock({ $0 }) else {
@@ -19,7 +19,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try await exchange.sendReload(by: reloader, on: gateway.loop)
 }
 
-/// Writes errors as `{"status":1,"msg":"..."}`, the form of the operators' endpoints.
+/// The error form of the admin and service paths: `{"status":1,"msg":"Not found"}`.
 struct ServiceSurface: Surface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(#"{"status":1,"msg":"#)
@@ -29,9 +29,9 @@ struct ServiceSurface: Surface {
 }
 
 extension Exchange {
-    /// Reloads the settings and sends the result.
+    /// Reloads the settings and sends the result to the client.
     ///
-    /// - Parameter instance: the name of this instance, for the response; nil to leave it out.
+    /// - Parameter instance: the name of this instance, for the response; nil to leave the name out.
     func sendReload(
         by reloader: any SettingsReloader,
         on loop: EventLoop,

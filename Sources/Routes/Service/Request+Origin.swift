@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// Checks of the web page that a browser's request comes from.
+/// Checks of the web page and the connection from which a request comes.
 extension Request {
-    /// The token of `Authorization: Bearer`; nil if the field is absent or has another form.
+    /// The token in the header `Authorization: Bearer`; nil if the header is absent or has another form.
     var operatorToken: UnsafeRawBufferPointer? {
         guard let value = self[.authorization], value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else {
             return nil
@@ -11,8 +11,8 @@ extension Request {
         return value[part: 7..<value.count].trimmed
     }
 
-    /// Whether the request does not come from a page of another site. Such a page could use the permissions of the
-    /// browser's user.
+    /// Returns whether the request comes from a page of the relay or from a program, not from a web page of another
+    /// site. A page of another site could misuse the rights that the browser's user has.
     func isOfOwnPage(_ settings: Settings) -> Bool {
         if let site = self[.secFetchSite], site.equalsLowered("cross-site") || site.equalsLowered("same-site") {
             return false
@@ -24,7 +24,8 @@ extension Request {
         return text == "http://\(host)" || text == "https://\(host)"
     }
 
-    /// Whether `Origin` is present and has the scheme, host and port of this request or of `PUBLIC_URL`.
+    /// Returns whether the header `Origin` is present and has the scheme, host and port of this request or of
+    /// `PUBLIC_URL`.
     func isOfOwnOrigin(_ settings: Settings) -> Bool {
         guard let origin = self[.origin]?.text.lowercased() else { return false }
         let given = Self.withoutUsualPort(origin)
@@ -33,7 +34,7 @@ extension Request {
         return given == Self.withoutUsualPort("\(isOverTLS(settings) ? "https" : "http")://\(host)")
     }
 
-    /// Whether a trusted proxy reports that its client used TLS.
+    /// Returns whether a trusted proxy reports that its client used TLS.
     func isOverTLS(_ settings: Settings) -> Bool {
         guard settings.limits.trustedProxies.contains(where: { $0.contains(peer) }) else { return false }
         return lines(named: "x-forwarded-proto").first?.equalsLowered("https") ?? false
@@ -47,8 +48,8 @@ extension Request {
         return origin
     }
 
-    /// Whether `Host` names this machine. DNS of another site may also point here, and a browser would then treat that
-    /// site's page as ours.
+    /// Returns whether the header `Host` names this machine. Another site may let its host name point to this machine.
+    /// Without this check, a browser would treat that site's pages as pages of the relay.
     func isToThisMachine(_ settings: Settings) -> Bool {
         guard let host = self[.host]?.text.lowercased() else { return false }
         if let own = settings.publicURL.flatMap(Self.origin), own.hasSuffix("://" + host) { return true }
@@ -57,7 +58,7 @@ extension Request {
         return name == "localhost" || PeerAddress(text: String(name))?.isLoopback ?? false
     }
 
-    /// Returns the scheme and the authority of a URL; nil if the URL has none.
+    /// Returns the scheme, host and port of a URL, such as `https://relay.example.org`; nil if the URL has none.
     private static func origin(_ url: String) -> String? {
         let parts = url.lowercased().split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         return parts.count > 2 ? "\(parts[0])//\(parts[2])" : nil

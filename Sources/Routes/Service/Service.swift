@@ -3,7 +3,7 @@ import Glibc
 import Shared
 import Synchronization
 
-/// GET /
+/// Handles GET /: sends a short greeting with the URL of the API.
 func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
     let address = apiAddress(exchange.request, settings)
@@ -26,9 +26,9 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.send(200, type: "text/plain; charset=utf-8", body: body)
 }
 
-/// Returns the URL at which clients find the relay: `PUBLIC_URL`, or else the address on which it listens.
+/// Returns the URL at which clients find the relay: `PUBLIC_URL`, or else the address at which the relay listens.
 ///
-/// - Parameter isAdmin: whether the request came to the socket of the admin page alone, which has another port.
+/// - Parameter isAdmin: whether the request came to the separate socket of the admin page, which has another port.
 func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false) -> String {
     if let url = settings.publicURL { return url }
     let used = host(request, settings)
@@ -38,8 +38,8 @@ func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false)
     return "http://\(used[..<colon]):\(settings.port)"
 }
 
-/// Returns the host and port at which clients reach the relay. If it listens on all addresses, these are the ones that
-/// this client used.
+/// Returns the host and port at which clients reach the relay. If the relay listens on all addresses, the result is the
+/// host in the request.
 private func host(_ request: Request, _ settings: Settings) -> String {
     guard settings.host == "0.0.0.0" || settings.host == "::" else {
         return "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(settings.port)"
@@ -50,12 +50,12 @@ private func host(_ request: Request, _ settings: Settings) -> String {
     return used
 }
 
-/// GET /health
+/// Handles GET /health: always responds with 200.
 func showHealth(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     sendStatus(200, "ok", exchange: exchange)
 }
 
-/// GET /ready: 503 once the process is stopping.
+/// Handles GET /ready: responds with 200, or with 503 once the process is shutting down.
 func showReadiness(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isDraining = gateway.process.isDraining.load(ordering: .relaxed)
     sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", exchange: exchange)

@@ -5,7 +5,8 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Returns the surface to use for a request: one that reads and fills the cache if the request allows it.
+    /// Returns the surface to use for a request. If the request allows caching, that surface also reads and fills the
+    /// response cache.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
         guard let cache = gateway.cache, surface.mayKeep, !request.forbidsCaching else { return surface }
@@ -13,7 +14,7 @@ extension Exchange {
     }
 }
 
-/// A surface that also computes the digest of a request, for the cache.
+/// A surface that wraps another surface and computes the digest of each request, for the response cache.
 private struct KeepingSurface: ChatSurface {
     private let surface: any ChatSurface
     private let cache: ConfiguredCache
@@ -54,17 +55,17 @@ private struct KeepingSurface: ChatSurface {
     }
 }
 
-/// Formats the response to a request that is looked up in the cache, and stored there.
+/// A formatter that looks up the response in the cache, and stores a new response there. Another formatter writes it.
 ///
-/// `@unchecked`: created on some thread, used on its request's loop only.
+/// `@unchecked`: it may be created on any thread, and is then used on the event loop of its request only.
 final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
     private let formatter: any ChatResponseFormatter
     private let digest: Digest
     private let cache: ConfiguredCache
     private var lookup: CacheLookup?
-    /// The ids of the caller's files that the request refers to.
+    /// The ids of the caller's files to which the request refers.
     private var files: [String] = []
-    /// The writer of this request's stream, which may have sent pings already; nil until it is needed.
+    /// The writer of the streamed response, which may already have sent pings; nil until it is needed.
     private var writer: (any ChatStreamWriter)?
 
     init(_ formatter: any ChatResponseFormatter, _ digest: Digest, cache: ConfiguredCache) {
@@ -90,7 +91,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
+    /// Sends the cached response if there is one, and returns whether it was sent. The request must have been admitted.
     ///
     /// - Parameter name: the name of the model or panel that would serve the request.
     fileprivate func isAnswering(
@@ -144,7 +145,8 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         try await formatter.write(response, found.usage, wanted, exchange)
     }
 
-    /// The number of bytes after which other tasks may run, so that a long response does not block the loop.
+    /// The number of bytes to replay before other tasks may run, so that a long cached response does not block the
+    /// event loop.
     private static let stepBytes = 262_144
 
     private func emit(
@@ -215,8 +217,8 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
 }
 
 extension ChatResponseFormatter {
-    /// Responds from the cache if it has a response, and returns whether it did. Models that do not chat are excluded:
-    /// their links expire, and callers who repeat a request want new media.
+    /// Sends the cached response if there is one, and returns whether it was sent. Image and speech models are
+    /// excluded: their links expire, and callers who repeat such a request want new media.
     @inline(never)
     func respondsFromCache(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         guard plan.candidate.chats else { return false }
@@ -225,7 +227,7 @@ extension ChatResponseFormatter {
         return try await respondsFromCache(plan.wanted, servedBy: name, exchange)
     }
 
-    /// Responds from the cache if it has a response. The request has been admitted. Returns whether it responded.
+    /// Sends the cached response if there is one, and returns whether it was sent. The request must have been admitted.
     ///
     /// - Parameter name: the name of the model or panel that would serve the request.
     @inline(never)

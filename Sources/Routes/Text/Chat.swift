@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Reads a call that a vendor may accept unchanged, and keeps its raw body for that.
+    /// Reads a chat request that a vendor may accept unchanged, and keeps its raw body to forward it.
     @inline(never)
     fileprivate func original(
         _ surface: any ChatSurface,
@@ -29,10 +29,10 @@ extension Exchange {
     }
 }
 
-/// Serves all chat-like endpoints. The surface reads the request and writes the response and the errors.
+/// Serves a request to any chat endpoint. The surface reads the request and writes the response and the errors.
 ///
-/// A stream waits for its vendor in a function of its own, after everything that was needed to open it is released. The
-/// largest stack frames on the way live as long as the stream, so each step has a function of its own, too.
+/// A stream waits for its vendor in a separate function, after everything that was needed to open it has been released.
+/// Each step has a function of its own, because a large stack frame would otherwise live as long as the stream.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let isKeeping = exchange.gateway.cache != nil
     let (way, formatter) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
@@ -55,10 +55,10 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     }
 }
 
-/// The way in which a request is served.
+/// The way in which the relay serves a chat request.
 private enum ChatWay {
     case single(ChatPlan)
-    /// Several candidates or keys could serve the request.
+    /// Several candidates or several keys can serve the request, so that a fallback is possible.
     case several(ChatFallback)
     case panel(PanelChat)
 }
@@ -93,7 +93,8 @@ extension Exchange {
         }
     }
 
-    /// A function that estimates the tokens of a long request, on the thread that reads it, if a limit counts tokens.
+    /// A function that estimates the tokens of a long chat request. It runs on the thread that reads the request. If no
+    /// limit counts tokens, it does nothing.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in
@@ -128,7 +129,7 @@ extension Exchange {
     }
 }
 
-/// Writes the complete response of the only candidate.
+/// Calls the only candidate and writes its complete response.
 @inline(never)
 private func respond(
     by plan: consuming ChatPlan,
@@ -145,7 +146,7 @@ private func respond(
     }
 }
 
-/// Opens the stream of the only candidate. Returns when it has begun.
+/// Calls the only candidate for a streamed response. Returns when the stream has begun.
 @inline(never)
 private func openedChat(
     _ plan: consuming ChatPlan,
@@ -163,7 +164,7 @@ private func openedChat(
     }
 }
 
-/// Writes the response of the first candidate or key that succeeds.
+/// Calls the candidates until one succeeds, and writes its response.
 @inline(never)
 private func respond(
     of fallback: ChatFallback,
@@ -186,7 +187,7 @@ private func respond(
     }
 }
 
-/// Writes the response of a panel.
+/// Runs a panel and writes the response of its summary model.
 @inline(never)
 private func respond(
     of panel: PanelChat,

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Returns the hash of the first of `kinds` that the call has; nil if it has none. Calls with the same hash go to
-    /// the same provider and key if possible.
+    /// Returns the hash by which similar calls go to the same provider and key. It is the hash of the first property in
+    /// `kinds` that the call has; nil if the call has none of these properties.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {
@@ -20,7 +20,7 @@ extension ChatCall {
         return nil
     }
 
-    /// A hash of the instructions, the tools and the first message of the user.
+    /// A hash of the beginning of the prompt: the tools, the instructions and the user's first message.
     private var prefixHash: UInt64 {
         var hash = AffinityHash()
         for tool in chatOptions.tools {

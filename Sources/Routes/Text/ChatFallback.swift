@@ -3,38 +3,39 @@ import Engine
 import Shared
 import Upstream
 
-/// A call that several candidates or several keys could serve. Each candidate has its own plan, because vendors lack
-/// different abilities. A plan is made when its candidate is about to be called.
+/// A chat call that several candidates or several keys can serve. Each candidate gets a plan of its own, because
+/// vendors lack different abilities. A plan is made only when its candidate is about to be called.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class ChatFallback: @unchecked Sendable {
-    /// A call behind a reference, so that it can be read without copying it.
+    /// An object that holds a chat call, so that the call can be read without a copy.
     private final class RequestedCall: Sendable {
         let call: ChatCall
 
         init(_ call: consuming ChatCall) { self.call = call }
     }
 
-    /// The requested call; nil once a response has begun.
+    /// The chat call as the client requested it; nil once a response has begun.
     private var asked: RequestedCall?
     private let candidates: Candidates
     private let caller: Caller
     private let exchange: Exchange
-    /// The plan for the candidate at `position`.
+    /// A plan for the candidate with the index `position`.
     private struct CandidatePlan {
         var position: Int
         let plan: ChatPlan
-        /// Whether the length of the call was checked against the model's limit.
+        /// Whether the relay has checked that the call fits the model's context window.
         var isChecked = false
     }
 
-    /// The plan that was made first; nil once it cannot be used again.
+    /// The plan that was made first, with which the request is admitted; nil if there is none or it cannot be used
+    /// again.
     private var leading: CandidatePlan?
-    /// The plans for other candidates that can still be used.
+    /// The plans for further candidates that can still be used.
     private var others: [CandidatePlan] = []
-    /// The errors of candidates that cannot serve the call, by the candidates' indexes.
+    /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
-    /// Called with each candidate before it is called; nil if nobody needs it.
+    /// A function that is called with each candidate right before the candidate's vendor is called; nil if not needed.
     private let choosing: ((Candidate) -> Void)?
     /// The writer of a streamed response; nil if the response is not streamed.
     private var writer: (any ChatStreamWriter)?
@@ -55,7 +56,7 @@ final class ChatFallback: @unchecked Sendable {
 
     // MARK: Plans
 
-    /// Returns the plan for the first candidate that can serve the call. The request is admitted with this plan.
+    /// Returns the plan for the first candidate that can serve the call. The limits count the request by this plan.
     func leadingPlan() async throws(APIError) -> ChatPlan {
         for position in 0..<candidates.count {
             if let plan = try await plan(position) { return plan }
@@ -63,7 +64,8 @@ final class ChatFallback: @unchecked Sendable {
         throw refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
-    /// Returns the plan for a candidate, and makes it if necessary; nil if the candidate cannot serve the call.
+    /// Returns the plan for the candidate with this index, and makes the plan if necessary. Nil if the candidate cannot
+    /// serve the call.
     private func plan(_ position: Int) async throws(APIError) -> ChatPlan? {
         if let plan = known(position) { return plan }
         guard let asked else { return nil }
@@ -87,7 +89,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns an existing plan that was made for the candidate or can be passed on to it; nil if there is none.
+    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. The first plan
+    /// may be passed on from a similar candidate.
     private func known(_ position: Int) -> ChatPlan? {
         if let made = leading {
             if made.position == position { return made.plan }
@@ -99,15 +102,15 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.position == position }?.plan
     }
 
-    /// Passes the plan that the request was admitted with on to another candidate. Returns false if there are other
-    /// plans, if the plan was checked already, or if the candidates differ.
+    /// Passes the first plan on to another candidate instead of making a new plan. Returns false if there are other
+    /// plans, the plan has been checked, or the candidates differ.
     @inline(__always)
     private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[position])
     }
 
-    /// Forgets a plan that has handed its call over.
+    /// Removes a plan that has given its call to a vendor's chat and cannot be used again.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }
@@ -115,7 +118,8 @@ final class ChatFallback: @unchecked Sendable {
 
     // MARK: Calls of candidates
 
-    /// Returns the complete response and its usage, counted or estimated.
+    /// Calls the candidates until one succeeds. Returns its complete response with the reported, counted or estimated
+    /// usage.
     func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
         try await first(billing: callLedger) { (plan, vendorCall, _) async throws(UpstreamError) in
             if plan.keepsDeadline { return try await plan.recordServed(by: vendorCall) }
@@ -128,7 +132,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Sends the response to the client as it arrives. The client is pinged meanwhile.
+    /// Calls the candidates until one succeeds, and sends its response to the client while the response arrives. The
+    /// client gets pings while the relay waits.
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -184,8 +189,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns the index of the next candidate, perhaps after a wait for capacity; nil if none is left. The client is
-    /// pinged meanwhile.
+    /// Returns the index of the next candidate to call; nil if no candidate is left. It may wait for free capacity, and
+    /// the client gets pings meanwhile.
     @inline(never)
     private func next(_ attempts: Attempts) async -> Int? {
         let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
@@ -193,14 +198,15 @@ final class ChatFallback: @unchecked Sendable {
         return await attempts.next()
     }
 
-    /// The hash that keeps similar calls with one provider and key; nil if the call has none.
+    /// The hash by which similar calls go to the same provider and key; nil if the call has no such hash.
     @inline(never)
     private var affinity: UInt64? {
         let kinds = candidates.affinities
         return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds)
     }
 
-    /// Records that the response begins. From then on nothing can be retried, and no other candidate is called.
+    /// Records that the response has begun. After that, the relay can neither retry the call nor fall back to another
+    /// candidate.
     func begins(_ callLedger: CallLedger) {
         callLedger.endsAt = .distantFuture
         asked = nil
@@ -210,8 +216,8 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns the plan for a candidate, and bills the request by its terms. Returns nil if the candidate cannot serve
-    /// the call and is skipped.
+    /// Returns a checked plan for the candidate with this index, and bills the request by the plan's reservation. Nil
+    /// if the candidate cannot serve the call and is skipped.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
@@ -235,7 +241,7 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan if it fits the candidate and can be used without suspending; else nil.
+    /// Returns the first plan if it fits the candidate and no check of it has to wait; otherwise nil.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

@@ -4,10 +4,10 @@ import Limits
 import Shared
 import Upstream
 
-/// The plan of a chat call before its vendor is called: the candidate, and the emulation of what the candidate lacks. A
-/// class: local variables of the function that waits for a stream would live until the stream's end.
+/// The plan of a chat call before its vendor is called: the candidate, and the emulation of abilities that the vendor
+/// lacks. It is a class, so that its content can be released while a stream is still running.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class ChatPlan: @unchecked Sendable {
     private enum Way {
         case plain
@@ -26,26 +26,29 @@ final class ChatPlan: @unchecked Sendable {
     private var completion: ChatEmulation
     private let count: CallCount
     private let abilities: Abilities
-    /// The tools and the output format to write into the prompt; nil if the vendor supports them or none are requested.
+    /// The rules for writing tools and the output format into the prompt; nil if the vendor supports them or the call
+    /// requests neither.
     private var form: TextProtocol?
     private let caller: Caller
     private let gateway: Gateway
     private let mayRepeat: Bool
-    /// Whether `finish` has to be called.
+    /// Whether `finish` must be called before the plan can be used.
     private(set) var isUnfinished = false
-    /// Whether ids of uploaded files have to be replaced by the vendor's names.
+    /// Whether the relay must replace the ids of uploaded files by the vendor's own names for these files.
     private let namesFiles: Bool
-    /// A copy of the call, to repeat it with emulation; nil if the vendor surely supports the call.
+    /// A copy of the call, to repeat it with emulation if the vendor turns out to lack an ability; nil if that cannot
+    /// happen.
     private var spare: Indirect<ChatCall>?
 
-    /// Abilities that some servers lack although they speak a compatible API.
+    /// The abilities that some servers lack although their API has them.
     private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
-    /// Plans a call. Throws the client's error if the candidate lacks something that cannot be emulated.
+    /// Creates the plan of a call. Throws the error for the client if the candidate lacks an ability that the relay
+    /// cannot emulate.
     ///
     /// - Parameters:
     ///   - mayRepeat: whether the call may be repeated with another key or by another candidate.
-    ///   - isRepair: whether tools and the output format are requested in the prompt because the vendor's own support
+    ///   - isRepair: whether tools and the output format are written into the prompt because the vendor's own support
     ///     failed.
     @inline(never)
     init(
@@ -117,8 +120,8 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Writes tools and formats into the prompt, and finds a provider for the attachments. A function of its own,
-    /// because plain calls do not suspend here.
+    /// Completes a plan that needs waiting: writes tools and output formats into the prompt, and finds a provider for
+    /// the attachments. Most calls do not need it.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -153,12 +156,12 @@ final class ChatPlan: @unchecked Sendable {
         candidate = files.candidate
     }
 
-    /// Passes an unused plan on to another candidate of the same model, if a plan for that candidate would be the same.
-    /// Returns whether it did.
+    /// Passes an unused plan on to another candidate of the same model. Returns false, without a change, if the other
+    /// candidate needs a different plan.
     ///
-    /// Inlined, because a function call would copy the chat call.
+    /// The function is inlined, because a function call would copy the chat call.
     ///
-    /// - Parameter call: the call as it was requested, without its raw body.
+    /// - Parameter call: the call in the form that the client requested, without its raw body.
     @inline(__always)
     func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
         guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
@@ -174,7 +177,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Counts the call in all limits that apply to it. Throws if a limit refuses it.
     ///
-    /// - Parameter checksLength: whether to throw, too, if the call is too long for the model.
+    /// - Parameter checksLength: whether to throw also if the call is too long for the model.
     @inline(never)
     func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countUnknownKey(caller, servedBy: candidate) }
@@ -185,7 +188,7 @@ final class ChatPlan: @unchecked Sendable {
         return admission
     }
 
-    /// Whether the request needs terms: a limit counts units that are known only after the call, or the call makes
+    /// Whether the limits need a reservation for the call: a limit counts tokens, cost or credits, or the call makes
     /// images.
     var needsReservation: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
@@ -199,9 +202,9 @@ final class ChatPlan: @unchecked Sendable {
         usageReservation(under: applicableLimits, expecting: 0)
     }
 
-    /// Returns the reservation of the call; nil if it needs none.
+    /// Returns the reservation for the call; nil if no limit needs a reservation.
     ///
-    /// - Parameter tokens: the prompt tokens to reserve in addition to those of the call.
+    /// - Parameter tokens: the prompt tokens to reserve in addition to the tokens of the call.
     func usageReservation(under applicableLimits: ApplicableLimits, expecting tokens: Int) -> UsageReservation? {
         guard needsReservation else { return nil }
         var extras = PromptExtras(tokens: tokens)
@@ -239,20 +242,21 @@ final class ChatPlan: @unchecked Sendable {
         )
     }
 
-    /// Whether the call surely fits the model, so that `check` is not needed. Most calls do.
+    /// Returns whether the call is so short that it surely fits the model. Then `check` is not needed. Most calls are
+    /// short.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
         !candidate.chats || isShort && usageReservation?.promptTokens == nil
     }
 
-    /// Throws if the call is too long for the model.
+    /// Throws if the call is too long for the model's context window.
     ///
-    /// - Parameter promptTokens: the prompt tokens; nil if they have not been counted.
+    /// - Parameter promptTokens: the number of prompt tokens; nil if they have not been counted.
     @inline(never)
     func check(_ promptTokens: Int?) async throws(APIError) { try await count.count(call, known: promptTokens) }
 
     // MARK: Calls of the vendor
 
-    /// Returns the complete response and its usage, counted or estimated.
+    /// Calls the vendor. Returns the complete response with the reported, counted or estimated usage.
     func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
         boundRepeats(callLedger)
         let vendorCall = candidate.unboundedCall(billing: callLedger)
@@ -265,14 +269,16 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Limits the time in which calls are repeated. Single calls have their provider's own timeouts.
+    /// Limits the time during which the call may be repeated. A single call has the timeouts of its provider.
     private func boundRepeats(_ callLedger: CallLedger) {
         callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
-    /// Returns the complete response and its usage.
+    /// Returns the complete response and its usage. If the vendor turns out to lack an ability, the call is repeated
+    /// with emulation.
     ///
-    /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
+    /// - Parameter isLast: whether no other candidate will be called after this one. The plan then need not keep the
+    ///   call.
     func recordServed(
         by vendorCall: VendorCall,
         isLast: Bool = true
@@ -286,8 +292,10 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Returns a plan that emulates the ability that the vendor turned out to lack, and a call for that plan. Throws
-    /// `error` if there is no such plan. If the call finds no capacity, this plan can be used once more.
+    /// Returns a plan that emulates the ability that the vendor lacks, and a vendor call for it. Throws `error` if no
+    /// such plan is possible.
+    ///
+    /// - Parameter error: the error that shows which ability the vendor lacks.
     @inline(never)
     private func emulating(
         after error: UpstreamError,
@@ -337,7 +345,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Bills a call that produced no response. Returns its failure with the usage.
+    /// Bills a call that failed. Returns its error with the usage added.
     @inline(never)
     private func billed(
         _ error: UpstreamError,
@@ -351,12 +359,12 @@ final class ChatPlan: @unchecked Sendable {
         return error
     }
 
-    /// Returns the usage of a call that produced nothing: its prompt only.
+    /// Returns the usage of a call that produced no output: the prompt tokens only.
     private func onlyPrompt(of chat: any PreparedChat) -> Usage {
         Usage(promptTokens: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
-    /// Opens the response as a stream. The client is pinged meanwhile.
+    /// Calls the vendor for a streamed response, and returns when the stream is open. The client gets pings meanwhile.
     func stream(
         billing callLedger: CallLedger,
         _ writer: any ChatStreamWriter
@@ -370,9 +378,11 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Opens the response as a stream.
+    /// Opens the streamed response of a vendor call. If the vendor turns out to lack an ability, the call is repeated
+    /// with emulation.
     ///
-    /// - Parameter isLast: whether no other candidate is called afterwards, so that the call need not be kept.
+    /// - Parameter isLast: whether no other candidate will be called after this one. The plan then need not keep the
+    ///   call.
     func opened(
         by vendorCall: VendorCall,
         _ writer: any ChatStreamWriter,
@@ -409,7 +419,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Returns the call in its vendor's form, with the emulation of what the vendor lacks.
+    /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
     private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         if candidate.provider.mayRecall(call.messages, by: vendorCall) {
             await candidate.provider.recall(call.messages, by: vendorCall)
@@ -418,16 +428,16 @@ final class ChatPlan: @unchecked Sendable {
         return try await preparedLater(by: vendorCall, isLast)
     }
 
-    /// Whether nothing that takes time has to be done before the vendor is called.
+    /// Whether the call can be converted into the vendor's form at once, without waiting for files or a worker thread.
     private var isPlain: Bool {
         guard case .plain = way, form == nil, !call.arePromptsSeparate else { return false }
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether everything that the plan waits for ends at its ledger's deadline.
+    /// Whether every wait of this plan ends at the deadline of its ledger. The call then needs no timer of its own.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
-    /// Returns the prepared chat; nil if preparing it takes time.
+    /// Returns the call in the vendor's form; nil if the conversion has to wait for files or a worker thread.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
@@ -460,8 +470,8 @@ final class ChatPlan: @unchecked Sendable {
         return completion.completed(chat, by: vendorCall)
     }
 
-    /// Releases what another attempt would need. Called when the response has begun, because no other candidate is
-    /// called then.
+    /// Releases the data that only another attempt would need. It is called when the response has begun, because no
+    /// attempt follows then.
     func release() {
         spare = nil
         if case .plain = way { dropContent() }
@@ -473,14 +483,14 @@ final class ChatPlan: @unchecked Sendable {
         call.changedOriginal = nil
     }
 
-    /// Moves the call out of the plan, for the vendor's chat.
+    /// Moves the call out of the plan and leaves an empty call.
     private func removedCall() -> ChatCall {
         var taken = ChatCall()
         swap(&taken, &call)
         return taken
     }
 
-    /// Prepares a call with several prompts: one chat for each prompt.
+    /// Converts a call with several prompts into the vendor's form: one chat for each prompt.
     @inline(never)
     private func prepareSeparatePrompts(
         by vendorCall: VendorCall,
@@ -492,7 +502,7 @@ final class ChatPlan: @unchecked Sendable {
         return completion.completed(chats, by: vendorCall)
     }
 
-    /// Returns the call in its vendor's form.
+    /// Returns a call in the vendor's form, after its attachments have been loaded.
     private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
         switch way {
         case .links(let links): return links.prepared(by: vendorCall)

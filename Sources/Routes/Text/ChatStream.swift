@@ -3,25 +3,25 @@ import Engine
 import Shared
 import Upstream
 
-/// A response that a vendor has begun.
+/// A streamed response that a vendor has begun.
 struct OpenResponse: Sendable {
     var stream: any ChatResponseStream
-    /// The estimated number of prompt tokens.
+    /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream bills its ledger itself.
+    /// Whether the stream itself bills the usage to the ledger.
     let isBilled: Bool
     let vendorCall: VendorCall
 }
 
-/// A streamed response that has begun, with the writer that sends it to the client.
+/// A streamed response that a vendor has begun, with the writer that sends it to the client.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class OpenChat: @unchecked Sendable {
     let response: OpenResponse
     let writer: any ChatStreamWriter
     let wanted: FormatterOptions
-    /// The admission of the request; nil if it is kept elsewhere.
+    /// The admission of the request, which lives as long as this object; nil if another object holds the admission.
     let admission: Admission?
 
     init(
@@ -37,10 +37,11 @@ final class OpenChat: @unchecked Sendable {
     }
 }
 
-/// The time without a byte from the vendor after which the client gets a ping.
+/// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// Sends a response to the client as it arrives. A failure before the first chunk is thrown before anything is sent.
+/// Sends a streamed response to the client while it arrives. If the vendor fails before the first chunk, the function
+/// throws before anything is sent.
 @inline(never)
 func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
     let delivery = Delivery(open)
@@ -56,13 +57,13 @@ func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError)
     await open.writer.end(usage)
 }
 
-/// The delivery of one response, with the choices that have ended and the tokens that were delivered so far.
+/// The transfer of one streamed response to the client. It tracks the choices that have ended and counts the tokens.
 private final class Delivery {
     private let response: OpenResponse
     private let writer: any ChatStreamWriter
     private let choices: Int
     private var accumulator: TokenCountAccumulator
-    /// A bit set of the choices that have ended.
+    /// A bit set of the choices that have ended: bit 0 stands for choice 0.
     private var finished: UInt64 = 0
 
     init(_ open: OpenChat) {
@@ -109,7 +110,7 @@ private final class Delivery {
         writer.write(choice, event)
     }
 
-    /// Ends the choices that the vendor did not end itself.
+    /// Ends the choices whose end the vendor did not report.
     @inline(never)
     private func finish() {
         for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
@@ -117,7 +118,7 @@ private final class Delivery {
         }
     }
 
-    /// Bills the tokens that were delivered or that the vendor reported. Returns the failure for the client and the
+    /// Bills a response that failed after it had begun. Returns the error for the client, and the delivered or reported
     /// usage; the usage is nil if nothing was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
@@ -129,7 +130,7 @@ private final class Delivery {
         return (response.vendorCall.failure(error), isUsed ? used + response.vendorCall.callLedger.unmet : nil)
     }
 
-    /// Bills the complete response. Returns its usage, counted if the vendor did not report it.
+    /// Bills the complete response. Returns its usage, which the relay counts if the vendor did not report it.
     @inline(never)
     func ended() -> Usage {
         let reported = response.stream.usage
@@ -145,9 +146,10 @@ private final class Delivery {
     }
 }
 
-/// Sends pings to the client before the vendor's response begins. Image and speech models begin only when all is done.
+/// A timer that sends pings to the client until the vendor's response begins. Image and speech models respond only when
+/// all their work is done.
 ///
-/// `@unchecked`: used on its loop only.
+/// `@unchecked`: used on its event loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {
     private let writer: any ChatStreamWriter
     private let loop: EventLoop

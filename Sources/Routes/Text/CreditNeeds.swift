@@ -2,22 +2,26 @@ import Calls
 import Limits
 import Shared
 
-/// The credits that a chat may use.
+/// The number of credits that a chat may use.
 struct CreditNeeds {
     private let calls: Int
-    /// The usage of one call; the usage of all calls together if their prompts are separate.
+    /// The usage of one upstream call. If the call's prompts are separate, the usage of all upstream calls together.
     private let usage: Usage
     private let arePromptsSeparate: Bool
-    /// The images of the prompt.
+    /// The images in the prompt.
     let promptImages: ChatCredits.Images
-    /// The number of images in one call of an image model; 0 for a chat model.
+    /// The number of images that one call of an image model makes; 0 for a chat model.
     private let images: Int
-    /// The credits to reserve for one call whose price the vendor's list does not give.
+    /// The credits to reserve for one upstream call if the vendor's list has no price for the model.
     private let expected: Int
-    /// The mean credits of the image model's recent calls; nil if there were none, or for a chat model.
+    /// The average credits of an image model's recent calls; nil if there were no such calls or for a chat model.
     private let mean: Int?
 
-    /// - Parameter paid: the usage of all calls together.
+    /// Creates the credit needs of a chat.
+    ///
+    /// - Parameters:
+    ///   - paid: the usage of all upstream calls together.
+    ///   - expected: the credits of one upstream call if the vendor's list has no price for the model.
     init(
         _ call: ChatCall,
         _ paid: Usage,
@@ -41,14 +45,14 @@ struct CreditNeeds {
         mean = images > 0 ? averages?.credits(of: model) : nil
     }
 
-    /// Returns the credits of all calls together.
+    /// Returns the credits of all upstream calls together.
     func all(at prices: CreditPrices) -> Int {
         if let chat = prices.chat, arePromptsSeparate { return chat.credits(usage, promptImages) }
         let (sum, isTooLarge) = calls.multipliedReportingOverflow(by: one(at: prices))
         return isTooLarge ? Quota.countBound : min(sum, Quota.countBound)
     }
 
-    /// Returns the credits of one call.
+    /// Returns the credits of one upstream call.
     func one(at prices: CreditPrices) -> Int {
         if let chat = prices.chat {
             return chat.credits(usage, promptImages) / (arePromptsSeparate ? calls : 1)
@@ -58,10 +62,10 @@ struct CreditNeeds {
 }
 
 extension CreditPrices {
-    /// Returns the credits for `count` images: the recent mean, and at least the price of the lowest quality; nil if no
-    /// price is known.
+    /// Returns the credits to reserve for a number of images: the average of recent calls, but at least the lowest
+    /// price. Nil if no price is known.
     ///
-    /// - Parameter mean: the mean credits of recent calls; nil if it is not known.
+    /// - Parameter mean: the average credits of recent calls; nil if it is not known.
     func ofImages(_ count: Int, mean: Int?) -> Int? {
         guard count > 0, let least = ofImages(count) else { return nil }
         return max(least, mean ?? 0)

@@ -4,18 +4,22 @@ import Limits
 import Shared
 import Upstream
 
-/// One upstream call for a panel: its ledger, its line in the log, and its share of the counters.
+/// One upstream call of a panel. It has a ledger and a log line of its own, and is counted separately in the metrics.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class PanelCall: @unchecked Sendable {
     let callLedger: CallLedger
     private let name: String
     private let exchange: Exchange
-    /// Whether this call produces the response that the client gets. The request's own usage record then counts it.
+    /// Whether this call produces the response for the client. The metrics then count it as part of the request.
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// - Parameter whole: the ledger of the request.
+    /// Creates the call with a part of the request's ledger.
+    ///
+    /// - Parameters:
+    ///   - name: the name of the model that is called.
+    ///   - whole: the ledger of the request.
     init(_ name: String, _ whole: CallLedger, exchange: Exchange, isLast: Bool) {
         self.name = name
         self.exchange = exchange
@@ -28,7 +32,7 @@ final class PanelCall: @unchecked Sendable {
         if isLast { exchange.callLedger?.server = candidate.server }
     }
 
-    /// Counts the call in the limits of its model. Throws if a limit refuses it.
+    /// Counts this upstream call in the limits of its model. Throws if a limit refuses the call.
     func admit(_ asked: ChatCall, _ candidates: Candidates, for caller: Caller) async throws(UpstreamError) {
         let gateway = exchange.gateway
         guard gateway.limits.dependsOnModels else { return }
@@ -51,9 +55,9 @@ final class PanelCall: @unchecked Sendable {
         callLedger.hold(reservation)
     }
 
-    /// Runs the call and records its end.
+    /// Runs the upstream call, and records its end in the metrics and in the log.
     ///
-    /// - Parameter ask: makes the call; returns its response and usage.
+    /// - Parameter ask: makes the upstream call and returns its response and usage.
     func run<Value: Sendable>(
         _ ask: (PanelCall) async throws(UpstreamError) -> (Value, Usage?)
     ) async throws(UpstreamError) -> Value {

@@ -4,27 +4,29 @@ import Limits
 import Shared
 import Upstream
 
-/// A call to a panel: its members are called at the same time, then its summary model combines their responses.
+/// A chat call to a panel: the members are called at the same time, then the summary model combines their responses.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class PanelChat: @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
-    /// The call without progress lines of earlier responses; kept until the summary model is called.
+    /// The client's call, without the progress lines of earlier responses. It is kept until the summary model is
+    /// called.
     private(set) var call: ChatCall
-    /// The caller of the request.
+    /// The caller of the request with the caller's own permissions.
     private let asking: Caller
-    /// The caller with permission for every model of the panel, if the caller may use the panel itself.
+    /// The caller for the calls of the panel. If the caller may use the panel, every model of the panel is allowed.
     let caller: Caller
     let exchange: Exchange
-    /// Whether this call is only a part of another panel's call. False if it produces the final response.
+    /// Whether this call is only a part of another panel's call. Such a call sends no progress lines to the client.
     private let isInner: Bool
     private let summary: ChatTarget?
-    /// The plan for the summary, made before the members' responses are known; nil if another panel makes the summary.
+    /// The plan for the call of the summary model, made before the members respond; nil if another panel makes the
+    /// summary.
     private var draft: ChatPlan?
-    /// The panel that makes the summary; nil if a model does.
+    /// The inner panel that makes the summary; nil if a model makes the summary.
     private var maker: PanelChat?
-    /// The memory that is reserved for the responses of members.
+    /// The memory that is reserved for the responses of the members; nil before they have arrived.
     private var reservation: MemoryReservation?
 
     init(_ asked: consuming ChatCall, _ panel: Panel, caller: Caller, exchange: Exchange, isInner: Bool = false) {
@@ -46,7 +48,8 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Preparation and admission
 
-    /// Plans the summary. Throws the client's error if the summary model cannot serve the request.
+    /// Plans the call of the summary model. Throws the error for the client if the summary model cannot serve the
+    /// request.
     func prepare() async throws(APIError) {
         if call.arePromptsSeparate { throw .value("prompt", "a panel supports only one prompt per request") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
@@ -62,17 +65,17 @@ final class PanelChat: @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan for the final summary. Call `prepare()` first.
+    /// The plan for the call that makes the final summary, perhaps by an inner panel; nil before `prepare()`.
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
 
-    /// Returns the options that writing the response needs. Call `prepare()` first.
+    /// Returns the options that are needed to write the response. `prepare()` must have been called.
     func wanted() throws(APIError) -> FormatterOptions {
         guard let draft = lastDraft else { throw .modelNotFound(call.model) }
         return draft.wanted
     }
 
-    /// Counts the request, with everything that its calls may use, in all limits that apply to it. Throws if a limit
-    /// refuses it.
+    /// Counts the request in all limits that apply to it, with the units that all its upstream calls may use. Throws if
+    /// a limit refuses it.
     func admitted() async throws(APIError) -> Admission {
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
@@ -92,8 +95,10 @@ final class PanelChat: @unchecked Sendable {
         )
     }
 
-    /// Returns the units that all calls may use, the part of them that is not a guess, and the tokens of the final
-    /// response.
+    /// Returns the units to reserve for all upstream calls of the panel.
+    ///
+    /// - Returns: the units to reserve, the part of these units that is known from the request itself, and the expected
+    ///   tokens of the final response.
     private func reservation(
         under applicableLimits: ApplicableLimits
     ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {
@@ -138,11 +143,11 @@ final class PanelChat: @unchecked Sendable {
         return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
     }
 
-    /// The most text, in bytes, whose tokens are counted without blocking the loop.
+    /// The longest text whose tokens are counted on the event loop, in bytes. The tokens of longer texts are estimated.
     private static let countedBytes = 32_768
 
-    /// Makes the summary plan for a panel whose `prepare()` was not called, as for a member; nil if another panel makes
-    /// the summary.
+    /// Returns a plan for the summary of a panel that was not prepared, because it is a member of another panel. Nil if
+    /// an inner panel makes the summary.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatPlan(
@@ -162,7 +167,7 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Calls of members and summary
 
-    /// Returns the complete response and the usage of the summary.
+    /// Calls the members and the summary model. Returns the complete summary and its usage.
     func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
         let asked = try await askedSummary(billing: callLedger, nil)
         return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
@@ -171,8 +176,8 @@ final class PanelChat: @unchecked Sendable {
         }
     }
 
-    /// Sends the summary to the client as it arrives, after a progress line for each member. The client is pinged
-    /// meanwhile.
+    /// Calls the members and sends a progress line for each. Then sends the summary to the client while it arrives. The
+    /// client gets pings while the relay waits.
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -221,7 +226,7 @@ final class PanelChat: @unchecked Sendable {
 
     private var summaryEnd: LoopTime { loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
 
-    /// Returns the call for the summary model, after all members have ended.
+    /// Calls all members, and returns the call for the summary model with their responses.
     private func askedSummary(
         billing callLedger: CallLedger,
         _ feedback: PanelFeedback?
@@ -239,11 +244,13 @@ final class PanelChat: @unchecked Sendable {
         return asked
     }
 
-    /// Calls the target, a model or a panel, and returns its response and usage.
+    /// Calls a model or an inner panel, and returns its response and usage.
     ///
     /// - Parameters:
-    ///   - name: the target's name in the panel's settings.
-    ///   - isLast: whether the client gets this response.
+    ///   - target: the candidates of the model, or the inner panel.
+    ///   - name: the name of the model or inner panel in the panel's settings.
+    ///   - asked: the call to make.
+    ///   - isLast: whether the response goes to the client.
     func response(
         of target: ChatTarget?,
         _ name: String,

@@ -3,7 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// Shows the client of a stream which members have ended, in the form that the panel's settings select.
+/// A writer of progress lines that show the client which members of a panel have ended. The panel's settings select the
+/// form.
 struct PanelFeedback {
     private let form: Panel.Feedback
     private let writer: any ChatStreamWriter
@@ -13,8 +14,8 @@ struct PanelFeedback {
         self.writer = writer
     }
 
-    /// Sends a space at once, so that the client sees that the stream has begun. Does nothing if the feedback is a
-    /// comment or off.
+    /// Sends a space at once, so that the client sees that the stream has begun. It does nothing if progress lines are
+    /// comments or are turned off.
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")
@@ -24,7 +25,9 @@ struct PanelFeedback {
         writer.flushNow()
     }
 
-    /// Writes the progress line of a member that has ended.
+    /// Sends the progress line of a panel member that has ended.
+    ///
+    /// - Parameter isGood: whether the member succeeded.
     func mark(_ member: String, isGood: Bool) {
         let line = PanelProgressLines.line(member, isGood: isGood)
         switch form {

@@ -3,13 +3,13 @@ import Engine
 import Shared
 import Upstream
 
-/// The members of a panel, which are called at the same time.
+/// The calls of a panel's members, which run at the same time.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class PanelMembers: @unchecked Sendable {
     private enum Outcome: Sendable {
         case answered(Body)
-        /// The member failed, with a short description for the client.
+        /// The member failed. The value is a short description for the client.
         case failed(String)
 
         var isGood: Bool { if case .answered = self { true } else { false } }
@@ -19,13 +19,14 @@ final class PanelMembers: @unchecked Sendable {
     private let callLedger: CallLedger
     private let feedback: PanelFeedback?
     private let asked: ChatCall
-    /// The time after which no member is called; `distantFuture` if there is none.
+    /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
     private let deadline: LoopTime
-    /// The size of the responses that have arrived and of the copies of the call that are sent, in bytes.
+    /// The total size of the copies of the call for the members and of the responses that have arrived, in bytes.
     private var bytes = 0
     private(set) var reservation: MemoryReservation?
 
-    /// The longest response that is passed on to the summary model, in bytes.
+    /// The longest response of a member that the summary model gets, in bytes. A member with a longer response counts
+    /// as failed.
     private static let responseLimitBytes = 1_048_576
 
     init(_ chat: PanelChat, _ callLedger: CallLedger, feedback: PanelFeedback?) {
@@ -40,7 +41,8 @@ final class PanelMembers: @unchecked Sendable {
     private var panel: Panel { chat.panel }
     private var members: [String] { chat.cast.members }
 
-    /// Returns the texts of the successful responses, in the order of the members. Throws if there are too few.
+    /// Calls all members. Returns the texts of the successful responses, in the order of the members. Throws if too few
+    /// members succeed.
     func references() async throws(UpstreamError) -> [String] {
         guard covers(asked.sentBytes * members.count) else { throw UpstreamError(TransportError(.overloaded)) }
         let outcomes = await outcomes()
@@ -51,8 +53,8 @@ final class PanelMembers: @unchecked Sendable {
         return texts
     }
 
-    /// Calls all members and returns their outcomes in order. Cancels the members that still run if too many others
-    /// have failed.
+    /// Calls all members and returns their outcomes, in the order of the members. If too many members have failed, the
+    /// others are cancelled.
     private func outcomes() async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
             for (position, name) in members.enumerated() {
@@ -109,7 +111,7 @@ final class PanelMembers: @unchecked Sendable {
         return .answered(text)
     }
 
-    /// Reserves memory for `more` more bytes. Returns false if there is not enough.
+    /// Reserves memory for this many more bytes. Returns false if there is not enough memory.
     private func covers(_ more: Int) -> Bool {
         bytes += more
         return chat.gateway.memory.covers(bytes, &reservation)

@@ -3,21 +3,21 @@ import Limits
 import Shared
 import Upstream
 
-/// The part of a prompt that is not in the call's own texts.
+/// Facts about a prompt that its reservation needs and the call itself does not contain.
 struct PromptExtras {
-    /// The model that transcribes the audio of the prompt.
+    /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
     var transcriber: Candidate?
-    /// Estimated tokens of text that is added to the prompt later, such as transcripts.
+    /// The estimated tokens of text that is added to the prompt later, such as responses of panel members.
     var tokens = 0
-    /// Whether the prompt is estimated because counting it would take too long.
+    /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// The estimate to reserve for the prompt if the vendor is expected to report the true count; nil if the prompt is
-    /// counted.
+    /// The estimated prompt tokens to reserve if the vendor will probably report the true count; nil if the prompt
+    /// tokens are counted.
     var roughTokens: Int?
 }
 
 extension UsageReservation {
-    /// Creates the reservation of a chat call; nil if no limit counts units that are only known after the call.
+    /// Creates the reservation for a chat call. Nil if the limits count only requests and the call makes no images.
     init?(
         _ call: ChatCall,
         _ candidate: Candidate,
@@ -77,7 +77,7 @@ extension UsageReservation {
     }
 }
 
-/// The parts of a chat call that its reservation depends on.
+/// The data of a chat call from which its reservation is computed.
 private struct ChatNeeds {
     let call: ChatCall
     let candidate: Candidate
@@ -85,13 +85,14 @@ private struct ChatNeeds {
     let prices: [Price]
     let creditPrices: [CreditPrices]
 
-    /// Returns the units that the call may use. Also returns the credits of each upstream call, with the images that
-    /// they pay for; nil if no credits are counted.
+    /// Returns the units that the call may use. It also returns the credits of one upstream call and the images that
+    /// these credits include; nil if no credits are counted.
     ///
     /// - Parameters:
+    ///   - prompt: the tokens of the prompt.
     ///   - response: the tokens of each choice.
-    ///   - expected: the credits of a call whose price the vendor's list does not have.
-    ///   - means: the means of earlier responses; nil if they are not to be used.
+    ///   - expected: the credits of an upstream call if the vendor's list has no price for the model.
+    ///   - averages: the averages of earlier responses; nil to ignore them.
     func amounts(
         prompt: Int,
         response: Int,
@@ -114,8 +115,8 @@ private struct ChatNeeds {
 }
 
 extension ApplicableLimits {
-    /// Returns the charges of a request with this reservation. Without a reservation, the request counts only as one
-    /// request.
+    /// Returns the charges for a request with this reservation. Without a reservation, only the request itself is
+    /// counted.
     func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
         guard let usageReservation else { return charges(of: Amounts()) }
         return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)

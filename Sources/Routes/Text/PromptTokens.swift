@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Returns the tokens of a call's prompt, counted or estimated without calling the vendor.
+/// Returns the number of tokens in a call's prompt, counted or estimated without calling the vendor.
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
     exchange.record.model = call.model

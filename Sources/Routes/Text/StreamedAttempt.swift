@@ -3,9 +3,9 @@ import Engine
 import Shared
 import Upstream
 
-/// One streamed call of one candidate.
+/// One attempt to stream a response: one vendor call to one candidate.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on the event loop of its request only.
 final class StreamedAttempt: @unchecked Sendable {
     private let plan: ChatPlan
     private let vendorCall: VendorCall
@@ -31,8 +31,8 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response with a time limit for its beginning. Used for a plan that waits for more than its vendor's
-    /// calls.
+    /// Streams the response, with a time limit for its beginning. It is used for a plan that also waits for other work,
+    /// such as downloads, which the vendor call's own timeouts do not cover.
     func timedStream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -53,9 +53,9 @@ final class StreamedAttempt: @unchecked Sendable {
     }
 }
 
-/// A stream that calls a closure right before its first event is emitted.
+/// A stream that wraps another stream and calls a closure right before its first event.
 ///
-/// `@unchecked`: used on one loop only.
+/// `@unchecked`: used on one event loop only.
 private final class BeginningStream: ChatResponseStream, @unchecked Sendable {
     private let stream: any ChatResponseStream
     private var begins: (() -> Void)?

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// GET /v1/usage: the caller's own limits, and the use of the last 30 days.
+/// Handles GET /v1/usage: sends the caller's own limits and usage of the last 30 days.
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.record.isOfOperator = true
     let caller = try await exchange.caller(.models)
@@ -24,7 +24,8 @@ func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     )
 }
 
-/// The days of the last thirty on which the caller asked; none of callers without a key, and none without a database.
+/// Returns the caller's usage on each of the last 30 days with requests. The list is empty if the caller has no key or
+/// the relay has no usage database.
 private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIError) -> [JSONFragment] {
     guard let name = caller.name, gateway.settings.usageDatabase != nil, let reader = gateway.usage.reader else {
         return []

@@ -4,36 +4,39 @@ import Limits
 import Shared
 import Upstream
 
-/// The use of callers' limits, as the counters have it.
+/// The used units of callers' limits, as the counters in the store or in this process show them.
 struct LimitStates: Sendable {
     struct State: Sendable {
         let caller: String?
         let id: String
         let model: String?
         let use: LimitUse
-        /// Requests of this instance that wait for a decision.
+        /// The number of requests in this instance that wait for a decision of the limit.
         let waiting: Int
-        /// Seconds since 1970; nil if nothing is used.
+        /// The time at which all used units are free again, in seconds since 1970; nil if no units are used.
         let resetsAt: Int?
 
-        /// The group or the rule: `chat`, `total`, `model gpt-4o`.
+        /// The name of the limit, and its model if there is one: `chat`, `total` or `model gpt-4o`.
         var text: String { use.limit.kind.name + (model.map { " \($0)" } ?? "") }
-        /// The part of the limit that is used.
+        /// The used part of the limit: 0 if nothing is used, 1 if everything is used.
         var share: Double { Double(use.used) / Double(max(1, use.limit.quota.count)) }
         var used: String { use.limit.quota.amount(use.used) }
         var left: String { use.limit.quota.amount(use.left) }
     }
 
     let all: [State]
-    /// Whether the figures come from the store. If false, they are this instance's own figures.
+    /// Whether the figures come from the shared store. If false, they are this instance's own figures.
     let isOfStore: Bool
 
     static let maxCallers = 200
-    /// The most records of a page. Limits by model may make many of each caller.
+    /// The number of limits after which no further callers are added. A caller may have many limits, one for each
+    /// model.
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
-    /// - Parameter address: the caller's, for limits that count by it; nil: these are left out.
+    /// Reads the states of the limits of some callers.
+    ///
+    /// - Parameter address: the caller's address, for limits that count by address; nil to leave out these limits.
     init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
         var demands: [(caller: String?, demand: LimitBook.Demand)] = []
         for caller in callers where demands.count < Self.maxRecords {
@@ -65,12 +68,13 @@ struct LimitStates: Sendable {
         return gateway.limits.demands(of: caller, models: names, from: address)
     }
 
-    /// The name of a caller's limit, by which it is reset.
+    /// Returns the id of a caller's limit, with which an operator can reset the limit.
     static func id(_ demand: LimitBook.Demand) -> String {
         demand.charge.limit.id + (demand.model.map { ":\($0)" } ?? "")
     }
 
-    /// Reads the store on a thread. Without a store, or while it is unavailable, the use is what this instance knows.
+    /// Returns the used units of the limits, and whether they come from the shared store. A worker thread reads the
+    /// store. If the store is missing or unavailable, the figures are this instance's own.
     private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
     {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)

@@ -3,12 +3,14 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// The most choices, for all prompts together.
+    /// The most choices that one request may ask for, over all of its prompts.
     private static let maxChoices = 32
-    /// The prompt that OpenAI uses for a request without one.
+    /// The prompt that OpenAI's API uses if the request contains none.
     private static let noPrompt = "<|endoftext|>"
 
-    /// Reads the body of `POST /v1/completions`. Fields that affect only the quality are checked and ignored.
+    /// Creates a call from the body of `POST /v1/completions`.
+    ///
+    /// Throws if `best_of` asks for more completions than the response would contain.
     init(completing fields: RequestFields, defaultModel: String?) throws(APIError) {
         self.init()
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
@@ -56,11 +58,11 @@ extension ChatCall {
     }
 }
 
-/// Reads the prompts of a request: texts, or token ids if they can be decoded.
+/// Reads the prompts of a legacy completion request: texts, or token ids if the model's vocabulary is known.
 private struct PromptReader {
     let counter: TokenCounter
 
-    /// Returns the prompts; nil if the request has none.
+    /// Returns the prompts of the request; nil if the request has no `prompt`.
     func prompts(_ prompt: JSONValue?) throws(APIError) -> [String]? {
         guard let prompt else { return nil }
         if let text = prompt.string { return [text] }
@@ -83,7 +85,7 @@ private struct PromptReader {
         return texts
     }
 
-    /// Returns the text of one of several prompts.
+    /// Returns the text of one element of `prompt`, which is a string or a list of token ids.
     private func text(_ element: JSONValue, _ param: String) throws(APIError) -> String {
         if let text = element.string { return text }
         guard let elements = element.elements else { throw .type(param, "a string or an array of tokens") }

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The surface of OpenAI's legacy completions, which continue a text. Each prompt is sent as a message of the user.
+/// The surface of `POST /v1/completions`, OpenAI's legacy API that continues a text. Each prompt becomes a user
+/// message.
 struct Completions: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         OpenAIChat().append(error, isMidStream: isMidStream, to: &body)

@@ -2,14 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the chunks of a streamed completion. They have the same form as a complete response.
+/// Writes the chunks of a streamed legacy completion. Each chunk has the JSON form of a complete response.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class TextChunks: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
     private let formatter: TextCompletion
     private let includesUsage: Bool
-    /// The common beginning of all chunks, up to the choices.
+    /// The bytes that all chunks begin with, up to the member `choices`.
     private var beginning = ByteBuffer()
     var out = ByteBuffer()
     private var hasBegun = false
@@ -71,7 +71,7 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         out.append("}]}\n\n")
     }
 
-    /// Sends a comment, which shows the client that the relay still works.
+    /// Sends a comment of the event stream, which shows the client that the relay still works on the request.
     func ping() {
         if !hasBegun { begin() }
         out.append(": ping\n\n")

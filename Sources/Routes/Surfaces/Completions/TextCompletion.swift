@@ -4,14 +4,16 @@ import Glibc
 import Shared
 import Upstream
 
-/// Writes a legacy completion, as a whole or in chunks.
+/// Writes the response to a legacy completion request, as one JSON body or as a stream of chunks.
 struct TextCompletion: ChatResponseFormatter {
-    /// The prompts to repeat before their choices; empty if `echo` is not set.
+    /// The prompts that the response repeats before the generated text, because the request sets `echo`; empty if it
+    /// does not.
     let prompts: [String]
-    /// The number of choices, for all prompts together.
+    /// The number of choices in the response, over all prompts.
     let choices: Int
 
-    /// Returns the prompt to repeat before a choice; nil if there is none.
+    /// Returns the prompt that the response repeats before the text of this choice; nil if the request does not set
+    /// `echo`.
     func prompt(ofChoice index: Int) -> String? {
         guard choices > 0, case let position = index * prompts.count / choices, prompts.indices.contains(position)
         else {
@@ -24,7 +26,7 @@ struct TextCompletion: ChatResponseFormatter {
         TextChunks(self, wanted, exchange: exchange)
     }
 
-    /// Appends the beginning of a completion, up to the choices.
+    /// Appends the first members of a completion's JSON, up to `choices`.
     static func append(beginning model: String, _ exchange: Exchange, to body: inout ByteBuffer) {
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("cmpl-", into: &body)
@@ -75,6 +77,6 @@ struct TextCompletion: ChatResponseFormatter {
 }
 
 extension FinishReason {
-    /// The name of the reason in legacy completions, which have no tool calls.
+    /// The value of `finish_reason` in legacy completions. These have no tool calls, so `toolCalls` becomes `stop`.
     var nameOfText: StaticString { self == .toolCalls ? "stop" : name(isOld: false) }
 }

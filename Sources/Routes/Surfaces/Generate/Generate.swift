@@ -3,7 +3,10 @@ import Engine
 import Shared
 import Upstream
 
-/// `POST /generate`: one prompt and one text, by the cheapest provider. Errors have the form of FastAPI's.
+/// The surface of `POST /generate`: one prompt in, one text out. The cheapest provider serves the request, unless the
+/// request or the settings name a model.
+///
+/// Errors have the form of the FastAPI framework: `{"detail": ...}`.
 struct Generate: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard status(of: error) == 422 else {
@@ -30,7 +33,7 @@ struct Generate: ChatSurface {
         return error.status == 400 ? 422 : error.status
     }
 
-    /// Reads the body, which may also be a JSON string that contains the object.
+    /// Reads the body: a JSON object, or a JSON string that contains the object as text.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
         guard let text = root.text else { return ChatRequest(try Self.call(root), GeneratedText()) }
         let call = try JSONBody.read(text, by: JSONParser()) { (root) throws(APIError) in try Self.call(root) }
@@ -55,9 +58,9 @@ struct Generate: ChatSurface {
 }
 
 extension ChatCall {
-    /// Creates the call from the fields of the request.
+    /// Creates a call from the body of `POST /generate`.
     ///
-    /// - Parameter fields: `prompt`, and perhaps `model`, `max_tokens` and `temperature`.
+    /// - Parameter fields: the body's fields: `prompt`, and optionally `model`, `max_tokens` and `temperature`.
     fileprivate init(generating fields: RequestFields) throws(APIError) {
         self.init()
         guard let prompt = fields["prompt"]?.string, !prompt.isEmpty else { throw .missing("prompt") }
@@ -70,8 +73,8 @@ extension ChatCall {
     }
 }
 
-/// Writes the response, such as `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum
-/// computing is ..."}`.
+/// Writes the response of `POST /generate`, such as
+/// `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum computing is ..."}`.
 private struct GeneratedText: ChatResponseFormatter {
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         preconditionFailure("such a call is never streamed")
@@ -99,7 +102,8 @@ private struct GeneratedText: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Appends the first choice's text, or its refusal, as a JSON string; an empty one if it has neither.
+    /// Appends the first choice's text as a JSON string. A refusal takes the place of a missing text; without both, the
+    /// string is empty.
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
         text.read { body.append(json: $0.bytes) }
@@ -107,7 +111,8 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends a body that ends with a response. A long one is written by a worker thread.
+    /// Sends a JSON body that consists of `beginning` and the bytes that `write` appends. A worker thread writes a long
+    /// body.
     func send(
         _ beginning: borrowing ByteBuffer,
         then response: ChatResponse,

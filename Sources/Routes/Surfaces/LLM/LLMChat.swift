@@ -3,14 +3,17 @@ import Engine
 import Shared
 import Upstream
 
-/// `/llm/chat`, as a whole or as a stream. Of the providers with a capacity limit, the one with the most free capacity
-/// serves it. The response is plain text. A request may have all fields of a chat completion except the model.
+/// The surface of `/llm/chat`, which sends the output as a JSON object or as a stream of plain text or events.
+///
+/// A request has the fields of a chat completion, but `model` is ignored. Only providers with a capacity limit can
+/// serve the request; the provider with the most free capacity is used.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
-    /// Whether the response may be cached. False, because each time another model may serve the request.
+    /// Whether the response may be cached. Always false, because another model may serve the same request the next
+    /// time.
     let mayKeep = false
 
-    /// The surface of the load reports, whose errors have the same form.
+    /// The surface of the load reports below `/llm`, which have the same error format as `/llm/chat`.
     static let reports = LLMChat(isStreamed: false)
 
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
@@ -80,7 +83,7 @@ private struct LLMFormatter: ChatResponseFormatter {
 }
 
 extension Request {
-    /// Whether the client wants an event stream.
+    /// Whether the client's `Accept` header asks for an event stream.
     var wantsEvents: Bool {
         guard let accept = self[.accept] else { return false }
         var scan = ByteScan(accept)

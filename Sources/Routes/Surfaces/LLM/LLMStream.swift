@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the text of a response as it arrives. A failure after the beginning cuts the connection, because plain text
-/// cannot contain an error.
+/// Writes the text of a streamed response as plain text. If the response fails after its first byte, the connection is
+/// closed early, because plain text cannot contain an error.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class LLMText: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()
@@ -29,7 +29,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
         exchange.beginBytes(type: "text/plain; charset=utf-8")
     }
 
-    /// Does nothing: a client would take every byte for text.
+    /// Does nothing: a keep-alive byte in plain text would look like generated text to the client.
     func ping() {}
 
     func end(_ usage: Usage) async {
@@ -42,7 +42,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
 /// Writes a response as events: `{"content":"..."}` for each chunk of text, and tool calls as in the chunks of a chat
 /// completion.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class LLMEvents: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()

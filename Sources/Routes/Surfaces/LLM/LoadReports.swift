@@ -4,13 +4,13 @@ import Limits
 import Shared
 import Upstream
 
-/// Checks that the caller may read the reports under `/llm`. Every caller who may use a model may; no limit counts
-/// these requests.
+/// Checks that the caller may read the reports below `/llm`. Every caller who may use a model may read them. No limit
+/// counts these requests.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }
 
-/// GET /llm/system-load: the used part of the total capacity, in percent.
+/// Handles `GET /llm/system-load`: sends the used part of all providers' capacity, in percent.
 func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let all = await ProviderLoad.all(gateway)
@@ -23,7 +23,9 @@ func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     exchange.send(json: body)
 }
 
-/// GET /llm/system-capacity. Each value is there under both of its names.
+/// Handles `GET /llm/system-capacity`: sends the capacity of all providers, as totals and for each provider.
+///
+/// Each part appears under two names: the totals as `total_max` and `total`, the providers as `details` and `models`.
 func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let all = await ProviderLoad.all(gateway)
@@ -54,7 +56,7 @@ func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(A
     exchange.send(json: body)
 }
 
-/// GET /llm/model-load/{model}
+/// Handles `GET /llm/model-load/{model}`: sends the load of one provider and its keys.
 func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let load = try await ProviderLoad.of(exchange.named ?? "", gateway)
@@ -63,7 +65,8 @@ func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     exchange.send(json: body)
 }
 
-/// GET /llm/key-load/{model}/{key}. The key is given by its label, such as `k1`, or by itself.
+/// Handles `GET /llm/key-load/{model}/{key}`: sends the load of one key of a provider. The path names the key by its
+/// label, such as `k1`, or contains the key itself.
 func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let named = exchange.named ?? ""
@@ -93,7 +96,7 @@ func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     exchange.send(json: body)
 }
 
-/// GET /llm/models
+/// Handles `GET /llm/models`: lists the names of the providers with a capacity limit.
 func listLoadedModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     var body = ByteBuffer()
@@ -106,7 +109,7 @@ func listLoadedModels(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     exchange.send(json: body)
 }
 
-/// GET /llm/keys/{model}
+/// Handles `GET /llm/keys/{model}`: lists the keys of a provider by their labels and weights, without their loads.
 func listLoadedKeys(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let load = try await ProviderLoad.of(exchange.named ?? "", gateway)

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The load of a provider's keys over all instances, for the reports under `/llm`.
+/// The load of a provider and of each of its keys, added up over all instances, for the reports below `/llm`.
 struct ProviderLoad {
     struct Key {
         let credential: Credential
@@ -11,7 +11,7 @@ struct ProviderLoad {
         let load: Capacity.Load
     }
 
-    /// The provider's label, or its full name if it shares the label.
+    /// The provider's label in the reports; its full name if another provider has the same label.
     let model: String
     let weight: Double
     let isOfCalls: Bool
@@ -21,8 +21,8 @@ struct ProviderLoad {
     var most: Double { keys.reduce(0) { $0 + $1.load.most } }
     var type: StaticString { isOfCalls ? "concurrency" : "qps" }
 
-    /// Returns the loads of all providers with a capacity limit, in order. Providers that use passthrough keys are left
-    /// out, because they have no keys of their own.
+    /// Returns the loads of all providers with a capacity limit, in the order of the settings. Providers that use
+    /// passthrough keys are left out, because they have no keys of their own.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
         for (position, model) in models(gateway) {
@@ -31,7 +31,8 @@ struct ProviderLoad {
         return loads
     }
 
-    /// Returns the load of the provider with this name. Throws if there is none.
+    /// Returns the load of the provider with this label or name. Throws error 404 if no provider with a capacity limit
+    /// has it.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
             if let load = await load(position, name, gateway: gateway) { return load }
@@ -39,7 +40,8 @@ struct ProviderLoad {
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
-    /// Returns the indexes and names of the providers with a capacity limit.
+    /// Returns the indexes and report names of the providers with a capacity limit, except those that use passthrough
+    /// keys.
     static func models(_ gateway: Gateway) -> [(position: Int, name: String)] {
         let positions = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough
@@ -66,9 +68,9 @@ struct ProviderLoad {
 
     // MARK: JSON
 
-    /// Appends the load as JSON.
+    /// Appends the load of the provider and of its keys as a JSON object.
     ///
-    /// - Parameter isFull: whether to include the provider's name.
+    /// - Parameter isFull: whether the object contains the provider's name.
     func append(isFull: Bool, to body: inout ByteBuffer) {
         body.append("{")
         if isFull {
@@ -119,7 +121,7 @@ extension ProviderLoad.Key {
 }
 
 extension ByteBuffer {
-    /// Appends a number. Whole numbers have no decimals.
+    /// Appends a number as JSON. A whole number is written without a decimal point.
     mutating func append(number: Double) {
         if let whole = Int(exactly: number) { append(decimal: whole) } else { append("\(number)") }
     }

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// The surface of Anthropic's endpoints: messages and errors.
+/// The surface of Anthropic's endpoints: it reads their requests and writes errors in their form.
 struct AnthropicMessages: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         if isMidStream { body.append("event: error\ndata: ") }
@@ -21,8 +21,10 @@ struct AnthropicMessages: ChatSurface {
         body.append(isMidStream ? "}\n\n" : "}")
     }
 
-    /// Returns the message of an error, with the field names of Anthropic's API in place of OpenAI's. Agents shorten a
-    /// conversation if the message says that the prompt is too long.
+    /// Returns the message of an error, with the field names of Anthropic's API in place of OpenAI's.
+    ///
+    /// If the conversation is too long, the message begins with "prompt is too long". Agents shorten the conversation
+    /// when they read these words.
     private static func message(of error: APIError) -> String {
         let message = error.shownMessage
         if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
@@ -32,7 +34,7 @@ struct AnthropicMessages: ChatSurface {
         return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
     }
 
-    /// Returns the field's name in Anthropic's API; nil if it is the same.
+    /// Returns the name in Anthropic's API of a field of OpenAI's API; nil if both APIs use the same name.
     private static func name(of param: String) -> String? {
         let ending = "function.parameters"
         if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }
@@ -63,7 +65,8 @@ struct AnthropicMessages: ChatSurface {
         }
     }
 
-    /// Appends response header fields. Browsers combine several lines with names of exposed fields.
+    /// Appends Anthropic's response header lines: the request id, the rate limits, and their names for browsers
+    /// (`Access-Control-Expose-Headers`).
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
         fields.append("Request-Id: ")
         fields.append(requestID)

@@ -3,11 +3,11 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads the body of `POST /v1/messages` strictly, with all fields of Anthropic's API. Unknown fields are ignored.
+    /// Creates a call from the body of `POST /v1/messages`. Invalid values cause an error; unknown fields are ignored.
     ///
     /// - Parameters:
     ///   - defaultModel: the model for a request that names none.
-    ///   - isCounted: whether only the tokens of the prompt are wanted.
+    ///   - isCounted: whether the request only asks how many tokens the prompt has.
     init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
@@ -42,7 +42,7 @@ extension ChatCall {
         countIfLong()
     }
 
-    /// Reads `system` and `messages`. Each block of the system's text becomes a message of its own.
+    /// Reads `system` and `messages`. Each text block of `system` becomes a separate message.
     ///
     /// - Returns: the cache breakpoints.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
@@ -89,7 +89,7 @@ extension ChatCall {
             || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
-    /// Reads `thinking`, `output_config`, and `output_format`, the legacy field for the format.
+    /// Reads `thinking`, `output_config`, and `output_format`, the legacy name of `output_config.format`.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -148,7 +148,7 @@ extension ChatCall {
 }
 
 extension APIError {
-    /// The code that makes clients send the whole conversation.
+    /// The error code for requests with `thread`. Clients that read it send the whole conversation instead.
     private static let noThreadsCode = "thread_unsupported_request"
 
     fileprivate static var noThreads: APIError {
@@ -160,6 +160,7 @@ extension APIError {
         )
     }
 
-    /// The code for programs, which few errors have in Anthropic's API; nil for all others.
+    /// The error code to send as `details.error_code`, which Anthropic's API has for few errors; nil for all other
+    /// errors.
     var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
 }

@@ -42,7 +42,8 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
+    /// Reads one element of `tools`. Returns nil for Anthropic's web search tool, which becomes an option of the call
+    /// instead.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

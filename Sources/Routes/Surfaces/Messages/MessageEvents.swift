@@ -3,22 +3,22 @@ import Engine
 import Shared
 import Upstream
 
-/// Writes the events of a streamed message.
+/// Writes the events of a streamed response of Anthropic's Messages API.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class MessageEvents: BatchWriter, @unchecked Sendable {
     private enum Block: Equatable {
         case text
         case thinking
-        /// A tool call, by its index in the response.
+        /// A block for a tool call; the value is the index of the call among the response's tool calls.
         case call(Int)
     }
 
-    /// The form of the open tool call's arguments.
+    /// The form of the arguments that the open tool call has emitted so far.
     private enum Input {
         case notBegun
         case object
-        /// The arguments are no object, so they are sent as text inside one.
+        /// Arguments that are not a JSON object. They are sent as text in the member `_raw` of an object.
         case raw
     }
 
@@ -28,7 +28,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private var hasBegun = false
     private var block: Block?
     private var input = Input.notBegun
-    /// The index of the open block, or of the next one.
+    /// The index of the content block that is open; between two blocks, the index of the next block.
     private var index = 0
     private var finish = FinishReason.stop
     private var stop: Body?

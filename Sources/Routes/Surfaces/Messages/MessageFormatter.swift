@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Writes a response of the Messages API, as a whole or as events.
+/// Writes a response of the Messages API, as one JSON body or as a stream of events.
 struct MessageFormatter: ChatResponseFormatter {
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         MessageEvents(wanted, exchange)
@@ -93,7 +93,7 @@ struct MessageFormatter: ChatResponseFormatter {
         body.append("}")
     }
 
-    /// Whether the arguments are a JSON object. Empty text counts as an empty object.
+    /// Whether a tool call's arguments are a JSON object. Empty text counts as an empty object.
     private static func isObject(_ json: String) -> Bool {
         let text = ByteBuffer(json)
         guard text.bytes.contains(where: { $0 > 32 }) else { return true }
@@ -101,7 +101,8 @@ struct MessageFormatter: ChatResponseFormatter {
         return (try? parser.parse(text.bytes))?.kind == .object
     }
 
-    /// Appends arguments as an object. If they are no object, they become its member `_raw`.
+    /// Appends a tool call's arguments as a JSON object. Arguments that are not an object become the text of its member
+    /// `_raw`.
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {
@@ -117,7 +118,8 @@ struct MessageFormatter: ChatResponseFormatter {
 }
 
 extension ByteBuffer {
-    /// Appends the id of a tool call as JSON. Ids that the relay made get the prefix of Anthropic's ids.
+    /// Appends the id of a tool call as a JSON string. The prefix `call_` of the relay's own ids becomes Anthropic's
+    /// `toolu_`.
     mutating func append(toolUseID id: UnsafeRawBufferPointer) {
         guard id.hasPrefix("call_") else { return append(json: id) }
         append("\"toolu_")
@@ -125,7 +127,7 @@ extension ByteBuffer {
         append("\"")
     }
 
-    /// Appends `stop_details` as a further member, if the vendor gives the reason of a refusal.
+    /// Appends the member `stop_details` with the reason of a refusal. Appends nothing if the reason is empty.
     mutating func append(stopDetails refusal: UnsafeRawBufferPointer) {
         if refusal.isEmpty { return }
         append(#","stop_details":{"type":"refusal","category":null,"explanation":"#)
@@ -135,7 +137,9 @@ extension ByteBuffer {
 }
 
 extension FinishReason {
-    /// Returns the name of the reason in the Messages API.
+    /// Returns the value of `stop_reason` in the Messages API for this finish reason.
+    ///
+    /// - Parameter hasSequence: whether a stop sequence ended the output.
     func stopReason(hasSequence: Bool) -> StaticString {
         switch self {
         case .stop: hasSequence ? "stop_sequence" : "end_turn"
@@ -148,8 +152,8 @@ extension FinishReason {
 }
 
 extension Usage {
-    /// Appends the usage in the form of the Messages API, where tokens read from or written to the cache are not part
-    /// of the input tokens.
+    /// Appends the usage as a JSON object of the Messages API. `input_tokens` leaves out the tokens that were read from
+    /// the cache or written to it.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)

@@ -1,8 +1,8 @@
 import Engine
 import Shared
 
-/// A page of the model list in Anthropic's form. It contains all models, unless the request limits their number or
-/// gives a start.
+/// A page of the model list in the form of Anthropic's API. It contains all models, unless the request sets `limit`,
+/// `before_id` or `after_id`.
 struct ModelPage {
     private let models: ArraySlice<ModelCatalog.Listed>
     private let hasMore: Bool
@@ -78,8 +78,8 @@ struct ModelPage {
         body.append("}")
     }
 
-    /// Appends all capabilities that Anthropic's clients know. Those without a matching ability of the relay are
-    /// reported as unsupported.
+    /// Appends all capabilities that the clients of Anthropic's API know. A capability that the relay does not have is
+    /// marked as unsupported.
     private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
         func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
             body.append(name)

@@ -2,10 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the `source` of an image or a document.
+/// Reads the member `source` of an image or document block of the Messages API.
 struct SourceReader {
     private let block: JSONValue
-    /// The path of the block in the request, for errors.
+    /// The path of the content block in the request, such as `messages[0].content[1]`, for error messages.
     private let position: String
     private let reader: AttachmentReader
 
@@ -67,7 +67,7 @@ struct SourceReader {
         }
     }
 
-    /// Returns the text of a plain-text document.
+    /// Returns the text of a document whose source has the type `text`.
     func text(_ source: JSONValue) throws(APIError) -> String { try text(source, "data").text }
 
     private func stored(_ kind: Attachment.Kind, _ id: UnsafeRawBufferPointer, name: String?) -> Attachment {

@@ -3,7 +3,8 @@ import Engine
 import Limits
 import Shared
 
-/// POST /v1/messages/count_tokens: the tokens of the prompt, counted or estimated without calling the vendor.
+/// Handles `POST /v1/messages/count_tokens`: sends the number of tokens in the prompt. The relay counts or estimates
+/// them itself and does not call the vendor.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel

@@ -5,7 +5,7 @@ import Shared
 /// Reads the conversation of a request to the Messages API.
 struct TurnReader {
     private(set) var messages: [ChatMessage] = []
-    /// The content of the messages that is not text. Messages refer to it by its index.
+    /// The images and documents of all messages. Messages refer to them by their index in this list.
     private(set) var attachments: [Attachment] = []
     private(set) var cacheBreakpoints: [ChatOptions.CacheBreakpoint] = []
     private var calls: Set<CallID> = []
@@ -142,7 +142,7 @@ struct TurnReader {
         return message
     }
 
-    /// Appends a string, or the blocks inside a block.
+    /// Appends content to `pieces`: a string, or an array of content blocks such as that of a tool result.
     private mutating func append(
         _ content: JSONValue,
         _ position: ParameterPath,
@@ -182,7 +182,8 @@ struct TurnReader {
         }
     }
 
-    /// Appends a document. Plain text becomes text of the message; other documents become files.
+    /// Appends a document block to `pieces`. A document of plain text becomes text of the message; any other becomes a
+    /// file.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ position: ParameterPath,
@@ -213,7 +214,7 @@ struct TurnReader {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Creates the cache breakpoint of a block, tool or request; nil if it has none.
+    /// Creates the cache breakpoint that `cache_control` sets on a block, a tool or the request; nil if it is not set.
     init?(_ position: Location, of value: JSONValue) {
         guard let mark = value["cache_control"], mark["type"]?.text == "ephemeral" else { return nil }
         self.init(position, isLong: mark["ttl"]?.text == "1h")

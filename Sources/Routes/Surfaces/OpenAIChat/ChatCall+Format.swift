@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `response_format`.
+    /// Reads `response_format`, the form that the output must have.
     mutating func readFormat(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -18,9 +18,10 @@ extension ChatCall {
 }
 
 extension ChatOptions.Format {
-    /// Reads an output format.
+    /// Reads an output format of OpenAI's APIs.
     ///
-    /// - Parameter inner: the member that contains the schema and its name; nil if the format itself contains them.
+    /// - Parameter inner: the name of the member that contains the schema and its name, such as `json_schema`; nil if
+    ///   the format object itself contains them, as in the Responses API.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
         guard let type = format.member("type") else { throw .missing("\(param).type") }
         switch type.text {

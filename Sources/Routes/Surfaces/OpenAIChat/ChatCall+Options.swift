@@ -3,11 +3,12 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads the options that few calls have, such as tools, output format and sampling.
+    /// Reads the fields that few requests have: tools, output format, sampling options, log probabilities and audio
+    /// output.
     ///
     /// - Parameters:
-    ///   - marks: the cache breakpoints of the messages.
-    ///   - reading: how much of the tools is read.
+    ///   - marks: the cache breakpoints that the messages contain.
+    ///   - reading: whether `tools` must be parsed completely or may stay unread in the request's body.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],
@@ -34,7 +35,7 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads the sampling options and the user of a legacy completion.
+    /// Reads the sampling options and `user` from the body of a legacy completion request.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false

@@ -3,18 +3,20 @@ package import Engine
 package import Shared
 
 extension ChatCall {
-    /// Reads the body of `POST /v1/chat/completions` strictly, with all fields of OpenAI's API. Unknown fields are
-    /// ignored. Options that the chosen vendor does not support are refused later.
+    /// Creates a call from the body of `POST /v1/chat/completions`. Invalid values cause an error; unknown fields are
+    /// ignored.
+    ///
+    /// An option that the chosen vendor does not support is refused later, when the vendor is known.
     ///
     /// - Parameters:
     ///   - defaultModel: the model for a request that names none.
-    ///   - reading: how much of the tools is read.
+    ///   - reading: whether `tools` must be parsed completely or may stay unread in the request's body.
     init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         self.init()
         try read(root, defaultModel, reading)
     }
 
-    /// Reads the body of `POST /v1/chat/completions` with all its tools.
+    /// Creates a call from the body of `POST /v1/chat/completions` and parses its tools completely.
     package init(_ root: JSONValue, defaultModel: String?) throws(APIError) {
         try self.init(root, defaultModel: defaultModel, .whole)
     }
@@ -81,13 +83,13 @@ extension ChatCall {
 
     private static let stopLimitBytes = 1_000
 
-    /// Returns a stop sequence; nil if it is empty, since an empty one would stop nothing.
+    /// Returns the stop sequence in a text; nil if the text is empty, because an empty sequence cannot stop the output.
     static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
         guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
         return text.isEmpty ? nil : text.text
     }
 
-    /// Reads the files that belong to the whole conversation.
+    /// Reads `file_ids`: stored files that belong to the whole conversation and not to one message.
     private mutating func readFileIDs(_ fields: RequestFields) throws(APIError) {
         var index = 0
         for element in try fields.array("file_ids") ?? JSONElements() {
@@ -114,7 +116,7 @@ extension ChatCall {
 }
 
 extension ChatCall.WebSearch {
-    /// Reads an object with `search_context_size`.
+    /// Creates the web search options from an object with the member `search_context_size`.
     init(_ options: JSONValue, _ param: String) throws(APIError) {
         var sites = 3
         if let size = options["search_context_size"] {

@@ -42,7 +42,9 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads all tools and returns the length of the list.
+    /// Reads all elements of `tools` and adds the tools to `chatOptions`.
+    ///
+    /// - Returns: the number of elements in `tools`.
     private mutating func read(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var count = 0
         for tool in list {
@@ -57,7 +59,9 @@ extension ChatCall {
         return count
     }
 
-    /// Checks the tools as `read` does, but leaves them unread in the request. Returns the length of the list.
+    /// Checks all elements of `tools` but does not parse them completely. The tools stay unread in the request's body.
+    ///
+    /// - Returns: the number of elements in `tools`.
     private mutating func check(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var (count, offered) = (0, 0)
         for tool in list {
@@ -73,7 +77,8 @@ extension ChatCall {
         return count
     }
 
-    /// Leaves the tools unread in the request.
+    /// Records that `tools` stays unread in the request's body. The options parse the tools from the body when they are
+    /// needed.
     private static func leaveTools(_ chatOptions: inout ChatOptions) {
         chatOptions.leave(
             UnreadTools { request in
@@ -87,7 +92,7 @@ extension ChatCall {
         )
     }
 
-    /// Checks a tool. Returns whether the model may call it.
+    /// Checks one element of `tools`. Returns whether the element is a tool that the model may call.
     private mutating func check(_ value: JSONValue, _ param: String) throws(APIError) -> Bool {
         guard value.kind == .object, value.member("type")?.text == "function" else {
             return try tool(value, param) != nil
@@ -102,7 +107,8 @@ extension ChatCall {
         return true
     }
 
-    /// Returns a tool; nil for a vendor's own tool that is only an option, such as web search.
+    /// Reads one element of `tools`. Returns nil for `retrieval` and `code_interpreter`, which become options of the
+    /// call.
     private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
@@ -167,7 +173,7 @@ extension ChatCall {
         return .named(name)
     }
 
-    /// Reads `allowed_tools`, which limits the tools that may be called.
+    /// Reads `tool_choice.allowed_tools` and removes all tools that it does not name.
     private static func readAllowed(_ choice: JSONValue, _ chatOptions: inout ChatOptions) throws(APIError) {
         let param = "tool_choice.allowed_tools"
         guard let value = try choice.object("allowed_tools", "tool_choice") else { throw .missing(param) }
@@ -185,7 +191,7 @@ extension ChatCall {
         try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
     }
 
-    /// Reads `functions` and `function_call`, OpenAI's legacy form of tools.
+    /// Reads `functions` and `function_call`, the legacy form of tools in OpenAI's API.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -226,7 +232,10 @@ extension ChatCall {
 }
 
 extension JSONValue {
-    /// Returns the member `name` and its path, or this object if it has a `name` itself, as some clients write it.
+    /// Returns the nested object of a tool, such as `function`, and its path for errors.
+    ///
+    /// Some clients leave out the nesting. If the nested object is missing but this object itself contains the tool's
+    /// `name`, this object is returned.
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         guard member("name") != nil else { throw .missing("\(param).\(name)") }
@@ -235,12 +244,12 @@ extension JSONValue {
 }
 
 extension ChatOptions {
-    /// Restricts the tools that may be called.
+    /// Removes all tools except the allowed ones, and sets whether the model must call one of them.
     ///
     /// - Parameters:
     ///   - allowed: the names of the allowed tools, as bytes.
-    ///   - mode: the mode in the request, which says whether a tool must be called.
-    ///   - param: the path of the object with both, for errors.
+    ///   - mode: the request's `mode`: `auto` or `required`; nil counts as `auto`.
+    ///   - param: the path of the object that contains `mode`, for errors.
     mutating func restrictTools(to allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
         // The indexes of the tools have changed.

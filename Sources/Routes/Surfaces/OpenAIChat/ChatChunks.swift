@@ -6,29 +6,31 @@ import Upstream
 
 /// Writes the chunks of a streamed chat completion.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
     private let exchange: Exchange
     private let choices: Int
     private let includesUsage: Bool
     private let hasFunctions: Bool
     private let names: ToolNames
-    /// The arguments of custom tool calls so far. Their input is known only at the end.
+    /// The arguments of custom tool calls that have arrived so far. They are sent when they are complete, because the
+    /// tool's input is a string inside their JSON.
     private var customArguments: [ToolCallPosition: [UInt8]] = [:]
-    /// The signatures of choices, kept until their end. A choice with several reasoning blocks has an empty one, as
-    /// complete responses leave them out, too.
+    /// The signature of each choice's reasoning, which is sent when the choice ends. The value is empty if the choice
+    /// has several reasoning blocks: then no signature is sent.
     private var signatures: [Int: [UInt8]] = [:]
-    /// The common beginning of all chunks, up to the index of the choice.
+    /// The bytes that all chunks begin with, up to the index of the choice.
     private var beginning = ByteBuffer()
-    /// The beginning of a chunk with text of the first choice, which is usually the only one.
+    /// The bytes that each text chunk of the first choice begins with. Most responses have only this choice, so the
+    /// bytes are prepared.
     private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
-    /// Whether the response head was sent, perhaps without any chunk.
+    /// Whether the response head was sent. There may be no chunk yet.
     private var hasHead = false
-    /// Whether a vendor that speaks this API may respond.
+    /// Whether the response may come from a vendor with OpenAI's API, whose own chunks can be forwarded unchanged.
     private let mayBeNative: Bool
-    /// Whether only the vendor's own chunks are sent.
+    /// Whether the vendor's own chunks are forwarded unchanged and all other events are ignored.
     private var isNative = false
     private var hasUsage = false
 
@@ -72,7 +74,8 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         }
     }
 
-    /// Sends a vendor's own chunk. The first four members are the same in all chunks and are kept for the usage chunk.
+    /// Forwards a vendor's own chunk unchanged. The first chunk's first four members are kept, because the usage chunk
+    /// at the end begins with them.
     private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true
@@ -209,7 +212,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         out.append("\"}]}\n\n")
     }
 
-    /// Sends a comment, which shows the client that the relay still works.
+    /// Sends a comment of the event stream, which shows the client that the relay still works on the request.
     func ping() {
         // A first chunk of the relay would have another id than the vendor's chunks.
         if mayBeNative { beginHead() }
@@ -246,7 +249,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
 
     var isFull: Bool { out.count >= batchBytes }
 
-    /// Sends the collected output, and waits if the client reads too slowly.
+    /// Sends the collected chunks. Waits while the connection to the client cannot accept more data.
     func flush() async {
         flushNow()
         if exchange.writer.isFull { await exchange.writer.drained() }
@@ -278,7 +281,7 @@ private struct ToolCallPosition: Hashable {
 }
 
 extension ByteBuffer {
-    /// Appends a comment of an event stream; each line becomes a comment line.
+    /// Appends a comment of an event stream. Each line of the text becomes a line that begins with `: `.
     mutating func append(comment text: UnsafeRawBufferPointer) {
         append(": ")
         for byte in text {

@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Writes a chat completion, as a whole or in chunks.
+/// Writes a chat completion, as one JSON body or as a stream of chunks.
 struct ChatCompletion: ChatResponseFormatter {
     let names: ToolNames
 
@@ -43,7 +43,9 @@ struct ChatCompletion: ChatResponseFormatter {
         }
     }
 
-    /// Appends the choices and the usage. `isOld`: tool calls are written as `function_call`.
+    /// Appends the members `choices` and `usage`, and closes the JSON object.
+    ///
+    /// - Parameter isOld: whether a tool call is written as `function_call`, its legacy form.
     private func append(_ response: ChatResponse, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         // In place: a loop over the array would copy each choice.
@@ -78,8 +80,8 @@ struct ChatCompletion: ChatResponseFormatter {
         body.append(#""}"#)
     }
 
-    /// Appends all reasoning as one text. If there are several blocks, the signatures are left out; encrypted
-    /// reasoning is always left out.
+    /// Appends the text of all reasoning blocks as `reasoning_content`. A signature follows only if there is exactly
+    /// one block and it is not encrypted.
     private static func append(_ reasoningBlocks: [ReasoningBlock], to body: inout ByteBuffer) {
         body.append(#","reasoning_content":""#)
         for reasoningBlock in reasoningBlocks { body.append(jsonContent: reasoningBlock.text) }
@@ -126,7 +128,7 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces the usage in the vendor's own response by the counted usage.
+    /// Replaces `usage` in the vendor's own JSON by the usage that the relay counted.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()
@@ -143,7 +145,7 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends a long JSON body that a worker thread writes: `opening`, and what `append` adds.
+    /// Sends a long JSON body. A worker thread builds it from `opening` and the bytes that `append` adds.
     func send(
         after opening: Body,
         length: Int,

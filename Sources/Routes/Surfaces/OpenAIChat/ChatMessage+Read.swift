@@ -2,8 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `messages`. Content that is not text is added to `parts`, to which messages refer by index. Cache breakpoints
-/// are added to `marks`, and further abilities that the vendor needs to `needs`.
+/// Reads `messages` and returns them.
+///
+/// Images, audio and files are added to `parts`; messages refer to them by index. Cache breakpoints are added to
+/// `marks`. Abilities that the vendor needs for these messages are added to `needs`.
 func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
@@ -64,7 +66,8 @@ private func readMessage(
     return read
 }
 
-/// Returns the reasoning of a message, in the forms of several vendors and clients; nil if there is none.
+/// Returns the reasoning of an earlier response in a message; nil if the message contains none. The member is
+/// `reasoning_content` or `reasoning`.
 private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
     guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
     return ReasoningBlock(text, signature: message["extra_content"]?["thought_signature"]?.string)
@@ -84,7 +87,8 @@ extension ChatMessage.Role {
     }
 }
 
-/// Reads the content of a message. Appends to `message`, `parts` and `marks`.
+/// Reads the member `content` of a message into `message`. Attachments are added to `parts`, cache breakpoints to
+/// `marks`.
 private func readContent(
     _ content: JSONValue,
     _ position: ParameterPath,
@@ -119,7 +123,7 @@ private func readContent(
     }
 }
 
-/// Reads a part of a message's content; nil if it is an attachment.
+/// Reads one part of a message's content, such as text. Returns nil if the part is an image, audio or a file.
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
@@ -172,7 +176,11 @@ private func readCalls(
     return read
 }
 
-/// Reads a tool call. A custom tool has an input in place of arguments.
+/// Reads a tool call of an earlier response. The call of a custom tool has `input` in place of `arguments`.
+///
+/// - Parameters:
+///   - call: the object that contains the name of the tool.
+///   - id: the id of the call; nil for a legacy function call.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")

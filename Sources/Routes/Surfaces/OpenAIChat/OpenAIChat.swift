@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The surface of OpenAI's endpoints: chat completions and errors.
+/// The surface of OpenAI's endpoints: it reads chat completion requests and writes errors in OpenAI's form.
 struct OpenAIChat: ChatSurface {
     let wire: Wire? = .chat
 
-    /// Appends an error, always with the same four members.
+    /// Appends an error in OpenAI's form, always with the members `message`, `type`, `param` and `code`.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(isMidStream ? #"data: {"error":{"message":"# : #"{"error":{"message":"#)
         body.append(json: error.shownMessage)

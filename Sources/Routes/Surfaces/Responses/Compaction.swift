@@ -5,8 +5,9 @@ import Limits
 import Shared
 import Upstream
 
-/// POST /v1/responses/compact: the messages of the user, and a summary of the conversation by its model. Only the same
-/// caller can use the summary.
+/// Handles `POST /v1/responses/compact`: sends the user's messages and an encrypted summary of the conversation.
+///
+/// The model of the request writes the summary. Only the same caller can use the summary in later requests.
 func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -92,8 +93,9 @@ extension InputItem {
     }
 }
 
-/// Encrypts summaries for one caller. Anonymous callers share a key. A summary gives its sender nothing that they could
-/// not write themselves.
+/// Encrypts conversation summaries so that only the caller who got a summary can use it.
+///
+/// Anonymous callers share a key. This does no harm, because a caller could write any summary as a message, too.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))
@@ -108,7 +110,7 @@ struct CompactionSeal: Sendable {
         return Base64.url.text(owner?.seal(bytes) ?? Self.nobody.seal(bytes, context: []))
     }
 
-    /// Decrypts a summary; nil if it was not encrypted for this caller.
+    /// Decrypts a summary; nil if it is damaged or was encrypted for another caller.
     func open(_ text: String) -> String? {
         guard text.utf8.count <= 2 * Self.maxBytes, let sealed = Base64.url.bytes(text.utf8) else { return nil }
         let opened = owner.map { $0.open(sealed) } ?? Self.nobody.open(sealed, context: [])
@@ -117,7 +119,7 @@ struct CompactionSeal: Sendable {
 }
 
 extension ItemList {
-    /// Decrypts all compactions and replaces them by their summaries.
+    /// Decrypts the items of kind `compaction` and replaces them by their summaries.
     mutating func open(by seal: CompactionSeal) throws(APIError) {
         for index in items.indices {
             guard case .compaction(let sealed) = items[index].kind else { continue }

@@ -2,40 +2,41 @@ import Calls
 import Engine
 import Shared
 
-/// One item of a conversation in the Responses API.
+/// One item of the input in the Responses API, such as a message or a tool call.
 struct InputItem: Sendable {
     enum Kind: Sendable {
         case message(ChatMessage)
         case call(ToolCall)
         case result(ChatMessage)
         case reasoningBlock(ReasoningBlock)
-        /// A reference to an item of a stored response, by its id.
+        /// A reference to an item of a stored response; the value is the item's id.
         case reference([UInt8])
-        /// An encrypted summary that replaces all items before it.
+        /// An encrypted summary, which takes the place of the assistant's messages, the tool calls and the results
+        /// before it.
         case compaction(String)
-        /// The decrypted summary.
+        /// A decrypted summary of the conversation before this item.
         case summary(String)
-        /// Options that apply from this item on.
+        /// An item that changes the reasoning effort or the output format. The last such item wins.
         case configuration(effort: String?, format: ChatOptions.Format?)
-        /// An item that the model does not see.
+        /// An item that is left out of the messages for the model.
         case ignored
     }
 
     var kind: Kind
-    /// The path of the item in the request, for errors.
+    /// The path of the item in the request, such as `input[2]`, for error messages.
     let param: String
-    /// The id that the item came with; nil if it has none.
+    /// The id of the item in the request; nil if the client sent none.
     let id: String?
     let type: ItemType
-    /// The item in its stored form, without its id and the surrounding braces; nil if it is not stored.
+    /// The members of the item as JSON text for storing, without `id` and braces; nil if the item is not stored.
     let members: Body?
 }
 
-/// The types of items that have different id prefixes.
+/// The type of an input or output item, which determines the prefix of the item's id.
 enum ItemType: Sendable {
     case message, functionCall, functionOutput, customCall, reasoning, other
 
-    /// The prefix of the item's id.
+    /// The prefix of ids of this item type, such as `msg_`.
     var prefix: StaticString {
         switch self {
         case .message: "msg_"
@@ -48,12 +49,12 @@ enum ItemType: Sendable {
     }
 }
 
-/// Items of a conversation with their attachments, which messages refer to by index.
+/// The items of a conversation, and the attachments that their messages refer to by index.
 struct ItemList: Sendable {
     var items: [InputItem] = []
     var attachments: [Attachment] = []
 
-    /// Appends the items of `other`.
+    /// Appends the items of `other` after these items.
     private mutating func append(_ other: ItemList) throws(APIError) {
         let start = attachments.count
         try add(other.attachments)
@@ -67,7 +68,7 @@ struct ItemList: Sendable {
         self = all
     }
 
-    /// Returns a list of one of these items with its attachments.
+    /// Returns a new list that contains only this item and the attachments that the item refers to.
     func alone(_ item: InputItem) -> ItemList {
         var list = ItemList()
         list.items = [
@@ -79,7 +80,7 @@ struct ItemList: Sendable {
         return list
     }
 
-    /// Replaces a reference by the item of `other`.
+    /// Replaces the reference at this index by the first item of `other`, and adds that item's attachments.
     mutating func replace(_ index: Int, with other: ItemList) throws(APIError) {
         guard let item = other.items.first else { return }
         let start = attachments.count
@@ -99,7 +100,9 @@ struct ItemList: Sendable {
         }
     }
 
-    /// Returns the messages for the model. Throws if a result has no earlier call.
+    /// Converts the items into messages for the model. Throws if a tool result belongs to no earlier tool call.
+    ///
+    /// - Parameter instructions: the system prompt, which becomes the first message; nil if the request has none.
     func messages(after instructions: String?) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
@@ -139,7 +142,7 @@ struct ItemList: Sendable {
         return messages
     }
 
-    /// The size of the texts of all messages, calls and results, in bytes.
+    /// The size of all texts in bytes: messages, call arguments, tool results, reasoning and summaries.
     var textBytes: Int {
         var bytes = 0
         for item in items {
@@ -154,7 +157,8 @@ struct ItemList: Sendable {
         return bytes
     }
 
-    /// The last configured effort and the last configured format; nil if no item sets them.
+    /// The reasoning effort and the output format that items of the input set; each is nil if no item sets it. The last
+    /// item wins.
     var configuration: (effort: String?, format: ChatOptions.Format?) {
         var last: (effort: String?, format: ChatOptions.Format?)
         for item in items {
@@ -175,7 +179,9 @@ struct ItemList: Sendable {
 
     var keptBytes: Int { items.reduce(0) { $0 + 64 + ($1.members?.bytes.count ?? 0) } }
 
-    /// Appends all stored items as a JSON array. Items without an id get one that contains the response's `seed`.
+    /// Appends all items that are stored, as a JSON array.
+    ///
+    /// - Parameter seed: the random part of the response's id. An item without an id gets an id that contains it.
     func append(to text: inout ByteBuffer, seed: String) {
         text.append("[")
         var isFirst = true
@@ -202,7 +208,9 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// Returns the item with other indexes of its attachments.
+    /// Returns a copy of the item that refers to other attachment indexes.
+    ///
+    /// - Parameter position: returns the new index for an old one.
     fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {

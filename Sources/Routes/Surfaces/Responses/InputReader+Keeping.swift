@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Encodes items in the form in which they are stored.
+/// Encodes input items as JSON text for storing.
 extension InputReader {
     private var keepsMore: Bool {
         switch keeping {
@@ -12,7 +12,7 @@ extension InputReader {
         }
     }
 
-    /// Returns the stored form of an input that is a single text.
+    /// Encodes an input that is a single string for storing, as a user message; nil if the input is not stored.
     func keptText(_ text: JSONValue) -> Body? {
         guard keepsMore else { return nil }
         var kept = ByteBuffer(#""type":"message","status":"completed","role":"user","content":"#)
@@ -20,7 +20,8 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// Returns the stored form of an item, with all members that clients of lists expect; nil if it is not stored.
+    /// Encodes an item for storing; nil if the item is not stored. Missing members that clients expect, such as
+    /// `status`, are added.
     func kept(_ item: JSONValue, _ type: ItemType) -> Body? {
         guard keepsMore, let members = item.members else { return nil }
         var replacement: JSONValue.Replacement?
@@ -47,7 +48,9 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// Appends content in its stored form. A string becomes a list with one part.
+    /// Appends the content of a message for storing. A string becomes an array with one text part.
+    ///
+    /// - Parameter replacement: replaces file data by a digest; nil to store the data itself.
     private static func append(
         content: JSONValue,
         isOutput: Bool,

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads items that few conversations have.
+/// Reads item types that are rare, such as calls of built-in tools and references to stored items.
 extension InputReader {
     mutating func other(
         _ item: JSONValue,
@@ -60,7 +60,9 @@ extension InputReader {
         return .configuration(effort: effort, format: read)
     }
 
-    /// Converts a call of a tool that the relay does not support into a function call.
+    /// Converts the call of a built-in OpenAI tool, such as `shell`, into a normal function call.
+    ///
+    /// - Parameter arguments: the member of the item that contains the call's arguments.
     private func builtIn(
         _ item: JSONValue,
         _ name: String,
@@ -92,12 +94,13 @@ extension InputReader {
         return message
     }
 
-    /// Returns the id of the call. Some legacy items have one id for both item and call.
+    /// Returns the id of the tool call: `call_id`, or `id` in older items that have no `call_id`.
     private func callOrItemID(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
         item.member("call_id") == nil ? try text(item, "id", position: position) : try callID(item, position)
     }
 
-    /// Adds the result of a remote tool's call, which is part of the call's item.
+    /// Adds the result of a remote (MCP) tool call as a separate item. In the request, the item of the call contains
+    /// the result.
     mutating func addResult(ofRemote item: JSONValue, _ position: ParameterPath) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `input` and the items of stored responses.
+/// Reads the input of the Responses API into items: `input` of a request, or the items of a stored response.
 struct InputReader {
-    /// The form in which items are stored for later.
+    /// The extent to which input items are encoded for storing.
     enum Keeping {
         case nothing
-        /// Items with digests in place of file data.
+        /// Items are stored with a SHA-256 digest in place of the data of images and files.
         case digests
         case all
     }
@@ -124,7 +124,7 @@ struct InputReader {
 
     static let digest: StaticString = "sha256:"
 
-    /// Returns a text that replaces data which a stored response no longer has; nil if the part has its data.
+    /// Returns a placeholder text for an image or file whose data was not stored; nil if the part still has its data.
     private func forgotten(_ part: JSONValue) -> ChatMessage.Piece? {
         guard isHistory else { return nil }
         if part["image_url"]?.text?.hasPrefix(Self.digest) ?? false {

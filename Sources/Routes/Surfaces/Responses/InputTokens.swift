@@ -3,7 +3,8 @@ import Engine
 import Limits
 import Shared
 
-/// POST /v1/responses/input_tokens: the tokens of the input, counted or estimated without calling the vendor.
+/// Handles `POST /v1/responses/input_tokens`: sends the number of tokens in the input. The relay counts or estimates
+/// them itself and does not call the vendor.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -21,7 +22,8 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
 }
 
 extension ChatCall {
-    /// Reads a body of the Responses API that was sent to chat completions and gets a chat completion as its response.
+    /// Creates a call from a body in the form of the Responses API that a client sent to `/v1/chat/completions`. The
+    /// client gets a chat completion as the response.
     init(ofResponse root: JSONValue, defaultModel: String?) throws(APIError) {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
         guard !draft.hasReferences else {

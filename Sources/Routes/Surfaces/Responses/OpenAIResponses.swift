@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// OpenAI's Responses API: `POST /v1/responses`.
+/// The surface of OpenAI's Responses API: `POST /v1/responses`.
 struct OpenAIResponses: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         error.inResponses.appendJSON(to: &body)
@@ -14,7 +14,7 @@ struct OpenAIResponses: ChatSurface {
 }
 
 extension APIError {
-    /// This error with the field names of the Responses API in place of those of chat completions.
+    /// A copy of this error whose field names are those of the Responses API, not of chat completions.
     var inResponses: APIError {
         guard let param = self.param, param.utf8.count <= Self.renamedBytes, let name = Self.name(of: param) else {
             return self
@@ -38,7 +38,8 @@ extension APIError {
 }
 
 extension String {
-    /// Returns the string with the first occurrence of `old` replaced, compared as bytes. For short texts.
+    /// Returns a copy in which the first occurrence of `old` is replaced by `new`. Compares bytes; meant for short
+    /// texts.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (bytes, wanted) = (Array(utf8), Array(old.utf8))
         guard bytes.count >= wanted.count else { return self }

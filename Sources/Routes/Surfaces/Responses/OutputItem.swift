@@ -3,7 +3,7 @@ import Engine
 
 /// Writes the output items of the Responses API as JSON.
 enum OutputItem {
-    /// Appends a message.
+    /// Appends an output item of the type `message`, up to its closing brace.
     ///
     /// - Parameter text: the text; nil if the message has no content yet.
     static func append(
@@ -29,11 +29,11 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// Appends a reasoning item.
+    /// Appends an output item of the type `reasoning`, up to its closing brace.
     ///
     /// - Parameters:
     ///   - text: the reasoning; empty if the item has no content yet.
-    ///   - signature: the signature; empty if there is none.
+    ///   - signature: the vendor's signature of the reasoning; empty if the vendor sent none.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
         signature: UnsafeRawBufferPointer,
@@ -73,9 +73,9 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// Appends a tool call.
+    /// Appends an output item for a tool call, up to its closing brace.
     ///
-    /// - Parameter arguments: the arguments; for a custom tool its input.
+    /// - Parameter arguments: the call arguments as JSON text; for a custom tool, the tool's input instead.
     static func append(
         call name: ToolNames.Name,
         callID: UnsafeRawBufferPointer,

@@ -5,10 +5,11 @@ import Shared
 import Upstream
 
 extension ResponseDraft {
-    /// The most stored responses that are read for one request.
+    /// The most stored responses that are read for one request in order to find the items that it refers to.
     private static let maxReads = 16
 
-    /// Adds what the request refers to: the previous response, items of other responses, and compactions.
+    /// Loads the stored data that the request refers to: the previous response, items of other responses, and encrypted
+    /// summaries. Then completes the call.
     mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
@@ -51,7 +52,7 @@ extension ResponseDraft {
         return try result.get()
     }
 
-    /// Adds the tools that items of earlier responses defined.
+    /// Adds the tools that items of the previous response defined. A tool of this request with the same name wins.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
         var chatOptions = call.chatOptions
@@ -62,8 +63,10 @@ extension ResponseDraft {
         if chatOptions.toolChoice != .none { call.needs.insert(.tools) }
     }
 
-    /// Replaces references by their items, from the last reference to the first: the last response of a conversation
-    /// contains most of its items.
+    /// Replaces each reference in the input by the stored item.
+    ///
+    /// The last reference is resolved first: its response usually contains most of the other items, so few responses
+    /// are read.
     private mutating func resolveReferences(
         _ history: StoredHistory?,
         of caller: Caller,
@@ -91,7 +94,7 @@ extension ResponseDraft {
         }
     }
 
-    /// Returns the id of the response that an item belongs to, which is part of the item's id; nil if it is not.
+    /// Returns the id of the response that an item belongs to; nil if the item's id does not contain it.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)
@@ -99,26 +102,27 @@ extension ResponseDraft {
     }
 }
 
-/// The memory for stored responses that a request refers to, reserved until the request ends.
+/// The memory for the stored responses that a request refers to. It stays reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
     private var reservation: MemoryReservation?
 
-    /// Reserves memory for a stored response: once for its JSON, and once for the decoded items. Throws if there is not
-    /// enough.
+    /// Reserves memory for a stored response of `count` bytes. Throws if the memory budget is used up.
+    ///
+    /// Twice the size is reserved: once for the JSON, and once for the decoded items.
     fileprivate mutating func reserve(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
         bytes += 2 * count
         guard budget.covers(bytes, &reservation) else { throw APIError(.overloaded) }
     }
 }
 
-/// A stored response as the beginning of a conversation.
+/// A stored response that a new request continues: the items of its input and output, its tools and its model.
 struct StoredHistory: Sendable {
     let model: String
     let list: ItemList
     let tools: ToolReader
 
-    /// The items by their ids, each with its attachments.
+    /// The items of the stored response by their ids. Each value is a list of one item with its attachments.
     fileprivate var itemsByID: [[UInt8]: ItemList] {
         var items: [[UInt8]: ItemList] = [:]
         for item in list.items {
@@ -149,7 +153,7 @@ struct StoredHistory: Sendable {
 extension Gateway {
     func responseOwner(_ caller: Caller) -> ResponseOwner? { ResponseOwner(caller, secret: settings.fileSecret) }
 
-    /// Returns a stored response; nil if the caller has none with this id.
+    /// Returns the stored response with this id; nil if the caller has no such response.
     func stored(_ id: String, of caller: Caller) async throws(APIError) -> StoredResponse? {
         guard let owner = responseOwner(caller) else { return nil }
         let sealed: [UInt8]?

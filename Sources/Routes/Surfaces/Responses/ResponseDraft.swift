@@ -2,11 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// A request of the Responses API that has been read. The items that it refers to are added later.
+/// A request of the Responses API that has been parsed. Stored items that it refers to are loaded later.
 struct ResponseDraft: Sendable {
     enum Purpose: Sendable {
         case response
-        /// A response in the form of a chat completion.
+        /// A request that was sent to `/v1/chat/completions`, so the response is a chat completion.
         case chat
         case count
         case compaction
@@ -20,12 +20,13 @@ struct ResponseDraft: Sendable {
     private(set) var isStored = false
     private var mayBeEmpty = false
     var names = ToolNames()
-    /// The members of a response that repeat the request, separated by commas.
+    /// The members of the response that repeat fields of the request, such as `temperature`, as JSON text separated by
+    /// commas.
     private(set) var echo = Body(ByteBuffer())
 
     var hasReferences: Bool { previousID != nil || input.hasReferences }
 
-    /// Reads a request.
+    /// Creates a draft from the body of a request of the Responses API.
     ///
     /// - Parameter defaultModel: the model for a request that names none.
     init(_ root: JSONValue, defaultModel: String?, for purpose: Purpose) throws(APIError) {
@@ -53,7 +54,8 @@ struct ResponseDraft: Sendable {
         if !hasReferences { try completeCall() }
     }
 
-    /// Fills the call when all items are available.
+    /// Sets the messages and the options of `call` from the input items, when all items that the request refers to are
+    /// loaded.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)
         guard mayBeEmpty || !call.messages.isEmpty else {
@@ -75,7 +77,7 @@ struct ResponseDraft: Sendable {
         call.countIfLong()
     }
 
-    /// Reads the input and the tools, also the tools that input items add.
+    /// Reads `tools` and `input`. Returns the tools of both, because input items can add tools.
     private mutating func readInput(_ fields: RequestFields, _ purpose: Purpose) throws(APIError) -> ToolReader {
         var tools = ToolReader()
         try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
@@ -95,7 +97,7 @@ struct ResponseDraft: Sendable {
         return reader.tools
     }
 
-    /// Throws for fields that the relay cannot honour and must not ignore.
+    /// Throws if the request has a field that the relay does not support and must not ignore, such as `background`.
     private static func refuse(_ fields: RequestFields) throws(APIError) {
         if try fields.flag("background") ?? false {
             throw .unsupported("background", "Background responses are not supported.")
@@ -227,7 +229,7 @@ extension ByteBuffer {
 /// Reads `tool_choice` in the form of the Responses API.
 private struct ToolDemandReader {
     private let choice: JSONValue
-    /// The names of all tools, as bytes.
+    /// The names of all tools in the request, as bytes.
     private let names: Set<[UInt8]>
 
     init(_ choice: JSONValue, _ tools: [ChatOptions.Tool]) {

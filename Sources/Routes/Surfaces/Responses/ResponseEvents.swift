@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the events of a streamed response.
+/// Writes the events of a streamed response of OpenAI's Responses API.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private enum OpenItem {
         case nothing
@@ -18,7 +18,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private let progress: ResponseProgress
     var out = ByteBuffer()
     private var hasBegun = false
-    /// The item that is being written: its kind, id and text, and the members of events that give its position.
+    /// The kind of the output item that is being written; `nothing` between two items.
     private var open = OpenItem.nothing
     private var itemID = ""
     private var callID = ByteBuffer()
@@ -27,7 +27,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private var position = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var reservation: MemoryReservation?
-    /// The failure that ends the response, such as memory that is missing for its text; nil if there is none.
+    /// The failure that ends the response, such as a used-up memory budget; nil if nothing has failed.
     private var failure: UpstreamError?
 
     init(_ formatter: ResponsesFormatter, _ object: ResponseObject, exchange: Exchange) {
@@ -90,7 +90,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// Adds a signature, which ends the reasoning item. Further reasoning begins a new item.
+    /// Adds a signature to the open reasoning item and ends the item. Further reasoning begins a new item.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }
@@ -114,7 +114,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// Whether there is room for another piece. If not, the response fails.
+    /// Returns whether this piece of output fits into the memory and the size limit. If it does not fit, records a
+    /// failure.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
@@ -126,13 +127,19 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         return failure == nil
     }
 
-    /// Reserves memory for the output, which exists twice when the response ends. The text of an item that ends exists
-    /// five times. Returns false if there is not enough.
+    /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
+    ///
+    /// The output exists twice when the response ends. The text of an item exists five times when the item ends.
+    ///
+    /// - Parameters:
+    ///   - bytes: the size of the whole output.
+    ///   - ending: the size of the text of the item that ends now.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)
     }
 
-    /// Begins the event of a new item. The caller then writes the item itself.
+    /// Ends the open item and writes the event of a new item, up to the item itself, which the caller of this method
+    /// appends.
     private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
         if !hasBegun { begin() }
@@ -155,7 +162,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append(#","item":"#)
     }
 
-    /// Writes the event of the item's first content part up to the part itself.
+    /// Writes the event `response.content_part.added`, up to the content part itself, which the caller of this method
+    /// appends.
     private func beginPart() {
         progress.open("response.content_part.added", in: &out)
         out.append(position.bytes)

@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The members of a response that do not change between its first and its last event.
+/// The members of a response object that are equal in all events of its stream, such as its id and model.
 struct ResponseObject: Sendable {
-    /// The random part of the ids of the response and its items. An item's id thus contains the id of its response.
+    /// The random part of the response's id. The ids of its output items contain this part, too.
     let seed: String
     let createdAt: Int
     let model: String
@@ -20,10 +20,10 @@ struct ResponseObject: Sendable {
 
     func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.prefix)\(seed)\(index)" }
 
-    /// Appends the response as JSON.
+    /// Appends the response object as JSON.
     ///
     /// - Parameters:
-    ///   - output: the output items, separated by commas.
+    ///   - output: the output items as JSON, separated by commas.
     ///   - usage: the usage; nil if it is not known yet.
     func append(
         _ outcome: Outcome,
@@ -82,10 +82,10 @@ extension ResponseObject.Outcome {
         }
     }
 
-    /// Whether the output is complete.
+    /// Whether the output was not cut short: neither a token limit nor a content filter nor a refusal has ended it.
     var isWhole: Bool { incompleteReason == nil }
 
-    /// The status of the last item.
+    /// The value of `status` for the response's last output item.
     var itemStatus: StaticString {
         if case .finished(.length) = self { "incomplete" } else { "completed" }
     }
@@ -100,7 +100,7 @@ extension ResponseObject.Outcome {
 }
 
 extension Usage {
-    /// Appends the usage in the form of the Responses API.
+    /// Appends the usage as a JSON object of the Responses API.
     func appendResponseJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens)

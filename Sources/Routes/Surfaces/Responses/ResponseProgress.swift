@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The progress of a streamed response: the items and events that have been sent.
+/// The progress of a streamed response: the output items that are complete, and the number of events sent.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class ResponseProgress: @unchecked Sendable {
     let object: ResponseObject
     var isStored: Bool
-    /// The number of completed items.
+    /// The number of output items that are complete.
     private(set) var items = 0
     private var output = ByteBuffer()
     private var events = 0
@@ -18,10 +18,11 @@ final class ResponseProgress: @unchecked Sendable {
         self.isStored = isStored
     }
 
-    /// The size of the completed items, in bytes.
+    /// The size of the complete output items as JSON, in bytes.
     var outputBytes: Int { output.count }
 
-    /// Writes the beginning of the next event.
+    /// Appends the beginning of the next event: its type and sequence number. The JSON object stays open for further
+    /// members.
     func open(_ type: StaticString, in out: inout ByteBuffer) {
         out.append("event: ")
         out.append(type)
@@ -43,7 +44,8 @@ final class ResponseProgress: @unchecked Sendable {
     }
 }
 
-/// Writes the failure of a response, as an event if its stream has begun.
+/// Writes the error of a failed response: as the event `response.failed` if the stream has begun, otherwise as a JSON
+/// body.
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 

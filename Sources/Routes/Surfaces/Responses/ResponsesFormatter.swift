@@ -5,9 +5,9 @@ import Limits
 import Shared
 import Upstream
 
-/// Formats the response to `POST /v1/responses`, as a whole or as a stream of events.
+/// Writes the response to `POST /v1/responses`, as one JSON body or as a stream of events.
 ///
-/// `@unchecked`: used on its request's loop only.
+/// `@unchecked`: used on its request's event loop only.
 final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
     private var draft: ResponseDraft
 
@@ -25,7 +25,8 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
         return draft.call
     }
 
-    /// Releases the call, which the plan has now.
+    /// Frees the draft's copy of the call, its items and attachments, because the code that runs the call has its own
+    /// copy.
     private func giveUpCall() {
         draft.call = ChatCall()
         for index in draft.input.items.indices { draft.input.items[index].kind = .ignored }
@@ -75,14 +76,17 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// Whether the response may be stored, as far as that is known before it is complete.
+    /// Whether the response may be stored: the request asks for it, the input is not too large, and the caller has an
+    /// identity.
+    ///
+    /// The size of the output is checked later, in `store`.
     func mayStore(_ exchange: Exchange) -> Bool {
         guard draft.isStored, draft.input.keptBytes <= StoredResponse.limitBytes, let caller = exchange.asking?.caller
         else { return false }
         return caller.identity != nil
     }
 
-    /// Stores a response. Returns false if it could not be stored.
+    /// Encrypts the response with its input and stores it. Returns false if it is too large or the store has failed.
     func store(_ object: Body, _ response: ResponseObject, exchange: Exchange) async -> Bool {
         let gateway = exchange.gateway
         guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }
@@ -108,7 +112,7 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
 }
 
 extension ResponseObject {
-    /// Appends the output items of a complete response.
+    /// Appends the output items of a response that was not streamed: reasoning, messages and tool calls.
     fileprivate func append(_ choice: ChatResponse.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
         var count = 0
         let status = Outcome.finished(choice.finish).itemStatus

@@ -4,13 +4,13 @@ import Limits
 import Shared
 import Upstream
 
-/// GET /v1/responses/{id}
+/// Handles `GET /v1/responses/{id}`: sends a stored response.
 func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let stored = try await namedResponse(exchange, gateway)
     stored.object.read { exchange.send(json: $0) }
 }
 
-/// DELETE /v1/responses/{id}
+/// Handles `DELETE /v1/responses/{id}`: deletes a stored response.
 func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
@@ -32,13 +32,14 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     exchange.send(json: body)
 }
 
-/// POST /v1/responses/{id}/cancel. Always an error, because no response is made in the background.
+/// Handles `POST /v1/responses/{id}/cancel`. Always throws an error, because the relay makes no responses in the
+/// background.
 func cancelResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     _ = try await namedResponse(exchange, gateway)
     throw APIError(400, "Only background responses can be cancelled, and they are not supported.", param: "response_id")
 }
 
-/// GET /v1/responses/{id}/input_items
+/// Handles `GET /v1/responses/{id}/input_items`: sends a page of the input of a stored response.
 func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let page = try ItemPage(FormFields(exchange.request.queryFields))
     let stored = try await namedResponse(exchange, gateway)
@@ -52,7 +53,7 @@ func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try list.get().read { exchange.send(json: $0) }
 }
 
-/// GET /v1/responses. Clients that request a WebSocket fall back to HTTP when they get this error.
+/// Handles `GET /v1/responses`: always throws an error. A client that asked for a WebSocket then falls back to HTTP.
 func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
     guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {
@@ -63,7 +64,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     throw APIError(426, "WebSockets are not supported. Use POST /v1/responses.", code: "upgrade_not_supported")
 }
 
-/// Returns the response that the path names. All invalid ids cause the same error.
+/// Returns the stored response whose id is in the request's path. Throws error 404 if the caller has no such response.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
     _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
@@ -78,11 +79,11 @@ extension APIError {
     }
 }
 
-/// The requested part of a response's input.
+/// The page of a stored response's input items that a request asks for with `limit`, `order` and `after`.
 private struct ItemPage: Sendable {
     private let limit: Int
     private let isAscending: Bool
-    /// The id of the item before the page; nil if the page begins with the first item.
+    /// The id of the last item before this page, from `after`; nil if the page begins with the first item.
     private let after: [UInt8]?
 
     init(_ query: FormFields) throws(APIError) {

@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// Reads tools in the form of the Responses API, in `tools` and in items that add tools.
+/// Reads tools in the form of the Responses API: from `tools`, and from input items that add tools.
 struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
     private(set) var webSearch: ChatCall.WebSearch?
-    /// The tools as the response repeats them, one JSON object each.
+    /// The tools as JSON objects that the response repeats in its own `tools`.
     private(set) var echo: [Body] = []
     private var usedNames: Set<[UInt8]> = []
 
@@ -40,7 +40,7 @@ struct ToolReader: Sendable {
         }
     }
 
-    /// Adds a tool, unless an earlier item has already added it.
+    /// Adds a tool. Does nothing if a tool with this name was already added.
     private mutating func add(_ tool: ChatOptions.Tool, _ name: ToolNames.Name) {
         guard usedNames.insert(Array(tool.name.utf8)).inserted else { return }
         tools.append(tool)
@@ -65,7 +65,7 @@ struct ToolReader: Sendable {
         }
     }
 
-    /// Reads a web search tool. Vendors search the live web, so a caller who excludes live access gets no search.
+    /// Reads a web search tool. Vendors search the live web, so `external_web_access: false` means no search at all.
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
         if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
             throw .value(
