@@ -1,8 +1,9 @@
 import Engine
 
-/// A session of the operator: one login, as its signed token encodes it.
+/// A login session of the operator on the admin pages, as its signed token encodes it.
 package struct AdminSession: Sendable, Equatable {
-    /// The identifier of a session in lists of ended sessions: a digest from which the token cannot be made.
+    /// The identifier of a session in the list of ended sessions. It is a digest, so the session's token cannot be
+    /// computed from it.
     package struct ID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64
@@ -24,7 +25,9 @@ package struct AdminSession: Sendable, Equatable {
     }
 }
 
-/// Makes and checks session tokens, signed with a key that is derived from the session secret and the password.
+/// Creates and checks the tokens of admin sessions. It signs them with a key that is derived from the session secret
+/// and the password.
+///
 /// Instances with the same secret and password accept each other's tokens. A changed password ends all sessions.
 struct SessionSigner: Sendable {
     private let key: [UInt8]
@@ -32,7 +35,7 @@ struct SessionSigner: Sendable {
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
-    /// The length of the signed head of a token: the format, two times and the random bytes.
+    /// The length in bytes of the fixed beginning of a token: the format, two times and the random bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
     /// The length of the longest token, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4
@@ -51,8 +54,8 @@ struct SessionSigner: Sendable {
         return Base64.url.text(bytes + hmac(key: key, bytes))
     }
 
-    /// Returns the session that a token encodes; nil if the token was not made with this key for this user, or has
-    /// expired.
+    /// Returns the session that a token encodes. Returns nil if the token has expired or was signed with another key or
+    /// for another user.
     func session(of token: UnsafeRawBufferPointer, at now: Int) -> AdminSession? {
         guard token.count <= Self.limitCharacters, let bytes = Base64.url.bytes(token),
             bytes.count >= Self.headBytes + Digest.byteCount, bytes[0] == Self.format

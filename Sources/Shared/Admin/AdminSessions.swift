@@ -2,7 +2,8 @@ package import Engine
 import Glibc
 package import Limits
 
-/// The operator's sessions: logins, their tokens, and logouts. All event loops of the process share this object.
+/// The operator's login sessions: creates them, checks their tokens, and ends them. All event loops of the process
+/// share this object.
 ///
 /// A logout takes effect in this process at once. With a shared store, the other instances see a logout when they next
 /// read the store. With a data folder, a logout also survives a restart.
@@ -14,17 +15,19 @@ package final class AdminSessions: Sendable {
     }
 
     private let state = Lock(State())
-    /// The random session secret of this process, used if the settings have none.
+    /// The random session secret of this process. It is used if the settings contain no session secret.
     private let ownSecret: [UInt8]
-    /// The file of logouts; nil if there is no data folder.
+    /// The path of the file that stores the logouts; nil if there is no data folder.
     private let file: String?
 
     private static let storeKey = "relay:1:admin:ended"
-    /// The lifetime of the stored list of logouts, in seconds. memcached reads a longer time as a date. Each instance
-    /// writes the list again if it is missing.
+    /// The lifetime of the list of logouts in the shared store, in seconds. 30 days is the maximum, since memcached
+    /// reads a larger number as a date. Each instance writes the list again if it is missing.
     private static let expirySeconds = 30 * 86_400
 
-    /// - Parameter dataFolder: a folder that exists; nil: logouts are forgotten when the process ends.
+    /// Creates the list of sessions, and reads the logouts of an earlier process from the data folder.
+    ///
+    /// - Parameter dataFolder: the path of an existing folder; if nil, logouts are forgotten when the process ends.
     package init(dataFolder: String?) {
         let random = RandomBytes()
         ownSecret = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next(), Array.init) }
@@ -49,7 +52,8 @@ package final class AdminSessions: Sendable {
 
     // MARK: Sessions
 
-    /// Returns the token of a new session; nil if the user or the password is wrong. Both failures take the same time.
+    /// Returns the token of a new session; nil if the user name or the password is wrong. The response time does not
+    /// reveal which of them is wrong.
     package func logIn(user: String, password: String, random: RandomBytes) -> String? {
         let (user, password) = (Digest(of: user), Digest(of: password))
         let now = Timestamp.now()
@@ -79,8 +83,8 @@ package final class AdminSessions: Sendable {
 
     // MARK: What lasts
 
-    /// Writes the list of logouts to the file and the shared store, and merges the logouts of other instances. The file
-    /// is written on the worker's thread.
+    /// Writes the list of logouts to the file and to the shared store, and adds the logouts of other instances to the
+    /// list. The worker's thread writes the file.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

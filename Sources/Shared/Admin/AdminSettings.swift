@@ -1,23 +1,24 @@
 package import Engine
 package import Limits
 
-/// The login of the admin pages, the socket that serves them, and the records that they show.
+/// The settings of the admin pages: the login, the socket that serves the pages, and the records that they show.
 package struct AdminSettings: Sendable, Equatable {
     package let username: String
     package let password: Digest
-    /// The number of usage records that are kept in memory for the admin pages.
+    /// The largest number of request records that are kept in memory for the admin pages.
     package let records: Int
-    /// The most bytes of each body of a request or response that records hold; nil: they hold none.
+    /// The largest number of bytes that a record keeps of each request body and response body; nil if records keep no
+    /// bodies.
     package let bodyLimitBytes: Int?
-    /// The time zone by which statistics count days: a name in the time zone database.
+    /// The name of the time zone in which statistics count days, such as `Europe/Berlin`.
     package let timeZone: String
     package let sessionHours: Int
-    /// The secret that signs sessions; nil: the process uses a random secret of its own.
+    /// The secret that signs sessions; nil if the process uses its own random secret.
     package let sessionSecret: String?
-    /// The address of a separate socket for the admin pages; nil: the public socket serves them.
+    /// The address of a separate socket for the admin pages; nil if the public socket serves them.
     package let listener: MemcachedAddress?
 
-    /// Reads the settings of the admin pages; nil if no password is set, so that there are no pages.
+    /// Reads the settings of the admin pages. Returns nil if no password is set, because the admin pages are then off.
     init?(_ reader: inout SettingsReader) {
         guard let password = reader.text("ADMIN_PASSWORD") else {
             reader.warnOfUnusedAdminSettings()
@@ -37,7 +38,8 @@ package struct AdminSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Returns the address of `ADMIN_LISTEN`; nil if it is unset. Reports a problem if it equals the public address.
+    /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing. Reports a problem if the address is the
+    /// public one.
     fileprivate mutating func adminListener() -> MemcachedAddress? {
         guard let address = text("ADMIN_LISTEN").flatMap({ MemcachedAddress($0) }) else { return nil }
         let hosts: Set<String> = [address.host, text("HOST") ?? ""]

@@ -2,29 +2,29 @@ package import Engine
 package import Limits
 package import Synchronization
 
-/// The state of the admin pages: sessions, the trail of actions, and what all instances share. All event loops of the
-/// process share this object.
+/// The state of the admin pages, such as the login sessions and the last actions of the operator. All event loops of
+/// the process share this object.
 package final class AdminState: Sendable {
     package let sessions: AdminSessions
     package let trail = AuditTrail()
     package let listing = Lock(SettingsListing())
-    /// Whether a separate socket, and not the public one, serves the admin pages. Fixed at startup.
+    /// Whether a separate socket serves the admin pages instead of the public socket. It does not change after startup.
     package let hasOwnAdminSocket: Bool
     /// The name of this instance: host name and port.
     package let instance: String
     package let board: InstanceBoard
-    /// The store in which limits are counted; nil: they are counted in this process.
+    /// The store in which limits are counted; nil if this process counts them in its memory.
     package let counters: (any CounterStore)?
-    /// The last computed overview. All clients of the overview page share it.
+    /// The overview that was computed last; nil before the first one. All clients of the overview page share it.
     package let overview = Lock<Overview?>(nil)
-    /// The number of open live streams of the admin pages.
+    /// The number of open event streams that send live data to the admin pages.
     package let streams = Atomic(0)
-    /// The store of state that all instances share; nil: there is none.
+    /// The state in memcached that all instances share; nil if memcached is not used.
     package let shared: SharedState?
-    /// The thread for blocking calls of the admin pages.
+    /// The thread that runs the blocking calls of the admin pages.
     package let worker = Worker(bound: 256)
 
-    /// An overview and the time of its computation.
+    /// The data of the overview page, and the time at which it was computed.
     package struct Overview: Sendable {
         package let madeAt: LoopTime
         package let data: JSONFragment
@@ -35,10 +35,12 @@ package final class AdminState: Sendable {
         }
     }
 
+    /// Creates the state of the admin pages.
+    ///
     /// - Parameters:
-    ///   - dataFolder: a folder that exists; nil: logouts are forgotten at the end of the process.
-    ///   - hasOwnAdminSocket: whether a socket of its own serves the admin pages.
-    ///   - counters: the store of limits; nil: they are counted in this process.
+    ///   - dataFolder: the path of an existing folder; if nil, logouts are forgotten when the process ends.
+    ///   - hasOwnAdminSocket: whether a separate socket serves the admin pages.
+    ///   - counters: the store in which limits are counted; nil if this process counts them in its memory.
     package init(
         instance: String,
         dataFolder: String?,

@@ -1,6 +1,6 @@
 import Engine
 
-/// One action of an operator, successful or not.
+/// An action of the operator on the admin pages, such as a login, successful or not.
 package struct AdminAction: Sendable {
     package let time: Int
     package let user: String
@@ -9,7 +9,9 @@ package struct AdminAction: Sendable {
     package let act: String
     package let target: String
 
-    /// - Parameter time: milliseconds since 1970.
+    /// Creates an action.
+    ///
+    /// - Parameter time: the time of the action, in milliseconds since 1970.
     package init(at time: Int = Timestamp.now(), user: String, address: String, act: String, target: String) {
         self.time = time
         self.user = user
@@ -29,7 +31,7 @@ package struct AdminAction: Sendable {
     }
 }
 
-/// The last actions of operators, newest first.
+/// The last 100 actions of the operator, newest first.
 package final class AuditTrail: Sendable {
     private let actions = Lock<[AdminAction]>([])
 

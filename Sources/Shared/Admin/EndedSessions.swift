@@ -1,4 +1,4 @@
-/// The sessions that were ended by a logout. A session in this list never becomes valid again, even if the list was
+/// The admin sessions that were ended by a logout. An ended session never becomes valid again, even if the list is
 /// full.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
@@ -7,8 +7,8 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when a full list
-    /// drops sessions.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when sessions are
+    /// removed from a full list.
     private(set) var notBefore = 0
 
     /// The largest number of sessions in a list.
@@ -48,8 +48,8 @@ extension EndedSessions {
     private static let headBytes = 9
     static let encodedBound = headBytes + bound * entryBytes
 
-    /// Encodes the list: the format and `notBefore`, then the id, login time and end of each session. Numbers are 8
-    /// bytes, big-endian.
+    /// Encodes the list: the format and `notBefore`, then the id, login time and expiry time of each session. Each
+    /// number has 8 bytes, big-endian.
     func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)
@@ -64,7 +64,7 @@ extension EndedSessions {
         return bytes
     }
 
-    /// Decodes a list. Returns nil if the bytes are not a list of this version.
+    /// Decodes a list of ended sessions. Returns nil if the bytes are damaged or have another format.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.headBytes, bytes.count <= Self.encodedBound, bytes[0] == Self.format,
             (bytes.count - Self.headBytes) % Self.entryBytes == 0

@@ -1,8 +1,8 @@
 package import Engine
 package import Limits
 
-/// The list of instances that share a store. Every ten seconds each instance writes its own entry and reads the entries
-/// of the others. All event loops of the process share the board.
+/// The list of relay instances that share a store. Every ten seconds each instance writes its own entry and reads the
+/// entries of the others. All event loops of the process share the board.
 package final class InstanceBoard: Sendable {
     /// An instance in the operator's list.
     package struct Listed: Sendable {
@@ -13,14 +13,14 @@ package final class InstanceBoard: Sendable {
 
     private struct SeenInstance: Sendable {
         var entry: InstanceEntry
-        /// The loop time at which the entry last changed. Clocks of other machines may differ, so their times are not
-        /// used.
+        /// The loop time at which this process saw the entry change. The times in the entry are not compared, since the
+        /// clocks of other machines may differ.
         var changedAt: LoopTime
     }
 
     private struct State {
         var orders: [InstanceOrder] = []
-        /// The orders of other instances that were carried out.
+        /// The orders of other instances that this instance has already carried out.
         var done: Set<InstanceOrder> = []
         var others: [String: SeenInstance] = [:]
         var own: InstanceEntry?
@@ -33,11 +33,12 @@ package final class InstanceBoard: Sendable {
 
     package static let pauseNanoseconds: UInt64 = 10_000_000_000
     private static let silentNanoseconds: UInt64 = 30_000_000_000
-    /// The time for which a silent instance stays in the list, in seconds.
+    /// The time for which an instance that writes no more stays in the list, in seconds.
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an order stays in the entry, for instances that cannot reach the store for a while.
+    /// The time for which an order stays in this instance's entry, in milliseconds. It is long because other instances
+    /// may not reach the store for a while.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -48,7 +49,7 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Adds an order for all other instances. They read it in the next entry of this instance.
+    /// Adds an order that all other instances carry out. They read it in the next entry that this instance writes.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)
@@ -56,7 +57,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the current entry of this instance, and remembers it for the list.
+    /// Returns a new entry of this instance. The board also keeps the entry, to show this instance in the list.
     package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
         let now = Timestamp.now()
         return state.withLock { state in
@@ -77,7 +78,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns all instances sorted by name, including this one.
+    /// Returns all instances that share the store, including this one, sorted by name.
     package func all(at now: LoopTime) -> [Listed] {
         let (own, others) = state.withLock { ($0.own, $0.others) }
         let listed = others.values.map { seen in
@@ -113,14 +114,14 @@ package final class InstanceBoard: Sendable {
         return newOrders()
     }
 
-    /// Marks this instance as ended in the store, so that the others no longer list it. Call it before the process
-    /// ends.
+    /// Writes the last entry of this instance, so that the other instances no longer list it. Call it before the
+    /// process ends.
     package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids of all instances that wrote to the index within the last hour. Each instance updates the index
-    /// once a minute.
+    /// Returns the ids of all instances that were active within the last hour. They come from the index, which is a
+    /// list of instance ids in the store. Each instance updates its line in the index once a minute.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -138,7 +139,8 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Parses the index: lines of an instance id and the second since 1970 at which it was written.
+    /// Parses the index of instances. Each line has the id of an instance and the time of its last write, in seconds
+    /// since 1970.
     private static func index(_ bytes: [UInt8]) -> [String: Int] {
         var times: [String: Int] = [:]
         for line in bytes.split(separator: 10).prefix(maxInstances) {
@@ -170,7 +172,8 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the orders that were not carried out yet. Orders given before this instance started are skipped.
+    /// Returns the orders of other instances that this instance has not carried out yet, and marks them as carried out.
+    /// Orders from before this instance started are skipped.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

@@ -1,6 +1,7 @@
 package import Engine
 
-/// The figures of an instance that the operator sees on every instance.
+/// The figures of an instance, such as its requests per minute. The operator can see them on the admin pages of every
+/// instance.
 package struct InstanceFigures: Sendable, Equatable {
     package var requestsPerMinute = 0
     package var running = 0
@@ -15,16 +16,18 @@ package struct InstanceFigures: Sendable, Equatable {
 /// An instruction of the operator that all instances carry out.
 package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
-        /// The operator reset a limit of one caller in the store.
+        /// The operator reset a limit of one caller in the store, so each instance forgets its local counter of the
+        /// limit.
         case reset
-        /// A provider or its key is to be used again before its cooldown ends.
+        /// The instance ends the cooldown of a provider or of one of its keys.
         case resume
     }
 
     package let kind: Kind
-    /// The key of the limit's record in the store, or the name of the provider.
+    /// The object of the order. For `reset` it is the key of the limit's record in the store, and for `resume` the name
+    /// of the provider.
     package let target: String
-    /// The name of the provider's key; nil: all keys of the provider.
+    /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?
     /// The time of the order, in milliseconds since 1970.
     package let at: Int
@@ -37,20 +40,21 @@ package struct InstanceOrder: Sendable, Hashable {
     }
 }
 
-/// The entry that an instance writes into the store for the other instances.
+/// The entry that an instance writes into the store, so that the other instances can list it and carry out its orders.
 package struct InstanceEntry: Sendable, Equatable {
     /// The id of the instance, drawn at random when the process starts.
     package let id: String
     /// The name of the instance: host name and port.
     package let name: String
     package let version: String
-    /// The start of the process, in milliseconds since 1970. All times of the entry are by the clock of its machine.
+    /// The start of the process, in milliseconds since 1970. All times in an entry come from the clock of the
+    /// instance's machine.
     package let startedAt: Int
     package let seenAt: Int
     package let figures: InstanceFigures
-    /// The first digits of a digest of the settings that all instances should have in common.
+    /// The first digits of a digest of the settings. They show whether instances have different settings.
     package let settings: String
-    /// Whether the instance has shut down in an orderly way.
+    /// Whether the instance has shut down normally.
     package let hasLeft: Bool
     package let orders: [InstanceOrder]
 
@@ -80,7 +84,7 @@ extension InstanceEntry {
         return Array(text.bytes)
     }
 
-    /// Decodes an entry. Returns nil if the bytes are not an entry, since the store may contain anything.
+    /// Decodes an entry from the store. Returns nil if the bytes are no valid entry.
     package init?(_ bytes: [UInt8], _ parser: JSONParser) {
         guard bytes.count <= Self.limitBytes else { return nil }
         let entry = bytes.withUnsafeBytes { bytes in (try? parser.parse(bytes)).flatMap { InstanceEntry($0) } }

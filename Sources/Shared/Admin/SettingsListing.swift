@@ -10,7 +10,7 @@ package struct SettingsListing: Sendable {
         self.warnings = warnings.map { "\($0)" }
     }
 
-    /// The sources of the settings, each once: `environment`, files and documents.
+    /// The sources of the settings without duplicates: `environment`, and the names of files and documents.
     package var sources: [String] {
         var sources: [String] = []
         for setting in settings where setting.isGiven {
@@ -20,8 +20,8 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// The first digits of a digest of the settings that all instances with one store should have in common. Secrets
-    /// are included in masked form.
+    /// The first digits of a digest of the settings that should be equal on all instances that share a store. The
+    /// digest includes secrets in masked form.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
@@ -32,7 +32,7 @@ package struct SettingsListing: Sendable {
 
     private static let ownNames: Set<String> = ["HOST", "PORT", "ADMIN_LISTEN", "DATA_DIR"]
 
-    /// The first token of each known key, masked, by the name of the key.
+    /// The first token of each known caller in masked form, by the caller's name.
     package var tokens: [String: String] {
         var tokens: [String: String] = [:]
         for setting in settings where setting.name.hasPrefix("KEY_") && setting.name.hasSuffix("_TOKEN") {
@@ -42,17 +42,17 @@ package struct SettingsListing: Sendable {
         return tokens
     }
 
-    /// The settings in dotenv form, each line with its source as a comment.
+    /// The settings in dotenv form, one on each line, with the source in a comment.
     package var content: String { settings.map { "\($0.name)=\($0.dotenvValue)  # \($0.location)\n" }.joined() }
 }
 
 extension EffectiveSetting {
-    /// Whether the value was set explicitly, so it is not the default.
+    /// Whether the value was set explicitly and is not the default.
     package var isGiven: Bool { location != "default" }
 }
 
 extension String {
-    /// The source of a setting without the line number.
+    /// This text, which is the source of a setting, without the line number at its end: `relay.env` for `relay.env:12`.
     fileprivate var withoutLine: String {
         let colon = lastIndex(of: ":")
         guard let colon, self[colon...].dropFirst().allSatisfy(\.isWholeNumber) else { return self }

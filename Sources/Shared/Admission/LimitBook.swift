@@ -1,17 +1,17 @@
 package import Engine
 package import Limits
 
-/// All configured limits. Finds those that apply to a request.
+/// All configured limits. `LimitBook` finds the limits that apply to a request.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup
-        /// The model; nil if no limit counts this model.
+        /// The model that the request names; nil if no limit depends on this model.
         let model: String?
 
-        /// Hashes the key. Most keys have no model, so a missing model adds nothing to the hash.
+        /// Hashes the fields of this key. A missing model adds nothing to the hash, since most keys have no model.
         func hash(into hasher: inout Hasher) {
             hasher.combine(caller)
             hasher.combine(group)
@@ -26,17 +26,19 @@ package final class LimitBook: @unchecked Sendable {
     private let total: [Limit]
     private let failedAuth: [Limit]
     private let isOff: Bool
-    /// Whether some limit counts units that are known only after the call.
+    /// Whether some limit counts a unit whose true amount is known only after the call, such as tokens.
     package let countsLate: Bool
-    /// Whether the limits of a request may depend on its model.
+    /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// Cached covers of callers that are identified by their keys alone, so that all their requests have the same
-    /// limits.
+    /// A cache of the limits of callers. It is used only if limits identify callers by key alone, because the client's
+    /// address then makes no difference.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096
 
-    /// - Parameter keys: the known callers, whose own limits also count.
+    /// Creates the limits from the settings.
+    ///
+    /// - Parameter keys: the settings of the known callers, which may have limits of their own.
     package init(_ own: LimitSettings, _ keys: [KeySettings]) {
         identity = own.identity
         trustedProxies = own.trustedProxies
@@ -57,7 +59,7 @@ package final class LimitBook: @unchecked Sendable {
 
     /// Returns the limits that apply to a request of a caller.
     ///
-    /// - Parameter model: the model as the caller names it; nil: the request has no model.
+    /// - Parameter model: the model as the caller names it; nil if the request has no model.
     package func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
@@ -78,8 +80,8 @@ package final class LimitBook: @unchecked Sendable {
         return applicableLimits
     }
 
-    /// Returns the limits of a model alone, for one call of a request that was already counted. Limits that count
-    /// requests are left out.
+    /// Returns the limits of one model for an inner call of a request, such as the call of a panel member. Limits that
+    /// count requests are left out, because the request itself was already counted.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -88,27 +90,27 @@ package final class LimitBook: @unchecked Sendable {
         return ApplicableLimits(models.map { LimitCharge($0, identity) })
     }
 
-    /// Returns the limits of the first model pattern that matches.
+    /// Returns the limits of the first model pattern that matches the model.
     private func limits(of model: String?) -> [Limit] {
         guard !byModel.isEmpty, let model else { return [] }
         return byModel.first { $0.pattern.matches(model) }?.limits ?? []
     }
 
-    /// Returns the limits that count a request with a wrong key.
+    /// Returns the limits that count a request with an invalid key.
     package func limitsOfFailedAuth(_ request: Request) -> ApplicableLimits {
         countsFailures ? limitsOfFailedAuth(from: address(request)) : ApplicableLimits([])
     }
 
-    /// Returns the limits that count a wrong key from this address.
+    /// Returns the limits that count a request with an invalid key from this address.
     package func limitsOfFailedAuth(from address: String) -> ApplicableLimits {
         let identity = Identity.address(address)
         return ApplicableLimits(failedAuth.map { LimitCharge($0, identity) })
     }
 
-    /// Whether requests with wrong keys are limited.
+    /// Whether some limit counts requests with invalid keys.
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
-    /// Returns the text that identifies the client's address in limits.
+    /// Returns the text that stands for the client's address when limits are counted by address.
     package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
@@ -116,10 +118,10 @@ package final class LimitBook: @unchecked Sendable {
     /// A limit of a caller, and the model whose requests it counts; the model is nil if the limit covers all models.
     package typealias Demand = (charge: LimitCharge, model: String?)
 
-    /// Returns all limits that count requests of a caller, each once: first the limits of all endpoint groups, then the
-    /// limits of each model in `models`.
+    /// Returns all limits that can apply to a caller, without duplicates. The limits of endpoint groups come first,
+    /// then the limits of each model in `models`.
     ///
-    /// - Parameter address: the caller's address; nil: limits that count by address are left out.
+    /// - Parameter address: the caller's address; if nil, limits that count by address are left out.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
@@ -185,8 +187,8 @@ package final class LimitBook: @unchecked Sendable {
 /// The limits that apply to a request.
 package struct ApplicableLimits: Sendable {
     private let charges: [LimitCharge]
-    /// Whether every limit counts only requests or concurrent requests, so that each request uses exactly one unit of
-    /// each limit.
+    /// Whether all limits only count requests or concurrent requests. Each request then needs exactly one unit of each
+    /// limit.
     package let isPlain: Bool
 
     fileprivate init(_ charges: [LimitCharge]) {
@@ -194,10 +196,10 @@ package struct ApplicableLimits: Sendable {
         isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
     }
 
-    /// Returns the units that a request needs of each limit. A limit is left out if the request uses none of its unit.
+    /// Returns the units that a request needs of each limit. A limit is left out if the request needs no units of it.
     ///
-    /// - Parameter minimum: the part of `amounts` that is certain. An estimate above it is reduced to what the limit
-    ///   allows, so that a wrong estimate alone rejects no request.
+    /// - Parameter minimum: the part of `amounts` that is certain; the rest is an estimate. If an estimate exceeds a
+    ///   limit, the charge is reduced to the limit, so that a wrong estimate alone rejects no request.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in
@@ -208,7 +210,7 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
-    /// Returns whether the amounts, if they are estimates of a prompt, could really exceed the total of some limit.
+    /// Returns whether a request could exceed the quota of some limit if its estimated amounts are too low.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {
         charges.contains { charge in
             let quota = charge.limit.quota

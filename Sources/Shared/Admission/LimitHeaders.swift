@@ -2,8 +2,9 @@ package import Engine
 import Limits
 
 extension Decision {
-    /// Appends the rate limit headers of a response: the tightest limit of requests and of tokens, in OpenAI's form and
-    /// in that of draft-ietf-httpapi-ratelimit-headers-11. Appends nothing if no limit applies.
+    /// Appends the rate limit headers of a response, in OpenAI's form and in the form of
+    /// draft-ietf-httpapi-ratelimit-headers-11. They describe the tightest limit of requests and the tightest limit of
+    /// tokens. Appends nothing if no limit applies.
     package func appendLimits(to fields: inout ByteBuffer) {
         guard requests != nil || tokens != nil else { return }
         requests?.append(
@@ -25,7 +26,8 @@ extension Decision {
         fields.append("\r\n")
     }
 
-    /// Appends the headers of a refusal: the time after which to retry, or the advice not to retry.
+    /// Appends the retry headers of a rejected request: the time to wait if it is known, and `x-should-retry: false` if
+    /// a retry cannot help soon.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ")
@@ -37,15 +39,15 @@ extension Decision {
         if isRetryUseless { fields.append("x-should-retry: false\r\n") }
     }
 
-    /// Whether a retry cannot help soon. The response then tells SDKs so; otherwise they would retry at once, or keep their
-    /// user waiting.
+    /// Whether a retry cannot help soon. The response then says so, because SDKs would otherwise retry at once or wait
+    /// for a long time.
     private var isRetryUseless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }
         return refusal.limit.quota.unit.isBudget || wait > 120_000_000
     }
 
-    /// The error for the client; nil if the request was admitted.
+    /// The error response to a rejected request; nil if the request was admitted.
     package var error: APIError? {
         var error: APIError
         switch outcome {
@@ -128,7 +130,8 @@ extension LimitStanding {
 }
 
 extension Quota {
-    /// Appends the name of the limit's policy: `"minute"`, `"10-seconds"` or `"minute-tokens"`.
+    /// Appends the name that stands for the quota in the `RateLimit` headers: `"minute"`, `"10-seconds"` or
+    /// `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
         if timeUnitCount == 1, unit == .requests { return fields.append("\"", timeUnit.name, "\"") }
         fields.append("\"")
@@ -147,11 +150,12 @@ extension Quota {
 }
 
 extension Quota.Unit {
-    /// Whether the unit is money or credits: a spent budget is not reported as "too many requests".
+    /// Whether the unit is money or credits. The error for an exceeded budget is `insufficient_quota`, not
+    /// `rate_limit_exceeded`.
     fileprivate var isBudget: Bool { self == .usd || self == .credits }
 }
 
-/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up to the last unit shown.
+/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up to whole milliseconds or seconds.
 package func durationText(microseconds: Int) -> String {
     var text = ByteBuffer()
     appendDuration(microseconds: microseconds, to: &text)

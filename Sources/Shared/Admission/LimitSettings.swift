@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// The settings of rate limits, and of the store that counts them.
+/// The settings of rate limits and of the store in which they are counted.
 package struct LimitSettings: Sendable, Equatable {
     /// The property of a request that identifies the caller for limits.
     package enum Identity: String, CaseIterable, Sendable {
@@ -12,33 +12,33 @@ package struct LimitSettings: Sendable, Equatable {
     }
 
     package enum Store: Sendable, Equatable {
-        /// Limits are counted in this process alone.
+        /// The process counts limits in its memory, without memcached.
         case memory
-        /// memcached is searched at 127.0.0.1, then at the host `memcached`, on this port.
+        /// The relay looks for memcached on this port, first at 127.0.0.1 and then at the host `memcached`.
         case search(port: UInt16)
         case servers([MemcachedAddress])
     }
 
     /// The limits of each caller, by endpoint group; a group without an entry has no limit.
     package let groups: [EndpointGroup: [Quota]]
-    /// The limits of each caller and model. The first pattern that matches the model counts.
+    /// The limits of each caller for particular models. If several patterns match a model, only the first one is used.
     package let byModel: [ModelQuotas]
     /// The limits of all callers together.
     package let total: [Quota]
     package let identity: Identity
-    /// The limits of requests with wrong keys, for each address.
+    /// The limits of requests with invalid keys, for each client address.
     package let failedAuth: [Quota]
     package let store: Store
-    /// The secret that names the counters in the store; nil: their names are plain digests.
+    /// The secret from which the names of counters in the store are derived; nil if the names are plain digests.
     package let storeSecret: String?
-    /// The time limit of each decision that asks the store.
+    /// The longest time that the relay waits for the store to decide about a request.
     package let storeTimeout: Duration
-    /// The policy while the store is unavailable.
+    /// The rule for admitting requests while the store is unavailable.
     package let storeDown: StoreDownRule
-    /// The number of instances that divide a limit while the store is unavailable; nil: the number of living instances
-    /// last seen.
+    /// The number of instances that divide each limit among them while the store is unavailable. If nil, the relay uses
+    /// the number of instances that it last saw in the store.
     package let instances: Int?
-    /// The time for which a concurrency slot is held without renewal.
+    /// The time after which the slot of a concurrent request becomes free if its instance does not renew it.
     package let slotLease: Duration
     /// The networks of proxies whose `X-Forwarded-For` header is trusted.
     package let trustedProxies: [Network]

@@ -1,8 +1,8 @@
 package import Limits
 
 extension MemcachedCounters {
-    /// Creates the counter store of the settings; nil: each process counts for itself. Does not block. An unavailable
-    /// store is not an error here.
+    /// Creates the counter store that the settings name; nil if each process counts alone. It does not block, and it
+    /// does not throw if the store is unavailable.
     package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {
@@ -19,8 +19,8 @@ extension MemcachedCounters {
 }
 
 extension MemcachedAddress {
-    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: this machine, then the host name of memcached in compose
-    /// files.
+    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: first this machine, then `memcached`, which is its usual
+    /// host name in compose files.
     static func searched(_ port: UInt16) -> [MemcachedAddress] {
         ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }

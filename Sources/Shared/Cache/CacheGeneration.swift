@@ -1,14 +1,14 @@
 import Engine
 import Limits
 
-/// The number that is a part of the names of all entries in the store that instances share. A new one has every instance
-/// forget all entries: nothing finds them any more.
+/// A number that is part of the name of every cached response in the shared store. A new number makes all instances
+/// forget these responses, because their names no longer match.
 ///
-/// The number is a time, so that it grows also where the store has lost it. Instances read it while they use the cache, every
-/// two seconds.
+/// The number is a time, so that it still grows if the store has lost it. While an instance uses the cache, it reads
+/// the number every two seconds.
 final class CacheGeneration: Sendable {
     private struct State {
-        /// Nil: not known yet.
+        /// The generation number; nil if it was never read.
         var number: Int?
         var readAt = LoopTime.distantPast
     }
@@ -22,10 +22,11 @@ final class CacheGeneration: Sendable {
 
     init(_ shared: SharedState) { self.shared = shared }
 
-    /// The number that was read last; nil: none was.
+    /// The generation number that was last read from the store; nil if it was never read.
     var known: Int? { state.withLock { $0.number } }
 
-    /// Returns the number, at most two seconds old. While the store is unavailable, the last one; nil if none was read.
+    /// Returns the generation number, which is at most two seconds old. While the store is unavailable, returns the
+    /// last known number; nil if it was never read.
     func current(on loop: EventLoop) async -> Int? {
         let now = loop.now
         let (known, isFresh) = state.withLock { state in
@@ -38,14 +39,15 @@ final class CacheGeneration: Sendable {
         do throws(StoreFailure) { return try await renew(beyond: nil, on: loop) } catch { return known }
     }
 
-    /// Begins a new generation.
+    /// Begins a new generation, so that all instances forget the cached responses in the shared store.
     func renew(on loop: EventLoop) async throws(StoreFailure) {
         _ = try await renew(beyond: state.withLock { $0.number } ?? 0, on: loop)
     }
 
-    /// Reads the number. Where the store has none, or a lower one than this instance knows, it is written.
+    /// Reads the generation number from the store. Writes a number if the store has none, or if the stored number is
+    /// too low.
     ///
-    /// - Parameter old: the number that the new one is above; nil: the number stays as it is.
+    /// - Parameter old: a number that the new one must exceed; if nil, a known number stays unchanged.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {
         let (known, now) = (state.withLock { $0.number }, Timestamp.now())
         let number = try await shared.update(Self.key, expirySeconds: 0, on: loop) { bytes in

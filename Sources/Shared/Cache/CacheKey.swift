@@ -1,17 +1,17 @@
 package import Engine
 
-/// The cache key of a request: a digest by which its cached response is found.
+/// The key under which the response to a request is cached: a digest of the request.
 ///
-/// In a store that others can read, the response has a name made of another digest, and is encrypted: only an equal
-/// request can decrypt it.
+/// In a shared store or in a file, the response is encrypted with a key derived from this digest. Its name there is
+/// another digest. So only an equal request can find and decrypt the response.
 package struct CacheKey: Hashable, Sendable {
     let digest: Digest
 
     package init(_ digest: Digest) { self.digest = digest }
 
-    /// Returns the name in a shared store.
+    /// Returns the name of the cached response in a shared store.
     ///
-    /// - Parameter generation: see `CacheGeneration`.
+    /// - Parameter generation: the number from `CacheGeneration`, which is part of the name.
     func name(_ generation: Int) -> String {
         let digest = Digest(of: bytes(after: "name \(generation) of "))
         return "relay:1:answer:\(digest.base64url(characters: Self.nameLength))"
@@ -28,14 +28,14 @@ package struct CacheKey: Hashable, Sendable {
 
     func seal(_ response: Body) -> [UInt8] { key.seal(Array(response.bytes), context: Self.context) }
 
-    /// Decrypts a cached response; nil if the data does not belong to this request.
+    /// Decrypts a cached response. Returns nil if the data is damaged or belongs to another request.
     func open(_ sealed: [UInt8]) -> Body? {
         key.open(sealed, context: Self.context).map { opened in opened.withUnsafeBytes { Body(copying: $0) } }
     }
 
     private var key: SealingKey { SealingKey(derivedFrom: bytes(after: ""), for: Array("answers".utf8)) }
 
-    /// The version of the encrypted content, authenticated with it.
+    /// The version of the encryption format. Decryption fails if a response was encrypted with another version.
     private static let context: [UInt8] = [1]
 
     private func bytes(after beginning: String) -> [UInt8] { digest.withBytes { Array(beginning.utf8) + $0 } }

@@ -2,11 +2,11 @@ import Engine
 import Glibc
 import Limits
 
-/// Cached responses as files in a directory, each encrypted with its request. One thread reads and writes them. The
-/// list of files is kept in memory. The least recently used file is deleted first. Only one process may use a
-/// directory.
+/// A cache of responses as encrypted files in a directory. Only one process may use a directory.
 ///
-/// A file begins with its expiry time: seconds since 1970 as eight bytes, little-endian; 0: it does not expire.
+/// One thread reads and writes the files, and the list of files is kept in memory. The least recently used file is
+/// deleted first. Each file begins with its expiry time: seconds since 1970 as eight bytes, little-endian; 0 if it does
+/// not expire.
 final class DiskCache: Sendable {
     private struct List {
         /// The sizes of the files in bytes, by file name.
@@ -31,7 +31,7 @@ final class DiskCache: Sendable {
         thread.begin { [self] in open() }
     }
 
-    /// Waits until all pending writes are done.
+    /// Waits until all pending writes are done, and stops the cache's thread.
     func stop() { thread.join() }
 
     var size: (entries: Int, bytes: Int) { list.withLock { ($0.files.count, $0.bytes) } }
@@ -51,7 +51,7 @@ final class DiskCache: Sendable {
     ///
     /// - Parameters:
     ///   - response: returns the bytes to write; called on the cache's thread.
-    ///   - seconds: the lifetime; 0: the response does not expire.
+    ///   - seconds: the lifetime of the response; 0 if it does not expire.
     func add(
         _ key: CacheKey,
         lastingSeconds seconds: Int,
@@ -72,7 +72,7 @@ final class DiskCache: Sendable {
 
     // MARK: On the thread
 
-    /// Lists the files of an earlier process, starting with the oldest.
+    /// Lists the files that an earlier process has written, oldest first.
     private func open() {
         mkdir(directory, 0o700)
         guard let entries = opendir(directory) else { return warn("the directory of the cache cannot be opened") }
@@ -118,7 +118,7 @@ final class DiskCache: Sendable {
         list.withLock { $0.remove(name) }
     }
 
-    /// Removes all files on the cache's thread, one after the other.
+    /// Removes all cached files, one after the other. The cache's thread does this, and the function returns at once.
     func removeAll() {
         thread.begin { [self] in
             while let name = list.withLock({ $0.files.leastRecentlyUsed?.key }) { remove(name) }
@@ -139,12 +139,12 @@ final class DiskCache: Sendable {
         return response
     }
 
-    /// Writes a file atomically. Returns whether that succeeded.
+    /// Writes a file atomically. Returns false if this fails.
     private func write(_ bytes: [UInt8], _ name: String) -> Bool {
         WholeFile.write(bytes, to: path(name), by: path(name) + Self.unfinished)
     }
 
-    /// Logs the first problem with the directory. Requests continue without the cache.
+    /// Logs the first problem with the directory; later problems are not logged. Requests continue without the cache.
     private func warn(_ problem: StaticString) {
         let reason = systemError
         let isFirst = hasWarned.withLock { hasWarned in

@@ -1,10 +1,10 @@
 package import Engine
 import Limits
 
-/// Cached responses, or other texts of vendors, in the memory of the process. All loops share them. The least recently
-/// used entry is removed first.
+/// A cache in the memory of the process for responses, or for other texts that vendors reported. All loops share it.
+/// The least recently used entry is removed first.
 package final class MemoryCache: Sendable {
-    /// The largest number of entries, and of bytes.
+    /// The limits of a cache: the largest number of entries, and the largest size of all entries in bytes.
     package struct Bounds: Sendable {
         let entries: Int
         let bytes: Int
@@ -15,13 +15,15 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// The origin of a cached response, for the operator's list.
+    /// The origin of a cached response, which the operator's list of the cache shows.
     package struct Label: Sendable {
         let model: String?
         let caller: String?
         let bodies: KeptBodies?
 
-        /// - Parameter bodies: the bodies of the request and its response; nil: they are not kept.
+        /// Creates the label of a response.
+        ///
+        /// - Parameter bodies: the bodies of the request and its response; nil if bodies are not kept.
         package init(model: String?, caller: String?, bodies: KeptBodies?) {
             self.model = model
             self.caller = caller
@@ -34,7 +36,7 @@ package final class MemoryCache: Sendable {
         let endsAt: LoopTime
         let label: Label?
         let number: Int
-        /// The time of creation, in milliseconds since 1970.
+        /// The time at which the entry was created, in milliseconds since 1970.
         let createdAt: Int
         var usedAt: Int
         var hits = 0
@@ -44,14 +46,14 @@ package final class MemoryCache: Sendable {
     private struct Partition {
         var entries = RecentTable<Digest, Entry>()
         var bytes = 0
-        /// The number of entries that were ever added.
+        /// The number of entries that were ever added, including removed entries.
         var added = 0
-        /// The reservation of the memory budget for all entries.
+        /// The memory that is reserved in the process's memory budget for all entries.
         var reservation: MemoryReservation?
 
         mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
-        /// Removes the least recently used entry. Returns false if there is none.
+        /// Removes the least recently used entry. Returns false if there is no entry.
         mutating func removeLeastRecentlyUsed() -> Bool {
             guard let old = entries.leastRecentlyUsed else { return false }
             remove(old.key)
@@ -61,7 +63,7 @@ package final class MemoryCache: Sendable {
 
     private let responseCache = Lock(Partition())
     private let budget: MemoryBudget
-    /// The memory that an entry needs besides its response, in bytes.
+    /// The memory that an entry needs in addition to its response, in bytes.
     package static let overheadBytes = 448
 
     package init(_ budget: MemoryBudget) { self.budget = budget }
@@ -81,10 +83,10 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// Adds a response, replacing the one of the same key. A response that exceeds the bounds or the memory budget is
-    /// not kept.
+    /// Adds a response and replaces an earlier response with the same key. A response that exceeds the bounds or the
+    /// memory budget is not kept.
     ///
-    /// - Parameter label: the origin for the operator's list; nil: the response is not listed.
+    /// - Parameter label: the origin of the response for the operator's list; if nil, the response is not listed.
     package func add(
         _ response: Body,
         _ key: Digest,
@@ -129,19 +131,20 @@ package final class MemoryCache: Sendable {
     /// A cached response in the operator's list.
     package struct Listed: Sendable {
         package let key: Digest
-        /// The sequence number of the response since the start.
+        /// The sequence number of the entry: entries are numbered in the order in which they were added since the
+        /// start.
         package let number: Int
         package let bytes: Int
         package let hits: Int
-        /// The time of creation, in milliseconds since 1970.
+        /// The time at which the response was cached, in milliseconds since 1970.
         package let createdAt: Int
         package let usedAt: Int
         package let model: String?
         package let caller: String?
-        /// The bodies of the request and its response; nil: they are not kept.
+        /// The bodies of the request and its response; nil if bodies are not kept.
         package let bodies: KeptBodies?
 
-        /// The name of the response for the operator: 32 hexadecimal digits of its key.
+        /// The name of the response in the operator's list: the first 32 hexadecimal digits of its key.
         package var name: String {
             key.withBytes { bytes in
                 bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
@@ -149,7 +152,7 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// Returns the responses that have not expired, newest first.
+    /// Returns the listed responses that have not expired, newest first.
     package func listed(at now: LoopTime) -> [Listed] {
         let entries = responseCache.withLock { responseCache in
             var entries: [(key: Digest, entry: Entry)] = []
@@ -173,7 +176,7 @@ package final class MemoryCache: Sendable {
             .sorted { $0.number > $1.number }
     }
 
-    /// Removes responses. Returns the number of responses that were removed.
+    /// Removes the responses with these keys. Returns the number of responses that were removed.
     package func remove(_ keys: [Digest]) -> Int {
         responseCache.withLock { responseCache in
             let before = responseCache.entries.count

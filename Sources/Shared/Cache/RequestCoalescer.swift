@@ -1,19 +1,20 @@
 package import Engine
 
-/// Coalescing of equal requests that run at the same time on all loops: one request calls the vendor, and the others
-/// wait for its response.
+/// Coalesces equal requests that run at the same time: one request calls the vendor, and the others wait for its
+/// response. All loops share this object.
 package final class RequestCoalescer: Sendable {
-    /// The role of a request among equal ones.
+    /// The role of a request among equal requests that run at the same time.
     package enum RequestRole: Sendable {
         /// The request calls the vendor, and others may wait for its response.
         case leads(CoalescedLeader)
         case waits(CoalescedWaiter)
-        /// Too many requests wait already: the request calls the vendor for itself alone.
+        /// The request calls the vendor for itself alone, because too many requests already wait.
         case full
     }
 
     private struct State {
-        /// The waiting requests of each running call, in order of arrival.
+        /// The waiting requests by cache key, in order of arrival. A key is present while a request calls the vendor
+        /// for it.
         var coalescer: [CacheKey: [CoalescedWaiter]] = [:]
         var waiting = 0
     }
@@ -21,10 +22,12 @@ package final class RequestCoalescer: Sendable {
     private let state = Lock(State())
     private let bound: Int
 
+    /// Creates a coalescer.
+    ///
     /// - Parameter bound: the largest number of waiting requests.
     package init(bound: Int = 1_000) { self.bound = bound }
 
-    /// Adds a request to its equals, and returns its role.
+    /// Adds a request to the equal requests that are running, and returns its role.
     ///
     /// - Parameter loop: the request's event loop.
     package func join(_ key: CacheKey, on loop: EventLoop) -> RequestRole {
@@ -41,11 +44,11 @@ package final class RequestCoalescer: Sendable {
         }
     }
 
-    /// The number of requests that wait.
+    /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
     /// Ends the leading call of a key and resumes the requests that wait for it. If `ending` is nil, only the next
-    /// waiting request is resumed, and it leads.
+    /// waiting request is resumed, and it becomes the leader.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
             guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {
@@ -75,7 +78,8 @@ package final class RequestCoalescer: Sendable {
     }
 }
 
-/// The right to call the vendor for all equal requests. When it ends or is released, the waiting requests are woken.
+/// The right to call the vendor for all equal requests. When the call ends, or when the last reference is released, the
+/// waiting requests are woken.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
         case response(Body)
@@ -93,8 +97,8 @@ package final class CoalescedLeader: Sendable {
 
     deinit { end() }
 
-    /// Passes the outcome to the waiting requests; nil: there is no response, so the next one calls the vendor. Only
-    /// the first call has an effect.
+    /// Passes the outcome of the call to the waiting requests. If `ending` is nil, there is no response, so the next
+    /// waiting request calls the vendor. Only the first call of this function has an effect.
     package func end(with ending: Ending? = nil) {
         let coalescer = coalescer.withLock { coalescer in
             defer { coalescer = nil }
@@ -110,11 +114,11 @@ package final class CoalescedLeader: Sendable {
 package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     package enum Outcome: Sendable {
         case response(Body)
-        /// The leading request had no response: this request now calls the vendor, and the others wait for it.
+        /// The leading request ended without a response. This request now calls the vendor, and the others wait for it.
         case leads(CoalescedLeader)
         /// The request calls the vendor for itself alone.
         case alone
-        /// The deadline has passed.
+        /// The deadline for waiting has passed.
         case late
         /// The client has disconnected.
         case left
@@ -135,7 +139,7 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
         self.loop = loop
     }
 
-    /// Wakes the request with an outcome. Call it from any thread.
+    /// Wakes the waiting request with an outcome. Call it from any thread.
     fileprivate func resume(with outcome: Outcome) {
         loop.call { [self] in
             // If a lead is delivered too late, it is released here, which makes the next request the lead.

@@ -2,15 +2,16 @@ package import Engine
 package import Limits
 import Synchronization
 
-/// The cached responses of the process, in memory, in files or in the shared store, and the requests that wait for an
-/// equal one.
+/// The response cache of the process. It stores responses in memory, in files or in the shared store.
+///
+/// It also contains the coalescer, which lets a request wait for the response to an equal request.
 package final class ResponseCache: Sendable {
     package let memory: MemoryCache
-    /// The memory of the bodies that an operator may read.
+    /// The memory budget for the bodies that the operator may read on the admin pages.
     package let bodies: BodyBudget
     /// The shared store; nil if memcached is not used.
     let shared: SharedState?
-    /// Nil: there is no memcached.
+    /// The generation of the cached responses in the shared store; nil if memcached is not used.
     let generation: CacheGeneration?
     private let directory = Lock<DiskCache?>(nil)
     package let coalescer = RequestCoalescer()
@@ -19,10 +20,12 @@ package final class ResponseCache: Sendable {
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
-    /// The bytes of responses that are being written to a store.
+    /// The number of bytes in responses that are waiting to be written to a store.
     let leaving = Atomic(0)
 
-    /// - Parameter worker: decrypts large responses.
+    /// Creates the response cache.
+    ///
+    /// - Parameter worker: the queue that decrypts large responses.
     package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryCache(budget)
         bodies = BodyBudget(budget)
@@ -32,10 +35,11 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache of files; nil if the settings never named a directory.
+    /// The cache of files; nil if no settings have named a directory since the start.
     var files: DiskCache? { directory.withLock { $0 } }
 
-    /// Returns the cache of files. The directory of the first call is used until the process ends.
+    /// Returns the cache of files, and creates it at the first call. The directory of the first call is used until the
+    /// process ends.
     fileprivate func files(in path: String) -> DiskCache {
         directory.withLock { directory in
             let files = directory ?? DiskCache(in: "\(path)/cache", log)
@@ -53,17 +57,17 @@ package final class ResponseCache: Sendable {
     /// The number of requests that were served from the cache since the start.
     package var hitCount: Int { hits.load(ordering: .relaxed) }
 
-    /// Removes all cached responses from memory and from the directory. The files are deleted on a thread of their own.
+    /// Removes all cached responses from memory and from the directory. A separate thread deletes the files.
     package func clear() {
         memory.removeAll()
         files?.removeAll()
     }
 
-    /// Has all instances forget the responses in the store that they share, the others within two seconds. Does nothing
-    /// without a store.
+    /// Makes all instances forget the responses in the shared store. Other instances follow within two seconds. Does
+    /// nothing if there is no shared store.
     package func clearShared(on loop: EventLoop) async throws(StoreFailure) { try await generation?.renew(on: loop) }
 
-    /// The number of responses in memory and in the directory, and their size in bytes.
+    /// The number of cached responses in memory and in files, and their size in bytes.
     package var size: (entries: Int, bytes: Int) {
         let kept = memory.size
         guard let written = files?.size else { return kept }
@@ -71,7 +75,7 @@ package final class ResponseCache: Sendable {
     }
 }
 
-/// The response cache under the current settings.
+/// The response cache with the current settings, such as the place and the lifetime of responses.
 package struct ConfiguredCache: Sendable {
     package let settings: CacheSettings
     package let responseCache: ResponseCache
@@ -85,11 +89,13 @@ package struct ConfiguredCache: Sendable {
         case files(DiskCache)
     }
 
-    /// The largest response that is cached, in bytes.
+    /// The largest response that is stored in memory or in a file, in bytes.
     private static let longestBytes = 8 * 1_048_576
-    /// The largest response that is cached in memcached, whose own limit is a megabyte including overhead.
+    /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte, including
+    /// its overhead.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that wait to be written to a store. Beyond it, responses are not cached.
+    /// The largest number of bytes that may wait to be written to a store. While more bytes wait, new responses are not
+    /// cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -124,13 +130,14 @@ package struct ConfiguredCache: Sendable {
     /// Counts a request that was served with the response to an equal request.
     package func countCoalesced() { responseCache.coalesced.add(1, ordering: .relaxed) }
 
-    /// Returns a cached response from this process's memory; nil if memory has none.
+    /// Returns a cached response from the memory of this process; nil if there is none or the cache does not use
+    /// memory.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
         guard case .memory = position else { return nil }
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
-    /// Returns a cached response; nil if there is none or the store is unavailable.
+    /// Returns a cached response; nil if there is no valid one or the store is unavailable.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)
@@ -147,7 +154,7 @@ package struct ConfiguredCache: Sendable {
 
     private static let loopBytes = 262_144
 
-    /// Caches a response. Returns without waiting for a store.
+    /// Caches a response. Returns without waiting for the store.
     ///
     /// - Parameter label: the origin of the response, for the operator's list.
     package func add(_ response: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
@@ -171,7 +178,8 @@ package struct ConfiguredCache: Sendable {
     }
 }
 
-/// A response that is being written to a store. Its bytes count as pending while this object exists.
+/// A response that is waiting to be written to a store. While this object exists, `leaving` counts the response's
+/// bytes.
 private final class PendingCacheWrite: Sendable {
     let response: Body
     private let responseCache: ResponseCache

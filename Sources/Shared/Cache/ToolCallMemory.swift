@@ -1,8 +1,10 @@
 package import Engine
 package import Limits
 
-/// The signatures and reasoning texts that vendors want back with their tool calls, for clients that do not return
-/// them. All loops share the newest texts in memory, and all instances share them through the store.
+/// A memory of the signatures and reasoning texts that vendors report with tool calls. Vendors need them back in the
+/// next request, but some clients do not return them.
+///
+/// All loops share the newest texts in memory, and all instances share the texts through the store.
 package final class ToolCallMemory: Sendable {
     package enum Kind: String, Sendable {
         case signature
@@ -10,19 +12,19 @@ package final class ToolCallMemory: Sendable {
 
         fileprivate var expirySeconds: Int { self == .signature ? 86_400 : 3_600 }
 
-        /// The longest text that is kept, in bytes.
+        /// The largest text of this kind that is kept, in bytes.
         package var limitBytes: Int { self == .signature ? 16_384 : 65_536 }
     }
 
     private let kind: Kind
     private let memory: MemoryCache
     private let bounds: MemoryCache.Bounds
-    /// The shared store; nil: texts are only kept in this process.
+    /// The store that all instances share; nil if texts are only kept in this process.
     private let state: SharedState?
 
     private static let maxTexts = 4_096
     private static let maxBytes = 16_777_216
-    /// The largest number of texts that are read for one upstream call.
+    /// The largest number of texts that are read from the shared store for one upstream call.
     package static let maxRecalledTexts = 16
     private static let idLimitBytes = 4_096
 
@@ -35,9 +37,9 @@ package final class ToolCallMemory: Sendable {
 
     package func text(_ key: Digest) -> Body? { memory.response(key, at: LoopTime.current()) }
 
-    /// Keeps a text in memory and in the shared store. A text that is too long is skipped.
+    /// Keeps a text in memory and in the shared store. A text that is too long is not kept.
     ///
-    /// - Parameter stored: returns the text as the store keeps it; called on any thread.
+    /// - Parameter stored: returns the bytes that the shared store keeps for a text; called on any thread.
     package func keep(_ text: Body, _ key: Digest, stored: @escaping @Sendable (Body) -> [UInt8]) {
         guard text.bytes.count <= kind.limitBytes else { return }
         add(text, key)
@@ -51,7 +53,7 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Other instances
 
-    /// Whether other instances may have texts that this process lacks.
+    /// Whether other instances may have texts that this process does not have.
     package var isShared: Bool { state != nil }
 
     /// Returns the keys whose text is not in memory, among the first `maxRecalledTexts` keys.
@@ -59,9 +61,9 @@ package final class ToolCallMemory: Sendable {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
 
-    /// Reads texts from the shared store into memory. Stops if the store fails.
+    /// Reads the texts of these keys from the shared store into memory. Stops if the store fails.
     ///
-    /// - Parameter opened: decodes a stored text; nil if it is damaged.
+    /// - Parameter opened: decodes a stored text; returns nil if the text is damaged.
     package func recall(
         _ keys: [Digest],
         on loop: EventLoop,
@@ -80,8 +82,8 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key of a tool call's text; nil if the id is too long. The prefix is ignored, since Anthropic's
-    /// clients see another one.
+    /// Returns the key for the text of a tool call; nil if the tool call's id is too long. The prefix of the id is
+    /// ignored, since the same call can be `call_1` in one API and `toolu_1` in Anthropic's API.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

@@ -1,18 +1,18 @@
-/// The settings to paste into a program, so that the program uses this relay.
+/// A text to copy into a program or shell so that the program uses this relay, for example settings or code.
 package struct ClientSetup: Sendable {
-    /// The program's name.
+    /// The name of the program, such as `curl`.
     package let name: String
-    /// The destination of the text: a shell, a file, a program.
+    /// The place into which to copy the text, such as a shell, a file or a program.
     package let destination: String
     package let text: String
 
-    /// The variable that stands for the caller's key in all texts: a key itself is in none.
+    /// The name of the environment variable that stands for the caller's key. The texts never contain a key itself.
     package static let keyVariable = "RELAY_KEY"
 
-    /// The setups of the programs that callers use most.
+    /// Returns the setups of the most common programs.
     ///
     /// - Parameters:
-    ///   - address: the relay's URL, without a slash at the end.
+    ///   - address: the relay's URL, without a slash at its end.
     ///   - model: a model that the caller may use.
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)
@@ -36,7 +36,7 @@ package struct ClientSetup: Sendable {
     }
 }
 
-/// The address and model that a setup names.
+/// The relay's URL and the model that the texts of the setups contain.
 private struct Target {
     let address: String
     let model: String
@@ -128,7 +128,7 @@ private struct Target {
 }
 
 extension String {
-    /// The text as a literal of JSON, which Python, JavaScript and TOML read alike.
+    /// The text as a JSON string literal in quotes. Python, JavaScript and TOML read it as the same text.
     fileprivate var inQuotes: String {
         var quoted = "\""
         for scalar in unicodeScalars {
@@ -143,7 +143,7 @@ extension String {
         return quoted + "\""
     }
 
-    /// The text as one word of a POSIX shell.
+    /// The text as one word of a POSIX shell, in quotes if needed.
     fileprivate var inShell: String {
         let plain = utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)

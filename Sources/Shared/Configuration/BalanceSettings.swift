@@ -1,44 +1,46 @@
 package import Limits
 
-/// The settings for choosing between the providers of one model.
+/// The settings that decide which provider serves a request if several providers have the requested model.
 package struct BalanceSettings: Sendable, Equatable {
     package enum Order: String, CaseIterable, Sendable {
-        /// Providers take turns; each gets as many requests in a row as its weight says.
+        /// Providers take turns. Each gets as many requests in a row as its weight says.
         case sequence
-        /// Providers get shares by weight, spread as evenly as possible.
+        /// Providers get shares of the requests according to their weights. Their turns are interleaved as evenly as
+        /// possible.
         case smooth
-        /// The provider with the most free capacity is chosen.
+        /// The provider with the most free capacity gets the request.
         case leastLoad = "least-load"
     }
 
     package enum Scope: String, CaseIterable, Sendable {
-        /// Each caller has its own turns.
+        /// Each caller has a separate order of turns among the providers.
         case caller
         case global
     }
 
-    /// A property of a request that keeps similar requests with one provider and key.
+    /// A request property that decides the provider: requests with an equal value go to the same provider and key, so
+    /// that they profit from the vendor's prompt cache.
     package enum Affinity: String, CaseIterable, Sendable {
         case promptCacheKey = "prompt_cache_key"
         case user
-        /// The system text, the tools and the first user message.
+        /// The beginning of the prompt: the system text, the tools and the first user message.
         case prefix
     }
 
     package var order = Order.sequence
     package var scope = Scope.caller
-    /// Whether the next provider is called after a failure.
+    /// Whether the relay calls the next provider after a failure.
     package var fallsBack = true
-    /// The largest number of candidates that one request may use; 0: all.
+    /// The largest number of candidates that the relay tries for one request; 0 means all candidates.
     package var attempts = 0
     package var deadline = Duration.seconds(600)
     /// The number of consecutive failures that open the circuit breaker of a candidate.
     package var failures = 3
     package var breakTime = Duration.seconds(60)
-    /// The time that a request may wait for free capacity.
+    /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The properties for affinity: the first one that a request has is used. If the list is empty, there is no
-    /// affinity.
+    /// The properties that keep similar requests with one provider. The first property that a request has is used. If
+    /// the list is empty, there is no affinity.
     package var affinity: [Affinity] = []
 
     package init() {}
@@ -56,11 +58,11 @@ package struct BalanceSettings: Sendable, Equatable {
     }
 }
 
-/// The capacity of each key of a provider, over all instances.
+/// The limits of upstream calls for each key of a provider. All instances together keep these limits.
 package struct CapacitySettings: Sendable, Equatable {
-    /// The largest number of upstream calls that start in a window of time; nil: any number.
+    /// The largest number of upstream calls that may start in a window of time; nil if there is no limit.
     package var starts: Quota?
-    /// The largest number of concurrent upstream calls; nil: any number.
+    /// The largest number of concurrent upstream calls; nil if there is no limit.
     package var calls: Quota?
 
     package init() {}
@@ -72,8 +74,8 @@ package struct CapacitySettings: Sendable, Equatable {
         if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
     }
 
-    /// Returns the quota with the shortest window of whole seconds that allows a whole number of starts: 0.5 becomes
-    /// one in two seconds.
+    /// Returns a quota that allows this many starts per second. A fraction needs a longer window: 0.5 a second becomes
+    /// one start in two seconds.
     private static func starts(perSecond rate: Double) -> Quota {
         let thousandths = Int((rate * 1_000).rounded())
         var (a, b) = (thousandths, 1_000)

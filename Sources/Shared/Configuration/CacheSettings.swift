@@ -13,17 +13,17 @@ package struct CacheSettings: Sendable, Equatable {
         case data
     }
 
-    /// The lifetime of a cached response; zero: until it is evicted.
+    /// The lifetime of a cached response; zero if responses are only removed when the cache is full.
     package let life: Duration
-    /// Whether equal requests at the same time wait for the response of the first one.
+    /// Whether equal concurrent requests share one upstream call.
     package let coalesces: Bool
     package let maxEntries: Int
     package let maxBytes: Int
     package let scope: Scope
     package let store: Store
-    /// The directory for responses in files; nil if no data folder is set.
+    /// The data folder (`DATA_DIR`), in which responses can be cached as files; nil if it is not set.
     package let directory: String?
-    /// The models whose responses are cached, by the names that requests use.
+    /// Patterns of the models whose responses are cached. They are matched with the model name in the request.
     package let models: [ModelPattern]
 
     package init(
@@ -46,24 +46,24 @@ package struct CacheSettings: Sendable, Equatable {
         self.models = models
     }
 
-    /// Returns the largest size of the cache in memory, in bytes. Two copies of the largest body and a quarter of the
-    /// budget stay free for requests.
+    /// Returns the largest allowed size of the response cache in memory, in bytes. The rest of the memory budget is for
+    /// requests: a quarter of the budget and two copies of the largest body.
     static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
 
     private static let usualBytes = 64 * 1_048_576
 
-    /// Returns the default of `CACHE_MAX_MB`.
+    /// Returns the default of `CACHE_MAX_MB`, in megabytes.
     ///
-    /// - Parameter room: the largest possible cache in memory, in bytes.
+    /// - Parameter room: the largest allowed size of the cache in memory, in bytes.
     fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
         max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
     }
 }
 
 extension SettingsReader {
-    /// Reads the settings of the response cache; nil if `CACHE` is off.
+    /// Reads the settings of the response cache, and reports problems with them; nil if `CACHE` is off.
     mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
         let room = CacheSettings.maxBytes(beside: memory, maxBodyBytes: maxBodyBytes)
         let usual = CacheSettings.fallbackMegabytes(memory, room: room)

@@ -1,17 +1,17 @@
-/// The settings of a provider's account at a cloud: Cloudflare or Vertex AI.
+/// The settings that only cloud providers have: Cloudflare and Vertex AI. They identify the account and its locations.
 package struct CloudSettings: Sendable, Equatable {
-    /// The account id at Cloudflare; empty for other kinds.
+    /// The id of the Cloudflare account; empty for other kinds of providers.
     package let accountID: String
     // The following settings are for Vertex AI and empty for other kinds. Its refresh token is the provider's key.
     package let projectID: String
     package let clientID: String
-    /// The OAuth client secret. It must not be logged.
+    /// The secret of the OAuth client. It must not be logged.
     package let clientSecret: String
-    /// The locations of Vertex AI, in the order in which they are tried.
+    /// The Google Cloud locations of Vertex AI, such as `europe-west4`, in the order in which they are tried.
     package let locations: [String]
     package let tokenURL: String
 
-    /// A Google account. Every field is a secret.
+    /// The data with which the relay gets access tokens of a Google account. Every field is secret.
     package struct Account: Hashable, Sendable {
         package let clientID: String
         package let clientSecret: String
@@ -92,7 +92,9 @@ package struct CloudSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Reports a problem for each setting of the list that is missing.
+    /// Reports a problem for each required field of a provider that is not set.
+    ///
+    /// - Parameter fields: the names of the required fields, each with its meaning for the message.
     fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
         for (field, meaning) in fields {
             let key = ProviderSettings.key(provider, field)
@@ -103,7 +105,8 @@ extension SettingsReader {
 }
 
 extension String {
-    /// Whether the text is a valid location: it becomes a part of a host name.
+    /// Whether the text is a valid name of a cloud location, such as `europe-west4`. The name becomes a part of a host
+    /// name.
     fileprivate var isLocation: Bool {
         (1...63).contains(utf8.count)
             && utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "-") }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The settings for images that the relay downloads because a request refers to them by URL.
+/// The settings for downloads of images that requests refer to by URL.
 package struct FetchSettings: Sendable, Equatable {
     package enum Kind: String, CaseIterable, Sendable {
         case https
@@ -9,7 +9,7 @@ package struct FetchSettings: Sendable, Equatable {
     }
 
     package let kind: Kind
-    /// The private networks from which downloads are allowed.
+    /// The private networks from which the relay may download images.
     package let networks: [Network]
 
     init(_ reader: SettingsReader) {
@@ -17,7 +17,7 @@ package struct FetchSettings: Sendable, Equatable {
         networks = reader.networks("FETCH_ALLOW_NETWORKS")
     }
 
-    /// The URL schemes that may be downloaded; empty if downloads are off.
+    /// The allowed schemes of image URLs; empty if the relay downloads no images.
     package var schemes: [String] {
         switch kind {
         case .https: ["https"]

@@ -42,17 +42,18 @@ extension KeySettings {
 }
 
 extension SettingsReader {
-    /// The length below which a key of a caller is reported as too short.
+    /// The number of characters below which a token or secret counts as too short.
     private static let minCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a secure value"
 
-    /// Warns about short tokens. This is not an error, since many private relays use short tokens.
+    /// Warns if a token is too short. Short tokens are no error, since many private relays use them.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
         guard tokens.contains(where: { $0.utf8.count < Self.minCharacters }) else { return }
         warn(key, "a token of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")
     }
 
-    /// Rejects a short secret. An attacker who has a file id can try secrets offline, at any speed.
+    /// Reports a problem if a secret is too short. Unlike a token, a secret can be guessed offline, at any speed, from
+    /// data that it encrypts.
     mutating func refuseShortSecret(_ key: SettingKey) {
         guard let secret = text(key), secret.utf8.count < Self.minCharacters else { return }
         report(key, "a secret of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")

@@ -47,7 +47,8 @@ extension LimitSettings.Store {
 }
 
 extension KeySettings {
-    /// Returns the limits of a known key: `RATE_LIMIT` and each `RATE_LIMIT_<GROUP>`.
+    /// Returns the limits of a known caller: the caller's `RATE_LIMIT`, and its limits for single endpoint groups such
+    /// as `RATE_LIMIT_CHAT`.
     static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
     {
         var groups: [EndpointGroup: [Quota]] = [:]

@@ -1,16 +1,16 @@
 import Engine
 
-/// The memory budget for request and response data, and the parts of it that are reserved at startup.
+/// The memory budget for request and response data, and how much of the budget is set aside for tables.
 package struct MemorySettings: Sendable, Equatable {
-    /// The whole memory budget, in bytes.
+    /// The whole memory budget (`MEMORY_MB`), in bytes.
     package let bytes: Int
-    /// The bytes reserved for the table of limits.
+    /// The bytes set aside for the counters of limits.
     package let limitBytes: Int
-    /// The bytes reserved for the shared state of instances if there is no memcached to hold it; 0 if there is.
+    /// The bytes set aside for state that instances would share in memcached; 0 if memcached is used.
     package let storeBytes: Int
-    /// The bytes reserved for stored responses if there is no memcached to hold them; 0 if there is.
+    /// The bytes set aside for stored responses; 0 if memcached stores them.
     package let responseBytes: Int
-    /// The bytes reserved for the table of files that were already uploaded to vendors.
+    /// The bytes set aside for the table of files that were already uploaded to vendors.
     package let assetBytes: Int
 
     package var setAsideBytes: Int { limitBytes + storeBytes + responseBytes + assetBytes }
@@ -20,12 +20,15 @@ package struct MemorySettings: Sendable, Equatable {
     private static let maxTableBytes = 64 * 1_048_576
     private static let maxResponseBytes = 16 * 1_048_576
     static let maxBodyMegabytes = 32
-    /// The divisor of the memory budget that gives the largest body: a body is in memory twice while it is read, and
-    /// one caller may use a quarter of the budget.
+    /// The divisor of the memory budget for the largest body. One caller may use a quarter of the budget, and a body is
+    /// in memory twice while it is read, so a body may have an eighth.
     fileprivate static let bodyShare = 8
 
-    /// Divides the budget. The table of limits gets an eighth, at most 64 MB. The store in memory gets the same, and
-    /// stored responses get an eighth, at most 16 MB.
+    /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), and
+    /// an eighth for stored responses (at most 16 MB).
+    ///
+    /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses, so both need no memory
+    ///   here.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
         limitBytes = min(Self.maxTableBytes, bytes / 8)
@@ -34,7 +37,7 @@ package struct MemorySettings: Sendable, Equatable {
         assetBytes = min(4_194_304, bytes / 128)
     }
 
-    /// Returns the default of `MEMORY_MB`.
+    /// Returns the default of `MEMORY_MB`, in megabytes.
     ///
     /// - Parameter usableBytes: the memory of the container or machine.
     static func megabytes(usableBytes: Int) -> Int {
@@ -47,8 +50,8 @@ package struct MemorySettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Reads `MEMORY_MB` and `MAX_BODY_MB`. The default of the first depends on the machine, that of the second on the
-    /// first.
+    /// Reads `MEMORY_MB` and `MAX_BODY_MB`. By default, `MEMORY_MB` depends on the machine, and `MAX_BODY_MB` depends
+    /// on `MEMORY_MB`.
     mutating func readMemory(usableBytes: Int) -> (memoryBytes: Int, bodyBytes: Int) {
         derive("MEMORY_MB", number: MemorySettings.megabytes(usableBytes: usableBytes), unit: 1_048_576)
         let memoryBytes = number("MEMORY_MB")

@@ -77,7 +77,7 @@ extension Panel {
         SettingKey(prefix: prefix, instance: instance, field: field)
     }
 
-    /// Returns the settings of a panel that name models, each with those names.
+    /// Returns the settings of a panel that contain model names, such as `PANEL_A_MODELS`, together with these names.
     static func models(of instance: String, _ reader: SettingsReader) -> [(key: SettingKey, names: [String])] {
         let lists = ["MODELS", "VISION_MODELS"].map { (key(instance, $0), reader.list(key(instance, $0))) }
         let single = ["SUMMARY_MODEL", "VISION_SUMMARY_MODEL"].map {

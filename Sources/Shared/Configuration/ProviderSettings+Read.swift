@@ -1,8 +1,11 @@
 extension ProviderSettings {
     private static let prefix = "PROVIDER_"
 
-    /// Reads all providers, in the order of `PROVIDERS`, then by name. If none is declared, the only provider is
-    /// 1min.ai with `ONE_MIN_API_KEYS` or, without them, with the callers' own keys.
+    /// Reads the settings of all providers. They are in the order of `PROVIDERS`; other providers follow, sorted by
+    /// name.
+    ///
+    /// Without any `PROVIDER_` setting, 1min.ai is the only provider. It then uses `ONE_MIN_API_KEYS` or, if that is
+    /// not set, the callers' own keys.
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {
         let declared = reader.instances(of: prefix)
         guard reader.given.keys.contains(where: { $0.prefix == prefix }) else {
@@ -94,7 +97,8 @@ extension ProviderSettings {
 }
 
 extension SettingsReader {
-    /// Reports what is wrong with the models of a provider that is called over the network.
+    /// Reports problems with the models in a provider's `MODELS` setting, for providers that are called over the
+    /// network.
     fileprivate mutating func check(
         _ models: [ModelName],
         of provider: String,
@@ -116,7 +120,7 @@ extension SettingsReader {
         }
     }
 
-    /// Reads the provider's own keys from `API_KEYS` or `API_KEY`, or the refresh token of Vertex AI.
+    /// Returns the provider's own keys from `API_KEYS` or `API_KEY`. For Vertex AI, returns the refresh token.
     fileprivate mutating func keys(of provider: String, _ kind: ProviderSettings.Kind) -> [String] {
         let several = ProviderSettings.key(provider, "API_KEYS")
         let one = ProviderSettings.key(provider, "API_KEY")
@@ -127,7 +131,8 @@ extension SettingsReader {
         return list(several) + (text(one).map { [$0] } ?? [])
     }
 
-    /// Reads the weights of the keys. If the setting does not have one weight for each key, this reports a problem.
+    /// Returns the weights of the provider's keys, 1 for each key if the setting is unset. Reports a problem if the
+    /// numbers of weights and keys differ.
     fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isChecked: Bool) -> [Double] {
         let weights = weights(key)
         if !weights.isEmpty && weights.count != keys.count && isChecked {
@@ -138,7 +143,8 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// Reports an item of `PROVIDERS` that is no declared provider, unless a problem with its kind is already reported.
+    /// Reports a name in `PROVIDERS` whose provider is not declared. Leaves the report out if a problem with this
+    /// provider's `KIND` is already reported.
     fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
@@ -150,7 +156,8 @@ extension SettingsReader {
         report("PROVIDERS", text)
     }
 
-    /// Warns if the address of an OpenAI-compatible server has no path, or ends with the path of an endpoint.
+    /// Warns if the base URL of an OpenAI-compatible server has no path such as `/v1`, or ends with
+    /// `/chat/completions`.
     fileprivate mutating func warnOfPath(_ key: SettingKey) {
         guard let url = text(key) else { return }
         let ending = "/chat/completions"
@@ -161,7 +168,9 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the base URL without a path that calls add themselves.
+    /// Returns the base URL of a provider. Removes a path at its end that the relay adds to each call, such as `/v1`.
+    ///
+    /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(
         _ key: SettingKey,
         or standard: ProviderSettings.Kind.StandardURL,
@@ -185,12 +194,13 @@ extension SettingsReader {
         return endings.first(where: own.hasSuffix).map { String(own.dropLast($0.count)) } ?? own
     }
 
-    /// Returns whether the setting has no value and no reported problem.
+    /// Returns whether no source sets the setting. A setting with a reported problem counts as set.
     func isUnset(_ key: SettingKey) -> Bool {
         given[key] == nil && !problems.contains { $0.name == key.name }
     }
 
-    /// Returns whether the vendor is called with the callers' own keys.
+    /// Returns whether a provider is called with the callers' own keys. This is the default for a provider without
+    /// keys, if its vendor needs a key.
     fileprivate mutating func isPassthrough(
         _ provider: String,
         hasKeys: Bool,
@@ -210,7 +220,8 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// Reports a problem if the setting has a value. Without this, a setting without effect would be ignored silently.
+    /// Reports a problem if the setting has a value. It is called for settings that have no effect with the other
+    /// settings.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { report(key, text) }
     }

@@ -1,18 +1,18 @@
-/// The settings of one provider: an account of a vendor.
+/// The settings of one provider, which is an account at a vendor.
 package struct ProviderSettings: Sendable, Equatable {
-    /// The endpoint for chat calls to a provider of the kind openai.
+    /// The endpoint that chat calls to an OpenAI-compatible provider use.
     package enum ChatPath: String, CaseIterable, Sendable {
         case chat
         case responses
-        /// Chat completions, or the Responses API for models that do not support tools in chat completions.
+        /// Chat completions for most models, but the Responses API for models that only support tools there.
         case auto
     }
 
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
-        /// Any OpenAI-compatible server.
+        /// A server with an OpenAI-compatible API.
         case openai
-        /// Any server with Anthropic's Messages API.
+        /// A server with Anthropic's Messages API.
         case anthropic
         case gemini
         case cohere
@@ -22,23 +22,25 @@ package struct ProviderSettings: Sendable, Equatable {
         case echo
     }
 
-    /// The unique name: the NAME of the settings in lower case, with `-` in place of `_`.
+    /// The unique name of the provider: the NAME in its settings in lower case, with `-` in place of `_`.
     package let name: String
     package let label: String
     package let kind: Kind
-    /// The base URL without a final slash; empty for `echo`, and if the location determines the URL.
+    /// The base URL without a slash at its end. It is empty for the kind `echo`, and for Vertex AI if each call's
+    /// location determines the URL.
     package let baseURL: String
-    /// The host of result files; empty for kinds without such a host.
+    /// The URL of 1min.ai's host for result files, such as generated images; empty for other kinds of providers.
     package let assetURL: String
-    /// The models that the settings name; empty: the whole catalogue of the kind.
+    /// The models that the settings name; empty if the provider serves all models of its built-in catalogue or vendor's
+    /// list.
     package let models: [ModelName]
-    /// Whether the models of the vendor's own list are served, too.
+    /// Whether the provider also serves all models on the vendor's model list (`MODELS` contains `*`).
     package let servesList: Bool
-    /// Whether upstream calls use the caller's own key. If false, the provider counts as having credentials.
+    /// Whether upstream calls use the caller's own key. If false, the provider's own keys are used, if it needs keys.
     package let isPassthrough: Bool
-    /// The provider's own keys, which are secret; empty if `isPassthrough` is true or no key is needed.
+    /// The provider's own keys, which are secret. Empty if callers send their own keys or the provider needs no key.
     package let apiKeys: [String]
-    /// The weights of the keys, one for each.
+    /// The weights of the provider's keys, in the order of the keys.
     package let keyWeights: [Double]
     package let connectTimeout: Duration
     package let firstByteTimeout: Duration
@@ -46,55 +48,55 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
-    /// Facts for lists of models, by the names that callers use.
+    /// Facts about models that the settings declare, such as context windows. The dictionary's keys are the names that
+    /// callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
-    /// Whether the provider gets requests with tools.
+    /// Whether the provider may get requests with tools.
     package let supportsTools: Bool
-    /// Whether the provider gets requests with images.
+    /// Whether the provider may get requests with images.
     package let acceptsImages: Bool
-    /// The endpoint for chat calls; nil: chosen by the base URL.
+    /// The endpoint that chat calls use; nil if the relay chooses it by the base URL.
     package let chatsBy: ChatPath?
-    /// Whether the provider serves requests that name no model (`/generate`, `/llm`).
+    /// Whether the provider serves `/generate` and `/llm` requests that name no model.
     package let generates: Bool
-    /// The model, by the name that callers use, for requests without a model; nil: the provider's first model.
+    /// The model for requests that name no model, by the name that callers use; nil for the provider's first model.
     package let generateModel: String?
-    /// Additional header lines of upstream calls, which are secret. They replace the kind's own lines of the same name.
+    /// Additional header lines for upstream calls, which are secret. They replace the relay's headers of the same name.
     package let headers: [String]
-    /// The fields of `RoutingFields` that are forwarded although they may choose another model.
+    /// The names of request fields that are forwarded to this provider although they are in `RoutingFields`.
     package let allowedFields: [String]
     package let cloud: CloudSettings
 }
 
 extension ProviderSettings.Kind {
-    /// The properties of a kind.
+    /// The properties that all providers of a kind have in common.
     package struct Row {
-        /// The owner of the models as callers see it; nil: the provider's label.
+        /// The owner of the models in model lists; nil to show the provider's label as the owner.
         package let owner: String?
-        /// The base URL of providers that set none; nil: the kind uses no network.
+        /// The base URL of providers whose settings contain no URL; nil if the kind does not use the network.
         let baseURL: StandardURL?
-        /// The setting with the host of result files; nil: there is none.
+        /// The setting that contains the URL of the host for result files; nil if the kind has no such host.
         let assetURL: SettingKey?
-        /// Whether calls cost credits of the vendor.
+        /// Whether upstream calls cost credits, the unit of payment at 1min.ai.
         package let countsCredits: Bool
-        /// The setting with the models that are listed first; nil: there is none.
+        /// The setting that names the models which are listed first; nil if the kind has no such setting.
         let subset: SettingKey?
-        /// Whether the settings must name the models or take them from the vendor's list.
+        /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         let needsModels: Bool
-        /// Whether a provider works without keys. If true, a provider without keys does not use the callers' keys
-        /// instead.
+        /// Whether a provider works without keys. If false, a provider without keys uses the callers' keys.
         let areKeysOptional: Bool
-        /// Whether settings may add header lines to upstream calls.
+        /// Whether the settings may add header lines to upstream calls.
         let allowsHeaders: Bool
     }
 
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
-        /// A fixed base URL to which calls add the path of the API version.
+        /// A fixed URL without the API version. Each call adds the path of the API version, such as `/v1`.
         case host(String)
-        /// The URL depends on the location of each call.
+        /// A URL that depends on the location of each call, for Vertex AI.
         case location
     }
 
@@ -132,7 +134,7 @@ extension ProviderSettings.Kind {
         }
     }
 
-    /// Whether vendors of this kind list their models to any valid key.
+    /// Whether `*` in a provider's `MODELS` setting can stand for all models on the vendor's own model list.
     var hasList: Bool {
         switch self {
         case .openai, .anthropic, .gemini, .cohere, .cloudflare: true
@@ -140,7 +142,7 @@ extension ProviderSettings.Kind {
         }
     }
 
-    /// The value of `gen_ai.provider.name` in OpenTelemetry's conventions, which define it for most vendors.
+    /// The name of the vendor in telemetry: the value of `gen_ai.provider.name` in OpenTelemetry's conventions.
     package var conventionalName: String {
         switch self {
         case .onemin: "1min.ai"
@@ -156,7 +158,7 @@ extension ProviderSettings.Kind {
 }
 
 extension ProviderSettings.Kind.Row {
-    /// Creates the row of a vendor whose models must be named.
+    /// Creates the properties of a kind whose models the settings must name.
     fileprivate init(at baseURL: ProviderSettings.Kind.StandardURL, areKeysOptional: Bool = false) {
         self.init(
             owner: nil,
@@ -171,5 +173,5 @@ extension ProviderSettings.Kind.Row {
     }
 }
 
-/// The model catalogue of each kind that has one.
+/// The built-in model catalogues, by the kind of provider. Some kinds have none.
 package typealias Catalogues = [ProviderSettings.Kind: Catalogue]

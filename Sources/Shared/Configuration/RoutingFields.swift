@@ -1,4 +1,5 @@
-/// The names of request fields that would make a vendor use another model, server or account than the relay chose.
+/// Request fields that would make a vendor use another model, server or account than the relay has chosen, such as
+/// `fallbacks`. The relay rejects requests with these fields unless the settings allow them.
 package enum RoutingFields {
     package static let names = [
         "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",

@@ -1,4 +1,4 @@
-/// Creates the table of callers that the settings describe.
+/// Creation of the table of callers from the settings.
 extension Callers {
     package convenience init(_ settings: Settings) {
         self.init(
@@ -17,7 +17,11 @@ extension ProviderSettings {
 }
 
 extension ModelCatalog {
-    /// - Parameter lists: the model lists that were read from vendors, by the index of the provider.
+    /// Creates the catalog of the models that these settings offer.
+    ///
+    /// - Parameters:
+    ///   - catalogues: the built-in catalogues of vendors' models.
+    ///   - lists: the model lists that were read from vendors, by the index of the provider.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
         let providers = settings.providers.enumerated().map { position, provider in
             let hasSubset = provider.kind.row.subset != nil

@@ -1,22 +1,22 @@
 import Engine
 
 extension Settings {
-    /// The result of reading the settings: the settings or their problems.
+    /// The result of reading the settings: either valid settings, or the problems that make them invalid.
     package struct Outcome: Sendable {
-        /// The settings; nil if there are problems.
+        /// The valid settings; nil if there are problems.
         package let settings: Settings?
         package let problems: [SettingsProblem]
         package internal(set) var warnings: [SettingsProblem]
         package let effective: [EffectiveSetting]
-        /// Whether the settings failed because the required remote document could not be downloaded.
+        /// Whether the settings are missing only because the remote settings document could not be downloaded.
         package internal(set) var isUnavailable = false
 
-        /// The names of the settings that have a value, set explicitly or by default.
+        /// The names of all settings with a value, including default values.
         package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
-    /// The address on which a relay with the settings of this process listens, even if other settings are invalid. The
-    /// remote document is not read.
+    /// The address on which a relay with this process's settings listens, for health checks. It is known even if other
+    /// settings are invalid, and it ignores the remote settings document.
     package struct Address: Sendable {
         package let host: String
         package let port: Int
@@ -28,11 +28,12 @@ extension Settings {
     }
 
     /// Reads and checks all settings, and reports all problems at once.
+    ///
     /// - Parameters:
     ///   - sources: the sources of settings; an earlier source overrides a later one.
-    ///   - catalogues: the catalogues of models that the settings may name.
+    ///   - catalogues: the built-in catalogues of vendors' models.
     ///   - usableBytes: the memory of the container or machine.
-    ///   - readFile: reads the files that `X_FILE` settings name.
+    ///   - readFile: returns the content of a file that a setting such as `KEY_A_TOKEN_FILE` names.
     package static func read(
         _ sources: [SettingsSource],
         _ catalogues: Catalogues,
@@ -113,14 +114,15 @@ extension Settings {
 }
 
 extension SettingsReader {
-    /// Warns about settings for features that this version lacks.
+    /// Warns about settings for features that this version does not have.
     fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
         if traceURL != nil {
             warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not support tracing yet: no traces are sent")
         }
     }
 
-    /// Warns about settings that let nobody log in, or that make a login valid at only one of several relays.
+    /// Warns about admin settings that do not work as expected: nobody can log in, or a login is valid at only one of
+    /// several instances.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,
@@ -140,7 +142,8 @@ extension SettingsReader {
         }
     }
 
-    /// All settings that have a value: the global ones, then those of each instance of a family.
+    /// The effective values of all settings: first the global settings, then the fields of each instance that have a
+    /// value.
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in

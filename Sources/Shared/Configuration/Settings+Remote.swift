@@ -1,22 +1,23 @@
 import Engine
 
-/// Reads the settings of a process together with a remote document of settings.
+/// Reading of settings that may come from a remote document as well as from the environment and the `.env` file.
 extension Settings {
-    /// The remote document as it was last read.
+    /// The remote settings document as it was last downloaded. It avoids another download if the document is unchanged.
     package struct Remote: Sendable, Equatable {
         fileprivate let url: String
         fileprivate let tag: String
         fileprivate let bytes: [UInt8]
     }
 
-    /// The address of the remote document and how to read it. It is fixed while the process runs.
+    /// The URL of the remote settings document and the way to read it. Both are fixed while the process runs.
     package struct RemoteLocation: Sendable, Equatable {
-        /// The URL of the remote document; nil if there is none.
+        /// The URL of the remote settings document; nil if no such document is used.
         package let url: String?
-        /// The secret key that decrypts the document; nil: the document is not encrypted.
+        /// The secret key that decrypts the document; nil if the document is not encrypted.
         package let key: String?
         package let isRequired: Bool
-        /// The interval at which the document is read again; zero: only on request.
+        /// The time between two regular downloads of the document; zero if it is only downloaded when a reload is
+        /// requested.
         package let refreshPause: Duration
 
         init(_ reader: SettingsReader) {
@@ -27,13 +28,13 @@ extension Settings {
         }
     }
 
-    /// Reads the settings of this process: its environment, its `.env` file, and the remote document that these name.
-    /// Blocks the thread.
+    /// Reads the settings of this process from its environment, its `.env` file and, if these name one, a remote
+    /// document. Blocks the thread.
     ///
     /// - Parameters:
-    ///   - remote: the document as it was last read; updated.
-    ///   - place: the address that was used at startup; nil: the process is starting. After startup a document that
-    ///     cannot be downloaded is always a problem.
+    ///   - remote: the remote document as it was last downloaded; updated by this function.
+    ///   - location: the location that was used at startup; nil while the process starts. After startup, a document
+    ///     that cannot be downloaded is always a problem. At startup this depends on `CONFIG_REQUIRED`.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
@@ -72,7 +73,8 @@ extension Settings {
         return outcome
     }
 
-    /// Downloads and decrypts the document. Throws a problem with `isAbsence` set if the document cannot be downloaded.
+    /// Downloads and decrypts the remote settings document. Throws a problem with `isAbsence` set if the download
+    /// fails.
     private static func document(
         at url: String,
         _ key: String?,
@@ -106,7 +108,7 @@ extension Settings {
 }
 
 extension SettingsSource {
-    /// Returns a source without settings that reports a read error.
+    /// Returns a source that stands for a document which could not be read: it has no settings, only this problem.
     fileprivate static func broken(_ problem: SettingsProblem) -> SettingsSource {
         SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
     }

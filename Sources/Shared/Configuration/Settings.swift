@@ -3,84 +3,88 @@ import Limits
 
 /// The clients that may trigger a reload of the settings over HTTP.
 package enum ReloadAccess: String, CaseIterable, Sendable {
-    /// Operators who are logged in.
+    /// Operators who are logged in to the admin pages.
     case admin
-    /// Programs on this machine, except proxies.
+    /// Clients on this machine, but no requests that a proxy forwards.
     case local
-    /// Any client, at a limited rate.
+    /// Any client. The rate of reloads is limited.
     case open
     case off
 }
 
-/// All settings of the relay, checked. `Settings.read` makes them from the rows of `SettingsTable`.
+/// All settings of the relay after checking. `Settings.read` creates them.
 package struct Settings: Sendable, Equatable {
-    /// The IP address to listen on.
+    /// The IP address on which the relay listens.
     package let host: String
     package let port: Int
-    /// The number of event loops; 0: one per core.
+    /// The number of event loops; 0 for one loop per core.
     package let threads: Int
-    /// The address that clients use, without a final slash; nil if unset.
+    /// The base URL by which clients reach the relay, without a slash at its end; nil if it is not set.
     package let publicURL: String?
-    /// Whether `/usage` is a page on which callers see their own usage.
+    /// Whether the relay has the page `/usage`, on which callers see their own usage.
     package let hasUsagePage: Bool
-    /// The address to which requests for unknown paths are redirected; nil: they get a 404.
+    /// The URL to which requests for unknown paths are redirected; nil to send a 404 response.
     package let notFoundURL: String?
-    /// The origins that browsers may call from: `["*"]`, or lower-case `scheme://host[:port]`.
+    /// The web origins whose pages may call the relay from a browser: `["*"]`, or `scheme://host[:port]` in lower case.
     package let corsOrigins: [String]
     package let memory: MemorySettings
     package let maxBodyBytes: Int
     package let maxUploadBytes: Int
     package let shutdownSeconds: Double
-    /// The digest of the token for `/metrics`; nil: `/metrics` needs no token.
+    /// The digest of the token that `/metrics` requires; nil if `/metrics` needs no token.
     package let metricsToken: Digest?
-    /// The URL of the proxy, which may contain credentials and must not be logged; nil: no proxy.
+    /// The URL of the proxy for upstream calls; nil if there is no proxy. It may contain credentials and must not be
+    /// logged.
     package let upstreamProxy: String?
-    /// The path of a readable PEM file with certificates to trust; nil: there is none.
+    /// The path of a PEM file with additional certificates to trust in outgoing connections; nil if there is no such
+    /// file.
     package let certificateFile: String?
-    /// The known callers, sorted by NAME.
+    /// The known callers, sorted by the NAME in their settings `KEY_<NAME>_TOKEN`.
     package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]
     package let limits: LimitSettings
     package let fetch: FetchSettings
-    /// The secret that encrypts file ids; nil: each caller's own key is used instead.
+    /// The secret with which file ids are encrypted; nil to encrypt them with each caller's own key.
     package let fileSecret: String?
-    /// The models of 1min.ai that are listed first, by the vendor's names.
+    /// The models of 1min.ai that model lists show first, by the vendor's names.
     package let permittedModels: [String]
     static let subsetOfOneMin = ["gpt-4o-mini", "gpt-4o", "o3-mini"]
-    /// The replacements for retired models: the new name by the old one.
+    /// The replacements for retired models: a new model name for each old one.
     package let replacements: [String: String]
-    /// Whether other models of 1min.ai than `permittedModels` are refused.
+    /// Whether 1min.ai's models outside `permittedModels` are refused.
     package let isSubsetOnly: Bool
-    /// The default model of requests that name none; nil if unset.
+    /// The model for requests that name no model; nil if it is not set.
     package let defaultModel: String?
-    /// The model for requests whose model no provider serves; nil if unset.
+    /// The model for requests that name an unknown model, which no provider serves; nil if it is not set.
     package let fallbackModel: String?
-    /// The model for `/generate` requests that name none; nil: one model of each provider.
+    /// The model for `/generate` requests that name no model; nil to call one model of each provider.
     package let generateModel: String?
-    /// Whether prompts for 1min.ai keep their links to videos.
+    /// Whether links to YouTube videos in prompts for 1min.ai stay unchanged. 1min.ai then reads the videos and charges
+    /// for them.
     package let keepsLinks: Bool
-    /// The interval at which the vendor's model list is read; zero: never.
+    /// The time between two reads of 1min.ai's model list; zero if the list is never read.
     package let modelsRefresh: Duration
     package let remoteLocation: RemoteLocation
     /// The clients that may trigger a reload of the settings.
     package let reloadAccess: ReloadAccess
-    /// The settings of the admin pages; nil: there are no admin pages.
+    /// The settings of the admin pages; nil if the relay has no admin pages.
     package let admin: AdminSettings?
-    /// The URL of a trace collector; nil: no traces are sent.
+    /// The URL of an OpenTelemetry collector for traces; nil if it is not set.
     package let traceURL: String?
     package let logLevel: LogLevel
     package let logFormat: LogFormat
-    /// The file for usage records; nil: no file is written.
+    /// The settings of the file for usage records; nil if no such file is written.
     package let usageFile: UsageFileSettings?
-    /// The database of usage records; nil: there is none.
+    /// The settings of the database for usage records; nil if records are not kept in a database.
     package let usageDatabase: UsageDatabaseSettings?
-    /// The folder for data that survives a restart; nil: there is none.
+    /// The folder for data that survives a restart (`DATA_DIR`); nil if it is not set.
     package let dataFolder: String?
     package let balance: BalanceSettings
-    /// The settings of the response cache; nil: nothing is cached.
+    /// The settings of the response cache; nil if responses are not cached.
     package let cache: CacheSettings?
-    /// The providers in the order of `PROVIDERS`, then by name; never empty.
+    /// The enabled providers in the order of `PROVIDERS`; other providers follow, sorted by name. The list is never
+    /// empty.
     package let providers: [ProviderSettings]
-    /// The panels, sorted by NAME.
+    /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let panels: [Panel]
 }

@@ -1,7 +1,7 @@
 import Engine
 
-/// Checks for problems between settings that are each valid alone. A problem that only follows from another reported
-/// problem is left out.
+/// Checks of settings that are each valid but do not fit together. A problem that is only a consequence of another
+/// reported problem is left out.
 extension SettingsReader {
     mutating func check(_ settings: Settings, _ catalogues: Catalogues) {
         reportUnusableProviders(settings)
@@ -39,9 +39,10 @@ extension SettingsReader {
         warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
 
-    /// Reports a problem, or only a warning if a vendor's model list, which is not read yet, may solve it.
+    /// Reports that a setting names a model which no provider serves. Only warns if a vendor's model list that was not
+    /// read yet may contain the model.
     ///
-    /// - Parameter name: the requested model, for which the message suggests a similar name.
+    /// - Parameter name: the model in the setting. The message suggests a similar name.
     private mutating func check(_ key: SettingKey, _ text: String, near name: String, _ modelCatalog: ModelCatalog) {
         if modelCatalog.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.
@@ -53,8 +54,8 @@ extension SettingsReader {
         name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
-    /// Reports providers with credentials that no caller may use. The relay must neither become an open proxy by
-    /// accident nor start without users.
+    /// Reports providers that have their own keys although the settings allow no caller to use them. Neither callers
+    /// nor anonymous access are configured then.
     private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
@@ -65,7 +66,8 @@ extension SettingsReader {
         }
     }
 
-    /// Reports tokens of callers that are also keys of providers. A caller's token must never be sent upstream.
+    /// Reports callers' tokens that are also keys of providers. A caller's token must never be the key of a vendor's
+    /// account.
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
@@ -73,7 +75,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about tokens that give fewer rights than their owner may expect.
+    /// Warns about callers' tokens that allow less than the operator may expect, such as access to no provider.
     private mutating func warnOfTokens(_ settings: Settings) {
         let isProviderMeant =
             hasProblem(with: "PROVIDER", "ONE_MIN_")
@@ -116,7 +118,7 @@ extension SettingsReader {
         }
     }
 
-    /// Reports weights and prices for models that their provider does not have.
+    /// Reports weights and prices that the settings give to models which their provider does not serve.
     private mutating func checkModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
             let weights = provider.rank.weights.keys.sorted().map {
@@ -138,7 +140,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about models that are not in the catalogue, and about models that are named but refused.
+    /// Warns if the settings name a model that the built-in catalogue does not contain, or a model that other settings
+    /// forbid.
     private mutating func warnOfModels(_ settings: Settings, _ catalogues: Catalogues) {
         for kind in ProviderSettings.Kind.allCases {
             let providers = settings.providers.filter { $0.kind == kind }
@@ -169,7 +172,8 @@ extension SettingsReader {
         warn(key, "\"\(model)\" is not in the catalogue of this version; the name is forwarded unchanged")
     }
 
-    /// Whether the set of models is unknown because of a reported problem.
+    /// Whether a reported problem makes it unclear which models the providers serve. Checks of model names are then
+    /// left out.
     private var hasProblemOfModels: Bool {
         problems.contains { problem in
             guard let name = problem.name, !unknownNames.contains(name) else { return false }

@@ -1,6 +1,6 @@
 import Limits
 
-/// Checks for limits that are valid but would not have the intended effect.
+/// Checks of limits that are valid but would not have the intended effect.
 extension SettingsReader {
     mutating func checkLimits(_ settings: Settings) {
         let wrongKeys: SettingKey = "RATE_LIMIT_FAILED_AUTH"
@@ -41,7 +41,7 @@ extension SettingsReader {
 
     private static let shownNames = 10
 
-    /// A restart begins all counters of this process anew. For a budget of an hour or more that is one warning.
+    /// Warns once if any limit has a window of an hour or more, since a restart of the process resets its counters.
     private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
         let long = limits.filter { limit in
             limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue }
@@ -56,8 +56,8 @@ extension SettingsReader {
         )
     }
 
-    /// Reports dollar limits if no price is set: without a price no request costs anything. Reports it for one limit
-    /// only.
+    /// Reports a limit in dollars if no provider has a price, since requests then cost nothing. Reports only the first
+    /// such limit.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
@@ -72,13 +72,14 @@ extension SettingsReader {
 
     private static let noPrice = "no provider has a price, so no request costs usd"
 
-    /// Reports a problem, unless the settings of providers have problems that may be its cause.
+    /// Reports a problem with a limit. Leaves it out if a problem with a provider's settings is reported, since that
+    /// may be the cause.
     private mutating func reportUnlessProvidersHaveProblems(_ key: SettingKey, _ text: String) {
         if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
         report(key, text)
     }
 
-    /// Warns about limits that are too small for any request.
+    /// Warns if a limit of tokens or credits is smaller than what a usual request reserves.
     private mutating func warnIfTooSmall(_ quota: Quota, _ key: SettingKey) {
         let (tokens, credits) = (RecentUsageAverages.firstCompletion, RecentUsageAverages.firstCredits)
         if quota.unit == .tokens, quota.count <= tokens {
@@ -95,7 +96,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the limits that are set, with their endpoint group; nil: several groups.
+    /// Returns all settings of limits with their quotas and endpoint groups. The group is nil if a limit counts several
+    /// groups.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

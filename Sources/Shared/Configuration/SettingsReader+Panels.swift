@@ -1,4 +1,4 @@
-/// Checks for panels whose models no provider serves, and for panels that call themselves.
+/// Checks of panels: whether providers serve their models, and whether a panel calls itself through other panels.
 extension SettingsReader {
     mutating func checkPanels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         if settings.panels.isEmpty { return }
@@ -50,8 +50,8 @@ extension SettingsReader {
 }
 
 extension ModelCatalog {
-    /// Returns the shortest path from a panel back to itself, as names of panels; nil if there is none. The search is
-    /// iterative and visits each panel once, since a chain of panels may be as long as the settings.
+    /// Returns the shortest path on which a panel calls itself, as the names of the panels on it; nil if there is no
+    /// such path. The search does not recurse, since a chain of panels may be long.
     fileprivate func cycle(from panel: Panel) -> [String]? {
         var found = [(panel: panel, asker: 0)]
         var seen: Set<String> = [panel.name]
@@ -75,8 +75,8 @@ extension ModelCatalog {
         return nil
     }
 
-    /// Returns the largest number of models that one request to the panel may call. For panels in a cycle, which would
-    /// never end, the result is at least `bound`.
+    /// Returns the largest number of models that one request to the panel may call. Counting stops soon after `bound`,
+    /// so that it ends for panels that call each other in a cycle.
     fileprivate func calls(of panel: Panel, upTo bound: Int) -> Int {
         var most = 0
         for cast in panel.casts {

@@ -2,7 +2,7 @@ import Engine
 import Limits
 
 extension SettingsTable {
-    /// All settings of the relay.
+    /// The table of all settings that the relay knows.
     package static let product = SettingsTable(
         sections: [
             SettingSection(
@@ -378,6 +378,6 @@ extension SettingsTable {
 }
 
 extension SettingType {
-    /// The type of a network timeout.
+    /// The type of settings that contain a network timeout: 1 ms to 24 hours.
     static let timeout = SettingType.duration(.milliseconds(1) ... .seconds(86_400))
 }

@@ -1,8 +1,11 @@
-/// A value behind one pointer, so that it is cheap to pass and store. With typed throws, each async frame has room for
-/// the error, and a stream keeps its frames while it lasts. The type is public because only public code is inlined in
-/// other modules, and its value is read and changed in place.
+/// A value that is stored behind one pointer, so that it is cheap to pass and to throw. It keeps the frames of async
+/// functions small, since each frame has room for the error that the function can throw.
+///
+/// The type is public so that the compiler can inline its code in other modules.
 public struct Indirect<Value: Sendable>: Sendable {
-    /// `@unchecked`: the box changes only while a single owner references it.
+    /// The reference that contains the value.
+    ///
+    /// `@unchecked`: the box only changes while it has a single owner.
     @usableFromInline
     final class Box: @unchecked Sendable {
         @usableFromInline var value: Value

@@ -1,4 +1,4 @@
-/// The kind of a vendor's failure, for metrics.
+/// The kind of failure of an upstream call, for metrics.
 package enum UpstreamFault: Int, CaseIterable, Sendable {
     // Failures of the connection.
     case unreachable
@@ -9,9 +9,9 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     case totalTimeout
     case broken
     case tooLarge
-    /// The relay had no memory for the response.
+    /// The relay had not enough free memory for the vendor's response.
     case overloaded
-    /// The relay had no time to process the call.
+    /// The relay was too busy to process the upstream call.
     case busy
     case cancelled
     // Errors that the vendor reported.

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The price of a model in lists of models. It is never used for billing.
+/// The price of a model as model lists show it. It is never used for billing.
 package struct ListedPrice: Sendable, Equatable {
     package enum PriceKind: Int, CaseIterable, Sendable {
         case prompt
@@ -10,7 +10,7 @@ package struct ListedPrice: Sendable, Equatable {
         case image
         case request
 
-        /// The name of the member in lists of models.
+        /// The member name of this price in the JSON of model lists.
         package var name: StaticString {
             switch self {
             case .prompt: "prompt"
@@ -23,14 +23,14 @@ package struct ListedPrice: Sendable, Equatable {
         }
     }
 
-    /// The prices as decimal texts: dollars for a token, an image or a request, indexed by `Part`; empty if no price is
-    /// known.
+    /// The prices as decimal texts, by the raw value of `PriceKind`. They are in dollars for one token, image or
+    /// request. The array is empty if no price is known.
     private var texts: [String?] = []
 
     package init() {}
 
-    /// Creates the price that settings name. The price of cached tokens is only set if it differs from that of the
-    /// prompt.
+    /// Creates the listed price from a price in the settings. The price of cached tokens is only listed if it differs
+    /// from the price of prompt tokens.
     init(_ price: Price) {
         self[.prompt] = Self.text(price.promptParts)
         self[.completion] = Self.text(price.completionParts)
@@ -47,12 +47,12 @@ package struct ListedPrice: Sendable, Equatable {
 
     package var isKnown: Bool { texts.contains { $0 != nil } }
 
-    /// Overwrites this price with every part that the other price has.
+    /// Takes over every price that `other` contains. The remaining prices stay unchanged.
     package mutating func add(_ other: ListedPrice) {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
 
-    /// Sets one part of the price from a vendor's list, where it is a number or a string. Any other value is ignored.
+    /// Sets one price from a JSON value in a vendor's list, which may be a number or a string. Ignores other values.
     package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)
@@ -60,8 +60,8 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns the text with digits and a point only, as most clients expect it. Converts other notations, such as an
-    /// exponent.
+    /// Returns a number's text with only digits and a point, as most clients expect it. Converts texts with an
+    /// exponent; nil if the number is too large.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }
@@ -70,7 +70,7 @@ package struct ListedPrice: Sendable, Equatable {
         return parts < 1e18 ? Self.text(Int(parts)) : nil
     }
 
-    /// Returns an amount as decimal text.
+    /// Returns an amount of dollars as decimal text.
     ///
     /// - Parameter parts: the amount in 10^-12 dollars.
     private static func text(_ parts: Int) -> String {

@@ -1,7 +1,7 @@
 package import Engine
 
 extension ModelFacts {
-    /// Appends the known facts as members of a JSON object, each after a comma.
+    /// Appends the known facts to a JSON object, each as a member with a comma before it.
     package func append(to body: inout ByteBuffer) {
         if let contextWindow { body.append(#","context_length":"#, contextWindow) }
         if let maxOutputTokens {
@@ -47,7 +47,7 @@ extension ModelFacts {
         body.append(#""]"#)
     }
 
-    /// The words of the abilities that the model has.
+    /// The names of the abilities that the model has, such as `tools`.
     package var words: [String] { Abilities.named.filter { abilities.contains($0.ability) }.map { "\($0.word)" } }
 }
 
@@ -57,7 +57,11 @@ extension ByteBuffer {
         append(decimal: number)
     }
 
-    /// - Parameter names: names of letters, digits, `-` and `_`, which need no escaping.
+    /// Appends a JSON array of strings, after a text such as `,"name":`.
+    ///
+    /// - Parameters:
+    ///   - name: the text before the array.
+    ///   - names: the strings, which consist of letters, digits, `-` and `_` and thus need no escaping.
     fileprivate mutating func append(_ name: StaticString, _ names: [String]) {
         append(name)
         append("[")

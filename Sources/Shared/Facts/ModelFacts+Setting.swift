@@ -1,9 +1,10 @@
 import Engine
 
-/// Parses facts of models, by the names that callers use, from `MODEL_INFO`:
+/// Parsing of the setting `MODEL_INFO`, which declares facts about models, such as
 /// `gpt-x=context:128000,tools:false;other=input_modalities:text+image`.
 extension ModelFacts {
-    /// The reason why a text is not a list of facts. It does not quote the text, which may come from a file of secrets.
+    /// The reason why a text is not a valid list of facts. It does not quote the text, since the text may contain
+    /// secrets by mistake.
     struct Mistake: Error { let reason: String }
 
     static func byModel(_ text: String) throws(Mistake) -> [String: ModelFacts] {
@@ -63,7 +64,7 @@ extension ModelFacts {
         return names
     }
 
-    /// Returns whether the text is a short name of letters, digits, `-` and `_`.
+    /// Returns whether the text is a name of 1 to 64 letters, digits, `-` and `_`.
     package static func isName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy {

@@ -1,8 +1,9 @@
 import Engine
 
-/// Facts about a model for lists of models. They are shown only; the relay does not use them otherwise.
+/// Facts about a model that model lists show, such as its context window. They do not affect how the relay serves
+/// requests.
 package struct ModelFacts: Sendable, Equatable {
-    /// The abilities of a model: its own, or emulated by the relay.
+    /// The abilities that a model has itself or that the relay emulates for it, such as tools.
     package struct Abilities: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -15,7 +16,7 @@ package struct ModelFacts: Sendable, Equatable {
         package static let streaming = Abilities(rawValue: 16)
         package static let webSearch = Abilities(rawValue: 32)
 
-        /// All abilities with their words, in the order of listing.
+        /// All abilities with their names, in the order in which model lists show them.
         package static let named: [(word: StaticString, ability: Abilities)] = [
             ("tools", .tools), ("vision", .vision), ("reasoning", .reasoning),
             ("structured_outputs", .structuredOutputs), ("streaming", .streaming), ("web_search", .webSearch),
@@ -26,20 +27,20 @@ package struct ModelFacts: Sendable, Equatable {
     package var contextWindow: Int?
     /// The largest output in tokens; nil if unknown.
     package var maxOutputTokens: Int?
-    /// The kinds of input, such as `text`; nil if unknown.
+    /// The kinds of input that the model accepts, such as `text`; nil if unknown.
     package var inputs: [String]?
-    /// The kinds of output, such as `text`; nil if unknown.
+    /// The kinds of output that the model creates, such as `text`; nil if unknown.
     package var outputs: [String]?
-    /// The abilities that the model is known to have.
+    /// The abilities that the model certainly has.
     package private(set) var abilities: Abilities = []
-    /// The abilities that the model is known to have or to lack.
+    /// The abilities about which it is known whether the model has them.
     private var judged: Abilities = []
-    /// The supported request parameters, by OpenRouter's names; nil if unknown.
+    /// The request parameters that the model supports, by their names at OpenRouter; nil if unknown.
     package var parameters: [String]?
     package var price = ListedPrice()
     /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
-    /// The owner of the model; nil if only the provider's owner is known.
+    /// The owner of this model; nil if only the provider's common owner is known.
     package var owner: String?
 
     package init() {}
@@ -49,7 +50,7 @@ package struct ModelFacts: Sendable, Equatable {
         if isThere { abilities.formUnion(ability) } else { abilities.subtract(ability) }
     }
 
-    /// Overwrites these facts with every fact that the other facts have.
+    /// Takes over every fact that `other` contains. The remaining facts stay unchanged.
     package mutating func correct(by other: ModelFacts) {
         contextWindow = other.contextWindow ?? contextWindow
         maxOutputTokens = other.maxOutputTokens ?? maxOutputTokens
@@ -63,7 +64,8 @@ package struct ModelFacts: Sendable, Equatable {
         judged.formUnion(other.judged)
     }
 
-    /// Reduces the facts to those that also hold for another provider of the model.
+    /// Keeps only the facts that also hold at another provider of the model: the smaller numbers, and the common
+    /// abilities and parameters. A number or list that only one provider knows is kept.
     package mutating func narrow(by other: ModelFacts) {
         contextWindow = Self.least(contextWindow, other.contextWindow)
         maxOutputTokens = Self.least(maxOutputTokens, other.maxOutputTokens)

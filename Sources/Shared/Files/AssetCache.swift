@@ -1,7 +1,7 @@
 package import Engine
 import Limits
 
-/// The path and the id of an uploaded file at a vendor.
+/// A file that was uploaded to a vendor: its path and its id there.
 package struct UploadedAsset: Sendable, Equatable {
     /// The path of the file on the vendor's asset host.
     package let path: String
@@ -14,16 +14,20 @@ package struct UploadedAsset: Sendable, Equatable {
     }
 }
 
-/// A cache of the files that were already uploaded to vendors, since a conversation sends its images again with each
-/// turn. All loops share it. The least recently used entry is removed first.
+/// A cache of the files that were already uploaded to vendors. It avoids repeated uploads, since clients send the
+/// images of a conversation again with each request.
+///
+/// All loops share this cache. The least recently used entry is removed first.
 package final class AssetCache: Sendable {
-    /// The key of an uploaded file: its content, the caller, and the vendor's key that uploaded it.
+    /// The key of an uploaded file: a digest of its content, the caller, and the credential that uploaded it.
     package struct Key: Hashable, Sendable {
         fileprivate let digest: Digest
 
+        /// Creates the key of an uploaded file.
+        ///
         /// - Parameters:
-        ///   - content: the digest of the content and of everything else that determines the uploaded file.
-        ///   - account: the digest of the vendor's key, since other keys cannot use the file.
+        ///   - content: the digest of the content and of everything else that changes the uploaded file.
+        ///   - account: the digest of the provider's credential, since other credentials cannot use the file.
         package init(_ content: Digest, of caller: Caller, account: Digest) {
             var parts = ByteBuffer()
             for digest in [content, account] { digest.withBytes { parts.append($0) } }
@@ -48,7 +52,8 @@ package final class AssetCache: Sendable {
     private let fileStore = Lock(Partition())
     private let maxEntries: Int
     private let maxBytes: Int
-    /// The lifetime of an entry, in nanoseconds. Vendors do not say how long they keep a file that is not used.
+    /// The lifetime of an entry, in nanoseconds. It is short because vendors do not say how long they keep an unused
+    /// file.
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
     package init(maxEntries: Int = 8_192, maxBytes: Int = 4_194_304) {
@@ -79,7 +84,7 @@ package final class AssetCache: Sendable {
         }
     }
 
-    /// Removes an entry because the vendor no longer has the file.
+    /// Removes the entry of a file that the vendor no longer has.
     package func forget(_ key: Key) { fileStore.withLock { $0.remove(key) } }
 
     /// The number of entries, and their size in bytes.

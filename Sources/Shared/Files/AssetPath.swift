@@ -1,12 +1,13 @@
 import Engine
 
-/// Checks of paths on a vendor's asset host. They work on bytes.
+/// Checks whether paths on a vendor's asset host are safe. The checks work on bytes.
 package enum AssetPath {
-    /// The largest number of nested percent-encodings that are decoded.
+    /// The largest number of nested percent-encodings that are decoded. For example, the dot in `%252e` is encoded
+    /// twice.
     private static let rounds = 4
 
-    /// Returns whether some step of the path leads upward (`..`), also if it is written with backslashes or with nested
-    /// percent-encodings.
+    /// Returns whether a segment of the path is `..`, which leads to a higher folder. Segments written with backslashes
+    /// or with nested percent-encodings are found, too.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
@@ -18,7 +19,8 @@ package enum AssetPath {
         return true
     }
 
-    /// Returns whether the path refers to a file on the asset host: it is not a URL and cannot become one.
+    /// Returns whether the path can only refer to a file on the asset host. A path that is a URL, or that becomes a URL
+    /// by decoding, is rejected.
     static func isOnHost(_ path: String) -> Bool {
         guard !path.isEmpty, !leadsUpward(path) else { return false }
         var bytes = Array(path.utf8)
@@ -44,7 +46,7 @@ package enum AssetPath {
         return name.count < bytes.count && bytes[name.count] == UInt8(ascii: ":")
     }
 
-    /// Decodes one layer of percent-encoding; nil if there is none.
+    /// Decodes one layer of percent-encoding. Returns nil if the bytes contain no percent-encoding.
     private static func decoded(_ bytes: [UInt8]) -> [UInt8]? {
         var out: [UInt8] = []
         out.reserveCapacity(bytes.count)
@@ -65,8 +67,8 @@ package enum AssetPath {
 }
 
 extension StoredFile {
-    /// Whether the vendor's path and id can only refer to a file at the vendor. Anybody who has the key of an owner can
-    /// forge file ids, so check this before a decoded id is used.
+    /// Whether the path and the id can only refer to a file at the vendor. Check this before using a decoded file id,
+    /// since anybody who has the owner's key can forge file ids.
     var hasValidVendorNames: Bool {
         AssetPath.isOnHost(path)
             && vendorID.utf8.allSatisfy { byte in

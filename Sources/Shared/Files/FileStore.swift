@@ -1,15 +1,15 @@
 package import Engine
 package import Limits
 
-/// The list of each caller's files and the ids of deleted files, shared by all instances. If the store is flushed or
-/// restarted, lists start empty, files still work by id, and deleted files can be used again.
+/// The lists of each caller's files, and the ids of deleted files, in the store that all instances share.
+///
+/// If the store loses its data, the lists start empty. Files still work by id, and deleted files can be used again.
 package struct FileStore: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 
     private let state: SharedState
 
-    /// The largest size of one caller's list, in bytes. The oldest files are dropped from a full list, but still work
-    /// by id.
+    /// The largest size of one caller's list, in bytes. A full list drops its oldest files, but they still work by id.
     package static let listLimitBytes = 60_000
     private static let expirySeconds = 365 * 86_400
     private static let format: UInt8 = 1
@@ -35,7 +35,7 @@ package struct FileStore: Sendable {
             }
     }
 
-    /// Returns a file by its id; nil if it is not this owner's, has expired or was deleted.
+    /// Returns a file by its id. Returns nil if the file belongs to another owner, has expired or was deleted.
     package func file(
         _ text: String,
         of owner: FileOwner,
@@ -46,7 +46,7 @@ package struct FileStore: Sendable {
         return try await state.read(Self.goneKey(found.id), on: loop) == nil ? found : nil
     }
 
-    /// Deletes a file. Returns false if it was already deleted. Calling this again after a failure completes the
+    /// Deletes a file. Returns false if the file was already deleted. If this throws, call it again to complete the
     /// deletion.
     package func delete(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
         try await change(owner, on: loop) { list in list.contains(id) ? list.filter { $0 != id } : nil }
@@ -55,7 +55,8 @@ package struct FileStore: Sendable {
         }
     }
 
-    /// Updates the owner's list. `change` returns the new list; nil if nothing changes.
+    /// Updates the owner's list. `change` receives the current list and returns the new one, or nil to leave the list
+    /// unchanged.
     private func change(
         _ owner: FileOwner,
         on loop: EventLoop,
@@ -87,7 +88,7 @@ package struct FileStore: Sendable {
             }
     }
 
-    /// Decodes a list. A damaged list counts as empty.
+    /// Decodes a list of file ids. Returns an empty list if the bytes are damaged or missing.
     private static func decoded(_ bytes: [UInt8]?) -> [FileID] {
         guard var rest = bytes?[...], rest.popFirst() == format else { return [] }
         var list: [FileID] = []

@@ -1,23 +1,24 @@
 import Engine
 package import Limits
 
-/// Encrypts data of a caller so that only the same caller can decrypt it, through any instance.
+/// Encrypts a caller's data so that only the same caller can decrypt it, on any instance.
 ///
-/// Without `FILE_ID_SECRET`, the caller's token is the key. If a known caller has several tokens, the first one
-/// encrypts and each of them decrypts. Data can then be decrypted as long as the token that encrypted it is configured.
+/// Without `FILE_ID_SECRET`, the encryption key comes from the caller's token. If a known caller has several tokens,
+/// the first one encrypts and each of them decrypts. Data can be decrypted as long as the token that encrypted it is
+/// configured.
 package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]
     private let key: SealingKey
-    /// The secrets of the caller's other tokens, for decryption.
+    /// The secrets of the caller's other tokens. They can decrypt data, but do not encrypt it.
     private let otherSecrets: [[UInt8]]
     private let context: [UInt8]
 
-    /// Creates the seal; nil if the caller is anonymous, because it cannot own data.
+    /// Creates the seal of a caller. Returns nil if the caller is anonymous, because anonymous callers cannot own data.
     ///
     /// - Parameters:
-    ///   - secret: `FILE_ID_SECRET`.
-    ///   - purpose: separates the keys of different uses.
+    ///   - secret: `FILE_ID_SECRET`; nil if it is not set.
+    ///   - purpose: a text that gives each use its own encryption key.
     ///   - version: the version of the encrypted content.
     package init?(_ caller: Caller, secret: String?, for purpose: String, version: UInt8) {
         guard let identity = caller.identity else { return nil }
@@ -40,14 +41,14 @@ package struct OwnerSeal: Sendable {
         SealingKey(derivedFrom: secret, for: identity.digest.withBytes { purpose + $0 })
     }
 
-    /// Encrypts data.
+    /// Encrypts data of the caller.
     ///
-    /// - Parameter name: an additional context; decryption needs the same name.
+    /// - Parameter name: a name for the data; `open` needs the same name to decrypt it.
     package func seal(_ bytes: [UInt8], named name: String = "") -> [UInt8] {
         key.seal(bytes, context: context + Array(name.utf8))
     }
 
-    /// Decrypts data; nil if it belongs to another owner or was changed.
+    /// Decrypts data of the caller. Returns nil if the data belongs to another owner, has another name, or was changed.
     package func open(_ sealed: [UInt8], named name: String = "") -> [UInt8]? {
         let context = context + Array(name.utf8)
         if let opened = key.open(sealed, context: context) { return opened }

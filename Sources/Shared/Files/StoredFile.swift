@@ -1,10 +1,10 @@
 import Engine
 
-/// A file that a vendor stores for a caller. The file's id contains all of these values.
+/// A file that a vendor stores for a caller. The relay does not store these values: the file's id contains them.
 package struct StoredFile: Sendable, Equatable {
-    /// The unique name of the provider that stores the file.
+    /// The name of the provider that stores the file.
     package var provider: String
-    /// The provider's key that uploaded the file: the first 8 bytes of the key's digest.
+    /// The credential that uploaded the file: the first 8 bytes of its digest.
     package var account: UInt64
     /// The vendor's id of the file.
     package var vendorID: String
@@ -15,7 +15,7 @@ package struct StoredFile: Sendable, Equatable {
     package var purpose: FilePurpose
     /// The creation time, in seconds since 1970.
     package var createdAt: Int
-    /// The expiry time, in seconds since 1970; nil: the file does not expire.
+    /// The expiry time, in seconds since 1970; nil if the file does not expire.
     package var expiresAt: Int?
 
     package init(
@@ -41,7 +41,7 @@ package struct StoredFile: Sendable, Equatable {
     }
 }
 
-/// The purposes of files in OpenAI's API. The raw values are part of file ids.
+/// The purposes of files in OpenAI's API. File ids contain the raw values, so the values must not change.
 package enum FilePurpose: UInt8, CaseIterable, Sendable {
     case assistants = 1
     case batch = 2
@@ -69,14 +69,14 @@ package enum FilePurpose: UInt8, CaseIterable, Sendable {
 
 extension StoredFile {
     private static let format: UInt8 = 1
-    /// The longest file name that a caller may give, in bytes.
+    /// The longest file name that a caller may send, in bytes.
     package static let givenNameLimitBytes = 1_024
-    /// The longest file name in an id, in bytes.
+    /// The longest file name that a file id contains, in bytes. Longer names are cut.
     package static let nameLimitBytes = 200
     private static let pathLimitBytes = 300
     private static let wordLimitBytes = 64
 
-    /// Encodes the file for its id; nil if the vendor's path or id is too long. Long names are cut.
+    /// Encodes the file for its id. Returns nil if the vendor's path or id is too long. A long file name is cut.
     func encoded() -> [UInt8]? {
         guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
             provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
@@ -125,7 +125,8 @@ extension ArraySlice<UInt8> {
 
     fileprivate mutating func consumeText() -> String? { consumeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Reads a byte string after its length, which is two bytes, little-endian; nil if it is cut off.
+    /// Removes and returns a byte string from the front of the slice. Its length comes first, as two bytes,
+    /// little-endian. Returns nil if the slice is too short.
     mutating func consumeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)

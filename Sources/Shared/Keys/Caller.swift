@@ -1,29 +1,29 @@
 package import Engine
 package import Limits
 
-/// The caller of a request. One object serves all requests of the same caller on an event loop.
+/// The caller of a request. On an event loop, one object serves all requests of the same caller.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
-        /// A caller with a token of this relay.
+        /// A caller with a token that `KEY_<NAME>_TOKEN` declares.
         case known
-        /// A caller with a vendor's key, which is forwarded.
+        /// A caller with a vendor's key, which the relay forwards to the vendor.
         case passThrough
-        /// A caller without a key, or with an unknown one.
+        /// A caller without a key, or with a key that the relay does not know.
         case anonymous
     }
 
     package let kind: Kind
-    /// The identity under which a caller's data is stored. For a known key it is the NAME, whichever token is used; for
-    /// a passthrough key it is the key's digest; nil for anonymous callers.
+    /// The identity under which the caller's data is stored; nil for anonymous callers. A known caller has the same
+    /// identity with each of its tokens. The identity of a passthrough caller is the digest of its key.
     package let identity: Identity?
-    /// The name for the log: the name of a known key, or some characters of a passthrough key's digest; nil for
-    /// anonymous callers.
+    /// The caller's name in the log: the name of a known caller, or the beginning of the digest of a passthrough key;
+    /// nil for anonymous callers.
     package let name: String?
-    /// The settings of a known key; nil for other callers.
+    /// The settings of a known caller; nil for other callers.
     package let key: KeySettings?
-    /// The key to forward; empty unless the kind is `passThrough`.
+    /// The vendor's key that the relay forwards; empty unless the kind is `passThrough`.
     package let passedKey: String
-    /// The models that the caller may use at providers with credentials.
+    /// The models that the caller may use at providers for which the relay has credentials.
     private let models: [ModelPattern]
 
     private init(
@@ -46,34 +46,40 @@ package final class Caller: Sendable {
         self.init(.known, identity: key.identity, name: key.name, key: key, models: key.models)
     }
 
-    /// - Parameter models: the models that need no key.
+    /// Creates a caller with a passthrough key.
+    ///
+    /// - Parameter models: the models that callers without a key may use.
     package convenience init(passingOn key: String, _ bearer: Digest, models: [ModelPattern]) {
         let (identity, name) = (Identity.passedKey(bearer), bearer.callerName)
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
-    /// Creates the caller with a passthrough key that this process does not have, from its name in logs.
+    /// Creates a passthrough caller from its name in the log. It serves to show or reset the caller's limits, since its
+    /// key is unknown.
     package convenience init(passingOnKeyOf name: String) {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
     }
 
-    /// - Parameter models: the models that need no key.
+    /// Creates an anonymous caller.
+    ///
+    /// - Parameter models: the models that callers without a key may use.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
-    /// A caller for looking up the models that are available with a vendor's key.
+    /// A placeholder for any passthrough caller. It serves to look up the models that are available with a vendor's
+    /// key.
     package static let visitor = Caller(.passThrough, models: [])
 
-    /// Returns whether the caller may use the requested name, at passthrough providers or at providers with
-    /// credentials.
+    /// Returns whether the caller may use the model of this name. A passthrough caller may use all models of
+    /// passthrough providers. At other providers, the caller's list of models decides.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
 
-    /// Returns whether a pattern of the caller's models is exactly this name.
+    /// Returns whether this exact name, not only a pattern that matches it, is in the list of the caller's models.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
 
-    /// Returns this caller with the right to all models, if it may use this one at providers with credentials.
-    /// Otherwise returns the caller unchanged.
+    /// Returns a copy of this caller that may use all models, if this caller may use the named model. Otherwise returns
+    /// this caller.
     package func allowingAllModels(ifAllowed name: String) -> Caller {
         guard models.match(name) else { return self }
         return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])

@@ -1,13 +1,13 @@
 package import Engine
 import Limits
 
-/// Finds the caller of a request by the digest of its key. Known tokens are stored and compared as digests only.
+/// Finds the caller of a request by the digest of its key. The tokens themselves are not stored.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class Callers: @unchecked Sendable {
-    /// Whether some provider uses the callers' own keys.
+    /// Whether some provider is called with the callers' own vendor keys.
     package let hasPassthroughProviders: Bool
-    /// Whether no provider has credentials.
+    /// Whether all providers are called with the callers' own vendor keys, so the relay has no credentials.
     package let hasOnlyPassthroughProviders: Bool
     private let known: [Digest: Caller]
     private let anonymous: Caller?
@@ -17,9 +17,12 @@ package final class Callers: @unchecked Sendable {
 
     private static let keptCallers = 1_000
 
+    /// Creates the list of callers.
+    ///
     /// - Parameters:
-    ///   - anonymousModels: the models that need no key; empty: each caller needs a key.
-    ///   - arePassedThrough, areOnlyPassedThrough: the values of the properties.
+    ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
+    ///   - hasPassthroughProviders: whether some provider is called with the callers' own keys.
+    ///   - hasOnlyPassthroughProviders: whether all providers are called with the callers' own keys.
     package init(
         known keys: [KeySettings],
         anonymousModels: [ModelPattern],
@@ -37,7 +40,10 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// Returns the caller of a request. `stray` is the digest of an unknown key whose sender is served as anonymous.
+    /// Returns the caller of a request. If its key is unknown but the request is served as anonymous, `stray` is the
+    /// key's digest; otherwise `stray` is nil.
+    ///
+    /// - Throws: an error for the client if the key is missing, unknown or malformed.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         oneLoop.check()
         guard let bearer = try request.bearer() else {
@@ -57,8 +63,8 @@ package final class Callers: @unchecked Sendable {
 }
 
 extension Request {
-    /// Returns the key of `Authorization: Bearer`, `x-api-key` or `api-key`; nil if there is none. Throws if they
-    /// differ.
+    /// Returns the key in `Authorization: Bearer`, `x-api-key` or `api-key`; nil if the request has no key. Throws if
+    /// these headers contain different keys.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {

@@ -1,9 +1,11 @@
 package import Engine
 import Limits
 
-/// The digests of unknown keys that each address sent within the last hour. They distinguish a client's placeholder
-/// key, which official clients require, from repeated guesses at a token. All loops share this object; the least
-/// recently used entry is removed first.
+/// The digests of unknown keys that each address sent within the last hour. They distinguish a placeholder key from
+/// guesses at a token.
+///
+/// Official clients require a key, so they send the same placeholder again and again. A guesser sends many different
+/// keys. All loops share this object. The least recently used entry is removed first.
 package final class RecentUnknownKeys: Sendable {
     private let seen = Lock(RecentTable<Digest, LoopTime>())
     private let bound: Int
@@ -11,7 +13,8 @@ package final class RecentUnknownKeys: Sendable {
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
-    /// Records that an address sent a key. Returns whether it had not sent that key within the last hour.
+    /// Records that an address sent an unknown key. Returns whether the key is new: the address did not send it within
+    /// the hour before.
     package func isNew(_ bearer: Digest, from address: String, at now: LoopTime) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in
@@ -22,7 +25,7 @@ package final class RecentUnknownKeys: Sendable {
         }
     }
 
-    /// Forgets that an address sent a key.
+    /// Forgets that an address sent this key, so that the key counts as new again.
     package func forget(_ bearer: Digest, from address: String) {
         let key = Self.key(bearer, address)
         seen.withLock { _ = $0.remove(key) }

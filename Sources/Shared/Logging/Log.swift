@@ -1,16 +1,20 @@
 import Engine
 import Synchronization
 
-/// The log: one line per event, as text or JSON. Writing a line never waits for the output: a separate thread writes
-/// the buffered lines. Lines that do not fit into the buffer are dropped and counted.
+/// The log of the process: one line for each event, as text or JSON.
+///
+/// Writing a line never waits for the output, because a separate thread writes the buffered lines. Lines that do not
+/// fit into the buffer are dropped and counted.
 package final class Log: Sendable {
     private let lowest: Atomic<Int>
     private let format: LogFormat
     private let sink: LogSink
 
+    /// Creates a log and starts the thread that writes its lines.
+    ///
     /// - Parameters:
-    ///   - descriptor: the file descriptor for the lines; it stays open as long as the log lives.
-    ///   - capacityBytes: the size of the buffer of lines that are not written yet.
+    ///   - descriptor: the file descriptor to which lines are written; keep it open as long as the log is used.
+    ///   - capacityBytes: the size of the buffer for lines that are not written yet.
     package init(level: LogLevel, format: LogFormat, descriptor: Int32 = 2, capacityBytes: Int = 1 << 20) {
         lowest = Atomic(level.rank)
         self.format = format
@@ -22,11 +26,10 @@ package final class Log: Sendable {
 
     package func isOn(_ level: LogLevel) -> Bool { level.rank >= lowest.load(ordering: .relaxed) }
 
-    /// Changes the level of the log.
+    /// Changes the lowest level of the lines that are logged.
     package func use(_ level: LogLevel) { lowest.store(level.rank, ordering: .relaxed) }
 
-    /// Writes a line. `message` says what happened and is the same for all events of this kind; variable values belong
-    /// into fields.
+    /// Writes a line. `message` is the same for all events of one kind; values that vary belong in fields.
     package func write(_ level: LogLevel, _ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {
         guard isOn(level) else { return }
         var line = line(level, message)
@@ -34,8 +37,8 @@ package final class Log: Sendable {
         write(line)
     }
 
-    /// Returns a line for `write`, for callers that cannot fill fields in a closure without copying. Check `isOn`
-    /// first.
+    /// Returns a new line to which fields are added before `write`. Use it where a closure for the fields would copy
+    /// data. Check `isOn` first.
     package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format: format) }
 
     package func write(_ line: consuming LogLine) {
@@ -59,12 +62,13 @@ package final class Log: Sendable {
         write(.error, message, fields)
     }
 
-    /// Waits until all lines so far are written, for at most `seconds`. Returns false if that time was not enough.
-    /// Blocks the thread: call it only when the process ends, not on an event loop.
+    /// Waits until all lines so far are written, but not longer than `seconds`. Returns false if the time was too
+    /// short. It blocks the thread, so call it only when the process ends and not on an event loop.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 
-    /// Makes the process write a last log line if it crashes: the signal, and the version of the program.
+    /// Makes the process write a last log line if it crashes. The line contains the signal and the version of the
+    /// program.
     package func writeOnCrash(version: String) {
         sink.writeOnCrash { signal in
             var line = line(.error, "the process crashed")
@@ -74,7 +78,7 @@ package final class Log: Sendable {
         }
     }
 
-    /// The number of lines dropped so far.
+    /// The number of lines that were dropped because the buffer was full.
     package var droppedLines: Int { sink.dropped.load(ordering: .relaxed) }
 }
 

@@ -1,6 +1,6 @@
 import Engine
 
-/// A line of the log under construction, without the time.
+/// A log line under construction. It has no time yet, since the log adds the time when it buffers the line.
 ///
 /// Field names are written unescaped, so they must consist of letters, digits and `_`.
 package struct LogLine: ~Copyable {
@@ -25,7 +25,7 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// Adds a field with any bytes. Control characters, quotes and invalid UTF-8 are escaped.
+    /// Adds a field with a text that may contain any bytes. Control characters, quotes and invalid UTF-8 are escaped.
     package mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
         begin(name)
         append(value)
@@ -36,7 +36,8 @@ package struct LogLine: ~Copyable {
         value.withBytes { append($0) }
     }
 
-    /// Adds a field whose value is a word: letters, digits and signs that need no quotes in any format.
+    /// Adds a field whose value is a constant word. The word may only contain letters, digits and signs that need no
+    /// quotes in the text format.
     package mutating func add(_ name: StaticString, word value: StaticString) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -44,7 +45,8 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// Adds a field whose value is an id or a name that needs no quotes in any format.
+    /// Adds a field whose value is an id or a name. The value may only contain characters that need no quotes in the
+    /// text format.
     package mutating func add(_ name: StaticString, word value: String) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -52,7 +54,7 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// Adds a field; nil adds nothing.
+    /// Adds a field with a text; adds nothing if the text is nil.
     package mutating func add(_ name: StaticString, _ value: String?) {
         if let value { add(name, value) }
     }
@@ -62,7 +64,7 @@ package struct LogLine: ~Copyable {
         buffer.append(decimal: value)
     }
 
-    /// Adds a field with a number. `number` consists of digits and perhaps a point.
+    /// Adds a field with a number that is given as text, such as `12` or `0.25`.
     package mutating func add(_ name: StaticString, number: String) {
         begin(name)
         buffer.append(number)
@@ -93,8 +95,8 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// Appends text in quotes. Some characters that JSON permits unescaped are escaped, too: 127 to 159, and the
-    /// separators U+2028 and U+2029, because some terminals and log readers interpret them.
+    /// Appends text in quotes. Besides the characters that JSON requires, it escapes the characters 127 to 159, U+2028
+    /// and U+2029, because some terminals and log readers interpret them.
     private mutating func appendForeign(_ text: String) {
         var plain = ""
         var isClean = true
@@ -123,7 +125,7 @@ package struct LogLine: ~Copyable {
         /// A value that needs no quotes in the text format.
         case word
         case ascii
-        /// A value with bytes from 127 on.
+        /// A value that contains a byte of 127 or more.
         case other
     }
 

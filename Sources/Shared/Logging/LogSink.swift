@@ -10,23 +10,23 @@ final class LogSink: @unchecked Sendable {
         var buffer = ByteBuffer()
         var timestamp = Timestamp()
         var droppedLines = 0
-        /// The signals of threads that wait until all lines are written.
+        /// The signals on which callers of `flush` wait until all lines are written.
         var flushes: [Signal] = []
         var isStopping = false
     }
 
-    /// The number of lines dropped since the process started.
+    /// The number of lines that were dropped since the process started.
     let dropped = Atomic<Int>(0)
     private let state = Lock(State())
     private let signal = Signal()
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
-    /// The time for which the thread lets more lines gather before it writes, unless the buffer is large. Each write
-    /// takes time from the event loops.
+    /// The time for which the writing thread waits for more lines before it writes. One large write takes less time
+    /// than many small ones. A large buffer is written at once.
     private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10
-    /// The size above which a buffer is freed after it was written, in bytes.
+    /// The largest buffer that is kept for reuse after it was written, in bytes. A larger buffer is freed.
     private static let keptBytes = 64 << 10
 
     init(format: LogFormat, descriptor: Int32, capacityBytes: Int) {
@@ -35,7 +35,7 @@ final class LogSink: @unchecked Sendable {
         self.capacityBytes = capacityBytes
     }
 
-    /// Starts the writing thread, which keeps the sink alive until `stop`.
+    /// Starts the thread that writes the lines. The thread keeps this object alive until `stop`.
     func start() {
         let worker = Worker()
         worker.begin(run)
@@ -70,7 +70,7 @@ final class LogSink: @unchecked Sendable {
         return flushed.wait(until: .current().adding(seconds: seconds))
     }
 
-    /// Runs the writing thread: waits for a line, lets more lines gather, and writes them all.
+    /// Runs the writing thread: waits for a line, waits a little for more lines, and writes all of them.
     private func run() {
         var batch = ByteBuffer()
         while true {
@@ -86,8 +86,8 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Swaps the buffer with an empty one. Lines dropped while the last batch was written are reported after the
-    /// buffered lines.
+    /// Swaps the full buffer with an empty one. If lines were dropped since the last write, a line with their number is
+    /// added first.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {
@@ -103,9 +103,9 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Makes the process write a last log line if it crashes. Buffered lines are lost then.
+    /// Makes the process write a last log line if it crashes. Lines that are still in the buffer are then lost.
     ///
-    /// - Parameter line: returns the line for the name of a signal.
+    /// - Parameter line: returns the log line for a signal, given the signal's name.
     func writeOnCrash(_ line: (_ signal: StaticString) -> LogLine) {
         let timeOffset = format.beforeTime.utf8CodeUnitCount
         CrashHandler.install(writingTo: descriptor, timeOffset: timeOffset) { signal, buffer in
@@ -134,6 +134,6 @@ final class LogSink: @unchecked Sendable {
 }
 
 extension LogFormat {
-    /// The text of a line before its time.
+    /// The beginning of each line in this format, up to the time.
     fileprivate var beforeTime: StaticString { self == .json ? "{\"time\":\"" : "" }
 }

@@ -1,7 +1,8 @@
 package import Engine
 import Glibc
 
-/// Formats UTC times as `2026-01-01T12:00:00.123Z`. The text of the last second is reused.
+/// Formats UTC times as `2026-01-01T12:00:00.123Z`. It keeps the text of the last second, since the next time is often
+/// in the same second.
 package struct Timestamp: Sendable {
     private var second = Int.min
     /// The text of the last second, as in `2026-01-01T12:00:00`.
@@ -11,8 +12,8 @@ package struct Timestamp: Sendable {
 
     /// Appends a time as text.
     ///
-    /// - Parameter milliseconds: the time since 1970. Of a time outside of the years 0 to 9999 the first or the last
-    ///   second of these is written.
+    /// - Parameter milliseconds: the time, in milliseconds since 1970. A time outside the years 0 to 9999 is written as
+    ///   the first or last second of this range.
     package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
         let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
         if second != self.second { set(second) }
@@ -24,7 +25,7 @@ package struct Timestamp: Sendable {
         buffer.append(UInt8(ascii: "Z"))
     }
 
-    /// Returns a time as `2026-01-01T12:00:00Z`, for responses that contain a time.
+    /// Returns a time as `2026-01-01T12:00:00Z`, from seconds since 1970.
     package static func text(second: Int) -> String {
         var timestamp = Timestamp()
         timestamp.set(second)
@@ -38,9 +39,9 @@ package struct Timestamp: Sendable {
         return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
     }
 
-    /// The beginning of the year 0.
+    /// The first second of the year 0, in seconds since 1970.
     private static let firstSecond = -62_167_219_200
-    /// The end of the year 9999.
+    /// The last second of the year 9999, in seconds since 1970.
     private static let lastSecond = 253_402_300_799
 
     private mutating func set(_ second: Int) {
@@ -63,14 +64,18 @@ package struct Timestamp: Sendable {
         }
     }
 
-    /// Returns the quotient rounded down, and the remainder, which is never negative.
+    /// Divides two numbers. Returns the quotient, rounded down, and the remainder, which is never negative.
     private static func split(_ number: Int, by size: Int) -> (Int, Int) {
         let rest = (number % size + size) % size
         return (number / size - (number % size < 0 ? 1 : 0), rest)
     }
 
-    /// Returns the Gregorian date of a day, counted from 1970-01-01. The calculation lets years begin in March, so that
-    /// a leap day ends its year. 146,097 days are 400 years.
+    /// Returns the Gregorian date of a day.
+    ///
+    /// The calculation lets years begin in March, so that a leap day is the last day of its year. It uses that 400
+    /// years have 146,097 days.
+    ///
+    /// - Parameter day: the number of days since 1970-01-01.
     private static func date(day: Int) -> (year: Int, month: Int, day: Int) {
         let (era, dayOfEra) = split(day + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365

@@ -1,8 +1,8 @@
 package import Engine
 
-/// Base64 text of a request, decoded only when needed.
+/// A base64 text from a request. It is decoded only when it is needed.
 ///
-/// `@unchecked`: used on the event loop of its request only; the text itself is constant.
+/// `@unchecked`: used on the event loop of its request only.
 package final class Base64Text: @unchecked Sendable {
     private var text: Body
 
@@ -12,24 +12,24 @@ package final class Base64Text: @unchecked Sendable {
         self.text = Body(copy)
     }
 
-    /// The largest number of bytes that the text can encode.
+    /// The largest number of bytes that the text can decode to.
     package var decodedBytes: Int { (text.bytes.count + 3) / 4 * 3 }
 
     package var isEmpty: Bool { text.bytes.isEmpty }
 
-    /// The base64 text as received.
+    /// The base64 text as the client sent it.
     package var base64: Body { text }
 
-    /// Frees the text once nothing uses it any more.
+    /// Drops the text, so that its memory is freed when nothing else uses it. The object is empty afterwards.
     package func release() { text = Body(ByteBuffer()) }
 
-    /// Decodes at most about `bytes` bytes from the start; nil if the text is not valid base64.
+    /// Decodes the start of the text: about `bytes` bytes, but not more. Returns nil if the text is not valid base64.
     package func beginning(ofBytes bytes: Int) -> [UInt8]? {
         let whole = text.bytes
         return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])
     }
 
-    /// Decodes the whole text; nil if it is not valid base64. A long text is decoded on a worker thread.
+    /// Decodes the whole text. Returns nil if it is not valid base64. A long text is decoded on a worker thread.
     package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker: worker) {
@@ -41,7 +41,7 @@ package final class Base64Text: @unchecked Sendable {
         }
     }
 
-    /// Returns the digest of the base64 text.
+    /// Returns the digest of the base64 text, not of the decoded bytes.
     package func digest(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Digest {
         try await Digest(of: text, on: loop, by: worker)
     }
@@ -54,10 +54,11 @@ extension Digest {
     }
 }
 
-/// The size in bytes above which work is moved to a worker thread.
+/// The largest body that is processed on the event loop, in bytes. Work for a larger body is moved to a worker thread.
 private let loopBytes = 262_144
 
-/// Returns the result of `work`, which runs on a worker thread if the body is large. Throws if the worker has no time.
+/// Returns the result of `work`. If the body is large, `work` runs on a worker thread. Throws if the worker's queue is
+/// full.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,

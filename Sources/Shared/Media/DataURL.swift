@@ -1,13 +1,13 @@
 import Engine
 
-/// A data URL such as `data:image/png;base64,…` (RFC 2397). Its declared type is ignored.
+/// A data URL such as `data:image/png;base64,…` (RFC 2397). The media type in the URL is ignored.
 package struct DataURL {
-    /// The content in base64, as a part of the given text; nil if the URL is not in base64.
+    /// The base64 content, as a slice of the text that was parsed; nil if the URL is not in base64.
     package let base64: UnsafeRawBufferPointer?
 
     private static let headLimitBytes = 256
 
-    /// Parses a data URL; nil if the text is another kind of URL.
+    /// Parses a data URL. Returns nil if the text is another kind of URL.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count >= 5, text[part: 0..<5].equalsLowered("data:") else { return nil }
         let head = text[part: 5..<min(text.count, Self.headLimitBytes)]

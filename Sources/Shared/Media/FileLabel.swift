@@ -1,7 +1,7 @@
 import Engine
 
-/// The content type and the name of a file for a vendor. The extension of the name fits the type, since vendors refuse
-/// other names.
+/// The name and the content type under which a file is uploaded to a vendor. The name's extension fits the content
+/// type, since vendors reject other names.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String
@@ -17,18 +17,19 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: type.fileName(name), contentType: type.rawValue)
     }
 
-    /// Creates the label from the sender's name, without its path, and the sender's content type.
+    /// Creates the label from the file name and the content type that the client sent. Unsafe characters in the name
+    /// are replaced.
     package init(given name: String, claimed: String?) {
         let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// Creates the label from the content. Most kinds of text become plain text. If the content does not show the type,
-    /// the name and the sender's content type decide.
+    /// Creates the label from a file's content. Most kinds of text become plain text. If the content does not show the
+    /// type, the label uses the name and the content type that the client sent.
     ///
     /// - Parameters:
-    ///   - claimed: the content type that the sender gave; nil if none.
-    ///   - beginning: the content, or at least its first `MediaType.neededBytes`.
+    ///   - claimed: the content type that the client sent; nil if it sent no type.
+    ///   - beginning: the whole content, or at least its first `MediaType.neededBytes` bytes.
     package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
         let name = Self.plain(name)
         let type = MediaType(content: beginning)
@@ -51,13 +52,13 @@ package struct FileLabel: Sendable, Equatable {
         }
     }
 
-    /// Returns the extension of a name in lower case; nil if there is none.
+    /// Returns the extension of a file name in lower case; nil if the name has no extension.
     private static func fileExtension(of name: String) -> String? {
         let parts = name.utf8.split(separator: UInt8(ascii: "."))
         return parts.count > 1 ? parts.last.map { String(Substring($0)).lowercased() } : nil
     }
 
-    /// Returns the name with safe characters only, since it becomes a part of a URL at the vendor.
+    /// Returns the file name with unsafe characters replaced, since the name becomes part of a URL at the vendor.
     private static func plain(_ name: String) -> String {
         var plain = ""
         var dots = 0

@@ -1,17 +1,18 @@
 package import Engine
 
-/// An image that a caller sent, or referred to by URL.
+/// An image that a caller sent in a request or referred to by URL.
 package struct Image: Sendable {
     package let bytes: Body
     package let type: MediaType
-    /// The size in pixels; nil for SVG, which has no size in pixels.
+    /// The size in pixels; nil for an SVG image, which has no size in pixels.
     package let size: ImageSize?
 
     package static let limitBytes = 20 * 1_048_576
 
-    /// Checks an image.
+    /// Creates an image. Throws an error for the client if the bytes are no supported image, are damaged, or have too
+    /// many pixels.
     ///
-    /// - Parameter param: the name of the request's parameter, for errors.
+    /// - Parameter param: the request parameter that contains the image, for error messages.
     package init(_ bytes: Body, param: String) throws(APIError) {
         guard let type = MediaType(content: bytes.bytes), type.family == .image else {
             throw .image(param, "is not a PNG, JPEG, WebP, GIF or SVG image", code: "invalid_image_format")
@@ -27,7 +28,8 @@ package struct Image: Sendable {
         self.type = type
     }
 
-    /// Loads the image of a `data:` URL, or downloads it. If `fetcher` is nil, nothing is downloaded.
+    /// Loads the image at a URL: decodes a `data:` URL, and downloads any other URL with `fetcher`. If `fetcher` is
+    /// nil, throws instead of downloading.
     package static func load(
         _ url: String,
         by fetcher: Fetcher?,
@@ -41,7 +43,7 @@ package struct Image: Sendable {
         return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
     }
 
-    /// Returns the content of a `data:` URL. The inner value is nil if it is not base64; the outer one is nil for
+    /// Returns the content of a `data:` URL. Returns `.some(nil)` if the content is not base64, and nil if the text is
     /// another kind of URL.
     private static func decoded(_ url: String) -> Body?? {
         var url = url
@@ -54,7 +56,7 @@ package struct Image: Sendable {
         }
     }
 
-    /// Downloads an image. If `fetcher` is nil, this throws.
+    /// Downloads an image. Throws if `fetcher` is nil, since the relay then does not download images.
     package static func fetch(
         _ url: String,
         by fetcher: Fetcher?,
@@ -75,7 +77,7 @@ package struct Image: Sendable {
 }
 
 extension MediaType {
-    /// Returns whether an image seems complete according to its container format.
+    /// Returns whether an image seems complete, judging by its container format.
     fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .png: Self.reachesEnd(bytes)
@@ -84,7 +86,7 @@ extension MediaType {
         }
     }
 
-    /// Returns whether the chunks of a PNG reach its end chunk.
+    /// Returns whether the `IEND` chunk, with which a PNG image ends, is present.
     private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var position = 8
         var steps = 0
@@ -98,7 +100,8 @@ extension MediaType {
 }
 
 extension APIError {
-    /// Creates an error for an image. `why` completes a sentence about it.
+    /// Creates an error about an image in a request. `why` ends the sentence that begins with the parameter's name,
+    /// such as "is too large".
     package static func image(_ param: String, _ why: String, code: String) -> APIError {
         APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
     }
@@ -107,7 +110,7 @@ extension APIError {
         .image(param, "is not valid base64", code: "invalid_base64_image")
     }
 
-    /// Creates the error for a failed download. Its message does not reveal what was found at the URL.
+    /// Creates the error for a failed download. The message does not reveal the content at the URL.
     package init(_ failure: FetchFailure, param: String) {
         switch failure.kind {
         case .badURL:

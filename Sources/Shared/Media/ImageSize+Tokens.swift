@@ -1,15 +1,17 @@
 extension ImageSize {
-    /// The tokens of an image of unknown size, counted as 1024 x 1024 pixels.
+    /// The tokens that an image of unknown size counts as: those of 1024 x 1024 pixels.
     package static let unknownTokens = 765
-    /// The tokens of an image with low detail.
+    /// The tokens of an image that the model sees with low detail.
     package static let lowDetailTokens = 85
 
     private static let maxSide = 2_048
     private static let maxShortSide = 768
     private static let tileSide = 512
 
-    /// The tokens of the image by OpenAI's published rule. The image is scaled down to fit into a square of 2048, then
-    /// to a shorter side of 768. Each tile of 512 costs 170 tokens, and the whole image 85.
+    /// The number of tokens that the image uses, by OpenAI's published rule.
+    ///
+    /// The rule scales the image down to fit into 2048 x 2048 pixels, and then so that the shorter side has at most 768
+    /// pixels. Each tile of 512 x 512 pixels costs 170 tokens, and the image costs 85 more.
     package var tokens: Int {
         var (width, height) = (width, height)
         if max(width, height) > Self.maxSide {

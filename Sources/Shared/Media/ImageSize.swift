@@ -1,11 +1,13 @@
-/// The width and height of an image in pixels, from its header. It is read before the image is decoded, since a few
-/// bytes may declare more pixels than fit into memory.
+/// The width and height of an image in pixels, read from its header.
+///
+/// The size is checked before an image is decoded, since a small file can declare more pixels than fit into memory.
 package struct ImageSize: Sendable, Equatable {
     package let width: Int
     package let height: Int
 
     package static let maxPixels = 100_000_000
-    /// The largest number of segments or chunks that are read, fill bytes included. Real images have far fewer.
+    /// The largest number of segments or chunks of an image that are read. Each fill byte of a JPEG counts, too. Real
+    /// images have far fewer.
     static let maxSteps = 65_536
 
     package init(width: Int, height: Int) {
@@ -13,8 +15,8 @@ package struct ImageSize: Sendable, Equatable {
         self.height = height
     }
 
-    /// Reads the size from an image's header; nil if the header is missing or cut off, or a side is 0. An SVG has no
-    /// size.
+    /// Reads the size from an image's header. Returns nil if the header is missing or cut off, if a side is 0, or if
+    /// the image is an SVG.
     package init?(of type: MediaType, _ bytes: UnsafeRawBufferPointer) {
         let sides: (Int, Int)? =
             switch type {
@@ -31,7 +33,8 @@ package struct ImageSize: Sendable, Equatable {
 
     package var isWithinLimit: Bool { width * height <= Self.maxPixels }
 
-    /// Reads the segments of a JPEG up to the start of a frame (ITU T.81, B.2.2). Returns its width and height.
+    /// Returns the width and height of a JPEG. Reads its segments up to the frame header, which contains the size (ITU
+    /// T.81, B.2.2).
     private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         var position = 2
         var steps = 0
@@ -57,8 +60,8 @@ package struct ImageSize: Sendable, Equatable {
         return nil
     }
 
-    /// Reads the first chunk of a WebP, which is one of three kinds (RFC 9649, 2.5 to 2.7). Returns its width and
-    /// height.
+    /// Returns the width and height of a WebP image. Reads its first chunk, which is of one of three kinds (RFC 9649,
+    /// 2.5 to 2.7).
     private static func webp(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         if bytes.has("VP8X", at: 12) {
             return bytes.little(3, at: 24).map { $0 + 1 }.pair(bytes.little(3, at: 27).map { $0 + 1 })

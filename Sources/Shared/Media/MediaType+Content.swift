@@ -1,11 +1,12 @@
 import Engine
 
 extension MediaType {
-    /// The number of first bytes that suffice to detect a type.
+    /// The number of bytes at the start of a file that suffice to detect its type.
     package static let neededBytes = 4_096
 
-    /// Detects the type of content; nil if it is unknown or empty. `bytes` is the content, or at least its first
-    /// `neededBytes`.
+    /// Detects the type of a file's content. Returns nil if the type is unknown or there is no content.
+    ///
+    /// - Parameter bytes: the whole content, or at least its first `neededBytes` bytes.
     package init?(content bytes: UnsafeRawBufferPointer) {
         guard let type = Self.image(bytes) ?? Self.audio(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
             return nil
@@ -31,7 +32,8 @@ extension MediaType {
         return frames(bytes)
     }
 
-    /// Detects MPEG audio by two consecutive frame headers. One header alone has only eleven fixed bits.
+    /// Detects AAC and MP3 audio by two consecutive frame headers. One header alone is not enough, since it has only
+    /// eleven fixed bits.
     private static func frames(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         guard bytes.count >= 7, bytes[0] == 0xff else { return nil }
         if bytes[1] & 0xf6 == 0xf0 {  // ADTS
@@ -45,7 +47,8 @@ extension MediaType {
         return layerThreeFrame(bytes, length) == nil ? nil : .mp3
     }
 
-    /// Returns the length in bytes of the MP3 frame whose header is at `position`; nil if there is no valid header.
+    /// Returns the length in bytes of the MP3 frame whose header is at `position`. Returns nil if the header is
+    /// invalid.
     private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int? {
         guard bytes[position] == 0xff, bytes[position + 1] & 0xe6 == 0xe2 else { return nil }
         let version = Int(bytes[position + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
@@ -68,7 +71,7 @@ extension MediaType {
         return bytes.prefix(Self.neededBytes).holds("word/") ? .docx : .zip
     }
 
-    /// Detects text: UTF-8 without control characters.
+    /// Detects text, which is UTF-8 without control characters. Distinguishes JSON, SVG, XML and plain text.
     private static func plain(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         let start = bytes.has([0xef, 0xbb, 0xbf]) ? 3 : 0
         let isWhole = bytes.count <= neededBytes

@@ -1,4 +1,4 @@
-/// The type of content, detected from its bytes and never from a name or a declared type.
+/// The type of a file's content. It is detected from the bytes, never from a file name or a declared type.
 package enum MediaType: String, CaseIterable, Sendable {
     case png = "image/png"
     case jpeg = "image/jpeg"
@@ -36,7 +36,7 @@ package enum MediaType: String, CaseIterable, Sendable {
         }
     }
 
-    /// The file extension of the type, without a dot.
+    /// The file extension of this type, without a dot.
     package var fileExtension: String {
         switch self {
         case .png: "png"
@@ -63,8 +63,8 @@ package enum MediaType: String, CaseIterable, Sendable {
         }
     }
 
-    /// Returns `name` with an extension that fits the content. Extensions that are also common for the type, such as
-    /// `csv` for text, are kept.
+    /// Returns `name` with an extension that fits this type. Other common extensions of the type are kept, such as
+    /// `csv` for text.
     package func fileName(_ name: String) -> String {
         let dot = name.utf8.lastIndex(of: UInt8(ascii: "."))
         let given = dot.map { name[name.utf8.index(after: $0)...].lowercased() } ?? ""

@@ -1,8 +1,9 @@
-/// The buckets of a histogram.
+/// The bucket limits of a histogram.
 package struct Buckets: Sendable {
-    /// The upper edges of the buckets, inclusive; one more bucket has the larger values.
+    /// The upper limits of the buckets, inclusive. One more bucket follows, for values above the last limit.
     package let edges: [UInt64]
-    /// Whether the values are nanoseconds, which are shown as seconds; if false, they are plain numbers.
+    /// Whether the values are times: nanoseconds that the metrics show as seconds. If false, the values are plain
+    /// numbers.
     let areTimes: Bool
 
     package var count: Int { edges.count + 1 }
@@ -31,18 +32,19 @@ extension Buckets {
 
     // The following edges are those of OpenTelemetry's conventions for generative AI.
 
-    /// The buckets for the duration of an operation: each edge is twice the one before.
+    /// The buckets for durations of operations. Each limit is twice the previous one.
     static let operations = Buckets(milliseconds: (0..<14).map { 10 << $0 })
 
     static let firstTokens = Buckets(milliseconds: [
         1, 5, 10, 20, 40, 60, 80, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
     ])
 
-    /// The buckets for token counts: powers of four.
+    /// The buckets for token counts. The limits are powers of four.
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// The histograms of all values of a label: for each value its buckets, then the sum.
+/// One histogram for each value of a label, such as each route. For each value the cells contain the bucket counts and
+/// then the sum.
 struct HistogramCells: Sendable {
     let buckets: Buckets
     private let cells: Cells
@@ -52,14 +54,14 @@ struct HistogramCells: Sendable {
         cells = Cells(count: labels * (buckets.count + 1))
     }
 
-    /// Adds a value. Call it on the writing thread.
+    /// Adds a measured value to the histogram with the number `label`. Call it on the thread that writes the cells.
     func add(_ value: UInt64, at label: Int) {
         let first = label * (buckets.count + 1)
         cells.add(1, at: first + buckets.bucket(of: value))
         cells.add(Int(truncatingIfNeeded: value), at: first + buckets.count)
     }
 
-    /// Adds the buckets and the sum of a label to `sums`.
+    /// Adds the bucket counts and the sum of one histogram to `sums`.
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
         for position in sums.indices { sums[position] &+= cells[first + position] }

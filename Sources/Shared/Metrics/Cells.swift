@@ -2,15 +2,15 @@ import Synchronization
 
 /// Counters that one thread writes and any thread reads.
 ///
-/// An addition is a plain load and store, since there is only one writer. It costs as much as for an ordinary integer,
-/// and readers and the writer never wait for each other. A reader may see the counters at slightly different times.
+/// Since only one thread writes, an addition is a plain load and store, which costs as much as for an ordinary integer.
+/// Readers and the writer never wait for each other. A reader may see the counters at slightly different times.
 ///
 /// `@unchecked`: the counters are atomic, and their address is constant.
 final class Cells: @unchecked Sendable {
     private let cells: UnsafeMutableBufferPointer<Atomic<Int>>
 
-    /// The alignment, so that the counters share no cache line with those of other loops, whose writes would slow them
-    /// down.
+    /// The alignment of the counters in bytes. The counters of two loops must not share a cache line, because writes of
+    /// one loop would then slow down the other.
     private static let lineBytes = 128
 
     init(count: Int) {
@@ -24,7 +24,7 @@ final class Cells: @unchecked Sendable {
 
     deinit { UnsafeMutableRawPointer(cells.baseAddress)?.deallocate() }
 
-    /// Adds to a counter. Call it on the writing thread.
+    /// Adds an amount to the counter at an index. Call it on the thread that writes the counters.
     func add(_ amount: Int, at index: Int) {
         precondition(cells.indices.contains(index))
         let old = cells[index].load(ordering: .relaxed)

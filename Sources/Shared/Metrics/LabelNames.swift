@@ -1,11 +1,11 @@
-/// The possible values of one label. Data from callers never adds a new one.
+/// The possible values of one metrics label, each with a number. Data from callers never adds a value.
 package struct LabelNames: Sendable {
-    /// The values by number. The first is `other`, for all unknown values.
+    /// The values by their number. The first value is `other`, which stands for all unknown values.
     package let names: [String]
     private let numbers: [String: Int]
 
     package static let other = 0
-    /// The largest number of values. Further ones count as `other`.
+    /// The largest number of values of a label. More values count as `other`.
     package static let limit = 300
 
     package init(_ known: [String]) {
@@ -19,13 +19,14 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns these values and further ones, as far as there is room. Existing values keep their numbers.
+    /// Returns the values of both lists, as long as there is room. The values of this list keep their numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }
 
-/// The last looked-up value and its number, since the next value is usually the same.
+/// The label value that was looked up last, and its number. It saves look-ups, since the next value is usually the
+/// same.
 struct LastLabel {
     private var name = "other"
     private var number = LabelNames.other

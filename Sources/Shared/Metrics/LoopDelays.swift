@@ -1,12 +1,12 @@
 package import Engine
 
-/// The durations of the event loops' iterations.
+/// The metric of the longest iterations of the event loops.
 package final class LoopDelays: MetricsSource {
     private let paces = Lock<[LoopPace]>([])
 
     package init() {}
 
-    /// Sets the loops to measure, in their order.
+    /// Sets the loops that are measured.
     package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
 
     package func write(to text: inout MetricsText) {
@@ -20,7 +20,7 @@ package final class LoopDelays: MetricsSource {
         }
     }
 
-    /// The longest iteration of each loop in the last one to two minutes.
+    /// The longest iteration of each loop in the last one to two minutes, in nanoseconds.
     package var longestNanoseconds: [UInt64] {
         let now = LoopTime.current()
         return paces.withLock { $0 }.map { $0.longestNanoseconds(at: now) }

@@ -1,15 +1,15 @@
 package import Engine
 
-/// The counts of one event loop.
+/// The metrics counters of one event loop.
 ///
-/// `@unchecked`: only the loop's thread writes, and it alone uses everything except the cells. `Metrics` reads the
-/// cells from any thread.
+/// `@unchecked`: `Metrics` reads the cells from any thread. Everything else is used on the loop's thread only, which
+/// also writes the cells.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
-    /// Returns the name of a route by its number.
+    /// Returns the name of the route with this number.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
-    /// The number of open connections, which the loop's server updates.
+    /// The number of open connections. The server of this loop updates it.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()
     private var models = LastLabel()
@@ -21,13 +21,13 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// The tokens by model: prompt, then completion.
+    /// The tokens by model: first the prompt tokens, then the completion tokens of each model.
     let tokens: Cells
-    /// The failures by provider and kind.
+    /// The number of upstream failures by provider and kind of failure.
     let faults: Cells
-    /// The upstream calls whose vendor reported impossible usage, by provider.
+    /// The number of upstream calls for which the vendor reported impossible usage, by provider.
     let impossibleUsage: Cells
-    /// The counts by caller: requests, prompt tokens, completion tokens, and the cost in 10^-12 dollars.
+    /// The totals of each caller: requests, prompt tokens, completion tokens, and the cost in 10^-12 dollars.
     let callers: Cells
     let operations = OperationCells()
     let gauges = Cells(count: Gauge.allCases.count)
@@ -55,9 +55,9 @@ package final class LoopMetrics: @unchecked Sendable {
 
     // MARK: On the loop
 
-    /// Replaces the labels.
+    /// Replaces the labels after a reload of the settings.
     ///
-    /// - Parameter labels: the current labels and possibly more.
+    /// - Parameter labels: all current labels, and perhaps new ones.
     package func use(_ labels: MetricLabels) {
         oneLoop.check()
         self.labels = labels
@@ -66,21 +66,22 @@ package final class LoopMetrics: @unchecked Sendable {
         callerNames = LastLabel()
     }
 
-    /// A finished request.
+    /// The figures of a finished request, for the metrics.
     package struct EndCounts {
-        /// The number of the route in the labels.
+        /// The number of the route in `MetricLabels.routes`.
         package let route: Int
-        /// The model as the caller named it; nil if the request names none.
+        /// The model as the caller named it; nil if the request has no model.
         package let model: String?
         package let status: Int
         package let durationNanoseconds: UInt64
-        /// The time until the first byte of the response; nil if there was no response.
+        /// The time from the start of the request to the first byte of the response; nil if there was no response.
         package let firstByteNanoseconds: UInt64?
-        /// The name of a known key, or another name, which counts as `other`; nil: the caller is anonymous.
+        /// The name of the caller; nil if the caller is anonymous. A name that belongs to no known caller counts as
+        /// `other`.
         package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
-        /// The cost; nil if unknown.
+        /// The cost of the request; nil if it is unknown.
         package let cost: Cost?
 
         package init(
@@ -123,8 +124,8 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
-    /// Counts an additional upstream call of a request, besides the one that produced the response: its tokens, and its
-    /// cost if known.
+    /// Counts the tokens and the cost of an additional upstream call. A request can have such calls besides the call
+    /// that produced its response.
     package func count(_ usage: Usage, cost: Cost?, of model: String, for caller: String?) {
         oneLoop.check()
         let model = number(ofModel: model)
@@ -151,7 +152,7 @@ package final class LoopMetrics: @unchecked Sendable {
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
     }
 
-    /// Counts a call whose vendor reported impossible usage.
+    /// Counts an upstream call for which the vendor reported impossible usage.
     package func count(impossibleUsageOf provider: String) {
         impossibleUsage.add(1, at: number(ofProvider: provider))
     }

@@ -1,14 +1,16 @@
-/// The values of all labels. They come from the settings, and a reload adds new ones.
+/// The possible values of all metrics labels. They come from the settings, and a reload of the settings can add values.
 package struct MetricLabels: Sendable {
     package let routes: LabelNames
     package let models: LabelNames
     package let providers: LabelNames
-    /// The names of known keys. Callers with other keys count as `other`.
+    /// The names of known callers. All other callers with a key count as `other`.
     package let callers: LabelNames
-    /// The values of `gen_ai.provider.name` for providers, by the provider's name.
+    /// The value of the label `gen_ai.provider.name` for each provider, by the provider's name.
     let kinds: [String: String]
 
-    /// - Parameter kinds: the values of `gen_ai.provider.name`, by the provider's name.
+    /// Creates the labels.
+    ///
+    /// - Parameter kinds: the values of the label `gen_ai.provider.name`, by the provider's name.
     package init(
         routes: [String],
         models: [String],
@@ -33,6 +35,6 @@ package struct MetricLabels: Sendable {
 
     package func adding(_ new: MetricLabels) -> MetricLabels { MetricLabels(self, adding: new) }
 
-    /// The label of requests that name no model. To Prometheus an empty label is the same as an absent one.
+    /// The label value for requests without a model. Prometheus treats an empty label as an absent one.
     static let noModel = ""
 }

@@ -1,20 +1,21 @@
 import Engine
 
-/// A source of metrics. It writes its families quickly, without waiting, on any thread. A type with its own counters
-/// (atomics that its threads update) conforms to it, and `Assembly` adds it to the list.
+/// A source of metrics, such as a type that has its own atomic counters. `Assembly` collects all sources.
+///
+/// `write(to:)` is called on any thread, so it must be fast and must not wait.
 package protocol MetricsSource: Sendable {
     func write(to text: inout MetricsText)
 }
 
 /// All metrics of the process.
 ///
-/// Each loop has its own cells, and a reader adds them up. Asking the loops instead (`call`) would wake each of them
-/// for every scrape and wait for the slowest, and counting would not be cheaper.
+/// Each event loop has its own counters, and a reader adds them up. So a reader does not have to wake the loops and
+/// wait for them.
 package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbers of the series of operations.
+    /// The numbers of the series in the operation metrics (`gen_ai_...`).
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
@@ -27,7 +28,7 @@ package final class Metrics: MetricsSource {
 
     package var labels: MetricLabels { known.withLock { $0 } }
 
-    /// Adds the labels of new settings to the current ones and returns both. Pass the result to `LoopMetrics.use` of
+    /// Adds the labels of new settings and returns all labels, old and new. Pass the result to `LoopMetrics.use` of
     /// each loop.
     package func add(_ labels: MetricLabels) -> MetricLabels {
         known.withLock { known in
@@ -101,7 +102,8 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    /// Returns the sum over all loops: the buckets, then the sum of values; nil if nothing was counted.
+    /// Returns a histogram as the sum over all loops: the bucket counts, then the sum of the values. Returns nil if
+    /// nothing was counted.
     func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
         var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
         for loop in loops { cells(loop).read(index, into: &sums) }

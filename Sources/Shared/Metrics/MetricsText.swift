@@ -11,7 +11,7 @@ package struct MetricsText: ~Copyable {
 
     package init() {}
 
-    /// Begins a family, to which all following samples belong. Call it once for each family.
+    /// Begins a metric family. The samples that follow belong to this family. Call it once for each family.
     package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
         self.name = name
         body.append("# HELP ")
@@ -45,7 +45,7 @@ package struct MetricsText: ~Copyable {
         body.append("\n")
     }
 
-    /// Writes a histogram. `counts` has the count of each bucket alone, then the sum of all values.
+    /// Writes a histogram. `counts` contains the count of each bucket (not cumulative), then the sum of all values.
     package mutating func histogram(_ labels: (StaticString, String)..., of buckets: Buckets, _ counts: [Int]) {
         precondition(counts.count == buckets.count + 1)
         // To Prometheus an empty label is the same as an absent one.
@@ -107,9 +107,10 @@ package struct MetricsText: ~Copyable {
         }
     }
 
-    /// Appends a number as briefly as possible without rounding, such as `0.005` or `10`.
+    /// Appends a decimal number without rounding and without trailing zeros, such as `0.005` or `10`. Its value is
+    /// `parts` divided by `whole`.
     ///
-    /// - Parameter whole: the number of parts that make one; a power of ten.
+    /// - Parameter whole: a power of ten.
     private mutating func append(_ parts: Int, of whole: Int) {
         if parts < 0 { body.append("-") }
         let parts = parts.magnitude

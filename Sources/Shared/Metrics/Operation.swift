@@ -1,7 +1,8 @@
-/// A request that used a model, by the names of OpenTelemetry's conventions for generative AI.
+/// A request that used a model, as the `gen_ai_...` metrics count it. The names follow OpenTelemetry's conventions for
+/// generative AI.
 package struct Operation {
     package enum Kind: Int, CaseIterable, Sendable {
-        /// The kind that further series count under.
+        /// The kind for operations that are not counted in detail because there are too many series.
         case other
         case chat
         case textCompletion
@@ -11,7 +12,8 @@ package struct Operation {
         case transcription
         case moderation
 
-        /// The value of `gen_ai.operation.name`. The last two are not in the conventions' list.
+        /// The value of the label `gen_ai.operation.name`. The conventions do not define `transcription` and
+        /// `moderation`.
         var name: String {
             switch self {
             case .other: "other"
@@ -24,10 +26,10 @@ package struct Operation {
             }
         }
 
-        /// Whether the time to the first token is meaningful for this kind.
+        /// Whether the time to the first token is a useful figure for this kind.
         var isOfTokens: Bool { self == .chat || self == .textCompletion }
 
-        /// Returns the kind of a route, by its name in metrics; nil if the route uses no model.
+        /// Creates the kind from the name of a route. Returns nil if the route uses no model.
         package init?(route: String) {
             switch route {
             case "/chat/completions", "/responses", "/messages", "/generate", "/llm/chat", "/llm/chat/stream":
@@ -44,17 +46,18 @@ package struct Operation {
     }
 
     package let kind: Kind
-    /// The model as the caller named it; nil if the request names none.
+    /// The model as the caller named it; nil if the request has no model.
     package let model: String?
-    /// The provider that was called last; nil if none was called.
+    /// The name of the provider that was called last; nil if no provider was called.
     package let provider: String?
     package let status: Int
-    /// The failure of the provider; nil if it did not fail.
+    /// The failure of the provider; nil if the provider did not fail.
     package let fault: UpstreamFault?
     package var durationNanoseconds: UInt64 = 0
-    /// The time since the first upstream call; nil if there was none.
+    /// The time from the admission of the request, just before its first upstream call, to the end of its response; nil
+    /// if no provider was called.
     package var callNanoseconds: UInt64?
-    /// The time until the response began; nil if there was no response.
+    /// The time from the start of the request to the first byte of the response; nil if there was no response.
     package var firstTokenNanoseconds: UInt64?
     package var usage: Usage?
 
@@ -66,8 +69,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The number that stands for the error where `Series` has a status: 0 for success, a number above 100 for a failure
-    /// of the vendor, else the HTTP status.
+    /// The number of the error, which `Series` stores in place of an HTTP status: 0 for success, 101 and more for a
+    /// failure of the provider, otherwise the HTTP status.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status
@@ -75,7 +78,8 @@ package struct Operation {
 
     private static let firstFault = 101
 
-    /// Returns `error.type`: the provider's failure, or the status of the response.
+    /// Returns the value of the label `error.type` for an error number: the name of the provider's failure, or the HTTP
+    /// status.
     static func errorName(_ error: Int) -> String {
         UpstreamFault(rawValue: error - firstFault).map { "\($0.name)" } ?? String(error)
     }

@@ -1,6 +1,6 @@
 import Engine
 
-/// The counts of one loop's operations, by the number of the series.
+/// The operation metrics of one event loop, by the number of the series.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,8 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The number of series after which a new one is only counted by its error, since each series has up to a hundred
-    /// lines.
+    /// The number of series with all their labels. Further series keep only the label of their error, because each
+    /// series has up to a hundred lines in the metrics.
     static let whole = 120
     static let limit = 160
 }
@@ -34,7 +34,7 @@ extension LoopMetrics {
     }
 }
 
-/// Series of operations, encoded as those of requests: kind and provider together take the place of the route.
+/// The encoding of an operation's labels as a `Series`: the kind and the provider together take the place of the route.
 extension Series {
     static let noProvider = 511
 
@@ -44,7 +44,7 @@ extension Series {
 
     var operation: Operation.Kind { Operation.Kind(rawValue: Int(route) >> 9) ?? .other }
 
-    /// The number of the provider; nil if none was called.
+    /// The number of the provider; nil if no provider was called.
     var provider: Int? { Int(route) & 511 == Self.noProvider ? nil : Int(route) & 511 }
 }
 

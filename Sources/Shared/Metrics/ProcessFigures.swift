@@ -1,10 +1,11 @@
 import Glibc
 
-/// The kernel's figures of this process, under the metric names that all Prometheus clients use.
+/// Metrics about this process that the kernel reports, such as memory and open files. Their names are the usual ones of
+/// Prometheus clients.
 package struct ProcessFigures: MetricsSource {
     private let startMilliseconds: Int
 
-    /// Records the start time. Create it when the process starts.
+    /// Creates the source of metrics and records the start time. Call it when the process starts.
     package init() {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -37,17 +38,17 @@ package struct ProcessFigures: MetricsSource {
         }
     }
 
-    /// The memory in use, in bytes; nil if the kernel does not report it.
+    /// The physical memory that the process uses, in bytes; nil if the kernel does not report it.
     package static var residentBytes: Int? {
         guard let memory = numbers("/proc/self/statm"), memory.count > 1 else { return nil }
         return memory[1] * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// The largest number of open descriptors that are counted by listing them, which takes time.
+    /// The largest number of open file descriptors that are counted by listing them. Listing more would take too long.
     private static let listedDescriptors = 2_048
 
-    /// Returns the number of open descriptors; nil if there are too many to list. Since Linux 6.2 it is the size of the
-    /// directory.
+    /// Returns the number of open file descriptors; nil if there are too many to list. Since Linux 6.2, the size of
+    /// `/proc/self/fd` is this number, so that no list is needed.
     static func openDescriptors() -> Int? {
         var about = stat()
         if stat("/proc/self/fd", &about) == 0, about.st_size > 0 { return about.st_size }
@@ -65,7 +66,9 @@ package struct ProcessFigures: MetricsSource {
         return count
     }
 
-    /// Reads the numbers in a file of the kernel; nil if it cannot be read. Any other word counts as 0.
+    /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if the file cannot be read.
+    ///
+    /// - Parameter mark: a character after whose last occurrence the numbers begin; nil to read the whole file.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

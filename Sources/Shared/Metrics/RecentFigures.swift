@@ -1,8 +1,8 @@
 package import Engine
 
-/// The figures of the process in the last hour, from counts that are read once a minute.
+/// The figures of the last hour on the admin pages, such as response times and failures.
 package struct RecentFigures: Sendable {
-    /// Two percentiles of a distribution, in milliseconds.
+    /// The 50th and the 95th percentile of times, in milliseconds.
     package struct Percentiles: Sendable, Equatable {
         package let p50: Int
         package let p95: Int
@@ -10,21 +10,22 @@ package struct RecentFigures: Sendable {
 
     package struct Provider: Sendable {
         package let name: String
-        /// The number of failures by cause. Causes without failures are left out.
+        /// The number of failures by their cause. Causes without failures are left out.
         package let failures: [(cause: String, count: Int)]
-        /// The durations from a request's first upstream call to the end of its response; nil if there were none.
+        /// The times from a request's first upstream call to the end of its response; nil if there were no upstream
+        /// calls.
         package let durations: Percentiles?
     }
 
-    /// The times from a request's head to the first byte of its response; nil if there were none.
+    /// The times from the head of a request to the first byte of its response; nil if there were no requests.
     package let firstByte: Percentiles?
     package let providers: [Provider]
 }
 
-/// The counts of all loops at one time.
+/// The counts of all event loops at one point in time.
 struct FigureCounts: Sendable {
     var firstBytes = [Int](repeating: 0, count: Buckets.requests.count)
-    /// The failures of each provider, by kind.
+    /// The number of failures by provider, then by kind of failure.
     var faults: [[Int]] = []
     var durations: [[Int]] = []
 
@@ -44,7 +45,7 @@ struct FigureCounts: Sendable {
     }
 }
 
-/// The counts of the last sixty minutes, one for each minute.
+/// The counts of the last sixty minutes, recorded once a minute. The figures of the last hour come from them.
 ///
 /// `@unchecked`: the timer belongs to one loop, and the counts are protected by a lock.
 package final class FigureHistory: TimerTarget, @unchecked Sendable {
@@ -56,13 +57,15 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    /// - Parameter loop: the loop whose timer reads the counts.
+    /// Creates the history without any counts.
+    ///
+    /// - Parameter loop: the event loop whose timer records the counts.
     package init(of metrics: Metrics, on loop: EventLoop) {
         self.metrics = metrics
         self.loop = loop
     }
 
-    /// Starts to read the counts once a minute. Call it on the loop.
+    /// Starts to record the counts once a minute. Call it on the event loop.
     package func begin() { loop.arm(timer, at: loop.now + Self.minuteNanoseconds) }
 
     package func timerFired() {
@@ -70,7 +73,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         begin()
     }
 
-    /// Records the counts of the minute that has passed.
+    /// Adds the current counts to the history, and removes counts that are older than sixty minutes.
     func record() {
         let counts = metrics.counts()
         past.withLock { past in
@@ -79,7 +82,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Returns the figures of the last hour, or since the start if that is later. Call it on any thread.
+    /// Returns the figures of the last hour, or of the time since the start if it is shorter. Call it on any thread.
     package func figures() -> RecentFigures {
         let hour = metrics.counts() - past.withLock { $0.count < Self.minutes ? FigureCounts() : $0[0] }
         let names = metrics.labels.providers.names
@@ -101,9 +104,9 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures.Percentiles {
-    /// Estimates the percentiles; nil if all counts are 0.
+    /// Estimates the percentiles of times from a histogram. Returns nil if all counts are 0.
     ///
-    /// - Parameter counts: the counts of the buckets, which must be those of times.
+    /// - Parameter counts: the count of each bucket; the buckets must be for times.
     init?(_ counts: [Int], _ buckets: Buckets) {
         let sum = counts.reduce(0, &+)
         guard sum > 0 else { return nil }
@@ -126,10 +129,10 @@ extension RecentFigures.Percentiles {
 }
 
 extension Metrics {
-    /// The number of requests whose response is not complete.
+    /// The number of requests in progress.
     package var runningRequests: Int { gauge(.requests) }
 
-    /// The number of streamed responses that are not complete.
+    /// The number of streamed responses in progress.
     package var openStreams: Int { gauge(.streams) }
 
     /// The number of open client connections.

@@ -1,10 +1,10 @@
 import Engine
 
-/// The labels of one series of requests.
+/// The label values of one time series of requests, as numbers.
 package struct Series: Hashable, Sendable {
     package let route: UInt16
     package let model: UInt16
-    /// The HTTP status; 0 for other values.
+    /// The HTTP status; 0 if the value is no valid status.
     package let status: UInt16
 
     package init(route: Int, model: Int, status: Int) {
@@ -14,10 +14,11 @@ package struct Series: Hashable, Sendable {
     }
 }
 
-/// Numbers for the series that occur, which all loops share, so that each loop's counts are a short array.
+/// Assigns a number to each time series that occurs. The numbers are small, so that each loop can count in a short
+/// array. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The series by number. The first one counts what does not fit.
+        /// The series by number. The first one counts everything for which no number is left.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 
@@ -31,7 +32,8 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The number of series after which a new one is only counted by its status.
+    /// The number of series with all their labels. Further series keep only their status; route and model become
+    /// `other`.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int
@@ -56,7 +58,7 @@ package final class SeriesNumbers: Sendable {
     package var all: [Series] { state.withLock { $0.series } }
 }
 
-/// The series that one loop used recently, which need no lock.
+/// The numbers of the series that one loop used recently. They can be looked up without a lock.
 struct RecentSeries {
     private struct SeriesEntry {
         var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)

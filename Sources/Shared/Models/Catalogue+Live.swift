@@ -1,28 +1,28 @@
-/// The entry of a model in the vendor's current list.
+/// A model on the list that the vendor currently publishes.
 package struct LiveModel: Sendable, Equatable {
     package let id: String
     package let owner: String
-    /// The display name of the model; empty if the vendor's list has none.
+    /// The display name of the model; empty if the vendor's list has no display name.
     package var label = ""
     package var features: Model.Features
     package var hasVision: Bool
-    /// The context window in tokens; nil if unknown. An implausible number becomes nil.
+    /// The context window in tokens; nil if unknown. Setting an implausible number stores nil.
     package var contextWindow: Int? { didSet { contextWindow = Self.tokens(contextWindow) } }
-    /// The longest output in tokens; nil if unknown. An implausible number becomes nil.
+    /// The longest output in tokens; nil if unknown. Setting an implausible number stores nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The end date that 1min.ai shows for a model that it renews again and again; nil if it shows no such date. The model
-    /// still works after this date.
+    /// The end date that 1min.ai's list shows for the model; nil if the list shows none. 1min.ai moves this date
+    /// forward again and again, so the model still works after it.
     package var markedDay: Day?
     /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false
     package var creditPrices = CreditPrices()
     /// The creation time in seconds since 1970; nil if the vendor does not report it.
     package var created: Int?
-    /// The facts of the vendor's list that are only displayed.
+    /// Further facts from the vendor's list, such as prices. They are only displayed.
     package var facts = ModelFacts()
 
-    /// Creates an entry; nil if the id is not a valid model id. An invalid owner becomes empty.
+    /// Creates a list entry; nil if the id is not a valid model id. Stores an invalid owner as an empty text.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {
         guard Self.isName(id) else { return nil }
         self.id = id
@@ -42,10 +42,11 @@ package struct LiveModel: Sendable, Equatable {
 }
 
 extension Catalogue {
-    /// Returns the models of the vendor's list that are not disabled: first the known models, then the new ones.
+    /// Returns this catalogue updated by the vendor's current list. It has the listed models that are not disabled:
+    /// first the models that this catalogue knows, then new ones.
     ///
-    /// Features and vision come from the list. If a model with a short name is gone, the next model of its family gets
-    /// the name.
+    /// Features and vision come from the list. If a model with a short name is gone, the next served model of its
+    /// family takes over the name.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -67,8 +68,8 @@ extension Catalogue {
         )
     }
 
-    /// Makes names for ids that are UUIDs without a short name, from the vendor's display names. If a name is taken,
-    /// the beginning of the id is appended.
+    /// Makes readable names from display names, for models whose id is a UUID without a short name. Appends the
+    /// beginning of the id if another model has the name.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -90,7 +91,8 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns, for each id in `gone`, the id of the served model that has the same short name.
+    /// Returns which served model takes over the short name of each model in `gone`: the id of the served model, by the
+    /// id of the gone one. A model without a served model in its family is left out.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]
@@ -107,7 +109,8 @@ extension Catalogue {
 }
 
 extension Model {
-    /// Creates a chat model with the values of its vendor's list, if there are any.
+    /// Creates a chat model. Its context window, output limit and shutdown date come from the vendor's list; they are
+    /// nil if `live` is nil.
     init(named id: String, _ live: LiveModel?) {
         self.init(
             id: id,
@@ -120,7 +123,10 @@ extension Model {
         shutdownDate = live?.shutdownDate
     }
 
-    /// Creates a model from the vendor's list. `before` is the model as it was known; nil: it is new.
+    /// Creates a model from an entry of the vendor's list.
+    ///
+    /// - Parameter before: the model in the built-in catalogue, for values that the list lacks; nil if the model is
+    ///   new.
     fileprivate init(_ live: LiveModel, before: Model?) {
         self.init(
             id: live.id,

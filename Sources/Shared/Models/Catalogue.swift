@@ -1,14 +1,14 @@
-/// The models of a vendor, by id and in the order of listing.
+/// The list of a vendor's models. A model can be found by its id or by its short name, a readable alias of the id.
 package struct Catalogue: Sendable {
     package let models: [Model]
-    /// Returns the id that a short name stands for; nil if the name is not a short name.
+    /// A function that returns the id for a model's short name; nil if the text is not a short name.
     let fullID: @Sendable (String) -> String?
-    /// Returns the short name of an id; nil if there is none.
+    /// A function that returns the short name for a model's id; nil if the model has no short name.
     let shortName: @Sendable (String) -> String?
-    /// Returns the name of a model's family, whose members may take over each other's short names; nil if there is
-    /// none.
+    /// A function that returns the name of the family to which a model id belongs; nil if it has no family. If a model
+    /// is gone, another model of its family takes over its short name.
     let family: @Sendable (String) -> String?
-    /// The names made for ids that are UUIDs and have no short name.
+    /// The readable names that were made for ids which are UUIDs and have no short name, by id.
     private let madeNames: [String: String]
     /// The ids of models that the vendor no longer serves.
     private let gone: Set<String>
@@ -38,26 +38,27 @@ package struct Catalogue: Sendable {
         self.indexByID = indexByID
     }
 
-    /// Returns the model of an id or a short name; nil if there is none.
+    /// Returns the model with this id or short name; nil if the catalogue does not contain it.
     package func model(_ id: String) -> Model? {
         let index = indexByID[id] ?? fullID(id).flatMap { indexByID[$0] }
         return index.map { models[$0] }
     }
 
-    /// Returns whether the vendor no longer serves the model of this id or short name.
+    /// Returns whether the vendor no longer serves the model with this id or short name.
     func isGone(_ id: String) -> Bool {
         !gone.isEmpty && model(id) == nil && (gone.contains(id) || fullID(id).map(gone.contains) ?? false)
     }
 
-    /// Returns the name that lists show in place of an id that is a UUID; nil: lists show the id.
+    /// Returns the readable name that model lists show in place of a UUID; nil if lists show the id itself.
     func listedName(of id: String) -> String? { id.isUUID ? shortName(id) ?? madeNames[id] : nil }
 
-    /// Returns the vendor's id for a name. An unknown name is returned unchanged, so that the vendor decides.
+    /// Returns the vendor's id of the model with this id or short name. Returns an unknown name unchanged, so that the
+    /// vendor decides about it.
     func id(_ name: String) -> String { model(name)?.id ?? name }
 }
 
 extension String {
-    /// Whether this is a UUID in its usual form.
+    /// Whether the text is a UUID such as `123e4567-e89b-12d3-a456-426614174000`.
     var isUUID: Bool {
         guard utf8.count == 36 else { return false }
         return utf8.enumerated().allSatisfy { index, byte in

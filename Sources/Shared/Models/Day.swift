@@ -6,7 +6,7 @@ package struct Day: Sendable, Comparable {
     /// The number of days since 1970-01-01.
     package let number: Int
 
-    /// Parses a day such as `2026-12-09`; nil if there is no such day.
+    /// Parses a day such as `2026-12-09`; nil if the calendar has no such day.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count == 10, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
             let year = Self.number(text[0..<4]), let month = Self.number(text[5..<7]), let day = Self.number(text[8...])
@@ -21,12 +21,12 @@ package struct Day: Sendable, Comparable {
         number = Self.day(ofSecond: seconds)
     }
 
-    /// The largest distance of a day from 1970-01-01: eleven million years. A time of such a day in milliseconds does
-    /// not overflow.
+    /// The largest distance from 1970-01-01, in days. It keeps times in milliseconds from overflowing.
     private static let maxDays = 1 << 32
 
-    /// - Parameter number: the number of days since 1970-01-01. A number that is out of range gives the first or the
-    ///   last day.
+    /// Creates a day. A number that is too large or too small gives the last or the first possible day.
+    ///
+    /// - Parameter number: the number of days since 1970-01-01.
     package init(number: Int) { self.number = min(max(number, -Self.maxDays), Self.maxDays) }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
@@ -46,7 +46,7 @@ package struct Day: Sendable, Comparable {
         }
     }
 
-    /// The day as `2026-12-09`.
+    /// The day as text, such as `2026-12-09`.
     package var text: String { written("%Y-%m-%d") }
 
     /// The start of the day as an HTTP date, such as `Wed, 09 Dec 2026 00:00:00 GMT`.

@@ -1,7 +1,7 @@
-/// A model of a vendor.
+/// A model that a vendor offers, with its features and limits.
 public struct Model: Sendable, Equatable {
-    /// The functions of a model at its vendor. The type is public because only public code is inlined in other modules,
-    /// and sets are made on each request.
+    /// The functions that a model has at its vendor, such as chat or image generation. The type is public so that the
+    /// compiler can inline its code in other modules.
     public struct Features: OptionSet, Sendable {
         public let rawValue: UInt16
 
@@ -18,19 +18,19 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var audioTranslation: Features { Features(rawValue: 128) }
         @inlinable public static var code: Features { Features(rawValue: 256) }
 
-        /// The features of which a model needs one to be used for chats.
+        /// The features that make a model usable in chat requests. A model needs at least one of them.
         @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 
-    /// The longest model name that a caller may give, in bytes.
+    /// The largest length of a model name in a request, in bytes.
     package static let nameLimitBytes = 200
 
     /// The vendor's id of the model.
     package let id: String
-    /// The owner of the model, as the vendor's list has it.
+    /// The owner of the model according to the vendor's list, such as `openai`.
     package let owner: String
     package let features: Features
-    /// Whether chats may contain images.
+    /// Whether the model accepts images in chats.
     package let hasVision: Bool
     /// The context window in tokens; nil if unknown.
     package let contextWindow: Int?
@@ -38,11 +38,11 @@ public struct Model: Sendable, Equatable {
     package let maxOutputTokens: Int?
     /// The day from which the vendor no longer serves the model; nil if unknown.
     package var shutdownDate: Day?
-    /// The prices in credits of the vendor's list.
+    /// The prices of the model in credits, from 1min.ai's model list.
     package var creditPrices = CreditPrices()
-    /// Whether chats with the model search the web unless the request turns it off.
+    /// Whether chats with the model search the web, unless a request turns the search off.
     package var searchesWeb = false
-    /// The vocabulary that counts the model's tokens; nil if unknown.
+    /// The name of the tokenizer's vocabulary for this model; nil if unknown.
     let vocabulary: Vocabulary.Name?
 
     package init(
@@ -62,7 +62,8 @@ public struct Model: Sendable, Equatable {
         vocabulary = Vocabulary.Name(model: id)
     }
 
-    /// Creates a model that is not in the catalogue. The vendor decides what it can do, so it has all features.
+    /// Creates a model that is not in the catalogue. It has all features except code, so that the vendor decides what
+    /// it can do.
     package init(unknown id: String) {
         self.init(
             id: id,
@@ -77,14 +78,14 @@ public struct Model: Sendable, Equatable {
         )
     }
 
-    /// Whether some endpoint can use the model. Audio translation alone does not count: only whisper-1 is used for it,
-    /// since other models need a target language whose names are unknown.
+    /// Whether some endpoint of the relay can use the model. Audio translation alone is not enough: the relay uses only
+    /// whisper-1 for it, since other models need the vendor's name of the target language.
     var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
 
-    /// Whether the vendor no longer serves the model.
+    /// Whether the shutdown date of the model is reached, so the vendor no longer serves it.
     var hasEnded: Bool { shutdownDate.map { $0 <= .today } ?? false }
 
-    /// Creates a chat model of which nothing else is known.
+    /// Creates a chat model without vision and with unknown limits.
     package init(chatModel id: String, owner: String) {
         self.init(
             id: id,
@@ -98,7 +99,7 @@ public struct Model: Sendable, Equatable {
 }
 
 extension TokenCounter {
-    /// Returns the token counter for a model whose vocabulary was already looked up.
+    /// Returns the token counter for the vocabulary of a model.
     package static func of(_ model: borrowing Model) -> TokenCounter {
         TokenCounters.ofProcess.counters.counter(by: model.vocabulary)
     }

@@ -1,13 +1,15 @@
 extension ModelCatalog {
-    /// A served model for calls of `/generate` and `/llm` that name no model.
+    /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The name on which the caller's permission is checked.
+        /// The model name that the caller must be permitted to use. It differs from `name` if the model has a
+        /// replacement.
         package let asked: String
         package let servedModel: ServedModel
     }
 
-    /// Returns the served model with which a provider serves calls that name no model; nil if it has none.
+    /// Returns the model with which a provider serves requests that name no model; nil if the provider serves no such
+    /// model.
     package func generating(at provider: Int) -> Generating? {
         func serving(_ name: String, insteadOf asked: String) -> Generating? {
             self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, servedModel: $0) }

@@ -1,18 +1,18 @@
 import Engine
 
-/// Models as lists show them.
+/// The models as `GET /v1/models` lists them.
 extension ModelCatalog {
     package struct Listed: Sendable, Equatable {
         package private(set) var id: String
         package let owner: String
-        /// The earliest shutdown date of the model at a provider; nil if unknown.
+        /// The shutdown date of the model at the first provider that serves it; nil if unknown.
         package let shutdownDate: Day?
         /// The creation time in seconds since 1970; nil if unknown.
         package var created: Int?
         /// Whether the settings name a replacement for the model.
         package let isReplaced: Bool
         package fileprivate(set) var facts: ModelFacts
-        /// The features of the model at all providers that serve it.
+        /// The union of the features that the model has at the providers that serve it.
         package fileprivate(set) var features: Model.Features = []
 
         fileprivate init(
@@ -33,7 +33,7 @@ extension ModelCatalog {
             self.features = features
         }
 
-        /// Creates the entry of a panel, of which only the name is known.
+        /// Creates the list entry of a panel. It has the panel's name and no facts.
         fileprivate init(panel name: String) {
             self.init(
                 id: name,
@@ -46,7 +46,7 @@ extension ModelCatalog {
             )
         }
 
-        /// Returns this entry under another name.
+        /// Returns a copy of this entry with another model name.
         func named(_ name: String) -> Listed {
             var other = self
             other.id = name
@@ -54,8 +54,10 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns the facts of a model. Facts of the settings override those of the vendor's list, and these override the
-    /// relay's own.
+    /// Returns what is known about a model of a provider, such as its context window. Facts in the settings override
+    /// the vendor's list, and the list overrides the relay's built-in facts.
+    ///
+    /// - Parameter live: the model on the vendor's list; nil if it is not on a list that was read.
     func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
         let provider = providers[position]
         var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)
@@ -70,10 +72,10 @@ extension ModelCatalog {
         return facts
     }
 
-    /// Returns the models that the caller may use, in the order of providers. The models of a provider are in the
-    /// configured order, or by name.
+    /// Returns the models that the caller may use, in the order of providers. The models of one provider are in the
+    /// order of the settings or sorted by name. Panels come last.
     ///
-    /// - Parameter refusers: the names of providers whose vendors reject the caller's own key.
+    /// - Parameter refusers: the names of the passthrough providers whose vendors reject the caller's key.
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
         var positions: [String: Int] = [:]
         var listed: [Listed] = []
@@ -103,7 +105,7 @@ extension ModelCatalog {
         return listed + own.map { Listed(panel: $0.name) }
     }
 
-    /// Returns the facts of a model of one provider; without any fact if it is not listed.
+    /// Returns the known facts about a model at one provider; empty facts if the provider does not list the model.
     package func facts(of name: String, at provider: Int) -> ModelFacts {
         listing.first { $0.provider == provider && $0.name == name }?.facts ?? ModelFacts()
     }

@@ -1,11 +1,12 @@
 import Engine
 
-/// Errors for model names that no provider serves.
+/// Errors for requests whose model cannot serve them.
 extension ModelCatalog {
-    /// Returns the error for a name that no provider serves, or that the caller may not use, with a suggestion. The
-    /// message does not show which of the two is the case.
+    /// Returns the error for a model that no provider serves or that the caller may not use. The message suggests a
+    /// similar name. It does not reveal whether the model exists.
     ///
-    /// - Parameter features: the features of which the call needs one; nil: any model will do.
+    /// - Parameter features: features that the suggested model should have, at least one of them; nil to suggest any
+    ///   model.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
         if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
@@ -13,12 +14,12 @@ extension ModelCatalog {
         return error
     }
 
-    /// Returns the error for a model that the caller may use, but not for this call. It names models that can serve the
-    /// call.
+    /// Returns the error for a model that the caller may use, but that lacks the feature which the request needs. The
+    /// message names models that have the feature.
     ///
     /// - Parameters:
     ///   - own: the features of the model.
-    ///   - features: the features of which the call needs one.
+    ///   - features: the features of which the request needs at least one.
     package func unable(
         _ name: String,
         _ own: Model.Features,
@@ -38,7 +39,7 @@ extension ModelCatalog {
 
     private static let shownNames = 4
 
-    /// Returns the first names that the caller may use of models that pass the test `fits`.
+    /// Returns the names of the first four models that the caller may use and that pass the test `fits`.
     package func names(for caller: Caller, where fits: (Model) -> Bool) -> [String] {
         var names: [String] = []
         for (name, provider, model, _) in listing.prefix(Self.comparedNames) where fits(model) {
@@ -52,8 +53,8 @@ extension ModelCatalog {
     private static let comparedNames = 1_024
     private static let comparedBytes = 200
 
-    /// Returns the most similar name that the caller may use; nil if none is similar. At most three letters may differ,
-    /// fewer in short names.
+    /// Returns the model name most similar to a name, among those that the caller may use; nil if no name is similar.
+    /// At most three letters may differ, fewer in short names.
     private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
         guard name.utf8.count <= Self.comparedBytes else { return nil }
         // Other programs put the name of the maker before that of the model.
@@ -91,7 +92,7 @@ extension ModelCatalog {
 }
 
 extension Model.Features {
-    /// The abilities of a model with these features, as verbs.
+    /// The abilities of a model with these features as verbs for messages, such as `make images`.
     fileprivate var words: [String] {
         let all: [(Model.Features, String)] = [
             (.chat, "chat"), (.image, "make images"), (.imageEdit, "edit images"),
@@ -103,6 +104,6 @@ extension Model.Features {
 }
 
 extension UInt8 {
-    /// The lower-case letter of an ASCII letter; other bytes unchanged.
+    /// This byte with an ASCII capital letter turned into lower case. Other bytes stay unchanged.
     fileprivate var lowered: UInt8 { (65...90).contains(self) ? self | 32 : self }
 }

@@ -1,18 +1,19 @@
 import Engine
 
-/// Model names with the suffix that requests a web search.
+/// Model names with the suffix `:online`, which requests a web search.
 extension ModelCatalog {
     package static let online = ModelName.online
 
-    /// Returns the name before the suffix; nil if there is no suffix, nothing before it, or two of them.
+    /// Returns the model name before the suffix `:online`. Returns nil if the name does not end with exactly one such
+    /// suffix, or consists only of it.
     package static func name(beforeSuffixOf name: String) -> String? {
         guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
         let before = String(name.dropLast(online.count))
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
-    /// Returns the name by which permissions and limits know a model: without the suffix, unless a model or a panel
-    /// really has this name.
+    /// Returns the name that permissions and limits use for a model: the name without `:online`. A model or panel whose
+    /// real name ends with `:online` keeps it.
     package func knownName(_ name: String) -> String {
         guard let before = Self.name(beforeSuffixOf: name), position(of: name) == nil, panels[name] == nil else {
             return name
@@ -20,7 +21,8 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns the served models of a name with the suffix, for models that can search the web.
+    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on. Models that cannot
+    /// search the web are left out.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
         return all[position].servedModels.compactMap { servedModel in
@@ -31,7 +33,7 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether the name has the suffix but is that of a code model, which cannot search the web.
+    /// Returns whether the name has the suffix `:online` but belongs to a code model, which cannot search the web.
     package func lacksSearch(_ name: String) -> Bool {
         guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let position = position(of: before)
         else {
@@ -42,7 +44,8 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns the list entry of a name with the suffix, which lists do not show; nil if there is no such model.
+    /// Returns the list entry for a name with the suffix `:online`, made from the entry without it; nil if there is no
+    /// such model. Model lists do not contain names with the suffix.
     package func searching(_ name: String, among listed: [Listed]) -> Listed? {
         guard let before = Self.name(beforeSuffixOf: name), !searching(name).isEmpty,
             let model = listed.first(where: { $0.id.hasSameBytes(as: before) })

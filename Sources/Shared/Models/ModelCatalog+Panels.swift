@@ -1,5 +1,6 @@
 extension ModelCatalog {
-    /// Returns the model or panel that a panel's setting names, perhaps as `provider/name`; nil if there is none.
+    /// Returns the model or panel that a panel's setting names as a member; nil if there is none. The name may contain
+    /// a provider, as in `provider/model`.
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
         if let member = served(name) { return member }
@@ -13,7 +14,7 @@ extension ModelCatalog {
         return serves(next, at: position) ? .model(next, provider: position) : served(next)
     }
 
-    /// Returns the panel or model of this name at any provider; nil if there is none.
+    /// Returns the panel with this name, or the model with this name at any provider; nil if there is neither.
     private func served(_ name: String) -> Panel.Member? {
         if let panel = panels[name] { return .panel(panel) }
         return self[name].isEmpty ? nil : .model(name, provider: nil)
@@ -21,23 +22,23 @@ extension ModelCatalog {
 
     func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
-    /// Returns the served models of a panel's member that is a model.
+    /// Returns the served models for a panel's member: at one provider, or at all providers if `provider` is nil.
     package func servedModels(of name: String, at provider: Int?) -> [ServedModel] {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
-    /// Returns whether the caller may use a panel. This needs permission for the panel's name, and providers that serve
-    /// its models to the caller.
+    /// Returns whether the caller may use a panel. The caller must be permitted to use the panel's name, and the
+    /// caller's providers must serve the panel's models.
     ///
-    /// - Parameter asked: the requested name, if the panel replaces another model; nil: the panel's own name.
+    /// - Parameter name: the requested model name if the panel replaces another model; nil for the panel's own name.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
         let name = name ?? panel.name
         return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
             || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
     }
 
-    /// Finds the panels that can be used. Panels may be members of other panels, so the search repeats until nothing
-    /// new is found.
+    /// Finds out which panels the providers can serve. Since panels may be members of other panels, the search repeats
+    /// until it finds no new panel.
     mutating func findUsablePanels() {
         var found = -1
         while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
@@ -49,8 +50,10 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether the panel's summary model and, if it has members, one of them are served by providers of this
-    /// kind.
+    /// Returns whether providers can serve the panel: its summary model and, if it has members, at least one member.
+    ///
+    /// - Parameter isPassthrough: whether to consider only passthrough providers; false for only providers with
+    ///   credentials.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
         func isServed(_ name: String) -> Bool {
             switch member(name) {
@@ -66,16 +69,16 @@ extension ModelCatalog {
     }
 }
 
-/// The panels of the settings, and the kinds of providers that can serve them.
+/// The panels in the settings, with the kinds of providers (passthrough or with credentials) that can serve each.
 package struct ServedPanels: Sendable {
-    /// The panels, sorted by NAME.
+    /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let all: [Panel]
     private let byName: [String: Panel]
     /// The names of panels that providers with credentials can serve.
     fileprivate(set) var holdingCredentials: Set<String> = []
     /// The names of panels that passthrough providers can serve.
     fileprivate(set) var takingOwnKeys: Set<String> = []
-    /// The names of panels that are also names of models, which these panels therefore hide.
+    /// The names of panels that are also names of a provider's models. Such a panel hides the model.
     private(set) var hiding: Set<String> = []
 
     init(_ panels: [Panel]) {

@@ -1,7 +1,7 @@
-/// Names that other models serve.
+/// The models that replace retired or unknown models.
 extension ModelCatalog {
-    /// Returns the name that replaces a model which was retired or which no provider serves; nil if the model needs no
-    /// replacement.
+    /// Returns the model name that replaces a retired or unserved model according to the settings; nil if the model
+    /// needs no replacement or has none.
     package func replacement(of name: String) -> String? {
         if replacements.isEmpty { return nil }
         if replacements[name] == nil, let before = Self.name(beforeSuffixOf: name) {
@@ -16,10 +16,11 @@ extension ModelCatalog {
         return served == name ? nil : served
     }
 
-    /// The names that other models serve today.
+    /// The names of retired or unserved models that a replacement currently serves, sorted.
     package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
 
-    /// Returns whether no provider serves the name today, as far as that is known.
+    /// Returns whether no provider serves this model name today. Returns false while a vendor's list that was not read
+    /// yet may contain the name.
     private func hasEnded(_ name: String) -> Bool {
         let modelCatalog = self[name]
         guard modelCatalog.isEmpty else { return modelCatalog.allSatisfy(\.model.hasEnded) }
@@ -27,23 +28,25 @@ extension ModelCatalog {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// Returns the name by which limits count a call that the fallback model serves; nil if `served` is not the
-    /// fallback.
+    /// Returns the model name that limits count for a call which the fallback model serves; nil if `served` is not the
+    /// fallback model.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
-    /// The name of the model for unknown names; nil if there is none.
+    /// The name of the fallback model, which serves requests for unknown models; nil if the settings name none. If that
+    /// model is retired, this is its replacement.
     package var fallback: String? { namedFallback.map { replacement(of: $0) ?? $0 } }
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
-    /// Returns the served models of the fallback model for a name that no provider has; empty if the name is forbidden.
+    /// Returns the served models of the fallback model, for a name that no provider serves. Empty if there is no
+    /// fallback model, or if the settings forbid the name.
     package func substitutes(for name: String) -> [ServedModel] {
         guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]
     }
 
-    /// Returns the fallback panel for a name that no provider has; nil if the fallback is no panel or the name is
-    /// forbidden.
+    /// Returns the fallback panel for a name that no provider serves; nil if the fallback model is not a panel, or if
+    /// the settings forbid the name.
     package func substitutePanel(for name: String) -> Panel? {
         guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
         return panel

@@ -1,8 +1,9 @@
 import Engine
 
-/// The models that callers may name, and the providers that serve them. The value is constant and shared by all loops.
+/// The models that callers may name, and the providers that serve each of them. The catalog never changes, so all loops
+/// share it; a change of a vendor's list or of the settings creates a new catalog.
 package struct ModelCatalog: Sendable {
-    /// A provider, as its index in the settings, and its model.
+    /// A model of one provider that can serve requests.
     package struct ServedModel: Sendable {
         package let provider: Int
         package let model: Model
@@ -10,7 +11,7 @@ package struct ModelCatalog: Sendable {
         /// The price of the model; nil if unknown.
         package let price: Price?
 
-        /// This served model for chats that search the web.
+        /// A copy of this served model whose chats search the web.
         var searching: ServedModel {
             var model = model
             model.searchesWeb = true
@@ -18,81 +19,84 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// The order of a served model among others of its name.
+    /// The rank of a provider among the providers that serve one model name: its priority, weight and retries.
     package struct Rank: Sendable {
-        /// The share of requests among served models of the same priority, above 0.
+        /// The weight, which is above 0. Providers with equal priority share requests in proportion to their weights.
         package let weight: Double
-        /// The priority: served models with a lower number are tried earlier.
+        /// The priority. Providers with a lower number are tried earlier.
         package var priority: Int
-        /// The number of retries of a call before another provider is called.
+        /// The number of times that a failed call is repeated before another provider is called.
         package let retries: Int
     }
 
-    /// The models of one provider of the settings, and what is known about them.
+    /// One provider from the settings, with its models and the facts about them.
     package struct Provider: Sendable {
-        /// The names that callers use; empty: the names of the catalogue.
+        /// The models that the settings name; empty if the provider serves its whole catalogue or list.
         let models: [ModelName]
-        /// The catalogue; nil: the provider has only chat models, of which only the names are known.
+        /// The catalogue of the vendor's models. If nil, the provider has only chat models, and only their names are
+        /// known.
         let catalogue: Catalogue?
-        /// The unique name of the provider, by which panels choose it for a member.
+        /// The unique name of the provider. A panel can name a member as `provider/model`.
         let name: String
-        /// Whether the models of the vendor's own list are served, too.
+        /// Whether the provider also serves all models on the vendor's model list.
         let servesList: Bool
-        /// The vendor's list; nil: it was not read yet.
+        /// The vendor's model list; nil if the list was not read yet.
         let list: [LiveModel]?
-        /// The models of the catalogue that are listed first.
+        /// The models of the catalogue that model lists show first.
         let subset: [String]
-        /// Whether `:online` after a model's name requests a web search.
+        /// Whether the suffix `:online` of a model name requests a web search.
         let hasSearchSuffix: Bool
-        /// Whether models of the catalogue that are not in `subset` are refused.
+        /// Whether the provider refuses models of its catalogue that are not in `subset`.
         let isSubsetOnly: Bool
-        /// The owner of the models, as callers see it.
+        /// The owner of the models, as model lists show it.
         let owner: String
         /// Whether upstream calls use the caller's own key.
         let isPassthrough: Bool
-        /// The model for calls that name none (`/generate`, `/llm`); nil: the first chat model.
+        /// The model for `/generate` and `/llm` requests that name no model; nil for the provider's first chat model.
         let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices
         let facts: ProviderFacts
     }
 
-    /// The facts of the settings about a provider's models.
+    /// Facts about a provider's models that the settings declare.
     package struct ProviderFacts: Sendable {
-        /// The facts by the names that callers use.
+        /// The facts about single models, by the names that callers use.
         let ofModels: [String: ModelFacts]
         let supportsTools: Bool
         let acceptsImages: Bool
     }
 
-    /// All served models of one name, sorted by priority, then in the order of providers.
+    /// A model name with all served models that have it, sorted by priority, then in the order of providers.
     package struct NamedModel: Sendable {
         package let name: String
         package fileprivate(set) var servedModels: [ServedModel]
     }
 
-    /// The served models of all names, in the order in which the names were added.
+    /// All model names with their served models, in the order in which the names were added.
     package private(set) var all: [NamedModel] = []
-    /// The index of each name in `all`.
+    /// The index in `all`, by model name.
     private var positions: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
-    /// The models, by name, that are not served because of `Provider.isSubsetOnly` or a weight of 0.
+    /// The models that the settings forbid, by name. They are outside the permitted subset or have the weight 0.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
-    /// The short names of models, by the ids (UUIDs) that they replace in lists.
+    /// The short names that replace UUIDs in model lists, by UUID.
     private var shortNames: [String: String] = [:]
     private let catalogues: [Catalogue]
     let isSubsetOnly: Bool
     package internal(set) var panels: ServedPanels
     let namedFallback: String?
-    /// The replacements for retired models: the new name by the old one.
+    /// The replacements for retired models: a new model name for each old one.
     let replacements: [String: String]
 
+    /// Creates the catalog of all models that the providers and panels offer.
+    ///
     /// - Parameters:
     ///   - providers: the providers in the order of the settings.
-    ///   - fallback: the model for names that no provider serves; nil: there is none.
-    ///   - replacements: the new names of models that were retired, or that no provider serves.
-    ///   - panels: the panels, which hide models of the same name.
+    ///   - fallback: the model for names that no provider serves; nil if there is no fallback model.
+    ///   - replacements: a new model name for each retired or unserved one.
+    ///   - panels: the panels. A panel hides a model of the same name.
     package init(
         _ providers: [Provider],
         fallback: String?,
@@ -146,9 +150,10 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// Returns the names of the subset in its order, then of all other models of the catalogue that some endpoint
-    /// serves, sorted. The flag says whether a name is in the subset. A short name replaces a UUID, unless another
-    /// provider or a panel has that name.
+    /// Returns the names of a provider's catalogue models: first those of the subset in its order, then all other
+    /// models that an endpoint can use, sorted. The boolean is true for names in the subset.
+    ///
+    /// A short name replaces a UUID, unless another provider or a panel already has that name.
     private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
         let subset = provider.subset
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
@@ -175,8 +180,8 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller may use a model by this name. Patterns are matched with the short name in place of a
-    /// UUID; a pattern that is the UUID itself also matches.
+    /// Returns whether the caller may use a model by this name. If the model's id is a UUID, the caller's patterns may
+    /// contain either its short name or the exact UUID.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }
@@ -184,7 +189,8 @@ package struct ModelCatalog: Sendable {
         return caller.isPermitted(exactly: id)
     }
 
-    /// Returns the name by which permissions and limits know a model: the short name in place of a UUID.
+    /// Returns the name that permissions and limits use for a model: its short name if `name` is a UUID with a short
+    /// name, else `name`.
     package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
@@ -221,21 +227,22 @@ package struct ModelCatalog: Sendable {
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// Returns the served models of a name, which may be a short name, by priority, then in the order of providers;
-    /// empty if there are none.
+    /// Returns the served models for a model name or short name, sorted by priority, then in the order of providers.
+    /// Empty if no provider serves the name.
     package subscript(name: String) -> [ServedModel] {
         position(of: name).map { all[$0].servedModels } ?? searching(name)
     }
 
-    /// Returns the index of the name's served models in `all`; nil if there are none.
+    /// Returns the index in `all` for a model name; nil if no provider serves the name.
     package func position(of name: String) -> Int? {
         positions[name] ?? positions[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { positions[$0] }.first
     }
 
-    /// Whether the model list of some vendor was not read yet.
+    /// Whether some vendor's model list that the relay serves was not read yet.
     package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
 
-    /// Returns whether a model list that was not read yet could contain this name, and the caller could then use it.
+    /// Returns whether a vendor's list that was not read yet may contain this model, and the caller could use the model
+    /// then.
     package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
         isAwaitingList && forbiddenModel(name) == nil && caller.mayUse(name, ofPassthrough: false)
     }
@@ -244,7 +251,7 @@ package struct ModelCatalog: Sendable {
         forbidden[name] ?? forbidden[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { forbidden[$0] }.first
     }
 
-    /// The models with a known shutdown date, each name once.
+    /// The models with a known shutdown date, with that date. Each name occurs once.
     package var ending: [(name: String, day: Day)] {
         var seen: Set<String> = []
         return listing.compactMap { name, _, model, _ in
@@ -255,12 +262,13 @@ package struct ModelCatalog: Sendable {
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
-    /// Returns the full names and the short names of the model with this name.
+    /// Returns the other names of the model with this name: its full ids and its short names.
     private func otherNames(of name: String) -> [String] {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }
 
-    /// Returns the name by which the caller may use a listed model; nil if the caller may not use it.
+    /// Returns the name by which the caller may use a listed model: its listed name or another name of it. Returns nil
+    /// if the caller may not use the model.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }
@@ -268,7 +276,7 @@ package struct ModelCatalog: Sendable {
         return other.flatMap { $0.isUUID ? nil : $0 }
     }
 
-    /// Returns whether the caller may use some model of a provider.
+    /// Returns whether the caller may use at least one model of a provider.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }
             || replacedNames.contains { name in
@@ -277,13 +285,14 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// All listed names, in the order of providers.
+    /// The names of all listed models, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 
-    /// All listed names, and the names of panels.
+    /// The names of all listed models, followed by the names of all panels.
     package var allNames: [String] { names + panels.all.map(\.name) }
 
-    /// All names that patterns of callers may mean: those at providers with credentials, their other names, and panels.
+    /// All names that a caller's model patterns may match: models of providers with credentials, their other names, and
+    /// panels.
     var namesWithCredentials: [String] {
         let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
         return own + own.flatMap(otherNames) + panels.all.map(\.name)

@@ -1,12 +1,12 @@
 import Engine
 import Synchronization
 
-/// The shutdown dates of models, for metrics and the log.
+/// The shutdown dates of all models, which the relay reports in its metrics and its log.
 package final class ModelShutdownDates: MetricsSource {
     private let ends: Lock<[(name: String, day: Day)]>
     private let log: Log
 
-    /// The number of days ahead for which a shutdown is reported as a warning.
+    /// The number of days before a shutdown from which the log has a warning.
     private static let warnedDays = 30
     private static let namedModels = 20
 
@@ -16,7 +16,7 @@ package final class ModelShutdownDates: MetricsSource {
         use(modelCatalog)
     }
 
-    /// Replaces the models, and logs a warning about models that are shut down soon or already.
+    /// Replaces the models. Logs a warning about models that are already shut down or will be soon.
     package func use(_ modelCatalog: ModelCatalog) {
         let ending = modelCatalog.ending
         ends.withLock { $0 = ending }

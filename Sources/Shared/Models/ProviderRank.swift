@@ -1,12 +1,12 @@
-/// The weights and the priority of a provider among those that serve the same model.
+/// The rank of a provider among the providers that serve the same model: its weights, priority and retries.
 package struct ProviderRank: Sendable, Equatable {
-    /// The share of requests; 0: the provider is never called.
+    /// The share of requests that the provider gets, relative to other providers; 0 if the provider is never called.
     var weight = 1.0
-    /// The weights of single models, by the names that callers use.
+    /// The weights for single models, by the names that callers use. They override `weight`.
     var weights: [String: Double] = [:]
-    /// The priority: providers with a lower number are tried earlier.
+    /// The priority. Providers with a lower number are tried earlier.
     package var priority = 1
-    /// The number of retries of a call before another provider is called.
+    /// The number of times that a failed call is repeated before another provider is called.
     package var retries = 0
 
     package init() {}

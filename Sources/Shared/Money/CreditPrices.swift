@@ -1,10 +1,12 @@
 import Limits
 
-/// The prices of a model's calls in credits, from the vendor's list. They are whole numbers, so that sums are exact.
+/// The prices of a model's calls in 1min.ai's credits, from its model list. They are stored as integers, so that sums
+/// are exact.
 package struct CreditPrices: Sendable, Equatable {
-    /// The prices of chats; nil if the vendor's list has none.
+    /// The prices for chats; nil if 1min.ai's list has no such prices.
     package var chat: ChatCredits?
-    /// The price of one generated image at the lowest quality, in 10^-9 credits; nil if the vendor's list has none.
+    /// The price for one generated image at the lowest quality, in 10^-9 credits; nil if 1min.ai's list has no such
+    /// price.
     package var imageParts: Int?
 
     package init(chat: ChatCredits? = nil, imageParts: Int? = nil) {
@@ -12,24 +14,25 @@ package struct CreditPrices: Sendable, Equatable {
         self.imageParts = imageParts
     }
 
-    /// Adds the prices that another list of the vendor has and this one lacks.
+    /// Takes over the prices from `other` that are unknown here.
     package mutating func add(_ other: CreditPrices) {
         chat = chat ?? other.chat
         imageParts = imageParts ?? other.imageParts
     }
 
-    /// Returns the credits for generated images, rounded up; nil if the price is unknown.
+    /// Returns the credits that generating `count` images costs, rounded up; nil if the price is unknown.
     package func ofImages(_ count: Int) -> Int? {
         imageParts.map { ChatCredits.rounded([count.multipliedReportingOverflow(by: $0)]) }
     }
 }
 
-/// The prices of a model's chats in credits.
+/// The prices for chats with a model, in 1min.ai's credits.
 package struct ChatCredits: Sendable, Equatable {
-    /// The price of a prompt token, in 10^-9 credits.
+    /// The price for a prompt token, in 10^-9 credits.
     private let promptParts: Int
     private let completionParts: Int
-    /// The price of an image in the prompt, in 10^-9 credits; nil: the vendor charges the image's tokens.
+    /// The price for an image in the prompt, in 10^-9 credits. If nil, the vendor charges for the image's tokens
+    /// instead.
     private let imageParts: Int?
 
     package static let parts = 1_000_000_000
@@ -43,7 +46,7 @@ package struct ChatCredits: Sendable, Equatable {
     /// The number of images in a prompt, and their tokens.
     package struct Images: Sendable {
         let count: Int
-        /// The tokens of the images, which the tokens of the prompt include.
+        /// The number of tokens of all the images. The tokens of the prompt include them.
         let tokens: Int
 
         package static let none = Images(count: 0, tokens: 0)
@@ -54,7 +57,7 @@ package struct ChatCredits: Sendable, Equatable {
         }
     }
 
-    /// Returns the credits of one call, rounded up.
+    /// Returns the credits that one chat call costs, rounded up.
     package func credits(_ usage: Usage, _ images: Images) -> Int {
         var prompt = usage.promptTokens
         if imageParts != nil { prompt = max(0, prompt - images.tokens) }
@@ -65,8 +68,8 @@ package struct ChatCredits: Sendable, Equatable {
         ])
     }
 
-    /// Returns the sum of products in credits, rounded up. An overflow becomes the largest number that limits can
-    /// count.
+    /// Returns the sum of products of amounts and prices, in whole credits, rounded up. If the sum overflows, returns
+    /// the largest number that limits can count.
     fileprivate static func rounded(_ products: [(partialValue: Int, overflow: Bool)]) -> Int {
         var sum = 0
         for product in products {

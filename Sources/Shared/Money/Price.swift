@@ -1,25 +1,28 @@
 import Engine
 import Limits
 
-/// The price of tokens at a provider. Prices are whole numbers, so that sums are exact.
+/// The price of a model's tokens at a provider. It is stored as integers, so that sums are exact.
 package struct Price: Sendable, Equatable {
-    /// The price of a thousand prompt tokens in 10^-9 dollars, which is that of one token in 10^-12 dollars.
+    /// The price of a thousand prompt tokens in 10^-9 dollars. The number is equal to the price of one token in 10^-12
+    /// dollars.
     package let promptParts: Int
     package let completionParts: Int
-    /// The price of prompt tokens that the vendor had cached, in the same unit as `promptParts`.
+    /// The price of prompt tokens that the vendor reads from its prompt cache, in the unit of `promptParts`.
     package let cachedParts: Int
 
     private static let maxDollars = 1_000
 
-    /// - Parameter cachedParts: the price of cached prompt tokens; nil: that of other prompt tokens.
+    /// Creates a price from prices in 10^-9 dollars for a thousand tokens.
+    ///
+    /// - Parameter cachedParts: the price of cached prompt tokens; nil if they cost as much as other prompt tokens.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
         self.promptParts = promptParts
         self.completionParts = completionParts
         self.cachedParts = cachedParts ?? promptParts
     }
 
-    /// Parses a price in dollars for a thousand tokens: one number (`0.002`), prompt and completion (`0.001/0.004`), or
-    /// also cached prompts (`0.001/0.004/0.0005`). Returns nil if the text is not a price.
+    /// Parses a price in dollars for a thousand tokens. `0.002` is for all tokens, `0.001/0.004` is for prompt and
+    /// completion, and `0.001/0.004/0.0005` also has cached prompt tokens. Returns nil if the text is not a price.
     package init?(_ text: String) {
         let texts = text.split(separator: "/", omittingEmptySubsequences: false)
         let parts = texts.compactMap { Self.parts($0.trimmed) }
@@ -31,7 +34,8 @@ package struct Price: Sendable, Equatable {
         )
     }
 
-    /// Parses a number with at most nine decimals. Returns it in units of 10^-9.
+    /// Parses a number with at most nine decimals. Returns the number in units of 10^-9; nil if the text is invalid or
+    /// too large.
     private static func parts(_ text: Substring) -> Int? {
         let numbers = text.split(separator: ".", omittingEmptySubsequences: false)
         let isPlain = numbers.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
@@ -45,7 +49,8 @@ package struct Price: Sendable, Equatable {
         return parts
     }
 
-    /// The price as settings write it: `0.001/0.004`, with a third part if cached prompts have another price.
+    /// The price as settings contain it, such as `0.001/0.004`. A third number follows if cached prompt tokens have
+    /// another price.
     package var text: String {
         let parts = [promptParts, completionParts] + (cachedParts == promptParts ? [] : [cachedParts])
         return parts.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")
@@ -70,17 +75,17 @@ package struct Price: Sendable, Equatable {
     }
 }
 
-/// An amount of money.
+/// The cost of calls: an amount of dollars.
 package struct Cost: Sendable, Equatable, Comparable {
-    /// The amount in millionths of a millionth of a dollar (10^-12 dollars).
+    /// The amount in units of 10^-12 dollars (a millionth of a millionth).
     package let millionths: Int
 
     package static let nothing = Cost(millionths: 0)
 
-    /// The largest amount: nine million dollars. A larger sum is cut to it.
+    /// The largest possible amount, nine million dollars. A larger sum becomes this amount.
     static let maxMillionths = 9_000_000_000_000_000_000
 
-    /// The amount as limits in `usd` count it: in 10^-9 dollars, rounded up.
+    /// The amount in the unit in which limits count dollars, 10^-9 dollars, rounded up.
     package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
 
     package static func + (one: Cost, other: Cost) -> Cost {
@@ -90,7 +95,8 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
 
-    /// The amount in dollars with at most ten decimals, such as `0.0001` or `12`. A half is rounded to even.
+    /// The amount in dollars as text with at most ten decimals, such as `0.0001` or `12`. A half of the last decimal is
+    /// rounded to even.
     package var text: String {
         guard millionths > 0 else { return "0" }
         let (whole, rest) = (millionths / 100, millionths % 100)

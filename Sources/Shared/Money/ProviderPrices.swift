@@ -1,11 +1,11 @@
-/// The prices of a provider's models.
+/// The prices of all models of one provider.
 package struct ProviderPrices: Sendable, Equatable {
-    /// The price of models without an individual price; nil if unknown.
+    /// The price of the models that have no individual price; nil if unknown.
     let common: Price?
-    /// The prices of single models, by the names that callers use.
+    /// The individual prices of models, by the names that callers use.
     let ofModels: [String: Price]
 
-    /// Returns the price of a model; nil if it is unknown.
+    /// Returns the price of a model; nil if the price is unknown or zero.
     package func price(of model: String) -> Price? {
         guard let own = ofModels[model] else { return common }
         return own.isNothing ? nil : own

@@ -1,14 +1,15 @@
 package import Engine
 package import Limits
 
-/// A stored response of the Responses API, as JSON.
+/// A response of the Responses API that the relay stores, so that later requests can refer to it.
 package struct StoredResponse: Sendable {
-    /// The response object as the caller got it.
+    /// The response object as the client received it, as JSON.
     package let object: Body
-    /// The input items of the response, including those of earlier responses, as a JSON array.
+    /// The input items of the request as a JSON array. They include the items of the earlier responses that the request
+    /// continues.
     package let input: Body
 
-    /// The largest size of a response with its input, in bytes.
+    /// The largest size of a response together with its input, in bytes.
     package static let limitBytes = 524_288
 
     package init(object: Body, input: Body) {
@@ -16,7 +17,7 @@ package struct StoredResponse: Sendable {
         self.input = input
     }
 
-    /// The encoded response: the length of the object as four bytes, little-endian, then the object and the input.
+    /// The response as bytes: the length of the object (four bytes, little-endian), then the object, then the input.
     fileprivate var coded: [UInt8] {
         let length = UInt32(truncatingIfNeeded: object.bytes.count)
         let head = (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(8 * $0)) }
@@ -33,12 +34,13 @@ package struct StoredResponse: Sendable {
     }
 }
 
-/// A caller as the owner of stored responses.
+/// A caller who owns stored responses. Only the owner can find and decrypt them.
 package struct ResponseOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// Creates the owner; nil if the caller is anonymous, because it cannot own responses. `secret` is
-    /// `FILE_ID_SECRET`.
+    /// Creates the owner for a caller; nil if the caller is anonymous, since anonymous callers cannot store responses.
+    ///
+    /// - Parameter secret: the value of `FILE_ID_SECRET`; nil if it is not set.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "responses of ", version: 1) else { return nil }
         self.seal = seal
@@ -46,25 +48,26 @@ package struct ResponseOwner: Sendable {
 
     package func seal(_ response: StoredResponse, _ id: String) -> [UInt8] { seal.seal(response.coded, named: id) }
 
-    /// Decrypts a stored response; nil if the data is damaged or belongs to another response.
+    /// Decrypts the owner's response with this id; nil if the data is damaged or belongs to another response.
     package func open(_ sealed: [UInt8], _ id: String) -> StoredResponse? {
         seal.open(sealed, named: id).flatMap { StoredResponse(coded: $0) }
     }
 
-    /// Returns the store's key of a response. It depends on the caller, so another caller's response of the same id has
-    /// another key.
+    /// Returns the key under which the store has a response. It depends on the owner and the id, so no other caller can
+    /// find the response.
     fileprivate func key(_ id: String) -> String {
         "relay:1:response:\(Digest(of: "\(seal.identity.text) \(id)").base64url(characters: 22))"
     }
 }
 
-/// The stored responses of all callers, shared by all instances. They are lost if the store is flushed or restarted.
+/// The store of all callers' responses, which all instances share if they use memcached. The responses are lost when
+/// memcached restarts; without memcached, when the relay restarts.
 package struct StoredResponses: Sendable {
     private let state: SharedState
 
     /// The lifetime of a stored response: 30 days, as at OpenAI.
     private static let expirySeconds = 30 * 86_400
-    /// The content that replaces a deleted response.
+    /// The data that replaces a deleted response in the store.
     private static let gone: [UInt8] = [0]
 
     package init(_ state: SharedState) { self.state = state }
@@ -78,7 +81,8 @@ package struct StoredResponses: Sendable {
         try await state.update(owner.key(id), expirySeconds: Self.expirySeconds, on: loop) { _ in .init(sealed, ()) }
     }
 
-    /// Returns an encrypted response; nil if the owner has no such response, or it was deleted or has expired.
+    /// Returns the encrypted response with this id. Returns nil if the owner has no such response, or if it was deleted
+    /// or has expired.
     package func sealed(
         _ id: String,
         of owner: ResponseOwner,
@@ -90,7 +94,7 @@ package struct StoredResponses: Sendable {
         return found
     }
 
-    /// Deletes a response. Returns false if there was none.
+    /// Deletes the owner's response with this id. Returns false if there is no such response.
     package func delete(_ id: String, of owner: ResponseOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
         guard Self.isID(id) else { return false }
         return try await state.update(owner.key(id), expirySeconds: 1, on: loop) { found in
@@ -98,7 +102,7 @@ package struct StoredResponses: Sendable {
         }
     }
 
-    /// Returns whether the text has the form of a response id: `resp_`, then letters and digits.
+    /// Returns whether the text has the form of a response id: `resp_`, then a fixed number of letters and digits.
     private static func isID(_ id: String) -> Bool {
         let bytes = id.utf8
         return bytes.count == 5 + RandomBytes.idLength && bytes.starts(with: "resp_".utf8)

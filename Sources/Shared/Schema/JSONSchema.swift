@@ -1,18 +1,18 @@
 package import Engine
 
-/// A parsed JSON Schema (draft 2020-12) that validates documents. Work and depth are bounded, since schemas and
-/// documents come from outside.
+/// A parsed JSON Schema (draft 2020-12) that validates JSON documents. The work and the nesting depth are limited,
+/// since schemas come from clients and documents come from models.
 package struct JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let root: Int
-    /// The parts of the schema that are not checked: patterns beyond the supported subset.
+    /// Notes about patterns in the schema that are not checked, because the relay does not support their syntax.
     package let remarks: [String]
 
     package static let maxNodes = 20_000
-    /// The largest depth of nested schemas.
+    /// The largest nesting depth of schemas.
     package static let maxDepth = 100
 
-    /// Parses a schema. Throws for references to other documents and for `$dynamicRef`.
+    /// Parses a schema. Throws if the schema is invalid, refers to another document, or uses `$dynamicRef`.
     package init(_ value: JSONValue) throws(SchemaError) {
         var reader = SchemaReader(value)
         root = try reader.read()
@@ -20,11 +20,12 @@ package struct JSONSchema: Sendable {
         remarks = reader.remarks
     }
 
-    /// Validates a document.
+    /// Validates a document against this schema.
     ///
     /// - Parameters:
-    ///   - bytes: the size of the document's text, which bounds the work.
-    ///   - checksFormats: whether known `format`s are checked; if false, they only describe.
+    ///   - value: the parsed document.
+    ///   - bytes: the size of the document's text. It determines how much work the validation may take.
+    ///   - checksFormats: whether the keyword `format` is checked; if false, it is ignored.
     package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)
         let fits = check.fits(root, value, nil)

@@ -1,9 +1,9 @@
 import Engine
 
-/// A set of texts. Each text has a number, in the order of insertion, and is found by its bytes.
+/// A set of texts that gives each text a number, in the order of insertion. A text is found quickly by its bytes.
 struct NameTable: Sendable {
-    /// The last text of each hash; `before` has the earlier ones of the same hash. The hash is seeded, so that no input
-    /// can create one long chain.
+    /// The number of the last text with each hash. `before` has the earlier texts with an equal hash. The hash is
+    /// seeded, so that nobody can choose texts with equal hashes.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []
@@ -34,7 +34,7 @@ struct NameTable: Sendable {
 
     func number(of text: UnsafeRawBufferPointer) -> Int? { byHash.isEmpty ? nil : find(text, Self.hash(text)) }
 
-    /// Inserts a text. Returns its number, and whether the text is new.
+    /// Inserts a text if the set does not contain it. Returns the text's number, and whether the text is new.
     @discardableResult
     mutating func insert(_ text: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
         let hash = Self.hash(text)

@@ -1,21 +1,22 @@
 import Engine
 
-/// The syntax tree of a regular expression.
+/// The syntax tree of a parsed regular expression.
 indirect enum PatternTree {
     case empty
     case scalar(UInt32)
-    /// A set of characters, by its index in the reader's `sets`.
+    /// Any character of a set. The number is the index of the set in `PatternReader.sets`.
     case set(Int)
     case beginning
     case end
     case wordEdge(Bool)
     case sequence([PatternTree])
     case alternatives([PatternTree])
-    /// A repetition with its smallest and largest count; a largest count of nil means no limit.
+    /// A repetition of a subtree, with the smallest and the largest number of times; nil if there is no largest number.
     case repeated(PatternTree, Int, Int?)
 }
 
-/// A parser of regular expressions. A function that returns nil has met something beyond the supported subset.
+/// A parser of regular expressions in the syntax of JavaScript. Its functions return nil for syntax that is invalid or
+/// not supported.
 struct PatternReader {
     private(set) var sets: [ScalarSet] = []
     private let scalars: [UInt32]
@@ -82,7 +83,8 @@ struct PatternReader {
         return .repeated(atom, bounds.0, bounds.1)
     }
 
-    /// Parses a repetition count: `{2}`, `{2,}` or `{2,4}`.
+    /// Parses a repetition such as `{2}`, `{2,}` or `{2,4}`. Returns the smallest and the largest number of times; the
+    /// largest number is nil if there is no limit.
     private mutating func counts() -> (Int, Int?)? {
         guard consume("{"), let least = count() else { return nil }
         if consume("}") { return (least, least) }
@@ -140,8 +142,8 @@ struct PatternReader {
         return .scalar(scalar)
     }
 
-    /// Returns whether the character is `*`, `+`, `?` or `{`, which have nothing to repeat here. `]` and `}` are
-    /// literals, as they are without the flag `u`.
+    /// Returns whether the character is `*`, `+`, `?` or `{`, which is invalid without something to repeat. `]` and `}`
+    /// are ordinary characters, as in JavaScript without the flag `u`.
     private static func isSpecial(_ scalar: UInt32) -> Bool { [0x2a, 0x2b, 0x3f, 0x7b].contains(scalar) }
 
     private enum EscapedCharacter {
@@ -220,7 +222,7 @@ struct PatternReader {
         return ScalarSet.category(name, isIn: isIn)
     }
 
-    /// Parses the set between `[` and `]`.
+    /// Parses the rest of a character set such as `[a-z_]`, from the character after `[` up to and including `]`.
     private mutating func bracket() -> ScalarSet? {
         var set = ScalarSet([], isNegated: consume("^"))
         while !consume("]") {

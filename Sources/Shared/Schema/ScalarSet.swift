@@ -1,10 +1,10 @@
-/// A set of Unicode characters in a regular expression.
+/// A set of Unicode characters in a regular expression, such as `[a-z]` or `\d`.
 struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
-    /// The general categories of the set, such as `L` or `Nd`: a prefix of the short name, and whether characters of
-    /// the category are in the set or not.
+    /// The general categories in the set, such as `L` for all letters or `Nd`. If `isIn` is false, the set contains all
+    /// characters outside the category.
     var categories: [(name: String, isIn: Bool)] = []
-    /// The sets inside this set, such as `\W` in `[\W_]`.
+    /// The sets that are contained in this set, such as `\W` in `[\W_]`.
     var others: [ScalarSet] = []
     var isNegated = false
 
@@ -19,7 +19,7 @@ struct ScalarSet: Sendable {
         9...13, 32...32, 0xa0...0xa0, 0x1680...0x1680, 0x2000...0x200a, 0x2028...0x2029, 0x202f...0x202f,
         0x205f...0x205f, 0x3000...0x3000, 0xfeff...0xfeff,
     ])
-    /// The characters that `.` matches: all except line ends.
+    /// The characters that `.` matches: all characters except line ends.
     static let lineCharacters = ScalarSet([10...10, 13...13, 0x2028...0x2029], isNegated: true)
 
     var negated: ScalarSet {
@@ -28,7 +28,7 @@ struct ScalarSet: Sendable {
         return set
     }
 
-    /// The number of parts that `contains` may compare.
+    /// The largest number of ranges and categories that `contains` compares with a character.
     var size: Int { others.reduce(ranges.count + categories.count) { $0 + $1.size } }
 
     func contains(_ scalar: UInt32) -> Bool {
@@ -38,7 +38,9 @@ struct ScalarSet: Sendable {
         return isIn != isNegated
     }
 
-    /// Returns the set of `\p{…}`; nil if the category is unknown.
+    /// Returns the set for `\p{Name}` or `\P{Name}`, such as `\p{Lu}`; nil if the category is unknown.
+    ///
+    /// - Parameter isIn: true for `\p`, false for `\P`.
     static func category(_ name: String, isIn: Bool) -> ScalarSet? {
         let short =
             switch name {

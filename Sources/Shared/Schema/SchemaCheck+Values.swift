@@ -31,8 +31,8 @@ extension SchemaCheck {
 
     static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
 
-    /// Returns whether a number is a multiple of the step. Decimal fractions are not exact in binary, so a small
-    /// rounding error is allowed.
+    /// Returns whether a number is a multiple of `step`. Allows a small rounding error, since decimal fractions such as
+    /// 0.1 are not exact in binary.
     private static func isMultiple(_ value: JSONValue, _ number: Double, _ step: Double) -> Bool {
         if let whole = value.integer, let step = Int64(exactly: step) { return whole % step == 0 }
         // A whole number is a multiple of 1/n for any whole n, such as 0.1.
@@ -74,7 +74,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Returns whether the pattern matches the text; nil if that takes too much work.
+    /// Returns whether the pattern matches a part of the text; nil if the check would exceed the allowed work.
     mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
         guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)
@@ -164,7 +164,11 @@ extension SchemaCheck {
 
     static func quoted(_ name: String) -> String { name.beginning(ofBytes: 64) }
 
-    /// Checks one member of an object.
+    /// Checks one member of an object against the schema's rules for objects, and records problems.
+    ///
+    /// - Parameters:
+    ///   - index: the position of the member in the object.
+    ///   - marks: collects which members were evaluated; nil if that is not needed.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,
@@ -202,7 +206,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Checks a member's name as a string, by the schema of `propertyNames`.
+    /// Returns whether the name of a member, taken as a JSON string, matches the schema of `propertyNames`.
     private mutating func isName(_ name: UnsafeRawBufferPointer, _ schema: Int) -> Bool {
         guard spend(name.count) else { return false }
         var text = ByteBuffer()
@@ -238,8 +242,10 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Checks the members or elements that no other schema has evaluated, by `unevaluatedProperties` or
+    /// Checks the members or elements that no other rule has evaluated, against `unevaluatedProperties` or
     /// `unevaluatedItems`.
+    ///
+    /// - Parameter marks: the members or elements that were evaluated.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

@@ -1,6 +1,6 @@
 import Engine
 
-/// One validation of a document by a schema.
+/// The state of one validation of a document against a schema: the current path, the problems and the work done.
 struct SchemaCheck {
     let schema: JSONSchema
     let checksFormats: Bool
@@ -8,13 +8,15 @@ struct SchemaCheck {
     private var depth = 0
     var path: [PathStep] = []
     var problems: [SchemaProblem] = []
-    /// The number of nested checks whose problems are not recorded.
+    /// The number of running checks, nested in each other, whose problems are not recorded. Problems are recorded while
+    /// it is 0.
     private var silences = 0
-    /// Whether the limit of work or depth was reached, so that the result is undecided.
+    /// Whether the validation exceeded the allowed work or depth, so that its result is unknown.
     private(set) var isOut = false
 
     private static let maxDepth = 192
-    /// The steps counted for applying a schema to a value; reading a byte counts as about one step.
+    /// The steps of work that count for applying one schema to one value. For comparison, reading a byte is about one
+    /// step.
     private static let stepsPerNode = 16
     static let maxProblems = 8
 
@@ -24,7 +26,8 @@ struct SchemaCheck {
         stepsLeft = steps
     }
 
-    /// The members or elements of one value that schemas have evaluated.
+    /// A record of which members or elements of one value were evaluated by a schema. `unevaluatedProperties` and
+    /// `unevaluatedItems` need it.
     final class Marks {
         var seen: [Bool]
 
@@ -47,8 +50,11 @@ struct SchemaCheck {
         problems.append(SchemaProblem(path: path.text, reason: reason(), depth: path.count))
     }
 
-    /// Returns whether a value matches the schema of this number. `marks` collects the members or elements that were
-    /// evaluated; nil: nobody needs them.
+    /// Returns whether a value matches a schema, and records problems.
+    ///
+    /// - Parameters:
+    ///   - number: the index of the schema in `JSONSchema.nodes`.
+    ///   - marks: collects which members or elements were evaluated; nil if that is not needed.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true
@@ -102,8 +108,8 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// Returns whether a value matches a schema, without recording problems. If it does not match, the parts that the
-    /// schema evaluated do not count.
+    /// Returns whether a value matches a schema, without recording problems. Adds to `marks` which members or elements
+    /// the schema evaluated, but only if the value matches.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }
@@ -113,7 +119,7 @@ struct SchemaCheck {
         return true
     }
 
-    /// Returns whether a part of the value matches a schema, without recording problems or evaluated parts.
+    /// Returns whether a value matches a schema, without recording problems or evaluated members.
     mutating func isQuietly(_ schema: Int, _ value: JSONValue) -> Bool { isSilently(schema, value, nil) }
 
     private mutating func fitsAny(_ schemas: [Int], _ value: JSONValue, _ marks: Marks?) -> Bool {
@@ -142,8 +148,8 @@ struct SchemaCheck {
         return false
     }
 
-    /// Tries the schemas in order until `isEnough` returns true for the number of matches. Returns the problems of each
-    /// schema that did not match.
+    /// Applies several schemas to a value in order, for `anyOf` and `oneOf`. Stops when `isEnough` returns true for the
+    /// number of schemas that match. Returns the problems of each schema that does not match.
     private mutating func alternatives(
         _ schemas: [Int],
         _ value: JSONValue,
@@ -170,8 +176,10 @@ struct SchemaCheck {
         return tried
     }
 
-    /// Records why no alternative matches. The alternative that got deepest into the value is most likely the intended
-    /// one.
+    /// Records why a value matches none of several schemas. If one schema's problem is deepest in the value, only that
+    /// schema's problems are recorded, since it is most likely the intended one.
+    ///
+    /// - Parameter tried: the problems with each schema.
     private mutating func report(_ tried: [[SchemaProblem]], _ reason: String) {
         guard silences == 0 else { return }
         let deepest = tried.max { ($0.first?.depth ?? 0) < ($1.first?.depth ?? 0) } ?? []

@@ -1,4 +1,4 @@
-/// The set of JSON types that a schema allows.
+/// A set of JSON types, such as the types that a schema allows.
 struct JSONTypes: OptionSet, Sendable {
     let rawValue: UInt8
 
@@ -8,7 +8,7 @@ struct JSONTypes: OptionSet, Sendable {
     static let array = JSONTypes(rawValue: 8)
     static let string = JSONTypes(rawValue: 16)
     static let integer = JSONTypes(rawValue: 32)
-    /// Any number, including integers.
+    /// The type of all numbers, including integers.
     static let number = JSONTypes(rawValue: 64)
 
     static let names: [(type: JSONTypes, name: StaticString, phrase: String)] = [
@@ -17,20 +17,20 @@ struct JSONTypes: OptionSet, Sendable {
         (.number, "number", "a number"),
     ]
 
-    /// The types as a phrase, such as "a string or null".
+    /// The types in words, for error messages, such as "a string or null".
     var phrase: String { Self.names.filter { contains($0.type) }.map(\.phrase).joined(separator: " or ") }
 }
 
-/// One schema or subschema of a document. Other nodes are referred to by their numbers.
+/// The rules of one schema or subschema. It refers to its subschemas by their indexes in `JSONSchema.nodes`.
 ///
-/// `@unchecked`: it is only changed while the schema is read, by one thread.
+/// `@unchecked`: the node only changes while one thread parses the schema.
 final class SchemaNode: @unchecked Sendable {
     struct Values: Sendable {
-        /// The values in canonical form.
+        /// The allowed values as canonical JSON texts.
         var table = NameTable()
-        /// The values if all are strings, which need no canonical form; else nil.
+        /// The allowed values as plain strings, for faster comparison; nil if a value is not a string.
         var texts: NameTable?
-        /// The values as error messages list them.
+        /// The allowed values as a list for error messages.
         var list = ""
     }
 
@@ -46,7 +46,7 @@ final class SchemaNode: @unchecked Sendable {
         var least: Int?
         var most: Int?
         var pattern: TextPattern?
-        /// The source of the pattern, for errors.
+        /// The pattern as the schema contains it, for error messages.
         var patternText = ""
         var format: TextFormat?
     }
@@ -65,17 +65,18 @@ final class SchemaNode: @unchecked Sendable {
 
     struct ObjectRules: Sendable {
         var names = NameTable()
-        /// The schemas of the members, by the number of the name.
+        /// The index of each member's schema, by the number of the member's name in `names`.
         var schemas: [Int] = []
         var patterns: [(pattern: TextPattern, schema: Int)] = []
-        /// Whether a pattern of `patternProperties` is unsupported, so that any property may be allowed.
+        /// Whether `patternProperties` contains an unsupported pattern. `additionalProperties` is then ignored, since
+        /// that pattern might match any member.
         var isOpen = false
         var additional: Int?
         var required = NameTable()
         var least: Int?
         var most: Int?
         var propertyNames: Int?
-        /// The names of `dependentRequired`; a name's number is the index in `dependentRequired`.
+        /// The member names in `dependentRequired`. The number of a name is its index in the array `dependentRequired`.
         var dependentNames = NameTable()
         var dependentRequired: [[String]] = []
         var dependentSchemaNames = NameTable()
@@ -83,10 +84,10 @@ final class SchemaNode: @unchecked Sendable {
         var unevaluated: Int?
     }
 
-    /// The value of a schema that is only `true` or `false`; else nil.
+    /// The boolean if the whole schema is just `true` (allows everything) or `false` (allows nothing); else nil.
     var always: Bool?
     var types: JSONTypes?
-    /// The allowed values of `enum` and of `const`.
+    /// The allowed values, one item for the keyword `enum` and one for `const`.
     var values: [Values] = []
     var number: NumberRules?
     var text: TextRules?
@@ -101,6 +102,7 @@ final class SchemaNode: @unchecked Sendable {
     var then: Int?
     var otherwise: Int?
 
-    /// Whether the schema needs to know which parts of the value other schemas have evaluated.
+    /// Whether the schema has `unevaluatedProperties` or `unevaluatedItems`, so it must know what other schemas have
+    /// evaluated.
     var isTracking: Bool { array?.unevaluated != nil || object?.unevaluated != nil }
 }

@@ -1,42 +1,43 @@
 import Engine
 
-/// A position where a document does not match its schema, described so that a model can correct its output.
+/// A problem at one position of a document that does not match its schema. The description helps a model to correct its
+/// output.
 package struct SchemaProblem: Equatable, Sendable {
-    /// The position, such as `items[2].name`; empty for the document itself.
+    /// The position in the document, such as `items[2].name`; empty for the whole document.
     package let path: String
-    /// The description, such as "must be a string, not a number".
+    /// The description of the problem, such as "must be a string, not a number".
     package let reason: String
-    /// The number of steps in the path.
+    /// The number of member names and indexes in the path.
     let depth: Int
 
     package var text: String { path.isEmpty ? "the document \(reason)" : "`\(path)` \(reason)" }
 }
 
-/// An error for a schema that cannot be used.
+/// An error for a schema that is invalid or not supported.
 package struct SchemaError: Error, Equatable {
-    /// The description, such as "`properties.a.type` must be a string or an array of strings".
+    /// The description of the error, such as "`properties.a.type` must be a string or an array of strings".
     package let text: String
 
     init(_ text: String) { self.text = text }
 }
 
-/// The result of validating a document.
+/// The result of validating a document against a schema.
 package struct SchemaValidation: Equatable, Sendable {
-    /// The first problems that were found.
+    /// The first problems that were found in the document; at most eight.
     package let problems: [SchemaProblem]
-    /// Whether the validation stopped because it took too much work or went too deep. The document then counts as
+    /// Whether the validation stopped because it exceeded the allowed work or depth. The document then counts as
     /// invalid.
     package let isUndecided: Bool
     package let fits: Bool
 
-    /// All problems in one line, separated by semicolons.
+    /// The recorded problems in one line, separated by semicolons.
     package var text: String {
         if isUndecided && problems.isEmpty { return "the document takes too much work to be checked" }
         return problems.map(\.text).joined(separator: "; ")
     }
 }
 
-/// One step of the path to a value.
+/// One step on the path from a document to a value in it: a member name or an element index.
 enum PathStep {
     case member(UnsafeRawBufferPointer)
     case element(Int)
@@ -66,7 +67,7 @@ func isLetterOrDigit(_ byte: UInt8) -> Bool {
     (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
 }
 
-/// Returns the beginning of a text of the caller, for a message.
+/// Returns at most `most` bytes of a text, for a message. Appends `...` if the text was longer.
 func shortened(_ text: UnsafeRawBufferPointer, _ most: Int = 64) -> String {
     text.count <= most ? text.text : text[part: 0..<most].text.beginning(ofBytes: most) + "..."
 }

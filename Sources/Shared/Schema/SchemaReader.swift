@@ -1,19 +1,21 @@
 import Engine
 
-/// Parses a schema into nodes. References are resolved last, so that they do not add to the depth of the recursion.
+/// A parser that turns a JSON Schema into nodes. It resolves `$ref` references last, so that they do not deepen the
+/// recursion.
 struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
     private let document: JSONValue
-    /// The node of each value, by the value's position in the document.
+    /// The index of the node for each schema that was already parsed, by the schema's position in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()
 
-    /// The schema resource to which `#` refers.
+    /// The schema within which references such as `#/$defs/a` are resolved: the whole document or a subschema with
+    /// `$id`.
     struct Base {
         var value: JSONValue
-        /// The address of the resource (`$id`); empty if it has none.
+        /// The URI of this schema from `$id`; empty if it has no `$id`.
         var address: String
     }
 
@@ -203,8 +205,10 @@ extension SchemaReader {
         return members
     }
 
-    /// Parses the schemas of an object's members, by name. If a name occurs twice, the last member counts, as
-    /// elsewhere.
+    /// Parses an object whose members are schemas, such as `properties`. Returns the member names and, by their
+    /// numbers, the indexes of the parsed schemas. If a name occurs twice, the last member counts.
+    ///
+    /// - Parameter name: the keyword, for error messages.
     private mutating func named(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,
@@ -284,7 +288,7 @@ extension SchemaReader {
         return known
     }
 
-    /// Parses a pattern. Returns nil, and adds a note, if it cannot be matched in linear time.
+    /// Parses a regular expression. Returns nil and adds a note to `remarks` if its syntax is not supported.
     private mutating func pattern(_ text: UnsafeRawBufferPointer) -> TextPattern? {
         if let pattern = TextPattern(text) { return pattern }
         if remarks.count < 16 { remarks.append("the pattern `\(shortened(text))` is not checked") }

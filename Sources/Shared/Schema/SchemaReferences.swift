@@ -1,11 +1,12 @@
 package import Engine
 
-/// Resolves `$ref` within one document: `#`, a JSON pointer (RFC 6901), an anchor, or the `$id` of a subschema.
+/// A resolver of `$ref` references within one document. A reference is `#`, a JSON pointer (RFC 6901), an anchor, or
+/// the `$id` of a subschema.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// The anchors of each resource, by the position of the resource.
+    /// The anchors in the document and subschemas with `$id`, by the position of the document or subschema.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// The members of objects that JSON pointers went through, by the object's position. Without this cache many
+    /// A cache of the members of objects on the way of JSON pointers, by the object's position. Without it, many
     /// pointers through one large object would take quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
@@ -41,7 +42,7 @@ package struct SchemaReferences {
         return (value, base)
     }
 
-    /// Returns the part of a document to which a reference within it refers; nil if there is none.
+    /// Returns the value in a document to which a reference such as `#/$defs/a` points; nil if there is no such value.
     package mutating func target(of reference: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
         guard reference.first == UInt8(ascii: "#") else { return nil }
         return value(of: reference[part: 1..<reference.count], in: root)
@@ -61,7 +62,7 @@ package struct SchemaReferences {
 
     private static let addressLimitBytes = 2_048
 
-    /// Returns the value at a JSON pointer; nil if there is none.
+    /// Returns the value to which a JSON pointer points; nil if there is no such value.
     private mutating func at(_ pointer: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
         var value = root
         for part in pointer.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
@@ -101,7 +102,7 @@ package struct SchemaReferences {
         return known.values[number]
     }
 
-    /// Returns the text with percent-encoding decoded.
+    /// Returns the bytes of a text after percent-decoding.
     private static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
         var bytes: [UInt8] = []
         var index = 0
@@ -128,7 +129,7 @@ package struct SchemaReferences {
         }
     }
 
-    /// Resolves a reference as in RFC 3986, except for `.` and `..` in paths.
+    /// Returns the absolute URI for a reference and a base URI, as in RFC 3986. Does not resolve `.` and `..` in paths.
     static func joined(_ base: String, _ reference: String) -> String {
         let bytes = Array(reference.utf8.prefix(addressLimitBytes))
         if let colon = bytes.firstIndex(of: 58), !bytes[..<colon].contains(47), colon > 0 { return text(bytes[...]) }

@@ -1,10 +1,10 @@
 import Engine
 
-/// A value of `format` whose check is implemented.
+/// A text format that the relay can check, from the schema keyword `format`.
 enum TextFormat: Sendable {
     case dateTime, date, time, duration, email, hostname, ipv4, ipv6, uuid, uri
 
-    /// Finds the format of this name; nil if it is not checked.
+    /// Creates the format with this name; nil if the relay does not check this format.
     init?(_ name: UnsafeRawBufferPointer) {
         switch name {
         case "date-time": self = .dateTime
@@ -21,7 +21,7 @@ enum TextFormat: Sendable {
         }
     }
 
-    /// The format as error messages describe it.
+    /// The description of the format in error messages.
     var phrase: String {
         switch self {
         case .dateTime: "a date and time as 2024-01-31T23:59:59Z (RFC 3339)"
@@ -54,7 +54,8 @@ enum TextFormat: Sendable {
         }
     }
 
-    /// Returns the number of the decimal digits in the range; nil if there are other characters.
+    /// Returns the number that the decimal digits in this range of the text form; nil if the range contains other
+    /// characters.
     private static func number(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int? {
         guard range.upperBound <= text.count else { return nil }
         var number = 0

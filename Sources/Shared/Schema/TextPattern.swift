@@ -1,12 +1,14 @@
 import Engine
 
-/// A regular expression (in the syntax of ECMA-262, as JSON Schema uses it) that is matched in time linear in the text.
-/// Look-around and back references are not supported. Lazy quantifiers are treated as greedy ones, since only the
-/// existence of a match counts.
+/// A compiled regular expression in the syntax of ECMA-262, which JSON Schema uses. Matching takes time linear in the
+/// length of the text.
+///
+/// Look-around and back references are not supported. Lazy quantifiers are treated as greedy ones, since the result
+/// only says whether a match exists.
 struct TextPattern: Sendable {
     enum Step: Sendable {
         case scalar(UInt32)
-        /// A character of the set with this index in `sets`.
+        /// A step that matches any character of a set. The number is the index of the set in `sets`.
         case set(Int)
         case split(Int, Int)
         case jump(Int)
@@ -19,12 +21,13 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The work to match one character: a unit for each step, and one more for every four parts of a set.
+    /// The largest work to match one character of a text, in units of about one comparison. It depends on the number of
+    /// steps and the sizes of the sets.
     private(set) var width = 0
 
     static let maxSteps = 1_000
 
-    /// Compiles a pattern; nil if it is beyond the supported subset or too large.
+    /// Compiles a regular expression; nil if the expression is invalid, unsupported or too large.
     init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= 4_096 else { return nil }
         var reader = PatternReader(text)
@@ -100,7 +103,7 @@ struct TextPattern: Sendable {
 // MARK: Matching
 
 extension TextPattern {
-    /// Returns whether the pattern matches somewhere in the text, which must be valid UTF-8.
+    /// Returns whether the pattern matches anywhere in the text. The text must be valid UTF-8.
     func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         var now = Threads(count: steps.count)
         var next = Threads(count: steps.count)
@@ -149,8 +152,12 @@ extension TextPattern {
         }
     }
 
-    /// Adds a step and all steps that are reached from it without a character. Returns true if the end of the pattern
-    /// is reached.
+    /// Adds a step to the active steps, together with all steps that follow without matching a character. Returns true
+    /// if the pattern is matched completely.
+    ///
+    /// - Parameters:
+    ///   - last: the character before the current position; nil at the start of the text.
+    ///   - next: the character after the current position; nil at the end of the text.
     private func add(_ number: Int, _ threads: inout Threads, _ last: UInt32?, _ next: UInt32?) -> Bool {
         var waiting = [number]
         while let number = waiting.popLast() {
@@ -173,7 +180,7 @@ extension TextPattern {
 
     private static func isWord(_ scalar: UInt32?) -> Bool { scalar.map { ScalarSet.word.contains($0) } ?? false }
 
-    /// Returns the character at `position` and moves `position` after it; nil at the end of the text.
+    /// Returns the character at `position` and moves `position` behind it; nil at the end of the text.
     static func scalar(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> UInt32? {
         guard position < text.count else { return nil }
         let first = text[position]

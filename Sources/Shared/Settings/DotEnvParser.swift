@@ -1,6 +1,6 @@
-/// A parser of `NAME=value` lines, with an optional `export`. `#` begins a comment on its own line or after a space.
-/// Values may be `'raw'`, or `"with \n \" \\ escapes"` over several lines. Variables are not expanded. The text is
-/// UTF-8, with or without a byte order mark and CRLF.
+/// A parser of `.env` files, which consist of `NAME=value` lines, optionally after `export`. `#` begins a comment on
+/// its own line or after a space. Values may be `'raw'`, or `"with \n \" \\ escapes"` over several lines. The parser
+/// does not expand variables. The text is UTF-8; a byte order mark and CRLF line ends are allowed.
 struct DotEnvParser {
     struct Mistake {
         let line: Int
@@ -55,7 +55,7 @@ struct DotEnvParser {
         }
     }
 
-    /// Reads an unquoted value up to the line's end or a comment, without trailing blanks.
+    /// Reads an unquoted value up to the end of the line or a comment. Removes spaces and tabs at the end of the value.
     private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank
@@ -120,7 +120,8 @@ struct DotEnvParser {
         }
     }
 
-    /// Skips the rest of a quoted value after a mistake in it, so that only one mistake is reported.
+    /// Skips the rest of a quoted value that contains a mistake, so that the parser reports only one mistake for the
+    /// value.
     private mutating func skipRestOfQuoted() {
         while let byte = current, byte != UInt8(ascii: "\"") {
             if byte == UInt8(ascii: "\n") { line += 1 }
@@ -128,7 +129,8 @@ struct DotEnvParser {
         }
     }
 
-    /// Returns whether only a comment, after a space, follows the closing quote. Records a mistake if not.
+    /// Returns whether nothing follows the closing quote on its line, except spaces and a comment. Records a mistake if
+    /// other text follows.
     private mutating func endsCleanly(_ name: String) -> Bool {
         let isAfterBlank = isBlank(current)
         skipBlanks()
@@ -178,7 +180,8 @@ struct DotEnvParser {
 
     private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    /// Whether the position is at the end of the text or at a line end: LF, CRLF, or CR at the end of the text.
+    /// Whether the parser is at the end of the text or at a line end. A line ends with LF or CRLF; a CR at the very end
+    /// of the text also counts.
     private var isAtLineEnd: Bool {
         guard let current else { return true }
         if current == UInt8(ascii: "\n") { return true }

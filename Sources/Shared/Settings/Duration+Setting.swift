@@ -1,6 +1,6 @@
 extension Duration {
-    /// Parses `500ms`, `30s`, `5m` or `2h`; a number without a unit means seconds. Decimals are rounded to the
-    /// microsecond. Returns nil if the text is not a duration in the range.
+    /// Parses a duration such as `500ms`, `30s`, `5m` or `2h`; a number without a unit means seconds. Rounds decimals
+    /// to whole microseconds. Returns nil if the text is not a duration or is outside the range.
     init?(setting text: String, in range: ClosedRange<Duration>) {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         let microseconds: Int
@@ -21,7 +21,8 @@ extension Duration {
         guard range.contains(self) else { return nil }
     }
 
-    /// The duration in the largest unit that gives a whole number: `90s`, `2h`, `500ms`.
+    /// The duration as the text of a setting, in the largest unit that gives a whole number, such as `90s`, `2h` or
+    /// `500ms`.
     var settingText: String {
         let milliseconds = nanoseconds / 1_000_000
         if milliseconds == 0 { return "0" }
@@ -31,7 +32,7 @@ extension Duration {
         return "\(milliseconds)ms"
     }
 
-    /// The duration in whole nanoseconds. It must be below 292 years.
+    /// The duration in whole nanoseconds. A duration of 292 years or more would overflow.
     package var nanoseconds: Int {
         Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
     }

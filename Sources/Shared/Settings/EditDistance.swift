@@ -1,12 +1,13 @@
-/// Returns the edit distance of two names: the number of bytes to insert, delete or replace. Returns nil if it exceeds
-/// `bound`.
+/// Returns the edit distance of two names: how many bytes must be inserted, deleted or replaced to turn one into the
+/// other. Returns nil if the distance exceeds `bound`.
 func editDistance(_ one: String, _ other: String, atMost bound: Int) -> Int? {
     editDistance(Array(one.utf8), Array(other.utf8), atMost: bound)
 }
 
-/// Returns the edit distance of two byte strings; nil if it exceeds `bound`. Only cells of the distance table within
-/// `bound` of the diagonal are computed, which takes at most `2 * bound + 1` steps per byte. The loop stops at the
-/// first row without a value within the bound.
+/// Returns the edit distance of two byte strings; nil if the distance exceeds `bound`.
+///
+/// Computes at most `2 * bound + 1` cells in each row of the distance table, since other cells exceed the bound. Stops
+/// at the first row in which every cell exceeds the bound.
 func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     guard bound >= 0, abs(one.count - other.count) <= bound else { return nil }
     let far = bound + 1
@@ -33,8 +34,8 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
 
 /// Returns the model name that a misspelt name probably means; nil if no name is similar.
 ///
-/// A name is also similar if it differs in case only, or equals the part after a vendor's prefix, such as `gpt-4o` in
-/// `openai/gpt-4o`.
+/// Two names that differ only in upper and lower case are similar. A name without a vendor's prefix is similar to the
+/// name with it, such as `gpt-4o` to `openai/gpt-4o`.
 func nearestModel(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 200 else { return nil }
     let small = name.lowercased()
@@ -49,7 +50,8 @@ func nearestModel(to name: String, among names: [String]) -> String? {
     return nearest(to: name, among: names.filter { $0 != name })
 }
 
-/// Returns the pattern that a misspelt pattern probably means; nil if no name is similar.
+/// Returns the pattern that a misspelt pattern probably means, made from an existing model name, such as `gpt-4*` for
+/// `gbt-4*`. Returns nil if no model name is similar.
 func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
     switch pattern {
     case .all: return nil

@@ -1,11 +1,11 @@
-/// A setting and its current value as `relay config` prints it, with secrets masked.
+/// A setting and its current value, as `relay config` prints them. Secrets are masked.
 package struct EffectiveSetting: Sendable, Equatable {
     package let name: String
     package let shown: String
     /// The source of the value: `default`, `environment`, or a file and line.
     package let location: String
 
-    /// The value as a line of `.env` contains it, with quotes if they are needed.
+    /// The value in the form that a `.env` file needs, in double quotes if it contains spaces or quotes.
     package var dotenvValue: String {
         let isPlain = shown.utf8.allSatisfy { byte in
             byte > 32 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")

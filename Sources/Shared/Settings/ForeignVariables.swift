@@ -1,7 +1,7 @@
-/// Variables of other programs that users often put into a `.env` file.
+/// The variables of other programs that users often put into a `.env` file by habit, such as `OPENAI_API_KEY`.
 enum ForeignVariables {
-    /// Returns advice on what to set in place of another program's variable, as the end of a message; nil if the
-    /// variable is not a known one.
+    /// Returns which setting of the relay to use instead of another program's variable, as the end of a message.
+    /// Returns nil for an unknown variable.
     static func advice(for name: String) -> String? {
         if let own = others[name] { return "; in this relay the setting is \(own)" }
         for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
@@ -17,7 +17,8 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The providers that a variable may mean, by the beginning of its name.
+    /// The provider settings that correspond to another program's variable, by the beginning of its name, such as
+    /// `GROQ` in `GROQ_API_KEY`.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

@@ -1,14 +1,14 @@
 import Engine
 
 extension String {
-    /// The text for messages and listings: at most its first four and last two characters, and none of a text shorter
-    /// than twelve.
+    /// The text with its middle replaced by `...`. Only the first four and the last two characters remain, and nothing
+    /// of a text with fewer than twelve characters.
     package var masked: String { count < 12 ? "..." : "\(prefix(4))...\(suffix(2))" }
 }
 
 extension SettingRow {
-    /// Returns a value as it may be displayed: each secret masked, a password hidden completely, a URL without
-    /// credentials.
+    /// Returns the value of this setting in a form that may be displayed. Secrets are masked, passwords are hidden
+    /// completely, and URLs lose their credentials.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
         if type == .database { return text.isEmpty ? "" : text.masked }
@@ -20,7 +20,8 @@ extension SettingRow {
         return start < at ? "\(text[..<start])...\(text[at...])" : text
     }
 
-    /// Returns a value as a message quotes it: on one line, shortened, and nothing of a secret.
+    /// Returns the value of this setting as an error message quotes it: on one line and shortened. A secret becomes
+    /// `the value`.
     func quoted(_ text: String) -> String {
         if trait == .secret { return "the value" }
         let plain = String(String.UnicodeScalarView(shown(text).unicodeScalars.map { $0.value < 32 ? " " : $0 }))
@@ -29,7 +30,7 @@ extension SettingRow {
 }
 
 extension String {
-    /// Returns the position after the first occurrence of `mark`; nil if there is none.
+    /// Returns the position after the first occurrence of `mark`; nil if the text does not contain `mark`.
     fileprivate func range(after mark: String) -> Index? {
         indices.first { self[$0...].hasPrefix(mark) }.map { index($0, offsetBy: mark.count) }
     }

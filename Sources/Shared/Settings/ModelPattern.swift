@@ -1,14 +1,14 @@
 import Engine
 package import Limits
 
-/// A pattern of model names: one name, a prefix, or all. Matching is case-sensitive.
+/// A pattern that matches one model name, all names with a prefix, or all names. Matching is case-sensitive.
 package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case exactly(String)
     case beginning(String)
     case all
 
-    /// Parses a pattern. `all` and `*` match all names; a final `*` matches any ending. Returns nil if there is a `*`
-    /// elsewhere, or a space.
+    /// Parses a pattern. `all` and `*` match all names; `gpt-4*` matches all names with this prefix. Returns nil if the
+    /// text contains a space, or a `*` before its end.
     package init?(_ text: String) {
         if text == "all" || text == "*" {
             self = .all
@@ -43,21 +43,21 @@ extension [ModelPattern] {
     package func match(_ model: String) -> Bool { contains { $0.matches(model) } }
 }
 
-/// The limits of models that match a pattern.
+/// The limits that apply to the models whose names match a pattern.
 package struct ModelQuotas: Sendable, Equatable {
     package let pattern: ModelPattern
-    /// The limits; empty: the models are not limited.
+    /// The limits of each matching model; empty if these models are not limited.
     package let quotas: [Quota]
 }
 
-/// A model with the name that callers use and the name at the vendor.
+/// A model's two names: the alias that callers use, and the name that the vendor uses.
 package struct ModelName: Sendable, Equatable {
     package let alias: String
     package let upstream: String
 
-    /// The suffix of a model name that requests a web search.
+    /// The suffix of a model name with which a caller requests a web search.
     static let online = ":online"
-    /// The name that stands for all models of the vendor's list.
+    /// The entry `*` in a list of models: it stands for every model on the vendor's list.
     static let wholeList = ModelName(alias: "*", upstream: "*")
 
     package init(alias: String, upstream: String) {
@@ -65,7 +65,7 @@ package struct ModelName: Sendable, Equatable {
         self.upstream = upstream
     }
 
-    /// Parses `name` or `alias=upstream`, and trims spaces around the parts. Returns nil if a part is empty or contains
+    /// Parses `name` or `alias=upstream`, and trims spaces around the names. Returns nil if a name is empty or contains
     /// a space.
     package init?(_ text: String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {

@@ -1,9 +1,10 @@
-/// Checks of passwords against length limits and a list of common passwords.
+/// A check that a password is not too short, too long or too common.
 enum Password {
     static let minCharacters = 8
     static let maxCharacters = 512
 
-    /// Returns whether a password is long enough and not a common one. Case is ignored for common passwords.
+    /// Returns whether a password has an allowed length and is not a common one. Upper and lower case are equal in the
+    /// comparison with common passwords.
     static func isGood(_ text: String) -> Bool {
         let scalars = text.unicodeScalars
         guard (minCharacters...maxCharacters).contains(scalars.count) else { return false }

@@ -1,4 +1,4 @@
-/// The names of this program.
+/// The name and version of this program.
 package enum Product {
     package static let name = "relay"
     package static let version = "0.1.0"

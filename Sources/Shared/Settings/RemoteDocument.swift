@@ -1,12 +1,13 @@
 import Engine
 
-/// A remote document of settings in dotenv syntax, encrypted or not.
+/// A settings document that the relay downloads from `CONFIG_URL`. It has dotenv syntax and may be encrypted.
 enum RemoteDocument {
     private static let sealedMark = "aes-256-gcm:"
 
-    /// Returns the dotenv text of a downloaded document, decrypted if needed.
+    /// Returns the dotenv text of a downloaded document. Decrypts the document if there is a key.
     ///
-    /// - Parameter key: the key of the document; nil: the document is not encrypted.
+    /// - Parameter key: the key of the document (`CONFIG_KEY`); nil if the document is not encrypted.
+    /// - Throws: `FileProblem` if the document is encrypted and there is no key, or if the key does not fit.
     static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {
         let isMarked = bytes.starts(with: sealedMark.utf8)
         guard let key else {
@@ -25,14 +26,14 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// Decrypts a document without the mark: AES-128-ECB, as other programs write it. The key is padded with zero bytes,
-    /// or cut.
+    /// Decrypts a document that does not begin with `aes-256-gcm:`. It uses AES-128-ECB, as some other relays write it.
+    /// The key is padded with zero bytes or cut to 16 bytes.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))
     }
 
-    /// Returns whether the text looks like YAML settings, a format of another program.
+    /// Returns whether the text is probably YAML, the settings format of another relay.
     static func looksLikeYAML(_ bytes: [UInt8]) -> Bool {
         bytes.split(separator: 10).contains { $0.starts(with: "providers:".utf8) }
     }

@@ -1,18 +1,20 @@
-/// One row of the table of settings: the name of a variable, the type of its value, and its help text.
+/// The definition of a setting: the name of its variable, the type and default of its value, and its help text.
 package struct SettingRow: Sendable {
-    /// The way in which a value may be given and displayed.
+    /// The kind of a setting's value: plain, secret, or a long prompt. It decides how the value is displayed, and
+    /// whether a file can contain the value.
     package enum Trait: Sendable {
         case plain
-        /// A value that is never displayed completely. `X_FILE` may name a file that contains it.
+        /// A secret value, which is never displayed completely. The variable `<setting>_FILE` can name a file that
+        /// contains the value.
         case secret
-        /// A long value that may be displayed. `X_FILE` may name a file that contains it.
+        /// A long value that is not secret. The variable `<setting>_FILE` can name a file that contains the value.
         case prompt
     }
 
-    /// The full name, or in a family the part after `PREFIX_<NAME>_`.
+    /// The full name of the setting. In a family such as `PROVIDER_<NAME>_KIND`, only the last part, such as `KIND`.
     package let name: String
     package let type: SettingType
-    /// The default value, as a user would write it; empty: unset.
+    /// The default value in the form that a user would write; empty if the setting is unset by default.
     package let fallback: String
     package let trait: Trait
     package let help: String
@@ -28,7 +30,7 @@ package struct SettingRow: Sendable {
     var mayComeFromFile: Bool { trait != .plain }
 }
 
-/// Rows that belong together, under one heading in `.env.example` and in the help text.
+/// A group of settings with a common heading in `.env.example` and in the help text.
 package struct SettingSection: Sendable {
     let title: String
     let rows: [SettingRow]
@@ -39,11 +41,13 @@ package struct SettingSection: Sendable {
     }
 }
 
-/// Variables named `PREFIX_<NAME>_<FIELD>`. Each NAME whose declaring field is set is one instance.
+/// A family of settings that a user can set for several instances, such as `PROVIDER_<NAME>_<FIELD>` for each provider.
+/// An instance exists if its declaring field is set, such as `PROVIDER_A_KIND`.
 package struct SettingFamily: Sendable {
-    /// The prefix with its underscore, such as `PROVIDER_`.
+    /// The prefix of the family's variables with its underscore, such as `PROVIDER_`.
     let prefix: String
-    /// The field that declares an instance. Without it the other fields have no effect.
+    /// The name of the field that declares an instance, such as `KIND` for providers. The instance's other fields have
+    /// no effect without it.
     let declaring: String
     let title: String
     let rows: [SettingRow]
@@ -56,7 +60,7 @@ package struct SettingFamily: Sendable {
     }
 }
 
-/// The key of one value: a global setting, or one field of one instance of a family.
+/// The key of a setting's value: either a global setting, or a field of one instance such as `PROVIDER_A_KIND`.
 package struct SettingKey: Hashable, Sendable {
     let prefix: String
     let instance: String

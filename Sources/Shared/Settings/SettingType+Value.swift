@@ -3,7 +3,7 @@ import Glibc
 import Limits
 
 extension SettingType {
-    /// Parses a text, which must not be empty. Returns nil if the text is not of this type.
+    /// Parses a text that is not empty. Returns nil if the text is not a valid value of this type.
     func value(of text: String) -> SettingValue? {
         switch self {
         case .text, .file: return .text(text)
@@ -57,7 +57,8 @@ extension SettingType {
         }
     }
 
-    /// Returns the reason why a text is not a valid value; nil if the type alone says enough.
+    /// Returns an additional reason why a text is not a valid value of this type. Returns nil if `expectation` already
+    /// says enough.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
@@ -78,8 +79,8 @@ extension SettingType {
         }
     }
 
-    /// Returns the reason why a text is not a key or a list of keys; nil if there is no special one. The reason quotes
-    /// nothing of the text.
+    /// Returns the reason why a text is not a valid key or list of keys; nil if `expectation` already says enough. The
+    /// reason contains no part of the text, which may be secret.
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
@@ -95,8 +96,8 @@ extension SettingType {
             && WebAddress(String(position), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
-    /// Returns whether the text is a database URL with at most one `@`, before the path. A password with another `@` or
-    /// a slash would be read as a host.
+    /// Returns whether the text is a PostgreSQL URL without an unescaped `@` or `/` in its password. With such a
+    /// character, a part of the password would be read as the host.
     private func isDatabase(_ text: String) -> Bool {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
@@ -131,14 +132,15 @@ extension SettingType {
     }
 }
 
-/// Returns the items of a comma list without spaces around them and without empty ones; nil if none is left.
+/// Returns the items between the commas or line ends of a list. Trims spaces around the items and leaves out empty
+/// items; nil if no item remains.
 private func items(of text: String) -> [String]? {
     let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
     return items.isEmpty ? nil : items
 }
 
-/// Parses header lines of the form `Name: value`. Returns nil for headers that the relay sets itself, such as those of
-/// the connection.
+/// Parses header lines of the form `Name: value`, separated by line ends or semicolons. Returns nil if a line is
+/// invalid, or sets a header that only the relay may set, such as `Host`.
 private func headerLines(_ text: String) -> [String]? {
     let isByLines = text.contains(where: \.isNewline)
     let lines = text.split { isByLines ? $0.isNewline : $0 == ";" }.map { String($0.trimmed) }.filter { !$0.isEmpty }
@@ -154,8 +156,8 @@ private func headerLines(_ text: String) -> [String]? {
     }
 }
 
-/// Returns whether the text has the form of a time zone name, such as `Europe/Berlin` or `Etc/GMT+5`. Such a name
-/// cannot lead out of the database's folder.
+/// Returns whether the text has the form of a time zone name, such as `Europe/Berlin` or `Etc/GMT+5`. Such a name is
+/// safe in a file path: it cannot leave the folder of the time zone files.
 private func isZoneName(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return text.utf8.count <= 64
@@ -215,8 +217,8 @@ private func isToken(_ text: String) -> Bool {
     text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
 }
 
-/// Returns whether the text is a host name or an address. A single colon would be that of a port; an IPv6 address has
-/// several.
+/// Returns whether the text is a host name or an IP address without a port. A text with exactly one colon has a port;
+/// an IPv6 address has several colons.
 private func isHost(_ text: String) -> Bool {
     text.utf8.count < 256 && text.utf8.count { $0 == UInt8(ascii: ":") } != 1
         && text.utf8.allSatisfy { byte in
@@ -233,17 +235,17 @@ private func portNumber(_ text: String) -> Int? {
     return wholeNumber(String(text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...]), in: range)
 }
 
-/// Returns whether the text is a port, or an address of this machine with a port.
+/// Returns whether the text is a port such as `5001`, or an IP address with a port such as `127.0.0.1:5001`.
 private func isPublished(_ text: String) -> Bool {
     guard text.contains(":") else { return wholeNumber(text, in: 1...65_535) != nil }
     guard let address = MemcachedAddress(text) else { return false }
     return Network(address.host) != nil && !address.host.contains("/")
 }
 
-/// Parses the weight of a key: above 0, and at most a million, so that sums stay exact enough.
+/// Parses the weight of a key: above 0 and at most a million; nil if the text is no such number.
 private func keyWeight(_ text: String) -> Double? { anyWeight(text).flatMap { $0 > 0 ? $0 : nil } }
 
-/// Parses a number from 0 to a million.
+/// Parses a number from 0 to a million; nil if the text is no such number.
 private func anyWeight(_ text: String) -> Double? {
     let isPlain = text.utf8.count <= 15 && text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
     guard isPlain, let number = Double(text), number <= 1_000_000 else { return nil }
@@ -263,7 +265,12 @@ private func startRate(_ text: String) -> Double? {
     return number
 }
 
-/// Parses a list of values by model, such as `fast=2,gpt-4o=0`. Returns nil if a name occurs twice.
+/// Parses a list with one value for each model name, such as `fast=2,gpt-4o=0`. Returns nil if an item is invalid or a
+/// name occurs twice.
+///
+/// - Parameters:
+///   - sign: the character between name and value, `=` in the example.
+///   - read: parses a value; nil if it is invalid.
 private func byModel<Value>(
     _ text: String,
     _ sign: Character,
@@ -295,7 +302,7 @@ private func isLabel(_ text: String) -> Bool {
 }
 
 extension [String] {
-    /// The items without repetitions.
+    /// The items in their order, each only once.
     fileprivate var withoutRepeats: [String] {
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }
@@ -303,7 +310,7 @@ extension [String] {
 }
 
 extension Array {
-    /// Returns all results; nil if there is no result for some element.
+    /// Returns the results of `transform` for all elements; nil if `transform` returns nil for any element.
     func collect<Result>(_ transform: (Element) -> Result?) -> [Result]? {
         var results: [Result] = []
         for element in self {

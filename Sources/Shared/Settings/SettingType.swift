@@ -5,88 +5,89 @@ package import Limits
 package enum SettingType: Sendable, Equatable {
     case text
     case number(ClosedRange<Int>)
-    /// A number of megabytes (1,048,576 bytes), read as bytes.
+    /// A number of megabytes. The parsed value is in bytes; one megabyte has 1,048,576 bytes.
     case megabytes(ClosedRange<Int>)
     case duration(ClosedRange<Duration>)
     case boolean
-    /// A word of this list, ignoring case.
+    /// A word from this list. Upper and lower case are equal.
     case choice([String])
-    /// `off`, or a comma list of these words, ignoring case.
+    /// A comma-separated list of these words, or `off` for an empty list. Upper and lower case are equal.
     case options([String])
-    /// An IP address to listen on, or `localhost`.
+    /// An IP address of this machine on which to listen, or `localhost`.
     case address
-    /// An http or https URL without credentials, query and fragment; a final slash is removed.
+    /// An http or https URL without credentials, query and fragment. Parsing removes a slash at its end.
     case url
-    /// An http or https URL, kept as it is, possibly with credentials and a query.
+    /// The http or https URL of a document. It may contain credentials and a query, and parsing does not change it.
     case document
-    /// An http, https or socks5 URL of a proxy, possibly with credentials.
+    /// The http, https or socks5 URL of a proxy. It may contain credentials.
     case proxy
-    /// The URL of a PostgreSQL database, as libpq reads it.
+    /// The URL of a PostgreSQL database, such as `postgres://user:password@host/database`.
     case database
-    /// `*`, or a comma list of `scheme://host[:port]`.
+    /// `*`, or a comma-separated list of web origins of the form `scheme://host[:port]`.
     case origins
-    /// A file that must be readable.
+    /// The path of a file that the relay can read.
     case file
-    /// A file or folder that may be written.
+    /// The path of a file or folder, without control characters.
     case path
-    /// A comma list.
+    /// A comma-separated list of names.
     case list
-    /// A comma list of model names, `prefix*` or `all`.
+    /// A comma-separated list of model names and patterns such as `gpt-4*` or `all`.
     case patterns
-    /// A comma list of `name` or `alias=upstream`.
+    /// A comma-separated list of models, each as `name` or `alias=upstream` (the callers' name and the vendor's name).
     case models
-    /// The name of one model.
+    /// The name of one model, without spaces.
     case model
-    /// A comma list of model names, each once.
+    /// A comma-separated list of model names. Repeated names are removed.
     case names
-    /// 1 to 64 letters, digits, `.`, `_` or `-`.
+    /// A name of 1 to 64 letters, digits, `.`, `_` or `-`.
     case label
-    /// A key of a caller or for a vendor.
+    /// A caller's key or a key for a vendor.
     case token
-    /// A secret of any bytes except control characters.
+    /// A secret text without control characters, such as the key of an encrypted document.
     case phrase
     /// A password that a person types.
     case password
-    /// A name in the time zone database of this machine.
+    /// The name of a time zone that this machine knows, such as `Europe/Berlin`.
     case timeZone
-    /// A list of tokens, separated by commas or line ends.
+    /// A list of keys, separated by commas or line ends.
     case tokens
-    /// A comma list of numbers above 0.
+    /// A comma-separated list of numbers above 0, such as one weight for each key.
     case weights
-    /// A number that may be 0.
+    /// A number from 0 to a million, such as the weight of a provider.
     case weight
-    /// A number from 0 to 2.
+    /// A sampling temperature from 0 to 2.
     case temperature
-    /// A comma list of `model=price`, each model once.
+    /// A comma-separated list of `model=price` items. A model may occur only once.
     case modelPrices
-    /// `model=word:value,word:value`; several rows are separated by line ends or semicolons, and each model occurs
-    /// once.
+    /// Facts of models, such as `gpt-x=context:128000,tools:false;other=context:32000`. A semicolon or line end
+    /// separates two models, and a model may occur only once.
     case modelInfo
-    /// A comma list of `model:other`, each model once.
+    /// A comma-separated list of `model:replacement` items. A model may occur only once.
     case replacements
-    /// The number of calls that may start per second, above 0, with at most three decimals.
+    /// The number of calls that may start per second. It is above 0 and has at most three decimals.
     case rate
-    /// A comma list of `model=number`, each model once.
+    /// A comma-separated list of `model=weight` items. A model may occur only once.
     case modelWeights
-    /// `Name: value`; several lines are separated by line ends or semicolons.
+    /// HTTP headers of the form `Name: value`, separated by line ends or semicolons.
     case headers
-    /// `off`, or limits joined by `;`.
+    /// Limits joined by `;`, such as `60/minute;2000/day`, or `off`.
     case limits
-    /// `off`, or a comma list of `pattern=limits`.
+    /// A comma-separated list of limits for models, such as `gpt-4o*=10/minute;100/day,o3-mini=5/minute`, or `off`.
     case modelLimits
-    /// A price in dollars for 1000 tokens: `0.002`, or `prompt/completion`.
+    /// A price in dollars per 1000 tokens, such as `0.002`, or separate prices such as `0.001/0.004` for prompt and
+    /// completion.
     case price
-    /// A comma list of addresses and address ranges.
+    /// A comma-separated list of IP addresses and address ranges such as `10.0.0.0/8`.
     case networks
-    /// The name or address of a host.
+    /// A host name or an IP address, without a port.
     case host
-    /// A comma list of `host` or `host:port`.
+    /// A comma-separated list of memcached servers, each as `host` or `host:port`.
     case servers
-    /// A port, or `tcp://host:port`, as container links set it; only the port is used.
+    /// A port, or a URL `tcp://host:port` as Docker's container links set it. Only the port of the URL is used.
     case linkedPort
-    /// A port, or `address:port` of this machine.
+    /// A port, or an IP address of this machine with a port, such as `127.0.0.1:5001`.
     case published
-    /// An `address:port` to listen on.
+    /// An IP address and port on which to listen, such as `127.0.0.1:5002`.
     case listener
 }
 
@@ -112,7 +113,8 @@ package enum SettingValue: Sendable, Equatable {
 }
 
 extension SettingType {
-    /// The text that completes the sentence `"…" is not …`.
+    /// The description of valid values for an error message, such as `a number from 0 to 2` in
+    /// `"5" is not a number from 0 to 2`.
     var expectation: String {
         switch self {
         case .text: "text"
@@ -164,7 +166,7 @@ extension SettingType {
         }
     }
 
-    /// The unit and the allowed values, for the help text; empty if the description already has them.
+    /// The unit and the allowed values, for the help text; empty if a setting's own help text already describes them.
     var unit: String {
         switch self {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"

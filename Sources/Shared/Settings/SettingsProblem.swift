@@ -1,10 +1,10 @@
-/// A problem with one setting, and its source. It contains no secret.
+/// A problem with a setting, and the place of the setting. It contains no secret.
 package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The source of the setting: `environment`, or a file and line such as `.env:4`.
+    /// The place of the setting: `environment`, or a file and line such as `.env:4`.
     package let location: String
-    /// The name of the variable; nil if the line has none.
+    /// The name of the setting's variable; nil if the problem is not about one variable, such as an unreadable file.
     package let name: String?
-    /// The description, in one line.
+    /// The description of the problem, on one line.
     package let text: String
 
     package init(location: String, name: String?, text: String) {
@@ -18,8 +18,9 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension [SettingsProblem] {
-    /// Returns all problems under one heading, one per line; empty if there are none. `word` is the singular noun for a
-    /// problem.
+    /// Returns a report with one line for each problem under a heading; empty if there are no problems.
+    ///
+    /// - Parameter word: the singular noun in the heading, `problem` or `warning`.
     package func report(_ word: String) -> String {
         if isEmpty { return "" }
         let heading = "configuration: \(count) \(word)\(count == 1 ? "" : "s")\n"

@@ -1,9 +1,10 @@
 import Engine
 import Limits
 
-/// Reads the values of one table of settings from its sources, and collects all problems with them.
+/// A reader that finds and checks the values of all settings in their sources, such as the environment and `.env`. It
+/// collects all problems instead of stopping at the first one.
 struct SettingsReader {
-    /// One variable that is set.
+    /// A valid value that a source gives to a setting.
     struct GivenValue {
         let row: SettingRow
         let text: String
@@ -15,12 +16,17 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// The names of unknown variables. Their problems do not affect any setting.
+    /// The names of variables that are no known setting. A problem with one of these names affects no setting.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
 
-    /// - Parameter sources: the sources; an earlier source overrides a later one.
+    /// Reads and checks the values of all settings.
+    ///
+    /// - Parameters:
+    ///   - sources: the sources of values; an earlier source overrides a later one.
+    ///   - table: the known settings.
+    ///   - readFile: returns the content of the file at a path.
     init(
         _ sources: [SettingsSource],
         table: SettingsTable,
@@ -80,12 +86,12 @@ struct SettingsReader {
         }
     }
 
-    /// Returns whether this machine has the time zone. UTC is always known.
+    /// Returns whether this machine knows the time zone. `UTC` is always known.
     private func isZone(_ name: String) -> Bool {
         name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
     }
 
-    /// Returns the text of a file, without one line end at its end.
+    /// Returns the text of a file. Removes one line end at the end of the text.
     private func contents(of path: String) throws(FileProblem) -> String {
         guard var text = String(validating: try readFile(path), as: UTF8.self) else {
             throw FileProblem(text: "not UTF-8 text", isAbsence: false)
@@ -94,8 +100,8 @@ struct SettingsReader {
         return text
     }
 
-    /// Reports unknown names: always for a document, but in the process environment only if they look like settings of
-    /// the relay.
+    /// Reports variables that are no known setting. In files, each of them is reported. In the process environment,
+    /// only names that resemble settings of the relay are reported.
     private mutating func checkNames(of sources: [SettingsSource]) {
         let isStrict = boolean("STRICT_CONFIG")
         for source in sources {
@@ -117,8 +123,8 @@ struct SettingsReader {
         }
     }
 
-    /// Classifies an unknown name in the process environment: a mistake (true), worth a warning (false), or another
-    /// program's (nil).
+    /// Returns whether an unknown variable in the process environment is a mistake: true for a mistake, false if it
+    /// only deserves a warning, nil if it belongs to another program.
     private func isMistake(_ entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
@@ -128,12 +134,13 @@ struct SettingsReader {
         return table.globalNear(entry.name) == nil ? nil : false
     }
 
-    /// The prefixes `PREFIX_<NAME>_` of all instances.
+    /// The beginnings of the variables of all declared instances, such as `PROVIDER_A_`.
     private var declaredPrefixes: [String] {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
-    /// Reports fields of instances that are not declared. Most likely their NAME is misspelt.
+    /// Reports variables of instances that are not declared, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
+    /// Their NAME is probably misspelt.
     private mutating func findUnknownFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
@@ -169,24 +176,30 @@ struct SettingsReader {
         warnings.append(SettingsProblem(location: location(key), name: key.name, text: text))
     }
 
-    /// Returns the source of a value.
+    /// Returns the place where a setting's value comes from, such as `.env:4`; `default` if no source sets it.
     func location(_ key: SettingKey) -> String { given[key]?.location ?? "default" }
 
-    /// Reports a problem at the source of the value.
+    /// Reports a problem with a setting, at the place where its value comes from.
     mutating func report(_ key: SettingKey, _ text: String) {
         report(at: given[key]?.location ?? "environment", key.name, text)
     }
 }
 
-/// Returns values by the names of the table. A setting that is unset or invalid has its default value.
+/// Access to the values of settings. An unset or invalid setting has its default value.
 extension SettingsReader {
-    /// Returns the names of all declared instances of a family of settings, sorted: `X` for `PROVIDER_X_KIND`.
+    /// Returns the sorted names of all declared instances of a family, such as `A` if `PROVIDER_A_KIND` is set.
+    ///
+    /// - Parameter prefix: the prefix of the family, such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
     }
 
-    /// Sets a default that depends on other settings or on the machine.
+    /// Sets the default of a setting whose default depends on other settings or on the machine.
+    ///
+    /// - Parameters:
+    ///   - number: the default as a user would write it.
+    ///   - unit: the factor between this number and the parsed value, such as 1,048,576 for megabytes.
     mutating func derive(_ key: SettingKey, number: Int, unit: Int) {
         derived[key] = (String(number), .number(number * unit))
     }
@@ -230,7 +243,7 @@ extension SettingsReader {
         if case .patterns(let patterns) = value(key) { patterns } else { [] }
     }
 
-    /// Returns the limits of a setting; nil if it is unset and has no default; empty for `off`.
+    /// Returns the limits that a setting contains: empty for `off`; nil if the setting is unset and has no default.
     func quotas(_ key: SettingKey) -> [Quota]? {
         if case .limits(let quotas) = value(key) { quotas } else { nil }
     }
@@ -239,7 +252,7 @@ extension SettingsReader {
         if case .modelLimits(let rows) = value(key) { rows } else { [] }
     }
 
-    /// Returns a price; nil if it is unset or zero.
+    /// Returns the price that a setting contains; nil if the setting is unset or the price is zero.
     func price(_ key: SettingKey) -> Price? {
         if case .price(let price) = value(key), !price.isNothing { price } else { nil }
     }
@@ -278,12 +291,12 @@ extension SettingsReader {
 }
 
 extension SettingKey: ExpressibleByStringLiteral {
-    /// Creates the key of a global setting.
+    /// Creates the key of the global setting with this name.
     package init(stringLiteral name: String) { self = .global(name) }
 }
 
 extension [UInt8] {
-    /// Whether this text contains a certificate in PEM form.
+    /// Whether these bytes contain a certificate in PEM format.
     fileprivate var holdsCertificate: Bool {
         split(separator: 10).contains { line in
             line.starts(with: "-----BEGIN ".utf8) && String(decoding: line, as: UTF8.self).contains("CERTIFICATE-----")

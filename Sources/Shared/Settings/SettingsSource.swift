@@ -1,12 +1,13 @@
 import Engine
 @preconcurrency import Glibc  // environ
 
-/// The variables of one source, before they are checked.
+/// The variables from one source of settings, such as the process environment or a `.env` file, before they are
+/// checked.
 package struct SettingsSource: Sendable {
     package struct Entry: Sendable, Equatable {
         package let name: String
         package let value: String
-        /// The line number, from 1; nil in the process environment.
+        /// The number of the variable's line in its file, from 1; nil for a variable of the process environment.
         package let line: Int?
 
         package init(_ name: String, _ value: String, line: Int? = nil) {
@@ -18,10 +19,10 @@ package struct SettingsSource: Sendable {
 
     /// The name of the source: `environment`, or the name of a file.
     package let name: String
-    /// Whether the source is the process environment, where variables of other software are expected.
+    /// Whether the source is the process environment. Its unknown variables are usually those of other programs.
     package let isEnvironment: Bool
     package let entries: [Entry]
-    /// The problems of reading the source.
+    /// The problems that occurred while the source was read.
     package let problems: [SettingsProblem]
 
     package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {
@@ -33,14 +34,17 @@ package struct SettingsSource: Sendable {
         self.problems = problems
     }
 
-    /// The names of other relays' variables, with the names that this relay uses for them.
+    /// Variable names of other relays, each with the name that this relay uses instead. They make moving to this relay
+    /// easier.
     private static let otherNames = ["config_url": "CONFIG_URL", "secret_key": "CONFIG_KEY"]
 
     package static func environment(_ variables: [(String, String)]) -> SettingsSource {
         SettingsSource(name: "environment", isEnvironment: true, entries: variables.map { Entry($0.0, $0.1) })
     }
 
-    /// Reads a document in dotenv syntax.
+    /// Parses a settings document in dotenv syntax.
+    ///
+    /// - Parameter name: the name of the document in messages.
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
@@ -59,8 +63,8 @@ package struct SettingsSource: Sendable {
 }
 
 extension SettingsSource {
-    /// Returns the process environment and the `.env` file, the stronger source first. A missing `.env` is ignored; a
-    /// missing `ENV_FILE` is a problem.
+    /// Returns the process environment and the `.env` file as sources; the environment overrides the file. `ENV_FILE`
+    /// can name another file. A missing `.env` is ignored, but a missing `ENV_FILE` is a problem.
     package static func ofProcess() -> [SettingsSource] {
         let environment = processEnvironment()
         let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
@@ -96,7 +100,7 @@ extension SettingsSource {
 package struct FileProblem: Error, Equatable, Sendable {
     package let text: String
     package let isAbsence: Bool
-    /// The error number of the system; 0 if there is none.
+    /// The system's error number (`errno`); 0 if the system reported no error.
     private let code: Int32
 
     package init(text: String, isAbsence: Bool, code: Int32 = 0) {
@@ -105,7 +109,8 @@ package struct FileProblem: Error, Equatable, Sendable {
         self.code = code
     }
 
-    /// The advice that completes a message; empty if there is none.
+    /// Advice for the operator that completes an error message, such as how to make the file readable; empty if there
+    /// is no advice.
     package var advice: String {
         switch code {
         case ENOENT: "; put the file there, or correct the path"
@@ -116,7 +121,7 @@ package struct FileProblem: Error, Equatable, Sendable {
     }
 }
 
-/// Returns the content of a file of at most 4 MiB.
+/// Returns the content of a file. Throws if the file cannot be read or is larger than 4 MiB.
 package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

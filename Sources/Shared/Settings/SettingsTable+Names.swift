@@ -1,14 +1,15 @@
 extension SettingsTable {
-    /// The setting that a variable's name refers to.
+    /// A setting that was found by the name of a variable.
     struct Match {
         let key: SettingKey
         let row: SettingRow
-        /// Whether the name is `X_FILE`, so that the value is the path of a file with the value of X.
+        /// Whether the variable's name ends with `_FILE`, so its value is the path of a file that contains the
+        /// setting's value.
         let isFile: Bool
     }
 
-    /// Finds the setting of a variable; nil if there is none. Exact names come first, then `X_FILE`, then
-    /// `PREFIX_<NAME>_<FIELD>` with the longest known FIELD.
+    /// Finds the setting that a variable sets; nil if the name is no known setting. Looks for a global setting first,
+    /// then for one with `_FILE` after its name, then for `PREFIX_<NAME>_<FIELD>` with the longest matching FIELD.
     func match(_ name: String) -> Match? {
         if let row = globals.first(where: { $0.name == name }) {
             return Match(key: .global(name), row: row, isFile: false)
@@ -22,28 +23,31 @@ extension SettingsTable {
         return nil
     }
 
-    /// Returns the setting that an unknown name probably means; nil if none is similar.
+    /// Returns the name of the setting that an unknown name probably means; nil if no setting has a similar name.
     func suggestion(for name: String) -> String? {
         globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name ?? inCapitals(name)
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// Returns the name in capitals, with `_` for `-`, if that is the name of a family's setting; else nil.
+    /// Corrects the letters of a name that means a family's setting: `provider_a-b_kind` becomes `PROVIDER_A_B_KIND`.
+    /// Returns nil if the corrected name is not such a setting, or if the name needs no correction.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
         return capitals
     }
 
-    /// Returns the global setting whose name is most similar to `name`; nil if none is similar. Names with fewer than
-    /// six letters are left out.
+    /// Returns the global setting whose name is most similar to `name`; nil if no name is similar. Ignores settings
+    /// with fewer than six characters in their names.
     func globalNear(_ name: String) -> String? {
         nearest(to: name, among: globals.map(\.name).filter { $0.utf8.count >= 6 })
     }
 }
 
 extension SettingFamily {
-    /// Finds the setting of a family. `rest` is the part of the name after the prefix.
+    /// Finds the setting of this family that a variable sets; nil if no field of the family matches.
+    ///
+    /// - Parameter rest: the part of the variable's name after the family's prefix.
     fileprivate func match(_ rest: Substring) -> SettingsTable.Match? {
         var best: (match: SettingsTable.Match, length: Int)?
         for row in rows {
@@ -58,8 +62,8 @@ extension SettingFamily {
         return best?.match
     }
 
-    /// Returns the similar field of the same instance for an unknown name that has the family's prefix; nil if there is
-    /// none.
+    /// Returns the setting of this family that an unknown variable name probably means; nil if no field has a similar
+    /// name. The result has the same NAME part as the unknown name.
     fileprivate func fieldNear(_ name: String) -> String? {
         guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let rest = name.dropFirst(prefix.count)
@@ -74,21 +78,23 @@ extension SettingFamily {
         return nearest(to: name, among: candidates)
     }
 
-    /// Returns whether the text is a valid NAME of an instance.
+    /// Returns whether the text can be the NAME in a variable such as `PROVIDER_<NAME>_KIND`: it has only upper-case
+    /// letters, digits and `_`.
     package static func isInstanceName(_ text: Substring) -> Bool {
         !text.isEmpty && text.utf8.allSatisfy { (65...90).contains($0) || (48...57).contains($0) || $0 == 95 }
     }
 }
 
-/// Returns the first of the most similar names; nil if all differ in more than two letters.
+/// Returns the candidate that is most similar to a name; nil if every candidate has an edit distance of more than two
+/// from the name.
 package func nearest(to name: String, among candidates: [String]) -> String? {
     candidates.compactMap { candidate in editDistance(name, candidate, atMost: 2).map { (candidate, $0) } }
         .min { $0.1 < $1.1 }?.0
 }
 
 extension SettingsSource.Entry {
-    /// Whether the variable looks like one that an orchestrator sets for a neighbouring service: `X_SERVICE_HOST`,
-    /// `X_SERVICE_PORT*`, `X_PORT_<n>_TCP*` or `X_PORT=tcp://…`.
+    /// Whether a container orchestrator probably set the variable to describe another service. Such names are
+    /// `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_PORT_80_TCP`, or `X_PORT` with a value that begins with `tcp://`.
     var isInjected: Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.holds("_SERVICE_PORT") { return true }
         if name.hasSuffix("_PORT") && (value.hasPrefix("tcp://") || value.hasPrefix("udp://")) { return true }
@@ -105,9 +111,9 @@ extension String {
 }
 
 extension String {
-    /// The NAME of an instance as it is displayed: in lower case, with `-` in place of `_`.
+    /// The name of a provider, caller or panel as it is displayed: in lower case, with `-` in place of `_`.
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
-    /// The NAME of an instance as variables contain it: in upper case, with `_` in place of `-`.
+    /// The name of a provider, caller or panel as variables contain it: in upper case, with `_` in place of `-`.
     package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

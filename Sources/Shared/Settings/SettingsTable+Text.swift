@@ -14,7 +14,7 @@ extension SettingsTable {
         return "# --- \(title)\n" + lines.joined()
     }
 
-    /// The page of all settings, in Markdown.
+    /// The documentation page that lists all settings, in Markdown.
     package var reference: String {
         let globals = sections.map { ($0.title, $0.rows, "") }
         let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
@@ -44,7 +44,8 @@ extension SettingsTable {
 }
 
 extension SettingRow {
-    /// The default value, in quotes if it ends with a space, which would be cut.
+    /// The default value for `.env.example`, in quotes if it ends with a space. Without quotes, the space would be
+    /// lost.
     fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
 
     fileprivate func fileHint(_ prefix: String) -> String {

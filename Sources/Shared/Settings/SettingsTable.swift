@@ -1,17 +1,17 @@
-/// The table of settings. Parsing, checks, `.env.example`, the help text and spelling hints are derived from it. A new
-/// setting is a row of `SettingsTable.product`, and a field of `Settings` for its value.
+/// The table of all known settings, from which parsing, checks, `.env.example`, the help text and spelling hints are
+/// derived. A new setting needs a row in `SettingsTable.product` and a property of `Settings` for its value.
 package struct SettingsTable: Sendable {
     package let sections: [SettingSection]
     package let families: [SettingFamily]
-    /// The prefixes of the relay's own variables. Unknown names with them are mistakes, also in the process
-    /// environment.
+    /// The name prefixes that only the relay's variables have. An unknown variable with such a prefix is a mistake,
+    /// even in the process environment.
     let ownPrefixes: [String]
-    /// The prefixes that other software uses, too. Unknown names with them in the process environment only cause a
-    /// warning.
+    /// The name prefixes that variables of other programs may also have. An unknown variable with such a prefix in the
+    /// process environment only causes a warning.
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String
-    /// The rows of all sections.
+    /// The definitions of all global settings, from all sections.
     let globals: [SettingRow]
 
     package init(

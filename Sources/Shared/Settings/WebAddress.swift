@@ -1,9 +1,9 @@
-/// An absolute URL of the settings, split into parts: without query, fragment and final slash.
+/// An absolute URL from a setting, split into its parts. It has no query, no fragment and no slash at its end.
 struct WebAddress {
     let scheme: String
-    /// The credentials as `user:password`; nil if there are none.
+    /// The credentials in the URL as `user:password`; nil if the URL has no credentials.
     let credentials: String?
-    /// The host with its port, if it has one; an IPv6 address is in brackets.
+    /// The host of the URL, with the port if the URL has one. An IPv6 address is in brackets.
     let authority: String
     let path: String
 
@@ -32,7 +32,7 @@ struct WebAddress {
 
     var text: String { "\(scheme)://\(credentials.map { $0 + "@" } ?? "")\(authority)\(path)" }
 
-    /// Returns whether the text is a host, perhaps with a port from 1 to 65535.
+    /// Returns whether the text is a valid host, alone or with a port from 1 to 65535.
     private static func isAuthority(_ text: Substring) -> Bool {
         var host = text
         let isBracketed = text.first == "["
@@ -60,7 +60,7 @@ struct WebAddress {
 }
 
 extension UInt8 {
-    /// Whether the character is not allowed in a URL without query and fragment.
+    /// Whether this byte is a character that `WebAddress` does not allow, such as `?`, `#` or a quote.
     fileprivate var isUnsafe: Bool {
         switch self {
         case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),

@@ -1,25 +1,28 @@
-/// The character classes of the split patterns, as bits. The table has blocks of 128 code points: an index with two
-/// bytes for each block, then the distinct blocks with one byte for each code point. It is part of a `TokenFile`.
+/// A table that gives the character classes of each Unicode code point, such as `\p{L}`, as bits. The patterns that
+/// split a text into pieces use these classes.
 ///
-/// `@unchecked`: it only points into read-only memory, which `TokenFile` keeps alive.
+/// A `TokenFile` contains the table. Code points are grouped in blocks of 128, and equal blocks are stored once: an
+/// index gives the block (two bytes), and the block gives the classes (one byte for each code point).
+///
+/// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct CharacterClasses: @unchecked Sendable {
-    /// The class `\p{L}`.
+    /// The bit of the class `\p{L}` (letters).
     package static let letter: UInt8 = 1
-    /// The class `\p{N}`.
+    /// The bit of the class `\p{N}` (numbers).
     package static let number: UInt8 = 2
-    /// The class `\s`.
+    /// The bit of the class `\s` (white space).
     package static let space: UInt8 = 4
-    /// The class `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`.
+    /// The bit of the class `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]` (upper-case letters, letters without case, and marks).
     package static let upper: UInt8 = 8
-    /// The class `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`.
+    /// The bit of the class `[\p{Ll}\p{Lm}\p{Lo}\p{M}]` (lower-case letters, letters without case, and marks).
     package static let lower: UInt8 = 16
-    /// The class `[\r\n]`.
+    /// The bit of the class `[\r\n]` (line ends).
     package static let newline: UInt8 = 32
 
     package static let blockSize = 128
     package static let indexCount = 0x11_0000 / blockSize
     static let indexBytes = 2 * indexCount
-    /// The largest number of blocks. An index has two bytes and could hold more, but no table needs more.
+    /// The largest number of blocks in a valid table. A larger number means that the file is damaged.
     static let maxBlocks = 4_096
 
     private let index: UnsafePointer<UInt16>
@@ -34,11 +37,11 @@ package struct CharacterClasses: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the classes of an ASCII character. The first block begins with code point 0.
+    /// Returns the classes of an ASCII character. It needs no index, since the first block begins with code point 0.
     @inline(__always)
     func ofASCII(_ byte: UInt8) -> UInt8 { blocks[Int(byte)] }
 
-    /// Returns the classes of a code point, which must be below 0x110000.
+    /// Returns the classes of a code point. The code point must be below 0x110000.
     @inline(__always)
     func of(_ point: UInt32) -> UInt8 {
         let block = Int(index[Int(point >> 7)])

@@ -1,25 +1,27 @@
-/// The memory for merging one piece: a list of parts, by the position of their first byte, and a heap of possible
-/// joins.
+/// The working memory for byte-pair encoding of one text: a linked list of the text's parts, and a heap of the pairs of
+/// neighbouring parts that can be joined.
 struct MergeRoom: ~Copyable {
     private struct MergeNode {
         var next: UInt32
         var before: UInt32
-        /// The rank of this part joined with the next one; `noRank` if that is no token.
+        /// The rank of the token that this part and the next part form together; `noRank` if they form no token.
         var rank: UInt32
     }
 
     private let list: UnsafeMutablePointer<MergeNode>
-    /// The heap of joins: the rank in the upper half, the position in the lower half, the lowest first. A merge adds
-    /// one for each byte, and two for each join.
+    /// A heap of the possible joins, the lowest rank first. An entry has the rank in its upper 32 bits and the position
+    /// of the first part in its lower ones. There are at most three entries for each byte.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
     private(set) var bytes = 0
-    /// The end positions of the parts, after the merge.
+    /// The end position of each part in the text, after all joins are done.
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 
-    /// - Parameter bytes: the largest number of bytes that can be merged.
+    /// Allocates the working memory.
+    ///
+    /// - Parameter bytes: the largest length of a text, in bytes.
     init(_ bytes: Int) {
         capacity = bytes
         list = .allocate(capacity: bytes)
@@ -71,8 +73,8 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Removes the join with the lowest rank from the heap and returns its position; nil if none is left. Outdated
-    /// joins are skipped.
+    /// Removes the possible join with the lowest rank from the heap, and returns the position of its first part; nil if
+    /// no join is possible. Skips entries for parts that have changed since.
     @inline(__always)
     mutating func removeLeast() -> Int? {
         while heapCount > 0 {
@@ -101,7 +103,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins a part with the next one. Returns the end of the joined part.
+    /// Joins the part at a position with the next part, and returns the end position of the joined part.
     @inline(__always)
     mutating func join(_ position: Int) -> Int {
         let gone = Int(list[position].next)

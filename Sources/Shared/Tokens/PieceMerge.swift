@@ -1,15 +1,15 @@
-/// Counts the tokens of a piece by byte-pair encoding. Of all neighbouring parts whose joined bytes are a token, those
-/// with the lowest rank are joined, the leftmost first, until none are left.
+/// A counter of the tokens in one piece of text by byte-pair encoding. At first each byte is a part. Again and again,
+/// the two neighbouring parts that form the token with the lowest rank are joined, until no parts form a token.
 ///
-/// Three methods give the same number. Up to 128 bytes, a list is searched for its minimum. Longer pieces use a heap.
-/// From 768 bytes on, windows are used, so that neither time nor memory grows faster than the text.
+/// Three methods give the same result. Up to 128 bytes, the lowest rank is searched in an array. Longer pieces use a
+/// heap. From 768 bytes on, the piece is counted in windows, so that time grows in proportion to the length.
 struct PieceMerge {
     let table: TokenTable
 
     private static let shortBytes = 128
     private static let windowBytes = 768
 
-    /// Returns the number of tokens of a text of at least one byte.
+    /// Returns the number of tokens in a piece of text. The piece must have at least one byte.
     @inline(__always)
     func count(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         if count == 1 || table.rank(text, count) != TokenTable.noRank { return 1 }
@@ -17,8 +17,10 @@ struct PieceMerge {
         return long(text, count)
     }
 
-    /// Returns the number of tokens of a short text that is not a token itself. A key has the rank of a part joined
-    /// with the next one in its upper bits, and the position of the part's first byte in the lower ones.
+    /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
+    ///
+    /// An array has one key for each part. Its upper bits are the rank of the token that the part forms with the next
+    /// part. Its lower bits are the position of the part.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -74,10 +76,11 @@ struct PieceMerge {
         rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: position)
     }
 
-    /// Returns the number of tokens of a long text, counted in windows. The parts of a window are final up to a border
-    /// if a second window that begins there does not change the part before it: the two parts at the border, merged
-    /// again, must stay as they are. Merges happen in order of rank, so inside parts that nothing crosses they do not
-    /// depend on the rest.
+    /// Returns the number of tokens in a long piece, which is counted in overlapping windows of bytes.
+    ///
+    /// The parts of a window are final up to a border if the next window, which begins there, cannot change them. To
+    /// check this, the last part before the border and the first part after it are merged again, and must stay
+    /// separate.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0
@@ -114,13 +117,18 @@ struct PieceMerge {
     }
 
     /// Returns whether two neighbouring parts stay separate when their bytes are merged again.
+    ///
+    /// - Parameters:
+    ///   - first: the length of the first part, in bytes.
+    ///   - second: the length of the second part, in bytes.
     private func staysApart(_ text: UnsafePointer<UInt8>, _ first: Int, _ second: Int) -> Bool {
         var room = MergeRoom(first + second)
         merge(text, first + second, &room)
         return room.parts == 2 && room.end(0) == first
     }
 
-    /// Merges `count` bytes with a heap of ranks and positions. Outdated entries are skipped.
+    /// Merges the first `count` bytes of a text by byte-pair encoding, with the heap in `room`. The resulting parts are
+    /// in `room`.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
         for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }

@@ -1,5 +1,8 @@
-/// Splits a text into pieces, before these are split into tokens, with OpenAI's patterns in `tiktoken`
-/// (`openai_public.py`), in one pass. A byte that is not part of valid UTF-8 counts as a character without a class.
+/// A scanner that splits a text into pieces, such as words, numbers and spaces. Tokens never cross the borders of
+/// pieces.
+///
+/// It matches OpenAI's patterns in `tiktoken` (`openai_public.py`) without a regular expression engine. A byte that is
+/// not valid UTF-8 counts as a character without a class.
 struct PieceScanner {
     enum Pattern: Sendable { case o200k, cl100k }
 
@@ -13,12 +16,13 @@ struct PieceScanner {
         end = count
     }
 
-    /// The classes of letters, numbers and spaces; a symbol has none of these classes.
+    /// The bits of the classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The classes of characters that cannot come before the letters of a piece.
+    /// The bits of the classes of characters that cannot begin a word piece before its letters. Other characters can,
+    /// such as the space in ` word`.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
-    /// Returns the classes of the character at a position, and its length in bytes.
+    /// Returns the classes of the character at this position, and the length of the character in bytes.
     @inline(__always)
     private func character(_ position: Int) -> (classes: UInt8, bytes: Int) {
         let byte = text[position]
@@ -51,7 +55,10 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the end of the characters from a position on that have one of the wanted classes.
+    /// Returns the end of the run of characters that begins at this position and in which each character has a wanted
+    /// class.
+    ///
+    /// - Parameter wanted: the bits of the wanted classes; a character needs at least one of them.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position
@@ -63,7 +70,7 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of the piece that begins at `start`, which must be before the end of the text.
+    /// Returns the end of the piece that begins at `start`. The start must be before the end of the text.
     @inline(__always)
     func pieceEnd(_ start: Int, _ pattern: Pattern) -> Int {
         switch pattern {
@@ -72,8 +79,10 @@ struct PieceScanner {
         }
     }
 
-    /// Returns the end of a piece by the pattern of o200k_base. Its first two alternatives are `P?U*L+(contraction)?`
-    /// and `P?U+L*(contraction)?`, where U is `upper`, L is `lower` and P is a character that may come before letters.
+    /// Returns the end of the piece that begins at `start`, by the pattern of o200k_base.
+    ///
+    /// The first two alternatives of the pattern are `P?U*L+(contraction)?` and `P?U+L*(contraction)?`. U is `upper`, L
+    /// is `lower`, and P is a character that may come before letters.
     private func o200kEnd(_ start: Int) -> Int {
         let first = character(start)
         if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
@@ -116,7 +125,7 @@ struct PieceScanner {
         return spaces.last == start ? spaces.end : spaces.last
     }
 
-    /// Returns the end of `\p{N}{1,3}`.
+    /// Returns the end of a number piece, which matches `\p{N}{1,3}`.
     private func numberEnd(_ start: Int) -> Int {
         var position = start
         for _ in 0..<3 where position < end {
@@ -127,7 +136,11 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of ` ?[^\s\p{L}\p{N}]+[\r\n/]*`, with or without the slash; nil if it does not match.
+    /// Returns the end of a piece of symbols, which matches ` ?[^\s\p{L}\p{N}]+[\r\n/]*`; nil if there is no match.
+    ///
+    /// - Parameters:
+    ///   - first: the classes of the character at `start`.
+    ///   - slashes: whether the slash in the last brackets belongs to the pattern.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
         var position = start
         if text[start] == UInt8(ascii: " ") {
@@ -150,8 +163,8 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of the spaces from `start` on, of which there is at least one, the position of the last one, and
-    /// the end of the last CR or LF among them (0 if there is none).
+    /// Returns facts about the run of spaces that begins at `start`: its end, the position of its last space, and the
+    /// end of its last CR or LF (0 if it has none). The run has at least one space.
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
         while found.end < end {
@@ -166,8 +179,8 @@ struct PieceScanner {
         return found
     }
 
-    /// Returns the end of `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at a position; the position itself if there is no match. A
-    /// long s (ſ) also counts as s.
+    /// Returns the end of an English contraction at this position, by the pattern `(?i:'s|'t|'re|'ve|'m|'ll|'d)`.
+    /// Returns the position itself if there is no match. The letter ſ (long s) also counts as s.
     @inline(__always)
     private func contractionEnd(_ position: Int) -> Int {
         guard position < end, text[position] == UInt8(ascii: "'"), position + 1 < end else { return position }
@@ -187,8 +200,8 @@ struct PieceScanner {
         return isLongS ? position + 3 : position
     }
 
-    /// Returns the last position where the text may be cut without changing its pieces, whatever text follows; 0 if
-    /// there is none.
+    /// Returns the last position at which the text may be cut in two: the pieces before it are the same whatever text
+    /// follows. Returns 0 if there is no such position.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
         let joined = word | CharacterClasses.upper | CharacterClasses.lower
@@ -207,7 +220,7 @@ struct PieceScanner {
         return 0
     }
 
-    /// Returns the start of the character before a position.
+    /// Returns the start of the character that ends at this position.
     private func characterBefore(_ position: Int) -> Int {
         var before = max(0, position - 1)
         let least = max(0, position - 4)

@@ -1,19 +1,19 @@
 import Engine
 
-/// Lets a streamed text pass until it has a number of tokens. The result does not depend on how the text is cut into
-/// pieces. Near the limit a word is held back until it is complete.
+/// A filter that cuts a streamed text after a number of tokens. The result does not depend on how the text is divided
+/// into chunks. Near the limit, the filter holds back a word until the word is complete.
 package struct TokenBound: ~Copyable {
     private let counter: TokenCounter
     private let limit: Int
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The last part of the text, whose count may still change with the next bytes.
+    /// The end of the consumed text, whose token count may still change with the next bytes.
     private var held = ByteBuffer()
-    /// The number of bytes of `held` that were already passed on.
+    /// The number of bytes at the start of `held` that were already passed on.
     private var passed = 0
 
     private static let maxHeldBytes = 8_192
-    /// The largest number of bytes in which no position for a cut is found.
+    /// The number of held bytes above which the text is cut even inside a word.
     private static let maxUncutBytes = 512
 
     package init(_ limit: Int, _ counter: TokenCounter) {
@@ -21,14 +21,16 @@ package struct TokenBound: ~Copyable {
         self.counter = counter
     }
 
-    /// The number of tokens of the text that was passed on.
+    /// The number of tokens in the text that was passed on so far.
     package var tokens: Int {
         guard let vocabulary = counter.vocabulary else { return estimate.tokens }
         return counted + vocabulary.count(held.bytes[part: 0..<passed])
     }
 
-    /// Adds a piece, which must consist of whole characters, and passes on what fits. Returns false if the limit is
-    /// reached.
+    /// Consumes a chunk of the text, and calls `pass` with the text that is within the limit. Returns false if the
+    /// limit is reached.
+    ///
+    /// - Parameter piece: the chunk, which must not begin or end inside a character.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary else { return consumeByEstimate(piece, pass) }
         held.append(piece)
@@ -44,7 +46,7 @@ package struct TokenBound: ~Copyable {
         return letThrough(cut, vocabulary, pass)
     }
 
-    /// Passes on the text that is held back, as far as it fits. Returns false if the limit is reached.
+    /// Ends the text: calls `pass` with the held text that is within the limit. Returns false if the limit is reached.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
         return letThrough(held.count, vocabulary, pass)

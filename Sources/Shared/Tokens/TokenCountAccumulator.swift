@@ -1,24 +1,25 @@
 package import Engine
 
-/// Counts the tokens of a streamed text. The result does not depend on how the text is cut into pieces. Only 64 KB
-/// without a position for a cut (a single word of that length) are cut anyway, which may add some tokens.
+/// A counter of the tokens in a streamed text. The result does not depend on how the text is divided into chunks. Only
+/// a single word of 64 KB or more is counted in parts, which may add some tokens.
 ///
-/// Counting starts after 8 KB, so a short text whose count is never needed costs only its copy.
+/// Counting starts after 8 KB. A short text whose count is never needed is therefore only copied.
 package struct TokenCountAccumulator: ~Copyable {
     package let counter: TokenCounter
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The last part of the text, whose count may still change with the next bytes.
+    /// The end of the added text, which is not counted yet, since its count may change with the next bytes.
     private var held = ByteBuffer()
-    /// The number of bytes at which a cut is searched. It is doubled if none is found, so that nothing is read many
-    /// times.
+    /// The number of held bytes at which the counter looks for a position to cut the text. It doubles if no position is
+    /// found, so that no byte is read many times.
     private var fullBytes = stepBytes
-    /// The number of bytes added since the text was taken out, or since the start.
+    /// The number of bytes added since the last call of `removeUncounted`, or since the start.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The number of new bytes above which text is only counted after `removeUncounted`.
+    /// The number of new bytes above which `add` no longer counts. Further text is then counted on another thread, with
+    /// `removeUncounted` and `putBack`.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -48,7 +49,7 @@ package struct TokenCountAccumulator: ~Copyable {
         held.removeFirst(start)
     }
 
-    /// The number of tokens of everything that was added.
+    /// The number of tokens in all added text.
     package var tokens: Int {
         guard let vocabulary = counter.vocabulary else { return estimate.tokens }
         return counted + vocabulary.count(held.bytes)
@@ -56,10 +57,11 @@ package struct TokenCountAccumulator: ~Copyable {
 
     // MARK: Counting on another thread
 
-    /// Whether so much text was added that `removeUncounted` and `putBack` should be called before more is added.
+    /// Whether `add` got so much text that the rest should be counted on another thread. Then call `removeUncounted`
+    /// and later `putBack`.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
-    /// Removes the text that is not counted yet and returns it, for `counted(_:by:)` on another thread.
+    /// Removes the text that is not counted yet and returns it. Another thread can count it with `counted(_:by:)`.
     package mutating func removeUncounted() -> Body {
         newBytes = 0
         fullBytes = Self.stepBytes
@@ -68,7 +70,8 @@ package struct TokenCountAccumulator: ~Copyable {
         return Body(taken)
     }
 
-    /// Returns the number of tokens of the beginning of `text`, and its length in bytes; nil if there is no vocabulary.
+    /// Counts a text from `removeUncounted`, up to the last position at which the text may be cut. Returns the number
+    /// of tokens and the length of the counted part in bytes; nil if the model's vocabulary is not available.
     package static func counted(_ text: Body, by counter: TokenCounter) -> (tokens: Int, bytes: Int)? {
         guard let vocabulary = counter.vocabulary else { return nil }
         var cut = vocabulary.lastCut(text.bytes)
@@ -76,8 +79,10 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Puts back a text that `removeUncounted` returned. `result` is that of `counted`; nil: no thread had time, so the text is
-    /// estimated.
+    /// Adds the count of a text that `removeUncounted` returned, and puts back the part of the text that is not
+    /// counted.
+    ///
+    /// - Parameter result: the result of `counted`; nil if the text was not counted in time, so that it is estimated.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

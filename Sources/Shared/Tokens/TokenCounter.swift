@@ -1,17 +1,21 @@
 import Engine
 
-/// Counts tokens for one model: exactly if its vocabulary is available, otherwise by `TokenEstimate`.
+/// A counter of tokens for one model. It counts exactly if the model's vocabulary is available, and otherwise estimates
+/// with `TokenEstimate`.
 package struct TokenCounter: Sendable {
     let vocabulary: Vocabulary?
 
     package static let estimating = TokenCounter(vocabulary: nil)
 
-    /// Returns the counter of this process for a model, by the vendor's name.
+    /// Returns the counter for a model, from this process's token file.
+    ///
+    /// - Parameter model: the vendor's name of the model.
     package static func of(model: String) -> TokenCounter { TokenCounters.ofProcess.counters.counter(for: model) }
 
     package var isExact: Bool { vocabulary != nil }
 
-    /// Returns the text of tokens; nil if there is no vocabulary or a token is not ordinary text.
+    /// Returns the text that these token ids stand for. Returns nil if the model's vocabulary is not available or one
+    /// of the ids is not a token of ordinary text.
     package func text(of tokens: [Int]) -> String? {
         vocabulary?.text(of: tokens).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -28,13 +32,15 @@ package struct TokenCounter: Sendable {
     }
 }
 
-/// The counters of all models. Without a token file, all of them estimate.
+/// The token counters for all models. Without a token file, all of them estimate.
 package struct TokenCounters: Sendable {
     private let file: TokenFile?
 
     package init(_ file: TokenFile?) { self.file = file }
 
-    /// Returns the counter of a model, by the vendor's name.
+    /// Returns the counter for a model.
+    ///
+    /// - Parameter model: the vendor's name of the model.
     package func counter(for model: String) -> TokenCounter { counter(by: Vocabulary.Name(model: model)) }
 
     func counter(by name: Vocabulary.Name?) -> TokenCounter {
@@ -44,7 +50,8 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters of the token file next to the binary, which is opened once, and the reason if that failed.
+    /// The counters with the token file next to the binary. `failure` is the reason why the file could not be opened;
+    /// nil if it is open.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
             return (TokenCounters(try TokenFile.besideBinary()), nil)

@@ -1,14 +1,15 @@
 import Engine
 
-/// An estimate of a text's tokens from its characters alone, in sixteenths: 4 for ASCII, other values by script. It
-/// does not depend on how the text is cut into pieces. The values fit o200k_base on prose in 16 languages
-/// (docs/tokens.md).
+/// An estimate of the tokens in a text, from the scripts of its characters: a quarter of a token for an ASCII
+/// character, other amounts for other scripts. It does not depend on how the text is divided into chunks.
+///
+/// The amounts fit prose in 16 languages with the vocabulary o200k_base (docs/tokens.md).
 package struct TokenEstimate: Sendable {
     private var parts = 0
 
     package init() {}
 
-    /// The estimated tokens, rounded up.
+    /// The estimated number of tokens, rounded up.
     package var tokens: Int { (parts + 15) / 16 }
 
     package mutating func add(_ text: UnsafeRawBufferPointer) {
@@ -42,7 +43,7 @@ package struct TokenEstimate: Sendable {
         text.withBytes { add($0) }
     }
 
-    /// Adds characters of `text` while they fit into `limit` tokens. Returns the number of bytes that were added.
+    /// Adds as much of `text` as fits into a total of `limit` tokens. Returns the number of bytes added.
     package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
         let most = 16 * min(limit, .max / 32)
         if parts + 32 * text.count <= most {
@@ -57,7 +58,8 @@ package struct TokenEstimate: Sendable {
         return text.count
     }
 
-    /// Returns the sixteenths of a token for the first byte of a character; 0 for the following bytes.
+    /// Returns the estimated sixteenths of a token for a character, by the first byte of the character. Returns 0 for
+    /// the character's other bytes.
     private static func parts(_ byte: UInt8) -> Int {
         switch byte {
         case 0..<0x80: 4
@@ -84,22 +86,21 @@ package struct TokenEstimate: Sendable {
     }
 }
 
-/// The tokens of a call, as in the member `usage` of a response.
+/// The numbers of tokens that a call used, as in the `usage` object of a response.
 package struct Usage: Sendable {
     package var promptTokens: Int
     package var completionTokens: Int
-    /// The prompt tokens that the vendor read from its cache; a part of `promptTokens`.
+    /// The number of prompt tokens that the vendor read from its prompt cache. `promptTokens` includes them.
     package var cachedTokens = 0
-    /// The prompt tokens that the vendor wrote into its cache; a part of `promptTokens`.
+    /// The number of prompt tokens that the vendor wrote into its prompt cache. `promptTokens` includes them.
     package var cacheWriteTokens = 0
-    /// The completion tokens of reasoning; a part of `completionTokens`.
+    /// The number of completion tokens that the model used for reasoning. `completionTokens` includes them.
     package var reasoningTokens = 0
-    /// Whether the vendor reported an impossible number. Such a number is 0 in this value.
+    /// Whether the vendor reported an impossible number of tokens. Such a number is 0 in this value.
     package var hasImpossibleFigure = false
-    /// Whether a number is the relay's own count because the vendor did not report one.
+    /// Whether the relay counted or estimated a number itself, because the vendor did not report the number.
     package var isEstimated = false
-    /// Whether the relay's own numbers are exact counts with the model's vocabulary. False if the vendor reported all
-    /// numbers.
+    /// Whether the numbers that the relay determined itself are exact counts. False if the vendor reported all numbers.
     package var isExact = false
 
     package init(promptTokens: Int, completionTokens: Int) {
@@ -111,7 +112,7 @@ package struct Usage: Sendable {
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
 
-    /// Whether no number is an estimate.
+    /// Whether this usage contains no estimate: each number is either from the vendor or an exact count of the relay.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
     package static func + (one: Usage, other: Usage) -> Usage {

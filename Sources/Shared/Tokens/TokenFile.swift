@@ -1,9 +1,10 @@
 import Engine
 import Glibc
 
-/// The file with the tables of the vocabularies, which `make-tokens` creates. It is mapped read-only: only the header
-/// is read at startup, nothing is copied, and all processes share its pages. Replace the file by renaming; never write
-/// into it.
+/// The file with the tables of OpenAI's vocabularies, which the tool `make-tokens` creates.
+///
+/// The file is mapped into memory read-only, so all processes share its pages. Never write into the file; replace it by
+/// renaming a new file.
 package struct TokenFile: Sendable {
     package let o200k: Vocabulary
     package let cl100k: Vocabulary
@@ -12,7 +13,7 @@ package struct TokenFile: Sendable {
         package var reason: String
     }
 
-    /// The name of the file, which is in the folder of the binary.
+    /// The name of the token file. The file is in the folder of the relay's binary.
     package static let name = "relay.tokens"
 
     /// Opens the token file in the folder of the running binary.
@@ -50,9 +51,9 @@ package struct TokenFile: Sendable {
         cl100k = Vocabulary(.cl100k, TokenTable(header.vocabularies[1], in: mapping), classes: classes)
     }
 
-    /// The mapped pages of the file.
+    /// The memory into which the file is mapped.
     ///
-    /// `@unchecked`: the pages are never written.
+    /// `@unchecked`: the memory is never written.
     final class Mapping: @unchecked Sendable {
         let base: UnsafeRawPointer
         private let count: Int

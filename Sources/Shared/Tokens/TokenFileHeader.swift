@@ -1,14 +1,22 @@
 package import Engine
 
-/// The header of a token file: its first 128 bytes. Numbers are little-endian and have four bytes, except the size:
+/// The header of a token file, which is its first 128 bytes. It contains the positions and sizes of the file's tables.
 ///
-///     0  "relaytok"           8 version            12 number of vocabularies
-///     16 size of the file     24 SHA-256 of all that follows the header
-///     56 the class table's index                   60 its blocks' count
-///     64 and 96, of o200k_base and cl100k_base: slots, bits of a slot's place, starts, tokens, bytes, their count,
-///        pairs, bytes of the longest token
+/// The list shows the offset of each field in the header. Numbers are little-endian and have four bytes; the file size
+/// has eight.
 ///
-/// Offsets count from the beginning of the file and are multiples of 8.
+///     0  "relaytok"
+///     8  version
+///     12 number of vocabularies
+///     16 size of the file
+///     24 SHA-256 of everything after the header
+///     56 position of the table of character classes
+///     60 number of blocks in this table
+///     64 fields of o200k_base: positions of slots, bits of a slot number, position of starts, number of tokens,
+///        position of the tokens' bytes, number of these bytes, position of pairs, length of the longest token
+///     96 the same fields of cl100k_base
+///
+/// Positions count from the beginning of the file and are multiples of 8.
 package struct TokenFileHeader: Sendable {
     package struct Vocabulary: Sendable {
         package var slots = 0
@@ -35,7 +43,8 @@ package struct TokenFileHeader: Sendable {
 
     package init(digest: Digest) { self.digest = digest }
 
-    /// Reads a header; nil if it is incomplete, invalid, or does not fit the size of the file.
+    /// Reads a header from the bytes of a token file. Returns nil if the header is incomplete or invalid, or if it does
+    /// not fit the size of the file.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
         func number(_ position: Int) -> Int {
@@ -61,7 +70,7 @@ package struct TokenFileHeader: Sendable {
         guard isPlausible else { return nil }
     }
 
-    /// Whether all parts lie within the file.
+    /// Whether all tables that the header describes lie within the file.
     private var isPlausible: Bool {
         func holds(_ position: Int, _ bytes: Int) -> Bool {
             position >= Self.byteCount && position % 8 == 0 && position + bytes <= fileSize

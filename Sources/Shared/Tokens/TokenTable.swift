@@ -1,24 +1,29 @@
-/// The tokens of one vocabulary and their ranks, as a `TokenFile` has them: a hash table with open addressing from a
-/// token's bytes to its rank, the ranks of all two-byte tokens, and the bytes of each token by rank.
+/// The tokens of one vocabulary with their ranks, in the memory of a `TokenFile`. A token's rank is its id; byte-pair
+/// encoding joins the parts with the lowest rank first.
 ///
-/// `@unchecked`: it only points into read-only memory, which `TokenFile` keeps alive.
+/// A hash table gives the rank for a token's bytes, an array gives the rank for each pair of bytes, and another array
+/// gives the bytes for each rank.
+///
+/// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct TokenTable: @unchecked Sendable {
-    /// The slots of the hash table, four bytes each: the rank in the lower bits, 14 bits of the hash above. An empty
-    /// slot has all bits set.
+    /// The slots of the hash table. Each has a token's rank in its lower 18 bits and a part of the token's hash in the
+    /// upper 14 bits. An empty slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
-    /// The offset in `bytes` at which the token of each rank begins; one more entry has the end of the last token.
+    /// The offset in `bytes` at which each token begins, by rank. One more entry at the end has the end of the last
+    /// token.
     private let starts: UnsafePointer<UInt32>
     private let tokens: UInt32
     private let bytes: UnsafeRawPointer
     private let byteCount: UInt32
-    /// The rank of each pair of bytes; the first byte is the lower half of the index. `noRank` if the pair is no token.
+    /// The rank of each two-byte token; `noRank` for a pair of bytes that is no token. The first byte is in the lower 8
+    /// bits of the index.
     private let pairs: UnsafePointer<UInt32>
     /// The length of the longest token, in bytes.
     let longest: Int
     private let keeper: TokenFile.Mapping
 
-    /// The value in place of a rank if the bytes are no token.
+    /// The value that stands for "no rank", for bytes that are not a token.
     package static let noRank = UInt32.max
     static let rankBits = 18
     private static let rankMask: UInt32 = 1 << rankBits - 1
@@ -36,7 +41,7 @@ package struct TokenTable: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the bytes of a token; nil if there is no such token.
+    /// Returns the bytes of the token with this rank; nil if no token has this rank.
     func bytes(ofRank rank: Int) -> UnsafeRawBufferPointer? {
         guard rank >= 0, rank < tokens else { return nil }
         let (start, end) = (starts[rank], starts[rank + 1])
@@ -44,11 +49,12 @@ package struct TokenTable: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: bytes + Int(start), count: Int(end - start))
     }
 
-    /// Returns the rank of two bytes; `noRank` if they are no token.
+    /// Returns the rank of the token that consists of two bytes; `noRank` if these bytes are not a token.
     @inline(__always)
     func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }
 
-    /// Returns the rank of `count` bytes, at least 1; `noRank` if they are no token.
+    /// Returns the rank of the token that consists of the first `count` bytes of `text`; `noRank` if these bytes are
+    /// not a token. The count must be at least 1.
     @inline(__always)
     func rank(_ text: UnsafeRawPointer, _ count: Int) -> UInt32 {
         if count > longest { return Self.noRank }
@@ -98,11 +104,12 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
-    /// Returns the upper bits of a hash, shifted to where a slot has them.
+    /// Returns the upper 14 bits of a slot for a hash: a part of the hash, at the position that it has in the slot.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 
-    /// Returns the hash of at least one byte. Its lower bits are the position in the table.
+    /// Returns the hash of the first `count` bytes of `text`. The lower bits of the hash select the slot in the hash
+    /// table. The count must be at least 1.
     @inline(__always)
     package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15

@@ -1,5 +1,5 @@
-/// One of the vocabularies that OpenAI publishes. It counts the tokens of ordinary text as `tiktoken` does. The texts
-/// of special tokens (`<|endoftext|>`) count as ordinary text.
+/// A vocabulary that OpenAI publishes, for counting tokens as `tiktoken` does. A special token such as `<|endoftext|>`
+/// counts as ordinary text.
 package final class Vocabulary: Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case o200k = "o200k_base"
@@ -16,7 +16,8 @@ package final class Vocabulary: Sendable {
         self.classes = classes
     }
 
-    /// Returns the number of tokens of a text, in time linear in its length. Invalid UTF-8 is counted in some way.
+    /// Returns the number of tokens in a text. The time grows in proportion to the length of the text. Invalid UTF-8
+    /// gives an approximate count.
     package func count(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress, text.count > 0 else { return 0 }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -33,10 +34,11 @@ package final class Vocabulary: Sendable {
         return total
     }
 
-    /// The length above which a piece is counted in parts, when the end of a text is searched, in bytes.
+    /// The length of a word, in bytes, above which `fitting` counts the word in parts.
     static let longestUnit = 64
 
-    /// Returns the end of the longest beginning of `text` with at most `limit` tokens, and the number of its tokens.
+    /// Returns the longest beginning of `text` that has at most `limit` tokens, as its end position and its number of
+    /// tokens.
     func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
         guard let base = text.baseAddress else { return (0, 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -62,7 +64,7 @@ package final class Vocabulary: Sendable {
         return (position, tokens)
     }
 
-    /// Returns the bytes of tokens; nil if one of them is not a token of ordinary text.
+    /// Returns the bytes that these token ids stand for; nil if one of the ids is not a token of ordinary text.
     package func text(of tokens: [Int]) -> [UInt8]? {
         var text: [UInt8] = []
         for token in tokens {
@@ -77,15 +79,19 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Returns the end of the last part of `text` whose count does not depend on what follows; 0 if there is none. No
-    /// piece of either pattern continues from a letter or number to a space or to a sign other than an apostrophe.
+    /// Returns the last position in `text` up to which the token count no longer changes, whatever text follows; 0 if
+    /// there is no such position.
+    ///
+    /// It lies between a letter or number and a space or symbol other than an apostrophe, since no piece continues
+    /// there.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)
         return scanner.lastCut()
     }
 
-    /// Returns the position of the last character, or of the last byte if the text does not end with a character.
+    /// Returns the position at which the last character of `text` begins. If the text does not end with a complete
+    /// character, the result is still within the text.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
         var position = text.count - 1
         while position > 0, position > text.count - 4, text[position] & 0xc0 == 0x80 { position -= 1 }

@@ -1,11 +1,11 @@
 import Engine
 import Glibc
 
-/// The folder `DATA_DIR`, for data that survives a restart.
+/// The folder `DATA_DIR`, which contains data that must survive a restart.
 package enum DataFolder {
     /// Creates the folder if it is missing. Its parent folder must exist.
     ///
-    /// - Throws: a failure with the cause and the fix in one line.
+    /// - Throws: a failure whose text contains the cause and what to do about it.
     package static func prepare(_ path: String) throws(UsageFailure) {
         var about = stat()
         if mkdir(path, 0o750) != 0, errno != EEXIST {

@@ -1,13 +1,15 @@
 package import Engine
 
-/// Reads the stored records for operators and callers, on a thread of its own and with a read-only connection.
+/// Reads the stored usage records for the operator and for callers. It has its own thread and a read-only connection.
 ///
-/// A query ends after one second, with the results so far. All functions throw a `UsageFailure` if the store cannot be
-/// read or too many queries are waiting. Its cause is for the log: it contains no secret, but may name hosts and files.
+/// A query ends after one second and returns the results so far. All functions throw a `UsageFailure` if the store
+/// cannot be read or too many queries are waiting. The failure's text is for the log: it contains no secret, but it may
+/// contain names of hosts and files.
 package final class RecordReader: Sendable {
     private static let queryMilliseconds = 1_000
     private static let maxWaiting = 64
-    /// The longest wait for a result. It allows for some slow queries before this one.
+    /// The longest wait for the result of a query, in nanoseconds. It includes the time for earlier queries that are
+    /// slow.
     private static let resultNanoseconds: UInt64 = 10_000_000_000
 
     private let source: any RecordSource
@@ -16,7 +18,9 @@ package final class RecordReader: Sendable {
     private let overviews = Lock(OverviewMemory())
     private let currentZone: @Sendable () -> DayZone
 
-    /// - Parameter delete: deletes records on the thread of their store, and waits until that is done.
+    /// Creates a reader.
+    ///
+    /// - Parameter delete: deletes records on the thread that writes to the store, and waits for the result.
     init(
         _ source: any RecordSource,
         zone: @escaping @Sendable () -> DayZone,
@@ -27,36 +31,36 @@ package final class RecordReader: Sendable {
         self.delete = delete
     }
 
-    /// The time zone whose days the sums use.
+    /// The time zone in which the daily sums count days.
     package var zone: DayZone { currentZone() }
 
     package func stop() { worker.stop() }
 
-    /// Returns the records of requests that match, the newest first unless the query has another order. A record is
-    /// found at most one second after the end of its request.
+    /// Returns the records of the requests that match a query. They are sorted newest first, unless the query has
+    /// another order. The record of a request can be found at most one second after the request has ended.
     package func records(_ query: RecordQuery, on loop: EventLoop) async throws(UsageFailure) -> RecordPage {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
     }
 
-    /// Returns the record of a request and those of its calls; nil if there is none with this id.
+    /// Returns the record of a request and the records of its upstream calls. Returns nil if no request has this id.
     package func request(_ id: RecordID, on loop: EventLoop) async throws(UsageFailure) -> StoredRequest? {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.request(id, until: end) }
     }
 
-    /// Deletes the records of requests with those of their calls, and subtracts them from the sums.
+    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums.
     ///
-    /// - Returns: the number of requests that were deleted; records that were already gone do not count.
+    /// - Returns: the number of requests that were deleted; requests that no longer exist do not count.
     package func delete(_ ids: [RecordID], on loop: EventLoop) async throws(UsageFailure) -> Int {
         try await result(on: loop) { [delete] _ throws(UsageFailure) in try delete(ids) }
     }
 
-    /// Returns the sums of records that a query asks for.
+    /// Returns the sums of usage records for a query.
     package func usage(_ query: UsageQuery, on loop: EventLoop) async throws(UsageFailure) -> UsageTable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }
 
-    /// Returns the minutes of the last hour, and the sums of today and yesterday. The result is at most one second old,
-    /// however many clients ask.
+    /// Returns the figures for each minute of the last hour, and the sums of today and yesterday. The result is cached
+    /// for one second.
     package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
         if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
         return try await result(on: loop) { [self] end throws(UsageFailure) in
@@ -82,12 +86,12 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// The last overview. Minutes that ended long ago are not read again.
+/// The last overview. It is kept because minutes that ended some time ago do not have to be read again.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of minutes that may still change, since relays that share a database write their records some seconds
-    /// late.
+    /// The number of last minutes that are read again, because relays that share a database write their records some
+    /// seconds late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

@@ -1,15 +1,15 @@
 package import Engine
 
-/// A readable store of records: a database, or the memory of the process.
+/// A store of usage records that can also be read: a database, or the memory of the process.
 package struct RecordStore: Sendable {
-    /// The time for which records wait so that they are written together, in milliseconds. If the process is killed,
-    /// the records of this time are lost.
+    /// The time for which records are collected before they are written together, in milliseconds. If the process is
+    /// killed, the records of this time are lost.
     private static let gatheringMilliseconds = 250
     private static let deleteMilliseconds = 10_000
 
     package let queue: UsageQueue
     package let reader: RecordReader
-    /// The records in memory; nil if a database has the records.
+    /// The records in the memory of the process; nil if a database stores the records.
     private(set) var memory: MemoryRecords?
 
     private init(
@@ -27,9 +27,10 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Returns the store of the configured database; nil if none is configured.
+    /// Creates the store for the configured database. Returns nil if no database is configured.
     ///
-    /// - Throws: a failure with the fix, if the store can never be written. An unavailable server is no failure here.
+    /// - Throws: a failure with what to do about it, if the store can never be written. A server that is unavailable
+    ///   does not cause a failure.
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }
         let zone = settings.zone
@@ -58,9 +59,9 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Returns a store in memory.
+    /// Creates a store in the memory of the process.
     ///
-    /// - Parameter bound: the largest number of requests.
+    /// - Parameter bound: the largest number of requests whose records are kept.
     package static func memory(
         bound: Int,
         _ zone: DayZone,
@@ -81,7 +82,7 @@ package struct RecordStore: Sendable {
         queue.stop()
     }
 
-    /// Returns the result of work on the queue's thread, which is the only one that writes to the store.
+    /// Runs work on the queue's thread and waits for the result. This thread is the only one that writes to the store.
     private static func result<Value: Sendable>(
         on queue: UsageQueue,
         of work: @escaping @Sendable () throws(UsageFailure) -> Value

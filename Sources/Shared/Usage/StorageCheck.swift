@@ -1,9 +1,9 @@
 import Engine
 import Glibc
 
-/// Checks the files and folders that settings name, without changing anything.
+/// Checks whether the relay can write to the files and folders in the settings. It changes nothing.
 package enum StorageCheck {
-    /// Returns the problems that would keep the relay from writing to them.
+    /// Returns the reasons why the relay could not write to `DATA_DIR` or `USAGE_LOG_FILE`; empty if it can.
     package static func problems(of settings: [EffectiveSetting]) -> [SettingsProblem] {
         let folder = settings.first { $0.name == "DATA_DIR" && !$0.shown.isEmpty }
         let file = settings.first { $0.name == "USAGE_LOG_FILE" && !$0.shown.isEmpty && $0.shown != "-" }
@@ -27,7 +27,9 @@ package enum StorageCheck {
         return nil
     }
 
-    /// - Parameter folder: the folder that the relay creates at startup; nil if there is none.
+    /// Returns the reason why the relay could not write to a file; nil if it can.
+    ///
+    /// - Parameter folder: the folder that the relay creates at startup if it is missing; nil if it creates no folder.
     private static func problem(ofFile path: String, besides folder: String?) -> String? {
         guard let mode = mode(path) else {
             let location = parent(of: path)

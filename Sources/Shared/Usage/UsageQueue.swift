@@ -1,32 +1,35 @@
 import Engine
 import Synchronization
 
-/// The records that wait for a store, and the thread that writes them in batches. A request never waits for the store:
-/// if the queue is full, its record is dropped and counted.
+/// A queue of usage records that wait for a store, with a thread that writes them in batches.
+///
+/// A request never waits for the store. If the queue is full, the request's record is dropped and counted.
 package final class UsageQueue: Sendable {
     private struct State {
         var waiting: [UsageRecord] = []
-        /// The number of records in `waiting`.
+        /// The number of records in `waiting`. A request with its only call counts as two.
         var count = 0
-        /// The number of records that the thread has taken and not written yet.
+        /// The number of records that the thread has removed from `waiting` but has not written yet.
         var removed = 0
-        /// The next store, and the index in `waiting` of the first record for it; nil if the store stays.
+        /// The store that replaces the current one, and the index in `waiting` of the first record for it; nil if the
+        /// store is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
-        /// Other work for the thread.
+        /// Other work for the queue's thread, such as deleting records.
         var tasks: [@Sendable () -> Void] = []
 
         var isIdle: Bool { waiting.isEmpty && !isReported }
-        /// Whether the thread has something else to do than to write records.
+        /// Whether the thread has something to do besides writing records.
         var isReported: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 
-    /// The largest number of waiting records. While a store is unavailable, no record is lost up to this number.
+    /// The largest number of waiting records. If more records arrive while the store is slow or unavailable, they are
+    /// dropped.
     package static let maxRecords = 20_000
     private static let retryNanoseconds: UInt64 = 1_000_000_000
 
-    /// The name of the store for metrics and the log.
+    /// The name of the store in metrics and in the log.
     package let name: String
     let written = Atomic<Int>(0)
     let dropped = Atomic<Int>(0)
@@ -37,7 +40,9 @@ package final class UsageQueue: Sendable {
     private let log: Log
     private let gatheringNanoseconds: UInt64
 
-    /// - Parameter gatheringMilliseconds: the time for which records wait so that they are written together.
+    /// Creates a queue and starts its thread.
+    ///
+    /// - Parameter gatheringMilliseconds: the time for which records are collected before they are written together.
     package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, log: Log) {
         self.name = name
         self.log = log
@@ -64,16 +69,17 @@ package final class UsageQueue: Sendable {
         if isTurn { signal.wake() }
     }
 
-    /// Makes the store reopen its file or connection.
+    /// Makes the store close and reopen its file or connection.
     package func reopen() { update { $0.isReopening = true } }
 
-    /// Replaces the store for later records. The waiting records go to it only if the current store fails.
+    /// Replaces the store for records that are added from now on. Records that already wait are still written to the
+    /// old store, unless it is failing.
     package func use(_ store: any UsageStore) { update { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
-    /// Runs `work` on the thread before its next batch. After `stop` it does nothing.
+    /// Runs `work` on the queue's thread, before the next batch is written. After `stop`, the work is not run.
     func perform(_ work: @escaping @Sendable () -> Void) { update { $0.tasks.append(work) } }
 
-    /// Waits until all records are written or cannot be written, and stops the thread.
+    /// Waits until all records are written, or until the store fails, and stops the thread.
     package func stop() {
         update { $0.isEnding = true }
         worker.join()
@@ -143,13 +149,13 @@ package final class UsageQueue: Sendable {
         }
     }
 
-    /// Runs the background work of the store. Returns the time at which there is more of it.
+    /// Runs the background work of the store. Returns the time at which the store has more work.
     private static func upkeep(of store: any UsageStore) -> LoopTime {
         let milliseconds = store.advance()
         return milliseconds.map { LoopTime.current().adding(milliseconds: $0) } ?? .distantFuture
     }
 
-    /// Waits while more records gather, or until the store may be available again.
+    /// Waits for more records before a batch is written. After a failure, waits until it is time to try again.
     private func pause(isFailing: Bool) {
         let pause = isFailing ? Self.retryNanoseconds : gatheringNanoseconds
         let end = LoopTime.current() + pause

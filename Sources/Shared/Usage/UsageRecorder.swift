@@ -1,21 +1,23 @@
 package import Engine
 import Synchronization
 
-/// The recorder of usage: it passes the records of requests to a file and to a database or memory.
+/// Passes the usage records of requests to the configured stores: a file, and a database or the memory of the process.
 package final class UsageRecorder: Sendable {
     private static let fileMilliseconds = 50
 
     private let isInUse = Atomic<Bool>(false)
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
     private let database: RecordStore?
-    /// The records in memory; nil if there is a database or records are off.
+    /// The store in the memory of the process; nil if a database is used or no records are kept in memory.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
-    /// The memory of the bodies that records keep.
+    /// The memory budget for the bodies that usage records keep.
     package let bodies: BodyBudget
     private let log: Log
 
-    /// - Parameter database: the store of the database; nil if there is none.
+    /// Creates a recorder.
+    ///
+    /// - Parameter database: the store for the configured database; nil if no database is configured.
     package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, log: Log) {
         self.database = database
         self.budget = budget
@@ -24,13 +26,13 @@ package final class UsageRecorder: Sendable {
         use(settings)
     }
 
-    /// Whether records are kept anywhere.
+    /// Whether usage records are kept anywhere: in a file, a database or memory.
     package var isOn: Bool { isInUse.load(ordering: .relaxed) }
 
-    /// The reader of stored records; nil if records are off or only written to a file.
+    /// The reader of the stored records; nil if records are only written to a file or not kept at all.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
-    /// Records a request together with its upstream calls.
+    /// Records a request with its upstream calls. Returns without waiting for the stores.
     package func record(_ request: UsageRecord, _ calls: [UsageRecord]) {
         file.withLock { $0?.queue }?.append(request, calls)
         if let database {
@@ -40,7 +42,8 @@ package final class UsageRecorder: Sendable {
         }
     }
 
-    /// Keeps at most this many requests in memory, unless there is a database; nil keeps none.
+    /// Keeps the records of at most `bound` requests in memory; keeps no records in memory if `bound` is nil. Does
+    /// nothing if there is a database.
     package func keep(inMemory bound: Int?, _ zone: DayZone = .utc) {
         guard database == nil else { return }
         let old = memory.withLock { memory in
@@ -64,7 +67,7 @@ package final class UsageRecorder: Sendable {
         isInUse.store(isKept, ordering: .relaxed)
     }
 
-    /// Replaces the settings of the file; nil: no file is written.
+    /// Replaces the settings of the file. If they are nil, no file is written.
     package func use(_ settings: UsageFileSettings?) {
         let old = file.withLock { file in
             let old = file?.queue
@@ -83,10 +86,10 @@ package final class UsageRecorder: Sendable {
         old?.stop()
     }
 
-    /// Reopens the file, since it may have been moved.
+    /// Closes and reopens the file, since it may have been moved.
     package func reopen() { file.withLock { $0?.queue }?.reopen() }
 
-    /// Writes all waiting records and stops.
+    /// Writes all waiting records and stops the threads of the stores.
     package func stop() {
         use(nil)
         keep(inMemory: nil)

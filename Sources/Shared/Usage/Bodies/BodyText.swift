@@ -1,21 +1,25 @@
 import Engine
 
-/// Makes the texts of bodies as records keep them: of limited length, without media, and with secrets masked.
+/// Makes the texts of bodies that usage records keep. The texts are shortened, media are left out, and secrets are
+/// masked.
 package struct BodyText {
     private let limitBytes: Int
-    /// The values that are masked wherever they stand.
+    /// The values that are masked wherever they occur in a body.
     private let secrets: [String]
-    /// A secret may begin just before the end of the text: so much is read beyond.
+    /// The number of bytes that are read beyond the limit. A secret that begins just before the limit is then found and
+    /// masked.
     private static let slackBytes = 512
     private static let mediaBytes = 256
 
-    /// - Parameter secrets: values that are masked; short ones are none.
+    /// Creates a value that shortens and masks bodies.
+    ///
+    /// - Parameter secrets: the values to mask; values shorter than 8 bytes are ignored.
     package init(limitBytes: Int, hiding secrets: [String]) {
         self.limitBytes = limitBytes
         self.secrets = secrets.filter { $0.utf8.count >= 8 }
     }
 
-    /// Returns the text of a JSON body, or of another text.
+    /// Returns the text that a usage record keeps of a body. The body may be JSON or any other text.
     package func text(of body: UnsafeRawBufferPointer) -> String {
         var out: [UInt8] = []
         var strings = JSONStrings(body)
@@ -39,10 +43,11 @@ package struct BodyText {
         return finished(out)
     }
 
-    /// Returns a plain text without what must not be kept.
+    /// Returns the text that a usage record keeps of a body without media. The text is shortened, and secrets are
+    /// masked.
     func text(plain body: [UInt8]) -> String { finished(body) }
 
-    /// Returns the words that stand for a body which is no text.
+    /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.
     package static func placeholder(type: String, bytes: Int) -> String { "[\(type), \(bytes) bytes]" }
 
     private func append(_ bytes: UnsafeRawBufferPointer, to out: inout [UInt8]) {
@@ -57,7 +62,8 @@ package struct BodyText {
         return String(decoding: text, as: UTF8.self).beginning(ofBytes: limitBytes)
     }
 
-    /// The words that stand for images, audio and other encoded bytes; nil if the string is a text.
+    /// Returns the text that replaces a JSON string with an image, audio or other encoded bytes. Returns nil if the
+    /// string is ordinary text.
     private static func media(_ content: UnsafeRawBufferPointer) -> String? {
         guard content.count >= mediaBytes else { return nil }
         var (type, start) = ("encoded", 0)
@@ -74,7 +80,8 @@ package struct BodyText {
         return placeholder(type: type, bytes: encoded.count / 4 * 3)
     }
 
-    /// Whether a byte is one of Base64, in either alphabet, or of a line's end as JSON escapes it.
+    /// Returns whether a byte can occur in a JSON string of base64: a base64 character of either alphabet, or part of
+    /// an escaped line end.
     private static func isEncoded(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: "-"),

@@ -1,28 +1,29 @@
 import Engine
 
-/// The texts of an event stream in the order in which they came: `[{"content":"Hello"},{"arguments":"{}"}]`. Pieces of one
-/// kind are joined, so that many events are a few lines.
+/// The generated text of an event stream, for the records that keep bodies: `[{"content":"Hello"},{"arguments":"{}"}]`.
+///
+/// Consecutive chunks of the same member are joined, so that a long stream becomes a few entries.
 package struct EventText {
-    /// Members that hold generated text, in one API or another.
+    /// The names of the JSON members that contain generated text in the supported APIs.
     private static let names: [StaticString] = [
         "content", "text", "delta", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments",
         "partial_json", "message",
     ]
-    /// Events that repeat what came before.
+    /// The endings of event types whose text was already in earlier events, such as `response.completed`.
     private static let repeating: [StaticString] = [".done", ".completed", ".in_progress", ".created", ".incomplete"]
     private static let lineLimitBytes = 65_536
 
     private let limitBytes: Int
     private var out: [UInt8] = []
-    /// The name of the member whose text is being joined; empty before the first member.
+    /// The name of the JSON member whose text is being joined; empty before the first member.
     private var name: [UInt8] = []
-    /// A line that is not whole yet.
+    /// The beginning of a line whose end was not received yet.
     private var line: [UInt8] = []
     private var isLineDropped = false
 
     package init(limitBytes: Int) { self.limitBytes = limitBytes }
 
-    /// Takes the next bytes of the stream, whole lines or not.
+    /// Consumes the next bytes of the event stream. They may end within a line.
     package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while out.count < limitBytes, !rest.isEmpty {
@@ -41,7 +42,7 @@ package struct EventText {
         }
     }
 
-    /// Returns the text of all that came, without what must not be kept.
+    /// Returns the text of all events so far, shortened and with secrets masked.
     package func text(_ bodies: BodyText) -> String {
         let end = out.isEmpty ? "[" : out.count >= limitBytes ? "" : "\"}"
         return bodies.text(plain: out + Array("\(end)\(out.count >= limitBytes ? "" : "]")".utf8))

@@ -1,22 +1,23 @@
 import Engine
 
-/// The strings of a JSON text, one after the other. Any bytes can be read: what is no JSON has strings at odd places.
+/// A reader that finds the strings in a JSON text, one after the other. Other bytes are no error, but the strings that
+/// it then finds have no meaning.
 struct JSONStrings {
     struct FoundString {
-        /// The bytes between the quotes, with their escapes.
+        /// The range of the bytes between the quotes. Escape sequences are not decoded.
         let content: Range<Int>
-        /// Whether the string is the name of a member.
+        /// Whether the string is the name of a JSON member.
         let isName: Bool
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The position up to which the text was read: the end of a string's content.
+    /// The position up to which the text was read, which is the closing quote of the last string.
     private(set) var position = 0
     private var isInside = false
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// Returns the next string; nil if there is none.
+    /// Returns the next string; nil if there are no more strings.
     mutating func next() -> FoundString? {
         if isInside { position += 1 }
         isInside = false

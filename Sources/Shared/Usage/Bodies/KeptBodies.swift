@@ -1,6 +1,7 @@
 package import Engine
 
-/// The bodies of a request and of its response, as its record keeps them: shortened, without media and secrets.
+/// The body of a request and the body of its response, as a usage record keeps them: shortened, without media, and with
+/// secrets masked.
 package final class KeptBodies: Sendable {
     private struct Texts {
         var request: String?
@@ -8,12 +9,12 @@ package final class KeptBodies: Sendable {
         var bytes = 0
     }
 
-    /// The most bytes of a body that settings allow.
+    /// The largest body that can be kept with any settings, in bytes.
     package static let maxBytes = 262_144
 
     private let texts = Lock(Texts())
     private let budget: BodyBudget
-    /// The most bytes of each body.
+    /// The largest number of bytes that are kept of each body.
     package let limitBytes: Int
 
     package init(limitBytes: Int, _ budget: BodyBudget) {
@@ -23,11 +24,11 @@ package final class KeptBodies: Sendable {
 
     deinit { budget.give(bytes) }
 
-    /// The body of the request; nil if it had none, or if there was no memory for it.
+    /// The body of the request; nil if the request had no body or the memory budget was full.
     package var request: String? { texts.withLock { $0.request } }
-    /// The body of the response; nil if it had none, or if there was no memory for it.
+    /// The body of the response; nil if the response had no body or the memory budget was full.
     package var response: String? { texts.withLock { $0.response } }
-    /// The memory that the texts take.
+    /// The memory that both bodies use, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }
 
     package func keep(request text: String) { keep(text, \.request) }
@@ -49,7 +50,8 @@ package final class KeptBodies: Sendable {
     private static let overheadBytes = 64
 }
 
-/// The memory of all bodies that are kept for records: an eighth of the process's budget at most.
+/// The memory budget for all bodies that usage records keep. It is at most an eighth of the memory budget of the
+/// process.
 package final class BodyBudget: Sendable {
     private struct State {
         var bytes = 0
@@ -67,10 +69,11 @@ package final class BodyBudget: Sendable {
         limitBytes = budget.bytes / 8
     }
 
-    /// Whether room should be made for the bodies of later requests.
+    /// Whether the budget is more than three quarters full. Old bodies should then be removed to make room for new
+    /// ones.
     var isNearlyFull: Bool { state.withLock { $0.bytes > limitBytes / 4 * 3 } }
 
-    /// Takes so much of the budget. Returns false if there is no room: the body is not kept.
+    /// Reserves memory for a body. Returns false if there is no room; the body is then not kept.
     fileprivate func reserve(_ bytes: Int) -> Bool {
         state.withLock { state in
             guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.reservation) else {

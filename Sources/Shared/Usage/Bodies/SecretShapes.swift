@@ -1,29 +1,30 @@
 import Engine
 
-/// The forms of keys and passwords in bodies.
+/// Finds keys and passwords in bodies by their form, and masks them.
 enum SecretShapes {
-    /// The text in place of a secret.
+    /// The text that replaces a secret.
     static let mask = "***"
-    /// A run of key characters that begins so and is this long is a key.
+    /// The length from which a word counts as a key if it begins with one of `prefixes`, in bytes.
     private static let minBytes = 20
     private static let prefixes = [
         "sk-", "sk_", "rk_", "pk_", "gsk_", "xai-", "AIza", "ya29.", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-",
         "hf_", "xoxb-", "xoxp-", "xapp-", "AKIA", "eyJ", "r8_", "pplx-", "nvapi-",
     ]
     .map { Array($0.utf8) }
-    /// Words of the names of members whose values are secrets.
+    /// Words in the names of JSON members whose values are secrets, in lower case and without separators.
     private static let words = ["authorization", "apikey", "password", "secret", "credential", "accesstoken", "bearer"]
         .map { Array($0.utf8) }
     private static let bearer = Array("bearer ".utf8)
 
-    /// Whether members of this name hold secrets: `authorization`, `api_key`, `X-Api-Key`, `client_secret`, `token`.
+    /// Returns whether JSON members with this name usually contain secrets. Such names are `authorization`, `X-Api-Key`
+    /// and `token`.
     static func isName(_ name: UnsafeRawBufferPointer) -> Bool {
         guard name.count <= 64 else { return false }
         let letters = name.filter { $0 != UInt8(ascii: "_") && $0 != UInt8(ascii: "-") }.map(lower)
         return letters.elementsEqual("token".utf8) || words.contains { letters.firstRange(of: $0) != nil }
     }
 
-    /// Masks keys in a text: some by their form, and the given ones.
+    /// Masks secrets in a text: the given secrets, and all words that have the form of a key.
     static func mask(in text: inout [UInt8], _ secrets: [String]) {
         for secret in secrets { replace(Array(secret.utf8), in: &text) }
         var out: [UInt8] = []

@@ -1,7 +1,8 @@
 import Engine
 import Glibc
 
-/// Usage records as lines of JSON in a file, which is rotated before it grows too large, or on standard output.
+/// A store that writes usage records as lines of JSON, to a file or to standard output. It rotates the file before it
+/// grows too large.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class UsageFile: UsageStore, @unchecked Sendable {
@@ -25,7 +26,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         file = nil
     }
 
-    /// Throws if the file cannot be written.
+    /// Opens the file. Throws if the file cannot be written.
     package func check() throws(UsageFailure) { _ = try opened() }
 
     package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
@@ -67,7 +68,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         return opened
     }
 
-    /// Renames `app.log` to `app.log.1`, and so on. The oldest file is deleted.
+    /// Renames `app.log` to `app.log.1`, `app.log.1` to `app.log.2`, and so on. The oldest file is deleted.
     private func rotate() throws(UsageFailure) {
         guard let path = settings.path else { return }
         close()
@@ -80,7 +81,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// Writes all bytes or none: after a failure the file is cut to its old size.
+    /// Writes all bytes or none. If it fails, the file gets its old size again.
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
         if writeAll(bytes, to: descriptor) { return }
         let failure = UsageFailure.system(settings.path ?? "standard output")
@@ -91,6 +92,6 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
 }
 
 extension UsageFailure {
-    /// Creates a failure with the reason of the last failed system call.
+    /// Creates a failure of the last system call, with the path and the reason.
     static func system(_ path: String) -> UsageFailure { UsageFailure("\(path): \(systemError)") }
 }

@@ -1,18 +1,18 @@
 import Engine
 import Glibc
 
-/// Sums up usage records from the files of JSON lines that a relay has written.
+/// Sums up the usage records in the JSON files that a relay has written, for the `usage` command.
 package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
-    /// The longest line that is read as a record, in bytes.
+    /// The longest line that is read as a usage record, in bytes. Longer lines count as invalid.
     private static let lineBytes = 64 << 10
-    /// The largest number of groups. Records of further groups only count in the total.
+    /// The largest number of groups in the result. Records of further groups only count in the total.
     private static let maxGroups = 100_000
 
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The figures by the name of the group; the empty name is for records without one.
+    /// The figures by the name of their group. The empty name stands for records that have no value, such as no model.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 
@@ -23,9 +23,11 @@ package struct UsageFileReading {
         first = Array(summary.first.text.utf8)
     }
 
-    /// Returns the sums of the records; nil if there are no files.
+    /// Returns the sums of the usage records in the files. Returns nil if there are no files.
     ///
-    /// - Parameter path: the path of the current file.
+    /// - Parameters:
+    ///   - path: the path of the current file, such as `usage.log`; rotated files are `usage.log.1` and so on.
+    ///   - files: the largest number of files, including the current one.
     package static func summary(
         _ path: String,
         files: Int,
@@ -101,7 +103,7 @@ package struct UsageFileReading {
         groups[key, default: UsageFigures()] += figures
     }
 
-    /// The largest cost that a line may have, in dollars, which is what a `Cost` can represent.
+    /// The largest cost in dollars that is read from a line. `Cost` cannot represent larger ones.
     private static let maxDollars = 9_000_000.0
 
     private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageFigures {

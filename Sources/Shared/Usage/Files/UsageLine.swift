@@ -1,6 +1,6 @@
 import Engine
 
-/// A writer of records as lines of JSON. A request with its only call becomes two lines.
+/// A writer of usage records as lines of JSON. A record of a request and its only call becomes two lines.
 struct UsageLine {
     private var timestamp = Timestamp()
 

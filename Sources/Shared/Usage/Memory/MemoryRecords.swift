@@ -1,12 +1,12 @@
 import Engine
 
-/// The records of the last requests in the memory of the process, for relays without a database, and their sums since
-/// the start.
+/// The usage records of the last requests in the memory of the process, and their sums since the start. They are used
+/// if no database is configured.
 ///
-/// The records are bounded by their number and by the memory budget. The oldest records are removed first, but their
-/// sums stay. The queue's thread writes and the reader's thread reads.
+/// The number of records and their memory are limited. The oldest records are removed first, but their sums stay. The
+/// queue's thread writes, and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
-    /// A request with its calls. `@unchecked`: used under the lock only.
+    /// The record of a request with the records of its upstream calls. `@unchecked`: used under the lock only.
     fileprivate final class StoredRecord: @unchecked Sendable {
         let id: Int
         var request: UsageRecord
@@ -21,15 +21,15 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     fileprivate struct State {
-        /// The records, the oldest first, beginning at index `first`.
+        /// The stored records, oldest first. The elements before the index `first` were removed and are freed later.
         var kept: [StoredRecord] = []
         var first = 0
-        /// The place of the first record that may have bodies.
+        /// The index of the first record that may still have bodies.
         var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
         var sums: UsageSums
-        /// The reservation of the memory budget for records and sums.
+        /// The memory that is reserved in the memory budget for records and sums.
         var reservation: MemoryReservation?
         var bound: Int
 
@@ -37,19 +37,22 @@ final class MemoryRecords: UsageStore, RecordSource {
         var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
     }
 
-    /// The largest number of sums. Beyond it the sums of the oldest days are removed.
+    /// The largest number of daily sums. If there are more, the sums of the oldest days are removed.
     private static let maxSums = 20_000
-    /// The memory of one sum, or of a record without its long texts, in bytes.
+    /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512
     private static let recordBytes = MemoryLayout<UsageRecord>.stride
-    /// The memory of a stored record beside that of its records: the object's head, its other properties, its address.
+    /// The memory of a `StoredRecord` in addition to its usage records, in bytes: the object's header, its other
+    /// properties and its address.
     private static let keptBytes = 64
 
     private let state: Lock<State>
     private let budget: MemoryBudget
     private let bodies: BodyBudget
 
-    /// - Parameter bound: the largest number of requests.
+    /// Creates a store without records.
+    ///
+    /// - Parameter bound: the largest number of requests whose records are kept.
     init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, bodies: BodyBudget) {
         state = Lock(State(sums: UsageSums(zone), bound: bound))
         self.budget = budget
@@ -58,8 +61,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
 
-    /// Changes the bound and the time zone. If the zone is another one, the sums are computed again from the records
-    /// that are still there.
+    /// Changes the largest number of records and the time zone. If the time zone changes, the sums are computed again
+    /// from the records that are still stored.
     func use(bound: Int, _ zone: DayZone) {
         state.withLock { state in
             state.bound = bound
@@ -104,8 +107,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         state.bytes += bytes + Self.keptBytes
     }
 
-    /// Deletes requests with their calls, and subtracts them from the sums. Returns the number of requests that were
-    /// deleted.
+    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums. Returns the
+    /// number of requests that were deleted.
     func delete(_ ids: [RecordID]) -> Int {
         let numbers = Set(ids.compactMap { if case .number(let number) = $0 { number } else { nil } })
         return state.withLock { state in
@@ -192,7 +195,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 }
 
 extension MemoryRecords.State {
-    /// Removes the oldest request, but not its sums. Returns false if there is none.
+    /// Removes the records of the oldest request, but not their sums. Returns false if there are no records.
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
@@ -200,7 +203,8 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Forgets the bodies of the oldest request that has some; its record stays. Returns false if there is none.
+    /// Removes the bodies from the oldest record that may still have bodies; the record itself stays. Returns false if
+    /// there is no such record.
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }
@@ -209,7 +213,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Frees the memory of removed requests from time to time.
+    /// Frees the memory of removed records once there are many of them.
     fileprivate mutating func compact() {
         guard first > 1_000, first > kept.count / 4 else { return }
         kept.removeFirst(first)
@@ -226,7 +230,7 @@ extension UsageSums {
 }
 
 extension UsageRecord {
-    /// The bytes of texts that are not stored inline in the record.
+    /// The memory of the record's long texts, in bytes. Texts of up to 15 bytes need no extra memory.
     fileprivate var textBytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
         var sum = 0

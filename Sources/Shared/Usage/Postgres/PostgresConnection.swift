@@ -2,13 +2,13 @@ import CPostgres
 import Engine
 import Glibc
 
-/// The address of a PostgreSQL server, including its password.
+/// The URL of a PostgreSQL server, which may contain a password.
 struct PostgresAddress: Sendable {
     fileprivate let url: String
     private let secrets: [String]
     private static let shownBytes = 300
 
-    /// Parses an address; nil if libpq rejects it.
+    /// Parses a URL. Returns nil if libpq rejects it.
     init?(_ url: String) {
         var cause: UnsafeMutablePointer<CChar>?
         // The cause is not shown, since it may quote a part of the password.
@@ -29,7 +29,7 @@ struct PostgresAddress: Sendable {
         self.secrets = secrets.filter { !$0.isEmpty }
     }
 
-    /// Returns the first line of a message of libpq or a server, without passwords, for the log.
+    /// Returns the first line of a message from libpq or the server, for the log. Passwords in it are masked.
     fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
         guard let message else { return "unknown cause" }
         let line = String(cString: message).prefix { !$0.isNewline }
@@ -38,25 +38,27 @@ struct PostgresAddress: Sendable {
     }
 }
 
-/// An error of libpq or of a server.
+/// An error that libpq or a PostgreSQL server reported.
 struct PostgresFailure: Error {
-    /// The description, which contains no secret.
+    /// The description of the error. It contains no password.
     let text: String
-    /// The SQLSTATE of the error, which has five letters and digits; empty if the server sent none.
+    /// The SQLSTATE code of the error, such as `57014`; empty if the server sent no code.
     var state = ""
 
-    /// Whether the error is about the values, such as their encoding or range.
+    /// Whether the server rejected the values of a statement, for example because of their encoding or range.
     var isOfData: Bool { state.hasPrefix("22") }
 
-    /// Whether a statement exceeded its time. The connection can still be used.
+    /// Whether the server stopped a statement because it took too long. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
-    /// Whether the user lacks a permission.
+    /// Whether the database user lacks a permission.
     var isPermissionDenied: Bool { state == "42501" }
 }
 
-/// A connection to a PostgreSQL server. No call takes much longer than its timeout. After a failed call the connection
-/// cannot be used any more, unless the server reported an error of the statement. Used by one thread at a time.
+/// A connection to a PostgreSQL server, used by one thread at a time.
+///
+/// No call takes much longer than its timeout. If the server rejects a statement, the connection can still be used.
+/// After any other failure it cannot.
 final class PostgresConnection {
     private let handle: OpaquePointer
     private let address: PostgresAddress
@@ -70,8 +72,10 @@ final class PostgresConnection {
 
     deinit { PQfinish(handle) }
 
+    /// Opens a connection to the server.
+    ///
     /// - Parameters:
-    ///   - connectSeconds: the timeout for each host of the address, at least 2.
+    ///   - connectSeconds: the timeout for connecting to each host of the URL, at least 2.
     ///   - timeoutMilliseconds: the timeout of each statement.
     static func open(
         _ address: PostgresAddress,
@@ -94,8 +98,8 @@ final class PostgresConnection {
         return connection
     }
 
-    /// Runs one statement with values for `$1` and so on, or several statements without values. Returns the rows of the
-    /// last one.
+    /// Runs one statement with values for `$1`, `$2` and so on, or several statements without values. Returns the rows
+    /// that the last statement produced.
     func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
         let end = LoopTime.current().adding(milliseconds: timeoutMilliseconds)
         try send(sql, values, until: end)
@@ -109,13 +113,13 @@ final class PostgresConnection {
         return rows
     }
 
-    /// Starts a statement that may take any time, and does not wait for its end. Until `hasFinished()` returns true, the
-    /// connection runs nothing else.
+    /// Starts a statement that may take a long time, and returns without waiting for its end. The connection cannot run
+    /// anything else until `hasFinished()` returns true.
     func start(_ sql: String) throws(PostgresFailure) {
         try send(sql, nil, until: LoopTime.current().adding(milliseconds: timeoutMilliseconds))
     }
 
-    /// Returns whether the statement of `start` has finished. Throws if it failed.
+    /// Returns whether the statement that `start` began has finished. Throws if the statement failed.
     func hasFinished() throws(PostgresFailure) -> Bool {
         guard PQconsumeInput(handle) != 0 else { throw failure() }
         while PQisBusy(handle) == 0 {
@@ -143,7 +147,7 @@ final class PostgresConnection {
         }
     }
 
-    /// Returns the next result of the statements that were sent; nil if there are no more.
+    /// Returns the next result of the statements that were sent; nil if there are no more results.
     private func result(until end: LoopTime) throws(PostgresFailure) -> OpaquePointer? {
         while PQisBusy(handle) != 0 {
             try wait(Int16(POLLIN), until: end)
@@ -181,7 +185,7 @@ final class PostgresConnection {
     }
 }
 
-/// Parameters of a statement as texts that each end with a zero byte.
+/// The parameter values of a statement, as zero-terminated texts.
 final class PostgresValues {
     var bytes = ByteBuffer()
     private var starts: [Int] = []
@@ -195,13 +199,13 @@ final class PostgresValues {
         }
     }
 
-    /// Ends the text that was appended to `bytes` from `start` on.
+    /// Ends a value whose text was appended to `bytes` from the position `start` on.
     func end(of start: Int) {
         bytes.append(0 as UInt8)
         starts.append(start)
     }
 
-    /// Appends a whole text. A zero byte in it becomes `?`.
+    /// Adds a text as the next value. Zero bytes in the text become `?`.
     func add(_ text: String) {
         let start = bytes.count
         for byte in text.utf8 { bytes.append(byte == 0 ? UInt8(ascii: "?") : byte) }
@@ -216,7 +220,7 @@ final class PostgresValues {
     }
 }
 
-/// Calls `body` with C strings, and a null pointer after the last one.
+/// Calls `body` with an array of C strings that ends with a null pointer.
 private func withTexts<Result>(
     _ texts: [String],
     _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?

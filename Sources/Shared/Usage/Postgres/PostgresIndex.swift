@@ -1,25 +1,25 @@
-/// Creates the index of failed requests in the background, also in a database with millions of rows.
+/// Creates the database index of failed requests in the background, even if the table has millions of rows.
 ///
-/// The server creates it on a connection of its own, while relays write, and also finishes if this relay ends. Only one
-/// of the relays that share the database does this at a time.
+/// A separate connection creates the index while relays continue to write. The server finishes the index even if this
+/// relay ends. If relays share the database, only one of them creates the index at a time.
 struct PostgresIndex {
     private static let name = "relay_usage_failed"
-    /// The key of the advisory lock under which the index is created: an arbitrary number.
+    /// The key of the PostgreSQL advisory lock that a relay needs to create the index. It is an arbitrary number.
     private static let lock = 7_031_912_844_553
     private static let create = """
         CREATE INDEX CONCURRENTLY \(name) ON \(UsageSchema.postgresTable) (status, time) WHERE NOT success AND kind = 0
         """
 
-    /// The connection on which a statement runs; nil if there is none.
+    /// The connection that creates or drops the index; nil if no such statement is running.
     private var connection: PostgresConnection?
-    /// Whether there is nothing more to do.
+    /// Whether the index is complete or was given up.
     private var isComplete = false
 
-    /// Takes the next step, without waiting for the server's work.
+    /// Does the next step to create the index. It does not wait until the server has finished the step.
     ///
     /// - Parameters:
-    ///   - store: the connection of the store.
-    ///   - open: opens another one.
+    ///   - store: the connection that the store uses.
+    ///   - open: opens a separate connection, which creates the index.
     mutating func advance(
         _ store: PostgresConnection,
         open: () throws(PostgresFailure) -> PostgresConnection
@@ -48,6 +48,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Stops making the index. If its statement already runs, the server still finishes it.
+    /// Stops creating the index. If the server is already creating it, the server still finishes.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

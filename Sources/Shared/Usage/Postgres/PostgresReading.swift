@@ -1,11 +1,11 @@
 import Engine
 
-/// Reads the tables of a PostgreSQL store for the command line.
+/// Reads the usage records in a PostgreSQL database for the `usage` command.
 enum PostgresReading {
     private static let connectSeconds = 10
     private static let timeoutMilliseconds = 120_000
 
-    /// Returns the sums of the records; nil if there are no tables.
+    /// Returns the sums of the usage records in the database. Returns nil if the database has no tables of a relay.
     static func summary(url: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
@@ -37,7 +37,8 @@ enum PostgresReading {
         return found != nil
     }
 
-    /// Computes sums from the records themselves, if some of them are not in the sums yet.
+    /// Computes the sums from the usage records themselves. It is used if some records are not in the stored daily sums
+    /// yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
@@ -56,14 +57,14 @@ enum PostgresReading {
     }
 }
 
-/// The time zone of the sums, and the days that they do not completely cover yet.
+/// The state of the stored daily sums: their time zone, and the days that may still be incomplete.
 struct PostgresState {
     let zone: DayZone
-    /// The last day that may lack records; nil if there is none.
+    /// The number of the last day whose sums may lack records; nil if all sums are complete.
     let lastPartialDay: Int?
 
-    /// The number of days by which the time of a record may be before that of a record with a lower number: the
-    /// duration of a request.
+    /// The number of days added to `lastPartialDay` for safety. A record's time can be a little before the time of a
+    /// record with a lower number, at most by the duration of a request.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

@@ -1,11 +1,11 @@
 import Engine
 
-/// The records in a PostgreSQL database, as a `RecordReader` reads them.
+/// The usage records in a PostgreSQL database, as a source for `RecordReader`.
 ///
 /// `@unchecked`: used by the reader's thread only.
 final class PostgresRecords: RecordSource, @unchecked Sendable {
     private static let connectSeconds = 2
-    /// The time for which a server that does not respond blocks the thread, in milliseconds.
+    /// The time after which a server that does not respond is given up, in milliseconds.
     private static let timeoutMilliseconds = 2_000
 
     private let address: PostgresAddress
@@ -30,7 +30,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    /// Returns the records of these ids, in the same order.
+    /// Returns the records with these ids, in the order of the ids.
     private static func records(
         _ ids: [RecordID],
         _ connection: PostgresConnection
@@ -122,7 +122,8 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         return rows != nil
     }
 
-    /// Calls `body` with a read-only connection. A failed connection is opened again once.
+    /// Calls `body` with a read-only connection. If the connection fails, it is opened again once and `body` is called
+    /// again.
     private func read<Result>(
         until end: LoopTime,
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
@@ -157,7 +158,8 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 extension PostgresConnection {
     private static let maxMilliseconds = 3_600_000
 
-    /// Limits later statements to a time. If it is exceeded, they throw a failure with `isInterrupt`.
+    /// Sets a time limit for later statements. A statement that exceeds the limit throws a failure whose `isInterrupt`
+    /// is true.
     func limit(until end: LoopTime) throws(PostgresFailure) {
         let left = min(max(1, end.milliseconds(since: .current())), Self.maxMilliseconds)
         _ = try run("SET statement_timeout = \(left)")

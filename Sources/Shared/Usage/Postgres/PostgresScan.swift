@@ -1,12 +1,13 @@
 import Engine
 
-/// The times at which records that match a filter may exist, found by the sums of the days.
+/// The ranges of time in which records that match a filter may exist. They are found with the daily sums, so that days
+/// without matching records are skipped.
 struct PostgresSpans {
     private let filter: RecordFilter
     private let state: PostgresState
-    /// The ranges of times without overlaps, the oldest first. Times are milliseconds since 1970.
+    /// The ranges of time, oldest first and without overlaps, in milliseconds since 1970.
     private(set) var times: [Range<Int>] = []
-    /// The number of requests on these days.
+    /// The number of matching requests, according to the daily sums.
     private(set) var count = 0
 
     private static let firstTime = -(1 << 50)
@@ -49,7 +50,7 @@ struct PostgresSpans {
         }
     }
 
-    /// Returns the part of a range that the filter's times allow.
+    /// Returns the part of a range that lies within the time limits of the filter.
     private func clipped(_ span: Range<Int>) -> Range<Int> {
         var end = filter.toMilliseconds ?? .max
         if case .triple(let time, _, _)? = filter.before { end = min(end, time &+ 1) }
@@ -58,7 +59,8 @@ struct PostgresSpans {
     }
 }
 
-/// Reads the records of ranges of time in windows. The size of a window depends on how long the last one took.
+/// Reads records from ranges of time, one short window of time after the other. The next window is larger if the last
+/// one was read quickly, and smaller if it was slow.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
@@ -70,7 +72,7 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id after which the next window begins; nil at the start.
+    /// The id at which the search continues; nil before the first window, and if records are read in ascending order.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
@@ -90,7 +92,7 @@ struct PostgresScan {
         self.filter = filter
     }
 
-    /// Reads the records. Returns whether the time ended before all were read.
+    /// Adds the matching records to the collector. Returns true if the time ended before all records were read.
     mutating func run(
         _ collector: inout PageCollector<RecordID>,
         _ connection: PostgresConnection
@@ -122,8 +124,8 @@ struct PostgresScan {
         return false
     }
 
-    /// Returns the time of the next record in the range, so that times without records are skipped; nil if there is
-    /// none.
+    /// Returns the time of the next record in a range; nil if the range has no records. It serves to skip times without
+    /// records.
     private func edge(of span: Range<Int>, _ connection: PostgresConnection) throws(PostgresFailure) -> Int? {
         let found = try connection.run(
             """

@@ -1,19 +1,22 @@
 /// Creates and upgrades the tables of a PostgreSQL database.
 struct PostgresSchema {
-    /// The key of the advisory lock under which the tables are created: an arbitrary number.
+    /// The key of the PostgreSQL advisory lock that a relay needs to change the tables. It is an arbitrary number.
     private static let lock = 7_031_912_844_551
     private static let versionTable = "relay_usage_version"
 
     private let connection: PostgresConnection
     private let steps: [String]
 
-    /// - Parameter steps: the steps of all versions, the first one for an empty database.
+    /// Creates a value that upgrades the tables through this connection.
+    ///
+    /// - Parameter steps: the SQL statements that lead from each version of the tables to the next; the first step
+    ///   starts with an empty database.
     init(_ connection: PostgresConnection, steps: [String]) {
         self.connection = connection
         self.steps = steps
     }
 
-    /// Applies all steps that the tables lack, or none. Only one relay does this at a time.
+    /// Applies all steps that are missing, in one transaction. Only one relay does this at a time.
     func upgrade() throws(PostgresFailure) {
         guard try version() < steps.count else { return }
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
@@ -26,7 +29,7 @@ struct PostgresSchema {
         _ = try connection.run("COMMIT")
     }
 
-    /// Returns the schema version of the tables; 0 if there are none.
+    /// Returns the version of the tables in the database; 0 if there are no tables.
     private func version() throws(PostgresFailure) -> Int {
         let hasTable = try connection.run("SELECT to_regclass('\(Self.versionTable)')").first?.first ?? nil
         guard hasTable != nil else { return 0 }

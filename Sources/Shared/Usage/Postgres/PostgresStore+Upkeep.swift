@@ -2,11 +2,11 @@ import Engine
 
 // Background work: sums of old rows, retention, deletes.
 extension PostgresStore {
-    /// The pause between two steps, in which other connections can write, in milliseconds.
+    /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Adds some old rows to the sums, and deletes some rows that are too old. Connects if the store is not connected
-    /// yet.
+    /// Does one step of background work: adds some old rows to the daily sums, and deletes some expired rows. Connects
+    /// first if necessary.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -21,13 +21,14 @@ extension PostgresStore {
         return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their calls, and subtracts them from the sums. Returns the number of requests that were
-    /// deleted.
+    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums. Returns the
+    /// number of requests that were deleted.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some rows that are too old: from time to time, or at each write while there are many of them.
+    /// Deletes some rows that are older than the settings allow. It does so once a minute, or at each call while there
+    /// are many such rows.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }

@@ -1,20 +1,21 @@
 import Engine
 import Glibc
 
-/// Usage records in a PostgreSQL database, which several relays may share. While the server is unavailable, each
-/// attempt opens a new connection.
+/// A store of usage records in a PostgreSQL database. Several relays may share the database. While the server is
+/// unavailable, each write tries to connect again.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class PostgresStore: UsageStore, @unchecked Sendable {
-    /// The timeouts for the server.
+    /// The timeouts for connecting to the server and for a statement.
     struct Patience: Sendable {
         var connectSeconds = 3
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of records in one transaction. Each may be two rows.
+    /// The largest number of records that are written in one transaction. A record of a request and its only call
+    /// becomes two rows.
     private static let maxRecords = 500
-    /// The number of rows that one step of retention deletes.
+    /// The largest number of expired rows that are deleted in one step.
     static let maxDeleted = 5_000
     static let upkeepSeconds = 60
 
@@ -24,23 +25,24 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
-    /// The time zone of the settings. `calendar` has that of the sums, which another relay may have changed.
+    /// The time zone in this relay's settings. The stored sums may use another zone, which is in `calendar`, if another
+    /// relay has set it.
     private let zone: DayZone
     var calendar: DayCache
     private var hasSetZone = false
-    /// The random id of this process. Together with `written` it numbers each record, so that a record which is written
-    /// twice is stored once.
+    /// The random id of this process. This id and the counter `written` identify each record, so that a repeated write
+    /// does not store the record twice.
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
     var nextUpkeep = LoopTime.distantPast
     var hasWarned = false
-    /// Whether there may be rows that are in no sums.
+    /// Whether the database may have rows that are not in the daily sums yet.
     var hasUnsummed = true
     private var index = PostgresIndex()
 
-    /// Creates the store; throws if libpq rejects the URL. The first write connects to the server.
+    /// Creates the store without connecting; the first write connects. Throws if libpq rejects the URL.
     ///
-    /// - Parameter days: the days for which rows are kept; 0: rows are not deleted by age.
+    /// - Parameter days: the number of days after which rows are deleted; 0 if they are kept without limit.
     package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
         try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)
     }
@@ -93,7 +95,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open connection, which is closed if `body` throws.
+    /// Calls `body` with an open connection. If `body` throws, the connection is closed.
     func access<Result>(
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
     ) throws(UsageFailure) -> Result {
@@ -105,7 +107,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// Closes the connection after a failure that is not reported to a caller.
+    /// Closes the connection. Call it after a failure that is only logged and not thrown.
     func disconnect() { connection = nil }
 
     private static let rights =
@@ -132,8 +134,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
-    /// Writes the bodies of records that are written. A batch that is written again has the same bodies as the first
-    /// time.
+    /// Writes the bodies of a batch of records. If a batch is written again after a failure, bodies that are already
+    /// stored do not change.
     private func insertBodies(
         of batch: ArraySlice<UsageRecord>,
         isPlain: Bool,
@@ -171,13 +173,14 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// The bytes of bodies that one statement writes, or one body more.
+    /// The size of the bodies after which a statement writes them, in bytes. The last body may exceed this size.
     private static let bodiesBytes = 1_048_576
 
-    /// The largest number of times that other relays may change the zone while a batch is written.
+    /// The largest number of times that a batch is written again because another relay has changed the time zone of the
+    /// daily sums.
     private static let maxZones = 5
 
-    /// Returns the parameters of `PostgresSumsSQL.insert`.
+    /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of records.
     private func values(of batch: ArraySlice<UsageRecord>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         var number = written
@@ -224,7 +227,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// Creates the index of failed requests, if it is missing.
+    /// Does the next step to create the index of failed requests, unless the index is complete. Logs a failure.
     func createIndex(_ connection: PostgresConnection) {
         do throws(PostgresFailure) {
             try index.advance(connection) { () throws(PostgresFailure) in try opened() }

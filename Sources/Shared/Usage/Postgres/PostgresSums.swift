@@ -1,11 +1,12 @@
 import Engine
 
-/// Keeps the daily sums of a PostgreSQL database correct, in the background. Only one of the relays that share the
-/// database does this at a time.
+/// Keeps the daily sums of a PostgreSQL database correct, in the background. If several relays share the database, only
+/// one of them does this at a time.
 struct PostgresSums {
-    /// The key of the advisory lock for sums of old rows and for deletes: an arbitrary number.
+    /// The key of the PostgreSQL advisory lock that a relay needs to add old rows to the daily sums or to delete rows.
+    /// It is an arbitrary number.
     private static let lock = 7_031_912_844_552
-    /// The number of rows that one step adds to the sums.
+    /// The largest number of rows that one step adds to the daily sums.
     private static let rowsOfStep = 2_000
 
     let connection: PostgresConnection
@@ -13,8 +14,10 @@ struct PostgresSums {
 
     init(_ connection: PostgresConnection) { self.connection = connection }
 
-    /// Sets the time zone of the sums. If it was another one, or if an older relay may have deleted rows that are in
-    /// the sums, all rows are added to the sums again, in steps.
+    /// Sets the time zone in which the daily sums count days.
+    ///
+    /// The sums are computed again, in steps, if the time zone has changed. This also happens if an older relay may
+    /// have deleted rows without updating the sums.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
         let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
         let values = PostgresValues()
@@ -31,9 +34,10 @@ struct PostgresSums {
         }
     }
 
-    /// Adds some rows to the sums that are in none: rows of older relays, or all rows after a change of the zone.
+    /// Adds some rows that are not in the daily sums yet. They are rows that an older relay wrote, or all rows after a
+    /// change of the time zone.
     ///
-    /// - Returns: whether more are left.
+    /// - Returns: whether more such rows may be left.
     func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
         _ = try connection.run(PostgresSumsSQL.discover)
         let isMore = try transaction(isWaiting: false) { () throws(PostgresFailure) in
@@ -65,7 +69,7 @@ struct PostgresSums {
         return isMore ?? true
     }
 
-    /// Deletes some rows that are older than `bound`.
+    /// Deletes some of the rows that are older than `bound`, a time in milliseconds since 1970.
     ///
     /// - Returns: the number of deleted rows; nil if another relay has the lock.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
@@ -87,7 +91,7 @@ struct PostgresSums {
         }
     }
 
-    /// Deletes requests with their calls. Returns the number of requests that were deleted.
+    /// Deletes the rows of requests and of their upstream calls. Returns the number of requests that were deleted.
     func delete(_ ids: [RecordID], _ zone: DayZone) throws(PostgresFailure) -> Int {
         let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
             var count = 0
@@ -107,10 +111,10 @@ struct PostgresSums {
         return count ?? 0
     }
 
-    /// Calls `body` in a transaction, holding the lock of the sums.
+    /// Calls `body` in a transaction that has the advisory lock of the daily sums.
     ///
-    /// - Parameter isWaiting: whether to wait for a relay that has the lock.
-    /// - Returns: the result of `body`; nil if another relay has the lock.
+    /// - Parameter isWaiting: whether to wait while another relay has the lock.
+    /// - Returns: the result of `body`; nil if another relay has the lock and `isWaiting` is false.
     @discardableResult
     private func transaction<Result>(
         isWaiting: Bool,
@@ -129,11 +133,13 @@ struct PostgresSums {
     }
 }
 
-/// Reads the rows of a request and of its calls. The numbers of the calls follow the request's number.
+/// Reads the rows of a request and of its upstream calls. The numbers of the calls follow directly after the number of
+/// the request.
 enum PostgresRequestRows {
     private static let maxCalls = 200
 
-    /// Returns the row of the request, then those of its calls; empty if no request has this number.
+    /// Returns the row of a request, followed by the rows of its upstream calls. Returns an empty array if no request
+    /// has this number.
     static func rows(
         _ process: Int,
         _ number: Int,
@@ -162,7 +168,7 @@ enum PostgresRequestRows {
     }
 }
 
-/// A row as the server sent it.
+/// A row of a query result, as the PostgreSQL server sent it.
 struct PostgresRow: UsageRow {
     let columns: [String?]
 

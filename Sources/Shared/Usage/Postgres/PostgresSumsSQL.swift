@@ -1,27 +1,27 @@
 import Engine
 
-/// The SQL statements that maintain the daily sums of a PostgreSQL database.
+/// The SQL statements that maintain the daily sums in a PostgreSQL database.
 ///
-/// Each process has its own rows of sums. Rows are locked in the order of their keys, so that relays do not deadlock.
-/// `relay_usage_process` says which rows of a process are in the sums.
+/// Each relay process has its own rows of sums. The table `relay_usage_process` stores which records of a process are
+/// already in the daily sums. Statements lock rows in the order of their keys, so that relays do not deadlock.
 enum PostgresSumsSQL {
     static let table = UsageSchema.postgresSums
     static let processes = "relay_usage_process"
     static let zone = "relay_usage_zone"
-    /// The columns of records from which sums are computed.
+    /// The columns of usage records from which the daily sums are computed.
     private static let inputs = [
         "time", "kind", "caller", "model", "provider", "endpoint", "success", "prompt_tokens", "completion_tokens",
         "cost",
     ]
     static let inputNames = inputs.joined(separator: ", ")
 
-    /// Returns a statement that adds the records of `source` to the sums, or subtracts them.
+    /// Returns a statement that adds records to the daily sums or subtracts them.
     ///
     /// - Parameters:
-    ///   - source: the text after FROM: rows with `process` and `inputs`.
-    ///   - starts: the parameter with the starts of days, as `DayStarts` has them; `days`: the parameter with their
-    ///     numbers.
-    ///   - sign: `-` subtracts the records; empty adds them.
+    ///   - source: the SQL after `FROM`, with the column `process` and the columns in `inputs`.
+    ///   - starts: the name of the parameter with the starts of days, such as `$1`; see `DayStarts`.
+    ///   - days: the name of the parameter with the numbers of these days.
+    ///   - sign: `-` to subtract the records; empty to add them.
     static func add(from source: String, starts: String, days: String, sign: String = "") -> String {
         let keys = UsageSchema.sumKeys.joined(separator: ", ")
         let columns = UsageSchema.sumColumns.joined(separator: ", ")
@@ -33,9 +33,10 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// Returns a statement that sums up records: `process`, then the keys and sums.
+    /// Returns a query that sums up records. Its columns are `process`, the keys of the sums, and the sums.
     ///
-    /// - Parameter omitted: the sets of fields that the sums omit; each record is added to the sums of every set.
+    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by the fields in
+    ///   the set.
     static func select(
         from source: String,
         starts: String,
@@ -61,7 +62,9 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// Returns the sums of one kind of records.
+    /// Returns the SQL expressions that sum up the records of one kind.
+    ///
+    /// - Parameter kind: the SQL condition for the kind, such as `kind = 0` for requests.
     private static func sums(_ kind: String) -> [String] {
         [
             "count(*) FILTER (WHERE \(kind))", "count(*) FILTER (WHERE \(kind) AND NOT success)",
@@ -72,11 +75,12 @@ enum PostgresSumsSQL {
         ]
     }
 
-    /// The statement that writes a batch of records and adds the new ones to the sums. It returns the time zone of the
-    /// sums. If that is not `$24`, nothing was written.
+    /// The statement that writes a batch of records and adds the new records to the daily sums. It returns the time
+    /// zone of the sums. If this zone is not equal to parameter 28, nothing was written.
     ///
-    /// Parameters: 1 is the process, 2 to 23 are arrays of the columns, 24 is the zone, 25 and 26 are the days, 27 and
-    /// 28 are the first and the last number.
+    /// Parameter 1 is the process, 2 to 27 are arrays with the values of the columns, and 28 is the time zone.
+    /// Parameters 29 and 30 are the arrays of `DayStarts`. Parameters 31 and 32 are the numbers of the first and the
+    /// last record.
     static let insert: String = {
         let types = ["bigint"] + UsageSchema.postgresTypes
         let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
@@ -94,7 +98,8 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// The statement that registers processes of older relays, whose rows are in no sums yet.
+    /// The statement that adds the processes of older relays to `relay_usage_process`. Older relays wrote records
+    /// without adding them to the daily sums.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -110,8 +115,9 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for the newest row of each process that is not in the sums: `process, summed_from, summed_to, time,
-    /// is_above`.
+    /// The query for the newest record of each process that is not in the daily sums yet. Its columns are `process`,
+    /// `summed_from`, `summed_to`, `time` and `is_above`. `is_above` is true if the record's number is above
+    /// `summed_to`.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row
@@ -122,10 +128,10 @@ enum PostgresSumsSQL {
         ) AS newest
         """
 
-    /// Returns a statement that deletes the rows of `condition`, and subtracts those rows from the sums that were in
-    /// them. It returns the number of deleted rows.
+    /// Returns a statement that deletes records and subtracts them from the daily sums if they were added before. The
+    /// statement returns the number of deleted rows. Its parameters 1 and 2 are the arrays of `DayStarts`.
     ///
-    /// The parameters 1 and 2 are the days.
+    /// - Parameter condition: the SQL condition for the records to delete.
     static func delete(_ condition: String) -> String {
         let summed = """
             (SELECT gone.* FROM gone JOIN \(processes) AS own USING (process) \
@@ -142,12 +148,13 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The starts of the days from one time to another, and their numbers. SQL uses them to find the day of a time.
+/// The days between two times: their starts and their numbers. SQL statements use them to find the day of a record's
+/// time.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]
 
-    /// The largest number of days, over a hundred years. More can only come from damaged records.
+    /// The largest number of days, which is more than a hundred years. Only damaged records could need more.
     private static let maxDays = 40_000
 
     init(_ zone: DayZone, from first: Int, to last: Int) {
@@ -157,7 +164,7 @@ struct DayStarts {
         starts = days.map { zone.startMilliseconds(of: Day(number: $0)) }
     }
 
-    /// Appends the starts and the numbers as two PostgreSQL arrays.
+    /// Appends the starts of the days and their numbers as two PostgreSQL arrays.
     func append(to values: PostgresValues) {
         for numbers in [starts, days] { values.add("{\(numbers.map { "\($0)" }.joined(separator: ","))}") }
     }

@@ -1,25 +1,27 @@
 import Engine
 
-/// The values of rows, as a PostgreSQL array for each column: `{1,NULL,"a \"text\""}`.
+/// The values of several table rows, as one PostgreSQL array for each column: `{1,NULL,"a \"text\""}`.
 struct UsageArrays: UsageCells {
     private var columns: [[UInt8]]
     private var next = 0
     private let isPlain: Bool
     private let textLimitBytes: Int
 
-    /// - Parameter isPlain: whether characters beyond ASCII are replaced by `?`.
+    /// Creates empty arrays.
+    ///
+    /// - Parameter isPlain: whether to replace all bytes outside ASCII by `?`.
     init(columns: Int, isPlain: Bool, textLimitBytes: Int = UsageRecord.textBound) {
         self.columns = Array(repeating: [UInt8(ascii: "{")], count: columns)
         self.isPlain = isPlain
         self.textLimitBytes = textLimitBytes
     }
 
-    /// The size of all values.
+    /// The size of all values, in bytes.
     var bytes: Int { columns.reduce(0) { $0 + $1.count - 1 } }
 
     mutating func removeAll() { for position in columns.indices { columns[position] = [UInt8(ascii: "{")] } }
 
-    /// Begins a row.
+    /// Begins a row. The values that are added next belong to this row.
     mutating func begin() { next = 0 }
 
     mutating func add(_ number: Int?) { add(plain: number.map { "\($0)" } ?? "NULL") }

@@ -1,6 +1,6 @@
-/// A time zone, which determines when days begin.
+/// A time zone. It determines when a day begins.
 package struct DayZone: Sendable {
-    /// The name of the zone, as in `ADMIN_TIMEZONE`.
+    /// The name of the time zone, such as `Europe/Berlin`.
     package let name: String
     private let rules: ZoneRules
 
@@ -11,7 +11,7 @@ package struct DayZone: Sendable {
         self.rules = rules
     }
 
-    /// Creates the zone of this name from the machine's database; UTC if there is no such zone.
+    /// Creates the time zone with this name from the machine's time zone database. If the name is unknown, it is UTC.
     package init(named name: String) {
         guard name != "UTC", let rules = ZoneRules(file: "/usr/share/zoneinfo/" + name) else {
             self = .utc
@@ -26,13 +26,13 @@ package struct DayZone: Sendable {
 
     package var today: Day { day(atMilliseconds: Timestamp.now()) }
 
-    /// Returns the day of a time, which is in milliseconds since 1970.
+    /// Returns the day that contains a time, which is in milliseconds since 1970.
     package func day(atMilliseconds milliseconds: Int) -> Day {
         let second = floorDivide(milliseconds, by: 1_000)
         return Day(number: floorDivide(second &+ rules.offset(atSecond: second), by: 86_400))
     }
 
-    /// Returns the start of a day, in milliseconds since 1970.
+    /// Returns the start of a day in this time zone, in milliseconds since 1970.
     package func startMilliseconds(of day: Day) -> Int {
         let local = day.secondsSince1970
         // Offsets are below a day, so the start is the local time minus one of the two offsets around it.
@@ -43,7 +43,8 @@ package struct DayZone: Sendable {
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 
-    /// Returns the day of a time and the range of times on that day, for callers that look up many times.
+    /// Returns the day of a time, and the range of all times on that day. The range saves work if the days of many
+    /// times are needed.
     func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
         let day = day(atMilliseconds: milliseconds)
         let start = startMilliseconds(of: day)

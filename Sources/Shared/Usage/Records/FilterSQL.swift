@@ -1,6 +1,6 @@
 import Engine
 
-/// The conditions of a WHERE clause with numbered parameters, and the values of these.
+/// The conditions of an SQL `WHERE` clause with numbered parameters, and the values of the parameters.
 struct FilterSQL {
     enum Dialect {
         case sqlite
@@ -18,26 +18,27 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The name of the SQL function that searches texts for keywords in SQLite, where LIKE takes three times as long. Its
-    /// first argument is the keywords in lower case, the others are the texts. It returns whether one of the texts has
-    /// the keywords.
+    /// The name of an SQL function that the relay adds to SQLite: it returns whether one of several texts contains the
+    /// keywords. Its first argument is the keywords in lower case, and the others are the texts. It is three times as
+    /// fast as `LIKE`.
     static let keywordsFunction = "has_keywords"
 
-    /// The text of the clause: all conditions joined with AND.
+    /// The SQL text of all conditions, joined with `AND`.
     var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
 
     private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
 
-    /// Adds a condition without a value.
+    /// Adds a condition that has no parameter.
     mutating func add(_ condition: String) { conditions.append(condition) }
 
-    /// Adds a value and the condition that `condition` returns for the name of its parameter.
+    /// Adds a condition that has a parameter, and the parameter's value. `condition` receives the parameter's name,
+    /// such as `$1`, and returns the SQL of the condition.
     mutating func add(_ value: Value, _ condition: (String) -> String) {
         values.append(value)
         conditions.append(condition((dialect == .sqlite ? "?" : "$") + "\(values.count)"))
     }
 
-    /// Adds a comparison with a number, unless it is nil.
+    /// Adds a comparison of a column with a number. Does nothing if the number is nil.
     mutating func add(_ column: String, _ comparison: String = "=", number: Int?) {
         if let number { add(.number(number)) { "\(column) \(comparison) \($0)" } }
     }
@@ -46,7 +47,7 @@ struct FilterSQL {
         if let text { add(.text(text)) { "\(column) = \($0)" } }
     }
 
-    /// Adds the conditions of a filter on records of requests, except for `before`.
+    /// Adds the conditions of a filter for the table of records. The condition `before` is not added.
     mutating func add(_ filter: RecordFilter) {
         add("caller", filter.caller)
         add("model", filter.model)
@@ -73,9 +74,10 @@ struct FilterSQL {
         }
     }
 
-    /// Adds the conditions of a filter on daily sums. Each day with a matching record also has a matching sum.
+    /// Adds the conditions of a filter for the table of daily sums. They find every day that has a matching record, and
+    /// perhaps other days.
     ///
-    /// - Parameter days: the range of days of the filter's times; nil if it has none.
+    /// - Parameter days: the numbers of the days that the filter's times cover; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [
@@ -94,7 +96,7 @@ struct FilterSQL {
         }
     }
 
-    /// Returns the keywords for ILIKE, in which `%` and `_` are escaped.
+    /// Returns the keywords as a pattern for `ILIKE`. The characters `%`, `_` and `\` are escaped.
     private static func escaped(_ keywords: String) -> String {
         var text: [UInt8] = []
         for byte in keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8 {
@@ -108,7 +110,7 @@ struct FilterSQL {
 }
 
 extension RecordOrder {
-    /// The column of `UsageSchema.columns`; nil for the id.
+    /// The database column by which the list is sorted; nil if it is sorted by id.
     var column: String? {
         switch self {
         case .id: nil
@@ -125,12 +127,12 @@ extension RecordOrder {
         }
     }
 
-    /// Whether the column has texts.
+    /// Whether the column contains texts, not numbers.
     var isText: Bool { [.caller, .model, .provider, .endpoint].contains(self) }
 }
 
 extension RecordFilter {
-    /// Returns the range of days of the filter's times; nil if it has no times.
+    /// Returns the numbers of the days that the filter's times cover. Returns nil if the filter has no times.
     func days(in zone: DayZone) -> ClosedRange<Int>? {
         guard fromMilliseconds != nil || toMilliseconds != nil else { return nil }
         let first = fromMilliseconds.map { zone.day(atMilliseconds: $0).number } ?? Int(Int32.min)
@@ -138,7 +140,7 @@ extension RecordFilter {
         return first...max(first, last)
     }
 
-    /// Whether the sums of all days give the number of matching records.
+    /// Whether the exact number of matching records can be computed from the daily sums.
     var isCountedBySums: Bool {
         if readsRecords || before != nil || fromMilliseconds != nil || toMilliseconds != nil { return false }
         if case .status = outcome { return false }

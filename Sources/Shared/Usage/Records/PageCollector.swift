@@ -1,8 +1,8 @@
 import Engine
 
-/// Selects the records of a page from the matching records, which are added in the order of their ids.
+/// Selects the records of one page of a list. The matching records must be added in the order of their ids.
 struct PageCollector<ID> {
-    /// The value by which records are sorted. A record without a value comes first.
+    /// The value by which a record is sorted. In ascending order, records without a value come first.
     struct SortValue: Comparable {
         var number: Int?
         var text: String?
@@ -18,20 +18,22 @@ struct PageCollector<ID> {
     }
 
     private let query: RecordQuery
-    /// The number of matching records, if it is already known.
+    /// The number of all matching records if it is already known; otherwise nil.
     private let knownTotal: Int?
     private let skipped: Int
-    /// The number of records up to the end of the page.
+    /// The number of matching records on this page and on all pages before it.
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
-    /// The time after which the search ends once the page is full, although more records may match.
+    /// The time from which the search may stop as soon as the page is full, although more records may match.
     private let enoughFrom: LoopTime
     private(set) var isStopped = false
 
     private static var enoughMilliseconds: Int { 200 }
 
-    /// - Parameter end: the time at which the query ends; a query without an end counts all that match.
+    /// Creates a collector for the page of a query.
+    ///
+    /// - Parameter end: the time at which the query ends; `.distantFuture` if it should count all matching records.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
         let isEndless = end == .distantFuture
@@ -42,28 +44,30 @@ struct PageCollector<ID> {
         needed = min(skipped + size, RecordQuery.maxTotal)
     }
 
-    /// Whether the page is in the order of the ids.
+    /// Whether the list is sorted by id.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether further records would change nothing.
+    /// Whether adding more records could not change the result.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal
     }
 
-    /// Whether the page is full, and the time over in which it is worth while to count what else matches.
+    /// Returns whether the search should stop: the page is full, and counting more matching records would take too
+    /// long. Sets `isStopped` in this case.
     mutating func stops(at now: LoopTime) -> Bool {
         if isByID, matched >= needed, now > enoughFrom { isStopped = true }
         return isStopped
     }
 
-    /// The largest number of further records that could change the result, if they come in the order of the page.
+    /// The largest number of further records that could change the result, if the records come in the order of the
+    /// list.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
-    /// Counts matching records that cannot be on the page.
+    /// Counts more matching records in the total without adding them, since they cannot be on the page.
     mutating func addUnlisted(_ count: Int) { matched += max(0, count) }
 
-    /// Adds a matching record.
+    /// Adds a matching record with the value by which it is sorted.
     mutating func add(_ id: ID, _ value: @autoclosure () -> SortValue) {
         matched += 1
         if isByID {
@@ -83,14 +87,14 @@ struct PageCollector<ID> {
         candidates.removeLast(max(0, candidates.count - needed))
     }
 
-    /// Returns the ids of the page, in its order.
+    /// Returns the ids of the records on the page, in the order of the page.
     mutating func ids() -> [ID] {
         if isByID { return candidates.map(\.id) }
         sort()
         return candidates.dropFirst(skipped).map(\.id)
     }
 
-    /// Returns the page with its totals, but without records.
+    /// Returns the page with the number of matching records, but without the records themselves.
     func page() -> RecordPage {
         var page = RecordPage()
         let total = max(knownTotal ?? 0, matched)

@@ -1,14 +1,14 @@
 import Engine
 
 extension RecordFilter {
-    /// Returns whether the id is below `before`.
+    /// Returns whether a record's id is before the filter's `before`, or the filter has no `before`.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }
 
-    /// Returns whether a record of a request matches, by the rules of `FilterSQL`.
+    /// Returns whether the record of a request matches this filter. The rules are the same as in `FilterSQL`.
     ///
-    /// - Parameter search: the search for the filter's keywords; nil if it has none.
+    /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         let fields = [
             (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),
@@ -57,7 +57,7 @@ struct KeywordSearch {
 }
 
 extension PageCollector.SortValue {
-    /// Creates the value by which a list sorts a record.
+    /// Creates the value by which a record is sorted in a list with this order.
     init(_ record: UsageRecord, _ order: RecordOrder) {
         switch order {
         case .id: break

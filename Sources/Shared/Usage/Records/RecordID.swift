@@ -1,16 +1,16 @@
 package import Engine
 
-/// The id of a stored record. The ids of one store are ordered by age, and no id is used twice.
+/// The id of a stored usage record. In one store, newer records have higher ids, and no id is used twice.
 package enum RecordID: Sendable, Hashable {
-    /// A record in SQLite or in memory. JavaScript numbers represent this id exactly until the year 2039.
+    /// The id of a record in SQLite or in memory. JavaScript numbers can represent it exactly until the year 2039.
     case number(Int)
-    /// A record in PostgreSQL, where several processes write: the time in milliseconds since 1970, the number of the
-    /// process, and the number of the record in that process.
+    /// The id of a record in PostgreSQL, where several processes write. It consists of the record's time in
+    /// milliseconds since 1970, the random id of the process, and the number of the record in this process.
     case triple(time: Int, process: Int, number: Int)
 
     private static let textLimitBytes = 64
 
-    /// Parses an id in the form of `text`; nil if the text is not an id.
+    /// Parses the text of an id, such as `12` or `12-3-4`. Returns nil if the text is not an id.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= Self.textLimitBytes else { return nil }
         let parts = text.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map { part in
@@ -25,7 +25,7 @@ package enum RecordID: Sendable, Hashable {
         }
     }
 
-    /// The id in a URL: a number, or for PostgreSQL three numbers joined by `-`.
+    /// The id as it is written in URLs: a number, or in PostgreSQL three numbers joined by `-`.
     package var text: String {
         switch self {
         case .number(let number): "\(number)"
@@ -35,7 +35,7 @@ package enum RecordID: Sendable, Hashable {
 }
 
 extension RecordID: JSONWritable {
-    /// Appends the id as a JSON number, or for PostgreSQL as a JSON string.
+    /// Appends the id as a JSON number, or in PostgreSQL as a JSON string such as `"12-3-4"`.
     package func appendJSON(to out: inout ByteBuffer) {
         switch self {
         case .number(let number): number.appendJSON(to: &out)

@@ -1,58 +1,58 @@
-/// A query for records of requests, as the operator's list sends it.
+/// A query for a page of request records, for the list on the admin pages.
 package struct RecordQuery: Sendable {
     package var filter = RecordFilter()
     package var order = RecordOrder.id
     package var isDescending = true
     /// The number of records per page, at most `maxRecords`.
     package var recordsPerPage = 10
-    /// The number of the page, from 1.
+    /// The number of the page. The first page is 1.
     package var page = 1
 
     package static let maxRecords = 200
-    /// The largest number of matching records that are counted individually.
+    /// The largest number of matching records that are counted exactly. A larger total is shown as this number.
     package static let maxTotal = 10_000
 
     package init() {}
 }
 
-/// The conditions for records of requests. A field that is nil is no condition.
+/// The conditions that a request record must meet to be listed. A property that is nil sets no condition.
 package struct RecordFilter: Sendable, Equatable {
-    /// The result of a request.
+    /// The result of a request: completed, failed, or with a particular HTTP status.
     package enum Outcome: Sendable, Equatable {
         case completed
         case failed
-        /// The HTTP status of the response to the client.
+        /// The response to the client had this HTTP status.
         case status(Int)
     }
 
     package var caller: String?
     /// The model that the request named.
     package var model: String?
-    /// The name of the provider that was called last.
+    /// The name of the provider that the request called last.
     package var provider: String?
-    /// The route by its name in metrics, such as `/chat/completions`.
+    /// The name of the route, as in the metrics, such as `/chat/completions`.
     package var endpoint: String?
     package var outcome: Outcome?
-    /// The earliest end of a request that matches, in milliseconds since 1970.
+    /// The earliest time at which a matching request ended, in milliseconds since 1970.
     package var fromMilliseconds: Int?
-    /// The time before which matching requests ended, in milliseconds since 1970.
+    /// The time before which a matching request ended, in milliseconds since 1970.
     package var toMilliseconds: Int?
-    /// The lowest cost that matches. Requests of unknown cost do not match.
+    /// The lowest cost of a matching request. Requests with unknown cost do not match.
     package var minCost: Cost?
-    /// The shortest duration that matches.
+    /// The shortest duration of a matching request, in milliseconds.
     package var minDurationMilliseconds: Int?
-    /// A text that the request's id, caller, model, provider, endpoint or error contains. The case of ASCII letters is
-    /// ignored.
+    /// A text that must occur in the request's id, caller, model, provider, endpoint or error. The case of ASCII
+    /// letters is ignored.
     package var keywords: String?
-    /// The id before which records match: only older records do.
+    /// The id that a matching record must precede. It serves to continue a search with older records.
     package var before: RecordID?
 
-    /// The length of `keywords` that is searched for, in bytes.
+    /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
     package static let maxKeywordBytes = 200
 
     package init() {}
 
-    /// Whether no index helps with the filter, so that the records are read one by one.
+    /// Whether the filter has conditions for which no database index exists, so that all records are read.
     var readsRecords: Bool { keywords != nil || minCost != nil || minDurationMilliseconds != nil }
 }
 
@@ -71,34 +71,36 @@ package enum RecordOrder: String, CaseIterable, Sendable {
     case status
 }
 
-/// The result of a query for records.
+/// One page of request records, which is the result of a `RecordQuery`.
 package struct RecordPage: Sendable {
-    /// The records of the page, in the requested order.
+    /// The records on this page, in the order that the query requested.
     package var records: [StoredRecord] = []
-    /// The number of records that match the filter, as far as they were counted.
+    /// The number of matching records that were counted, on all pages.
     package var total = 0
-    /// Whether more records may match than `total`.
+    /// Whether more records may match than `total` says, because counting stopped.
     package var isTotalBound = false
-    /// Whether the time ended before all records were searched.
+    /// Whether the query's time ended before all records were searched.
     package var isPartial = false
-    /// The id to pass as `before` to continue the search; nil if it is complete.
+    /// The id to use as the filter's `before` to continue the search; nil if the search is complete.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Sets the continuation: after the last record of a full page, else after the last record that was searched.
+    /// Sets `continuation` to the last record of a full page. If the page is not full, sets it to the last record that
+    /// was searched.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
     }
 }
 
-/// A stored record of a request.
+/// A request record from the store, with its id there.
 package struct StoredRecord: Sendable {
     package let id: RecordID
-    /// The record. Its subject is `.request`, even if a database stores the only call in the same row.
+    /// The usage record of the request. Its subject is `.request`, even if the database stores the only upstream call
+    /// in the same row.
     package let request: UsageRecord
-    /// The status of the vendor's last response; nil if no call had a response.
+    /// The HTTP status of the last response that a vendor sent for the request; nil if no upstream call had a response.
     package var lastCallStatus: Int?
 
     init(_ id: RecordID, _ request: UsageRecord, lastCallStatus: Int? = nil) {
@@ -108,14 +110,14 @@ package struct StoredRecord: Sendable {
     }
 }
 
-/// A stored record of a request, with those of its calls.
+/// A request record from the store, with the records of the request's upstream calls.
 package struct StoredRequest: Sendable {
     package let record: StoredRecord
-    /// The records of the calls, in the order of their ends. Each has the subject `.call`.
+    /// The records of the upstream calls, in the order in which they ended. Each record has the subject `.call`.
     package let calls: [UsageRecord]
-    /// The stored body of the request; nil if none was stored.
+    /// The body of the request as it was stored; nil if no body was stored.
     package var requestBody: String?
-    /// The body of the response as it was kept; nil if it was not.
+    /// The body of the response as it was stored; nil if no body was stored.
     package var responseBody: String?
 
     init(record: StoredRecord, calls: [UsageRecord]) {

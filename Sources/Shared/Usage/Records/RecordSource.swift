@@ -1,17 +1,19 @@
 import Engine
 
-/// A store whose records can be read. It is used by the thread of a `RecordReader` only, so it may block.
+/// A store whose usage records can be read. Its functions may block, since only the thread of a `RecordReader` calls
+/// them.
 protocol RecordSource: AnyObject, Sendable {
-    /// Returns the page of matching records; if the time ends first, a page of the records found so far.
+    /// Returns the page of records for a query. If the time ends first, the page has the records found so far.
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage
 
-    /// Returns the record of a request and those of its calls; nil if there is none with this id.
+    /// Returns the record of a request and the records of its upstream calls. Returns nil if no request has this id.
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest?
 
-    /// Returns the sums of records; if the time ends first, the sums computed so far.
+    /// Returns the sums for a query. If the time ends first, the result may be incomplete and is marked as partial.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
-    /// Adds the requests that ended since a time to `minutes`, whose first minute contains that time.
+    /// Counts the requests that ended since a time. Each request is added to the element of `minutes` for the minute in
+    /// which it ended. The first element is for the minute of the start time.
     ///
     /// - Returns: false if the time ended before all requests were counted.
     func count(

@@ -1,4 +1,4 @@
-/// A set of the texts by which sums are grouped, besides the day.
+/// A set of the text fields by which daily sums are grouped: caller, model, provider and endpoint.
 struct SumFields: OptionSet, Sendable, Hashable {
     let rawValue: Int
 
@@ -8,21 +8,22 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let provider = SumFields(rawValue: 2)
     static let endpoint = SumFields(rawValue: 1)
 
-    /// The sets of fields that stored sums omit. Each record is added to the sums of every set.
+    /// The sets of fields by which stored sums are not grouped. For example, the sums for `[.caller, .model]` are only
+    /// grouped by provider and endpoint. Each record is added to the sums of all these sets.
     ///
-    /// Queries that need at most two fields read the sums of these two: a fraction of the rows that all four fields
-    /// have. The sets that probably leave the fewest rows come first.
+    /// A query that needs at most two fields reads the sums that are only grouped by these fields, because they have
+    /// far fewer rows. The sets with probably the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the fields that the smallest stored sums with all of `fields` omit.
+    /// Returns the omitted fields of the smallest stored sums that can still be grouped by all of `fields`.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 
 extension SumKey {
-    /// Returns the key of the sums that omit these fields.
+    /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
     func omitting(_ fields: SumFields) -> SumKey {
         func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
         return SumKey(
@@ -37,8 +38,8 @@ extension SumKey {
 }
 
 extension UsageSums {
-    /// The rows as databases store them: the sums of each set of fields, in the order of their keys. Writers that use
-    /// one order do not deadlock.
+    /// The rows of sums as databases store them: for each set in `SumFields.stored`, sorted by their keys. All writers
+    /// use this order, so they do not deadlock.
     var stored: [(key: SumKey, sum: DailySum)] {
         var sums: [SumKey: DailySum] = [:]
         for row in rows {
@@ -69,7 +70,7 @@ extension RecordTotals {
 }
 
 extension UsageQuery {
-    /// The fields that sums for this query must have.
+    /// The fields by which sums must be grouped to serve this query.
     var fields: SumFields {
         var fields: SumFields = caller == nil ? [] : .caller
         for dimension in dimensions {
@@ -86,7 +87,7 @@ extension UsageQuery {
 }
 
 extension RecordFilter {
-    /// The fields that sums for this filter must have.
+    /// The fields by which sums must be grouped to serve this filter.
     var fields: SumFields {
         let texts = [(caller, SumFields.caller), (model, .model), (provider, .provider), (endpoint, .endpoint)]
         return SumFields(texts.compactMap { text, field in text == nil ? nil : field })

@@ -1,17 +1,19 @@
-/// A receiver of the values of a row, in the order of the columns.
+/// A receiver of the values of a database row, in the order of the columns.
 protocol UsageCells {
     mutating func add(_ number: Int?)
     mutating func add(_ flag: Bool)
-    /// Adds a text of any length.
+    /// Adds a text of any length, or NULL if the text is nil.
     mutating func add(_ text: String?)
 }
 
 extension UsageRecord {
-    /// The length to which texts are cut, in bytes.
+    /// The largest length of a stored text, in bytes. Longer texts are cut.
     static let textBound = 1_000
 
-    /// Writes the values in the order of `UsageSchema.columns`; for a request with its only call, those of the request.
-    /// Numbers are bounded so that sums of millions of them are exact.
+    /// Writes the record's values in the order of `UsageSchema.columns`. If the record also has the request's only
+    /// call, writes the values of the request.
+    ///
+    /// Very large numbers are reduced, so that sums of millions of records stay exact.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
@@ -46,7 +48,8 @@ extension UsageRecord {
         cells.add(limits)
     }
 
-    /// Writes the values in the order of `UsageSchema.callColumns`.
+    /// Writes the values of the request's only call in the order of `UsageSchema.callColumns`. Writes NULL for each
+    /// column if the record has no such call.
     func writeCall(to cells: inout some UsageCells) {
         guard case .requestWithCall(let call) = subject else {
             for _ in UsageSchema.callColumns { cells.add(nil as Int?) }

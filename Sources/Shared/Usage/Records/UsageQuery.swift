@@ -1,6 +1,6 @@
 package import Engine
 
-/// A query for sums of stored records, grouped by one to three of their fields.
+/// A query for sums of usage records, grouped by one to three fields such as day and model.
 package struct UsageQuery: Sendable, Equatable {
     package enum Dimension: String, CaseIterable, Sendable {
         case day
@@ -10,13 +10,13 @@ package struct UsageQuery: Sendable, Equatable {
         case endpoint
     }
 
-    /// The fields to group by: one to three, each once.
+    /// The fields by which the sums are grouped: one to three different fields.
     package let dimensions: [Dimension]
-    /// The first day to include; nil: the first day with records.
+    /// The first day that the query includes; nil for the first day that has records.
     package let first: Day?
-    /// The last day to include; nil: today.
+    /// The last day that the query includes; nil for today.
     package let last: Day?
-    /// The caller whose records are included; nil: all callers.
+    /// The caller whose records the query includes; nil for all callers.
     package let caller: String?
 
     /// The largest number of rows in a result.
@@ -29,33 +29,35 @@ package struct UsageQuery: Sendable, Equatable {
         self.caller = caller
     }
 
-    /// Whether calls are counted instead of requests, since the record of a request only names its last provider.
+    /// Whether upstream calls are summed up instead of requests. Sums by provider need this, since the record of a
+    /// request only names its last provider.
     package var countsCalls: Bool { dimensions.contains(.provider) }
 }
 
-/// The result of a query for sums.
+/// The sums of usage records, which are the result of a `UsageQuery`.
 package struct UsageTable: Sendable {
     package struct Row: Sendable {
-        /// The value of each field of the query, days as `2026-01-31`; nil: the records have no value.
+        /// The value of each field by which the query groups, such as `2026-01-31` for a day; nil if the records have
+        /// no value.
         package let values: [String?]
         package let figures: UsageFigures
-        /// Whether records that are not in the sums yet may belong to this row.
+        /// Whether this row may be incomplete, because some of its records are not in the daily sums yet.
         package let isPartial: Bool
     }
 
-    /// The rows, sorted by day and then by size, the largest first.
+    /// The rows, sorted by day, then by size with the largest first.
     package var rows: [Row] = []
     /// The sum of all rows, including those that exceed `maxRows`.
     package var sum = UsageFigures()
-    /// Whether the sums may lack records, because some are not in the sums yet or the time ended.
+    /// Whether the result may be incomplete, because some records are not in the daily sums yet or the time ended.
     package var isPartial = false
-    /// Whether there are more rows than `rows` contains.
+    /// Whether the result has more rows than `rows` contains.
     package var isCut = false
 
     package init() {}
 }
 
-/// The sums of records of requests, or of calls.
+/// The sums of several usage records, either of requests or of upstream calls.
 package struct UsageFigures: Sendable, Equatable {
     package var requests = 0
     package var failed = 0
@@ -90,17 +92,17 @@ extension UsageFigures {
     package var costNumber: JSONFragment { JSONFragment(stringLiteral: dollars ?? "null") }
 }
 
-/// The figures of stored records for an overview.
+/// The figures of the overview on the admin pages: the last hour, today and yesterday.
 package struct UsageOverview: Sendable {
     package struct Minute: Sendable, Equatable {
         /// The start of the minute, in milliseconds since 1970.
         package let startMilliseconds: Int
         package var requests = 0
-        /// The number of failed requests.
+        /// The number of requests that failed in this minute.
         package var errors = 0
     }
 
-    /// The last sixty minutes, the oldest first. The last one is still running.
+    /// The last sixty minutes, oldest first. The last minute has not ended yet.
     package var minutes: [Minute] = []
     package var today = UsageFigures()
     package var yesterday = UsageFigures()

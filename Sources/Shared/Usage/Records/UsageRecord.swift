@@ -1,12 +1,13 @@
-/// The record of a finished request, of one upstream call for it, or of both. It never contains a prompt, a response or
-/// a key.
+/// The usage record of a finished request, of one upstream call, or of a request with its only call. It never contains
+/// a key, and only its `bodies` contain texts of prompts and responses.
 package struct UsageRecord: Sendable {
     package enum Subject: Sendable {
         case request
-        /// An upstream call. `key` is the name of the provider's own key, or nil for a caller's key or none. `credits`
-        /// is the number that the vendor reported.
+        /// An upstream call. `key` is the name of the provider's credential; nil if the call used a caller's key or no
+        /// key. `credits` is the number that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// A request and its only call, whose record differs from the request's in these values only.
+        /// A request with its only upstream call. `OnlyCall` contains the values in which the call differs from the
+        /// request.
         case requestWithCall(OnlyCall)
     }
 
@@ -24,28 +25,28 @@ package struct UsageRecord: Sendable {
         }
     }
 
-    /// The time at which the request or call ended, in milliseconds since 1970.
+    /// The time at which the request or the call ended, in milliseconds since 1970.
     package private(set) var timeMilliseconds: Int
     package var subject: Subject
     package let requestID: String
-    /// The route by its name in metrics, such as `/chat/completions`; nil if the route is unknown.
+    /// The name of the route, as in the metrics, such as `/chat/completions`; nil if the route is unknown.
     package let endpoint: String?
-    /// The name of a known key, or a digest of another key; nil if the caller is anonymous.
+    /// The name of a known caller, or a part of the digest of a passthrough key; nil if the caller is anonymous.
     package let caller: String?
-    /// The model that the request named; nil if it named none.
+    /// The model that the request named; nil if it named no model.
     package let model: String?
-    /// The vendor's name of the model that was called last.
+    /// The model that was called last, by the vendor's name for it.
     package var modelUsed: String?
-    /// The provider that was called last; nil if none was called.
+    /// The name of the provider that was called last; nil if no provider was called.
     package var provider: String?
     package var promptTokens = 0
     package var completionTokens = 0
     /// Whether the relay counted the tokens because the vendor did not report them.
     package var isEstimated = false
-    /// Whether the relay counted the tokens with the model's vocabulary. False if they are estimates or the vendor's
-    /// numbers.
+    /// Whether the relay counted the tokens exactly, with the vocabulary of the model. False for estimates and for
+    /// numbers that the vendor reported.
     package var isExact = false
-    /// The cost; nil if unknown.
+    /// The cost of the request or the call; nil if it is unknown.
     package var cost: Cost?
     package var durationMilliseconds = 0
     /// The number of upstream calls, including retries.
@@ -54,18 +55,21 @@ package struct UsageRecord: Sendable {
     /// Whether the response came from the cache.
     package var isCached = false
     package var isSuccess = false
-    /// The HTTP status of the response, or for a call that of the vendor's response; nil if there was none.
+    /// The HTTP status: for a request, of the response to the client; for a call, of the vendor's response. It is nil
+    /// if there was no response.
     package var status: Int?
     package var error: String?
-    /// The time until the response began, in milliseconds; nil of calls, and of records of older relays.
+    /// The time from the start of the request to the first byte of the response, in milliseconds. It is nil for calls
+    /// and for records that older relays wrote.
     package var firstByteMilliseconds: Int?
-    /// The time that the request waited for limits, in milliseconds.
+    /// The time for which the request waited because of rate limits, in milliseconds.
     package var limitsWaitMilliseconds = 0
-    /// The time that the request waited for the capacity of providers, in milliseconds.
+    /// The time for which the request waited until a provider had capacity, in milliseconds.
     package var capacityWaitMilliseconds = 0
-    /// The limits that the request was counted in, separated by `; `; nil if there was none.
+    /// The names of the limits that counted the request, separated by `; `; nil if no limit counted it.
     package var limits: String?
-    /// The bodies of the request; nil if none are kept. Stores that keep no bodies ignore them.
+    /// The bodies of the request and its response; nil if bodies are not kept. Stores that cannot keep bodies ignore
+    /// this value.
     package var bodies: KeptBodies?
 
     package init(
@@ -86,12 +90,12 @@ package struct UsageRecord: Sendable {
 }
 
 extension UsageRecord {
-    /// The number of records that this value represents.
+    /// The number of records in this value: 2 for a request with its only call, otherwise 1.
     var count: Int { if case .requestWithCall = subject { 2 } else { 1 } }
 
     var isOfRequest: Bool { if case .call = subject { false } else { true } }
 
-    /// The record of the only call, for stores that keep it separately; nil if there is no such call.
+    /// The separate record of the request's only call; nil if this value has no such call.
     var onlyCall: UsageRecord? {
         guard case .requestWithCall(let own) = subject else { return nil }
         var call = self
@@ -106,7 +110,7 @@ extension UsageRecord {
 }
 
 extension ArraySlice<UsageRecord> {
-    /// The number of records that these values represent.
+    /// The number of records in these values. A request with its only call counts as two.
     var recordCount: Int {
         let records = span
         var count = 0

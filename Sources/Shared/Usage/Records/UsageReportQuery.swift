@@ -1,7 +1,7 @@
-/// A query of the `usage` command for the records of the last days.
+/// A query of the `usage` command: sums of the usage records of the last days.
 package struct UsageReportQuery: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
-        /// The caller, by the name of its key.
+        /// The name of the caller.
         case key
         case model
         case provider
@@ -21,7 +21,7 @@ package struct UsageReportQuery: Sendable, Equatable {
     /// The number of days, including today.
     package let days: Int
 
-    /// The largest number of groups in the result.
+    /// The largest number of rows in the result, one for each group.
     static let maxRows = 1_000
 
     package init(by group: Group, days: Int) {
@@ -29,33 +29,36 @@ package struct UsageReportQuery: Sendable, Equatable {
         self.days = days
     }
 
-    /// Whether calls are counted. The record of a request only names the last provider, but has the sum of all calls.
+    /// Whether upstream calls are summed up instead of requests. Sums by provider need this, since the record of a
+    /// request only names its last provider.
     package var isOfCalls: Bool { group == .provider }
 
-    /// Returns the query for sums.
+    /// Converts this query to a `UsageQuery`, which reads the stored sums.
+    ///
+    /// - Parameter today: the last day of the result.
     func query(today: Day) -> UsageQuery {
         UsageQuery(by: [group.dimension], from: today.adding(days: 1 - days))
     }
 }
 
-/// The result of a `UsageReportQuery`.
+/// The sums that the `usage` command prints, which are the result of a `UsageReportQuery`.
 package struct UsageSummary: Sendable {
     package struct Row: Sendable, Equatable {
-        /// The name of the group; nil: the records have no value.
+        /// The name of the group, such as the caller; nil if the records have no value.
         package let name: String?
         package let figures: UsageFigures
     }
 
-    /// The first day of the result; `last` is the last one.
+    /// The first day whose records are summed up.
     package let first: Day
     package let last: Day
-    /// The name of the time zone whose days are used.
+    /// The name of the time zone in which days are counted.
     package let zone: String
     package var rows: [Row] = []
     package var total = UsageFigures()
-    /// Whether there are more groups than `rows` contains.
+    /// Whether the result has more groups than `rows` contains.
     package var isCut = false
-    /// The number of lines in files that are not records.
+    /// The number of lines in the files that are not valid records.
     package var badLines = 0
 
     package init(_ question: UsageReportQuery, in zone: DayZone) {
@@ -64,7 +67,9 @@ package struct UsageSummary: Sendable {
         self.zone = zone.name
     }
 
-    /// - Parameter table: the result of the question's query.
+    /// Creates the summary from a table of stored sums.
+    ///
+    /// - Parameter table: the result of the query that `question.query` returns.
     init(_ question: UsageReportQuery, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum

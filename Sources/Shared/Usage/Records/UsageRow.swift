@@ -1,4 +1,4 @@
-/// A row of a database, whose columns are accessed by position.
+/// A row of a database table. Its columns are accessed by position.
 protocol UsageRow {
     func number(at position: Int) -> Int?
     func flag(at position: Int) -> Bool
@@ -6,11 +6,12 @@ protocol UsageRow {
 }
 
 extension UsageRecord {
-    /// Reads a record from a row.
+    /// Creates a usage record from a row of the database.
     ///
     /// - Parameters:
-    ///   - first: the position of the first column of `UsageSchema.columns`.
-    ///   - call: the position of the first column of `UsageSchema.callColumns`; nil if the row has none of these.
+    ///   - first: the position of the first of `UsageSchema.columns` in the row.
+    ///   - call: the position of the first of `UsageSchema.callColumns` in the row; nil if the row does not have these
+    ///     columns.
     init(_ row: some UsageRow, at first: Int = 0, call: Int? = nil) {
         let time = row.number(at: first) ?? 0
         var subject = Subject.request

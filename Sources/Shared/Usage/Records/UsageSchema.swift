@@ -1,7 +1,8 @@
-/// The tables of usage records. Each step upgrades the schema by one version. Steps that were released never change.
+/// The database tables of usage records, and the SQL steps that create them. Each step upgrades the tables by one
+/// version. Released steps never change.
 enum UsageSchema {
-    /// The columns of a record, in the order of writing. Money is in 10^-12 dollars, `time` in milliseconds since 1970,
-    /// and `kind` is 0 for a request and 1 for a call.
+    /// The columns of a usage record, in the order in which they are written. Money is in 10^-12 dollars, and `time` is
+    /// in milliseconds since 1970. `kind` is 0 for a request and 1 for an upstream call.
     static let columns = [
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
@@ -12,13 +13,15 @@ enum UsageSchema {
     static let postgresSums = "relay_usage_sums"
     static let postgresBodies = "relay_usage_bodies"
 
-    /// The table of records. Other programs read the view `usage`, which has a row for each record. If a request has
-    /// only one call that differs in `callColumns` alone, the row of the call is joined to that of the request; its id
-    /// is then the next one.
+    /// The SQLite table of usage records. Other programs read the view `usage` instead, which has a row for each
+    /// record.
+    ///
+    /// In the table, a request and its only upstream call share one row if they differ only in `callColumns`. The id of
+    /// the call is then the next number after the request's id.
     static let sqliteTable = "records"
 
-    /// The columns of a joined call in SQLite, NULL if there is none. `call_before_ms` is the time from the end of the
-    /// call to the end of the request.
+    /// The columns of an upstream call that shares the row of its request in SQLite; NULL if there is no such call.
+    /// `call_before_ms` is the time from the end of the call to the end of the request.
     static let callColumns = ["call_before_ms", "call_duration_ms", "call_key", "call_credits"]
 
     static let sqliteSteps = [
@@ -118,42 +121,44 @@ enum UsageSchema {
         """,
     ]
 
-    /// The fields by which sums are grouped.
+    /// The columns by which the stored sums are grouped.
     static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 
-    /// The columns of sums: those of requests, then those of calls. `costs` counts the records with known cost. Their
-    /// sum is `cost`, in 10^-6 dollars, plus `cost_rest`, in 10^-12 dollars.
+    /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of records
+    /// with known cost. Their total cost is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
     static let sumColumns = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
         "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",
     ]
 
-    /// Returns the columns of sums for requests or for calls.
+    /// Returns the columns of the stored sums for requests or for upstream calls.
     static func sumColumns(ofCalls: Bool) -> ArraySlice<String> {
         ofCalls ? sumColumns[7...] : sumColumns[..<7]
     }
 
-    /// The factor between times and ids in SQLite. Ids grow from row to row and are never below the row's time
-    /// multiplied by this. So no row since a time has a lower id than that time gives, even if the clock was changed.
+    /// The factor by which ids in SQLite exceed times in milliseconds.
+    ///
+    /// Ids increase from row to row, and an id is at least the row's time multiplied by this factor. So rows since a
+    /// given time can be found by id, even if the clock was changed.
     static let idsPerMillisecond = 4_096
 
-    /// Returns the id of a record.
+    /// Returns the id for a new record in SQLite.
     ///
-    /// - Parameter last: the id of the row before.
+    /// - Parameter last: the id of the previous row.
     static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
         max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
     }
 
-    /// The bound that no valid id reaches, however far the clock is in the future.
+    /// A number that is larger than every valid id, even if the clock is wrong.
     static let idBound = 1 << 62 + 1 << 40
 
-    /// Returns the lowest id that a row of this time or later can have.
+    /// Returns the lowest id that a row of this time or of a later time can have.
     static func firstSQLiteID(at milliseconds: Int) -> Int {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
     }
 
-    /// The steps for PostgreSQL. `process` and `number` identify a record, so that a record which is written twice is
-    /// stored once.
+    /// The steps that create and upgrade the PostgreSQL tables. The columns `process` and `number` identify a record,
+    /// so that a repeated write does not store it twice.
     static let postgresSteps = [
         """
         CREATE TABLE relay_usage (

@@ -1,15 +1,15 @@
-/// The settings of the file of usage records.
+/// The settings of the file to which usage records are written.
 package struct UsageFileSettings: Sendable, Equatable {
-    /// The path of the file; nil: standard output.
+    /// The path of the file; nil for standard output.
     package let path: String?
-    /// The largest size of one file, in bytes.
+    /// The size at which a new file is started, in bytes.
     package let maxBytes: Int
-    /// The largest number of files, including rotated ones.
+    /// The largest number of files that are kept, including the current one.
     package let files: Int
 }
 
 extension UsageFileSettings {
-    /// Reads the settings; nil if no file is configured.
+    /// Reads the settings of the file. Returns nil if no file is configured.
     init?(_ reader: SettingsReader) {
         guard let path = reader.text("USAGE_LOG_FILE") else { return nil }
         self.path = path == "-" ? nil : path
@@ -18,21 +18,21 @@ extension UsageFileSettings {
     }
 }
 
-/// The settings of the database of usage records.
+/// The settings of the database in which usage records are stored.
 package struct UsageDatabaseSettings: Sendable, Equatable {
     package enum DatabaseLocation: Sendable, Equatable {
-        /// The folder of an SQLite file: `DATA_DIR`.
+        /// The folder that contains the SQLite database, from `DATA_DIR`.
         case folder(String)
         /// The URL of a PostgreSQL server, including its password. It must not be logged.
         case server(String)
     }
 
     package let location: DatabaseLocation
-    /// The number of days for which records are kept; 0: without limit.
+    /// The number of days for which records are kept; 0 if they are kept without limit.
     package let days: Int
-    /// The largest size of the SQLite file, in bytes.
+    /// The size of the SQLite database at which the oldest records are deleted, in bytes.
     package let maxBytes: Int
-    /// The name of the time zone whose days the sums use.
+    /// The name of the time zone in which the daily sums count days.
     private let zoneName: String
 
     package init(_ location: DatabaseLocation, days: Int, maxBytes: Int, zone: String = "UTC") {
@@ -46,7 +46,7 @@ package struct UsageDatabaseSettings: Sendable, Equatable {
 }
 
 extension UsageDatabaseSettings {
-    /// Reads the settings; nil if no database is configured.
+    /// Reads the settings of the database. Returns nil if no database is configured.
     init?(_ reader: inout SettingsReader) {
         let location: DatabaseLocation
         if let url = reader.text("USAGE_DATABASE_URL") {

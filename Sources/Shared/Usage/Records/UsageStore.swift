@@ -1,21 +1,22 @@
-/// A store of usage records: a file or a database. It is used by the thread of its `UsageQueue` only, so it may block.
+/// A store of usage records: a file, a database or memory. Its functions may block, since only the thread of its
+/// `UsageQueue` calls them.
 package protocol UsageStore: AnyObject, Sendable {
-    /// Writes the first records, as many as it can at once.
+    /// Writes one or more records, starting with the first one.
     ///
     /// - Parameter records: the records to write, at least one.
     /// - Returns: the number of records that were written, at least one.
-    /// - Throws: if no record was written. The same records are passed again later.
+    /// - Throws: a failure if no record was written; the queue then passes the same records again later.
     func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int
 
-    /// Reopens the file or connection, since the file may have been moved.
+    /// Closes the file or connection and opens it again. It is called because the file may have been moved.
     func reopen()
 
-    /// Does some background work, for a few milliseconds.
+    /// Does some background work of the store, such as deleting old records, for a few milliseconds.
     ///
-    /// - Returns: the milliseconds until there is more work; nil if there never is any.
+    /// - Returns: the time until there is more work, in milliseconds; nil if the store has no background work.
     func advance() -> Int?
 
-    /// Closes the store. Nothing is written after that.
+    /// Closes the store. No records are written to it afterwards.
     func end()
 }
 
@@ -25,7 +26,7 @@ extension UsageStore {
     package func advance() -> Int? { nil }
 }
 
-/// The reason why records were not written, for the log. It contains no secret.
+/// The reason why usage records could not be written or read, for the log. It contains no secret.
 package struct UsageFailure: Error {
     package let cause: String
 

@@ -1,17 +1,18 @@
 import Engine
 
-/// The fields by which sums are grouped. If a record lacks a text, it is empty here.
+/// The key of a row of daily sums: the day, and the texts by which records are grouped. A text that a record does not
+/// have is empty.
 struct SumKey: Sendable, Hashable {
-    /// The fields whose texts are empty because the sums do not distinguish them.
+    /// The fields by which these sums are not grouped. Their texts in this key are empty.
     let omitted: SumFields
-    /// The number of days since 1970, in the time zone of the sums.
+    /// The day as the number of days since 1970, in the time zone of the sums.
     var day: Int
     let caller: String
     let model: String
     let provider: String
     let endpoint: String
 
-    /// The length to which texts are cut, in bytes, so that a database can index all of them together.
+    /// The largest length of each text, in bytes. Longer texts are cut, since a database cannot index very long keys.
     static let textBound = 300
 
     init(omitted: SumFields, day: Int, caller: String, model: String, provider: String, endpoint: String) {
@@ -32,7 +33,8 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
-    /// Whether this is the key of a record on a day. False of records with long texts, which the key cuts.
+    /// Returns whether this is the key for a record on this day. The comparison is fast, but it also returns false if a
+    /// text of the record is too long for a key.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
         self.day == day && model == record.model ?? "" && caller == record.caller ?? ""
             && provider == record.provider ?? "" && endpoint == record.endpoint ?? ""
@@ -44,22 +46,22 @@ struct SumKey: Sendable, Hashable {
     }
 }
 
-/// The sums of some records of one kind.
+/// The sums of several usage records, either of requests or of upstream calls.
 struct RecordTotals: Sendable, Equatable {
     var count = 0
     var failed = 0
     var promptTokens = 0
     var completionTokens = 0
-    /// The number of records whose cost is known.
+    /// The number of records with known cost.
     var costs = 0
-    /// The cost in two parts, whose sums do not overflow: 10^-6 dollars here, and the rest in 10^-12 dollars in
-    /// `costRemainder`.
+    /// The whole part of the cost, in 10^-6 dollars. The rest is in `costRemainder`, in 10^-12 dollars. Two parts are
+    /// used so that the sums do not overflow.
     var costMillionths = 0
     var costRemainder = 0
 
     static let costScale = 1_000_000
 
-    /// Adds or subtracts a record.
+    /// Adds a record to the totals, or subtracts it.
     ///
     /// - Parameter sign: 1 to add the record, -1 to subtract it.
     mutating func add(_ record: UsageRecord, _ sign: Int) {
@@ -84,15 +86,15 @@ struct RecordTotals: Sendable, Equatable {
     }
 }
 
-/// The sums of requests and the sums of calls with one key.
+/// The totals of one day and one group of records, separately for requests and for upstream calls.
 struct DailySum: Sendable {
     var requests = RecordTotals()
     var calls = RecordTotals()
-    /// The highest id of an added row; 0 if ids are not numbers.
+    /// The highest id of the records that were added; 0 if their ids are not numbers.
     var lastID = 0
 }
 
-/// The sums of records by day, caller, model, provider and endpoint, collected before they are written.
+/// The sums of usage records by day, caller, model, provider and endpoint, in memory.
 struct UsageSums {
     private(set) var rows: [(key: SumKey, sum: DailySum)] = []
     private var positions: [SumKey: Int] = [:]
@@ -103,7 +105,8 @@ struct UsageSums {
     var isEmpty: Bool { rows.isEmpty }
     var zone: DayZone { calendar.zone }
 
-    /// Removes the oldest days until at most this many rows are left, or only one day.
+    /// Removes the sums of the oldest days until at most `bound` rows are left. If the newest day alone has more rows,
+    /// some of its rows are removed, too.
     mutating func removeOldestDays(downTo bound: Int) {
         let newest = rows.lazy.map(\.key.day).max() ?? 0
         while rows.count > bound, let oldest = rows.lazy.map(\.key.day).min(), oldest < newest {
@@ -113,11 +116,12 @@ struct UsageSums {
         positions = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
-    /// Adds a record. A request with its only call is added to both sums.
+    /// Adds a record to the daily sums, or subtracts it. A request with its only call changes the totals of requests
+    /// and the totals of calls.
     ///
     /// - Parameters:
     ///   - sign: 1 to add the record, -1 to subtract it.
-    ///   - id: the id of the record's row.
+    ///   - id: the id of the record's row in the database; 0 if ids are not numbers.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
         let position = position(of: record, day: calendar.day(at: record.timeMilliseconds))
         rows[position].sum.lastID = max(rows[position].sum.lastID, id)
@@ -156,14 +160,16 @@ extension SumKey: Comparable {
     }
 }
 
-/// A cache for finding the days of times that are close to each other.
+/// A cache for finding the days of many times. It is fast if most of the times are on the same day.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?
 
     init(_ zone: DayZone) { self.zone = zone }
 
-    /// Returns the day of a time, as the number of days since 1970.
+    /// Returns the day that contains a time, as the number of days since 1970.
+    ///
+    /// - Parameter milliseconds: the time, in milliseconds since 1970.
     mutating func day(at milliseconds: Int) -> Int {
         if let known, known.milliseconds.contains(milliseconds) { return known.day.number }
         let span = zone.span(of: milliseconds)
@@ -175,13 +181,14 @@ struct DayCache {
 extension UsageRecord {
     private static let maxTokens = 1 << 40
 
-    /// The prompt tokens as they are stored, bounded so that sums of millions of records are exact.
+    /// The prompt tokens as they are stored. A very large number is reduced, so that sums of millions of records stay
+    /// exact.
     var keptPromptTokens: Int { min(max(0, promptTokens), Self.maxTokens) }
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
 }
 
 extension DailySum {
-    /// Writes the numbers in the order of `UsageSchema.sumColumns`.
+    /// Writes the totals of requests and of calls in the order of `UsageSchema.sumColumns`.
     func write(to cells: inout some UsageCells) {
         for accumulator in [requests, calls] {
             cells.add(accumulator.count)
@@ -196,7 +203,9 @@ extension DailySum {
 }
 
 extension DailySum {
-    /// Reads a row of sums: the keys, then the columns of sums.
+    /// Reads a row of stored sums: first the columns of the key, then the columns of the sums.
+    ///
+    /// - Parameter first: the position of the first column of the key.
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: DailySum) {
         func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }
         let key = SumKey(
@@ -213,7 +222,9 @@ extension DailySum {
 }
 
 extension RecordTotals {
-    /// Reads the seven numbers of the totals.
+    /// Creates the totals from seven columns of a database row.
+    ///
+    /// - Parameter first: the position of the first of these columns.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
         count = number(0)
@@ -227,7 +238,7 @@ extension RecordTotals {
 }
 
 extension SumKey {
-    /// Writes the fields in the order of `UsageSchema.sumKeys`.
+    /// Writes the fields of the key in the order of `UsageSchema.sumKeys`.
     func write(to cells: inout some UsageCells) {
         cells.add(omitted.rawValue)
         cells.add(day)

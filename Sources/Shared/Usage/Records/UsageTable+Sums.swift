@@ -1,5 +1,5 @@
 extension UsageTable {
-    /// Creates the result of a query from sums in memory.
+    /// Creates the result of a query from daily sums in memory.
     init(_ query: UsageQuery, _ sums: [(key: SumKey, sum: DailySum)]) {
         let first = query.first?.number ?? .min
         let days = first...max(first, query.last?.number ?? .max)

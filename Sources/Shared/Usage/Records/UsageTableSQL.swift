@@ -1,6 +1,6 @@
 import Engine
 
-/// The SQL statements of a query for sums.
+/// The SQL statements that read the stored sums for a query.
 struct UsageTableSQL {
     private let query: UsageQuery
     private let table: String
@@ -24,10 +24,11 @@ struct UsageTableSQL {
         UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
     }
 
-    /// The statement for the total: one row of seven numbers.
+    /// The SQL query for the total of all rows. Its result is one row with the seven numbers of `RecordTotals`.
     var sum: String { "SELECT \(sums) FROM \(table) WHERE \(condition)" }
 
-    /// The statement for the rows: the fields of the query, then seven numbers.
+    /// The SQL query for the rows. Each row has the fields by which the query groups, then the seven numbers of
+    /// `RecordTotals`.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
         let positions = query.dimensions.indices.map { "\($0 + 1)" }
@@ -39,9 +40,9 @@ struct UsageTableSQL {
             "SELECT \(names),\(sums) FROM \(table) WHERE \(condition) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
     }
 
-    /// Returns whether the result may lack records.
+    /// Returns whether the result of the query may be incomplete.
     ///
-    /// - Parameter day: the last day that may lack records; nil if there is none.
+    /// - Parameter day: the number of the last day whose sums may lack records; nil if all sums are complete.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
@@ -67,14 +68,17 @@ struct UsageTableSQL {
 }
 
 extension UsageTable {
-    /// Appends a row, or marks the table as cut if there is no room.
+    /// Appends a row. If the table is full, marks it as cut instead.
     mutating func append(_ row: Row) {
         if rows.count < UsageQuery.maxRows { rows.append(row) } else { isCut = true }
     }
 }
 
 extension [UsageOverview.Minute] {
-    /// - Parameter minute: the number of minutes since 1970.
+    /// Adds the figures of a minute to the element for this minute. Does nothing if the array does not contain the
+    /// minute.
+    ///
+    /// - Parameter minute: the number of the minute, counted from 1970.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)
@@ -85,11 +89,11 @@ extension [UsageOverview.Minute] {
 }
 
 extension StoredRequest {
-    /// Creates a stored request.
+    /// Creates a stored request from its usage records.
     ///
     /// - Parameters:
-    ///   - request: the record of the request, possibly with its only call.
-    ///   - calls: the records of the other calls.
+    ///   - request: the record of the request; it may contain its only call.
+    ///   - calls: the separate records of upstream calls.
     init(_ id: RecordID, _ request: UsageRecord, calls: [UsageRecord]) {
         let calls = (request.onlyCall.map { [$0] } ?? []) + calls
         var plain = request

@@ -3,10 +3,11 @@ import Glibc
 
 /// The offsets of a time zone from UTC, read from a file of the time zone database (RFC 9636).
 struct ZoneRules: Sendable {
-    /// The times at which the offset changes, in seconds since 1970, in ascending order.
+    /// The changes of the offset in ascending order: the time of each change in seconds since 1970, and the new offset
+    /// in seconds.
     private var changes: [(second: Int, offset: Int)] = []
     private var firstOffset = 0
-    /// The rule after the last change; nil: the last offset stays valid.
+    /// The rule for times after the last change in `changes`; nil if the last offset stays valid.
     private var later: ZoneFooter?
 
     static let utc = ZoneRules()
@@ -22,7 +23,7 @@ struct ZoneRules: Sendable {
         self.init(Array(bytes.prefix(count)))
     }
 
-    /// Parses the content of a file; nil if it is not a time zone file or is damaged.
+    /// Parses a file of the time zone database. Returns nil if the bytes are damaged or are no such file.
     init?(_ bytes: [UInt8]) {
         guard let first = ZoneHeader(bytes[...]) else { return nil }
         var header = first
@@ -48,7 +49,7 @@ struct ZoneRules: Sendable {
         if timeBytes == 8 { later = ZoneFooter(body.dropFirst(header.bodyBytes(timeBytes: 8))) }
     }
 
-    /// Returns the number of seconds by which the zone is ahead of UTC.
+    /// Returns the offset at a time: the number of seconds by which the time zone is ahead of UTC.
     func offset(atSecond second: Int) -> Int {
         if let last = changes.last, second >= last.second { return later?.offset(atSecond: second) ?? last.offset }
         if changes.isEmpty { return later?.offset(atSecond: second) ?? firstOffset }
@@ -60,11 +61,12 @@ struct ZoneRules: Sendable {
         return low == 0 ? firstOffset : changes[low - 1].offset
     }
 
-    /// Returns the second at which the offset changes.
+    /// Returns the time at which the offset changes, in seconds since 1970. The offset must change exactly once between
+    /// the two parameters.
     ///
     /// - Parameters:
-    ///   - low: a second before the change.
-    ///   - high: the second of the change, or a later one.
+    ///   - low: a time before the change.
+    ///   - high: the time of the change, or a later time.
     func leap(between low: Int, and high: Int) -> Int {
         var (low, high) = (low, high)
         let after = offset(atSecond: high)
@@ -76,7 +78,7 @@ struct ZoneRules: Sendable {
     }
 }
 
-/// The header of one part of the file.
+/// A header in a time zone file. A file has one or two headers, each followed by its data.
 private struct ZoneHeader {
     let version: UInt8
     private let counts: [Int]
@@ -96,16 +98,17 @@ private struct ZoneHeader {
     }
 }
 
-/// The rule at the end of the file, in the format of POSIX's `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The rule at the end of a time zone file, in the format of the POSIX variable `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
 private struct ZoneFooter: Sendable {
-    /// A change of the offset: a day of each year, and the seconds of its local time.
+    /// The yearly change to or from daylight saving time: a date, and the local time in seconds since midnight.
     private struct Switch: Sendable {
         enum Date: Sendable {
-            /// A weekday (0: Sunday) in a week (5: the last) of a month.
+            /// A weekday in a week of a month. Weekday 0 is Sunday, and week 5 is the last week in which the weekday
+            /// occurs.
             case week(month: Int, week: Int, day: Int)
-            /// The day of the year from 1; 29 February is not counted.
+            /// The day of the year, from 1 to 365. 29 February is not counted, so 1 March is always day 60.
             case plain(Int)
-            /// The day of the year from 0, including 29 February.
+            /// The day of the year, from 0 to 365. 29 February is counted in leap years.
             case leap(Int)
         }
 
@@ -182,7 +185,8 @@ private struct ZoneFooter: Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 
-    /// Parses `[+-]hh[:mm[:ss]]`. Returns seconds.
+    /// Parses a time in the form `[+-]hh[:mm[:ss]]` and removes it from the text. Returns the time in seconds; nil if
+    /// the form is wrong.
     private static func time(_ text: inout ArraySlice<UInt8>) -> Int? {
         let isNegative = text.first == UInt8(ascii: "-")
         if isNegative || text.first == UInt8(ascii: "+") { text = text.dropFirst() }
@@ -224,7 +228,7 @@ private struct ZoneFooter: Sendable {
     }
 }
 
-/// Returns the number of a day of the Gregorian calendar, counted from 1970-01-01.
+/// Returns the number of a Gregorian date, counted in days from 1970-01-01.
 private func dayNumber(year: Int, month: Int, day: Int) -> Int {
     // The calculation lets years begin in March, so that a leap day ends its year. 146,097 days are 400 years.
     let year = month <= 2 ? year - 1 : year
@@ -241,7 +245,11 @@ private func year(ofDay day: Int) -> Int {
 }
 
 extension ArraySlice<UInt8> {
-    /// Returns a signed number in big-endian order.
+    /// Returns a signed big-endian number from the slice.
+    ///
+    /// - Parameters:
+    ///   - offset: the position of the number, counted from the start of the slice.
+    ///   - bytes: the size of the number, 4 or 8.
     fileprivate func number(at offset: Int, bytes: Int) -> Int {
         let digits = self[(startIndex + offset)..<(startIndex + offset + bytes)]
         let value = digits.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }

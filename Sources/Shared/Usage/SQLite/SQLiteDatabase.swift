@@ -2,42 +2,43 @@ import CSQLite
 import Engine
 import Glibc
 
-/// An error of SQLite.
+/// An error that SQLite reported.
 struct SQLiteFailure: Error {
     let code: Int32
     let text: String
 
-    /// Whether the file is damaged or not a database.
+    /// Whether the file is damaged or is not an SQLite database.
     var isOfFile: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
-    /// Whether the time of a query ended.
+    /// Whether a query was stopped because its time had ended.
     var isInterrupt: Bool { code == SQLITE_INTERRUPT }
 }
 
-/// A connection to an SQLite file. Used by one thread at a time.
+/// A connection to an SQLite file, used by one thread at a time.
 final class SQLiteDatabase {
     enum Access {
-        /// Reads and writes; creates the file if it is missing.
+        /// Access for reading and writing. The file is created if it is missing.
         case write
         case read
-        /// Reads a file that nobody writes, in a folder where no file can be created.
+        /// Access for reading a file to which no process writes, in a folder where no file can be created. SQLite
+        /// normally creates files beside the database.
         case readImmutable
     }
 
     private let handle: OpaquePointer
-    /// The time at which statements end. SQLite keeps the address of this object.
+    /// The time at which running statements are stopped. It is a separate object because SQLite keeps its address.
     private let deadline = SQLiteDeadline()
 
     private init(_ handle: OpaquePointer) { self.handle = handle }
 
-    /// Closes the connection. SQLite defers this until all its statements are finalized.
+    /// Closes the connection. SQLite itself waits until all statements of the connection are finalized.
     deinit {
         sqlite3_progress_handler(handle, 0, nil, nil)
         sqlite3_close_v2(handle)
     }
 
-    /// Limits statements to a time. If it is exceeded, they throw a failure with `isInterrupt`. If `end` is nil, there
-    /// is no limit.
+    /// Sets a time limit for statements. A statement that runs longer throws a failure whose `isInterrupt` is true. If
+    /// `end` is nil, there is no limit.
     func interrupt(at end: LoopTime?) {
         deadline.end = end ?? .distantFuture
         let isSet = end != nil
@@ -49,7 +50,7 @@ final class SQLiteDatabase {
         )
     }
 
-    /// The number of steps of SQLite's virtual machine between two checks of the time, which take about 0.1 ms.
+    /// The number of instructions that SQLite executes between two checks of the time limit. They take about 0.1 ms.
     private static let opcodesPerCheck: Int32 = 5_000
 
     static func open(_ path: String, _ access: Access, busyMilliseconds: Int32) throws(SQLiteFailure) -> SQLiteDatabase
@@ -73,10 +74,11 @@ final class SQLiteDatabase {
         return database
     }
 
-    /// Turns off the count of SQLite's memory, which would take a lock for each allocation.
+    /// Turns off SQLite's memory statistics for the whole process, at the first access. The statistics would take a
+    /// lock for each allocation.
     private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
 
-    /// Returns the path with percent-encoding, for a URI.
+    /// Returns the path with percent-encoding, so that it can be part of a `file:` URI.
     private static func encoded(_ path: String) -> String {
         path.utf8.map { byte in
             switch byte {
@@ -87,18 +89,20 @@ final class SQLiteDatabase {
         .joined()
     }
 
-    /// Runs one or several statements.
+    /// Runs one or more SQL statements without parameters.
     func execute(_ sql: String) throws(SQLiteFailure) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
-    /// Returns the first value of the first row; 0 if there is none.
+    /// Runs a query and returns the number in the first column of its first row; 0 if there is no row.
     func number(_ sql: String) throws(SQLiteFailure) -> Int {
         try prepare(sql).firstNumber()
     }
 
-    /// - Parameter textLimitBytes: the most bytes of a text among the values.
+    /// Prepares a statement.
+    ///
+    /// - Parameter textLimitBytes: the largest length of a text that is bound to a parameter; longer texts are cut.
     func prepare(
         _ sql: String,
         textLimitBytes: Int = UsageRecord.textBound
@@ -109,7 +113,7 @@ final class SQLiteDatabase {
         return SQLiteStatement(statement, of: self, textLimitBytes)
     }
 
-    /// Prepares a statement and binds its parameters.
+    /// Prepares a statement and binds values to its parameters.
     func prepare(_ sql: String, _ values: [FilterSQL.Value]) throws(SQLiteFailure) -> SQLiteStatement {
         let statement = try prepare(sql)
         statement.bind(values)
@@ -119,7 +123,7 @@ final class SQLiteDatabase {
     /// The number of rows that the last statement changed.
     var changes: Int { Int(sqlite3_changes64(handle)) }
 
-    /// Rolls back the open transaction; does nothing if there is none.
+    /// Rolls back the open transaction. Does nothing if no transaction is open.
     func rollBack() {
         if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
     }
@@ -129,20 +133,22 @@ final class SQLiteDatabase {
     }
 }
 
-/// The time at which the statements of a connection end.
+/// The time at which the running statement of a connection is stopped.
 private final class SQLiteDeadline {
     var end = LoopTime.distantFuture
 }
 
-/// Returns 1 if the statement must end: SQLite's progress handler.
+/// The progress handler that SQLite calls while a statement runs. Returns 1 if the time limit has passed, which stops
+/// the statement.
 private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context else { return 0 }
     return Unmanaged<SQLiteDeadline>.fromOpaque(context).takeUnretainedValue().end < .current() ? 1 : 0
 }
 
-/// A prepared statement, which is used repeatedly. Used by one thread at a time.
+/// A prepared statement that can be run repeatedly, used by one thread at a time.
 final class SQLiteStatement {
-    /// The value of a parameter. It is kept from row to row, so that an unchanged value is bound only once.
+    /// The value that is bound to a parameter. It is remembered, so that an equal value for the next row is not bound
+    /// again.
     private enum Value {
         case null
         case number(Int)
@@ -152,10 +158,10 @@ final class SQLiteStatement {
     private let handle: OpaquePointer
     private let database: SQLiteDatabase
     private let values: UnsafeMutableBufferPointer<Value>
-    /// The memory of texts, with `textLimitBytes` for each parameter. SQLite keeps the addresses.
+    /// The memory for bound texts: `textLimitBytes` for each parameter. SQLite keeps the addresses of the texts.
     private let texts: UnsafeMutableRawPointer
     private let textLimitBytes: Int
-    /// The index of the parameter that gets the next value, from 0.
+    /// The index of the parameter to which the next value is bound. The first parameter has index 0.
     private var next = 0
 
     fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase, _ textLimitBytes: Int) {
@@ -173,7 +179,7 @@ final class SQLiteStatement {
         texts.deallocate()
     }
 
-    /// Executes the statement up to its next row. Returns false if there are no more rows.
+    /// Runs the statement up to its next row. Returns false if there are no more rows.
     func step() throws(SQLiteFailure) -> Bool {
         switch sqlite3_step(handle) {
         case SQLITE_ROW: return true
@@ -185,7 +191,7 @@ final class SQLiteStatement {
         }
     }
 
-    /// Ends a statement whose remaining rows are not needed. The next values belong to another row.
+    /// Ends the run of a statement, even if it has more rows. The next value is bound to the first parameter again.
     func end() { reset() }
 
     private func reset() {
@@ -193,21 +199,21 @@ final class SQLiteStatement {
         next = 0
     }
 
-    /// Runs the statement to its end.
+    /// Runs the statement to its end and skips its rows. The next value is bound to the first parameter again.
     func run() throws(SQLiteFailure) {
         while try step() {}
         reset()
     }
 
-    /// Returns the first value of the first row; 0 if there is none.
+    /// Runs the statement and returns the number in the first column of its first row; 0 if there is no row.
     func firstNumber() throws(SQLiteFailure) -> Int {
         defer { reset() }
         return try step() ? number(0) ?? 0 : 0
     }
 
-    /// Returns a number of the current row; nil if it is NULL.
+    /// Returns a number in the current row; nil if it is NULL.
     ///
-    /// - Parameter column: the column, from 0.
+    /// - Parameter column: the index of the column, from 0.
     func number(_ column: Int32) -> Int? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : Int(sqlite3_column_int64(handle, column))
     }
@@ -233,7 +239,7 @@ extension SQLiteStatement: UsageCells {
 
     func add(_ flag: Bool) { add(flag ? 1 : 0) }
 
-    /// Binds the first parameters.
+    /// Binds the values to the next parameters of the statement.
     func bind(_ values: [FilterSQL.Value]) {
         for value in values {
             switch value {
@@ -243,7 +249,8 @@ extension SQLiteStatement: UsageCells {
         }
     }
 
-    /// Binds a text, cut to its bound. Zero bytes become `?`.
+    /// Binds a text to the next parameter, or NULL if the text is nil. A text that is too long is cut, and zero bytes
+    /// become `?`.
     func add(_ text: String?) {
         guard let text else { return addNull() }
         if text.utf8.count <= textLimitBytes,

@@ -1,7 +1,7 @@
 import CSQLite
 
 enum SQLiteKeywords {
-    /// Adds `FilterSQL.keywordsFunction` to a connection.
+    /// Adds the SQL function `FilterSQL.keywordsFunction` to a connection. Returns SQLite's result code.
     static func add(to handle: OpaquePointer) -> Int32 {
         sqlite3_create_function_v2(
             handle,

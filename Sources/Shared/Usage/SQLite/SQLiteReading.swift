@@ -2,11 +2,11 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Reads the file of an SQLite store for the command line, even while a relay writes to it.
+/// Reads the usage records in the SQLite file for the `usage` command. A relay may write to the file at the same time.
 enum SQLiteReading {
     private static let busyMilliseconds: Int32 = 5_000
 
-    /// Returns the sums of the records; nil if there is no file or no table.
+    /// Returns the sums of the usage records in the file. Returns nil if the file is missing or has no tables.
     static func summary(folder: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
@@ -60,7 +60,8 @@ enum SQLiteReading {
         return table
     }
 
-    /// Computes sums from the records themselves, if some of them are not in the sums yet.
+    /// Computes the sums from the usage records themselves. It is used if some records are not in the stored daily sums
+    /// yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,

@@ -2,7 +2,7 @@ import CSQLite
 import Engine
 import Glibc
 
-/// The records in an SQLite file, as a `RecordReader` reads them.
+/// The usage records in an SQLite file, as a source for `RecordReader`.
 ///
 /// `@unchecked`: used by the reader's thread only.
 final class SQLiteRecords: RecordSource, @unchecked Sendable {
@@ -103,7 +103,8 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     // MARK: The file
 
-    /// Calls `body` with the file, which it sees at one point in time.
+    /// Calls `body` with the open file, in a transaction. All queries in `body` see the file as it was at one point in
+    /// time.
     private func read<Result>(
         until end: LoopTime,
         _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result
@@ -124,7 +125,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    /// Returns the open file. It is opened again if the store has replaced it because it was damaged.
+    /// Returns the open file. If the store has replaced a damaged file, opens the new file.
     private func database() throws(SQLiteFailure) -> SQLiteDatabase {
         var about = stat()
         guard stat(path, &about) == 0 else { throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError) }
@@ -140,10 +141,10 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
     }
 }
 
-/// The time zone of the sums, and the rows that they cover.
+/// The state of the stored daily sums: their time zone, and the rows that they do not include yet.
 struct SQLiteState {
     let zone: DayZone
-    /// The id up to which rows are not in the sums; 0 if all rows are.
+    /// The highest id of the rows that are not in the daily sums yet; 0 if all rows are in the daily sums.
     let mark: Int
 
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
@@ -154,18 +155,19 @@ struct SQLiteState {
         statement.end()
     }
 
-    /// The last day that may lack records; nil if there is none. Ids are never below their times.
+    /// The number of the last day whose sums may lack records; nil if all sums are complete. It is computed from
+    /// `mark`, since ids contain times.
     var lastPartialDay: Int? {
         mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
     }
 }
 
-/// The sums of one day whose requests may match a filter.
+/// A day that may have records that match a filter, with its range of record ids and its numbers of requests.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
     private let failed: Int
-    /// The most requests of one day. Sums of such numbers do not overflow.
+    /// The largest number of requests that is accepted for one day. Sums of such numbers do not overflow.
     private static let maxRequests = 1 << 40
 
     func count(_ outcome: RecordFilter.Outcome?) -> Int {
@@ -176,7 +178,7 @@ struct SQLiteDay {
         }
     }
 
-    /// Returns the days with matching records, as far as they are in the sums.
+    /// Returns the days that have matching records according to the stored sums.
     static func days(
         _ filter: RecordFilter,
         _ state: SQLiteState,
@@ -199,7 +201,7 @@ struct SQLiteDay {
         return days
     }
 
-    /// Returns the ranges of ids that must be read, in ascending order and without overlaps.
+    /// Returns the ranges of ids in which matching records may exist, in ascending order and without overlaps.
     static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, state: SQLiteState) -> [ClosedRange<Int>] {
         var ranges = days.map(\.ids)
         if state.mark > 0 { ranges.append(0...state.mark) }
@@ -220,14 +222,14 @@ struct SQLiteDay {
     }
 }
 
-/// Reads the records of ranges of ids one by one.
+/// Reads the records in several ranges of ids, one record after the other.
 struct SQLiteScan {
     private static let rowsPerCheck = 1_024
 
     private let query: RecordQuery
     private let ranges: [ClosedRange<Int>]
     private let database: SQLiteDatabase
-    /// The id of the last row that was read; nil at the start.
+    /// The id of the row that was read last; nil before the first row.
     private(set) var position: Int?
 
     init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], database: SQLiteDatabase) {
@@ -236,7 +238,7 @@ struct SQLiteScan {
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
     }
 
-    /// Reads the records. Returns whether the time ended before all were read.
+    /// Adds the matching records to the collector. Returns true if the time ended before all records were read.
     mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)
@@ -284,6 +286,6 @@ struct SQLiteScan {
     }
 }
 
-/// Returns whether rows are read from the newest on. This also holds for other orders than that of the ids, since the
-/// time may end before all rows are read.
+/// Returns whether the newest rows are read first. This is also the case if the list is not sorted by id, so that the
+/// newest records are in the result if the time ends early.
 private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

@@ -2,14 +2,15 @@ import Engine
 
 // Background work: sums of old rows, retention, deletes.
 extension SQLiteStore {
-    /// The number of rows that one step adds to the sums.
+    /// The largest number of rows that one step adds to the daily sums.
     private static let rowsOfStep = 2_000
-    /// The pause between two steps, in which other connections can write, in milliseconds.
+    /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
-    /// The largest number of rows of calls that are read after the row of their request.
+    /// The largest number of upstream calls whose rows are read for one request.
     static let maxCalls = 200
 
-    /// Adds some old rows to the sums, and deletes some rows that are too old or exceed the size limit.
+    /// Does one step of background work: adds some old rows to the daily sums, and deletes some rows that are too old
+    /// or exceed the size limit.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in
@@ -23,7 +24,7 @@ extension SQLiteStore {
         return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their calls, and subtracts them from the sums.
+    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums.
     ///
     /// - Returns: the number of requests that were deleted.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
@@ -51,8 +52,8 @@ extension SQLiteStore {
 
     // MARK: Retention
 
-    /// Deletes some rows that are too old or exceed the size limit: from time to time, or at each write while there are
-    /// many of them.
+    /// Deletes some rows that are too old or exceed the size limit. It does so every few seconds, or at each call while
+    /// there are many such rows.
     func keepUp(_ opened: OpenDatabase) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }
@@ -92,7 +93,8 @@ extension SQLiteStore {
     }
 }
 
-/// The rows of a request and of its calls, which are written after it.
+/// Reads the rows of a request and of its upstream calls. The rows of the calls follow directly after the row of the
+/// request.
 struct SQLiteRequestRows {
     private let statement: SQLiteStatement
 
@@ -103,7 +105,8 @@ struct SQLiteRequestRows {
         )
     }
 
-    /// Returns the row of the request, then those of its calls; empty if no request has this id.
+    /// Returns the row of a request, followed by the rows of its upstream calls. Returns an empty array if no request
+    /// has this id.
     func rows(_ id: Int) throws(SQLiteFailure) -> [(id: Int, record: UsageRecord)] {
         statement.add(id)
         defer { statement.end() }

@@ -2,18 +2,19 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Usage records in an SQLite file, `usage.db`. The journal is a write-ahead log that is not synced at each commit.
-/// Written records survive the end of the process, but a power failure may lose those of the last seconds.
+/// A store of usage records in the SQLite file `usage.db`.
 ///
-/// `@unchecked`: used by one thread at a time; after the start that is the thread of its queue.
+/// It uses a write-ahead log that is not synced at each commit. Written records survive the end of the process, but a
+/// power failure may lose the records of the last seconds.
+///
+/// `@unchecked`: used by one thread at a time, which is the thread of its queue after startup.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
     struct OpenDatabase {
         let database: SQLiteDatabase
         let begin: SQLiteStatement
         let last: SQLiteStatement
         let insert: SQLiteStatement
-        /// The statement that inserts `rowsAtOnce` rows. Each row takes a sixth less time than in a statement of its
-        /// own.
+        /// The statement that inserts `rowsAtOnce` rows together. It takes a sixth less time per row than `insert`.
         let insertMany: SQLiteStatement
         let insertBodies: SQLiteStatement
         let commit: SQLiteStatement
@@ -21,10 +22,10 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     package static let fileName = "usage.db"
-    /// The largest number of records in one transaction.
+    /// The largest number of records that are written in one transaction.
     private static let maxRecords = 2_000
     private static let rowsAtOnce = 8
-    /// The number of rows that one step of retention deletes.
+    /// The largest number of old rows that are deleted in one step.
     static let maxDeleted = 4_000
     private static let busyMilliseconds: Int32 = 5_000
     private static let asideSeconds = 3_600
@@ -33,19 +34,21 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     let path: String
     let days: Int
     let maxBytes: Int
-    /// The time zone whose days the sums use.
+    /// The time zone in this relay's settings, in which the daily sums count days.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
     private(set) var opened: OpenDatabase?
-    /// Whether the file was found damaged, so that the next opening renames it.
+    /// Whether the file was found to be damaged. It is then renamed before a new file is opened.
     private var isBroken = false
     private var lastAside: Int?
     var nextUpkeep = LoopTime.distantPast
-    /// The seconds between two steps of retention that find little to do.
+    /// The pause between two steps of background work if there is little to do, in seconds.
     var upkeepSeconds = 10
 
-    /// - Parameter days: the days for which rows are kept; 0: rows are not deleted by age.
+    /// Creates the store without opening the file.
+    ///
+    /// - Parameter days: the number of days after which rows are deleted; 0 if they are not deleted by age.
     package convenience init(folder: String, days: Int, maxBytes: Int, zone: DayZone = .utc, _ log: Log) {
         self.init(folder: folder, days: days, maxBytes: maxBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
     }
@@ -63,7 +66,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     package func end() { opened = nil }
 
-    /// Throws if the file cannot be written.
+    /// Opens the file. Throws if the file cannot be written.
     package func check() throws(UsageFailure) {
         do throws(SQLiteFailure) { _ = try ready() } catch { throw failure(error) }
     }
@@ -77,7 +80,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open file. If the file turns out to be damaged, the next opening renames it.
+    /// Calls `body` with the open file. If SQLite finds that the file is damaged, the file is closed, and it is renamed
+    /// before the next access.
     func access<Result>(
         _ body: (OpenDatabase) throws(SQLiteFailure) -> Result
     ) throws(UsageFailure) -> Result {
@@ -137,7 +141,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try opened.sums.write(state)
     }
 
-    /// Returns the time zone of the sums. Another process that uses the file may have set another zone.
+    /// Returns the time zone in which the daily sums count days. It may differ from the settings, if another process
+    /// that uses the file has set it.
     func zone(of state: SQLiteSums.State) -> DayZone {
         state.zone == zone.name ? zone : DayZone(named: state.zone)
     }
@@ -229,7 +234,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         "a newer relay wrote the file (schema \(version); this relay supports \(known)); use the newer relay, or another DATA_DIR"
     }
 
-    /// Renames the damaged file, which is kept for recovery. Records are then written to a new file.
+    /// Renames the damaged file, so that it can be recovered by hand. Later records go to a new file.
     private func renameDamagedFile() throws(SQLiteFailure) {
         let now = time(nil)
         // On a disk that damages every file, renaming would fill the disk.
@@ -251,7 +256,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 }
 
 extension SQLiteStore.OpenDatabase {
-    /// Calls `body` in a transaction, which is rolled back if `body` throws.
+    /// Calls `body` in a transaction. If `body` throws, the transaction is rolled back.
     func transaction<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
         do throws(SQLiteFailure) {
             try begin.run()

@@ -1,15 +1,17 @@
-/// The daily sums in an SQLite file. Each call is a part of a transaction that the caller has begun.
+/// The daily sums in an SQLite file. Call all functions except the initializer within a transaction.
 ///
-/// The sums contain the rows above the mark. A step adds the newest rows below it and lowers the mark, until no row is
-/// left.
+/// Old rows are added to the sums in steps, newest first. Rows up to the id `State.mark` are not in the daily sums yet.
+/// Each step lowers the mark, until no rows are left.
 struct SQLiteSums {
     struct State {
         var zone: String
-        /// The id up to which rows are not in the sums; 0 if all rows are.
+        /// The highest id of the rows that are not in the daily sums yet; 0 if all rows are in the daily sums.
         var mark: Int
-        /// The highest id at the last write of a relay that maintains sums. Rows above it are from an older relay.
+        /// The highest id in the table when a relay last updated the daily sums. Rows with higher ids come from an
+        /// older relay, which does not update the sums.
         var lastID: Int
-        /// Whether an older relay wrote rows, or may have deleted some, since the sums were created.
+        /// Whether an older relay has written rows since the daily sums were created. It may also have deleted rows
+        /// without updating the sums.
         var isMixed: Bool
     }
 
@@ -74,7 +76,7 @@ struct SQLiteSums {
         }
     }
 
-    /// Deletes all sums, so that all rows are added again, in steps.
+    /// Deletes all sums. Background steps then add all rows to the daily sums again.
     func restart(_ state: inout State, zone: String) throws(SQLiteFailure) {
         try database.execute("DELETE FROM sums")
         let newest = try database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
@@ -82,7 +84,9 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds the rows of an older relay, which does not maintain sums.
+    /// Adds to `sums` the rows that an older relay has written. Older relays do not maintain sums.
+    ///
+    /// - Parameter newest: the highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
         guard newest > state.lastID else { return }
         between.add(state.lastID)
@@ -94,9 +98,10 @@ struct SQLiteSums {
         (state.lastID, state.isMixed) = (newest, true)
     }
 
-    /// Adds the newest rows that are not in the sums.
+    /// Adds the newest of the rows that are not in the daily sums yet, and lowers `state.mark`.
     ///
-    /// - Returns: whether more rows are left.
+    /// - Parameter limit: the largest number of rows to add.
+    /// - Returns: whether more such rows are left.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)
@@ -116,7 +121,8 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the call's columns, after an id and the columns of a record.
+    /// The position of the first column of `UsageSchema.callColumns`, in rows that begin with an id and the columns of
+    /// a record.
     var firstCall: Int { 1 + UsageSchema.columns.count }
 }
 
