@@ -7,8 +7,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The running relay: a server, a client and everything between them on each event loop. This is the only type that
-/// assembles concrete types.
+/// The running relay: it creates, starts and shuts down the event loops, their servers and all other parts of the
+/// process. Only this type decides which concrete types the relay uses.
 final class Assembly {
     private let process: ProcessState
     private let worker: WorkQueue
@@ -85,7 +85,7 @@ final class Assembly {
         clock = OperatorClock(parts, served[0].own, router: served[0].router, paces: served.map(\.loop.pace))
     }
 
-    /// Starts the measurement of the loops, and the history of the counts, which is read once a minute.
+    /// Starts to measure the delays of the event loops, and starts the history of the metrics for the admin pages.
     private static func watch(
         _ served: [ServedLoop],
         _ paces: LoopDelays,
@@ -110,8 +110,8 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. Blocks until the clock of the counter store was read, or saved counters were read,
-    /// since no limit is counted before.
+    /// Starts to accept requests. First reads the clock of the counter store or the counters saved on disk, since
+    /// limits need them; blocks until both are read.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -119,20 +119,22 @@ final class Assembly {
         clock.start()
     }
 
-    /// Stores the settings that the operator's page lists. Call it before `begin()`: other instances compare them.
+    /// Stores the effective settings that the admin pages list. Call this method before `begin()`, since other
+    /// instances compare their settings with these.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
-    /// Schedules a reload of the settings, and reopens the usage files, which log rotation may have moved.
+    /// Schedules a reload of the settings. Also reopens the usage log files, because log rotation may have renamed
+    /// them.
     func reload() {
         usage.reopen()
         reloader.begin()
     }
 
-    /// The time that running requests get at shutdown, in seconds.
+    /// The time that running requests get to finish at shutdown, in seconds.
     var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
 
-    /// Creates the recorder of usage. Throws if a target cannot be written: an operator who configures records needs
-    /// them from the start.
+    /// Creates the recorder of usage records. Throws if the folder, the file or the database of the records cannot be
+    /// written, so that the relay does not start without the records that the operator configured.
     private static func usageBook(
         _ settings: Settings,
         _ budget: MemoryBudget,
@@ -183,7 +185,7 @@ final class Assembly {
         return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
-    /// Creates the counter store of the settings; nil: state is only shared by the loops of this process.
+    /// Creates the counter store that the settings name; nil if limits are counted in this process only.
     private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
             return try MemcachedCounters.store(settings)
@@ -214,9 +216,9 @@ final class Assembly {
         )
     }
 
-    /// Returns the largest number of client connections of each loop. A client's connection may need one to a vendor,
-    /// so half of the file descriptors, without those of the process itself, are for clients. Raises the limit as far
-    /// as the system permits.
+    /// Returns the largest number of client connections of each loop. A client's request may need a connection to a
+    /// vendor, so clients get half of the file descriptors. First raises the process's limit of file descriptors to the
+    /// maximum.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
@@ -227,8 +229,8 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
-    /// Creates the watchdog, which ends the process if a loop hangs. Its clients would wait in vain, and a supervisor
-    /// can restart the relay.
+    /// Creates the watchdog, which ends the process if an event loop hangs. A supervisor can then restart the relay;
+    /// the clients of a hanging loop would wait without end.
     func watchdog(_ log: Log) -> Watchdog {
         Watchdog(served.map(\.loop)) { loop in
             log.error("an event loop is blocked; exiting") { $0.add("loop", loop) }
@@ -238,9 +240,10 @@ final class Assembly {
 
     private static let endingMilliseconds = 1_000
 
-    /// Shuts down: accepts no new requests, and cuts those that do not end in time, or when a second signal arrives.
+    /// Shuts down: accepts no new requests and lets running requests finish. Cuts the requests that still run after
+    /// `shutdownSeconds` or when a second signal arrives.
     ///
-    /// - Parameter onSecondSignal: called at the second signal.
+    /// - Parameter onSecondSignal: called when the second signal arrives.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         clock.stop()

@@ -2,17 +2,18 @@ import Engine
 import Glibc
 import Shared
 
-/// The command in the program's arguments.
+/// The command that the program's arguments select, such as `serve` or `check`.
 enum Command: Equatable {
     case serve
-    /// Checks the settings. If `asks` is true, also checks whether the vendors accept the keys.
+    /// Checks the settings. If `asks` is true, also asks the vendors whether they accept the configured keys.
     case check(asks: Bool)
     case config
-    /// Lists the models that callers may name; if `isLive` is true, also those of the vendors' current lists.
+    /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists and
+    /// includes their models.
     case models(isLive: Bool, isJSON: Bool)
-    /// Creates a key for a caller of this NAME.
+    /// Creates a key for a caller. The string is the NAME in `KEY_<NAME>_TOKEN`.
     case key(String, isJSON: Bool)
-    /// Prints the use of one caller's limits.
+    /// Prints how much one caller has used of each of its limits.
     case limits(LimitTable.Subject, isJSON: Bool)
     /// Prints the usage of the last days, from the usage records.
     case usage(UsageReportQuery, isJSON: Bool)
@@ -53,8 +54,11 @@ enum Command: Equatable {
         }
     }
 
-    /// Runs the command of this process's arguments. Returns only for `serve`, with valid settings and the warnings for
-    /// the log.
+    /// Runs the command that this process's arguments select. Returns only if the command is `serve` and the settings
+    /// are valid; every other command ends the process.
+    ///
+    /// - Returns: the settings, the outcome of reading them (its warnings are for the log), and the remote settings
+    ///   document if there is one.
     static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
@@ -124,7 +128,7 @@ enum Command: Equatable {
         }
     }
 
-    /// Returns a line that explains what is wrong with invalid arguments.
+    /// Returns a line that explains what is wrong with the arguments, for arguments that are invalid.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key: expected a NAME, then optionally --json\n" }

@@ -2,20 +2,22 @@ import Engine
 import Limits
 import Shared
 
-/// The use of all limits of one caller, read from the counter store. Reading it does not count as a request.
+/// A table of one caller's limits with the units used of each, read from the counter store. Reading the store does not
+/// count as a request.
 struct LimitTable {
-    /// The caller whose limits are shown.
+    /// The caller whose limits the table shows.
     enum Subject: Equatable {
-        /// The caller's NAME as in `KEY_<NAME>_TOKEN`, or as the log has it.
+        /// The NAME of a known caller, as in `KEY_<NAME>_TOKEN`; upper and lower case are equal.
         case name(String)
-        /// The caller's name in the log, or the SHA-256 of its key as hexadecimal digits.
+        /// A caller without a NAME: its 16-character name in the log, or the SHA-256 of its key as 64 hexadecimal
+        /// digits.
         case digest(String)
     }
 
-    /// An error for the operator that explains why there is no table.
+    /// The reason why the limits cannot be shown, as text for the operator.
     struct Failure: Error {
         let text: String
-        /// Whether the arguments are wrong, and not the settings or the store.
+        /// Whether the command's arguments are wrong; false if the settings or the store are the problem.
         var isMistake = false
     }
 
@@ -26,10 +28,10 @@ struct LimitTable {
 
     private let caller: String
     private let rows: [Row]
-    /// A note about limits that are not in the table; nil if all are.
+    /// A note that limits which count by address are left out of the table; nil if no limit is left out.
     private let remark: String?
 
-    /// Reads the use of the limits. Blocks.
+    /// Reads how much the caller has used of each limit from the counter store. Blocks.
     init(_ subject: Subject, _ settings: Settings, catalogues: Catalogues) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
@@ -61,7 +63,8 @@ struct LimitTable {
         "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
     }
 
-    /// Finds the caller. Errors do not repeat the arguments, which may contain a token by mistake.
+    /// Returns the caller that the arguments name. An error does not repeat the arguments, since they may contain a
+    /// token by mistake.
     private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
         switch subject {
         case .name(let name):
@@ -94,7 +97,8 @@ struct LimitTable {
         return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (remark ?? "")
     }
 
-    /// Returns the colour of a row: red if nothing is left, yellow if less than a fifth is left; else nil.
+    /// Returns the ECMA-48 colour code of a limit's row: red if no unit is left, yellow if less than a fifth is left;
+    /// otherwise nil.
     private static func colour(_ use: LimitUse) -> Int? {
         if use.left == 0 { return 31 }
         return use.left < use.limit.quota.count / 5 ? 33 : nil

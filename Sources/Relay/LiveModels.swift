@@ -4,12 +4,13 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The vendors' model lists, read again and again on one loop, and the models that callers may name by them.
+/// A reader of the vendors' model lists. It reads them regularly on one event loop and reports the models that callers
+/// may name after each change.
 final class LiveModels: Sendable {
-    /// The lists that were read so far.
+    /// The vendors' model lists, as last read.
     struct ModelLists: Sendable {
         fileprivate(set) var catalogues = Vendors.catalogues
-        /// The model lists, by the index of the provider.
+        /// The model lists by the index of their provider in the settings.
         fileprivate(set) var lists: [Int: [LiveModel]] = [:]
     }
 
@@ -21,13 +22,17 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// The interval of reading a list if the settings have none.
+    /// The time between two reads of a model list if the settings set no interval.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
+    /// Creates the reader of the model lists; `start()` begins to read.
+    ///
     /// - Parameters:
-    ///   - unsupported: the models that vendors rejected. A new one there makes the lists be read early.
-    ///   - changed: called on the loop with the models that callers may name from now on.
+    ///   - known: the model lists that were read before.
+    ///   - unsupported: the models that vendors rejected. When a vendor rejects another model, the lists are read
+    ///     early.
+    ///   - changed: called on the loop with the updated model catalog.
     init(
         _ settings: Settings,
         _ known: ModelLists = ModelLists(),
@@ -72,8 +77,8 @@ final class LiveModels: Sendable {
         calendar.withLock { $0 = Task(executorPreference: loop) { await self.followCalendar() } }
     }
 
-    /// Applies the shutdown dates of models when a day begins. The date is checked every few seconds, since the clock
-    /// may be set and machines may sleep.
+    /// Updates the model catalog when a new day begins, since models may have a shutdown date. Checks the date every
+    /// few seconds instead of using one long timer, since the clock may be set and the machine may sleep.
     private func followCalendar() async {
         var today = Day.today
         while !Task.isCancelled {
@@ -84,7 +89,8 @@ final class LiveModels: Sendable {
         }
     }
 
-    /// Returns the lists that would also be read from the same vendors under other settings.
+    /// Returns the lists that are still valid under other settings: those of providers whose vendor, URL and key have
+    /// not changed.
     func known(under other: Settings) -> ModelLists {
         let known = known.withLock { $0 }
         var next = ModelLists()
@@ -102,7 +108,7 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a list. Returns how many of its models are new.
+    /// Stores a provider's model list and returns the number of new models in it.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])
@@ -117,7 +123,8 @@ extension LiveModels.ModelLists {
 }
 
 extension ProviderSettings {
-    /// Returns whether the vendor has the same list for the provider `other`. One common key is enough.
+    /// Returns whether the vendor returns one and the same model list to this provider and `other`. The two need the
+    /// same kind, URL and headers, and at least one common key (or no keys).
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
             && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))

@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// The models that the settings offer, with a row for each provider that serves one.
+/// A table of the models that callers may name, for the command `models`. A model has one row for each provider that
+/// serves it.
 struct ModelTable {
     private struct Row {
         let name: String
@@ -12,11 +13,11 @@ struct ModelTable {
         let price: Price?
         let end: Day?
         let facts: ModelFacts
-        /// The state of the model in the vendor's list; nil if the list was not read.
+        /// The state of the model in the vendor's list; nil if the vendor's list was not read.
         var listing: Listing?
     }
 
-    /// The state of a model in a vendor's list.
+    /// The state of a model in a vendor's model list, such as disabled or absent.
     private enum Listing {
         case active
         case dated(Day)
@@ -42,11 +43,15 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers whose lists are only read while the relay runs.
+    /// The names of the providers that also serve every model on their vendor's list, if those lists were not read for
+    /// this table; otherwise empty.
     private let listed: [String]
     private let isLive: Bool
 
-    /// - Parameter live: the vendors' lists, whose models come after the known ones; nil: no list was read.
+    /// Creates the table of the models that the settings offer.
+    ///
+    /// - Parameter live: the vendors' model lists. Models that only these lists contain come last in the table. Nil if
+    ///   no list was read.
     init(_ settings: Settings, _ catalogues: Catalogues, live: VendorLists? = nil) {
         let known = live?.known
         var all = [ModelCatalog(settings, catalogues, lists: known?.lists ?? [:])]

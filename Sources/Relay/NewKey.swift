@@ -3,11 +3,11 @@ import Shared
 
 /// A new random key for a caller.
 struct NewKey {
-    /// The NAME as in `KEY_<NAME>_TOKEN`.
+    /// The NAME of the caller, as in `KEY_<NAME>_TOKEN`.
     private let instance: String
     private let token: String
 
-    /// Creates a key; nil if the name is not valid as the NAME of a setting `KEY_<NAME>_TOKEN`.
+    /// Creates a random key for the caller with this name; nil if the name cannot be the NAME in `KEY_<NAME>_TOKEN`.
     init?(_ name: String) {
         instance = name.asInstance
         guard SettingFamily.isInstanceName(instance[...]), instance.utf8.count <= 64 else { return nil }
@@ -16,7 +16,7 @@ struct NewKey {
         token = "sk-relay-" + Base64.url.text(bytes)
     }
 
-    /// The settings of the key, as lines for a `.env` file.
+    /// The settings that declare the new key, as lines for a `.env` file.
     var lines: String {
         """
         KEY_\(instance)_TOKEN=\(token)

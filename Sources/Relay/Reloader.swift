@@ -7,12 +7,12 @@ import Shared
 import Synchronization
 import Upstream
 
-/// Reads the settings again and applies them on all loops. If anything is wrong with them, the old settings stay in
-/// use. Running requests end under the settings with which they began.
+/// A reader that loads the settings again and applies them on all loops. If the new settings are invalid, the relay
+/// keeps the old ones. Running requests finish under the settings with which they began.
 ///
-/// `@unchecked`: mutable state is used on the worker's thread only, and after that thread has ended.
+/// `@unchecked`: mutable state is used only on the worker's thread, and after that thread has ended.
 final class Reloader: SettingsReloader, @unchecked Sendable {
-    /// The parts of the process that a reload changes.
+    /// The parts of the process to which a reload applies new settings.
     struct Parts: Sendable {
         let lasting: ProcessServices
         let metrics: Metrics
@@ -28,20 +28,22 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var makers: SetupBuilder
     private var remote: Settings.Remote?
     private var models: LiveModels?
-    /// The task that reads the remote document regularly; nil if none does.
+    /// The task that regularly reads the remote settings document (`CONFIG_URL`); nil if no such document is polled.
     private var poll: Task<Void, Never>?
     private var lastProblems: [String] = []
     private let seconds: Atomic<Int>
-    /// Whether a reload that `begin` scheduled waits for the thread.
+    /// Whether a reload is scheduled on the worker's thread and has not started yet.
     private let isWaiting = Atomic(false)
-    /// Whether the process is ending, so that scheduled reloads do nothing.
+    /// Whether the process is shutting down. Scheduled reloads then do nothing.
     private let isEnding = Atomic(false)
 
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
     private var settings: Settings { makers.settings }
 
-    /// - Parameter makers: the source of the current setups.
+    /// Creates the reloader, and starts to read the vendors' model lists and to poll the remote settings document.
+    ///
+    /// - Parameter makers: the builder of the setups that are in use, with the current settings.
     init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings
@@ -54,10 +56,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// The time that running requests get at shutdown, in milliseconds, under the current settings.
+    /// The time that running requests get to finish at shutdown, in milliseconds. A reload can change it.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
-    /// Waits for a running reload to end, and starts no other one.
+    /// Waits until a running reload has ended, and prevents further reloads.
     func stop() {
         isEnding.store(true, ordering: .relaxed)
         worker.join()
@@ -65,7 +67,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         poll?.cancel()
     }
 
-    /// Schedules a reload on the worker's thread, unless one is already waiting.
+    /// Schedules a reload on the worker's thread, unless a scheduled reload has not started yet.
     func begin() {
         guard !isWaiting.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let isTaken = worker.begin { [self] in
@@ -82,9 +84,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     // MARK: On its thread
 
-    /// Reads and applies the settings.
+    /// Reads the settings again and applies them.
     ///
-    /// - Parameter isPolled: whether the reload is a regular one. Then only changes are logged.
+    /// - Parameter isPolled: whether the reload comes from regular polling, not from an operator. Unchanged settings
+    ///   and repeated problems are then not logged.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is shutting down") }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation)
@@ -123,8 +126,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         return .refused(problems)
     }
 
-    /// Applies new settings. Builds the setup of every loop first, so that a failure leaves the old settings in use
-    /// everywhere.
+    /// Applies new settings on all loops. Builds the new setup of every loop before it applies any of them. If one
+    /// cannot be built, the old settings stay in use on all loops.
     private func use(_ next: Settings) throws(Listener.Failure) {
         let known = models?.known(under: next) ?? LiveModels.ModelLists()
         if let file = next.usageFile, file != settings.usageFile {
@@ -167,7 +170,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         start(next, known)
     }
 
-    /// Starts to read the vendors' model lists regularly.
+    /// Starts to read the vendors' model lists regularly, under these settings.
     private func start(_ settings: Settings, _ known: LiveModels.ModelLists) {
         let (ends, served) = (parts.ends, parts.served)
         models = LiveModels(settings, known, unsupported: makers.unsupported, log: parts.lasting.log, on: served[0].own)
@@ -191,7 +194,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// Runs `work` on each loop, with the loop's index. Returns all results when every loop is done.
+    /// Runs `work` on each loop and returns the results in the order of the loops. Blocks until every loop has run
+    /// `work`.
     private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: parts.served.count))
         let left = CountdownLatch(parts.served.count)
@@ -207,7 +211,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 }
 
-/// A countdown latch: `wait()` returns when every loop has called `done()`.
+/// A countdown latch: `wait()` blocks until every loop has called `done()`.
 private final class CountdownLatch: Sendable {
     private let count: Atomic<Int>
     private let signal = Signal()
@@ -226,7 +230,7 @@ private final class CountdownLatch: Sendable {
 extension Settings {
     var shutdownMilliseconds: Int { Int(shutdownSeconds * 1_000) }
 
-    /// Returns the names of the changed settings that need a restart.
+    /// Returns the names of the settings that differ in `next` and only take effect after a restart.
     func waitingForRestart(_ next: Settings) -> [String] {
         var names: [String] = []
         if host != next.host { names.append("HOST") }
@@ -253,7 +257,7 @@ extension Settings {
         return names
     }
 
-    /// Returns the changed usage-database settings that need a restart.
+    /// Returns the names of the settings of usage storage that differ in `next` and only take effect after a restart.
     private func waitingDatabase(_ next: Settings) -> [String] {
         var names: [String] = []
         if dataFolder != next.dataFolder { names.append("DATA_DIR") }

@@ -2,9 +2,10 @@ import Engine
 import Limits
 import Shared
 
-/// The counters of limits that outlive the process: with `DATA_DIR` and without memcached.
+/// The saving of limit counters in a file in `DATA_DIR`, so that a restart does not reset the limits. It is off with
+/// memcached, which keeps the counters itself.
 struct SavedLimits {
-    /// The writer of the file; nil if counters are in memcached, or in memory alone.
+    /// The writer of the counter file; nil if counters are in memcached or `DATA_DIR` is not set.
     private let keeper: CounterKeeper?
     private let patienceSeconds: Double
 
@@ -14,13 +15,14 @@ struct SavedLimits {
         patienceSeconds = settings.shutdownSeconds
     }
 
-    /// Reads the counters of the process before, which may be about to end. Blocks: before the first request.
+    /// Reads the counters that the previous process saved. Waits for that process if it is still ending. Call this
+    /// method before the first request.
     func start() {
         let deadline = LoopTime.current() + UInt64(patienceSeconds * 1e9)
         keeper?.start(waitingUntil: deadline) { Signals.isEndWanted }
     }
 
-    /// Writes the counters once more: after the last request.
+    /// Writes the counters to the file a last time. Call this method after the last request.
     func stop() { keeper?.stop() }
 }
 

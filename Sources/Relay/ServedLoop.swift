@@ -6,7 +6,8 @@ import Shared
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// The server of the API and, with `ADMIN_LISTEN`, the server of the admin pages.
+    /// The servers that run on this loop: one for the API and, on the first loop with `ADMIN_LISTEN`, one for the admin
+    /// pages.
     let servers: [Server]
     let router: Router
     let loop: EventLoop
@@ -47,10 +48,10 @@ struct ServedLoop: Sendable {
         thread = LoopThread(loop)
     }
 
-    /// The largest number of connections to the separate socket of the admin pages.
+    /// The largest number of client connections to the socket of `ADMIN_LISTEN`, which serves only the admin pages.
     private static let operatorConnections = 256
 
-    /// Creates an event loop that is not running yet.
+    /// Creates an event loop that is not running yet. It logs a warning when a callback blocks the loop.
     static func loop(_ log: Log) -> EventLoop {
         EventLoop(onLongTurn: { length in
             log.warning("an event loop was blocked") { $0.add("duration_ms", Int(length / 1_000_000)) }
@@ -58,11 +59,11 @@ struct ServedLoop: Sendable {
     }
 }
 
-/// The sockets that the relay listens on. They are opened before anything else.
+/// The sockets that the relay listens on. The relay opens them before it creates anything else.
 struct Sockets {
     /// The sockets of the API, one for each loop.
     let api: [Int32]
-    /// The socket of `ADMIN_LISTEN`; nil: the sockets of the API also serve the admin pages.
+    /// The socket of `ADMIN_LISTEN`; nil if the sockets of the API also serve the admin pages.
     private let operators: Int32?
 
     init(_ settings: Settings, loops: Int) throws(Listener.Failure) {
@@ -90,10 +91,11 @@ struct Sockets {
     }
 }
 
-/// An event loop, the socket whose connections it accepts, and its counts.
+/// An event loop together with the sockets from which it accepts connections, and its metrics.
 struct Listening {
     let socket: Int32
-    /// The separate socket of the admin pages; nil: another loop has it, or there is none.
+    /// The separate socket of the admin pages. Only the first loop has it; nil for other loops or without
+    /// `ADMIN_LISTEN`.
     let operatorSocket: Int32?
     let loop: EventLoop
     let counts: LoopMetrics

@@ -3,7 +3,8 @@ import Limits
 import Shared
 
 extension Settings {
-    /// The summary for the log at startup: the providers, the callers, the limits and the store that counts them.
+    /// A summary of the settings for the log: the providers, the callers, the limits, and the store that counts the
+    /// limits.
     var summary: String {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }

@@ -12,13 +12,14 @@ struct ProcessServices: Sendable {
     let worker: WorkQueue
     let limiter: Limiter
     let usage: UsageRecorder
-    /// The state that all instances share; nil: there is no shared store.
+    /// The state that all instances share; nil if there is no shared store.
     let shared: SharedState?
     let admin: AdminState
     let notices: ProviderNotices
 }
 
-/// The values from which the setups of all loops are made.
+/// A builder of the setup of each event loop. One builder belongs to one version of the settings; a reload creates the
+/// next one.
 struct SetupBuilder {
     let settings: Settings
     let budget: MemoryBudget
@@ -28,9 +29,11 @@ struct SetupBuilder {
     private let balance: Balance
     private let capacities: [Capacity?]
 
+    /// Creates a builder for these settings.
+    ///
     /// - Parameters:
     ///   - known: the vendors' model lists that were read so far.
-    ///   - old: the parts of the previous settings, which these replace; nil at startup.
+    ///   - old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
         _ settings: Settings,
         _ lasting: ProcessServices,
@@ -50,9 +53,9 @@ struct SetupBuilder {
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
     }
 
-    /// Creates the state of balancing. Turns start again; circuit breakers start again only if any setting has changed.
-    /// Requests that wait for capacity keep their order before new ones, unless the names of the providers have
-    /// changed.
+    /// Returns the state of load balancing for these settings. Providers' turns start again. Circuit breakers are only
+    /// reset if the settings have changed. The queue of requests that wait for capacity is kept unless the providers'
+    /// names have changed.
     private static func balance(
         _ settings: Settings,
         _ notices: ProviderNotices,
@@ -70,7 +73,8 @@ struct SetupBuilder {
         return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue(), notices: named)
     }
 
-    /// Makes a provider's key ring. Keys in cooldown stay in cooldown. Returns nil if the provider has no keys.
+    /// Returns the key ring of a provider (its keys with their cooldowns); nil if the provider has no keys. Keys in
+    /// cooldown stay in cooldown after a reload.
     private static func ring(
         of provider: ProviderSettings,
         _ notices: ProviderNotices,
@@ -92,13 +96,15 @@ struct SetupBuilder {
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, after: ring, notices: named)
     }
 
-    /// The models that a vendor rejected as unsupported.
+    /// The models that a vendor rejected as unsupported, although the vendor's list or the built-in catalogue contains
+    /// them.
     var unsupported: UnsupportedModels { shared.unsupported }
 
-    /// Replaces the providers in the metrics.
+    /// Replaces the providers that the metrics report by the providers of these settings.
     func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance: balance) }
 
-    /// The names for metrics. The number of names is limited, so the operator's own names come first.
+    /// The names that metrics may use as label values. Their number is limited, so the names from the settings come
+    /// first.
     var labels: MetricLabels {
         let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels
@@ -111,7 +117,7 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the setup of a loop. Call it on the loop, or before the loop runs.
+    /// Creates the setup of one event loop. Call this method on that loop, or before the loop runs.
     func setup(of own: LoopServices) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, capacities: capacities, shared: shared, own: own)
         return Setup(
@@ -122,7 +128,7 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the downloader of images; nil if image downloads are off.
+    /// Creates the downloader of images that requests refer to by URL; nil if image downloads are off.
     private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
         let conditions = Fetcher.FetchConditions(
@@ -133,7 +139,8 @@ struct SetupBuilder {
         return Fetcher(conditions, outside)
     }
 
-    /// Applies the setup, which new requests use from now on. Call it on the loop, or before the loop runs.
+    /// Applies the setup to a loop; new requests on that loop use it from now on. Call this method on the loop, or
+    /// before the loop runs.
     func use(_ setup: Setup, _ own: LoopServices, router: Router) {
         own.outside.rule = AddressRule(adding: settings.fetch.networks)
         router.use(setup)

@@ -2,16 +2,20 @@ import Glibc
 import Limits
 import Shared
 
-/// The state besides limits that all loops share and, with a store, all instances.
+/// The state that all loops share, such as stored responses, without the counters of limits. With a counter store, all
+/// instances share this state.
 struct SharedStates {
     let all: SharedState
-    /// The state for stored responses. Without a store, it has a memory budget of its own.
+    /// The state that keeps stored responses. Without a counter store, it has its own memory limit.
     let responses: SharedState
-    /// The state for cached responses; nil: they have no separate one.
+    /// The state for cached responses, with a separate thread for memcached; nil if responses are not cached in
+    /// memcached.
     private let cachedResponses: SharedState?
     private let isOfInstances: Bool
 
-    /// - Parameter store: the counter store; nil: state is only shared by the loops of this process.
+    /// Creates the state.
+    ///
+    /// - Parameter store: the counter store; nil if only the loops of this process share the state.
     init(_ settings: Settings, _ store: (any CounterStore)?) {
         let timeout = settings.limits.storeTimeout.milliseconds
         let memory = settings.memory
@@ -27,7 +31,7 @@ struct SharedStates {
         isOfInstances = store != nil
     }
 
-    /// The state that all instances share; nil: there is no store.
+    /// The state that all instances share; nil if there is no counter store.
     var ofInstances: SharedState? { isOfInstances ? all : nil }
     var ofCachedResponses: SharedState? { cachedResponses ?? ofInstances }
 

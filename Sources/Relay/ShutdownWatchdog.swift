@@ -3,22 +3,24 @@ import Glibc
 import Shared
 import Synchronization
 
-/// Ends the process at a deadline, even if its loops or its main thread hang.
+/// A watchdog that ends the process at a deadline, even if the event loops or the main thread hang.
 final class ShutdownWatchdog: Sendable {
-    /// The exit status `EX_SOFTWARE` of sysexits.h: the relay itself has failed.
+    /// The exit status of the process after a hang: `EX_SOFTWARE` of sysexits.h, an internal error.
     static let status: Int32 = 70
 
-    /// The time after the requests' shutdown time to cut requests, settle limits and write the log, in seconds.
+    /// The time for the rest of the shutdown after requests were cut, in seconds. In this time the relay settles limits
+    /// and writes the log.
     static let graceSeconds = 2.0
 
     private let thread = Worker(bound: 1)
     private let deadline = Atomic(LoopTime.distantFuture)
     private let log: Log
 
-    /// Creates the thread at once, since at shutdown no thread may be available.
+    /// Creates the watchdog with its thread. The thread starts now, since the system may refuse a new thread at
+    /// shutdown.
     init(_ log: Log) { self.log = log }
 
-    /// Sets the deadline. A second call can only bring it forward.
+    /// Sets the deadline at which the process ends. A later call can only make the deadline earlier.
     func comes(withinSeconds seconds: Double) {
         let wanted = LoopTime.current() + UInt64(seconds * 1e9)
         let isFirst = deadline.load(ordering: .relaxed) == .distantFuture
@@ -32,7 +34,7 @@ final class ShutdownWatchdog: Sendable {
         Self.end(log)
     }
 
-    /// Ends the process without the exit handlers of `exit`, which may wait for other threads.
+    /// Ends the process at once, without the exit handlers that `exit` runs, since they may wait for hanging threads.
     static func end(_ log: Log) -> Never {
         log.flush(seconds: 1)
         _exit(status)

@@ -1,8 +1,9 @@
 import Glibc
 
-/// The signals of the process. Only the main thread receives them.
+/// The signals that end the process or reload its settings. Only the main thread receives them.
 enum Signals {
-    /// Blocks the signals. Call it before any other thread starts, since threads inherit the blocked signals.
+    /// Blocks SIGTERM, SIGINT and SIGHUP, and ignores SIGPIPE. Call this method before any other thread starts, since
+    /// threads inherit the blocked signals.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         var set = ending
@@ -10,7 +11,7 @@ enum Signals {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Waits for the first SIGTERM or SIGINT. Calls `onHangUp` at each SIGHUP before it.
+    /// Waits for a SIGTERM or SIGINT. Until then, calls `onHangUp` for each SIGHUP.
     static func waitForEnd(onHangUp: () -> Void) {
         var set = ending
         sigaddset(&set, SIGHUP)
@@ -22,14 +23,14 @@ enum Signals {
         }
     }
 
-    /// Returns whether a second SIGTERM or SIGINT arrives within `milliseconds`.
+    /// Waits at most `milliseconds` for another SIGTERM or SIGINT. Returns whether one arrived.
     static func arrivesAgain(within milliseconds: Int) -> Bool {
         var set = ending
         var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)
         return sigtimedwait(&set, nil, &time) > 0
     }
 
-    /// Whether a SIGTERM or SIGINT was sent that `waitForEnd` has not returned for yet.
+    /// Whether a SIGTERM or SIGINT has arrived that the process has not handled yet. The process will then end soon.
     static var isEndWanted: Bool {
         var set = sigset_t()
         sigpending(&set)

@@ -4,14 +4,15 @@ import Glibc
 struct TextTable {
     let heading: [String]
     var rows: [[String]] = []
-    /// The columns that are right-aligned, such as numbers.
+    /// The indexes of the columns that are right-aligned, such as columns of numbers.
     var rightAligned: Set<Int> = []
 
     init(_ heading: String...) { self.init(heading) }
 
     init(_ heading: [String]) { self.heading = heading }
 
-    /// Whether standard output is a terminal and `NO_COLOR` is not set (https://no-color.org).
+    /// Whether the table may use colours: standard output is a terminal and `NO_COLOR` is not set
+    /// (https://no-color.org).
     static var isColoured: Bool {
         let value = getenv("NO_COLOR").map { String(cString: $0) } ?? ""
         return value.isEmpty && isatty(1) == 1
@@ -19,7 +20,7 @@ struct TextTable {
 
     /// Returns the table as text.
     ///
-    /// - Parameter colours: the ECMA-48 codes of coloured rows, by row index.
+    /// - Parameter colours: the ECMA-48 colour codes of the rows that have a colour, by row index.
     func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
         let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String], _ colour: Int?) -> String {

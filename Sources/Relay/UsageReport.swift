@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The sums of usage records, formatted for the operator.
+/// A report that sums up usage records by key, model, provider or day, for the command `usage`.
 struct UsageReport {
     static let options = "--by key|model|provider|day, --days N"
     private static let standardDays = 30
@@ -11,7 +11,9 @@ struct UsageReport {
     private let question: UsageReportQuery
     private let summary: UsageSummary
 
-    /// Parses the arguments after the command; nil if they are invalid.
+    /// Parses the arguments of the command `usage`; nil if they are invalid.
+    ///
+    /// - Parameter words: the arguments after the word `usage`.
     static func asked(_ words: ArraySlice<String>) -> (question: UsageReportQuery, isJSON: Bool)? {
         var (group, days, isJSON) = (nil as UsageReportQuery.Group?, nil as Int?, false)
         var rest = words
@@ -32,7 +34,7 @@ struct UsageReport {
         return (UsageReportQuery(by: group ?? .model, days: days ?? standardDays), isJSON)
     }
 
-    /// Reads the usage records. Blocks.
+    /// Reads the usage records from the database or file of the settings, and sums them up. Blocks.
     init(_ question: UsageReportQuery, _ settings: Settings) throws(UsageFailure) {
         self.question = question
         if let database = settings.usageDatabase {
@@ -83,8 +85,8 @@ struct UsageReport {
         ]
     }
 
-    /// Returns a name as the table shows it. Callers may send any name, so characters that could control a terminal are
-    /// replaced.
+    /// Returns a name in the form that the table shows: at most 60 characters, with a `?` for each invisible one.
+    /// Callers can send any name, also one with characters that control a terminal.
     private static func shown(_ name: String) -> String {
         let scalars = name.beginning(ofBytes: nameLength * 4).unicodeScalars.prefix(nameLength)
         return String(String.UnicodeScalarView(scalars.map { $0.properties.isVisible ? $0 : "?" }))
@@ -113,7 +115,7 @@ struct UsageReport {
 }
 
 extension Unicode.Scalar.Properties {
-    /// Whether the character is visible on a terminal and does not move the cursor.
+    /// Whether the character is visible on a terminal; false for characters that control the terminal.
     fileprivate var isVisible: Bool {
         switch generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false

@@ -4,21 +4,21 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The vendors' model lists, read once for a command.
+/// The vendors' model lists, read once for a command such as `models --live`.
 struct VendorLists {
-    /// The lists by the index of the provider. If a vendor has a catalogue, its list counts for all providers of its
-    /// kind.
+    /// The model lists by the index of their provider. If the relay has a built-in catalogue of a vendor, one list
+    /// counts for all providers of this kind.
     private let lists: [Int: [LiveModel]]
-    /// The providers whose lists were not read, with the reason.
+    /// An error message for each provider whose list could not be read.
     let failures: [String]
     private let settings: Settings
-    /// The client that read the lists. Its connections may outlive the readings.
+    /// The HTTP client that read the lists. It is kept here because its connections may outlive the requests.
     private let client: CurlClient
     private let loop: EventLoop
 
     private static let seconds = 30
 
-    /// Reads all lists at the same time. Blocks for at most 30 s.
+    /// Reads the model lists of all providers at the same time. Blocks for at most 30 s.
     init(_ settings: Settings) {
         CurlClient.prepareProcess()
         let loop = EventLoop()
@@ -60,14 +60,16 @@ struct VendorLists {
         }
     }
 
-    /// The lists as the running relay knows them after it has read them in the same way.
+    /// The lists in the form that a running relay keeps them.
     var known: LiveModels.ModelLists {
         var known = LiveModels.ModelLists()
         for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }
         return known
     }
 
-    /// Returns the list with the models of a provider; nil if it was not read.
+    /// Returns the vendor's model list for a provider; nil if the list was not read.
+    ///
+    /// - Parameter position: the index of the provider in the settings.
     func models(at position: Int) -> [LiveModel]? {
         let kind = settings.providers[position].kind
         if let own = lists[position] { return own }
@@ -76,7 +78,7 @@ struct VendorLists {
     }
 }
 
-/// The results of readings that run on an event loop.
+/// The model lists read so far. An event loop stores them while another thread waits for them.
 private final class ListReading: Sendable {
     private let all = Lock<[Int: Result<[LiveModel], UpstreamError>]>([:])
     private let left = Atomic<Int>(0)

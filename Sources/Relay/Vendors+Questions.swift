@@ -4,7 +4,8 @@ import Shared
 import Upstream
 
 extension Vendors {
-    /// Returns the requests that check a provider's keys and models; empty if the provider has no key of its own.
+    /// Returns the requests that check one provider's keys and models. Empty if there is nothing to check, for example
+    /// because callers send their own keys.
     static func questions(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -69,7 +70,8 @@ extension Vendors {
         }
     }
 
-    /// Returns whether 1min.ai's model list can be read. The list needs no key, so this says nothing about a key.
+    /// Reads 1min.ai's model list and returns the result. The list needs no key, so this result says nothing about a
+    /// key.
     private static func checkResult(by list: (any ModelList)?) async -> KeyCheckResult {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

@@ -4,13 +4,14 @@ import Routes
 import Shared
 import Upstream
 
-/// The vendors of one loop, in the order of the settings. There is one case for each kind.
+/// One object for each provider, in the order of the settings, which sends the provider's requests to its vendor. Each
+/// event loop has separate objects.
 struct Vendors {
     private(set) var entries: [Registry.Entry] = []
-    /// The vendors of passthrough providers that can check a caller's key.
+    /// The vendor objects of passthrough providers that can ask their vendor whether a caller's key is valid.
     private(set) var checkers: [any KeyChecker] = []
 
-    /// The built-in catalogues, by the kind of provider.
+    /// The built-in model catalogues, by the kind of provider.
     static let catalogues: Catalogues = [.onemin: .oneMin]
 
     init(
@@ -41,7 +42,7 @@ struct Vendors {
         }
     }
 
-    /// Creates the vendor of a provider; nil if the provider's URL is invalid.
+    /// Creates the vendor object of a provider; nil if the provider's URL is invalid.
     private static func vendor(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -102,21 +103,23 @@ struct Vendors {
         )
     }
 
-    /// The parts that the vendors of all loops share.
+    /// The objects that the vendor objects of all loops share, such as remembered quirks.
     struct SharedServices {
         fileprivate let onemin: OneMin.SharedServices
         var unsupported: UnsupportedModels { onemin.unsupported }
         let quirks: QuirkMemory
         let signatures: ToolCallMemory
         let reasoningBlocks: ToolCallMemory
-        /// The queue of work that would block an event loop.
+        /// The queue for work that would block an event loop.
         let worker: WorkQueue
-        /// The accounts at Vertex AI, by the name of the provider.
+        /// The Vertex AI accounts, by the name of the provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
-        /// - Parameter old: the parts of the previous settings. Their memories, tokens and cooldowns of locations are
-        ///   kept.
+        /// Creates the shared objects for these settings.
+        ///
+        /// - Parameter old: the shared objects of the previous settings; nil at startup. Their tool call memories,
+        ///   access tokens and location cooldowns are kept.
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedServices()
@@ -153,11 +156,12 @@ struct Vendors {
     struct VertexAccount {
         fileprivate let location: VertexLocationID
         let locations: LocationCooldowns
-        /// The access tokens of the account; nil: callers send their own tokens.
+        /// The access tokens of the account; nil if callers send their own tokens.
         let tokens: GoogleTokens?
     }
 
-    /// The identity of a provider's locations. Their cooldowns are kept while it does not change.
+    /// The settings that identify the locations of a Vertex AI provider. A reload keeps the locations' cooldowns if
+    /// these settings are unchanged.
     fileprivate struct VertexLocationID: Equatable {
         private let kind: ProviderSettings.Kind
         private let baseURL: String
@@ -172,10 +176,10 @@ struct Vendors {
         }
     }
 
-    /// Creates the reader of a provider's model list; nil if this kind of provider has no model list, or if the URL is
-    /// invalid.
+    /// Creates the reader of a provider's model list; nil if this kind of provider has no model list, or if the
+    /// provider's URL is invalid.
     ///
-    /// - Parameter options: the options of the reader's requests; nil: the provider's options.
+    /// - Parameter options: the options of the requests to 1min.ai; nil to use those of the provider's settings.
     static func list(
         _ provider: ProviderSettings,
         _ settings: Settings,

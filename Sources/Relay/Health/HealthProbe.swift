@@ -2,17 +2,17 @@ import Engine
 import Glibc
 import Shared
 
-/// The health of a relay on this machine. If it is not well, the case has a description for the operator.
+/// The health of a relay on this machine. Every case of an unhealthy relay has a description for the operator.
 enum Health {
     case serves
     /// The relay accepts no connections: it is not running, starting or ending.
     case unreachable(String)
-    /// The relay accepted the connection, but did not respond within three seconds.
+    /// A program listens on the relay's port, but did not accept the connection or respond within three seconds.
     case silent(String)
-    /// The relay sent something other than a good response.
+    /// The relay's response is not an HTTP 200, or the connection was closed before a response.
     case other(String)
 
-    /// The description of the problem; nil if the relay serves.
+    /// The description of the problem; nil if the relay is healthy.
     var problem: String? {
         switch self {
         case .serves: nil
@@ -21,7 +21,7 @@ enum Health {
     }
 }
 
-/// Sends `GET /health` to the relay at this address. Blocks for at most three seconds.
+/// Sends `GET /health` to the relay at this address and returns its health. Each step waits for at most three seconds.
 func checkHealth(_ relay: Settings.Address) -> Health {
     let isWildcard = relay.host == "0.0.0.0" || relay.host == "::"
     let host = isWildcard ? "127.0.0.1" : relay.host

@@ -1,9 +1,9 @@
 import Glibc
 import Shared
 
-/// Returns whether the relay of this container is healthy, and kills it if it is stuck. It is stuck if it accepts
-/// connections but does not respond three times in a row; the container engine then restarts it. A relay that accepts
-/// no connections is starting or ending, and is not killed. Blocks for at most nine seconds.
+/// Returns whether the relay of this container is healthy, and kills the relay if it is stuck. A relay is stuck if it
+/// is `silent` in three checks in a row; after the kill, the container engine restarts it. A relay that accepts no
+/// connections is starting or ending, and is not killed.
 func killIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
         let health = checkHealth(relay)
@@ -13,8 +13,8 @@ func killIfStuck(_ relay: Settings.Address) -> Bool {
     return false
 }
 
-/// Returns the processes that run this program and whose parent is process 1, the container's `init`. A command such as
-/// this one was started from outside, so it is not among them.
+/// Returns the relay processes of this container: they run this program, and their parent is process 1, the container's
+/// `init`. This process itself is left out.
 private func stuckRelays() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }
@@ -30,7 +30,10 @@ private func stuckRelays() -> [pid_t] {
     return found
 }
 
-/// Returns the path of the file that a process runs; nil if the process belongs to another user or has ended.
+/// Returns the path of the executable file that a process runs; nil if the process belongs to another user or has
+/// ended.
+///
+/// - Parameter name: the process ID as text, or `self`.
 private func programOfProcess(_ name: String) -> [CChar]? {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     let count = readlink("/proc/\(name)/exe", &path, path.count)

@@ -4,23 +4,25 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The check of `relay check --ask`: one free request for each key of each provider.
+/// The check that `relay check --ask` runs: one request without cost for each key of each provider.
 struct ProviderCheck {
-    /// The report, with a line for each key and for each configured model that the vendor does not list.
+    /// The report of the check. It has a line for each key, and one for each configured model that is not on its
+    /// vendor's list.
     let text: String
-    /// Whether the vendors accepted all keys.
+    /// Whether every request of the check succeeded, so all vendors accepted their keys.
     let isGood: Bool
-    /// The client of the requests. Its connections may outlive these.
+    /// The HTTP client that sends the requests of the check. It is kept here because its connections may outlive the
+    /// requests.
     private let client: CurlClient
 
     private static let mostOpen = 16
     private static let seconds = 12
 
-    /// Checks all keys. Blocks for at most 12 s.
+    /// Checks the keys of all providers. Blocks for at most 12 s.
     ///
     /// - Parameters:
-    ///   - given: the names of the settings that have a value, for advice.
-    ///   - questions: returns the requests to check a provider, sent by this client.
+    ///   - given: the names of the settings that have a value. The report names the setting of a rejected key.
+    ///   - questions: returns the requests that check a provider. The client sends them.
     init(
         _ settings: Settings,
         given: Set<String>,
@@ -59,7 +61,7 @@ struct ProviderCheck {
     }
 }
 
-/// The results of requests that run on an event loop.
+/// The results of the requests that check keys. An event loop stores them while another thread waits for them.
 private final class CheckResults: Sendable {
     private struct State {
         var next = 0
@@ -72,7 +74,7 @@ private final class CheckResults: Sendable {
 
     init(_ count: Int) { state = Lock(State(left: count, all: Array(repeating: nil, count: count))) }
 
-    /// Returns the index of the next request; nil if all were started.
+    /// Returns the index of the next request to send; nil if all requests were started.
     func removeNext() -> Int? {
         state.withLock { state in
             guard state.next < state.all.count else { return nil }
@@ -90,7 +92,8 @@ private final class CheckResults: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Waits for all results, at most for this time. Returns nil for those that did not come in time.
+    /// Waits until all results are there or this time has passed. Returns one item for each request; nil for a request
+    /// without a result in time.
     func wait(seconds: Int) -> [KeyCheckResult?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }

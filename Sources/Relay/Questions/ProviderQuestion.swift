@@ -2,14 +2,14 @@ import Calls
 import Shared
 import Upstream
 
-/// One request that checks a key, and what is known about that key.
+/// A request that checks one key of a provider, or that reads the provider's model list.
 struct ProviderQuestion: Sendable {
     let provider: ProviderSettings
-    /// The label of the key among the provider's keys, such as `k1`; nil: the request has no key.
+    /// The label of the key among the provider's keys, such as `k1` for the first key; nil if the request has no key.
     private let label: String?
-    /// Whether the request reads a model list that says nothing about a key.
+    /// Whether the request only reads a public model list, so its result says nothing about a key.
     private let isOfList: Bool
-    /// The vendor's names of the configured models.
+    /// The configured models, by the names that the vendor uses.
     private let models: [String]
     private let mask: SecretMask
     let ask: @Sendable () async -> KeyCheckResult
@@ -31,7 +31,9 @@ struct ProviderQuestion: Sendable {
         self.ask = ask
     }
 
-    /// Returns the lines of the report for a result.
+    /// Returns the lines of the report for this request's result.
+    ///
+    /// - Parameter given: the names of the settings that have a value.
     func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch checkResult {
@@ -50,7 +52,7 @@ struct ProviderQuestion: Sendable {
         }
     }
 
-    /// Returns the name of the setting that has the key.
+    /// Returns the name of the setting that contains the provider's key.
     private func keySetting(_ given: Set<String>) -> String {
         let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
         return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]

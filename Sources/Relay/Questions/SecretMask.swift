@@ -1,6 +1,7 @@
-/// Replaces secrets in texts that vendors sent.
+/// A filter that replaces secrets in texts from vendors by `...`, such as a key that a vendor repeats in an error
+/// message.
 struct SecretMask {
-    /// All runs of `partBytes` bytes in the secrets. Shorter secrets are in `shorter`.
+    /// Every run of `partBytes` successive bytes in the secrets. Shorter secrets are in `shorter`.
     private var parts: Set<[UInt8]> = []
     private var shorter: [[UInt8]] = []
 
@@ -16,8 +17,8 @@ struct SecretMask {
         }
     }
 
-    /// Returns the text on one line, with at most 200 characters. `...` replaces each secret, and each part of one that
-    /// has at least 8 characters.
+    /// Returns the text on one line, with at most 200 characters. `...` replaces every secret, and every part of a
+    /// secret that has at least 8 bytes.
     func masked(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var isSecret = [Bool](repeating: false, count: bytes.count)
@@ -41,8 +42,8 @@ struct SecretMask {
         return Self.line(String(decoding: kept, as: UTF8.self))
     }
 
-    /// Returns the text on one line. Control characters, including those that change the direction of text, become
-    /// spaces.
+    /// Returns at most 200 characters of the text, on one line. Control characters become spaces, including the
+    /// invisible ones that change the direction of text.
     private static func line(_ text: String) -> String {
         var line = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
