@@ -110,8 +110,8 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. First reads the clock of the counter store or the counters saved on disk, since
-    /// limits need them; blocks until both are read.
+    /// Starts to accept requests. First waits for the clock of the counter store, at most one time-out, or reads the
+    /// counters saved on disk, since limits need them.
     func begin() {
         limiter.prepare()
         savedLimits.start()

@@ -128,7 +128,7 @@ enum Command: Equatable {
         }
     }
 
-    /// Returns a line that explains what is wrong with the arguments, for arguments that are invalid.
+    /// Returns a line that explains what is wrong with these invalid arguments.
     private static func mistake(_ arguments: [String]) -> String {
         let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         if first == "key" { return "key: expected a NAME, then optionally --json\n" }

@@ -22,7 +22,7 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// The time between two reads of a model list if the settings set no interval.
+    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
@@ -108,7 +108,8 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a provider's model list and returns the number of new models in it.
+    /// Stores a provider's model list. Returns the number of models in it that are new since the last list or, if the
+    /// vendor has a built-in catalogue, that are not in this catalogue.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])

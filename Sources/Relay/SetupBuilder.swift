@@ -128,7 +128,8 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the downloader of images that requests refer to by URL; nil if image downloads are off.
+    /// Creates the downloader of images and files that requests refer to by URL; nil if the settings switch downloads
+    /// off.
     private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
         let conditions = Fetcher.FetchConditions(

@@ -4,8 +4,8 @@ import Routes
 import Shared
 import Upstream
 
-/// One object for each provider, in the order of the settings, which sends the provider's requests to its vendor. Each
-/// event loop has separate objects.
+/// The vendor objects of one event loop: one for each provider, in the order of the settings. A vendor object sends the
+/// requests for its provider to the vendor.
 struct Vendors {
     private(set) var entries: [Registry.Entry] = []
     /// The vendor objects of passthrough providers that can ask their vendor whether a caller's key is valid.
@@ -42,7 +42,7 @@ struct Vendors {
         }
     }
 
-    /// Creates the vendor object of a provider; nil if the provider's URL is invalid.
+    /// Creates the vendor object of a provider; nil if one of the provider's URLs is invalid.
     private static func vendor(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -119,7 +119,7 @@ struct Vendors {
         /// Creates the shared objects for these settings.
         ///
         /// - Parameter old: the shared objects of the previous settings; nil at startup. Their tool call memories,
-        ///   access tokens and location cooldowns are kept.
+        ///   access tokens, location cooldowns and unsupported models are kept.
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedServices()

@@ -1,9 +1,10 @@
 import Engine
 import Shared
 
-/// The paths of all routes, from which the relay proposes a similar path for an unknown one.
+/// The paths that the relay proposes to a client that requested a similar, unknown path.
 struct KnownPaths {
-    /// The paths of routes without ids. `whole` is the full path; `end` is the path without `/v1`.
+    /// The paths of routes that have no id and are always enabled. `whole` is the full path; `end` is the path without
+    /// `/v1`.
     private let paths: [(whole: String, end: String)]
     /// The longest path for which a similar path is searched, in bytes.
     private static let maxBytes = 200

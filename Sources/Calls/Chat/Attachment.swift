@@ -55,7 +55,7 @@ package struct Attachment: Sendable {
 
     package var kind: Kind
     package var source: Source
-    /// The name that the caller gave to the attachment; nil if it has none.
+    /// The name that the caller gave to the attachment; nil if the caller gave no name.
     package var name: String?
     /// The path of the attachment's field in the request, for error messages.
     package let param: String

@@ -86,7 +86,8 @@ package struct ChatCall: Sendable {
     private var countedTokens: Int?
     private static let longBytes = 262_144
     /// The maximum size of a prompt, in bytes, whose texts are kept until the response arrives. If the vendor reports
-    /// no usage, the prompt's tokens are counted then. The tokens of longer prompts are counted before.
+    /// no usage, the prompt's tokens are counted then. The tokens of longer prompts are usually counted or estimated
+    /// before.
     package static let keptBytes = 8_192
 
     /// Estimates the tokens of a long prompt now and keeps the number. Does nothing for a short prompt.
@@ -151,8 +152,8 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens)
     }
 
-    /// The calls for the separate prompts: one call with one choice for each prompt. If the call has only one prompt,
-    /// the array contains only this call.
+    /// The calls for the separate prompts: one call with one choice for each prompt. If the messages are one prompt
+    /// together, the array contains only this call.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in

@@ -7,7 +7,7 @@ package protocol FileProvider: AnyObject, Sendable {
     var opensWithoutKey: Bool { get }
     /// Whether the vendor stores a file under the name and media type that the relay sends.
     var keepsLabels: Bool { get }
-    /// Begins an upload. The caller must end the upload with `stop` in every case, also after an error.
+    /// Begins an upload. The code that begins it must call `stop` on the upload in every case, also after an error.
     ///
     /// - Parameters:
     ///   - metadata: the options that are known when the upload begins.

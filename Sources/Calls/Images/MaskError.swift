@@ -7,6 +7,6 @@ package enum MaskError: Error {
     case noAlpha
     /// The mask does not have the width and height of the image.
     case otherSize
-    /// The relay is already converting too many other masks.
+    /// The relay has no time to convert the mask now, because its worker thread has too much other work.
     case busy
 }

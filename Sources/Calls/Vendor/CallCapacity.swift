@@ -1,8 +1,8 @@
 package import Engine
 package import Limits
 
-/// The limits for concurrent calls and for calls per second with a provider's keys. They count the calls of all
-/// instances.
+/// The capacity limits of each key of a provider: how many calls may run at once, and how many may begin in a window.
+/// The limits count the calls of all instances.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires the capacity for a call. Waits as long as the settings allow.
     ///

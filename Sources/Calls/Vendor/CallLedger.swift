@@ -4,7 +4,7 @@ package import Shared
 
 /// The amounts that are reserved for a request, because its actual usage is known only after its calls.
 package struct UsageReservation: Sendable {
-    /// The largest amounts that the request may use. They are reserved before its calls.
+    /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
     /// The part of `reserved` that is known from the request itself. The rest comes from averages of earlier responses.
     package let minimum: Amounts
@@ -48,7 +48,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []
-    /// The number of attempts to serve the request. Each attempt calls one candidate.
+    /// The number of attempts to serve the request. Each attempt uses one candidate and one key.
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
@@ -144,7 +144,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// the parts.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
-    /// The cost of all calls so far, including the calls of a panel; nil if nothing was used or the cost is unknown.
+    /// The cost of all calls so far, including the calls of a panel; nil if nothing was used or the cost is unknown. A
+    /// panel's calls of unknown cost are left out.
     package var cost: Cost? {
         guard parts.isEmpty else {
             let costs = parts.compactMap(\.cost)

@@ -1,6 +1,7 @@
 package import Engine
 
-/// The keys of a provider and their cooldowns. A key may go into cooldown after a failure.
+/// An object that learns how calls end, and keeps the cooldowns of the keys of a provider. A key may go into cooldown
+/// after a failure.
 package protocol KeyCooldowns: AnyObject, Sendable {
     /// Records that a call with the key succeeded.
     ///

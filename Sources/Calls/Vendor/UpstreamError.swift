@@ -39,8 +39,8 @@ package struct UpstreamError: Error {
         package var param: String?
         /// The names of the fields that the vendor requires and that the call did not contain.
         package var missingFields: [String] = []
-        /// The error for the client if the relay found the request invalid only shortly before the upstream call; nil
-        /// for other failures.
+        /// The complete error for the client, for example if the relay refused the call itself; nil if the error is
+        /// made from the other fields.
         package var refusal: APIError?
         /// The credential of the failed call; nil if the call failed before a credential was chosen.
         package var credential: Credential?
@@ -57,7 +57,8 @@ package struct UpstreamError: Error {
         /// Whether the vendor may lack the called endpoint. Such a failure says nothing about the vendor's other
         /// endpoints.
         package var isOfPath = false
-        /// The failures of all candidates that were called, as one text; nil if only one candidate was called.
+        /// The failures of all candidates that were called, as one text for the client; nil if this failure alone says
+        /// enough.
         package var summary: String?
         /// The failure of the connection to the vendor; nil if the connection did not fail.
         fileprivate var transport: TransportError?
@@ -96,8 +97,8 @@ package struct UpstreamError: Error {
         fields = Indirect(Fields(kind: kind, message: message, cause: cause, recovery: kind.recovery))
     }
 
-    /// Creates the error for a request that the relay found invalid only shortly before the upstream call. No recovery
-    /// option helps.
+    /// Creates the error for a call that the relay refuses itself, for example because it found the request invalid
+    /// shortly before the upstream call. No recovery option helps.
     package init(refusing refusal: APIError) {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
         self.recovery = []

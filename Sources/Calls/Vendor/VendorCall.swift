@@ -10,7 +10,8 @@ package final class VendorCall: @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are the same as in `callLedger.server`.
     private let ownServer: CallLedger.Server?
     package let loop: EventLoop
-    /// The provider's keys, which keep the cooldowns; nil if the key is the caller's or no key is needed.
+    /// The object that learns how this call ends and keeps the cooldowns of the provider's keys; nil if the provider
+    /// has no keys of its own.
     private let keys: (any KeyCooldowns)?
     /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
@@ -49,7 +50,7 @@ package final class VendorCall: @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are not known.
     var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Makes a call to a provider that only helps with the request, for example by transcribing audio. The ledger's
+    /// Creates a call that only helps with the request, for example to a provider that transcribes audio. The ledger's
     /// server remains the provider that serves the request. The new call takes over the rate permit (the right to start
     /// one call).
     package func makeHelperCall() -> VendorCall {
@@ -59,7 +60,7 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// Makes one more call for the same response, after this call has ended.
+    /// Creates one more call for the same response, after this call has ended. Throws if there is no capacity.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         callLedger.clearRefusal()
@@ -126,8 +127,8 @@ package final class VendorCall: @unchecked Sendable {
     /// Whether calls to this provider need capacity, because its settings limit them.
     package var isBounded: Bool { capacity != nil }
 
-    /// Acquires capacity for one more concurrent call; returns nil if none is free now. Call `end` on the capacity when
-    /// that call ends.
+    /// Acquires capacity for one more concurrent call; returns nil if no capacity is free now, or if the provider has
+    /// no capacity limits. Call `end` on the capacity when that call ends.
     package func reserveConcurrentCall() async -> HeldCapacity? {
         guard
             let held = try? await capacity?.acquire(
@@ -142,8 +143,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of one more call that uses the slot of an ended call. Throws if there is no capacity. The error
-    /// then allows another key or candidate to be tried.
+    /// Counts the start of one more call that uses the slot of an ended call. Throws if the start exceeds the capacity.
+    /// The error then allows another key or candidate to be tried.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(

@@ -1,5 +1,5 @@
-/// A group of libcurl multi handles, for example for all streams. Each has only a few connections, because libcurl
-/// searches all connections of a multi handle for many operations.
+/// A group of libcurl multi handles, for example for all streams. The number of transfers in each is limited, because
+/// many operations of libcurl search all connections of a multi handle.
 ///
 /// Use it only on its loop's thread.
 final class CurlMultis {

@@ -18,7 +18,7 @@ package struct Download: Sendable {
     private let agent: String
     /// The URL of the proxy; empty if no proxy is used.
     private let proxy: String
-    /// The PEM file of trusted certificates; nil if the system's certificates are used.
+    /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
     private let certificateFile: String?
     /// Whether the document is encrypted, so that it can come only from a holder of the key.
     private let isSealed: Bool

@@ -130,7 +130,7 @@ package struct EndpointOptions: Sendable {
     /// The URL of the proxy; empty if no proxy is used. The proxy settings in the environment, such as `HTTPS_PROXY`,
     /// are ignored.
     package var proxy = ""
-    /// The PEM file of trusted certificates; nil if the system's certificates are used.
+    /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
     package var certificateFile: String?
 
     package init() {}

@@ -22,7 +22,7 @@ package final class Fetcher: @unchecked Sendable {
         let schemes: [String]
         /// The `User-Agent` that the relay sends to servers.
         let agent: String
-        /// The PEM file of trusted certificates; nil if the system's certificates are used.
+        /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
         let certificateFile: String?
         /// The time limit for one fetch with all its redirects, in milliseconds.
         let limitMilliseconds: UInt64

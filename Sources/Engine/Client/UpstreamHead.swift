@@ -37,7 +37,8 @@ package struct UpstreamHead: Sendable {
         seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer, should: UnsafeRawBufferPointer
     )
 
-    /// Creates a head from the raw values of header fields. A value is empty if the field is absent.
+    /// Creates a head from the raw values of header fields. A value is empty if the field is absent. For status 200,
+    /// the retry fields are ignored.
     ///
     /// - Parameter retry: the values of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(

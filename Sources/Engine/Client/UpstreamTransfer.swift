@@ -48,7 +48,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: For subclasses
 
-    /// Sets the timer, which calls `timerFired` at `deadline` or earlier.
+    /// Sets the timer, which calls `timerFired` at `deadline`.
     func arm(at deadline: LoopTime) { preconditionFailure("of a subclass") }
     func disarm() { preconditionFailure("of a subclass") }
     /// Continues reading from the vendor, after the reader has read the waiting bytes.

@@ -88,7 +88,7 @@ package enum HeaderField: Int, CaseIterable {
     }
 }
 
-/// A range of bytes in a head. It uses 16-bit numbers, because a head is shorter than 64 KB.
+/// A range of bytes in a head. It uses 16-bit numbers, because a head has at most 64 KB.
 package struct ByteRange {
     package var start: UInt16 = 0
     package var end: UInt16 = 0

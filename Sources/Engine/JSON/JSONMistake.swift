@@ -6,7 +6,7 @@ package struct JSONMistake: Sendable, Equatable {
     package let expected: StaticString
 
     /// Finds the first syntax error. Returns nil if the text follows the grammar of JSON, even if it is invalid for
-    /// another reason.
+    /// another reason, and if it is nested too deeply.
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }

@@ -12,7 +12,7 @@ package struct JSONShape: Equatable, Sendable {
     package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
-    /// The size in bytes up to which a text needs no check. A value takes at least two bytes, so the text cannot have
+    /// The size in bytes below which a text needs no check. A value takes at least two bytes, so the text cannot have
     /// too many values.
     package static let harmlessBytes = 20_000
 

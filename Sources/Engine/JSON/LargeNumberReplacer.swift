@@ -1,5 +1,6 @@
 /// A replacer of numbers that are too large for the parser. JSON allows such numbers, but simdjson rejects them. The
-/// replacement has nearly the same value and exactly the same length.
+/// replacement has exactly the same length. It has nearly the same value, or a value near the largest `Double` if the
+/// number is beyond its range.
 struct LargeNumberReplacer {
     /// The number of leading digits that are kept of a large integer. More digits would not change the value as a
     /// `Double`.

@@ -26,7 +26,7 @@ package final class Worker: @unchecked Sendable {
         precondition(code == 0, "no thread at start")
     }
 
-    /// Ends the thread and waits until its current job is done. Waiting jobs are dropped. Blocks.
+    /// Ends the thread. Waits until the jobs that the thread has already taken are done; drops the other jobs. Blocks.
     package func stop() {
         state.withLock { $0.queue.removeAll() }
         join()

@@ -22,7 +22,7 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     /// The number of freed bytes at which free memory is returned to the system.
     private static let trimmedBytes = 16_777_216
 
-    /// Starts the cache for the whole process. Call it once, before other threads start.
+    /// Starts the cache for the whole process. Call it once, before the loops run.
     ///
     /// - Parameters:
     ///   - budget: the memory budget in which the blocks count. It lives as long as the process.

@@ -52,7 +52,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         return share
     }
 
-    /// Removes each `MemoryShare` that nothing uses now. Unused ones are kept until there are many, because most
+    /// Removes each `MemoryShare` that nothing uses now. Unused shares are kept until there are many, because most
     /// callers soon send another request.
     private func sweep() {
         for share in shares.values where share.uses == 0 {

@@ -3,9 +3,9 @@ import Synchronization
 /// The memory that the process may use for data of requests and responses, such as heads, bodies, parsed values,
 /// streams and unsent output. Any thread may use it. Each loop uses it through its `LoopMemoryPool`.
 ///
-/// Large requests (64 KB and more) cannot use a certain quarter, which stays free for small requests. One holder (a
-/// caller or an address) can use at most a quarter. If large requests fill the holder's quarter, its small requests can
-/// use up to a sixteenth more.
+/// A quarter of the budget stays free for small requests: large requests (64 KB and more) cannot use it. One holder (a
+/// caller or an address) can use at most a quarter of the budget. If large requests fill the holder's quarter, its
+/// small requests can use up to a sixteenth more.
 package final class MemoryBudget: Sendable {
     /// The size of the whole budget in bytes.
     package let bytes: Int
@@ -140,7 +140,7 @@ package final class MemoryBudget: Sendable {
         }
     }
 
-    /// The number of holders (callers or addresses) that have memory now.
+    /// The number of holders (callers or addresses) that the budget knows now. Some may hold no memory at the moment.
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
@@ -212,8 +212,9 @@ final class MemoryQueue: Sendable {
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Compares the slowest body of a loop with those of other loops. Each loop calls this once a second. Returns true
-    /// if this body should end: it is the slowest of all loops, and this loop also had the slowest body a second ago.
+    /// Compares the slowest body of a loop with those of other loops. While requests wait, each loop with slow bodies
+    /// calls this once a second. Returns true if this body should end: it is the slowest of all loops, and this loop
+    /// also had the slowest body a second ago.
     ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {

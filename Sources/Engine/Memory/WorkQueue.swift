@@ -39,7 +39,7 @@ package final class WorkQueue: Sendable {
     ///   - jobs: the largest number of jobs.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
-    /// Ends the queue's thread and waits until its current job is done. Waiting jobs are dropped.
+    /// Ends the queue's thread. Waits until the jobs that the thread has already taken are done; drops the other jobs.
     package func stop() { worker.stop() }
 
     /// The number of jobs that wait for room in the queue.

@@ -1,5 +1,5 @@
-/// A check of the rate at which a request body arrives. A body is too slow if it had less than 1 KB/s in the last 30
-/// seconds. Only time in which the relay reads the body counts.
+/// A check of the rate at which a request body arrives. A body is too slow if less than 1 KB/s of it arrived in the
+/// last 30 seconds. Only time in which the relay reads the body counts.
 struct BodyRateCheck {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let minBytes = 30_720

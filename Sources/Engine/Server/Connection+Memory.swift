@@ -9,7 +9,8 @@ extension Connection: MemoryWaiter {
     /// The number of bytes of a stream that may wait outside the output buffer while the buffer is full.
     private static let behindOutputBytes = 16_384
 
-    /// Reserves memory for received bytes that are not parsed yet. If memory is short, the connection stops reading.
+    /// Makes the reserved memory cover the received bytes that are not parsed yet; releases what is too much. If memory
+    /// is short, the connection reads no further request until it has the memory.
     func chargeInput() {
         let wanted = (input.count + Self.pageBytes - 1) / Self.pageBytes * Self.pageBytes
         if wanted <= inputHeldBytes {

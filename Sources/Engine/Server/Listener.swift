@@ -10,7 +10,7 @@ package enum Listener {
         package init(reason: String) { self.reason = reason }
     }
 
-    /// Opens `count` listening sockets. Throws if another program already uses the port.
+    /// Opens `count` listening sockets. Throws if this fails, for example because another program uses the port.
     ///
     /// - Parameter host: the address or host name to listen on.
     package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {

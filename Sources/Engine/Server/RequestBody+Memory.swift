@@ -49,7 +49,8 @@ extension RequestBody {
     package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.reserveCharge() } }
 
     /// Reserves `bytes` more bytes, and waits if memory is short. They stay reserved until `giveBack` or the end of the
-    /// request. Throws an error with status 413 if so much can never be reserved.
+    /// request. Throws an error with status 413 if so much can never be reserved, and with status 503 if the wait takes
+    /// too long.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let reservation = held(by: share ?? peerShare)
         guard reservation.fitsBudget(reservation.bytes + bytes) else { throw .bodyTooLargeForMemory }

@@ -5,7 +5,8 @@
 ///
 /// `@unchecked`: only its connection's loop uses it.
 package final class RequestBody: @unchecked Sendable {
-    /// The length of the body from `Content-Length`; nil if the body has chunked transfer encoding.
+    /// The length of the body from `Content-Length`; 0 if the request has no body, nil if the body has chunked transfer
+    /// encoding.
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
@@ -39,8 +40,8 @@ package final class RequestBody: @unchecked Sendable {
 
     /// The largest number of bytes that are received before the handler asks for the body.
     static let unwantedBytes = 65_536
-    /// The largest number of bytes that wait for a handler that reads the body in chunks. The connection then stops
-    /// reading. All chunks after the first have at most this size.
+    /// The largest number of bytes that wait for a handler that reads the body in chunks. When so many bytes wait, the
+    /// connection stops reading. All chunks after the first have at most this size.
     static let pieceBytes = 32_768
 
     /// Creates the body of a request whose head has arrived.

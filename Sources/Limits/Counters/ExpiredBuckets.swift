@@ -2,8 +2,8 @@
 /// than a window ago.
 ///
 /// If calls to the store are slow, an instance may use units after the end of their bucket. Its next write moves these
-/// units to a newer bucket. Other instances may write before, until the bucket has left the record. The record then no
-/// longer shows the late use. So an instance that saw the bucket counts it for longer.
+/// units to a newer bucket. Before this write, other instances may write, and the old bucket may leave the record. The
+/// record then does not show the late use. Therefore, an instance that saw the bucket counts it for longer.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []

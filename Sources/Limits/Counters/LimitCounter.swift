@@ -91,7 +91,7 @@ protocol LimitCounter: AnyObject {
     func dueTime() -> Int?
     /// Ends the open lease, because the server of the store was lost.
     func storeLost()
-    /// Returns whether this counter can be dropped, because the store contains all that the counter knows.
+    /// Returns whether the counter can be dropped, because it has nothing to write and its counts no longer matter.
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }

@@ -453,8 +453,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves the counts that are kept outside the record back to the current time, after the record itself. Ends the
-    /// lease. Units that were to be removed stay in the record, because their bucket numbers now mean other times.
+    /// Moves the counts that are kept outside the record back to the current time, after the record itself. Ends a
+    /// lease whose bucket is in the future. Units that were to be removed from such a bucket stay in the record,
+    /// because the bucket numbers now mean other times.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)

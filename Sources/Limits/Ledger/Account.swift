@@ -48,7 +48,7 @@ final class Account: @unchecked Sendable {
     var notBefore = 0
     /// The monotonic time at which the account last had no room for a request; nil if it always had room.
     var fullAt: Int?
-    /// The monotonic time at which the account is processed next without a request; nil if none is planned.
+    /// The monotonic time at which the account is processed next without a request; nil if no time is planned.
     var due: Int?
     /// The monotonic time until which requests of this account are decided without the store, because the store refused
     /// its record.

@@ -1,6 +1,6 @@
 /// The accounts that this instance remembers. An account is one limit of one caller. The table has three partitions
 /// that cannot evict each other's accounts. So a client that invents keys cannot reset the counts of callers with a
-/// real key.
+/// configured key.
 struct AccountTable {
     enum PartitionKind: Int, CaseIterable {
         /// The accounts of known keys, and the account that counts all callers together.
@@ -59,8 +59,8 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops idle accounts that no longer count anything. If the partition still exceeds its memory bound, also drops
-    /// idle accounts with a small used share. Returns the dropped accounts.
+    /// Drops a few idle accounts that no longer count anything. If the partition still exceeds its memory bound, also
+    /// drops idle accounts with a small used share. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {

@@ -168,7 +168,7 @@ extension Ledger {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
 
-    /// Handles a reading of the store's clock, and corrects this machine's clock if needed.
+    /// Handles a reading of the store's clock, and updates the correction of this machine's clock if needed.
     mutating func measured(_ seconds: Int, took: Int, _ now: ClockReading) {
         let (was, before) = (clock.isUnsure, clock.correction)
         clock.measured(storeSeconds: seconds, took: took, at: now)

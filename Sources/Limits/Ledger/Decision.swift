@@ -9,7 +9,7 @@ package struct Decision: Sendable {
 
     package struct Refusal: Sendable {
         /// The limit that has no room. If several limits have no room, it is the limit that takes longest to become
-        /// free.
+        /// free. After a time-out, it is a limit in which the request was not counted in time.
         package let limit: Limit
         package let requested: Int
         /// The microseconds until a retry may succeed; nil if the request is too large for the limit.

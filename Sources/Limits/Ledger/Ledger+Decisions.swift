@@ -69,7 +69,7 @@ extension Ledger {
         return decision
     }
 
-    /// Refuses a request for now, because the store responds too slowly to count it in time.
+    /// Refuses a request for now, because it could not be counted in the store in time.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]

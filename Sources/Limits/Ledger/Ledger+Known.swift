@@ -1,5 +1,5 @@
 extension Ledger {
-    /// Returns a refusal if a limit is known to be full; nil if the request must be decided. Counts nothing and does
+    /// Returns a refusal if a limit is known to be full; nil if the request must be decided. Counts no units and does
     /// not call the store.
     mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)

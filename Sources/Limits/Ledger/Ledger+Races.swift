@@ -24,10 +24,11 @@ extension Ledger {
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
     /// Returns the time after a bucket in which other instances may still use its units, less this instance's shortest
-    /// call, in microseconds. Returns 0 if this time is too short to matter.
+    /// call, in microseconds. Returns 0 if this time does not matter for the account.
     ///
-    /// The calls of other instances are assumed to take as long as this instance's recent calls. Leases for late use
-    /// last at least as long.
+    /// The calls of other instances are assumed to take as long as this instance's recent calls. If units of a lease
+    /// may be used late, the time is at least the longest time of a lease. It is at most the grace time of the limit's
+    /// buckets.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -42,7 +43,7 @@ extension Ledger {
     }
 
     /// Delays the requests for an account if other instances may have used units late before this instance saw the
-    /// record. The delay is never longer than requests wait for a response of the store.
+    /// record. Does nothing if the delay would be longer than requests wait for a response of the store.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -50,8 +51,8 @@ extension Ledger {
         }
     }
 
-    /// Refuses waiting requests of a caller over its limit, after another instance wrote the record first. The requests
-    /// need not wait longer, because the other instances took the room.
+    /// Refuses requests of a caller over its limit that have waited for half a time-out, after another instance wrote
+    /// the record first. The requests need not wait longer, because the other instances took the room.
     mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)

@@ -10,12 +10,12 @@ extension Ledger {
     /// Uses the known version of a record for the next write, without reading the record. Returns whether that is
     /// possible.
     ///
-    /// A record that no other instance writes is assumed to be unchanged. If it did change, the next write fails. This
-    /// costs one round trip instead of two. Only the write decides, so nothing is refused from a record that was not
-    /// read.
+    /// A record that no other instance writes is assumed to be unchanged. If it did change, the write fails. Without
+    /// the read, counting a request takes one round trip instead of two. Only the write decides, so nothing is refused
+    /// from a record that was not read.
     ///
-    /// If calls are slow, this is also done for a record that other instances write, because the call that writes such
-    /// a record also reads it.
+    /// If calls are slow, the known version is also used for a record that other instances write, because the call that
+    /// writes such a record also reads it.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)

@@ -123,7 +123,8 @@ extension Ledger {
         return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
-    /// Ends the reservations that a request holds. If `used` is nil, the use is unknown and all units stay counted.
+    /// Ends the reservations that a request holds. If `used` is nil, the use is unknown: slots are released, and all
+    /// other units stay counted.
     mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1

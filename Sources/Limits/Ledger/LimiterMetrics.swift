@@ -11,8 +11,8 @@ package struct LimiterMetrics: Sendable {
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
     /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
-    /// The number of requests that were refused because they were not counted in time, or because they lost a race for
-    /// a nearly full limit.
+    /// The number of times that a request was not counted in time, or lost a race for a nearly full limit. Such a
+    /// request is refused, or decided without the store.
     package internal(set) var expired = 0
     /// The number of times that units were counted in a bucket, but the bucket had ended before the units could be
     /// used.

@@ -4,7 +4,8 @@
 final class Pending: @unchecked Sendable {
     enum State: Equatable {
         case unread
-        /// The record for this part (one limit of the request) was read after the request arrived.
+        /// The record for this part (one limit of the request) was read after the request arrived, or is assumed to be
+        /// unchanged.
         case seen
         case writing
         /// The units of this part (one limit of the request) are counted in the bucket.
@@ -78,7 +79,8 @@ package enum LimiterEvent: Sendable {
     case storeBack(server: String, seconds: Int)
     /// A value in the store was not a valid record. The relay replaces it.
     case brokenRecord(key: String, reason: String)
-    /// The newest bucket of a record in the store was far in the future by all clocks. The relay moves the record back.
+    /// The newest bucket of a record in the store was far in the future, by this machine's clock and by the store's
+    /// clock. The relay moves the record back.
     case recordAhead(key: String)
     /// The correction of this machine's clock changed. The clock differs from the clocks of the other instances, or
     /// from the store's clock if there are no other instances. 0 means that the clock is no longer corrected.

@@ -4,8 +4,8 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    /// Writes records, each independently of the others. In the same call, then reads the records that other instances
-    /// probably write as well.
+    /// Writes records, each independently of the others, and then reads records in the same call. These are records
+    /// that other instances probably write as well, and records that the lane still has to read.
     case write([WritePlan], thenRead: [Account])
 }
 

@@ -9,9 +9,9 @@ package struct BucketLayout: Sendable, Hashable {
     /// Divides a window into buckets.
     ///
     /// - Parameters:
-    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. One is needed
-    ///     because an interval may begin inside a bucket, another because clocks may be a bucket apart. Tests pass
-    ///     fewer to show that both are needed.
+    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. The first spare
+    ///     bucket is needed because an interval may begin inside a bucket, the second because clocks may be a bucket
+    ///     apart. Tests pass fewer.
     ///   - perWindow: the number of buckets in a window; nil for the usual number. Tests pass it to go through all
     ///     states.
     package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {

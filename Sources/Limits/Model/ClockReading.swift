@@ -1,8 +1,8 @@
 /// One reading of the wall clock and of the monotonic clock, in microseconds.
 package struct ClockReading: Sendable {
-    /// The wall-clock time since 1970. It decides in which bucket of a record units count.
+    /// The wall-clock time in microseconds since 1970. It decides in which bucket of a record units count.
     package var wall: Int
-    /// The monotonic time, which is never set back. Waits are measured with it.
+    /// The monotonic time in microseconds, which is never set back. Waits are measured with it.
     package var steady: Int
 
     package init(wall: Int, steady: Int) {

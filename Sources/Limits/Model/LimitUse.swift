@@ -1,4 +1,4 @@
-/// The use of one limit, as recorded in the store.
+/// The use of one limit, as recorded in the store, or in this process if there is no store.
 package struct LimitUse: Sendable {
     package let limit: Limit
     /// The number of used units. It may exceed the limit, because calls may use more than they reserved.

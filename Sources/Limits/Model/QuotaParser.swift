@@ -14,8 +14,10 @@ extension Quota {
         package var text: String { "\"\(item)\": \(reason)" }
     }
 
-    /// Parses a list of limits that are joined by `;`, in upper or lower case. A limit has the form
-    /// `N[ unit][/ or per][M ]window`: `60/minute`, `5 usd per 2 days`. Returns an empty list for `off`.
+    /// Parses a list of limits that are joined by `;`, in upper or lower case. Returns an empty list for `off`.
+    ///
+    /// A limit has a number, an optional unit, `/` or `per`, and a window, such as `60/minute` or `5 usd per 2 days`. A
+    /// limit of concurrent requests has no window: `5 concurrent`.
     package static func list(_ text: String) throws(Mistake) -> [Quota] {
         if text.trimmed.lowercased() == "off" { return [] }
         var quotas: [Quota] = []

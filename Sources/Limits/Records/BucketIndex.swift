@@ -3,7 +3,8 @@ struct BucketIndex: Sendable, Equatable {
     /// The number of the bucket. For slots, it is the end of the entry in microseconds.
     let number: Int
     /// The birth number (random id) of the record in which the units are counted; nil if only this instance has counted
-    /// them so far. The next write then adds them to the record that exists at that time.
+    /// them so far, and always nil for slots. The next write adds units without a birth number to the record that then
+    /// exists.
     let birth: UInt64?
 
     /// The value for units that are counted in no bucket: zero units, and slots without an entry.

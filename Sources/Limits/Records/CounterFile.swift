@@ -105,7 +105,7 @@ struct SavedCounter {
     /// The encoded record of the counter.
     let record: [UInt8]
 
-    /// The maximum size of the counter in the file, in bytes. The key has at most 16 bytes, and the two numbers before
-    /// the record have at most 13 bytes together.
+    /// The maximum size of the counter in the file, in bytes. The key has 16 bytes, and the two numbers before the
+    /// record have at most 13 bytes together.
     var bytes: Int { 29 + record.count }
 }

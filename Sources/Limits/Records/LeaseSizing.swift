@@ -20,8 +20,8 @@ struct LeaseSizing {
         longPace.record(units, at: time)
     }
 
-    /// Returns a new lease; nil if a lease is not worthwhile. The lease has at most a quarter of the units that are
-    /// left. All open leases together have at most a tenth of the limit.
+    /// Returns a new lease; nil if a lease is not worthwhile or the limit does not count requests. The lease has at
+    /// most a quarter of the units that are left. All open leases together have at most a tenth of the limit.
     ///
     /// - Parameters:
     ///   - record: the record with the units that the same write admits.

@@ -205,8 +205,8 @@ package struct Record: Sendable, Equatable {
         return max(0, layout.start(of: bucket + layout.kept) - time)
     }
 
-    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only to a
-    /// broken record.
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only if the
+    /// record is broken or a clock is wrong.
     package func isTooFarAhead(of time: Int) -> Bool {
         newest > layout.bucket(at: time + layout.windowMicroseconds + 5_000_000)
     }

@@ -10,8 +10,9 @@ package struct SlotRecord: Sendable, Equatable {
         package var held: Int
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
-        /// The milliseconds by which the instance's clock is ahead of the store's clock; nil if unknown. In the record
-        /// of shares, it is the mark of the instance's `STORE_SECRET` instead; nil without a secret.
+        /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. Only
+        /// the record of living instances has this value. In the record of shares, it is the mark of the instance's
+        /// `STORE_SECRET` instead; nil without a secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or

@@ -18,8 +18,8 @@ enum StoredRecord: Sendable {
         }
     }
 
-    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only to a
-    /// broken record. Slots always return false, because their entries are checked one by one.
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only if the
+    /// record is broken or a clock is wrong. Slots always return false, because their entries are checked one by one.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

@@ -6,8 +6,8 @@ import Engine
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
-    /// The signal that the process waits for at its start. It comes when the store's clock was read, or when the store
-    /// is known to be unavailable.
+    /// The signal that the process waits for at its start. It is sent when the store's clock has been read, or when the
+    /// store is known to be unavailable.
     let ready = Signal()
     private let onEvent: @Sendable (LimiterEvent) -> Void
 

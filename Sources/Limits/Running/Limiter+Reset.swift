@@ -59,7 +59,7 @@ extension Limiter {
     /// Returns the use of the charges' limits as this instance knows it, in the order of the charges.
     package func knownUses(_ charges: [LimitCharge]) -> [LimitUse] { update { $0.uses(charges, at: $1) } }
 
-    /// Returns the number of this instance's requests that wait for a decision about each charge's limit.
+    /// Returns, for each charge, how many requests of this instance wait for a decision about its limit.
     package func waiting(_ charges: [LimitCharge]) -> [Int] { update { $0.waiting(charges, at: $1) } }
 
     /// Whether all servers of the store are available; nil if there is no store.

@@ -1,6 +1,6 @@
 import Engine
 
-/// The wait of a request's task, on its event loop, for the ledger's decision. A timer ends the wait at the latest.
+/// The wait of a request's task, on its event loop, for the ledger's decision. A timer limits the wait.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {

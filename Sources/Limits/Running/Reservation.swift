@@ -1,5 +1,5 @@
-/// A decision about a request and, if the request was admitted, its reserved units of tokens, money and slots. The
-/// request itself stays counted, even if its calls fail.
+/// A decision about a request and, if the request was admitted, its reserved units of tokens, money, credits and slots.
+/// The request itself stays counted, even if its calls fail.
 package struct Reservation: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter

@@ -61,7 +61,7 @@ package protocol PolledConnection: CounterConnection {
 /// A call of `CounterConnection`, as a value.
 package enum PolledCall: Sendable {
     case read([String])
-    /// Write each value independently of the others, then read the keys.
+    /// Writes each value independently of the others, then reads the keys.
     case write([StoreWrite], thenRead: [String])
     case time
 }
@@ -95,7 +95,7 @@ package struct StoredValue: Sendable {
 package enum WriteResult: Sendable, Equatable {
     /// The value was written and now has this version.
     case written(StoredValue.Version)
-    /// Nothing was written, because another write changed the value first.
+    /// Nothing was written, because another write came first, or because the value is gone.
     case lost
     /// The store refused this value, for example for lack of memory. It may accept other values.
     case refused(reason: String)

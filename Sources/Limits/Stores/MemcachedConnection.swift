@@ -22,7 +22,7 @@ final class MemcachedConnection: PolledConnection {
     private var room = [UInt8](repeating: 0, count: 16_384)
 
     private static let lastID = Atomic<UInt64>(0)
-    /// The number of seconds from which memcached takes an expiry as a date and not as a duration.
+    /// The number of seconds above which memcached takes an expiry as a date and not as a duration.
     private static let longestSpanSeconds = 30 * 86_400
 
     /// Opens a connection, and reads the server's clock. Blocks.

@@ -36,8 +36,9 @@ enum MemcachedRequest {
     /// Encodes the request. Each message has a tag, which the server repeats in its response. The tags count up from
     /// `firstTag`.
     ///
-    /// A single key is read with a plain `get`. Several keys are read with quiet gets: the server does not respond to a
-    /// quiet get of an absent key. An empty message after the quiet gets makes the server report the end.
+    /// A single key, and each key after writes, is read with a plain `get`. Several keys without writes are read with
+    /// quiet gets: the server does not respond to a quiet get of an absent key. An empty message after the quiet gets
+    /// makes the server report the end.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)

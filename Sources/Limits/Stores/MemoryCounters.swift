@@ -68,7 +68,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
 
     package func time() -> Int { seconds() }
 
-    /// The size of all entries in bytes, including an estimate of the tables' overhead.
+    /// The size of all entries in bytes, including the estimated overhead of each entry.
     package var byteCount: Int { state.withLock { $0.bytes } }
 
     private static func find(_ key: String, _ now: Int, state: inout State) -> StoredRecord? {

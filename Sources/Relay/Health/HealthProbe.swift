@@ -5,7 +5,7 @@ import Shared
 /// The health of a relay on this machine. Every case of an unhealthy relay has a description for the operator.
 enum Health {
     case serves
-    /// The relay accepts no connections: it is not running, starting or ending.
+    /// A connection to the relay failed at once. For example, the relay is not running, or is starting or ending.
     case unreachable(String)
     /// A program listens on the relay's port, but did not accept the connection or respond within three seconds.
     case silent(String)

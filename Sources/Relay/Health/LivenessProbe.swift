@@ -2,7 +2,7 @@ import Glibc
 import Shared
 
 /// Returns whether the relay of this container is healthy, and kills the relay if it is stuck. A relay is stuck if it
-/// is `silent` in three checks in a row; after the kill, the container engine restarts it. A relay that accepts no
+/// is `silent` in three checks in a row; after the kill, the container engine restarts it. A relay that refuses
 /// connections is starting or ending, and is not killed.
 func killIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {

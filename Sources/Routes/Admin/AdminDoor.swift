@@ -24,8 +24,8 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the admin session of the client; nil if it has no session and the route needs none. Throws if the route
-/// needs a session or a request from one of the relay's own pages.
+/// Returns the admin session of the client; nil if it has no session and the route needs none. Throws if the client may
+/// not use the route.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,
@@ -39,8 +39,8 @@ private func visitor(
     return session
 }
 
-/// Returns the admin session that a request's header names, or else the one that its cookie names; nil if the request
-/// has no valid session.
+/// Returns the admin session of a request; nil if the request has no valid session. A token in the header
+/// `Authorization` has precedence: with it, the cookie is not read.
 func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
     if let bearer = request.operatorToken { return sessions.session(of: bearer) }
     return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first

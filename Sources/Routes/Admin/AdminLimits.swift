@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles GET /admin/limits: lists the limits of known callers, then the limits of the other callers with the most
-/// requests today.
+/// Handles GET /admin/limits: lists the limits of one caller if the query names it. Otherwise lists the limits of all
+/// known callers, then of the other callers with the most requests today.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -37,8 +37,8 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller that a text identifies: by the name of a known key, or by the digest of another key. Nil if the
-/// text is neither.
+/// Returns the caller that a text identifies: by the name of a known key, or by the digest of another key, complete or
+/// as the log shows it. Nil if the text is neither.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }

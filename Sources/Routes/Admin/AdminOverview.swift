@@ -89,7 +89,7 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
         """#
 }
 
-/// Returns the ten limits of known callers that are closest to being reached.
+/// Returns the limits of known callers that are closest to being reached, at most ten.
 private func nearest(_ visit: AdminVisit) async throws(APIError) -> [JSONFragment] {
     let callers = visit.gateway.settings.keys.prefix(LimitStates.maxCallers).map { Caller(known: $0) }
     let states = try await LimitStates(of: callers, visit.gateway)

@@ -58,8 +58,9 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// Handles POST /admin/provider/{name}/resume: ends the cooldown of a provider or of one of its keys. The order takes
-/// effect in this instance at once, and in the other instances within about ten seconds.
+/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key of a provider. Without a key, ends the
+/// cooldowns of all its keys and closes its circuit breakers. The order takes effect in this instance at once, and in
+/// the other instances within about ten seconds.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

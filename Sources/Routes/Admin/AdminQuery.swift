@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The query parameters of an admin request. Each parameter is one that the route accepts.
+/// The query parameters of an admin request. A parameter with an empty value counts as missing.
 struct AdminQuery {
     private var fields: [String: String] = [:]
 

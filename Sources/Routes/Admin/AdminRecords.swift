@@ -64,8 +64,8 @@ func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
-/// Runs `work`, which reads stored request records. The cause of a failure is written to the log only, because it may
-/// name hosts and files.
+/// Runs `work`, which reads or deletes stored request records. The cause of a failure is written to the log only,
+/// because it may name hosts and files.
 func readRecords<Value>(
     _ visit: AdminVisit,
     _ work: () async throws(UsageFailure) -> Value

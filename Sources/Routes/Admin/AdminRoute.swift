@@ -1,11 +1,12 @@
 import Engine
 import Shared
 
-/// One route below `/admin`: its method and path, the right that a request needs, and the texts for the API reference.
+/// One route of the admin API: its method, path and handler, the access that a request needs, and the texts for the API
+/// reference.
 struct AdminRoute: Sendable {
     typealias Handle = @Sendable (AdminVisit) async throws(APIError) -> Void
 
-    /// The right that a request needs to use an admin route.
+    /// The condition under which a request may use an admin route.
     enum Access: Sendable {
         case everybody
         /// The client must have an admin session.

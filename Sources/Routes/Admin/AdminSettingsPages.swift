@@ -67,7 +67,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The callers that may use at least one model: each known key, callers without a key, and callers with a vendor's
+    /// The kinds of callers that the settings allow: each known key, callers without a key, and callers with a vendor's
     /// key.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
         var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }

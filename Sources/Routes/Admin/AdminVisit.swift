@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A request to an admin route that has passed the check of its session.
+/// A request that may use its admin route.
 struct AdminVisit: Sendable {
     let exchange: Exchange
     let gateway: Gateway

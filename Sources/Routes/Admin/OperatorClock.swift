@@ -3,9 +3,9 @@ import Limits
 import Shared
 import Upstream
 
-/// A task that runs every ten seconds for the admin routes, even if no operator is logged in. It reports this
-/// instance's figures to the other instances and stores logouts. It also carries out orders of other instances, such as
-/// the end of a cooldown.
+/// The owner of a task that does work for the admin routes every ten seconds, even if no operator is logged in. The
+/// task reports this instance's figures to the other instances and stores logouts. It also carries out orders of other
+/// instances, such as the end of a cooldown.
 ///
 /// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {

@@ -17,8 +17,8 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
 /// Serves a transcription or translation. The relay sends the recording to the vendor while the recording arrives.
 ///
 /// The relay ends the upload only after it has checked the whole form. Fields before the recording are checked before
-/// the upload begins. If the model comes after the recording, the recording goes to the first provider that
-/// transcribes.
+/// the upload begins. If the model comes after the recording, the recording goes to the provider of the first model
+/// that can serve the request.
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
@@ -76,7 +76,7 @@ let recordingLimitBytes = 26_214_400
 
 /// The state of one transcription or translation request.
 private struct TranscriptionRequest {
-    /// The call to make and the candidates for it, as the form's fields demand.
+    /// The transcription call that the form's fields describe, and the candidates for it.
     struct Plan {
         let call: TranscriptionCall
         /// The candidate that is called first.

@@ -27,7 +27,7 @@ extension APIError {
         if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
     }
 
-    /// Creates the error for a request that the HTTP server refused before an endpoint handled it.
+    /// Creates the error for a request that the HTTP server refused.
     init(_ error: RequestError) {
         let code: String? =
             switch error.status {

@@ -10,8 +10,8 @@ struct UploadedFile {
 }
 
 extension FormStream {
-    /// Uploads the file that is arriving from the client to a vendor, as fast as the vendor accepts it. If the client
-    /// or the vendor fails, the relay also ends its connection to the other side.
+    /// Uploads the file that is arriving from the client to a vendor, as fast as the vendor accepts it. If the form
+    /// cannot be read to its end, the upload is cut off.
     ///
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.

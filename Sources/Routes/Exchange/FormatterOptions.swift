@@ -11,7 +11,7 @@ struct FormatterOptions: Sendable {
     let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// The token count of the prompt, for a response that begins with its usage; 0 for other responses.
+    /// The counted or estimated tokens of the prompt, for a response that begins with its usage; 0 for other responses.
     let promptTokens: Int
     /// Whether a vendor that uses the client's own API may serve the call. Its chunks are then forwarded unchanged.
     let mayBeNative: Bool

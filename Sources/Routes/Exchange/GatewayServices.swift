@@ -53,7 +53,7 @@ package struct SharedServices: Sendable {
     }
 }
 
-/// The services of one event loop that stay when its settings change.
+/// The services of one event loop that stay the same when the settings change.
 ///
 /// `@unchecked`: most of the services are used on the loop only.
 package struct LoopServices: @unchecked Sendable {

@@ -2,7 +2,8 @@ package import Engine
 
 /// A service that reads the settings again and applies them.
 package protocol SettingsReloader: Sendable {
-    /// Reloads the settings. It must be called on `loop`. Returns nil if too many reloads are waiting.
+    /// Reloads the settings. It must be called on `loop`. Returns nil if too many reloads are waiting or the reload
+    /// takes too long.
     func reload(on loop: EventLoop) async -> ReloadOutcome?
 }
 

@@ -146,8 +146,8 @@ package struct RequestFields: CallFields {
         return 1 << (mix % 64)
     }
 
-    /// The value of the first field of this name; nil if the field is absent or null. The lookup is fast, because a
-    /// request has few fields and many names are looked up.
+    /// The value of the first field of this name; nil if the field is absent or null. The lookup of an absent field is
+    /// fast, because most of the names that are looked up are absent.
     package subscript(_ name: StaticString) -> JSONValue? {
         @inline(__always)
         get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }

@@ -61,8 +61,8 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// Extracts the input of a custom tool from the JSON arguments that a model wrote, and passes it to `body`. The
-    /// bytes are valid only during the call.
+    /// Extracts the input of a custom tool from the JSON arguments that a model wrote, and passes it to `body`. If the
+    /// arguments have no input, passes the arguments themselves. The bytes are valid only during the call.
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)

@@ -105,8 +105,8 @@ extension Exchange {
         return value
     }
 
-    /// Sends a vendor's response to the client. A small response is sent at once; a large one or an event stream is
-    /// sent while it arrives.
+    /// Sends a vendor's response to the client. A small response is collected first and sent as a whole. A large
+    /// response or an event stream is sent while it arrives.
     func pass(
         _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
@@ -250,7 +250,7 @@ extension ForwardedEndpoint {
     /// embeddings of different models cannot be compared.
     fileprivate var allowsSubstitutes: Bool { self != .embeddings }
 
-    /// The model that OpenAI uses if a request names no model; nil if a request has to name a model.
+    /// The model for a request that names no model; nil if a request has to name a model.
     fileprivate var defaultModel: String? {
         switch self {
         case .moderations: "omni-moderation-latest"

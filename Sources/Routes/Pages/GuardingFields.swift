@@ -1,5 +1,5 @@
-/// Returns the security header lines of the admin page and its API. With these lines, browsers let no other page embed
-/// or read the responses, and do not cache them.
+/// Returns the security header lines of the admin page and its API. With these lines, browsers do not show the
+/// responses inside other pages, do not cache them, and run no foreign scripts in them.
 ///
 /// - Parameter nonce: the nonce of the page's style and script; nil if the response has no style and script.
 func guardingFields(nonce: String?) -> String {

@@ -88,8 +88,8 @@ extension String {
 }
 
 extension Settings {
-    /// Returns the title of a page. The title contains the host of `PUBLIC_URL`, so that users do not confuse two
-    /// deployments.
+    /// Returns the title of a page. The title contains the host of `PUBLIC_URL` if that is set, so that users do not
+    /// confuse two deployments.
     func pageTitle(_ name: String) -> String {
         guard let publicURL else { return "\(Product.name) \(name)" }
         let host = publicURL.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }

@@ -23,8 +23,8 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The number of response bytes to collect, even if the record keeps fewer. Images and audio are removed from the
-    /// collected text at the end.
+    /// The least number of response bytes to collect, even if the record keeps fewer. Images and audio are removed from
+    /// the collected text at the end.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.

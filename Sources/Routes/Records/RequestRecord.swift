@@ -41,9 +41,11 @@ struct RequestRecord {
     var key: String?
     /// The failures of candidates and keys, if several were possible for the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
-    /// Whether the request went to an endpoint that machines poll, such as the health check.
+    /// Whether the request is of a kind that machines send often: a health check, a CORS preflight or a request to
+    /// `/admin`.
     var isPolled = false
-    /// Whether the request belongs to the admin page or to a usage page. Such requests are not in the usage records.
+    /// Whether the request belongs to the admin page or to a caller's usage page. Such requests are not in the usage
+    /// records.
     var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {

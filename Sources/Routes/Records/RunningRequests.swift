@@ -101,7 +101,7 @@ package final class RunningRegister: Sendable {
     }
 }
 
-/// A collector of the lists of running requests from all event loops. One task waits until it is complete.
+/// A collector of the lists of running requests from all event loops. One task waits until all lists have arrived.
 ///
 /// `@unchecked`: only the thread of its event loop uses the mutable state.
 private final class RunningGathering: TimerTarget, @unchecked Sendable {

@@ -16,7 +16,7 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 }
 
 extension Exchange {
-    /// Counts one operation of a model, such as a chat, in the metrics. It is called once, when its response has been
+    /// Counts one operation of a model, such as a chat, in the metrics. It is called once, when the response has been
     /// written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now

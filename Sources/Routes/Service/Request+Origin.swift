@@ -48,8 +48,8 @@ extension Request {
         return origin
     }
 
-    /// Returns whether the header `Host` names this machine. Another site may let its host name point to this machine.
-    /// Without this check, a browser would treat that site's pages as pages of the relay.
+    /// Returns whether the header `Host` names this machine or the host of `PUBLIC_URL`. Another site may let its host
+    /// name point to this machine. Without this check, a browser would treat that site's pages as pages of the relay.
     func isToThisMachine(_ settings: Settings) -> Bool {
         guard let host = self[.host]?.text.lowercased() else { return false }
         if let own = settings.publicURL.flatMap(Self.origin), own.hasSuffix("://" + host) { return true }

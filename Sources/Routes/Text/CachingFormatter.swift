@@ -55,7 +55,8 @@ private struct KeepingSurface: ChatSurface {
     }
 }
 
-/// A formatter that looks up the response in the cache, and stores a new response there. Another formatter writes it.
+/// A formatter that looks up the response in the cache, and stores a new response there. Another formatter writes the
+/// response.
 ///
 /// `@unchecked`: it may be created on any thread, and is then used on the event loop of its request only.
 final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {

@@ -93,8 +93,8 @@ extension Exchange {
         }
     }
 
-    /// A function that estimates the tokens of a long chat request. It runs on the thread that reads the request. If no
-    /// limit counts tokens, it does nothing.
+    /// A function that estimates the tokens of a long chat request. It runs on the thread that reads the request. The
+    /// function does nothing if all limits count only requests or images.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

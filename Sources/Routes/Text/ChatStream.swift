@@ -40,8 +40,8 @@ final class OpenChat: @unchecked Sendable {
 /// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// Sends a streamed response to the client while it arrives. If the vendor fails before the first chunk, the function
-/// throws before anything is sent.
+/// Sends a streamed response to the client while it arrives. Throws if the vendor fails; the chunks that arrived before
+/// the failure are sent first.
 @inline(never)
 func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
     let delivery = Delivery(open)
@@ -146,8 +146,8 @@ private final class Delivery {
     }
 }
 
-/// A timer that sends pings to the client until the vendor's response begins. Image and speech models respond only when
-/// all their work is done.
+/// A timer that sends pings to the client until it is stopped, while the relay waits for a response to begin. Image and
+/// speech models respond only when all their work is done.
 ///
 /// `@unchecked`: used on its event loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {

@@ -63,7 +63,7 @@ struct CreditNeeds {
 
 extension CreditPrices {
     /// Returns the credits to reserve for a number of images: the average of recent calls, but at least the lowest
-    /// price. Nil if no price is known.
+    /// price. Nil if no price is known or `count` is 0.
     ///
     /// - Parameter mean: the average credits of recent calls; nil if it is not known.
     func ofImages(_ count: Int, mean: Int?) -> Int? {

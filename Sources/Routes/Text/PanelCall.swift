@@ -4,7 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// One upstream call of a panel. It has a ledger and a log line of its own, and is counted separately in the metrics.
+/// One upstream call of a panel. It has a ledger and a log line of its own. Unless it produces the response for the
+/// client, it is counted separately in the metrics.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelCall: @unchecked Sendable {

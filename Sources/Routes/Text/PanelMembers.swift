@@ -21,7 +21,8 @@ final class PanelMembers: @unchecked Sendable {
     private let asked: ChatCall
     /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
     private let deadline: LoopTime
-    /// The total size of the copies of the call for the members and of the responses that have arrived, in bytes.
+    /// The total size in bytes of the copies of the call for the members and of the responses that have arrived. Each
+    /// response counts twice.
     private var bytes = 0
     private(set) var reservation: MemoryReservation?
 

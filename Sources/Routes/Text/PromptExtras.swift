@@ -17,7 +17,8 @@ struct PromptExtras {
 }
 
 extension UsageReservation {
-    /// Creates the reservation for a chat call. Nil if the limits count only requests and the call makes no images.
+    /// Creates the reservation for a chat call. Nil if no limit counts tokens, cost or credits and there are no images
+    /// to count.
     init?(
         _ call: ChatCall,
         _ candidate: Candidate,

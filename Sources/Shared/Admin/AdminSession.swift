@@ -28,7 +28,8 @@ package struct AdminSession: Sendable, Equatable {
 /// Creates and checks the tokens of admin sessions. It signs them with a key that is derived from the session secret
 /// and the password.
 ///
-/// Instances with the same secret and password accept each other's tokens. A changed password ends all sessions.
+/// Instances with the same secret, user name and password accept each other's tokens. A changed password ends all
+/// sessions.
 struct SessionSigner: Sendable {
     private let key: [UInt8]
     private let user: String
@@ -37,7 +38,7 @@ struct SessionSigner: Sendable {
     private static let randomBytes = 32
     /// The length in bytes of the fixed beginning of a token: the format, two times and the random bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
-    /// The length of the longest token, in base64url characters.
+    /// The largest length of a token that is accepted, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4
 
     init(secret: [UInt8], user: String, password: Digest) {
@@ -54,8 +55,8 @@ struct SessionSigner: Sendable {
         return Base64.url.text(bytes + hmac(key: key, bytes))
     }
 
-    /// Returns the session that a token encodes. Returns nil if the token has expired or was signed with another key or
-    /// for another user.
+    /// Returns the session that a token encodes. Returns nil if the token is malformed, has expired, or was signed with
+    /// another key or for another user.
     func session(of token: UnsafeRawBufferPointer, at now: Int) -> AdminSession? {
         guard token.count <= Self.limitCharacters, let bytes = Base64.url.bytes(token),
             bytes.count >= Self.headBytes + Digest.byteCount, bytes[0] == Self.format

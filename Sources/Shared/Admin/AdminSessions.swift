@@ -27,7 +27,7 @@ package final class AdminSessions: Sendable {
 
     /// Creates the list of sessions, and reads the logouts of an earlier process from the data folder.
     ///
-    /// - Parameter dataFolder: the path of an existing folder; if nil, logouts are forgotten when the process ends.
+    /// - Parameter dataFolder: the path of an existing folder; if nil, logouts are not saved in a file.
     package init(dataFolder: String?) {
         let random = RandomBytes()
         ownSecret = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next(), Array.init) }
@@ -35,7 +35,7 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Applies new settings. A changed password or secret ends all sessions.
+    /// Applies new settings. A changed user name, password or secret ends all sessions.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }

@@ -38,7 +38,7 @@ package final class AdminState: Sendable {
     /// Creates the state of the admin pages.
     ///
     /// - Parameters:
-    ///   - dataFolder: the path of an existing folder; if nil, logouts are forgotten when the process ends.
+    ///   - dataFolder: the path of an existing folder; if nil, logouts are not saved in a file.
     ///   - hasOwnAdminSocket: whether a separate socket serves the admin pages.
     ///   - counters: the store in which limits are counted; nil if this process counts them in its memory.
     package init(

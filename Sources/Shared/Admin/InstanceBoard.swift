@@ -33,7 +33,7 @@ package final class InstanceBoard: Sendable {
 
     package static let pauseNanoseconds: UInt64 = 10_000_000_000
     private static let silentNanoseconds: UInt64 = 30_000_000_000
-    /// The time for which an instance that writes no more stays in the list, in seconds.
+    /// The lifetime of an instance's entry in the store after its last write, in seconds.
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"

@@ -78,8 +78,8 @@ package final class RequestCoalescer: Sendable {
     }
 }
 
-/// The right to call the vendor for all equal requests. When the call ends, or when the last reference is released, the
-/// waiting requests are woken.
+/// The right to call the vendor for all equal requests. If the last reference is released before `end` was called, the
+/// next waiting request gets the right.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
         case response(Body)
@@ -139,7 +139,7 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
         self.loop = loop
     }
 
-    /// Wakes the waiting request with an outcome. Call it from any thread.
+    /// Wakes the waiting request with an outcome. Any thread may call it.
     fileprivate func resume(with outcome: Outcome) {
         loop.call { [self] in
             // If a lead is delivered too late, it is released here, which makes the next request the lead.

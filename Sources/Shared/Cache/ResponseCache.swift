@@ -35,7 +35,7 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache of files; nil if no settings have named a directory since the start.
+    /// The cache of files; nil if no settings since the start have stored responses in files.
     var files: DiskCache? { directory.withLock { $0 } }
 
     /// Returns the cache of files, and creates it at the first call. The directory of the first call is used until the
@@ -51,7 +51,7 @@ package final class ResponseCache: Sendable {
     /// Removes all cached responses from memory.
     package func removeAll() { memory.removeAll() }
 
-    /// Waits until all pending writes of files are done.
+    /// Waits until all pending writes of files are done, and stops the thread that writes them.
     package func stop() { files?.stop() }
 
     /// The number of requests that were served from the cache since the start.
@@ -75,7 +75,7 @@ package final class ResponseCache: Sendable {
     }
 }
 
-/// The response cache with the current settings, such as the place and the lifetime of responses.
+/// The response cache with the current settings, such as where and how long responses are stored.
 package struct ConfiguredCache: Sendable {
     package let settings: CacheSettings
     package let responseCache: ResponseCache

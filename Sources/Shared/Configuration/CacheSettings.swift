@@ -47,7 +47,7 @@ package struct CacheSettings: Sendable, Equatable {
     }
 
     /// Returns the largest allowed size of the response cache in memory, in bytes. The rest of the memory budget is for
-    /// requests: a quarter of the budget and two copies of the largest body.
+    /// tables (`setAsideBytes`) and for requests: a quarter of the budget and two copies of the largest body.
     static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }

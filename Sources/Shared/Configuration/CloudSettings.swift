@@ -11,7 +11,7 @@ package struct CloudSettings: Sendable, Equatable {
     package let locations: [String]
     package let tokenURL: String
 
-    /// The data with which the relay gets access tokens of a Google account. Every field is secret.
+    /// The data with which the relay gets access tokens of a Google account. It must not be logged.
     package struct Account: Hashable, Sendable {
         package let clientID: String
         package let clientSecret: String

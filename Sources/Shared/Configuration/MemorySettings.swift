@@ -24,8 +24,8 @@ package struct MemorySettings: Sendable, Equatable {
     /// in memory twice while it is read, so a body may have an eighth.
     fileprivate static let bodyShare = 8
 
-    /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), and
-    /// an eighth for stored responses (at most 16 MB).
+    /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), an
+    /// eighth for stored responses (at most 16 MB), and 1/128 for uploaded files (at most 4 MB).
     ///
     /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses, so both need no memory
     ///   here.

@@ -121,8 +121,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about admin settings that do not work as expected: nobody can log in, or a login is valid at only one of
-    /// several instances.
+    /// Warns about settings of logins that do not work as expected: nobody may reload the settings, or a login is valid
+    /// at only one of several instances.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,

@@ -55,9 +55,10 @@ package struct Settings: Sendable, Equatable {
     package let isSubsetOnly: Bool
     /// The model for requests that name no model; nil if it is not set.
     package let defaultModel: String?
-    /// The model for requests that name an unknown model, which no provider serves; nil if it is not set.
+    /// The model for requests whose model no provider serves; nil if it is not set.
     package let fallbackModel: String?
-    /// The model for `/generate` requests that name no model; nil to call one model of each provider.
+    /// The model for `/generate` requests that name no model; nil to try each provider's own model for such requests,
+    /// by priority and then by price.
     package let generateModel: String?
     /// Whether links to YouTube videos in prompts for 1min.ai stay unchanged. 1min.ai then reads the videos and charges
     /// for them.

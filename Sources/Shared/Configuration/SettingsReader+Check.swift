@@ -54,8 +54,8 @@ extension SettingsReader {
         name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
-    /// Reports providers that have their own keys although the settings allow no caller to use them. Neither callers
-    /// nor anonymous access are configured then.
+    /// Reports providers that nobody may use: they do not use the callers' own keys, and the settings declare no
+    /// callers and no models for anonymous access.
     private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }

@@ -9,7 +9,7 @@ package enum UpstreamFault: Int, CaseIterable, Sendable {
     case totalTimeout
     case broken
     case tooLarge
-    /// The relay had not enough free memory for the vendor's response.
+    /// The relay did not have enough free memory for the vendor's response.
     case overloaded
     /// The relay was too busy to process the upstream call.
     case busy

@@ -2,12 +2,12 @@ import Engine
 
 /// Checks whether paths on a vendor's asset host are safe. The checks work on bytes.
 package enum AssetPath {
-    /// The largest number of nested percent-encodings that are decoded. For example, the dot in `%252e` is encoded
-    /// twice.
+    /// The number of nested percent-encodings from which a path counts as unsafe. For example, the dot in `%252e` is
+    /// encoded twice.
     private static let rounds = 4
 
     /// Returns whether a segment of the path is `..`, which leads to a higher folder. Segments written with backslashes
-    /// or with nested percent-encodings are found, too.
+    /// or with nested percent-encodings are found, too. Also returns true if a text is encoded `rounds` times or more.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {

@@ -43,7 +43,8 @@ package final class Callers: @unchecked Sendable {
     /// Returns the caller of a request. If its key is unknown but the request is served as anonymous, `stray` is the
     /// key's digest; otherwise `stray` is nil.
     ///
-    /// - Throws: an error for the client if the key is missing, unknown or malformed.
+    /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request has several
+    ///   different keys.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         oneLoop.check()
         guard let bearer = try request.bearer() else {
@@ -64,7 +65,7 @@ package final class Callers: @unchecked Sendable {
 
 extension Request {
     /// Returns the key in `Authorization: Bearer`, `x-api-key` or `api-key`; nil if the request has no key. Throws if
-    /// these headers contain different keys.
+    /// these headers contain different keys or the key is malformed.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {

@@ -87,7 +87,7 @@ final class LogSink: @unchecked Sendable {
     }
 
     /// Swaps the full buffer with an empty one. If lines were dropped since the last write, a line with their number is
-    /// added first.
+    /// appended before the swap.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {

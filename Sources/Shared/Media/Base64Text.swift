@@ -29,7 +29,8 @@ package final class Base64Text: @unchecked Sendable {
         return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])
     }
 
-    /// Decodes the whole text. Returns nil if it is not valid base64. A long text is decoded on a worker thread.
+    /// Decodes the whole text. Returns nil if it is not valid base64 or if there is no memory for the decoded bytes. A
+    /// long text is decoded on a worker thread.
     package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker: worker) {
@@ -57,8 +58,8 @@ extension Digest {
 /// The largest body that is processed on the event loop, in bytes. Work for a larger body is moved to a worker thread.
 private let loopBytes = 262_144
 
-/// Returns the result of `work`. If the body is large, `work` runs on a worker thread. Throws if the worker's queue is
-/// full.
+/// Returns the result of `work`. If the body is large, `work` runs on a worker thread. Throws `tooMuchWork` if the
+/// worker has no result in time.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,

@@ -1,7 +1,7 @@
 import Engine
 
-/// The name and the content type under which a file is uploaded to a vendor. The name's extension fits the content
-/// type, since vendors reject other names.
+/// The name and the content type under which a file is uploaded to a vendor. If the relay detects the content type, the
+/// name gets an extension that fits it, since vendors reject other names.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String

@@ -69,8 +69,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The number of the error, which `Series` stores in place of an HTTP status: 0 for success, 101 and more for a
-    /// failure of the provider, otherwise the HTTP status.
+    /// The number of the error, which `Series` stores in place of an HTTP status: 0 for success, 101 plus the raw value
+    /// of the `UpstreamFault` for a failure of the provider, otherwise the HTTP status, which is 400 or more.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status

@@ -44,7 +44,7 @@ package final class SeriesNumbers: Sendable {
         self.limit = limit
     }
 
-    /// Returns the number of a series. A loop calls this once for each series and remembers the number.
+    /// Returns the number of a series. Loops remember recent numbers, so they seldom call this.
     func number(_ series: Series) -> Int {
         state.withLock { state in
             if let known = state.numbers[series] { return known }

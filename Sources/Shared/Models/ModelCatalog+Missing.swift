@@ -39,7 +39,7 @@ extension ModelCatalog {
 
     private static let shownNames = 4
 
-    /// Returns the names of the first four models that the caller may use and that pass the test `fits`.
+    /// Returns the names of at most four models that the caller may use and that pass the test `fits`.
     package func names(for caller: Caller, where fits: (Model) -> Bool) -> [String] {
         var names: [String] = []
         for (name, provider, model, _) in listing.prefix(Self.comparedNames) where fits(model) {

@@ -33,8 +33,8 @@ package struct ModelCatalog: Sendable {
     package struct Provider: Sendable {
         /// The models that the settings name; empty if the provider serves its whole catalogue or list.
         let models: [ModelName]
-        /// The catalogue of the vendor's models. If nil, the provider has only chat models, and only their names are
-        /// known.
+        /// The catalogue of the vendor's models. If nil, each model of the provider counts as a chat model, and only
+        /// the vendor's list can contain more facts about it.
         let catalogue: Catalogue?
         /// The unique name of the provider. A panel can name a member as `provider/model`.
         let name: String

@@ -15,8 +15,7 @@ struct SchemaCheck {
     private(set) var isOut = false
 
     private static let maxDepth = 192
-    /// The steps of work that count for applying one schema to one value. For comparison, reading a byte is about one
-    /// step.
+    /// The steps of work that count for applying one schema to one value.
     private static let stepsPerNode = 16
     static let maxProblems = 8
 

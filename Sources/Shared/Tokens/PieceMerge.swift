@@ -19,8 +19,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
     ///
-    /// An array has one key for each part. Its upper bits are the rank of the token that the part forms with the next
-    /// part. Its lower bits are the position of the part.
+    /// An array has one key for each part. The upper bits of a key are the rank of the token that the part forms with
+    /// the next part. The lower 7 bits are the position of the part.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in

@@ -37,7 +37,7 @@ package final class RecordReader: Sendable {
     package func stop() { worker.stop() }
 
     /// Returns the records of the requests that match a query. They are sorted newest first, unless the query has
-    /// another order. The record of a request can be found at most one second after the request has ended.
+    /// another order. The record of a request is usually found within one second after the request has ended.
     package func records(_ query: RecordQuery, on loop: EventLoop) async throws(UsageFailure) -> RecordPage {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
     }

@@ -4,7 +4,8 @@ import Shared
 
 /// One call to the Messages API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop only, except for `written`.
+/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
+/// worker thread.
 final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
@@ -22,8 +23,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     /// them.
     private var parts: [PausedResponse] = []
 
-    /// The largest request body, in bytes, that is kept in memory until the response ends. The body is needed to
-    /// continue a response that the vendor pauses.
+    /// The largest request body, in bytes, that is kept in memory while its response is streamed to the client. The
+    /// body is needed to continue a response that the vendor pauses.
     private static let keptBytes = 32_768
 
     /// Creates the form of one call.

@@ -4,7 +4,7 @@ import Shared
 
 /// Parses a response of the Messages API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used on its event loop only.
+/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
 final class AnthropicReader: WireReader, @unchecked Sendable {
     /// A content block that has begun and has not ended yet.
     private struct Block {
@@ -42,7 +42,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// The earlier parts of this response. The vendor ended each of them with a pause (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
-    /// Records the content blocks of the current part. If the vendor pauses, the next request repeats them.
+    /// The record of the content blocks in the current part. If the vendor pauses, the next request repeats them.
     private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
@@ -56,7 +56,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - earlier: the earlier parts of a paused response. Their events are emitted before those of the new part.
-    ///   - mayGoOn: whether the relay can request the rest if the vendor pauses the response.
+    ///   - mayGoOn: whether the relay can request the rest if the vendor pauses a streamed response.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,

@@ -144,8 +144,8 @@ struct AnthropicRequest: ~Copyable {
         return "You must call the tool \"\(sent)\" now. Do not answer in text."
     }
 
-    /// Appends the member `tools`. If the request has no tools, tools that the conversation has called are declared
-    /// without a schema, because the API requires them.
+    /// Appends the members `tools` and `tool_choice`. If the request has no tools, tools that the conversation has
+    /// called are declared with an empty schema, because the API requires them.
     private mutating func appendTools(called: [[UInt8]]) {
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
         for (index, tool) in chatOptions.tools.enumerated() {

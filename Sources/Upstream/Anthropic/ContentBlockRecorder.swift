@@ -3,8 +3,8 @@ import Engine
 /// Records the content blocks of a response, so that they can be sent back to the vendor if the vendor pauses the
 /// response.
 ///
-/// Pauses are rare without tools that the vendor runs itself. Therefore only short responses are recorded if they have
-/// no such tools.
+/// Pauses are rare without tools that the vendor runs itself. Therefore a response that consists only of text and
+/// reasoning is recorded only while it is short.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -14,13 +14,14 @@ struct ContentBlockRecorder: ~Copyable {
         case other
     }
 
-    /// Whether blocks are still recorded. False if no record is needed, or after the record became too large.
+    /// Whether blocks are recorded. False if no record is needed, or after the recording was given up, for example
+    /// because the record became too large.
     private var keeps: Bool
     private var kind: Kind?
     /// The content of the open block so far: its text, its reasoning, or its `input` as JSON.
     private var said = ByteBuffer()
     private var signature = ByteBuffer()
-    /// The JSON object with which the vendor began the open block; empty for text and reasoning.
+    /// The JSON object with which the vendor began the open block; empty for blocks of type `text` and `thinking`.
     private var opening = ByteBuffer()
     private var written = ByteBuffer()
     private var limitBytes = ContentBlockRecorder.textLimitBytes
@@ -34,7 +35,7 @@ struct ContentBlockRecorder: ~Copyable {
 
     /// Begins to record a new block, and completes the record of the block before.
     ///
-    /// - Parameter isAlone: whether no other block is open. If another block is open, the recording ends.
+    /// - Parameter isAlone: whether no other block is open. If another block is open, the recording is given up.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }
         guard isAlone else { return drop() }
@@ -90,8 +91,8 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Writing
 
-    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if nothing was recorded or the record
-    /// became too large.
+    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if nothing was recorded or the
+    /// recording was given up.
     mutating func removeBody() -> Body? {
         guard keeps else { return nil }
         write()

@@ -15,8 +15,8 @@ struct MessageRequestRewriter {
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
-    /// - Parameter content: the content blocks received so far, as a JSON array. They become the end of the last
-    ///   assistant turn.
+    /// - Parameter content: the content blocks of the paused part, as a JSON array. They are added to the assistant
+    ///   turn at the end of the conversation.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + content.bytes.count + 64)

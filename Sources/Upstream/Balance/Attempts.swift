@@ -17,7 +17,8 @@ package final class Attempts: @unchecked Sendable {
     private var open: RemainingCandidates
     /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
-    /// The key for repeating the last call to the current candidate; nil if the next call is not a repetition.
+    /// The key with which the current candidate is called again: the same key, or another one after a failure of the
+    /// key. Nil if the next call does not repeat the last one.
     private var repeating: Credential?
     /// Whether the next call goes to the current candidate again, with a key that was not tried yet. Only used for a
     /// candidate with a capacity limit.
@@ -102,8 +103,8 @@ package final class Attempts: @unchecked Sendable {
         balance.begins(open.breakerKey(position), at: loop.now)
     }
 
-    /// Waits until one of the full candidates has capacity and returns its position. Returns nil if the time is up or
-    /// the store that counts capacity is unavailable.
+    /// Waits until one of the full candidates has capacity and returns its position. Returns nil if no candidate gets
+    /// capacity in time, the queue is full or disabled, or the store that counts capacity is unavailable.
     private func waited() async -> Int? {
         guard let balance, rules.queueTime > .zero, !open.lacksStore else {
             refusal = refusal ?? open.shortage
@@ -316,7 +317,7 @@ package final class Attempts: @unchecked Sendable {
 
     /// The failure to report to the client: the last failure other than a rate limit or a lack of credit. If all
     /// failures are of these two kinds, the last rate limit is reported, with the shortest retry time of all rate
-    /// limits. Without a rate limit, the last failure is reported.
+    /// limits. Without a rate limit, the last failure is reported; without any failure, the first refusal.
     package var failure: UpstreamError {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last

@@ -131,7 +131,7 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
-    /// Resets all turns and all counts of chosen providers. Called when the settings are reloaded.
+    /// Resets all turns and all counts of chosen providers. Called by a reload that finds the settings unchanged.
     package func forgetTurns() {
         turns.withLock { $0 = RecentTable() }
         chosen.withLock { $0 = [:] }
@@ -179,8 +179,8 @@ package final class Balance: Sendable {
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
 
-    /// Logs the changes of state that follow from a candidate's failure: the provider is unreachable, or the circuit
-    /// breaker opens.
+    /// Logs the changes of state that follow from a candidate's failure: the provider becomes unreachable or is
+    /// reachable again, or the circuit breaker opens.
     private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
@@ -241,8 +241,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns whether the failure says nothing about other calls of the candidate. The model lacks only one feature,
-    /// or the vendor refused a passthrough key's account.
+    /// Returns whether the failure says nothing about other calls of the candidate. This is the case if it concerns
+    /// only one feature of the model, or only the account of a passthrough key.
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {

@@ -153,7 +153,8 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether, as far as this instance knows, none of the keys has free capacity.
+    /// Returns whether, as far as this instance knows, none of the keys has free capacity. Also true if other requests
+    /// already wait for capacity of the provider.
     ///
     /// - Parameter tried: the labels of keys to leave out.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {

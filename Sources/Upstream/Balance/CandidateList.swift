@@ -2,7 +2,7 @@ import Calls
 import Shared
 
 /// A list of candidates, sorted by priority and then in the order of the settings. It also contains values computed
-/// once from the candidates. Each model name has one list, which serves all calls.
+/// once from the candidates. The registry keeps one list for each model name.
 ///
 /// `@unchecked`: used on its loop only.
 final class CandidateList: @unchecked Sendable {

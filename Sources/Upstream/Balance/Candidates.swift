@@ -131,8 +131,8 @@ package struct Candidates: Sendable {
     ///   - spared: the positions of candidates that must not get the call.
     ///   - isBegun: returns whether a part of the response was already sent to the client. If it was, there is no
     ///     deadline and no other candidate is tried.
-    ///   - waited: returns the nanoseconds that were not spent waiting for a vendor. The deadline is extended by this
-    ///     time.
+    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. The deadline is extended by
+    ///     them.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,

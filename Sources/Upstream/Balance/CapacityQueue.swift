@@ -32,8 +32,9 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits in the queue until `emit` returns a value, and returns that value. `emit` is called only while this call
-    /// is first in the queue. Returns nil if the time is up, the queue is full, or the task is cancelled.
+    /// Waits in the queue until `emit` returns a value, and returns that value. `emit` is called only while no earlier
+    /// call of the same kind waits for one of the same providers. A call that waits for a single key and a call without
+    /// a slot are different kinds. Returns nil if the time is up, the queue is full, or the task is cancelled.
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.

@@ -55,7 +55,8 @@ package final class Registry: @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model may serve a requested model name: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// The progress lines that panels write while their members respond, for all panels.
+    /// The recogniser for the progress lines that panels write into their responses. It removes these lines from the
+    /// history of later requests.
     package let marks: PanelProgressLines
     let balance: Balance
     /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Any
@@ -108,7 +109,8 @@ package final class Registry: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - name: the member's name in the settings of the panel.
-    ///   - caller: the caller, who must have the permission for the panel but needs none for the member.
+    ///   - caller: the caller, as `Caller.allowingAllModels(ifAllowed:)` returns it for the panel. The permission for
+    ///     the panel then includes its members.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         switch modelCatalog.member(name) {
         case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
@@ -253,7 +255,7 @@ package final class Registry: @unchecked Sendable {
         indirect case panel(Panel)
     }
 
-    /// Returns the error for a request if no model with this name exists or the caller may use none.
+    /// Returns the error for a model name under which no model exists that the caller may use.
     package func missing(_ name: String, for caller: Caller) -> APIError {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }

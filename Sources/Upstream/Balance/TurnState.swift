@@ -1,7 +1,7 @@
 import Shared
 
-/// The state that says which provider's turn it is, among the providers that serve one model. It exists for each caller
-/// or for all callers together.
+/// The state that says which provider's turn it is, among the providers that serve one model. There is one state for
+/// each caller, or one for all callers together.
 struct TurnState {
     struct Member: Equatable {
         /// The provider's position among the candidates of the model.

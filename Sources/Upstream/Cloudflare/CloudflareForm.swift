@@ -5,7 +5,8 @@ import Shared
 /// One call to Cloudflare: writes the request body and creates the reader of the response. The request has Cloudflare's
 /// variant of OpenAI's format, or the format of Cloudflare's own API.
 ///
-/// `@unchecked`: used on its event loop only, except for `written`.
+/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
+/// worker thread.
 final class CloudflareForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     /// The model's endpoint in Cloudflare's own API; nil if the model's name cannot be part of a URL.

@@ -5,7 +5,7 @@ import Shared
 /// Parses Cloudflare's responses. A response in Cloudflare's own format is first converted to OpenAI's format. Both of
 /// Cloudflare's APIs may respond in either format.
 ///
-/// `@unchecked`: used on its event loop only.
+/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
 final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let parser: JSONParser

@@ -4,7 +4,8 @@ import Shared
 
 /// One call to Cohere's Chat API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop only, except for `written`.
+/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
+/// worker thread.
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String

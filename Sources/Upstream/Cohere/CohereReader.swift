@@ -4,7 +4,7 @@ import Shared
 
 /// Parses a response of Cohere's Chat API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used on its event loop only.
+/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes

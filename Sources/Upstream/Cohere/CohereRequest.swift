@@ -54,7 +54,7 @@ struct CohereRequest: ~Copyable {
 
     // MARK: Tools and formats
 
-    /// Appends the member `tools`. If `tool_choice` names a tool, only this tool is sent.
+    /// Appends the members for tools. If `tool_choice` names a tool, only this tool is sent.
     private mutating func appendTools() {
         var tools = chatOptions.tools
         // Cohere refuses tools beside a response format. The tools of such a request must not be called, so they are
@@ -121,8 +121,8 @@ struct CohereRequest: ~Copyable {
         }
     }
 
-    /// Appends the member `thinking`, if the client sets a reasoning effort. Otherwise a reasoning model decides
-    /// itself.
+    /// Appends the member `thinking` for a reasoning model, if the client sets reasoning options. Otherwise the model
+    /// decides itself.
     private mutating func appendThinking() {
         guard PhraseMatcher(model).say("reasoning") else { return }
         let reasoning = chatOptions.reasoning

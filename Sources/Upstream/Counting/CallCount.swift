@@ -61,9 +61,8 @@ package final class CallCount: @unchecked Sendable {
         reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
     }
 
-    /// Returns the usage of the response. The closures supply the token counts that the vendor did not report.
-    ///
-    /// Also marks whether these counts are exact.
+    /// Returns the usage of the response. The closures supply the token counts that the vendor did not report. The
+    /// usage says whether these counts are exact.
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported; nil if it reported none.
@@ -160,7 +159,7 @@ package final class CallCount: @unchecked Sendable {
 
     /// Returns the tokens of the prompt. Counts a short prompt now if that has not been done.
     ///
-    /// - Parameter estimate: the vendor-specific estimate; returned if the prompt cannot be counted.
+    /// - Parameter estimate: the vendor-specific estimate; used if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
         if case .waiting(let messages) = prompt {
             var call = ChatCall()
@@ -176,7 +175,7 @@ package final class CallCount: @unchecked Sendable {
     /// Returns the tokens of the prompt if they are counted, otherwise an estimate. Used for failed calls, which are
     /// not worth a count.
     ///
-    /// - Parameter estimate: the vendor-specific estimate; returned if nothing better is known.
+    /// - Parameter estimate: the vendor-specific estimate; used if nothing better is known.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -252,13 +251,13 @@ package final class CallCount: @unchecked Sendable {
     /// Counts the tokens of a text on the worker thread. Used for text that `TokenCountAccumulator` cannot count fast
     /// enough.
     ///
-    /// - Returns: the tokens and the bytes that were counted; nil if too much work waits for the worker thread.
+    /// - Returns: the tokens, and the bytes that were counted; nil if the text could not be counted.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
         await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil
     }
 
-    /// Runs a count on the worker thread and returns its result. Returns nil if too much work waits there, or if the
-    /// client has disconnected.
+    /// Runs a count and returns its result. A long text is counted on the worker thread. Returns nil if that thread is
+    /// too busy to return the result in time, or if the client has disconnected.
     ///
     /// - Parameter bytes: the size of the text to count.
     private func counted<Value: Sendable>(

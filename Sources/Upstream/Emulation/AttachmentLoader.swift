@@ -13,7 +13,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private let parts: [Attachment]
     /// The loaded attachments, by their index in `parts`; nil for an attachment that is not loaded yet.
     private var loaded: [Attachment?]
-    /// The vendor's first failure during an upload; nil if no upload failed.
+    /// The first failure of the chat's vendor while attachments were loaded; nil if there was none.
     private var vendorFailure: UpstreamError?
     /// The cache keys of the attachments that were not uploaded, because the vendor should still have them; by their
     /// index in `parts`.
@@ -260,7 +260,7 @@ final class AttachmentLoader: @unchecked Sendable {
     /// - Parameters:
     ///   - group: the equal attachments of the request that have this content.
     ///   - content: the digest of the content.
-    ///   - make: reads or downloads the content.
+    ///   - make: returns the content to upload; not called if the vendor already has it.
     private func keep(
         _ group: Group,
         _ content: Digest,
@@ -287,8 +287,8 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// Makes the upstream error for a failed `load()`. If an upload failed at the vendor, the error has the recovery
-    /// options of the vendor's failure.
+    /// Makes the upstream error for a failed `load()`. If the chat's vendor failed, the error has the recovery options
+    /// of its failure.
     ///
     /// - Parameter refusal: the error that `load()` threw.
     func failure(refusing refusal: APIError) -> UpstreamError {
@@ -297,10 +297,10 @@ final class AttachmentLoader: @unchecked Sendable {
         return error
     }
 
-    /// Returns the error that the client gets for a failed upload. Remembers the failure if it is one of the chat's
-    /// vendor.
+    /// Returns the error that the client gets for a failed upload or transcription.
     ///
-    /// - Parameter credential: the key of the failed call if it is not the chat's key; else nil.
+    /// - Parameter credential: the key of a failed transcription; nil if the failure is one of the chat's call, which
+    ///   is then stored in `vendorFailure`.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)

@@ -10,8 +10,8 @@ package struct ChatEmulation: Sendable {
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// The validator of the output; nil if the vendor guarantees the demanded tool call or format, or if the request
-    /// demands neither.
+    /// The validator of the output; nil if the output is not validated. Examples are a request without demands, a
+    /// demand that the vendor guarantees, and an upstream call that returns several choices.
     private let validator: OutputValidator?
     private let count: CallCount
     private let worker: WorkQueue

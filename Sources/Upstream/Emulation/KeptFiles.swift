@@ -33,8 +33,8 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// Returns the call with the vendor's file ids. In the original request body the ids are replaced, too. If this
-    /// fails for one of them, the original body is removed.
+    /// Returns the call with the vendor's file ids, also in the original request body. The original body is removed if
+    /// an id cannot be replaced in it, or if a file belongs to the whole conversation.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -84,7 +84,8 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the files that belong to the whole conversation, not to one message, to the user's last message.
+    /// Adds the files that belong to the whole conversation, not to one message, to the user's last message. Then the
+    /// original request no longer fits and is removed.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

@@ -16,8 +16,8 @@ package struct KeptImages: Sendable {
 
     /// Finds the file ids in a request body. Returns nil if the body contains no file ids.
     ///
-    /// - Throws: an error if there are too many ids, or if a member name contains escapes, so that another JSON parser
-    ///   could find other ids.
+    /// - Throws: an error if there are too many ids or an id is too long. Also throws if a member name contains
+    ///   escapes, so that another JSON parser could find other ids.
     package init?(in body: Body) throws(APIError) {
         for member in RawJSON(body.bytes).members {
             if member.name.equals("mask") { try add(member.value, "mask") }

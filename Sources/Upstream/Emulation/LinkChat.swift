@@ -71,7 +71,7 @@ package struct LinkPlan: Sendable {
 
 extension ChatCall {
     /// Removes the options that have no meaning if the response consists of links: the token limit, stop sequences and
-    /// demands on the format.
+    /// demands on the output.
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []

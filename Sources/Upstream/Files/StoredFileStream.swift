@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The content of a file that the vendor stores, read from the vendor as a stream.
+/// The content of a file or of generated audio, read from the vendor as a stream.
 ///
 /// `@unchecked`: used on its event loop only.
 final class StoredFileStream: AudioStream, @unchecked Sendable {

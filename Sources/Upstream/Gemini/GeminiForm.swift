@@ -4,7 +4,8 @@ import Shared
 
 /// One call to a Google model: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop only, except for `written`.
+/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
+/// worker thread.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
     private let dialect: GeminiDialect

@@ -5,7 +5,7 @@ import Shared
 /// Parses a response of a Google model, either a complete body or a stream of events. Each event contains the next
 /// parts of the output.
 ///
-/// `@unchecked`: used on its event loop only.
+/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
 final class GeminiReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes

@@ -139,8 +139,8 @@ struct GeminiRequest: ~Copyable {
         }
     }
 
-    /// Appends the member `thinkingConfig`, which also asks for the reasoning in the response. Appends nothing if the
-    /// model's default applies.
+    /// Appends the member `thinkingConfig`. Unless it turns thinking off, it also asks for the reasoning in the
+    /// response. Appends nothing if the model's default applies.
     private mutating func appendThinking() {
         switch model.thinking(chatOptions.reasoning) {
         case .none: break

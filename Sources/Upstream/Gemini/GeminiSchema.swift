@@ -99,8 +99,8 @@ struct GeminiSchema {
     /// Appends the member `$defs`, which contains schemas that references can name.
     ///
     /// - Parameters:
-    ///   - map: the schema's `$defs`.
-    ///   - older: the schema's `definitions`, the old name of `$defs`; a name that `map` contains is left out.
+    ///   - map: the schema's `$defs`; its `definitions` (the old name of `$defs`) if it has no `$defs`.
+    ///   - older: the schema's `definitions` if it has both; otherwise nil. Names that `map` contains are left out.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })

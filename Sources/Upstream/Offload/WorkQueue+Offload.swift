@@ -13,7 +13,8 @@ extension WorkQueue {
     /// - Parameters:
     ///   - bytes: the size of the data to process.
     ///   - weight: how many times longer than usual the work takes per byte.
-    /// - Returns: the result; nil if too much work waits for the worker thread, or if the client has disconnected.
+    /// - Returns: the result; nil if the worker thread is too busy to return it in time, or if the client has
+    ///   disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,
         weight: Int = 1,

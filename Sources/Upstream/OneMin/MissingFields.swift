@@ -57,8 +57,8 @@ enum MissingFields {
 }
 
 extension OneMin {
-    /// Makes a call. If the vendor reports missing fields, makes the call once more with default values for these
-    /// fields.
+    /// Makes a call. If the vendor reports missing fields and the relay has default values for all of them, makes the
+    /// call once more with these values.
     ///
     /// - Parameter ask: makes the call.
     func complete<Value: Sendable>(

@@ -22,7 +22,7 @@ struct OneMinFailure {
     let code: String
     /// The vendor's error message, not yet sanitized for clients; empty if there is none.
     private(set) var said: String
-    /// The request fields that the vendor refused, by the vendor's names, each with the vendor's message about it.
+    /// The request fields that the vendor refused: the vendor's name of each field, and the vendor's message about it.
     private(set) var fields: [(name: String, said: String)] = []
     /// The HTTP status with which the provider behind 1min.ai responded; nil if the error does not contain it.
     private(set) var externalStatus: Int?

@@ -21,7 +21,7 @@ extension UpstreamError {
         }
     }
 
-    /// Creates the error for a response that is successful by its HTTP status but contains no result.
+    /// Creates the error for a response that has a successful HTTP status but reports a failure or contains no result.
     ///
     /// - Parameter cause: the cause for the log; used if the body contains no error.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {

@@ -26,8 +26,8 @@ package struct NativeRequest {
     }
 
     /// Returns the body of the chat request for the server. Returns nil if the request must be written anew from the
-    /// parsed call. This is the case if it contains a field that only the relay knows, or if different JSON parsers
-    /// could read different fields.
+    /// parsed call. This is the case if it contains a field that the relay must translate, such as `file_ids`, or no
+    /// messages, or if different JSON parsers could read different fields.
     ///
     /// - Parameters:
     ///   - call: the parsed call.

@@ -42,7 +42,8 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 
     /// Creates a vendor. Returns nil if the URL of the site is invalid.
     ///
-    /// - Parameter errorTable: the table that maps the vendor's errors, for requests that are forwarded unchanged.
+    /// - Parameter errorTable: the table that maps the vendor's errors, for files and for requests that are forwarded
+    ///   unchanged.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,

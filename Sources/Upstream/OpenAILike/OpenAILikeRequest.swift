@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a chat completion request from a parsed call. The request contains no nulls, no empty lists and no
-/// options that the client did not request.
+/// A writer for a chat completion request from a parsed call. Options that the client did not send are left out. A
+/// streamed request always asks for the usage.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

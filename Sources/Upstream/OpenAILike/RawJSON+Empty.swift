@@ -1,8 +1,8 @@
 import Engine
 
 extension RawJSON {
-    /// Returns whether a chunk contains nothing to forward. `pieces` must contain no text, tool calls and finish
-    /// reasons. The function checks that the other members, known or unknown, are empty, too.
+    /// Returns whether a chunk contains nothing to forward. `pieces` must contain neither output nor finish reasons nor
+    /// new roles. The function checks that the other members, known or unknown, are empty, too.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {

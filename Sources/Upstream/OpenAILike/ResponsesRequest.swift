@@ -3,15 +3,16 @@ import Engine
 import Shared
 
 /// A writer for a request to the Responses API from a parsed chat call. The request asks the server to store nothing
-/// and to return encrypted reasoning. It contains no nulls and no other options that the client did not request.
+/// and to return encrypted reasoning. Other options that the client did not send are left out, except for `strict` and
+/// the reasoning summary.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The reasoning of an assistant message that is written together with the next item of the same message. The API
-    /// rejects reasoning that no item follows.
+    /// The reasoning of the assistant that waits for the next item of this message or of an assistant message directly
+    /// after it. The API rejects reasoning that no item follows.
     private var waiting: [ReasoningBlock] = []
     /// The number in the last id, such as `call_1`, that was made for a tool call without an id.
     private var madeID = 0
@@ -100,7 +101,8 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends an assistant message. Its reasoning, text and tool calls become separate items.
+    /// Appends an assistant message. Its reasoning, text and tool calls become separate items. Reasoning after them
+    /// waits for the next message.
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
@@ -154,7 +156,8 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends the result of a tool call. A result without a call id becomes a user message.
+    /// Appends the result of a tool call. A result without a call id becomes a user message, unless it can be matched
+    /// to an earlier legacy function call.
     private mutating func appendResult(_ message: ChatMessage) {
         let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
         guard let id else { return appendMessage("user", message) }

@@ -116,8 +116,8 @@ struct ToolCallTable {
         return piece
     }
 
-    /// Ends all tool calls. For each call without arguments, returns a chunk with the arguments `{}`, because arguments
-    /// must be a JSON object.
+    /// Ends all tool calls. For each call whose arguments were not emitted, returns a chunk with the arguments that are
+    /// held back. If there are none, the chunk contains `{}`, because arguments must be a JSON object.
     ///
     /// - Parameter isCut: whether the output was truncated. Then a tool call without a name is not an error.
     func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
@@ -159,7 +159,8 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the tool call that has this number or id; nil if there is no such tool call.
+    /// Returns the position of the tool call that has this number or id; nil if there is no such tool call. Without a
+    /// number and an id, returns the tool call that the previous element belonged to.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }

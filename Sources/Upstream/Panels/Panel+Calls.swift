@@ -1,7 +1,7 @@
 package import Calls
 package import Shared
 
-/// Makes the calls to a panel's members and to its summary model from the client's call.
+/// Derives the calls for a panel's members and for its summary model from the client's call.
 extension Panel {
     package func cast(for call: borrowing ChatCall) -> Cast { call.showsImage ? vision : text }
 
@@ -67,7 +67,8 @@ extension ChatCall {
         return position
     }
 
-    /// Removes the attachments to which no message refers any more.
+    /// Removes the attachments to which no message refers any more. Attachments that belong to the whole conversation
+    /// stay.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
         var positions: [Int: Int] = [:]

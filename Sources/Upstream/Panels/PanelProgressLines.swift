@@ -19,8 +19,8 @@ package struct PanelProgressLines: Sendable {
     /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Removes progress lines from the beginning of the assistant's messages. A message that contains nothing else is
-    /// removed.
+    /// Removes the progress lines with which texts and reasoning of the assistant begin. A message that contains only
+    /// such lines is removed.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {

@@ -4,7 +4,8 @@ import Shared
 
 /// Rules for vendors that accept images but no files; a text file becomes a part of the prompt.
 extension [Attachment] {
-    /// The error for the first attachment that is neither an image nor a text file; nil if all attachments can be sent.
+    /// The error for the first attachment that cannot be sent, such as audio, a PDF or an SVG image; nil if all
+    /// attachments can be sent.
     var refusalUnlessImagesOrText: APIError? {
         for part in self {
             switch (part.kind, part.source) {

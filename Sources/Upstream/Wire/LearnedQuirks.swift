@@ -3,7 +3,7 @@ import Limits
 package import Shared
 import Synchronization
 
-/// Quirks of a model at a provider, learned from its error responses: changes of a request that it needs.
+/// Quirks of a model at a provider: changes of a request that the model needs. The relay learns them from responses.
 ///
 /// Bits 19 to 22, 32, 33, 38, 39 and 63 are defined here for all vendors. Each vendor defines its own quirks in other
 /// bits.

@@ -2,7 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// One call in the format of a vendor's API. `WireChat` sends it. Used on its event loop only, except for `written`.
+/// One call in the format of a vendor's API. `WireChat` sends it.
+///
+/// Used on its event loop, except for `written`, and for `reader` if a long response is parsed on the worker thread.
 protocol WireForm: AnyObject, Sendable {
     /// Writes the request body. Called once, on any thread.
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
@@ -29,11 +31,12 @@ protocol WireForm: AnyObject, Sendable {
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks?
-    /// The quirk that the last response shows although it was successful; nil if it shows none.
+    /// The quirk that the last response shows although its HTTP status was successful; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
     /// The quirks that are stored for later calls to the model. Other quirks depend on the content of one call.
     var keptQuirks: LearnedQuirks { get }
-    /// Whether the relay can request the rest if the vendor pauses the response. The request body must then be kept.
+    /// Whether the relay can request the rest if the vendor pauses a streamed response. The request body must then be
+    /// kept.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body

@@ -32,7 +32,7 @@ protocol WireReader: AnyObject, Sendable {
     ///
     /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
-    /// Emits the remaining events at the end of a stream.
+    /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)
     func response(_ body: Body) throws(UpstreamError) -> ChatResponse
     /// The part of the response that has just ended with a pause of the vendor; nil if the response was not paused.

@@ -8,7 +8,7 @@ import Shared
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// The headers of the call. Secrets in them are removed from errors. Nil if the headers contain no secrets.
+    /// The headers of the call. Errors that contain a secret from them lose their message. Nil to keep all messages.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
     /// The route that chose the location of the call; nil if the vendor has one location.

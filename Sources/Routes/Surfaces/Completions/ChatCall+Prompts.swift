@@ -10,7 +10,8 @@ extension ChatCall {
 
     /// Creates a call from the body of `POST /v1/completions`.
     ///
-    /// Throws if `best_of` asks for more completions than the response would contain.
+    /// Throws if a field is invalid or unsupported. `best_of` must not exceed `n`, because the relay does not choose
+    /// between completions.
     init(completing fields: RequestFields, defaultModel: String?) throws(APIError) {
         self.init()
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
@@ -58,7 +59,7 @@ extension ChatCall {
     }
 }
 
-/// Reads the prompts of a legacy completion request: texts, or token ids if the model's vocabulary is known.
+/// A reader for the prompts of a legacy completion request: texts, or token ids if the model's vocabulary is known.
 private struct PromptReader {
     let counter: TokenCounter
 

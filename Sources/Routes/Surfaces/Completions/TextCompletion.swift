@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Writes the response to a legacy completion request, as one JSON body or as a stream of chunks.
+/// A formatter of the response to a legacy completion request, as one JSON body or as a stream of chunks.
 struct TextCompletion: ChatResponseFormatter {
     /// The prompts that the response repeats before the generated text, because the request sets `echo`; empty if it
     /// does not.

@@ -3,8 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// The surface of `POST /generate`: one prompt in, one text out. The cheapest provider serves the request, unless the
-/// request or the settings name a model.
+/// The surface of `POST /generate`: one prompt in, one text out. If neither the request nor the settings name a model,
+/// providers are tried in the order of their priorities, and then the cheapest first.
 ///
 /// Errors have the form of the FastAPI framework: `{"detail": ...}`.
 struct Generate: ChatSurface {
@@ -73,7 +73,7 @@ extension ChatCall {
     }
 }
 
-/// Writes the response of `POST /generate`, such as
+/// A formatter of the response of `POST /generate`, such as
 /// `{"modelUsed":"mixtral-8x7b-32768","tokens":50,"cost":0.0001,"response":"Quantum computing is ..."}`.
 private struct GeneratedText: ChatResponseFormatter {
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {

@@ -6,7 +6,7 @@ import Upstream
 /// The surface of `/llm/chat`, which sends the output as a JSON object or as a stream of plain text or events.
 ///
 /// A request has the fields of a chat completion, but `model` is ignored. Only providers with a capacity limit can
-/// serve the request; the provider with the most free capacity is used.
+/// serve the request; the provider with the most free capacity is tried first.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
     /// Whether the response may be cached. Always false, because another model may serve the same request the next
@@ -55,7 +55,7 @@ struct LLMChat: ChatSurface {
     }
 }
 
-/// Writes the response as `{"result":"text"}` or `{"result":"","tool_calls":[...]}`.
+/// A formatter of the response as `{"result":"text"}` or `{"result":"","tool_calls":[...]}`.
 private struct LLMFormatter: ChatResponseFormatter {
     let names: ToolNames
 

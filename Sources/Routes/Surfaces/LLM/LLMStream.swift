@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the text of a streamed response as plain text. If the response fails after its first byte, the connection is
-/// closed early, because plain text cannot contain an error.
+/// A writer of a streamed response as plain text. If the response fails after its first byte, the connection is closed
+/// early, because plain text cannot contain an error.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class LLMText: BatchWriter, @unchecked Sendable {
@@ -39,8 +39,8 @@ final class LLMText: BatchWriter, @unchecked Sendable {
     }
 }
 
-/// Writes a response as events: `{"content":"..."}` for each chunk of text, and tool calls as in the chunks of a chat
-/// completion.
+/// A writer of a streamed response as events: `{"content":"..."}` for each chunk of text, and tool calls as in the
+/// chunks of a chat completion.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class LLMEvents: BatchWriter, @unchecked Sendable {

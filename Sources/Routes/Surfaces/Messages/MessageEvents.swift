@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Writes the events of a streamed response of Anthropic's Messages API.
+/// A writer of the events of a streamed response of Anthropic's Messages API.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class MessageEvents: BatchWriter, @unchecked Sendable {

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Writes a response of the Messages API, as one JSON body or as a stream of events.
+/// A formatter of a response of the Messages API, as one JSON body or as a stream of events.
 struct MessageFormatter: ChatResponseFormatter {
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         MessageEvents(wanted, exchange)
@@ -93,7 +93,7 @@ struct MessageFormatter: ChatResponseFormatter {
         body.append("}")
     }
 
-    /// Whether a tool call's arguments are a JSON object. Empty text counts as an empty object.
+    /// Returns whether a tool call's arguments are a JSON object. Empty text counts as an empty object.
     private static func isObject(_ json: String) -> Bool {
         let text = ByteBuffer(json)
         guard text.bytes.contains(where: { $0 > 32 }) else { return true }
@@ -118,8 +118,7 @@ struct MessageFormatter: ChatResponseFormatter {
 }
 
 extension ByteBuffer {
-    /// Appends the id of a tool call as a JSON string. The prefix `call_` of the relay's own ids becomes Anthropic's
-    /// `toolu_`.
+    /// Appends the id of a tool call as a JSON string. A prefix `call_` becomes Anthropic's `toolu_`.
     mutating func append(toolUseID id: UnsafeRawBufferPointer) {
         guard id.hasPrefix("call_") else { return append(json: id) }
         append("\"toolu_")

@@ -1,8 +1,8 @@
 import Engine
 import Shared
 
-/// A page of the model list in the form of Anthropic's API. It contains all models, unless the request sets `limit`,
-/// `before_id` or `after_id`.
+/// A page of the model list in the form of Anthropic's API. It begins with the first model and has at most 1,000
+/// models, unless the request sets `limit`, `before_id` or `after_id`.
 struct ModelPage {
     private let models: ArraySlice<ModelCatalog.Listed>
     private let hasMore: Bool

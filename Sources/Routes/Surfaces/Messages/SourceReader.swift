@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the member `source` of an image or document block of the Messages API.
+/// A reader for the member `source` of an image or document block of the Messages API.
 struct SourceReader {
     private let block: JSONValue
     /// The path of the content block in the request, such as `messages[0].content[1]`, for error messages.

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the conversation of a request to the Messages API.
+/// A reader for the conversation of a request to the Messages API.
 struct TurnReader {
     private(set) var messages: [ChatMessage] = []
     /// The images and documents of all messages. Messages refer to them by their index in this list.
@@ -182,8 +182,8 @@ struct TurnReader {
         }
     }
 
-    /// Appends a document block to `pieces`. A document of plain text becomes text of the message; any other becomes a
-    /// file.
+    /// Appends a document block to `pieces`. A document of plain text or of content blocks becomes content of the
+    /// message. Any other document becomes a file.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ position: ParameterPath,

@@ -35,7 +35,8 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads the sampling options and `user` from the body of a legacy completion request.
+    /// Reads the sampling options and `user` of a request that has no further options, such as a legacy completion
+    /// request.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false

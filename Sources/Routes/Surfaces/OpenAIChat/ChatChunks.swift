@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Writes the chunks of a streamed chat completion.
+/// A writer of the chunks of a streamed chat completion.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
@@ -16,8 +16,8 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
     /// The arguments of custom tool calls that have arrived so far. They are sent when they are complete, because the
     /// tool's input is a string inside their JSON.
     private var customArguments: [ToolCallPosition: [UInt8]] = [:]
-    /// The signature of each choice's reasoning, which is sent when the choice ends. The value is empty if the choice
-    /// has several reasoning blocks: then no signature is sent.
+    /// The signature of each choice's reasoning, which is sent when the choice ends. The value is empty, and no
+    /// signature is sent, if the choice has several reasoning blocks or encrypted reasoning.
     private var signatures: [Int: [UInt8]] = [:]
     /// The bytes that all chunks begin with, up to the index of the choice.
     private var beginning = ByteBuffer()
@@ -212,7 +212,8 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         out.append("\"}]}\n\n")
     }
 
-    /// Sends a comment of the event stream, which shows the client that the relay still works on the request.
+    /// Shows the client that the relay still works on the request: appends a comment of the event stream, or the first
+    /// chunk if nothing has been sent.
     func ping() {
         // A first chunk of the relay would have another id than the vendor's chunks.
         if mayBeNative { beginHead() }

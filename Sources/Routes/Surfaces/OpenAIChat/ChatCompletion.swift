@@ -4,7 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Writes a chat completion, as one JSON body or as a stream of chunks.
+/// A formatter of a chat completion, as one JSON body or as a stream of chunks.
 struct ChatCompletion: ChatResponseFormatter {
     let names: ToolNames
 
@@ -128,7 +128,8 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces `usage` in the vendor's own JSON by the usage that the relay counted.
+    /// Replaces `usage` in the vendor's own JSON by this response's usage, which the relay has completed. Does nothing
+    /// if there is no such JSON.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()

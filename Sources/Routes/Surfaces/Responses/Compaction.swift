@@ -93,7 +93,7 @@ extension InputItem {
     }
 }
 
-/// Encrypts conversation summaries so that only the caller who got a summary can use it.
+/// The encryption of conversation summaries. Only the caller who got a summary can use it.
 ///
 /// Anonymous callers share a key. This does no harm, because a caller could write any summary as a message, too.
 struct CompactionSeal: Sendable {

@@ -181,7 +181,7 @@ struct ItemList: Sendable {
 
     /// Appends all items that are stored, as a JSON array.
     ///
-    /// - Parameter seed: the random part of the response's id. An item without an id gets an id that contains it.
+    /// - Parameter seed: the random part of the response's id. An item without an id gets an id that contains the seed.
     func append(to text: inout ByteBuffer, seed: String) {
         text.append("[")
         var isFirst = true

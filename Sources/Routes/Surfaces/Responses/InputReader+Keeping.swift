@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Encodes input items as JSON text for storing.
+/// Functions that encode input items as JSON text for storing.
 extension InputReader {
     private var keepsMore: Bool {
         switch keeping {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads item types that are rare, such as calls of built-in tools and references to stored items.
+/// Functions that read rare types of items, such as calls of built-in tools and references to stored items.
 extension InputReader {
     mutating func other(
         _ item: JSONValue,

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the input of the Responses API into items: `input` of a request, or the items of a stored response.
+/// A reader that converts the input of the Responses API into items: `input` of a request, or the items of a stored
+/// response.
 struct InputReader {
     /// The extent to which input items are encoded for storing.
     enum Keeping {

@@ -1,9 +1,9 @@
 import Calls
 import Engine
 
-/// Writes the output items of the Responses API as JSON.
+/// Functions that write the output items of the Responses API as JSON.
 enum OutputItem {
-    /// Appends an output item of the type `message`, up to its closing brace.
+    /// Appends a complete output item of the type `message`.
     ///
     /// - Parameter text: the text; nil if the message has no content yet.
     static func append(
@@ -29,7 +29,7 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// Appends an output item of the type `reasoning`, up to its closing brace.
+    /// Appends a complete output item of the type `reasoning`.
     ///
     /// - Parameters:
     ///   - text: the reasoning; empty if the item has no content yet.
@@ -73,7 +73,7 @@ enum OutputItem {
         out.append("}")
     }
 
-    /// Appends an output item for a tool call, up to its closing brace.
+    /// Appends a complete output item for a tool call.
     ///
     /// - Parameter arguments: the call arguments as JSON text; for a custom tool, the tool's input instead.
     static func append(

@@ -226,7 +226,7 @@ extension ByteBuffer {
     }
 }
 
-/// Reads `tool_choice` in the form of the Responses API.
+/// A reader for `tool_choice` in the form of the Responses API.
 private struct ToolDemandReader {
     private let choice: JSONValue
     /// The names of all tools in the request, as bytes.

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes the events of a streamed response of OpenAI's Responses API.
+/// A writer of the events of a streamed response of OpenAI's Responses API.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ResponseEvents: BatchWriter, @unchecked Sendable {
@@ -90,7 +90,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// Adds a signature to the open reasoning item and ends the item. Further reasoning begins a new item.
+    /// Adds a signature to the open reasoning item, or to a new one, and ends the item. Further reasoning begins a new
+    /// item.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }

@@ -44,8 +44,8 @@ final class ResponseProgress: @unchecked Sendable {
     }
 }
 
-/// Writes the error of a failed response: as the event `response.failed` if the stream has begun, otherwise as a JSON
-/// body.
+/// The form of the error of a failed response: as the event `response.failed` if the stream has begun, otherwise as a
+/// JSON body.
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 

@@ -5,7 +5,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Writes the response to `POST /v1/responses`, as one JSON body or as a stream of events.
+/// A formatter of the response to `POST /v1/responses`, as one JSON body or as a stream of events.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
@@ -76,8 +76,8 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// Whether the response may be stored: the request asks for it, the input is not too large, and the caller has an
-    /// identity.
+    /// Returns whether the response may be stored: the request asks for it, the input is not too large, and the caller
+    /// has an identity.
     ///
     /// The size of the output is checked later, in `store`.
     func mayStore(_ exchange: Exchange) -> Bool {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads tools in the form of the Responses API: from `tools`, and from input items that add tools.
+/// A reader for tools in the form of the Responses API: from `tools`, and from input items that add tools.
 struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()

@@ -11,8 +11,8 @@ struct SumFields: OptionSet, Sendable, Hashable {
     /// The sets of fields by which stored sums are not grouped. For example, the sums for `[.caller, .model]` are only
     /// grouped by provider and endpoint. Each record is added to the sums of all these sets.
     ///
-    /// A query that needs at most two fields reads the sums that are only grouped by these fields, because they have
-    /// far fewer rows. The sets with probably the fewest rows come first.
+    /// A query that needs at most two fields reads sums that are grouped by only two fields, because they have far
+    /// fewer rows. The sets with probably the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],

@@ -45,7 +45,7 @@ package struct UsageTable: Sendable {
         package let isPartial: Bool
     }
 
-    /// The rows, sorted by day, then by size with the largest first.
+    /// The rows, sorted by day, then by the number of requests, largest first.
     package var rows: [Row] = []
     /// The sum of all rows, including those that exceed `maxRows`.
     package var sum = UsageFigures()

@@ -41,7 +41,7 @@ package struct UsageRecord: Sendable {
     package var provider: String?
     package var promptTokens = 0
     package var completionTokens = 0
-    /// Whether the relay counted the tokens because the vendor did not report them.
+    /// Whether the relay counted or estimated the tokens because the vendor did not report them.
     package var isEstimated = false
     /// Whether the relay counted the tokens exactly, with the vocabulary of the model. False for estimates and for
     /// numbers that the vendor reported.
@@ -59,8 +59,8 @@ package struct UsageRecord: Sendable {
     /// if there was no response.
     package var status: Int?
     package var error: String?
-    /// The time from the start of the request to the first byte of the response, in milliseconds. It is nil for calls
-    /// and for records that older relays wrote.
+    /// The time from the start of the request to the first byte of the response, in milliseconds. It is nil for calls,
+    /// for requests without a response, and for records that older relays wrote.
     package var firstByteMilliseconds: Int?
     /// The time for which the request waited because of rate limits, in milliseconds.
     package var limitsWaitMilliseconds = 0

@@ -178,7 +178,7 @@ struct SQLiteDay {
         }
     }
 
-    /// Returns the days that have matching records according to the stored sums.
+    /// Returns the days that may have matching records according to the stored sums.
     static func days(
         _ filter: RecordFilter,
         _ state: SQLiteState,

@@ -158,7 +158,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     func conclude() { validation = document?.finish() }
 
-    /// Whether a long structured output still waits for its validation, which the event loop would take too long to do.
+    /// Whether a long structured output still waits for its validation, which is too slow for the event loop.
     var isBehind: Bool { document?.unjudged != nil }
 
     /// Validates long structured output on the work queue. Without such output, does nothing.

@@ -63,7 +63,7 @@ private struct Reader {
     }
 
     /// Reads the beginning of a JSON object such as `{"name": "get_weather"`, or of an array with such an object.
-    /// Returns whether it is a tool call.
+    /// Returns the kind of beginning.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
         let start = position
         if bytes[position] == 91 {

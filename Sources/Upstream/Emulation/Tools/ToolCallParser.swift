@@ -55,7 +55,7 @@ package struct ToolCallParser: ~Copyable {
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
-    /// Whether the parser is on the opening line of a code block (the line with the backticks) within a tag.
+    /// Whether the parser is on the opening line of a code block (the line with the backticks) that follows a tag.
     var isFenceLine = false
     var isClosed = false
     var isBare = false

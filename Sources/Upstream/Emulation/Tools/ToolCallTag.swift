@@ -1,7 +1,7 @@
 import Engine
 
-/// A tag that begins a tool call, such as `<tool_call>`. The prompt asks the model for one form of tags; the other
-/// forms are known to models from their training.
+/// A tag that begins a tool call, such as `<tool_call>`, or a tool result. The prompt asks the model for one form of
+/// tags; the other forms are known to models from their training.
 struct ToolCallTag: Sendable {
     enum Body: Sendable {
         case json

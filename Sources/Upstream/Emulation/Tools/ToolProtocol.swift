@@ -93,8 +93,8 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    /// Appends a tool call from an earlier turn of the conversation as text. Arguments that are not a JSON object,
-    /// which some clients send, are not changed.
+    /// Appends a tool call from an earlier turn of the conversation as text. Blank arguments become `{}`. Other
+    /// arguments that are not a JSON object, which some clients send, are not changed.
     package static func append(
         call name: String,
         arguments: String,

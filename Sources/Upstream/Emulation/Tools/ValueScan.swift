@@ -13,7 +13,7 @@ struct ValueScan {
         case inside
         /// The consumed byte ends the JSON object or array.
         case end
-        /// The consumed byte cannot occur at this position in JSON.
+        /// The consumed byte is `<` outside a string, which JSON does not contain.
         case alien
     }
 

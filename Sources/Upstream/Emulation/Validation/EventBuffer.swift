@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A buffer for the events of one choice. Adjacent chunks of the same text, reasoning or tool call are joined to one
+/// A buffer for the events of one choice. Adjacent chunks of the same text, reasoning or tool call are joined into one
 /// event.
 struct EventBuffer: ~Copyable {
     private enum Kind: Equatable {

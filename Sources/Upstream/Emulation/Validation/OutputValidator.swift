@@ -15,8 +15,8 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON. Also returns nil if the
-    /// vendor does not support the demand, because the prompt then emulates it.
+    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON that can be checked. Also
+    /// returns nil if the vendor does not support the demand, because the prompt then emulates it.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,

@@ -17,7 +17,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     /// Makes the call again; nil if that is not possible any more, because text was emitted or the call was already
     /// repeated.
     private var reopen: Reopening?
-    /// The failure after which the call must be made again; nil if the stream has not failed.
+    /// The failure after which `more` makes the call again; nil if there was no such failure.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
@@ -36,7 +36,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
-    /// The bytes before the text in the most frequent event; `closing` are the bytes after the text.
+    /// The bytes before the text in the most frequent event; `closing` contains the bytes after the text.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 

@@ -3,7 +3,8 @@ import Engine
 /// Removes a repetition: with some models, the last `content` event of the stream repeats the whole text.
 ///
 /// A chunk that equals the whole text before it is held back. It is emitted after all if more text follows, or if the
-/// final record contains it. Only a length and a hash of the text are stored, so a long response needs no memory.
+/// vendor's final record shows that the text contains the chunk twice. Only a length and a hash of the text are stored,
+/// so a long response needs no memory.
 struct RepeatGuard: ~Copyable {
     private var text = TextHash()
     private var pieces = 0
@@ -34,8 +35,8 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back if the final text contains it; nil if it is a repetition or no chunk is
-    /// held back.
+    /// Returns the chunk that was held back if the final text is longer by this chunk than the emitted text; nil if the
+    /// chunk is a repetition or no chunk is held back.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {

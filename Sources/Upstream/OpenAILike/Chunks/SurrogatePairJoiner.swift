@@ -1,8 +1,7 @@
 import Engine
 
-/// A repairer for events whose JSON contains one half of a surrogate pair. JSON may write a character such as an emoji
-/// as a pair of two escapes, `\ud83d\ude00`. Some servers send the halves in two events, and half a pair is not valid
-/// text.
+/// A joiner for surrogate pairs whose halves arrive in two events. JSON may write a character such as an emoji as a
+/// pair of two escapes, `\ud83d\ude00`. Half a pair is not valid text.
 struct SurrogatePairJoiner: ~Copyable {
     /// The escape of a first half that waits for the event with the second half; empty if no half waits.
     private var first: [UInt8] = []

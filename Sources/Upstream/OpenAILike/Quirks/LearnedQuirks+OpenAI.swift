@@ -40,8 +40,7 @@ extension LearnedQuirks {
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
     /// The quirk that replaces ids of tool calls that are longer than 40 bytes with ids of nine letters and digits.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
-    /// The quirk that removes the request for reasoning summaries and encrypted reasoning from requests to the
-    /// Responses API.
+    /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
     /// The number of the first bit for the optional fields in `spareFields`. Each field has one bit.
     private static let firstSpare: UInt32 = 40
