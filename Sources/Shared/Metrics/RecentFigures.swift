@@ -85,21 +85,27 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     /// Returns the figures of the last hour, or of the time since the start if it is shorter. Call it on any thread.
     package func figures() -> RecentFigures {
         let hour = metrics.counts() - past.withLock { $0.count < Self.minutes ? FigureCounts() : $0[0] }
-        let names = metrics.labels.providers.names
-        let providers = names.indices.map { number in
-            RecentFigures.Provider(
-                name: names[number],
-                failures: UpstreamFault.allCases.compactMap { fault in
-                    let count = hour.faults[number][fault.rawValue]
-                    return count > 0 ? ("\(fault.name)", count) : nil
-                },
-                durations: RecentFigures.Percentiles(hour.durations[number], Buckets.operations)
-            )
+        return RecentFigures(hour, providers: metrics.labels.providers.names)
+    }
+}
+
+extension RecentFigures {
+    /// Creates the figures of a time.
+    ///
+    /// - Parameters:
+    ///   - counts: the counts in that time.
+    ///   - names: the names of the providers, which may be more than those that were counted: a reload adds some.
+    init(_ counts: FigureCounts, providers names: [String]) {
+        firstByte = Percentiles(counts.firstBytes, Buckets.requests)
+        providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in
+            let (faults, durations) = (provider.0, Percentiles(provider.1, Buckets.operations))
+            let failures = UpstreamFault.allCases.compactMap { fault in
+                let count = faults[fault.rawValue]
+                return count > 0 ? ("\(fault.name)", count) : nil
+            }
+            return failures.isEmpty && durations == nil
+                ? nil : Provider(name: name, failures: failures, durations: durations)
         }
-        return RecentFigures(
-            firstByte: RecentFigures.Percentiles(hour.firstBytes, Buckets.requests),
-            providers: providers.filter { !$0.failures.isEmpty || $0.durations != nil }
-        )
     }
 }
 

@@ -47,6 +47,14 @@ import Testing
         #expect(next.providers.isEmpty && next.firstByte?.p50 == 7)
     }
 
+    @Test("a provider that a reload adds after the counts were read has no figures yet")
+    func addedProvider() {
+        let metrics = Self.metrics()
+        metrics.loops[0].count(.rateLimited, of: "q")
+        let figures = RecentFigures(metrics.counts(), providers: metrics.labels.providers.names + ["added"])
+        #expect(figures.providers.map(\.name) == ["q"])
+    }
+
     @Test("percentiles stay within the edges of their buckets")
     func percentiles() {
         let last = Buckets.requests.count - 1
