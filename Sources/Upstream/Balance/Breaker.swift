@@ -29,7 +29,8 @@ struct Breaker {
     /// through now.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }
-        return max(openUntil ?? .distantPast, cooldownUntil)
+        guard let openUntil else { return cooldownUntil }
+        return max(now < openUntil ? openUntil : trialEndsAt, cooldownUntil)
     }
 
     mutating func rest(at now: LoopTime, seconds: Int) {

@@ -48,6 +48,8 @@ import Testing
         #expect(!breaker.isOpen(at: .seconds(63)))
         breaker.tryOnce(at: .seconds(63))
         #expect(breaker.isOpen(at: .seconds(63)))
+        // Others may try it when the trial call has ended, or after a minute without an outcome.
+        #expect(breaker.openEnd(at: .seconds(64)) == .seconds(123))
         breaker.failed(at: .seconds(64), bound: 3, within: 60 * Self.second)
         #expect(breaker.isOpen(at: .seconds(123)) && !breaker.isOpen(at: .seconds(124)))
         breaker.tryOnce(at: .seconds(124))
