@@ -90,9 +90,6 @@ INLINE uint64_t estimate(const uint8_t *text, size_t count) {
 #if defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2,popcnt")))
 
-/// The last byte before a block, by its kind: in the highest bit of each word.
-typedef struct { uint64_t letter, small, wide; } edge;
-
 /// Returns the bit 7 of each of sixty-four bytes.
 AVX2 INLINE uint64_t bits(__m256i low, __m256i high) {
   return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
@@ -108,35 +105,87 @@ AVX2 INLINE uint64_t range(__m256i low, __m256i high, uint8_t fold, uint8_t base
 
 AVX2 INLINE uint64_t ones(uint64_t mask) { return (uint64_t)__builtin_popcountll(mask); }
 
-/// Returns the parts of sixty-four bytes, of those whose bit in `valid` is set. The same as `add`, by masks.
-AVX2 INLINE uint64_t block(const uint8_t *text, uint64_t valid, edge *before) {
+INLINE bool is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a') < 26; }
+
+/// Returns the parts of sixty-four bytes, of those whose bit in `valid` is set. The same as `add`, by masks. `before` is the byte
+/// before them.
+AVX2 INLINE uint64_t block(const uint8_t *text, uint64_t valid, uint8_t before) {
   __m256i low = _mm256_loadu_si256((const __m256i *)text), high = _mm256_loadu_si256((const __m256i *)(text + 32));
-  edge here = {range(low, high, 0x20, 'a', 25), bits(_mm256_slli_epi16(low, 2), _mm256_slli_epi16(high, 2)), bits(low, high)};
+  uint64_t letter = range(low, high, 0x20, 'a', 25), wide = bits(low, high);
+  uint64_t small = bits(_mm256_slli_epi16(low, 2), _mm256_slli_epi16(high, 2));
   uint64_t digit = range(low, high, 0, '0', 9), control = range(low, high, 0, 0, 31), space = range(low, high, 0, ' ', 0);
-  uint64_t sign = ~(here.letter | digit | control | space | here.wide);
-  uint64_t last_letter = here.letter << 1 | before->letter >> 63;
-  uint64_t begins = here.letter & ~(last_letter | here.wide << 1 | before->wide >> 63);
-  uint64_t camel = here.letter & last_letter & ~here.small & (here.small << 1 | before->small >> 63);
-  *before = here;
-  uint64_t total = ones(here.letter & valid) * A_LETTER + ones(begins & valid) * A_WORD + ones(camel & valid) * A_CAMEL +
+  uint64_t sign = ~(letter | digit | control | space | wide);
+  uint64_t last_letter = letter << 1 | is_letter(before);
+  uint64_t begins = letter & ~(last_letter | wide << 1 | before >> 7);
+  uint64_t camel = letter & last_letter & ~small & (small << 1 | (before >> 5 & 1));
+  uint64_t total = ones(letter & valid) * A_LETTER + ones(begins & valid) * A_WORD + ones(camel & valid) * A_CAMEL +
                    ones(digit & valid) * A_DIGIT + ones(space & valid) * A_SPACE + ones(control & valid) * A_CONTROL +
                    ones(sign & valid) * A_SIGN;
   // The first bytes of characters that are not ASCII have two bits set.
-  uint64_t wide = here.wide & valid;
+  wide &= valid;
   if (wide) wide &= bits(_mm256_slli_epi16(low, 1), _mm256_slli_epi16(high, 1));
   for (; wide; wide &= wide - 1) total += wide_parts[text[__builtin_ctzll(wide)]];
   return total;
 }
 
+#define ALL(value) _mm256_set1_epi8((char)(value))
+
+/// Returns which bytes are in `first...last`, for bytes that are ASCII. The sum is the largest byte for `last`, and negative above.
+AVX2 INLINE __m256i within(__m256i bytes, uint8_t first, uint8_t last) {
+  return _mm256_cmpgt_epi8(_mm256_add_epi8(bytes, ALL(127 - last)), ALL(127 - last + first - 1));
+}
+
+/// Returns the parts of thirty-two bytes less `A_SIGN` each. The bytes and the one before them are ASCII.
+AVX2 INLINE __m256i ascii(const uint8_t *text) {
+  __m256i here = _mm256_loadu_si256((const __m256i *)text), last = _mm256_loadu_si256((const __m256i *)(text - 1));
+  __m256i letter = within(_mm256_or_si256(here, ALL(0x20)), 'a', 'z');
+  __m256i last_letter = within(_mm256_or_si256(last, ALL(0x20)), 'a', 'z');
+  __m256i space = _mm256_cmpeq_epi8(here, ALL(' ')), control = _mm256_cmpgt_epi8(ALL(' '), here);
+  __m256i begins = _mm256_andnot_si256(last_letter, letter), follows = _mm256_and_si256(letter, last_letter);
+  // A capital after a small letter lacks the bit 0x20 that the byte before has.
+  __m256i camel = _mm256_and_si256(_mm256_andnot_si256(here, last), _mm256_and_si256(follows, ALL(0x20)));
+  _Static_assert(A_LETTER == A_SPACE && A_CAMEL == 0x20 >> 1, "letters and spaces are one mask, and the bit 0x20 is shifted");
+  __m256i parts = _mm256_srli_epi16(camel, 1);
+  parts = _mm256_sub_epi8(parts, _mm256_and_si256(_mm256_or_si256(letter, space), ALL(A_SIGN - A_LETTER)));
+  parts = _mm256_add_epi8(parts, _mm256_and_si256(within(here, '0', '9'), ALL(A_DIGIT - A_SIGN)));
+  parts = _mm256_add_epi8(parts, _mm256_and_si256(control, ALL(A_CONTROL - A_SIGN)));
+  return _mm256_add_epi8(parts, _mm256_and_si256(begins, ALL(A_WORD)));
+}
+
+/// Adds the parts of blocks of sixty-four bytes, up to one that is not all ASCII. Returns the place after them.
+AVX2 INLINE size_t add_ascii(const uint8_t *text, size_t place, size_t count, uint64_t *total) {
+  __m256i sums = _mm256_setzero_si256();
+  bool is_ascii = true;
+  while (is_ascii && place + 64 <= count) {
+    __m256i parts = _mm256_setzero_si256();
+    int blocks = 0;
+    for (; blocks < BLOCKS / 2 && place + 64 <= count; blocks++, place += 64) {
+      __m256i low = _mm256_loadu_si256((const __m256i *)(text + place)), high = _mm256_loadu_si256((const __m256i *)(text + place + 32));
+      is_ascii = !_mm256_movemask_epi8(_mm256_or_si256(low, high));
+      if (!is_ascii) break;
+      parts = _mm256_add_epi8(parts, _mm256_add_epi8(ascii(text + place), ascii(text + place + 32)));
+    }
+    parts = _mm256_add_epi8(parts, ALL(2 * blocks * A_SIGN));
+    sums = _mm256_add_epi64(sums, _mm256_sad_epu8(parts, _mm256_setzero_si256()));
+  }
+  for (int lane = 0; lane < 4; lane++) *total += (uint64_t)((words4)sums)[lane];
+  return place;
+}
+
 AVX2 static uint64_t estimate_avx2(const uint8_t *text, size_t count) {
-  edge before = {0, 0, 0};
   uint64_t total = 0;
+  uint8_t before = 0;
   size_t place = 0;
-  for (; place + 64 <= count; place += 64) total += block(text + place, ~0ULL, &before);
+  while (place + 64 <= count) {
+    total += block(text + place, ~0ULL, before);
+    place += 64;
+    if (text[place - 1] < 0x80) place = add_ascii(text, place, count, &total);
+    before = text[place - 1];
+  }
   if (place == count) return total;
   uint8_t rest[64] = {0};
   memcpy(rest, text + place, count - place);
-  return total + block(rest, (1ULL << (count - place)) - 1, &before);
+  return total + block(rest, (1ULL << (count - place)) - 1, before);
 }
 #endif
 
