@@ -98,7 +98,7 @@ extension CurlTransfer: UpstreamUpload {
 
     /// Whether libcurl has read no part of the body yet, so that the request can still be sent from its beginning. This
     /// is checked before each attempt, because libcurl 7.88 could otherwise continue in the middle of the body.
-    var isBodyWhole: Bool { !(outgoing?.hasBeenSelected ?? false) }
+    var isBodyWhole: Bool { !(outgoing?.hasBeenRead ?? false) }
 }
 
 /// Copies bytes of the upload's body to libcurl. libcurl calls this function as its read callback.

@@ -40,9 +40,9 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func compose(_ call: borrowing UpstreamCall) {
         let count = call.body?.bytes.count ?? 0
         let isJoined = count <= Self.joinedBytes
-        _ = request.reserve(form.position.count + call.headers.lines.count + 128 + (isJoined ? count : 0))
+        _ = request.reserve(form.head.count + call.headers.lines.count + 128 + (isJoined ? count : 0))
         request.append(call.isDeletion ? "DELETE" : call.body == nil ? "GET" : "POST")
-        form.position.withUnsafeBytes { request.append($0) }
+        form.head.withUnsafeBytes { request.append($0) }
         call.headers.lines.withUnsafeBytes { request.append($0) }
         guard let body = call.body else { return request.append("\r\n") }
         if !call.headers.hasContentType { request.append("Content-Type: application/x-www-form-urlencoded\r\n") }

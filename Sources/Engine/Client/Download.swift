@@ -55,15 +55,15 @@ package struct Download: Sendable {
         let headers = UpstreamHeaders(
             ["User-Agent: \(agent)", "Accept: */*"] + (tag.map { ["If-None-Match: \($0)"] } ?? [])
         )
-        var position = url
+        var source = url
         for _ in 0...Self.redirects {
             let code = withExtendedLifetime(headers) { () -> CURLcode in
-                let failed = prepare(easy, position, headers: headers, received: received).first { $0 != CURLE_OK }
+                let failed = prepare(easy, source, headers: headers, received: received).first { $0 != CURLE_OK }
                 return failed ?? curl_easy_perform(easy)
             }
             guard let next = target(of: easy, code) else { return outcome(of: easy, code, received, tag: tag) }
-            if let problem = problem(from: position, to: next) { return .failed(problem) }
-            position = next
+            if let problem = problem(from: source, to: next) { return .failed(problem) }
+            source = next
         }
         return .failed("the URL redirects more than \(Self.redirects) times")
     }

@@ -95,7 +95,7 @@ struct DirectRequestTemplate: Sendable {
     let origin: String
     let hasTLS: Bool
     /// The bytes of the request that follow the method: the target, the HTTP version, and the `Host` field.
-    let position: [UInt8]
+    let head: [UInt8]
 
     /// Creates the template. Returns nil if calls to this URL need libcurl's HTTP code.
     init?(_ url: OpaquePointer, _ options: EndpointOptions) {
@@ -113,7 +113,7 @@ struct DirectRequestTemplate: Sendable {
         let isUsualPort = port == (hasTLS ? "443" : "80")
         let hostField = isUsualPort ? host : "\(host):\(port)"
         origin = "\(scheme)://\(host):\(port) \(options.proxy) \(options.certificateFile ?? "")"
-        position = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)
+        head = Array(" \(path)\(query) HTTP/1.1\r\nHost: \(hostField)\r\n".utf8)
     }
 }
 

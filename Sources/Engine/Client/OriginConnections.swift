@@ -69,34 +69,34 @@ final class OriginConnections {
 /// The idle connections, in the order in which they became idle. Each operation takes constant time on average.
 struct IdleConnections {
     /// The idle connections, oldest first; nil where a connection was removed.
-    private var positions: [UpstreamConnection?] = []
-    /// The number of nil entries at the beginning of `positions`.
+    private var connections: [UpstreamConnection?] = []
+    /// The number of nil entries at the beginning of `connections`.
     private var emptyCount = 0
-    /// The number of entries that have been removed from the front of `positions` since the start.
+    /// The number of entries that have been removed from the front of `connections` since the start.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {
-        connection.idleIndex = goneCount + positions.count
-        positions.append(connection)
+        connection.idleIndex = goneCount + connections.count
+        connections.append(connection)
     }
 
     mutating func removeLatest() -> UpstreamConnection? {
-        while let latest = positions.popLast() {
-            emptyCount = min(emptyCount, positions.count)
+        while let latest = connections.popLast() {
+            emptyCount = min(emptyCount, connections.count)
             if let latest { return latest }
         }
         return nil
     }
 
     mutating func remove(_ connection: UpstreamConnection) {
-        positions[connection.idleIndex - goneCount] = nil
-        while emptyCount < positions.count, positions[emptyCount] == nil { emptyCount += 1 }
-        guard emptyCount >= 64, emptyCount * 2 >= positions.count else { return }
-        positions.removeFirst(emptyCount)
+        connections[connection.idleIndex - goneCount] = nil
+        while emptyCount < connections.count, connections[emptyCount] == nil { emptyCount += 1 }
+        guard emptyCount >= 64, emptyCount * 2 >= connections.count else { return }
+        connections.removeFirst(emptyCount)
         goneCount += emptyCount
         emptyCount = 0
     }
 
     /// The connection that has been idle longest; nil if no connection is idle.
-    var oldest: UpstreamConnection? { emptyCount < positions.count ? positions[emptyCount] : nil }
+    var oldest: UpstreamConnection? { emptyCount < connections.count ? connections[emptyCount] : nil }
 }

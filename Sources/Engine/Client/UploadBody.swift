@@ -8,7 +8,7 @@ final class UploadBody {
     let totalBytes: Int?
     private var waiting = ByteBuffer()
     private(set) var writtenBytes = 0
-    private(set) var hasBeenSelected = false
+    private(set) var hasBeenRead = false
     /// Whether the writer has written the whole body.
     private(set) var isEnded = false
     /// Whether libcurl waits until the writer has written more.
@@ -48,7 +48,7 @@ final class UploadBody {
         guard count > 0, let from = waiting.bytes.baseAddress, let to = room.baseAddress else { return 0 }
         memcpy(to, from, count)
         waiting.removeFirst(count)
-        hasBeenSelected = true
+        hasBeenRead = true
         return count
     }
 

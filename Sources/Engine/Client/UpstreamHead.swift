@@ -53,12 +53,12 @@ package struct UpstreamHead: Sendable {
             isEventStream: type.beginsLowered("text/event-stream"),
             isJSON: type.beginsLowered("application/json"),
             retryAfterSeconds: retry.flatMap(Self.seconds),
-            shouldRetry: retry.flatMap { Self.charge($0.should) },
+            shouldRetry: retry.flatMap { Self.boolean($0.should) },
             redirectURL: status / 100 == 3 ? redirectURL() : nil
         )
     }
 
-    private static func charge(_ text: UnsafeRawBufferPointer) -> Bool? {
+    private static func boolean(_ text: UnsafeRawBufferPointer) -> Bool? {
         text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
     }
 

@@ -61,35 +61,35 @@ package final class WorkQueue: Sendable {
     ) async -> Result? {
         loop.checkIsolated()
         let load = WorkLoad(jobs: 1, bytes: min(bytes, room.half.bytes))
-        let position = WorkQueueEntry(load, of: Self.owner?.workOwner, in: self, on: loop)
-        guard await enters(position) else { return nil }
+        let entry = WorkQueueEntry(load, of: Self.owner?.workOwner, in: self, on: loop)
+        guard await enters(entry) else { return nil }
         return await worker.result(on: loop, withinNanoseconds: Self.resultNanoseconds) {
-            defer { self.leave(position) }
+            defer { self.leave(entry) }
             return work()
         }
     }
 
-    private func enters(_ position: WorkQueueEntry) async -> Bool {
-        change { $0.waiting.append(position) }
-        if isEntered(position) { return true }
-        await position.waits(forNanoseconds: Self.roomNanoseconds)
-        if isEntered(position), !Task.isCancelled { return true }
-        leave(position)
+    private func enters(_ entry: WorkQueueEntry) async -> Bool {
+        change { $0.waiting.append(entry) }
+        if isEntered(entry) { return true }
+        await entry.waits(forNanoseconds: Self.roomNanoseconds)
+        if isEntered(entry), !Task.isCancelled { return true }
+        leave(entry)
         return false
     }
 
-    private func isEntered(_ position: WorkQueueEntry) -> Bool { state.withLock { _ in position.phase == .entered } }
+    private func isEntered(_ entry: WorkQueueEntry) -> Bool { state.withLock { _ in entry.phase == .entered } }
 
     /// Releases the room that a job has in the queue, or removes the job from those that wait. A second call has no
     /// effect.
-    fileprivate func leave(_ position: WorkQueueEntry) {
+    fileprivate func leave(_ entry: WorkQueueEntry) {
         change { state in
-            switch position.phase {
-            case .waiting: state.waiting.removeAll { $0 === position }
-            case .entered: state.remove(position)
+            switch entry.phase {
+            case .waiting: state.waiting.removeAll { $0 === entry }
+            case .entered: state.remove(entry)
             case .left: break
             }
-            position.phase = .left
+            entry.phase = .left
         }
     }
 
@@ -99,7 +99,7 @@ package final class WorkQueue: Sendable {
             change(&state)
             return state.waiting.isEmpty ? [] : state.enter(into: room)
         }
-        for position in entering { position.wake() }
+        for entry in entering { entry.wake() }
     }
 }
 
@@ -107,33 +107,33 @@ extension WorkQueue.State {
     /// Moves waiting jobs into the queue, in their order, as far as there is room. Returns these jobs.
     fileprivate mutating func enter(into room: WorkLoad) -> [WorkQueueEntry] {
         var (entering, staying): ([WorkQueueEntry], [WorkQueueEntry]) = ([], [])
-        for (index, position) in waiting.enumerated() {
-            guard (entered + position.load).fits(room) else {
+        for (index, entry) in waiting.enumerated() {
+            guard (entered + entry.load).fits(room) else {
                 staying += waiting[index...]
                 break
             }
-            let own = position.owner.flatMap { owners[$0] } ?? WorkLoad()
-            guard (own + position.load).fits(room.half) else {
-                staying.append(position)
+            let own = entry.owner.flatMap { owners[$0] } ?? WorkLoad()
+            guard (own + entry.load).fits(room.half) else {
+                staying.append(entry)
                 continue
             }
-            add(position)
-            entering.append(position)
+            add(entry)
+            entering.append(entry)
         }
         waiting = staying
         return entering
     }
 
-    private mutating func add(_ position: WorkQueueEntry) {
-        position.phase = .entered
-        entered = entered + position.load
-        if let owner = position.owner { owners[owner] = (owners[owner] ?? WorkLoad()) + position.load }
+    private mutating func add(_ entry: WorkQueueEntry) {
+        entry.phase = .entered
+        entered = entered + entry.load
+        if let owner = entry.owner { owners[owner] = (owners[owner] ?? WorkLoad()) + entry.load }
     }
 
-    fileprivate mutating func remove(_ position: WorkQueueEntry) {
-        entered = entered - position.load
-        guard let owner = position.owner, let load = owners[owner] else { return }
-        owners[owner] = load.jobs > position.load.jobs ? load - position.load : nil
+    fileprivate mutating func remove(_ entry: WorkQueueEntry) {
+        entered = entered - entry.load
+        guard let owner = entry.owner, let load = owners[owner] else { return }
+        owners[owner] = load.jobs > entry.load.jobs ? load - entry.load : nil
     }
 }
 
