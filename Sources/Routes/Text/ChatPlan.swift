@@ -209,30 +209,18 @@ final class ChatPlan: @unchecked Sendable {
         guard needsReservation else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
-        guard count.isExpected else {
-            return UsageReservation(
-                call,
-                candidate,
-                caller: caller,
-                applicableLimits: applicableLimits,
-                gateway: gateway,
-                extras: extras
-            )
-        }
+        guard count.isExpected else { return usageReservation(under: applicableLimits, extras) }
         extras.roughTokens = count.roughTokens(of: call)
-        let usageReservation = UsageReservation(
-            call,
-            candidate,
-            caller: caller,
-            applicableLimits: applicableLimits,
-            gateway: gateway,
-            extras: extras
-        )
+        let usageReservation = usageReservation(under: applicableLimits, extras)
         // An estimate must not decide that the request can never be admitted.
         guard let usageReservation, applicableLimits.mayBeExceeded(by: usageReservation.minimum), call.isCountedAtOnce
         else { return usageReservation }
         extras.roughTokens = nil
-        return UsageReservation(
+        return self.usageReservation(under: applicableLimits, extras)
+    }
+
+    private func usageReservation(under applicableLimits: ApplicableLimits, _ extras: PromptExtras) -> UsageReservation? {
+        UsageReservation(
             call,
             candidate,
             caller: caller,

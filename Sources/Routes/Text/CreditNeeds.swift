@@ -23,7 +23,7 @@ struct CreditNeeds {
     ///   - paid: the usage of all upstream calls together.
     ///   - expected: the credits of one upstream call if the vendor's list has no price for the model.
     init(
-        _ call: ChatCall,
+        _ call: borrowing ChatCall,
         _ paid: Usage,
         images: Int,
         model: String,

@@ -20,7 +20,7 @@ extension UsageReservation {
     /// Creates the reservation for a chat call. Nil if no limit counts tokens, cost or credits and there are no images
     /// to count.
     init?(
-        _ call: ChatCall,
+        _ call: borrowing ChatCall,
         _ candidate: Candidate,
         caller: Caller,
         applicableLimits: ApplicableLimits,
@@ -39,17 +39,19 @@ extension UsageReservation {
             extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
         let expected = averages.expected(of: model.id)
         let needs = ChatNeeds(
-            call: call,
             candidate: candidate,
             images: images,
-            prices: gateway.registry.prices(of: candidate, asked: call.model, for: caller),
-            creditPrices: gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller)
+            prices: gateway.limits.countsCost
+                ? gateway.registry.prices(of: candidate, asked: call.model, for: caller) : [],
+            creditPrices: gateway.limits.countsCredits
+                ? gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller) : []
         )
         let response = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
         // 1min.ai charges for the text that its search adds to the prompt.
         let found = candidate.countsCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
         var (reserved, credits) = needs.amounts(
+            of: call,
             prompt: prompt,
             response: response,
             expecting: expected.credits,
@@ -57,6 +59,7 @@ extension UsageReservation {
         )
         // The first guess for a new model is not a mean, so it belongs to the minimum.
         let (minimum, _) = needs.amounts(
+            of: call,
             prompt: counted + found,
             response: min(response, call.maxTokens ?? RecentUsageAverages.firstCompletion),
             expecting: min(expected.credits, RecentUsageAverages.firstCredits),
@@ -80,7 +83,6 @@ extension UsageReservation {
 
 /// The data of a chat call from which its reservation is computed.
 private struct ChatNeeds {
-    let call: ChatCall
     let candidate: Candidate
     let images: Int
     let prices: [Price]
@@ -95,6 +97,7 @@ private struct ChatNeeds {
     ///   - expected: the credits of an upstream call if the vendor's list has no price for the model.
     ///   - averages: the averages of earlier responses; nil to ignore them.
     func amounts(
+        of call: borrowing ChatCall,
         prompt: Int,
         response: Int,
         expecting expected: Int,

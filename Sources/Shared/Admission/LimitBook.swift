@@ -28,6 +28,10 @@ package final class LimitBook: @unchecked Sendable {
     private let isOff: Bool
     /// Whether some limit counts a unit whose true amount is known only after the call, such as tokens.
     package let countsLate: Bool
+    /// Whether some limit counts the cost in dollars.
+    package let countsCost: Bool
+    /// Whether some limit counts 1min.ai's credits.
+    package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
     /// A cache of the limits of callers. It is used only if limits identify callers by key alone, because the client's
@@ -55,6 +59,8 @@ package final class LimitBook: @unchecked Sendable {
             + keys.flatMap { $0.quotas + $0.groupQuotas.values.joined() }
         isOff = all.isEmpty
         countsLate = all.contains { $0.unit.isKnownLate }
+        countsCost = all.contains { $0.unit == .usd }
+        countsCredits = all.contains { $0.unit == .credits }
     }
 
     /// Returns the limits that apply to a request of a caller.

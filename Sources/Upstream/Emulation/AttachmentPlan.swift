@@ -93,7 +93,7 @@ package final class AttachmentPlan: Sendable {
 
     /// Returns the number of audio attachments. It is also the largest number of transcription calls that the chat can
     /// need.
-    package static func audioParts(in call: ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
+    package static func audioParts(in call: borrowing ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
 }
 
 extension StoredFile {
