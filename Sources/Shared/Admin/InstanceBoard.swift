@@ -107,7 +107,9 @@ package final class InstanceBoard: Sendable {
         _ parser: JSONParser
     ) async throws(StoreFailure) -> [InstanceOrder] {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
-        for other in try await ids(in: shared, on: loop) where other != id {
+        let ids = try await ids(in: shared, on: loop)
+        removeOthers(except: ids)
+        for other in ids where other != id {
             let bytes = try await shared.read(Self.key(other), on: loop)
             see(bytes.flatMap { InstanceEntry($0, parser) }, other, at: loop.now)
         }
@@ -156,6 +158,11 @@ package final class InstanceBoard: Sendable {
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+    }
+
+    /// Removes the instances that are no longer in the index. Nothing else would remove them: their entries are not read.
+    func removeOthers(except ids: [String]) {
+        state.withLock { state in state.others = state.others.filter { ids.contains($0.key) } }
     }
 
     func see(_ entry: InstanceEntry?, _ id: String, at now: LoopTime) {

@@ -86,6 +86,9 @@ import Testing
         #expect(names().count == 2)
         board.see(entry("b"), "another", at: start.adding(seconds: 61))
         #expect(names().count == 2)
+        // One that has been silent for so long that it is no longer in the index.
+        board.removeOthers(except: ["c"])
+        #expect(names().count == 1)
     }
 
     @Test("each order is carried out once, and none from before the start")
