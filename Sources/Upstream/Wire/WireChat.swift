@@ -241,7 +241,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             }
             throw refused(response.head, response.body.bytes)
         }
-        let read: (response: ChatResponse, pause: PausedResponse?)
+        let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
             read = try await self.read(response.body)
             keepQuirks()
@@ -251,6 +251,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
             return try await responseOnce()
         }
+        guard let read else { throw .tooMuchWork }
         guard let pause = read.pause else { return read.response }
         try await prepareToGoOn(after: pause)
         return try await responseOnce()
@@ -283,8 +284,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Parses a complete response. A long response is parsed on the worker thread.
     ///
-    /// - Returns: the response, and the part to continue if the vendor paused it; otherwise nil.
-    private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
+    /// - Returns: the response, and the part to continue if the vendor paused it; otherwise nil. Instead of both, nil if
+    ///   the worker thread has no time or the client has disconnected. The worker thread may then still use `form`, so
+    ///   the event loop must not.
+    private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
@@ -292,8 +295,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 try Self.read(body, by: form.reader(JSONParser(), RandomBytes()), bounds)
             }
         }
-        guard let read else { throw .tooMuchWork }
-        return try read.get()
+        return try read?.get()
     }
 
     private static func read(
