@@ -4,24 +4,24 @@ import Engine
 /// While no address has responded, the store is unavailable, and each new connection tries all addresses again.
 package final class DiscoveredCounterStore: CounterStore {
     package let servers: [String]
-    private let positions: [any CounterStore]
+    private let stores: [any CounterStore]
     private let found = Lock<Int?>(nil)
 
     /// Creates a store from the addresses at which it may be.
     ///
-    /// - Parameter positions: stores of one server each, in the order in which they are tried.
-    package init(_ positions: [any CounterStore]) {
-        precondition(!positions.isEmpty && positions.allSatisfy { $0.servers.count == 1 })
-        self.positions = positions
-        servers = [positions.map { $0.servers[0] }.joined(separator: " or ")]
+    /// - Parameter stores: stores of one server each, in the order in which they are tried.
+    package init(_ stores: [any CounterStore]) {
+        precondition(!stores.isEmpty && stores.allSatisfy { $0.servers.count == 1 })
+        self.stores = stores
+        servers = [stores.map { $0.servers[0] }.joined(separator: " or ")]
     }
 
     package func server(of key: String) -> Int { 0 }
 
     package func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
-        if let position = found.withLock({ $0 }) { return try positions[position].connect(to: 0) }
+        if let position = found.withLock({ $0 }) { return try stores[position].connect(to: 0) }
         var reasons: [String] = []
-        for (position, store) in positions.enumerated() {
+        for (position, store) in stores.enumerated() {
             let connection: any CounterConnection
             do throws(StoreFailure) {
                 connection = try store.connect(to: 0)
@@ -34,7 +34,7 @@ package final class DiscoveredCounterStore: CounterStore {
                 found = found ?? position
                 return found ?? position
             }
-            return chosen == position ? connection : try positions[chosen].connect(to: 0)
+            return chosen == position ? connection : try stores[chosen].connect(to: 0)
         }
         throw StoreFailure(reason: reasons.joined(separator: "; "))
     }

@@ -51,7 +51,7 @@ final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {
             throw UpstreamError(skipping: error)
         }
         guard let uploader = candidate.assetUploader else {
-            throw UpstreamError(.failed, cause: "no position for a recording")
+            throw UpstreamError(.failed, cause: "the provider has no upload of recordings")
         }
         let file = try await uploader.keep(
             recording,

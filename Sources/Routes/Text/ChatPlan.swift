@@ -444,13 +444,13 @@ final class ChatPlan: @unchecked Sendable {
         }
         let chat = try await written(call, by: vendorCall)
         if let form {
-            let averages = OutputParserContext(
+            let context = OutputParserContext(
                 ids: gateway.ids,
                 memory: gateway.memory,
                 worker: gateway.worker,
                 loop: gateway.loop
             )
-            return completion.completed(chat, of: call, in: form, by: vendorCall, with: averages) {
+            return completion.completed(chat, of: call, in: form, by: vendorCall, with: context) {
                 [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
             }
         }

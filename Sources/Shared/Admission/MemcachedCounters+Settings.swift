@@ -9,11 +9,11 @@ extension MemcachedCounters {
         case .memory: return nil
         case .servers(let addresses): return try MemcachedCounters(addresses, timeoutMilliseconds: timeout)
         case .search(let port):
-            var positions: [any CounterStore] = []
+            var stores: [any CounterStore] = []
             for address in MemcachedAddress.searched(port) {
-                positions.append(try MemcachedCounters([address], timeoutMilliseconds: timeout))
+                stores.append(try MemcachedCounters([address], timeoutMilliseconds: timeout))
             }
-            return DiscoveredCounterStore(positions)
+            return DiscoveredCounterStore(stores)
         }
     }
 }
