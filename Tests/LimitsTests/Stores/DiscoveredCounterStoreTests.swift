@@ -4,16 +4,16 @@ import Testing
 @testable import Limits
 
 @Suite struct DiscoveredCounterStoreTests {
-    private let positions = [HookedStore(), HookedStore()]
-    private var searched: DiscoveredCounterStore { DiscoveredCounterStore(positions) }
+    private let stores = [HookedStore(), HookedStore()]
+    private var searched: DiscoveredCounterStore { DiscoveredCounterStore(stores) }
 
     private func value(_ store: some CounterStore) throws(StoreFailure) -> [UInt8]? {
         try store.connect(to: 0).read(["a"])[0]?.bytes
     }
 
     private func fill() throws(StoreFailure) {
-        for (number, position) in positions.enumerated() {
-            _ = position.inner.add("a", [UInt8(number)], expirySeconds: 60)
+        for (number, store) in stores.enumerated() {
+            _ = store.inner.add("a", [UInt8(number)], expirySeconds: 60)
         }
     }
 
@@ -21,13 +21,13 @@ import Testing
     func stays() throws {
         try fill()
         let store = searched
-        positions[0].setDown(true)
+        stores[0].setDown(true)
         #expect(try value(store) == [1])
-        positions[0].setDown(false)
+        stores[0].setDown(false)
         #expect(try value(store) == [1])
-        positions[1].setDown(true)
+        stores[1].setDown(true)
         #expect(throws: StoreFailure.self) { try value(store) }
-        positions[1].setDown(false)
+        stores[1].setDown(false)
         #expect(try value(store) == [1])
     }
 
@@ -35,7 +35,7 @@ import Testing
     func searches() throws {
         try fill()
         let store = searched
-        for position in positions { position.setDown(true) }
+        for position in stores { position.setDown(true) }
         for _ in 0..<2 {
             do throws(StoreFailure) {
                 _ = try value(store)
@@ -44,7 +44,7 @@ import Testing
                 #expect(error.reason == "hooked: down; hooked: down")
             }
         }
-        positions[0].setDown(false)
+        stores[0].setDown(false)
         #expect(try value(store) == [0])
         #expect(store.servers == ["hooked or hooked"] && store.server(of: "a") == 0)
     }
@@ -52,7 +52,7 @@ import Testing
     @Test("who finds another place than was found meanwhile takes the one that was found")
     func race() throws {
         try fill()
-        let (first, second) = (positions[0], positions[1])
+        let (first, second) = (stores[0], stores[1])
         first.setDown(true)
         let racing = RacingStore(second)
         let store = DiscoveredCounterStore([first, racing])
