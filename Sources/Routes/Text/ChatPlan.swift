@@ -219,7 +219,8 @@ final class ChatPlan: @unchecked Sendable {
         return self.usageReservation(under: applicableLimits, extras)
     }
 
-    private func usageReservation(under applicableLimits: ApplicableLimits, _ extras: PromptExtras) -> UsageReservation? {
+    private func usageReservation(under applicableLimits: ApplicableLimits, _ extras: PromptExtras) -> UsageReservation?
+    {
         UsageReservation(
             call,
             candidate,
