@@ -20,6 +20,7 @@ from relay_process import Relay
 
 DAYS = 90
 DAY_MS = 86_400_000
+KEPT = {"USAGE_DATA_DAYS": str(DAYS + 10)}  # else the relay deletes the oldest records while it sums them up
 NEW = 100_000  # the newest records, which keywords find at once
 COLUMNS = (
     "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens", "completion_tokens",
@@ -157,10 +158,11 @@ class Timing:
 def measure(kind: Callable[[Path], SQLite | PostgreSQL], folder: Path, count: int, tries: int) -> list[Timing]:
     """Fills a database that a relay made, has a relay sum it up, and asks."""
     place = kind(folder)
+    settings = SETTINGS | KEPT | place.settings
     try:
-        Relay(SETTINGS | place.settings).stop()
+        Relay(settings).stop()
         place.fill(count)
-        relay = Relay(SETTINGS | place.settings)
+        relay = Relay(settings)
         try:
             began = time.monotonic()
             while not place.is_summed():
