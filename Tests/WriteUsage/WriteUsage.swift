@@ -21,7 +21,7 @@ enum WriteUsage {
             let milliseconds = (now.tv_sec - start.tv_sec) * 1_000 + (now.tv_nsec - start.tv_nsec) / 1_000_000
             while taken < rate * milliseconds / 1_000 {
                 taken += 1
-                queue.append(record(taken), [])
+                queue.append(FinishedRequest(record(taken)))
             }
             if milliseconds / 100 > printed {
                 printed = milliseconds / 100

@@ -274,12 +274,15 @@ final class Exchange: @unchecked Sendable {
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)
         request.limits = counted.recordText
-        if let recorder {
-            recorder.finish()
-            request.bodies = recorder.bodies
-        }
+        recorder?.finish()
         let isOne = calls.count == 1 && request.add(calls[0])
-        gateway.usage.record(request, isOne ? [] : calls.map { record.usageRecord($0, counts) })
+        gateway.usage.record(
+            FinishedRequest(
+                request,
+                calls: isOne ? [] : calls.map { record.usageRecord($0, counts) },
+                bodies: recorder?.bodies
+            )
+        )
     }
 
     /// Returns whether the text is a valid request id: at most 64 letters, digits, `.`, `_` and `-`.
@@ -346,7 +349,7 @@ struct RefusedHead {
         record.write(to: gateway.log, at: gateway.loop.now)
         guard gateway.usage.isOn else { return }
         let counts = gateway.counts
-        gateway.usage.record(record.usageRecord([], nil, counts: counts, at: gateway.loop.now), [])
+        gateway.usage.record(FinishedRequest(record.usageRecord([], nil, counts: counts, at: gateway.loop.now)))
     }
 }
 

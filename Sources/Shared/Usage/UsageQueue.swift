@@ -6,13 +6,12 @@ import Synchronization
 /// A request never waits for the store. If the queue is full, the request's record is dropped and counted.
 package final class UsageQueue: Sendable {
     private struct State {
-        var waiting: [UsageRecord] = []
-        /// The number of records in `waiting`. A request with its only call counts as two.
+        var waiting: [FinishedRequest] = []
+        /// The number of records in `waiting`.
         var count = 0
         /// The number of records that the thread has removed from `waiting` but has not written yet.
         var removed = 0
-        /// The store that replaces the current one, and the index in `waiting` of the first record for it; nil if the
-        /// store is not replaced.
+        /// The next store, and the index in `waiting` of the first request for it; nil if the store stays.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
@@ -52,13 +51,12 @@ package final class UsageQueue: Sendable {
 
     package var waitingRecords: Int { state.withLock { $0.count + $0.removed } }
 
-    package func append(_ record: UsageRecord, _ calls: [UsageRecord]) {
-        let more = record.count + calls.count
+    package func append(_ request: FinishedRequest) {
+        let more = request.recordCount
         let isTurn = state.withLock { state in
             let (before, count) = (state.count, state.count + more)
             guard count + state.removed <= Self.maxRecords else { return nil as Bool? }
-            state.waiting.append(record)
-            if !calls.isEmpty { state.waiting.append(contentsOf: calls) }
+            state.waiting.append(request)
             state.count = count
             return before == 0 || before <= Self.maxRecords / 2 && count > Self.maxRecords / 2
         }
@@ -94,7 +92,7 @@ package final class UsageQueue: Sendable {
 
     private func run(_ first: any UsageStore) {
         var store = first
-        var batch: [UsageRecord] = []
+        var batch: [FinishedRequest] = []
         var isFailing = false
         var upkeep = LoopTime.distantPast
         while true {
@@ -168,7 +166,7 @@ package final class UsageQueue: Sendable {
         }
     }
 
-    private func write(_ batch: inout [UsageRecord], to store: any UsageStore) throws(UsageFailure) {
+    private func write(_ batch: inout [FinishedRequest], to store: any UsageStore) throws(UsageFailure) {
         var rest = batch[...]
         defer {
             batch = rest.isEmpty ? [] : Array(rest)

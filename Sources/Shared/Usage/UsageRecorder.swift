@@ -32,13 +32,13 @@ package final class UsageRecorder: Sendable {
     /// The reader of the stored records; nil if records are only written to a file or not kept at all.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
-    /// Records a request with its upstream calls. Returns without waiting for the stores.
-    package func record(_ request: UsageRecord, _ calls: [UsageRecord]) {
-        file.withLock { $0?.queue }?.append(request, calls)
+    /// Records a request together with its upstream calls.
+    package func record(_ request: FinishedRequest) {
+        file.withLock { $0?.queue }?.append(request)
         if let database {
-            database.queue.append(request, calls)
+            database.queue.append(request)
         } else {
-            memory.withLock { $0?.queue }?.append(request, calls)
+            memory.withLock { $0?.queue }?.append(request)
         }
     }
 

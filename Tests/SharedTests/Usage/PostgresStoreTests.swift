@@ -53,8 +53,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     }
 
     private static func write(_ records: [UsageRecord], to store: PostgresStore) throws {
-        var rest = records[...]
-        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        try store.writeAll(records)
     }
 
     /// Writes records with retries, as a queue does, because any machine may be slow.
@@ -135,14 +134,13 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         let records = (0..<40).map { number in
             var record = number % 2 == 0 ? requestWithCall(number) : request(number)
             record.limits = "chat: 60 requests per minute"
-            guard number % 3 > 0 else { return record }
+            guard number % 3 > 0 else { return FinishedRequest(record) }
             let bodies = KeptBodies(limitBytes: 200_000, budget)
             bodies.keep(request: "request \(number) \"\\\u{e4} " + String(repeating: "x", count: 100_000))
-            record.bodies = bodies
-            return record
+            return FinishedRequest(record, bodies: bodies)
         }
         let store = try store(server)
-        try write(records, to: store)
+        try store.writeAll(records)
         let reader = try PostgresRecords(url: server.url())
         let page = try reader.page(RecordQuery(), until: .distantFuture)
         for row in page.records {
@@ -245,7 +243,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         let store = try store(server)
         try write([request(1)], to: store)
         server.stop()
-        for _ in 0..<2 { #expect(throws: UsageFailure.self) { try store.write([request(2)]) } }
+        for _ in 0..<2 { #expect(throws: UsageFailure.self) { try store.writeAll([request(2)]) } }
         server.start()
         try write([request(2)], to: store)
         #expect(
@@ -260,9 +258,9 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         try keepWriting([request(1)], to: store)
         server.pause()
         let records = (2..<500).map { request($0) }
-        let failure = #expect(throws: UsageFailure.self) { try store.write(records[...]) }
+        let failure = #expect(throws: UsageFailure.self) { try store.writeAll(records) }
         #expect(failure?.cause == "the server did not respond within 1000 ms")
-        #expect(throws: UsageFailure.self) { try store.write(records[...]) }
+        #expect(throws: UsageFailure.self) { try store.writeAll(records) }
         server.resume()
         try keepWriting(records, to: store)
         let found = try server.rows("SELECT count(*), count(DISTINCT request_id) FROM relay_usage")
@@ -276,7 +274,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             "postgresql://relay@/postgres?host=/nowhere&password=wrong-pass-word",
         ] {
             let store = try PostgresStore(url: url, days: 0, .init(), steps: UsageSchema.postgresSteps, noLog)
-            let failure = #expect(throws: UsageFailure.self) { try store.write([request(1)]) }
+            let failure = #expect(throws: UsageFailure.self) { try store.writeAll([request(1)]) }
             #expect(failure?.cause.contains("wrong-pass") == false && failure?.cause.isEmpty == false)
         }
         let failure = #expect(throws: UsageFailure.self) { try PostgresStore.address("postgresql://a:wrong%zz@host/b") }
@@ -318,8 +316,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             source: try PostgresRecords(url: server.url()),
             zone: zone,
             write: { records in
-                var rest = records[...]
-                while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+                try store.writeAll(records)
             },
             delete: { try store.delete($0) },
             summary: { try PostgresReading.summary(url: server.url(), $0) }
@@ -435,11 +432,11 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         defer { relay.end() }
         var cuts = 0
         for number in 0..<batches {
-            let records = (0..<3).flatMap { [request(10 * number + $0, cost: 7), call(10 * number + $0)] }[...]
+            let requests = finished((0..<3).flatMap { [request(10 * number + $0, cost: 7), call(10 * number + $0)] })
             relay.cut()
             while true {
                 do {
-                    #expect(try store.write(records) == records.count)
+                    #expect(try store.write(requests[...]) == requests.count)
                     break
                 } catch { cuts += 1 }
             }

@@ -14,8 +14,7 @@ import Testing
             source: SQLiteRecords(folder: folder.path),
             zone: zone,
             write: { records in
-                var rest = records[...]
-                while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+                try store.writeAll(records)
             },
             delete: { try store.delete($0) },
             summary: { [folder] in try SQLiteReading.summary(folder: folder.path, $0) }
@@ -36,7 +35,7 @@ import Testing
             name: "memory",
             source: records,
             zone: .utc,
-            write: { _ = records.write($0[...]) },
+            write: { try records.writeAll($0) },
             delete: { records.delete($0) }
         )
         var agreement = UsageAgreement(position, seed: 2)
@@ -47,15 +46,33 @@ import Testing
     func memoryBounds() throws {
         let budget = MemoryBudget(bytes: 1 << 20)
         let records = MemoryRecords(bound: 100, .utc, budget, bodies: BodyBudget(budget))
-        for number in 0..<1_000 { _ = records.write([request(number), call(number)]) }
+        for number in 0..<1_000 { try records.writeAll([request(number), call(number)]) }
         let page = records.page(RecordQuery(), until: .distantFuture)
         #expect(page.total == 100 && page.records.first?.request.requestID == "request-999")
         #expect(records.table(UsageQuery(by: [.model]), until: .distantFuture).sum.requests == 1_000)
         records.use(bound: 1_000_000, .utc)
-        for number in 0..<10_000 { _ = records.write([request(number)]) }
+        for number in 0..<10_000 { try records.writeAll([request(number)]) }
         #expect(budget.usedBytes <= 1 << 20)
         let total = records.page(RecordQuery(), until: .distantFuture).total
         #expect((500..<5_000).contains(total))
+    }
+
+    @Test("memory forgets the oldest bodies first, and keeps their records")
+    func memoryBodies() throws {
+        let budget = MemoryBudget(bytes: 8 << 20)
+        let bodyBudget = BodyBudget(budget)
+        let records = MemoryRecords(bound: 100, .utc, budget, bodies: bodyBudget)
+        for number in 0..<40 {
+            let bodies = KeptBodies(limitBytes: 50_000, bodyBudget)
+            bodies.keep(request: String(repeating: "x", count: 50_000))
+            try records.writeAll([FinishedRequest(request(number), bodies: bodies)])
+        }
+        #expect(!bodyBudget.isNearlyFull)
+        var query = RecordQuery()
+        query.recordsPerPage = 100
+        let page = records.page(query, until: .distantFuture)
+        let isKept = page.records.map { records.request($0.id, until: .distantFuture)?.requestBody != nil }
+        #expect(isKept == (0..<40).map { $0 < 15 })
     }
 
     @Test("old rows are summed in steps, which another process goes on with")
@@ -138,8 +155,7 @@ import Testing
         let store = SQLiteStore(folder: folder.path, days: 2, maxBytes: 1 << 30, noLog)
         store.upkeepSeconds = 0
         let old = (0..<9_000).map { request($0, at: now - 3 * 86_400_000) }
-        var rest = (old + [request(1, at: now)])[...]
-        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        try store.writeAll(old + [request(1, at: now)])
         for _ in 0..<5 { _ = store.advance() }
         let table = try SQLiteRecords(folder: folder.path).table(UsageQuery(by: [.day]), until: .distantFuture)
         #expect(table.sum.requests == 1 && table.rows.count == 1)

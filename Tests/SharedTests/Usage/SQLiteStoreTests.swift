@@ -31,8 +31,7 @@ import Testing
     }
 
     private func write(_ records: [UsageRecord], to store: SQLiteStore) throws {
-        var rest = records[...]
-        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        try store.writeAll(records)
     }
 
     @Test("a record is a row, which others read while the store is open")
@@ -75,15 +74,14 @@ import Testing
         let records = (0..<20).map { number in
             var record = number % 2 == 0 ? requestWithCall(number, at: now) : request(number, at: now)
             record.firstByteMilliseconds = number
-            guard number % 3 > 0 else { return record }
+            guard number % 3 > 0 else { return FinishedRequest(record) }
             let bodies = KeptBodies(limitBytes: 200_000, budget)
             bodies.keep(request: "request \(number)")
             bodies.keep(response: String(repeating: "x", count: 100_000))
-            record.bodies = bodies
-            return record
+            return FinishedRequest(record, bodies: bodies)
         }
         let store = store()
-        try write(records, to: store)
+        try store.writeAll(records)
         let reader = SQLiteRecords(folder: folder.path)
         var query = RecordQuery()
         query.recordsPerPage = 20
@@ -249,7 +247,7 @@ import Testing
         try write([request(1)], to: store())
         try change(damage)
         let store = store()
-        #expect(throws: UsageFailure.self) { try store.write([request(2)]) }
+        #expect(throws: UsageFailure.self) { try store.writeAll([request(2)]) }
         try write([request(2)], to: store)
         #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
     }
@@ -269,8 +267,8 @@ import Testing
         let again = try #require(fopen(path, "w"))
         fputs("no database at all\n" + String(repeating: "x", count: 5_000), again)
         fclose(again)
-        #expect(throws: UsageFailure.self) { try store.write([request(1)]) }
-        #expect(throws: UsageFailure.self) { try store.write([request(1)]) }
+        #expect(throws: UsageFailure.self) { try store.writeAll([request(1)]) }
+        #expect(throws: UsageFailure.self) { try store.writeAll([request(1)]) }
         #expect(
             folder.files().count { $0.hasPrefix("usage.db.broken-") && !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }
                 == 1
@@ -327,7 +325,7 @@ import Testing
     func full() throws {
         let store = store()
         try store.check()
-        let records = (0..<5_000).map { request($0) }
+        let records = finished((0..<5_000).map { request($0) })
         try store.opened?.database.execute("PRAGMA max_page_count = 60")
         var rest = records[...]
         #expect(throws: UsageFailure.self) {

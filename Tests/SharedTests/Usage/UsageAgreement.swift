@@ -139,13 +139,12 @@ struct UsageAgreement {
     private static let end = LoopTime.distantFuture
 
     mutating func run(requests count: Int) throws {
-        var rest = random.requests(count)[...]
-        for record in rest {
-            if record.isOfRequest { kept.append([record]) } else { kept[kept.count - 1].append(record) }
-        }
+        let requests = finished(random.requests(count))
+        kept = requests.map { [$0.record] + $0.calls }
+        var rest = requests[...]
         while !rest.isEmpty {
             let batch = rest.prefix(random.one(of: [1, 7, 100, 700]))
-            try position.write(Array(batch))
+            try position.write(batch.flatMap { [$0.record] + $0.calls })
             rest = rest.dropFirst(batch.count)
         }
         try checkSums()

@@ -34,8 +34,7 @@ import Testing
             inFile
             ? UsageFile(UsageFileSettings(path: path, maxBytes: maxBytes, files: 3))
             : SQLiteStore(folder: folder.path, days: 0, maxBytes: 1 << 30, noLog)
-        var rest = records[...]
-        while !rest.isEmpty { rest = rest.dropFirst(try store.write(rest)) }
+        try store.writeAll(records)
     }
 
     @Test("a cost that no request can have is not counted", arguments: ["1e27", "-1e27", "1e300", "9000001"])

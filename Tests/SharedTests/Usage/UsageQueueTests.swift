@@ -9,11 +9,11 @@ import Testing
         let (old, new) = (SlowStore(), SlowStore())
         new.proceed.wake()
         let queue = UsageQueue("file", old, gatheringMilliseconds: 0, log: noLog)
-        queue.append(request(1, at: 1), [])
+        queue.append(FinishedRequest(request(1, at: 1)))
         old.began.wait()
-        queue.append(request(2, at: 2), [call(2, at: 2)])
+        queue.append(FinishedRequest(request(2, at: 2), calls: [call(2, at: 2)]))
         queue.use(new)
-        queue.append(request(3, at: 3), [])
+        queue.append(FinishedRequest(request(3, at: 3)))
         #expect(queue.waitingRecords == 4)
         old.proceed.wake()
         queue.stop()
@@ -30,12 +30,12 @@ private final class SlowStore: UsageStore {
 
     var times: [Int] { written.withLock(\.self) }
 
-    func write(_ records: ArraySlice<UsageRecord>) -> Int {
+    func write(_ requests: ArraySlice<FinishedRequest>) -> Int {
         began.wake()
         if !mayWrite.withLock(\.self) { proceed.wait() }
         mayWrite.withLock { $0 = true }
-        written.withLock { $0 += records.map(\.timeMilliseconds) }
-        return records.count
+        written.withLock { $0 += requests.flatMap(\.records).map(\.timeMilliseconds) }
+        return requests.count
     }
 
     func reopen() {}

@@ -102,5 +102,25 @@ func requestWithCall(
     return record
 }
 
+/// Returns the requests of records in which calls follow their request.
+func finished(_ records: [UsageRecord]) -> [FinishedRequest] {
+    var requests: [[UsageRecord]] = []
+    for record in records {
+        if record.isOfRequest || requests.isEmpty { requests.append([]) }
+        requests[requests.count - 1].append(record)
+    }
+    return requests.map { FinishedRequest($0[0], calls: Array($0.dropFirst())) }
+}
+
+extension UsageStore {
+    /// Writes records in which calls follow their request.
+    func writeAll(_ records: [UsageRecord]) throws(UsageFailure) { try writeAll(finished(records)) }
+
+    func writeAll(_ requests: [FinishedRequest]) throws(UsageFailure) {
+        var rest = requests[...]
+        while !rest.isEmpty { rest = rest.dropFirst(try write(rest)) }
+    }
+}
+
 /// A log that discards its lines.
 let noLog = Log(level: .error, format: .text, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))

@@ -31,6 +31,15 @@ package final class KeptBodies: Sendable {
     /// The memory that both bodies use, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }
 
+    /// Removes both texts, and releases their memory.
+    func removeAll() {
+        let bytes = texts.withLock { texts in
+            defer { texts = Texts() }
+            return texts.bytes
+        }
+        budget.give(bytes)
+    }
+
     package func keep(request text: String) { keep(text, \.request) }
 
     package func keep(response text: String) { keep(text, \.response) }

@@ -29,16 +29,16 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
     /// Opens the file. Throws if the file cannot be written.
     package func check() throws(UsageFailure) { _ = try opened() }
 
-    package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
+    package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
         var (descriptor, bytes) = try opened()
         lines.removeAll()
         var count = 0
-        for record in records {
+        for request in requests {
             let before = lines.count
-            line.append(record, to: &lines)
+            line.append(request, to: &lines)
             if bytes + lines.count > settings.maxBytes, bytes + before > 0 {
                 guard before == 0 else {
-                    // The remaining records go into the next file.
+                    // The remaining requests go into the next file.
                     lines.removeLast(lines.count - before)
                     break
                 }

@@ -1,15 +1,14 @@
 import Engine
 
-/// A writer of usage records as lines of JSON. A record of a request and its only call becomes two lines.
+/// A writer of records as lines of JSON: one for a request, and one for each of its calls.
 struct UsageLine {
     private var timestamp = Timestamp()
 
-    mutating func append(_ record: UsageRecord, to out: inout ByteBuffer) {
-        appendLine(record, to: &out)
-        if let call = record.onlyCall { appendLine(call, to: &out) }
+    mutating func append(_ request: FinishedRequest, to out: inout ByteBuffer) {
+        for record in request.records { append(record, to: &out) }
     }
 
-    private mutating func appendLine(_ record: UsageRecord, to out: inout ByteBuffer) {
+    private mutating func append(_ record: UsageRecord, to out: inout ByteBuffer) {
         out.append("{\"time\":\"")
         timestamp.append(milliseconds: record.timeMilliseconds, to: &out)
         if case .call = record.subject { out.append("\",\"kind\":\"call") }

@@ -6,25 +6,20 @@ import Engine
 /// The number of records and their memory are limited. The oldest records are removed first, but their sums stay. The
 /// queue's thread writes, and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
-    /// The record of a request with the records of its upstream calls. `@unchecked`: used under the lock only.
-    fileprivate final class StoredRecord: @unchecked Sendable {
+    /// A request that is kept, and its memory.
+    fileprivate struct KeptRequest {
         let id: Int
-        var request: UsageRecord
-        var calls: [UsageRecord] = []
-        var bytes: Int
+        let request: FinishedRequest
+        let bytes: Int
 
-        init(id: Int, request: UsageRecord, bytes: Int) {
-            self.id = id
-            self.request = request
-            self.bytes = bytes
-        }
+        var record: UsageRecord { request.record }
     }
 
     fileprivate struct State {
-        /// The stored records, oldest first. The elements before the index `first` were removed and are freed later.
-        var kept: [StoredRecord] = []
+        /// The requests, the oldest first, beginning at index `first`.
+        var kept: [KeptRequest] = []
         var first = 0
-        /// The index of the first record that may still have bodies.
+        /// The place of the first request that may have bodies.
         var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
@@ -41,9 +36,8 @@ final class MemoryRecords: UsageStore, RecordSource {
     private static let maxSums = 20_000
     /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512
-    private static let recordBytes = MemoryLayout<UsageRecord>.stride
-    /// The memory of a `StoredRecord` in addition to its usage records, in bytes: the object's header, its other
-    /// properties and its address.
+    fileprivate static let recordBytes = MemoryLayout<UsageRecord>.stride
+    /// The memory of a request beside that of its records: the object's head, its other properties, its place here.
     private static let keptBytes = 64
 
     private let state: Lock<State>
@@ -68,17 +62,15 @@ final class MemoryRecords: UsageStore, RecordSource {
             state.bound = bound
             guard state.sums.zone.name != zone.name else { return }
             state.sums = UsageSums(zone)
-            for kept in state.kept[state.first...] { state.sums.add(kept) }
+            for kept in state.kept[state.first...] { state.sums.add(kept.request) }
         }
     }
 
     func reopen() {}
 
-    func write(_ records: ArraySlice<UsageRecord>) -> Int {
+    func write(_ requests: ArraySlice<FinishedRequest>) -> Int {
         state.withLock { state in
-            // Loops over the slice itself would copy each record once more.
-            let records = records.span
-            for position in records.indices { append(records[position], to: &state) }
+            for request in requests { append(request, to: &state) }
             while state.count > state.bound || !budget.covers(state.heldBytes, &state.reservation) {
                 guard state.removeOldest() else { break }
             }
@@ -86,25 +78,15 @@ final class MemoryRecords: UsageStore, RecordSource {
             state.compact()
             if state.sums.rows.count > Self.maxSums { state.sums.removeOldestDays(downTo: Self.maxSums / 2) }
         }
-        return records.count
+        return requests.count
     }
 
-    private func append(_ record: UsageRecord, to state: inout State) {
-        state.sums.add(record)
-        let bytes = Self.recordBytes + record.textBytes
-        if !record.isOfRequest {
-            // The records of calls come after that of their request.
-            guard state.count > 0, case let last = state.kept.count - 1,
-                state.kept[last].request.requestID == record.requestID
-            else { return }
-            state.kept[last].calls.append(record)
-            state.kept[last].bytes += bytes
-            state.bytes += bytes
-            return
-        }
-        state.lastID = UsageSchema.sqliteID(record, after: state.lastID)
-        state.kept.append(StoredRecord(id: state.lastID, request: record, bytes: bytes + Self.keptBytes))
-        state.bytes += bytes + Self.keptBytes
+    private func append(_ request: FinishedRequest, to state: inout State) {
+        state.sums.add(request)
+        state.lastID = UsageSchema.sqliteID(request.record, after: state.lastID)
+        let bytes = request.calls.reduce(Self.keptBytes + request.record.bytes) { $0 + $1.bytes }
+        state.kept.append(KeptRequest(id: state.lastID, request: request, bytes: bytes))
+        state.bytes += bytes
     }
 
     /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums. Returns the
@@ -115,7 +97,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             let gone = state.kept[state.first...].filter { numbers.contains($0.id) }
             guard !gone.isEmpty else { return 0 }
             for kept in gone {
-                state.sums.add(kept, -1)
+                state.sums.add(kept.request, -1)
                 state.bytes -= kept.bytes
             }
             state.kept = state.kept[state.first...].filter { !numbers.contains($0.id) }
@@ -141,8 +123,8 @@ final class MemoryRecords: UsageStore, RecordSource {
                     isCut = now > end
                     if isCut || collector.stops(at: now) { break }
                 }
-                guard query.filter.includes(kept.id), query.filter.matches(kept.request, keywords) else { continue }
-                collector.add(slot, .init(kept.request, query.order))
+                guard query.filter.includes(kept.id), query.filter.matches(kept.record, keywords) else { continue }
+                collector.add(slot, .init(kept.record, query.order))
                 if collector.isComplete { break }
             }
             var page = collector.page()
@@ -166,8 +148,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         }
     }
 
-    private static func stored(_ kept: StoredRecord) -> StoredRequest {
-        var request = StoredRequest(.number(kept.id), kept.request, calls: kept.calls)
+    private static func stored(_ kept: KeptRequest) -> StoredRequest {
+        var request = StoredRequest(.number(kept.id), kept.record, calls: kept.request.calls)
         request.requestBody = kept.request.bodies?.request
         request.responseBody = kept.request.bodies?.response
         return request
@@ -184,9 +166,9 @@ final class MemoryRecords: UsageStore, RecordSource {
             for kept in state.kept[state.first...].reversed() {
                 // The times are in the order of the ids, except after changes of the clock.
                 if kept.id < UsageSchema.firstSQLiteID(at: start) { break }
-                guard kept.request.timeMilliseconds >= start else { continue }
-                let errors = kept.request.isSuccess ? 0 : 1
-                found.add(1, errors: errors, atMinute: kept.request.timeMilliseconds / 60_000)
+                guard kept.record.timeMilliseconds >= start else { continue }
+                let errors = kept.record.isSuccess ? 0 : 1
+                found.add(1, errors: errors, atMinute: kept.record.timeMilliseconds / 60_000)
             }
         }
         minutes = found
@@ -208,7 +190,7 @@ extension MemoryRecords.State {
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }
-        kept[firstWithBodies].request.bodies = nil
+        kept[firstWithBodies].request.bodies?.removeAll()
         firstWithBodies += 1
         return true
     }
@@ -223,17 +205,17 @@ extension MemoryRecords.State {
 }
 
 extension UsageSums {
-    fileprivate mutating func add(_ kept: MemoryRecords.StoredRecord, _ sign: Int = 1) {
-        add(kept.request, sign)
-        for call in kept.calls { add(call, sign) }
+    fileprivate mutating func add(_ request: FinishedRequest, _ sign: Int = 1) {
+        add(request.record, sign)
+        for call in request.calls { add(call, sign) }
     }
 }
 
 extension UsageRecord {
-    /// The memory of the record's long texts, in bytes. Texts of up to 15 bytes need no extra memory.
-    fileprivate var textBytes: Int {
+    /// The memory of the record, with the texts that are not stored inline.
+    fileprivate var bytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
-        var sum = 0
+        var sum = MemoryRecords.recordBytes
         func add(_ text: String?) {
             if let count = text?.utf8.count, count > 15 { sum += count + 32 }
         }

@@ -12,10 +12,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of records that are written in one transaction. A record of a request and its only call
-    /// becomes two rows.
-    private static let maxRecords = 500
-    /// The largest number of expired rows that are deleted in one step.
+    /// The largest number of requests in one transaction. Each has a row, and one more for each of its calls.
+    private static let maxRequests = 500
+    /// The number of rows that one step of retention deletes.
     static let maxDeleted = 5_000
     static let upkeepSeconds = 60
 
@@ -79,8 +78,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         index.stop()
     }
 
-    package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
-        let batch = records.prefix(Self.maxRecords)
+    package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
+        let batch = requests.prefix(Self.maxRequests)
         try access { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 try insert(batch, isPlain: false, connection)
@@ -114,7 +113,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_process, relay_usage_zone, relay_usage_bodies to its user"
 
     private func insert(
-        _ batch: ArraySlice<UsageRecord>,
+        _ batch: ArraySlice<FinishedRequest>,
         isPlain: Bool,
         _ connection: PostgresConnection
     ) throws(PostgresFailure) {
@@ -137,21 +136,21 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// Writes the bodies of a batch of records. If a batch is written again after a failure, bodies that are already
     /// stored do not change.
     private func insertBodies(
-        of batch: ArraySlice<UsageRecord>,
+        of batch: ArraySlice<FinishedRequest>,
         isPlain: Bool,
         _ connection: PostgresConnection
     ) throws(PostgresFailure) {
         var number = written
         var arrays = UsageArrays(columns: 3, isPlain: isPlain, textLimitBytes: KeptBodies.maxBytes)
-        for record in batch {
-            if let bodies = record.bodies {
+        for request in batch {
+            if let bodies = request.bodies {
                 arrays.begin()
                 arrays.add(number)
                 arrays.add(bodies.request)
                 arrays.add(bodies.response)
                 if arrays.bytes > Self.bodiesBytes { try insert(bodies: &arrays, connection) }
             }
-            number += record.count
+            number += request.recordCount
         }
         if arrays.bytes > 0 { try insert(bodies: &arrays, connection) }
     }
@@ -180,13 +179,13 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// daily sums.
     private static let maxZones = 5
 
-    /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of records.
-    private func values(of batch: ArraySlice<UsageRecord>, isPlain: Bool) -> PostgresValues {
+    /// Returns the parameters of `PostgresSumsSQL.insert`.
+    private func values(of batch: ArraySlice<FinishedRequest>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         var number = written
         var (firstTime, lastTime) = (Int.max, Int.min)
-        for record in batch {
-            for record in [record, record.onlyCall].compactMap(\.self) {
+        for request in batch {
+            for record in request.records {
                 arrays.begin()
                 arrays.add(number)
                 record.write(to: &arrays)

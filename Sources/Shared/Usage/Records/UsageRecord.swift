@@ -68,9 +68,6 @@ package struct UsageRecord: Sendable {
     package var capacityWaitMilliseconds = 0
     /// The names of the limits that counted the request, separated by `; `; nil if no limit counted it.
     package var limits: String?
-    /// The bodies of the request and its response; nil if bodies are not kept. Stores that cannot keep bodies ignore
-    /// this value.
-    package var bodies: KeptBodies?
 
     package init(
         at timeMilliseconds: Int,
@@ -103,18 +100,8 @@ extension UsageRecord {
         call.timeMilliseconds = own.timeMilliseconds
         call.durationMilliseconds = own.durationMilliseconds
         (call.attempts, call.isStreamed, call.isCached) = (0, false, false)
-        (call.firstByteMilliseconds, call.limits, call.bodies) = (nil, nil, nil)
+        (call.firstByteMilliseconds, call.limits) = (nil, nil)
         (call.limitsWaitMilliseconds, call.capacityWaitMilliseconds) = (0, 0)
         return call
-    }
-}
-
-extension ArraySlice<UsageRecord> {
-    /// The number of records in these values. A request with its only call counts as two.
-    var recordCount: Int {
-        let records = span
-        var count = 0
-        for position in records.indices { count += records[position].count }
-        return count
     }
 }

@@ -22,8 +22,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     package static let fileName = "usage.db"
-    /// The largest number of records that are written in one transaction.
-    private static let maxRecords = 2_000
+    /// The largest number of requests in one transaction.
+    private static let maxRequests = 2_000
     private static let rowsAtOnce = 8
     /// The largest number of old rows that are deleted in one step.
     static let maxDeleted = 4_000
@@ -71,8 +71,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         do throws(SQLiteFailure) { _ = try ready() } catch { throw failure(error) }
     }
 
-    package func write(_ records: ArraySlice<UsageRecord>) throws(UsageFailure) -> Int {
-        let batch = records.prefix(Self.maxRecords)
+    package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
+        let batch = requests.prefix(Self.maxRequests)
         try access { opened throws(SQLiteFailure) in
             try opened.transaction { () throws(SQLiteFailure) in try insert(batch, opened) }
             try? keepUp(opened)
@@ -98,7 +98,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func failure(_ error: SQLiteFailure) -> UsageFailure { UsageFailure("\(path): \(error.text)") }
 
-    private func insert(_ batch: ArraySlice<UsageRecord>, _ opened: OpenDatabase) throws(SQLiteFailure) {
+    private func insert(_ batch: ArraySlice<FinishedRequest>, _ opened: OpenDatabase) throws(SQLiteFailure) {
         // Another process may also write to the file, including a row with a call, which has the next id.
         let newest = try opened.last.firstNumber()
         var state = try opened.sums.state()
@@ -110,26 +110,29 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try opened.sums.catchUp(&state, to: newest, in: &sums)
         // The newest rows may have been deleted. Their ids are not used again.
         var last = max(newest, state.lastID) + 1
-        let records = batch.span
-        var allBodies: [(id: Int, bodies: KeptBodies)] = []
-        var next = 0
-        while next < records.count {
-            let isMany = records.count - next >= Self.rowsAtOnce
-            var statement = isMany ? opened.insertMany : opened.insert
-            for position in next..<next + (isMany ? Self.rowsAtOnce : 1) {
-                // The record is read once, since each access copies it.
-                let record = records[position]
-                let id = UsageSchema.sqliteID(record, after: last)
-                statement.add(id)
-                record.write(to: &statement)
-                record.writeCall(to: &statement)
-                sums.add(record, id: id)
-                if let bodies = record.bodies { allBodies.append((id, bodies)) }
-                state.lastID = id
-                last = id + record.count - 1
-                next += 1
+        var rowsLeft = batch.reduce(0) { $0 + 1 + $1.calls.count }
+        // The statement that gets the next row, and the number of rows that it still needs.
+        var (statement, room) = (opened.insert, 0)
+        func insert(_ record: UsageRecord) throws(SQLiteFailure) {
+            if room == 0 {
+                let isMany = rowsLeft >= Self.rowsAtOnce
+                (statement, room) = isMany ? (opened.insertMany, Self.rowsAtOnce) : (opened.insert, 1)
             }
-            try statement.run()
+            let id = UsageSchema.sqliteID(record, after: last)
+            statement.add(id)
+            record.write(to: &statement)
+            record.writeCall(to: &statement)
+            sums.add(record, id: id)
+            state.lastID = id
+            last = id + record.count - 1
+            (rowsLeft, room) = (rowsLeft - 1, room - 1)
+            if room == 0 { try statement.run() }
+        }
+        var allBodies: [(id: Int, bodies: KeptBodies)] = []
+        for request in batch {
+            try insert(request.record)
+            if let bodies = request.bodies { allBodies.append((state.lastID, bodies)) }
+            for call in request.calls { try insert(call) }
         }
         for (id, bodies) in allBodies {
             opened.insertBodies.add(id)
