@@ -269,16 +269,16 @@ final class Exchange: @unchecked Sendable {
     private func keepUsage(at now: LoopTime) {
         let calls = callLedger?.allRecords ?? []
         let counts = gateway.counts
-        var request = record.usageRecord(calls, callLedger, counts: counts, at: now)
+        var request = record.usageRecord(calls, callLedger, limits: counted.recordText, counts: counts, at: now)
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)
-        request.limits = counted.recordText
         recorder?.finish()
         let isOne = calls.count == 1 && request.add(calls[0])
+        // Without `consume`, Swift copies the long record, and counts a reference for each of its texts.
         gateway.usage.record(
             FinishedRequest(
-                request,
+                consume request,
                 calls: isOne ? [] : calls.map { record.usageRecord($0, counts) },
                 bodies: recorder?.bodies
             )
@@ -349,7 +349,7 @@ struct RefusedHead {
         record.write(to: gateway.log, at: gateway.loop.now)
         guard gateway.usage.isOn else { return }
         let counts = gateway.counts
-        gateway.usage.record(FinishedRequest(record.usageRecord([], nil, counts: counts, at: gateway.loop.now)))
+        gateway.usage.record(FinishedRequest(record.usageRecord(counts: counts, at: gateway.loop.now)))
     }
 }
 

@@ -1,6 +1,5 @@
 import Calls
 import Engine
-import Glibc
 import Shared
 
 extension RequestRecord {
@@ -9,25 +8,33 @@ extension RequestRecord {
     ///
     /// - Parameters:
     ///   - calls: the upstream calls of the request.
-    ///   - callLedger: the ledger of these calls; nil if the request has no ledger.
-    ///   - counts: the metrics, which contain the names of routes.
+    ///   - callLedger: the ledger of these calls; nil if there was none.
+    ///   - limits: the limits that the request was counted in; nil if there was none.
+    ///   - counts: the counters, which have the names of endpoints.
     mutating func usageRecord(
-        _ calls: [CallRecord],
-        _ callLedger: CallLedger?,
+        _ calls: [CallRecord] = [],
+        _ callLedger: CallLedger? = nil,
+        limits: String? = nil,
         counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
-        var whole = record(.request, at: Timestamp.now(), model: model, counts)
-        if let server = callLedger?.server {
-            whole.modelUsed = server.model.isEmpty ? nil : server.model
-            whole.provider = server.provider
-        }
-        let delivered = calls.reduce(into: Usage.nothing) {
-            $0.promptTokens += $1.usage.promptTokens
-            $0.completionTokens += $1.usage.completionTokens
-        }
+        let isSuccess = (200..<400).contains(status)
+        let server = callLedger?.server
+        // Texts that are set later would each cost a call that releases the text before.
+        var whole = UsageRecord(
+            at: Timestamp.now(),
+            .request,
+            requestID: givenID ?? id,
+            endpoint: endpoint(counts),
+            caller: caller,
+            model: model?.beginning(ofBytes: Self.maxBytes),
+            modelUsed: server?.modelUsed,
+            provider: server?.provider,
+            error: isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes),
+            limits: limits
+        )
         // An incomplete response was used as far as it was delivered.
-        let used = usage ?? delivered
+        let used = usage ?? calls.delivered
         whole.promptTokens = used.promptTokens
         whole.completionTokens = used.completionTokens
         whole.isEstimated = calls.contains { $0.isEstimated }
@@ -37,23 +44,25 @@ extension RequestRecord {
         whole.attempts = provider == nil ? 0 : callLedger?.allAttempts ?? 0
         whole.isStreamed = isStreamed ?? false
         whole.isCached = isCached
-        whole.isSuccess = (200..<400).contains(status)
+        whole.isSuccess = isSuccess
         whole.status = status
-        whole.error = whole.isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes)
         return whole
     }
 
     /// Returns the usage record of one upstream call.
     func usageRecord(_ call: CallRecord, _ counts: LoopMetrics) -> UsageRecord {
         let name = call.server.name
-        var record = record(
-            .call(key: call.key, credits: call.credits),
+        var record = UsageRecord(
             at: call.endMilliseconds,
-            model: name.isEmpty ? nil : name,
-            counts
+            .call(key: call.key, credits: call.credits),
+            requestID: givenID ?? id,
+            endpoint: endpoint(counts),
+            caller: caller,
+            model: name.isEmpty ? nil : name.beginning(ofBytes: Self.maxBytes),
+            modelUsed: call.server.modelUsed,
+            provider: call.server.provider,
+            error: call.error?.beginning(ofBytes: Self.maxBytes)
         )
-        record.modelUsed = call.server.model.isEmpty ? nil : call.server.model
-        record.provider = call.server.provider
         record.promptTokens = call.usage.promptTokens
         record.completionTokens = call.usage.completionTokens
         record.isEstimated = call.isEstimated
@@ -62,25 +71,10 @@ extension RequestRecord {
         record.durationMilliseconds = call.durationMilliseconds
         record.isSuccess = call.error == nil
         record.status = call.status
-        record.error = call.error?.beginning(ofBytes: Self.maxBytes)
         return record
     }
 
-    private func record(
-        _ subject: UsageRecord.Subject,
-        at milliseconds: Int,
-        model: String?,
-        _ counts: LoopMetrics
-    ) -> UsageRecord {
-        UsageRecord(
-            at: milliseconds,
-            subject,
-            requestID: givenID ?? id,
-            endpoint: route == nil ? nil : counts.routeName(routeLabel),
-            caller: caller,
-            model: model?.beginning(ofBytes: Self.maxBytes)
-        )
-    }
+    private func endpoint(_ counts: LoopMetrics) -> String? { route == nil ? nil : counts.routeName(routeLabel) }
 
     private var plainCause: String { status == 499 ? "the client disconnected" : "returned status \(status)" }
 
@@ -111,16 +105,25 @@ extension UsageRecord {
     }
 }
 
-extension String? {
-    /// Returns whether the string has exactly the bytes of `name`. Nil counts as the empty string.
-    fileprivate func isSame(as name: String) -> Bool {
-        guard var text = self else { return name.isEmpty }
-        var name = name
-        return text.withUTF8 { text in
-            name.withUTF8 { name in
-                guard let first = text.baseAddress, let second = name.baseAddress, !text.isEmpty else { return false }
-                return text.count == name.count && memcmp(first, second, text.count) == 0
-            }
+extension CallLedger.Server {
+    /// The vendor's name of the model; nil if the call concerns no model.
+    fileprivate var modelUsed: String? { model.isEmpty ? nil : model }
+}
+
+extension [CallRecord] {
+    /// The tokens of all calls.
+    fileprivate var delivered: Usage {
+        reduce(into: Usage.nothing) {
+            $0.promptTokens += $1.usage.promptTokens
+            $0.completionTokens += $1.usage.completionTokens
         }
+    }
+}
+
+extension String? {
+    /// Returns whether the string has the characters of `name` in as many bytes. A nil is equal to the empty name.
+    fileprivate func isSame(as name: String) -> Bool {
+        guard let self else { return name.isEmpty }
+        return self == name && self.utf8.count == name.utf8.count
     }
 }

@@ -6,6 +6,8 @@ package final class UsageRecorder: Sendable {
     private static let fileMilliseconds = 50
 
     private let isInUse = Atomic<Bool>(false)
+    /// The queues that get each request.
+    private let queues = Lock<[UsageQueue]>([])
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
     private let database: RecordStore?
     /// The store in the memory of the process; nil if a database is used or no records are kept in memory.
@@ -34,12 +36,8 @@ package final class UsageRecorder: Sendable {
 
     /// Records a request together with its upstream calls.
     package func record(_ request: FinishedRequest) {
-        file.withLock { $0?.queue }?.append(request)
-        if let database {
-            database.queue.append(request)
-        } else {
-            memory.withLock { $0?.queue }?.append(request)
-        }
+        // A key path would cost more than the rest of this function.
+        for queue in queues.withLock({ $0 }) { queue.append(request) }
     }
 
     /// Keeps the records of at most `bound` requests in memory; keeps no records in memory if `bound` is nil. Does
@@ -58,13 +56,14 @@ package final class UsageRecorder: Sendable {
             }
             return nil
         }
-        setInUse()
+        setQueues()
         old?.stop()
     }
 
-    private func setInUse() {
-        let isKept = file.withLock { $0 != nil } || database != nil || memory.withLock { $0 != nil }
-        isInUse.store(isKept, ordering: .relaxed)
+    private func setQueues() {
+        let found = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
+        queues.withLock { $0 = found }
+        isInUse.store(!found.isEmpty, ordering: .relaxed)
     }
 
     /// Replaces the settings of the file. If they are nil, no file is written.
@@ -82,7 +81,7 @@ package final class UsageRecorder: Sendable {
             file = nil
             return old
         }
-        setInUse()
+        setQueues()
         old?.stop()
     }
 
@@ -99,7 +98,7 @@ package final class UsageRecorder: Sendable {
 
 extension UsageRecorder: MetricsSource {
     package func write(to text: inout MetricsText) {
-        let queues = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
+        let queues = queues.withLock(\.self)
         guard !queues.isEmpty else { return }
         text.family("relay_usage_records_total", .counter, help: "Usage records that were written, by destination.")
         for queue in queues { text.sample(("to", queue.name), value: queue.written.load(ordering: .relaxed)) }

@@ -68,26 +68,39 @@ package struct UsageRecord: Sendable {
     package var capacityWaitMilliseconds = 0
     /// The names of the limits that counted the request, separated by `; `; nil if no limit counted it.
     package var limits: String?
+}
 
+extension UsageRecord {
+    /// Creates a record whose other values are zero, false or nil.
+    ///
+    /// Swift's own initializer sets them: at the end of one that did so itself, Swift would copy the long struct.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,
         requestID: String,
         endpoint: String?,
         caller: String?,
-        model: String?
+        model: String?,
+        modelUsed: String? = nil,
+        provider: String? = nil,
+        error: String? = nil,
+        limits: String? = nil
     ) {
-        self.timeMilliseconds = timeMilliseconds
-        self.subject = subject
-        self.requestID = requestID
-        self.endpoint = endpoint
-        self.caller = caller
-        self.model = model
+        self.init(
+            timeMilliseconds: timeMilliseconds,
+            subject: subject,
+            requestID: requestID,
+            endpoint: endpoint,
+            caller: caller,
+            model: model,
+            modelUsed: modelUsed,
+            provider: provider,
+            error: error,
+            limits: limits
+        )
     }
-}
 
-extension UsageRecord {
-    /// The number of records in this value: 2 for a request with its only call, otherwise 1.
+    /// The number of records that this value represents.
     var count: Int { if case .requestWithCall = subject { 2 } else { 1 } }
 
     var isOfRequest: Bool { if case .call = subject { false } else { true } }

@@ -33,10 +33,11 @@ extension UsageRecord {
             requestID: row.text(at: first + 2) ?? "",
             endpoint: row.text(at: first + 3),
             caller: row.text(at: first + 4),
-            model: row.text(at: first + 5)
+            model: row.text(at: first + 5),
+            modelUsed: row.text(at: first + 6),
+            provider: row.text(at: first + 7),
+            error: row.text(at: first + 20)
         )
-        modelUsed = row.text(at: first + 6)
-        provider = row.text(at: first + 7)
         promptTokens = row.number(at: first + 9) ?? 0
         completionTokens = row.number(at: first + 10) ?? 0
         isEstimated = row.flag(at: first + 11)
@@ -47,7 +48,6 @@ extension UsageRecord {
         isCached = row.flag(at: first + 17)
         isSuccess = row.flag(at: first + 18)
         status = row.number(at: first + 19)
-        error = row.text(at: first + 20)
         guard row.number(at: first + 1) == 0 else { return }
         firstByteMilliseconds = row.number(at: first + 21)
         limitsWaitMilliseconds = row.number(at: first + 22) ?? 0

@@ -36,8 +36,12 @@ struct SumKey: Sendable, Hashable {
     /// Returns whether this is the key for a record on this day. The comparison is fast, but it also returns false if a
     /// text of the record is too long for a key.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
-        self.day == day && model == record.model ?? "" && caller == record.caller ?? ""
-            && provider == record.provider ?? "" && endpoint == record.endpoint ?? ""
+        self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
+            && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
+    }
+
+    private static func isSame(_ field: String, _ text: String?) -> Bool {
+        if let text { field == text } else { field.isEmpty }
     }
 
     private static func bounded(_ text: String?) -> String {
@@ -138,8 +142,8 @@ struct UsageSums {
     }
 
     private mutating func position(of record: UsageRecord, day: Int) -> Int {
-        // Many records have the same key as the record before. This comparison makes no key.
-        if !rows.isEmpty, rows[rows.count - 1].key.isKey(of: record, day: day) { return rows.count - 1 }
+        // Many records have the same key as the record before. This comparison makes no key, and the span no copy.
+        if let last = rows.indices.last, rows.span[last].key.isKey(of: record, day: day) { return last }
         let key = SumKey(record, day: day)
         if let known = positions[key] { return known }
         positions[key] = rows.count
