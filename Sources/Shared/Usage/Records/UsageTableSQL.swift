@@ -11,7 +11,6 @@ struct UsageTableSQL {
         self.query = query
         table = dialect == .sqlite ? "sums" : UsageSchema.postgresSums
         var filter = FilterSQL(dialect)
-        filter.add("omitted = \(SumFields.omitted(keeping: query.fields).rawValue)")
         filter.add("day", ">=", number: query.first?.number)
         filter.add("day", "<=", number: query.last?.number)
         filter.add("caller", query.caller.map { $0.beginning(ofBytes: SumKey.textBound) })
@@ -24,8 +23,13 @@ struct UsageTableSQL {
         UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
     }
 
-    /// The SQL query for the total of all rows. Its result is one row with the seven numbers of `RecordTotals`.
-    var sum: String { "SELECT \(sums) FROM \(table) WHERE \(condition)" }
+    /// The statement for the total: one row of seven numbers. It reads the smallest sums, because it has no dimensions.
+    var sum: String { "SELECT \(sums) FROM \(source(keeping: query.caller == nil ? [] : .caller))" }
+
+    /// Returns the table and the condition for the smallest sums that have these fields.
+    private func source(keeping fields: SumFields) -> String {
+        "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
+    }
 
     /// The SQL query for the rows. Each row has the fields by which the query groups, then the seven numbers of
     /// `RecordTotals`.
@@ -37,7 +41,7 @@ struct UsageTableSQL {
         let order = (day + ["\(count) DESC"] + positions).joined(separator: ",")
         let groups = positions.joined(separator: ",")
         return
-            "SELECT \(names),\(sums) FROM \(table) WHERE \(condition) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
+            "SELECT \(names),\(sums) FROM \(source(keeping: query.fields)) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
     }
 
     /// Returns whether the result of the query may be incomplete.
