@@ -16,6 +16,9 @@ struct RandomUsage {
     private static let models: [String?] = ["fast", "big/model:1", "panel", "", nil, "it's \"odd\""]
     private static let providers = ["row", "groq-1", "openai"]
     private static let endpoints: [String?] = ["/chat/completions", "/embeddings", nil]
+    static let keywords = [
+        "ROW", "500: 1", "100%", "_", "\\", "req_7", "t's \"", "t\u{e9}AM", "T\u{c9}AM",
+    ]
 
     /// Returns the records of requests, each followed by those of its calls, as queues get them.
     mutating func requests(_ count: Int, days: Int = 6) -> [UsageRecord] {
@@ -89,7 +92,7 @@ struct RandomUsage {
         if random.below(6) == 0 { filter.minCost = Cost(millionths: random.below(1 << 51)) }
         if random.below(6) == 0 { filter.minDurationMilliseconds = random.below(20_000) }
         if random.below(4) == 0 {
-            filter.keywords = random.one(of: ["ROW", "500: 1", "100%", "_", "\\", "req_7", "t's \""])
+            filter.keywords = random.one(of: Self.keywords)
         }
         return filter
     }
@@ -148,6 +151,7 @@ struct UsageAgreement {
             rest = rest.dropFirst(batch.count)
         }
         try checkSums()
+        try checkKeywords()
         try checkPages(40)
         try delete(count / 20)
         try checkSums()
@@ -274,6 +278,20 @@ struct UsageAgreement {
             }
         }
         try checkWalk()
+    }
+
+    /// Checks that the case of ASCII letters, and of no others, is ignored.
+    private func checkKeywords() throws {
+        for keywords in RandomUsage.keywords {
+            var query = RecordQuery()
+            query.filter.keywords = keywords
+            let search = KeywordSearch(keywords)
+            let expected = kept.filter { query.filter.matches($0[0], search) }.count
+            #expect(
+                try position.source.page(query, until: Self.end).total == expected,
+                "\(position.name) \(keywords)"
+            )
+        }
     }
 
     /// Checks that pages by `before` equal pages by number.

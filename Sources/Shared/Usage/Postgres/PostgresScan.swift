@@ -64,7 +64,8 @@ struct PostgresSpans {
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
-    private static let slowMilliseconds = 100
+    /// The time that a window should take. The scan may end after each window.
+    private static let windowMilliseconds = 50
 
     private let query: RecordQuery
     private let end: LoopTime
@@ -116,7 +117,8 @@ struct PostgresScan {
                     return true
                 }
                 let took = LoopTime.current().milliseconds(since: start)
-                size = took > Self.slowMilliseconds ? max(1_000, size / 2) : min(size * 4, Self.maxMilliseconds)
+                let fitting = max(1_000, size * Self.windowMilliseconds / max(1, took))
+                size = min(fitting, size * 4, Self.maxMilliseconds)
                 rest = isDescending ? rest.lowerBound..<window.lowerBound : window.upperBound..<rest.upperBound
                 position = isDescending ? .triple(time: window.lowerBound, process: 0, number: 0) : nil
             }

@@ -64,13 +64,16 @@ struct FilterSQL {
         add("cost", ">=", number: filter.minCost?.millionths)
         add("duration_ms", ">=", number: filter.minDurationMilliseconds)
         guard let keywords = filter.keywords else { return }
-        let columns = ["request_id", "caller", "model", "provider", "endpoint", "error"]
-        if dialect == .sqlite {
-            let text = String(decoding: KeywordSearch(keywords).lowercased, as: UTF8.self)
-            return add(.text(text)) { "\(Self.keywordsFunction)(\($0), \(columns.joined(separator: ", ")))" }
-        }
-        add(.text("%\(Self.escaped(keywords))%")) { name in
-            columns.map { "\($0) ILIKE \(name) ESCAPE '\\'" }.joined(separator: " OR ")
+        let columns = "request_id, caller, model, provider, endpoint, error"
+        // Stored texts have no byte 0 either.
+        let lowercased = KeywordSearch(keywords).lowercased.map { $0 == 0 ? UInt8(ascii: "?") : $0 }
+        add(.text(String(decoding: lowercased, as: UTF8.self))) { [dialect] name in
+            switch dialect {
+            case .sqlite: "\(Self.keywordsFunction)(\(name), \(columns))"
+            // One search in all texts takes a third of the time of an ILIKE for each. They are separated by a control
+            // character that nobody searches for. With the collation C, `lower` changes ASCII letters only.
+            case .postgres: "strpos(lower(concat_ws(chr(31), \(columns)) COLLATE \"C\"), \(name)) > 0"
+            }
         }
     }
 
@@ -94,18 +97,6 @@ struct FilterSQL {
         case .status(let status): add((200..<400).contains(status) ? "requests > failed" : "failed > 0")
         case nil: add("requests > 0")
         }
-    }
-
-    /// Returns the keywords as a pattern for `ILIKE`. The characters `%`, `_` and `\` are escaped.
-    private static func escaped(_ keywords: String) -> String {
-        var text: [UInt8] = []
-        for byte in keywords.beginning(ofBytes: RecordFilter.maxKeywordBytes).utf8 {
-            if byte == UInt8(ascii: "%") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "\\") {
-                text.append(UInt8(ascii: "\\"))
-            }
-            text.append(byte == 0 ? UInt8(ascii: "?") : byte)
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }
 
