@@ -112,7 +112,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest time that a call of this ledger and its parts waited for capacity, in nanoseconds.
+    /// The longest time that this ledger or one of its parts (the ledgers of a panel's calls) waited for capacity, in
+    /// nanoseconds.
     package var allCapacityWaits: UInt64 {
         parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
     }

@@ -8,9 +8,9 @@ extension RequestRecord {
     ///
     /// - Parameters:
     ///   - calls: the upstream calls of the request.
-    ///   - callLedger: the ledger of these calls; nil if there was none.
-    ///   - limits: the limits that the request was counted in; nil if there was none.
-    ///   - counts: the counters, which have the names of endpoints.
+    ///   - callLedger: the ledger of these calls; nil if the request has no ledger.
+    ///   - limits: the names of the limits that counted the request; nil if no limit counted it.
+    ///   - counts: the metrics, which contain the names of routes.
     mutating func usageRecord(
         _ calls: [CallRecord] = [],
         _ callLedger: CallLedger? = nil,
@@ -111,7 +111,7 @@ extension CallLedger.Server {
 }
 
 extension [CallRecord] {
-    /// The tokens of all calls.
+    /// The tokens that all these calls used together.
     fileprivate var delivered: Usage {
         reduce(into: Usage.nothing) {
             $0.promptTokens += $1.usage.promptTokens
@@ -121,7 +121,7 @@ extension [CallRecord] {
 }
 
 extension String? {
-    /// Returns whether the string has the characters of `name` in as many bytes. A nil is equal to the empty name.
+    /// Returns whether the string is equal to `name`, byte by byte. Nil counts as the empty string.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
         return self == name && self.utf8.count == name.utf8.count

@@ -7,11 +7,12 @@ import Synchronization
 package final class UsageQueue: Sendable {
     private struct State {
         var waiting: [FinishedRequest] = []
-        /// The number of records in `waiting`.
+        /// The number of records in `waiting`: one for each request and one for each upstream call.
         var count = 0
         /// The number of records that the thread has removed from `waiting` but has not written yet.
         var removed = 0
-        /// The next store, and the index in `waiting` of the first request for it; nil if the store stays.
+        /// The store that replaces the current one, and the index in `waiting` of the first request for it; nil if the
+        /// store is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false

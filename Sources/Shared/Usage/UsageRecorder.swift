@@ -34,7 +34,7 @@ package final class UsageRecorder: Sendable {
     /// The reader of the stored records; nil if records are only written to a file or not kept at all.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
-    /// Records a request together with its upstream calls.
+    /// Records a request with its upstream calls. Returns without waiting for the stores.
     package func record(_ request: FinishedRequest) {
         // A key path would cost more than the rest of this function.
         for queue in queues.withLock({ $0 }) { queue.append(request) }

@@ -1,6 +1,6 @@
 import Engine
 
-/// A writer of records as lines of JSON: one for a request, and one for each of its calls.
+/// A writer of usage records as lines of JSON: one line for a request, and one for each of its upstream calls.
 struct UsageLine {
     private var timestamp = Timestamp()
 

@@ -6,7 +6,7 @@ import Engine
 /// The number of records and their memory are limited. The oldest records are removed first, but their sums stay. The
 /// queue's thread writes, and the reader's thread reads.
 final class MemoryRecords: UsageStore, RecordSource {
-    /// A request that is kept, and its memory.
+    /// A request in memory, with its id and the memory that it uses.
     fileprivate struct KeptRequest {
         let id: Int
         let request: FinishedRequest
@@ -16,10 +16,10 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     fileprivate struct State {
-        /// The requests, the oldest first, beginning at index `first`.
+        /// The stored requests, oldest first. The elements before the index `first` were removed and are freed later.
         var kept: [KeptRequest] = []
         var first = 0
-        /// The place of the first request that may have bodies.
+        /// The index of the first request that may still have bodies.
         var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
@@ -37,7 +37,8 @@ final class MemoryRecords: UsageStore, RecordSource {
     /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512
     fileprivate static let recordBytes = MemoryLayout<UsageRecord>.stride
-    /// The memory of a request beside that of its records: the object's head, its other properties, its place here.
+    /// The memory of a stored request in addition to its usage records, in bytes: the object's header, its other
+    /// properties and its element in `kept`.
     private static let keptBytes = 64
 
     private let state: Lock<State>
@@ -212,7 +213,7 @@ extension UsageSums {
 }
 
 extension UsageRecord {
-    /// The memory of the record, with the texts that are not stored inline.
+    /// The memory of the record, in bytes. Texts of more than 15 bytes are not stored in the record itself, and are added.
     fileprivate var bytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
         var sum = MemoryRecords.recordBytes

@@ -12,9 +12,10 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of requests in one transaction. Each has a row, and one more for each of its calls.
+    /// The largest number of requests that are written in one transaction. A request and each of its upstream calls is a
+    /// row.
     private static let maxRequests = 500
-    /// The number of rows that one step of retention deletes.
+    /// The largest number of expired rows that are deleted in one step.
     static let maxDeleted = 5_000
     static let upkeepSeconds = 60
 
@@ -179,7 +180,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// daily sums.
     private static let maxZones = 5
 
-    /// Returns the parameters of `PostgresSumsSQL.insert`.
+    /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of requests.
     private func values(of batch: ArraySlice<FinishedRequest>, isPlain: Bool) -> PostgresValues {
         var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
         var number = written

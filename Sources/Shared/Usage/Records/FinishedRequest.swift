@@ -1,11 +1,13 @@
-/// A finished request with its upstream calls, as queues pass it to the stores. An object, so that no queue copies the
-/// long records.
+/// A finished request and its upstream calls, as usage records. Queues pass it to the stores.
+///
+/// It is an object, so that no queue copies the records, which are large.
 package final class FinishedRequest: Sendable {
-    /// The record of the request, or of the request with its only call.
+    /// The usage record of the request. If the request made only one upstream call, the record contains this call, too.
     let record: UsageRecord
-    /// The records of the other calls, in the order of their ends.
+    /// The usage records of the upstream calls that `record` does not contain, in the order in which the calls ended.
     let calls: [UsageRecord]
-    /// The bodies of the request; nil if none are kept. Stores that keep no bodies ignore them.
+    /// The bodies of the request and its response; nil if bodies are not kept. Stores that cannot keep bodies ignore
+    /// them.
     let bodies: KeptBodies?
 
     package init(_ record: UsageRecord, calls: [UsageRecord] = [], bodies: KeptBodies? = nil) {
@@ -16,14 +18,14 @@ package final class FinishedRequest: Sendable {
 }
 
 extension FinishedRequest {
-    /// The number of records, in which a request with its only call counts twice.
+    /// The number of records: one for the request and one for each upstream call.
     var recordCount: Int { record.count + calls.count }
 
-    /// All records, with the only call of a request separately.
+    /// One record for the request and one for each upstream call, the request's first.
     var records: [UsageRecord] { [record] + (record.onlyCall.map { [$0] } ?? []) + calls }
 }
 
 extension ArraySlice<FinishedRequest> {
-    /// The number of records of these requests and their calls.
+    /// The number of records of all these requests and their upstream calls.
     var recordCount: Int { reduce(0) { $0 + $1.recordCount } }
 }

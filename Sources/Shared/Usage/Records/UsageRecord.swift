@@ -71,9 +71,9 @@ package struct UsageRecord: Sendable {
 }
 
 extension UsageRecord {
-    /// Creates a record whose other values are zero, false or nil.
+    /// Creates a record with these values. All other properties are zero, false or nil.
     ///
-    /// Swift's own initializer sets them: at the end of one that did so itself, Swift would copy the long struct.
+    /// It calls the memberwise initializer. If it set the properties itself, Swift would copy the large struct at the end.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,
@@ -100,7 +100,7 @@ extension UsageRecord {
         )
     }
 
-    /// The number of records that this value represents.
+    /// The number of records in this value: 2 for a request with its only call, otherwise 1.
     var count: Int { if case .requestWithCall = subject { 2 } else { 1 } }
 
     var isOfRequest: Bool { if case .call = subject { false } else { true } }

@@ -1,11 +1,11 @@
 /// A store of usage records: a file, a database or memory. Its functions may block, since only the thread of its
 /// `UsageQueue` calls them.
 package protocol UsageStore: AnyObject, Sendable {
-    /// Writes the records of the first requests, as many as it can at once.
+    /// Writes one or more requests, starting with the first one.
     ///
     /// - Parameter requests: the requests to write, at least one.
     /// - Returns: the number of requests that were written, at least one.
-    /// - Throws: if no request was written. The same requests are passed again later.
+    /// - Throws: a failure if no request was written; the queue then passes the same requests again later.
     func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int
 
     /// Closes the file or connection and opens it again. It is called because the file may have been moved.

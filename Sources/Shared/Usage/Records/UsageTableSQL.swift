@@ -23,10 +23,11 @@ struct UsageTableSQL {
         UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
     }
 
-    /// The statement for the total: one row of seven numbers. It reads the smallest sums, because it has no dimensions.
+    /// The SQL query for the total of all rows. Its result is one row with the seven numbers of `RecordTotals`.
     var sum: String { "SELECT \(sums) FROM \(source(keeping: query.caller == nil ? [] : .caller))" }
 
-    /// Returns the table and the condition for the smallest sums that have these fields.
+    /// Returns the end of a query, from the table's name on, that reads the sums which distinguish as few fields as
+    /// possible beside these fields.
     private func source(keeping fields: SumFields) -> String {
         "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
     }

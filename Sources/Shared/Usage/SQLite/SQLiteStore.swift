@@ -22,7 +22,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     package static let fileName = "usage.db"
-    /// The largest number of requests in one transaction.
+    /// The largest number of requests that are written in one transaction.
     private static let maxRequests = 2_000
     private static let rowsAtOnce = 8
     /// The largest number of old rows that are deleted in one step.
