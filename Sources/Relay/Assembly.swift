@@ -110,8 +110,9 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. First waits for the clock of the counter store, at most one time-out, or reads the
-    /// counters saved on disk, since limits need them.
+    /// Starts to accept requests. Before that, prepares the limits. With memcached, waits until memcached's clock was
+    /// read, but at most for `MEMCACHED_TIMEOUT`. Without memcached, reads the counters that were saved in `DATA_DIR`,
+    /// if it is set.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -119,8 +120,8 @@ final class Assembly {
         clock.start()
     }
 
-    /// Stores the effective settings that the admin pages list. Call this method before `begin()`, since other
-    /// instances compare their settings with these.
+    /// Stores the effective settings that the admin pages list. Call this method before `begin()`. From then on this
+    /// instance sends a digest of these settings to the other instances, which compare it with their own.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
     /// Schedules a reload of the settings. Also reopens the usage log files, because log rotation may have renamed
@@ -185,7 +186,8 @@ final class Assembly {
         return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
-    /// Creates the counter store that the settings name; nil if limits are counted in this process only.
+    /// Creates the counter store, which keeps the counters of limits in memcached. Returns nil if the settings name no
+    /// memcached server; limits are then counted in this process only.
     private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
             return try MemcachedCounters.store(settings)

@@ -2,8 +2,8 @@ import Engine
 import Limits
 import Shared
 
-/// A table of one caller's limits with the units used of each, read from the counter store. Reading the store does not
-/// count as a request.
+/// A table of one caller's limits with the units used of each, read from the counter store (memcached). Reading the
+/// store does not count as a request.
 struct LimitTable {
     /// The caller whose limits the table shows.
     enum Subject: Equatable {

@@ -4,8 +4,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// A reader of the vendors' model lists. It reads them regularly on one event loop and reports the models that callers
-/// may name after each change.
+/// A reader of the vendors' model lists. It reads them regularly on one event loop. After each change, it passes on a
+/// new `ModelCatalog`, which contains the models that callers may name.
 final class LiveModels: Sendable {
     /// The vendors' model lists, as last read.
     struct ModelLists: Sendable {
@@ -22,14 +22,15 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0.
+    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0. The setting 0 only switches off the
+    /// updates of built-in catalogues. The lists of providers that serve their vendor's whole list are still read.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
     /// Creates the reader of the model lists; `start()` begins to read.
     ///
     /// - Parameters:
-    ///   - known: the model lists that were read before.
+    ///   - known: the model lists that were read under the previous settings and are still valid; empty at startup.
     ///   - unsupported: the models that vendors rejected. When a vendor rejects another model, the lists are read
     ///     early.
     ///   - changed: called on the loop with the updated model catalog.
@@ -125,7 +126,7 @@ extension LiveModels.ModelLists {
 
 extension ProviderSettings {
     /// Returns whether the vendor returns one and the same model list to this provider and `other`. The two need the
-    /// same kind, URL and headers, and at least one common key (or no keys).
+    /// same kind, URL, headers and cloud settings, and at least one common key (or both no keys).
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
             && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))

@@ -43,8 +43,8 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers that also serve every model on their vendor's list, if those lists were not read for
-    /// this table; otherwise empty.
+    /// The names of the providers whose models may be missing from the table. These providers serve every model on
+    /// their vendor's list, but no list was read. Empty if the lists were read.
     private let listed: [String]
     private let isLive: Bool
 

@@ -22,7 +22,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     private let parts: Parts
-    /// The settings at startup.
+    /// The settings at startup. A reload compares the new settings with them, to report changes that take effect only
+    /// after a restart.
     private let first: Settings
     private let worker = Worker(bound: 4)
     private var makers: SetupBuilder
@@ -43,7 +44,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// Creates the reloader, and starts to read the vendors' model lists and to poll the remote settings document.
     ///
-    /// - Parameter makers: the builder of the setups that are in use, with the current settings.
+    /// - Parameter makers: the builder that has created the setups in use, which are the objects that each event loop
+    ///   has for the settings at startup.
     init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings

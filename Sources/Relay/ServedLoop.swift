@@ -6,8 +6,8 @@ import Shared
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// The servers that run on this loop: one for the API and, on the first loop with `ADMIN_LISTEN`, one for the admin
-    /// pages.
+    /// The servers that run on this loop. Each loop has one for the API. If `ADMIN_LISTEN` is set, the first loop has
+    /// another one for the admin pages.
     let servers: [Server]
     let router: Router
     let loop: EventLoop
@@ -91,7 +91,7 @@ struct Sockets {
     }
 }
 
-/// An event loop together with the sockets from which it accepts connections, and its metrics.
+/// An event loop with its metrics, and with the listening sockets from which it will accept clients' connections.
 struct Listening {
     let socket: Int32
     /// The separate socket of the admin pages. Only the first loop has it; nil for other loops or without

@@ -12,14 +12,15 @@ struct ProcessServices: Sendable {
     let worker: WorkQueue
     let limiter: Limiter
     let usage: UsageRecorder
-    /// The state that all instances share; nil if there is no shared store.
+    /// The state that all instances share through memcached, such as stored responses; nil if memcached is not
+    /// configured.
     let shared: SharedState?
     let admin: AdminState
     let notices: ProviderNotices
 }
 
-/// A builder of the setup of each event loop. One builder belongs to one version of the settings; a reload creates the
-/// next one.
+/// A builder of the setup of each event loop. A setup consists of the objects that one loop needs to serve requests
+/// under the current settings. One builder belongs to one version of the settings; a reload creates the next builder.
 struct SetupBuilder {
     let settings: Settings
     let budget: MemoryBudget
@@ -53,9 +54,9 @@ struct SetupBuilder {
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
     }
 
-    /// Returns the state of load balancing for these settings. Providers' turns start again. Circuit breakers are only
-    /// reset if the settings have changed. The queue of requests that wait for capacity is kept unless the providers'
-    /// names have changed.
+    /// Returns the state of load balancing for these settings. A reload always restarts the turns in which providers
+    /// serve requests. It resets the circuit breakers only if any setting has changed. It keeps the queue of requests
+    /// that wait for capacity, unless the names or the order of the providers have changed.
     private static func balance(
         _ settings: Settings,
         _ notices: ProviderNotices,
@@ -117,7 +118,8 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the setup of one event loop. Call this method on that loop, or before the loop runs.
+    /// Creates the setup of one event loop, with the registry of providers and models, and the downloader for URLs in
+    /// requests. Call this method on that loop, or before the loop runs.
     func setup(of own: LoopServices) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, capacities: capacities, shared: shared, own: own)
         return Setup(

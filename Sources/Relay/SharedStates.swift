@@ -2,11 +2,12 @@ import Glibc
 import Limits
 import Shared
 
-/// The state that all loops share, such as stored responses, without the counters of limits. With a counter store, all
-/// instances share this state.
+/// The state that all loops share, such as stored responses, but not the counters of limits. If memcached is
+/// configured, the state is kept there and all instances share it; otherwise it is kept in this process.
 struct SharedStates {
     let all: SharedState
-    /// The state that keeps stored responses. Without a counter store, it has its own memory limit.
+    /// The state that keeps stored responses. Without memcached, it is separate from `all` and has a memory limit of
+    /// its own.
     let responses: SharedState
     /// The state for cached responses, with a separate thread for memcached; nil if responses are not cached in
     /// memcached.

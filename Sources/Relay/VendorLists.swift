@@ -6,8 +6,9 @@ import Upstream
 
 /// The vendors' model lists, read once for a command such as `models --live`.
 struct VendorLists {
-    /// The model lists by the index of their provider. If the relay has a built-in catalogue of a vendor, one list
-    /// counts for all providers of this kind.
+    /// The model lists by the index of their provider. For a kind of provider with a built-in catalogue, such as
+    /// 1min.ai, the list is read for the first provider of the kind. `models(at:)` also returns this list for the other
+    /// providers of the kind.
     private let lists: [Int: [LiveModel]]
     /// An error message for each provider whose list could not be read.
     let failures: [String]
@@ -60,7 +61,7 @@ struct VendorLists {
         }
     }
 
-    /// The lists in the form that a running relay keeps them.
+    /// The lists in the form in which a running relay keeps them.
     var known: LiveModels.ModelLists {
         var known = LiveModels.ModelLists()
         for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }

@@ -70,8 +70,8 @@ extension Vendors {
         }
     }
 
-    /// Reads 1min.ai's model list and returns the result. The list needs no key, so this result says nothing about a
-    /// key.
+    /// Reads 1min.ai's model list. Returns the ids of the listed models that are not disabled, or the reason why the
+    /// list could not be read. The list needs no key, so `accepted` does not mean that a key was accepted.
     private static func checkResult(by list: (any ModelList)?) async -> KeyCheckResult {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

@@ -1,7 +1,7 @@
 /// The abilities that a vendor has for chats with one model. The relay emulates or refuses everything else that a call
 /// needs.
 ///
-/// The type is public because only public code is inlined in other modules, and these sets are made on each request.
+/// The type is public because only public code is inlined in other modules, and each request makes values of this type.
 public struct Abilities: OptionSet, Sendable {
     public let rawValue: UInt32
 
@@ -33,8 +33,9 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// The ability to accept images and files by URL. Without this ability, the relay downloads them first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// The ability to guarantee the tool calls and the output format that a request demands. A vendor whose output the
-    /// relay forwards unchanged has this ability, too. Without this ability, the relay validates the output.
+    /// The ability to guarantee the tool calls and the output format that a request demands. If a vendor lacks this
+    /// ability, the relay validates the output. A vendor whose output the relay forwards unchanged counts as having the
+    /// ability, because the relay does not validate such output.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }

@@ -46,8 +46,8 @@ package struct ChatCall: Sendable {
     }
 
     /// Checks the reasoning effort, the verbosity and the service tier. Throws if one of them has a value that OpenAI's
-    /// API does not define. Servers that follow OpenAI's API may support more values, so requests that they get
-    /// unchanged are not checked.
+    /// API does not define. Vendors that follow OpenAI's API may support more values, so do not call this function for
+    /// a request that such a vendor gets unchanged.
     package func checkOptionValues() throws(APIError) {
         guard let chatOptions = rare?.value else { return }
         let isOfResponses = chatOptions.reasoning.isOfResponses
@@ -64,8 +64,8 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The raw request body, for a vendor that speaks the client's API; nil if there is no such vendor or the relay
-    /// changed the call.
+    /// The raw request body, which a vendor that speaks the client's API gets unchanged; nil if the vendor speaks
+    /// another API or the relay changed the call.
     ///
     /// It is stored beside `chatOptions`, because reading `chatOptions` copies the options.
     package var original: OriginalRequest?
@@ -77,7 +77,7 @@ package struct ChatCall: Sendable {
     }
 
     /// The raw request body of a call that the relay changed; nil for other calls. A vendor that speaks the client's
-    /// API still gets the fields of this body that `ChatCall` has no property for.
+    /// API gets the changed call, and also the fields of this body that `ChatCall` has no property for.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
@@ -85,9 +85,9 @@ package struct ChatCall: Sendable {
     /// The estimated number of tokens of a long prompt, made when the request was read; nil for short prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The maximum size of a prompt, in bytes, whose texts are kept until the response arrives. If the vendor reports
-    /// no usage, the prompt's tokens are counted then. The tokens of longer prompts are usually counted or estimated
-    /// before.
+    /// The size in bytes up to which a prompt counts as short: the relay keeps its texts until the response arrives. If
+    /// the vendor then reports no usage, the relay counts the prompt's tokens. The tokens of longer prompts are usually
+    /// counted or estimated before the call.
     package static let keptBytes = 8_192
 
     /// Estimates the tokens of a long prompt now and keeps the number. Does nothing for a short prompt.
@@ -109,7 +109,8 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The rough estimate of a long prompt's tokens, and the size of its texts at that time; nil for short prompts.
+    /// The rough estimate of a long prompt's tokens, and the size of its texts when the estimate was made; nil for
+    /// short prompts. The estimate is not used if the texts have changed since.
     private var estimated: (tokens: Int, textBytes: Int)?
 
     /// Estimates the tokens of a long prompt now, so that `roughTokens` takes no time on the event loop later. Does
@@ -183,7 +184,8 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
-    /// Whether the call has tools and its messages contain earlier tool calls.
+    /// Whether the call has tools and its messages contain earlier tool calls. A vendor then gets the tools even if the
+    /// model must not call any.
     package var keepsTools: Bool {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }

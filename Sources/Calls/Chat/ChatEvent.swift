@@ -21,8 +21,8 @@ package enum ChatEvent {
     /// reason.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
     /// A chunk as the vendor sent it, for a client of the same API. Only the model and the id are replaced. The chunk
-    /// comes before the events that were parsed from it, and it belongs to all choices. A chunk with choice -1 reports
-    /// the usage.
+    /// comes before the events that were parsed from it. It may contain several choices, so the choice that is emitted
+    /// with it has no meaning, except -1: such a chunk reports the usage.
     case native(Wire, UnsafeRawBufferPointer)
 }
 

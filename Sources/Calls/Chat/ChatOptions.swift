@@ -205,7 +205,7 @@ extension ChatOptions {
     /// Leaves the tools unparsed in the request body. The tools must already be checked, so that parsing cannot fail.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Sets the request body that contains the unread tools.
+    /// Sets the request whose body contains the tools of this value, if the tools are still unread.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
     /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens. Unread tools count with

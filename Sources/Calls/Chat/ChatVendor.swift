@@ -7,13 +7,14 @@ package protocol ChatVendor: AnyObject, Sendable {
     var name: String { get }
     /// The chat APIs in which the vendor accepts requests unchanged.
     var wires: [Wire] { get }
-    /// Returns whether the vendor accepts the raw request of a call unchanged, in OpenAI's form.
+    /// Returns whether the vendor accepts the raw request of a call unchanged if the request has the form of OpenAI's
+    /// chat completions.
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Returns whether only the vendor's response shows if the vendor supports the call. The relay may then have to
     /// repeat the call in another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether a plain chat (a chat that needs no preparation) always keeps the deadline of its call ledger. Each
-    /// upstream call must then keep the deadline, and the chat must wait for nothing else.
+    /// Whether a plain chat (a chat that needs no preparation) always keeps the deadline `CallLedger.endsAt`. A vendor
+    /// may return true only if each of its upstream calls keeps this deadline, and the chat waits for nothing else.
     var keepsDeadlines: Bool { get }
     /// Returns the vendor's abilities for a call. They depend on the whole call: some models support no output format
     /// together with tools.
@@ -180,8 +181,8 @@ package struct ChatResponse: PartialResponse {
 /// A chat response that arrives as a stream. The code that reads the stream must end it with `stop`, also after an
 /// error.
 package protocol ChatResponseStream: AnyObject, Sendable {
-    /// Waits until more data arrives. Returns `end` only if the response is complete; throws if the response was cut
-    /// off.
+    /// Waits until more data arrives, but at most `patienceNanoseconds`; returns `silence` if nothing arrives in this
+    /// time. Returns `end` only if the response is complete; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
     /// Calls `emit` with the contents of the next event that has arrived. Returns false if no event has arrived.
     func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool

@@ -10,7 +10,8 @@ package struct FileMetadata: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Returns a copy without the options that `earlier` sets.
+    /// Returns the options that this value has in addition to the options of `earlier`. An option that `earlier` sets
+    /// is nil in the returned value.
     package func added(to earlier: FileMetadata) -> FileMetadata {
         FileMetadata(
             purpose: earlier.purpose == nil ? purpose : nil,

@@ -5,7 +5,7 @@ extension CallLedger {
     /// more often than it is created.
     package final class Server: Sendable {
         package let provider: String
-        /// The name of the model that callers use; empty if the call concerns no model.
+        /// The name by which callers request the model; empty if the call concerns no model.
         package let name: String
         /// The vendor's name for the model; empty if the call concerns no model.
         package let model: String

@@ -68,7 +68,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var spent: Cost?
     /// Whether some tokens were used for which no price is known.
     private var hasUnpriced = false
-    /// The servers that reported an impossible number of tokens. Each such call adds one entry.
+    /// The providers and models whose vendor reported an impossible number of tokens. Each such call adds one entry.
     private var impossible: [Server] = []
     /// The credits of calls that were abandoned before any output came.
     private var creditsGivenUp = 0
@@ -171,8 +171,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     func record(impossibleUsageOf server: Server) { impossible.append(server) }
 
-    /// The servers that reported an impossible number of tokens, also for the calls of a panel. Each such call adds one
-    /// entry.
+    /// The providers and models whose vendor reported an impossible number of tokens, also for the calls of a panel.
+    /// Each such call adds one entry.
     package var impossibleUsage: [Server] {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
     }
@@ -231,8 +231,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for another call after a refused or abandoned one. Bills the abandoned calls if no vendor
-    /// refused a call.
+    /// Prepares the ledger for another call after a refused or abandoned one. Bills the abandoned calls, unless the
+    /// vendor refused one of the calls: then the abandoned calls are free.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)

@@ -31,7 +31,8 @@ extension VendorCall {
 
     /// Bills and records one of several calls that together make one response.
     ///
-    /// - Parameter sum: the usage of all calls that have succeeded so far. A prompt that they share counts once in it.
+    /// - Parameter sum: the usage of all calls that have succeeded so far. A prompt that several of these calls share
+    ///   counts only once.
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         recordImpossibleUsage(in: usage)
         var billed = sum
@@ -41,7 +42,8 @@ extension VendorCall {
         if callLedger.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
     }
 
-    /// Records the server if it reported an impossible number of tokens. Does nothing if the usage is plausible.
+    /// Records the provider and model of this call if the vendor reported an impossible number of tokens. Does nothing
+    /// if the usage is plausible.
     func recordImpossibleUsage(in usage: Usage?) {
         if let usage, usage.hasImpossibleFigure, let server { callLedger.record(impossibleUsageOf: server) }
     }

@@ -50,9 +50,9 @@ package final class VendorCall: @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are not known.
     var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Creates a call that only helps with the request, for example to a provider that transcribes audio. The ledger's
-    /// server remains the provider that serves the request. The new call takes over the rate permit (the right to start
-    /// one call).
+    /// Creates a call that only helps with the request, for example to a provider that transcribes audio. The new call
+    /// has the key, provider and model of this call. It keeps them when `CallLedger.server` is set back to the provider
+    /// that serves the request. The new call takes over the rate permit (the right to start one call).
     package func makeHelperCall() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)

@@ -24,8 +24,8 @@ final class ConnectionPool: TimerTarget {
     private var isArmed = false
     private let rush: PeakMemoryTrimmer
 
-    /// The key under which the pool keeps the connections to one origin. Streams and whole responses use separate
-    /// connections.
+    /// The key under which the pool keeps either the connections to one origin for streams, or those for whole
+    /// responses. Streams and whole responses never share a connection.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool

@@ -15,8 +15,8 @@ final class CurlHandle {
     /// The object that uses the handle. It lives longer than the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
-    /// Whether the handle only opens a connection, on which libcurl makes no HTTP call. Such a handle stays in its
-    /// multi handle.
+    /// Whether the handle only opens a connection, on which libcurl makes no HTTP call. After the connection is open,
+    /// such a handle stays in its multi handle until `CurlMulti.remove` is called.
     let isConnection: Bool
 
     init?(_ client: CurlClient, isConnection: Bool = false) {

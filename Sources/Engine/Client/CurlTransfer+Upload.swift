@@ -117,8 +117,8 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
-/// Decides whether the request may be sent. libcurl calls this function for each connection on which it is about to
-/// send the request.
+/// Allows libcurl to send the request of an upload, but only if libcurl has read no part of the body yet. libcurl calls
+/// this function for each connection on which it is about to send the request.
 private func beforeRequest(
     context: UnsafeMutableRawPointer?,
     vendor: UnsafeMutablePointer<CChar>?,

@@ -7,7 +7,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
-    /// Whether the connection was already used by an earlier call.
+    /// Whether the connection was already used by an earlier call. The vendor may have closed such a connection before
+    /// the request arrived. If it breaks without a response, the request is sent again on a new connection.
     private var isKept = false
     /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()

@@ -20,7 +20,8 @@ package struct Download: Sendable {
     private let proxy: String
     /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
     private let certificateFile: String?
-    /// Whether the document is encrypted, so that it can come only from a holder of the key.
+    /// Whether the document is encrypted with a key of the operator. Redirects from https to https on another host are
+    /// then followed, because only a holder of this key can have written the document.
     private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
@@ -47,7 +48,8 @@ package struct Download: Sendable {
 
     /// Downloads the document. Blocks the thread until the download ends.
     ///
-    /// - Parameter tag: the `ETag` of a copy from an earlier download; nil if there is no copy.
+    /// - Parameter tag: the `ETag` of a copy from an earlier download; nil if there is no copy. If the document still
+    ///   has this tag, the result is `unchanged`.
     package func get(unless tag: String? = nil) -> DownloadResult {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }

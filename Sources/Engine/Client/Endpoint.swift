@@ -91,7 +91,8 @@ private func urlPart(
 
 /// The parts of an HTTP request that are equal for all calls to an endpoint. Only the relay's own HTTP code uses them.
 struct DirectRequestTemplate: Sendable {
-    /// The key of the connections that calls may use. Endpoints with equal keys share connections.
+    /// The text that identifies the connections for these calls, made from scheme, host, port, proxy and certificate
+    /// file. Endpoints with equal texts share connections.
     let origin: String
     let hasTLS: Bool
     /// The bytes of the request that follow the method: the target, the HTTP version, and the `Host` field.

@@ -20,7 +20,7 @@ package final class Fetcher: @unchecked Sendable {
     package struct FetchConditions: Sendable {
         /// The allowed URL schemes: `https`, or both `https` and `http`.
         let schemes: [String]
-        /// The `User-Agent` that the relay sends to servers.
+        /// The `User-Agent` that the relay sends to the hosts from which it downloads.
         let agent: String
         /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
         let certificateFile: String?

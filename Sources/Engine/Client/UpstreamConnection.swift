@@ -31,7 +31,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     let origin: OriginConnections
     /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The index of this connection in the list of idle connections.
+    /// The index of this connection in the list of idle connections. It still counts the entries that have been removed
+    /// from the front of the list.
     var idleIndex = 0
     private let hasTLS: Bool
     private unowned let client: CurlClient

@@ -31,10 +31,12 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The end of the call's total time limit, or the deadline for the response to begin if that is earlier;
-    /// `distantFuture` if libcurl measures the total time and there is no deadline.
+    /// The next time at which `isOver` must check the call: the end of its total time limit, or the deadline for the
+    /// response to the client if that is earlier. `distantFuture` if libcurl measures the total time and there is no
+    /// deadline.
     private var totalAt = LoopTime.distantFuture
-    /// The deadline for the response to begin; nil if there is no deadline or it has already been checked.
+    /// The deadline by which the response to the client must begin; nil if there is no deadline or it has already been
+    /// checked.
     private var deadline: (any ResponseDeadline)?
 
     /// The number of unread bytes of a stream at which reading from the vendor is paused.
@@ -204,9 +206,9 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Checks the deadline and the total time, after the time `totalAt` has passed. If one of them has passed, the call
-    /// fails and this returns true. The deadline is checked only once, because it no longer applies after the response
-    /// has begun.
+    /// Returns whether the call has failed because a limit has passed: the deadline for the response to the client to
+    /// begin, or the total time of the call. Call it when `totalAt` has passed. The deadline is checked only once. If
+    /// the response to the client has begun by then, only the total time still applies.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt

@@ -172,7 +172,8 @@ package struct MultipartReader: ~Copyable {
     }
 
     /// Returns the boundary line at the index `from`, also if only its beginning has arrived; nil if the bytes there
-    /// are data.
+    /// are data. `start` is the index of the line end before the boundary, which belongs to the match; it equals `from`
+    /// if the boundary needs no line end before it.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)

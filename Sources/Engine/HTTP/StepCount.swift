@@ -11,7 +11,7 @@ package final class StepCount: @unchecked Sendable {
     @TaskLocal private static var current: StepCount?
     #endif
 
-    /// Runs `body` and returns the number of steps that scanners took in it.
+    /// Runs `body` and returns the number of steps (bytes read) of all text scanners that ran in it.
     package static func of<Failure>(_ body: () throws(Failure) -> Void) throws(Failure) -> Int {
         let count = StepCount()
         #if DEBUG || COUNT_STEPS

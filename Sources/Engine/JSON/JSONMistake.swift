@@ -5,8 +5,8 @@ package struct JSONMistake: Sendable, Equatable {
     /// The syntax that was expected at the error, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
-    /// Finds the first syntax error. Returns nil if the text follows the grammar of JSON, even if it is invalid for
-    /// another reason, and if it is nested too deeply.
+    /// Finds the first syntax error. Returns nil if there is none, because the parser rejected the text for another
+    /// reason. Also returns nil if the text is nested too deeply for this search.
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }

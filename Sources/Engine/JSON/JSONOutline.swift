@@ -8,7 +8,8 @@ package struct JSONOutline {
         /// The number of nested levels of arrays and objects in the member's value.
         package let levels: Int
         /// The number of tools in the value if it is an array of plain tools, otherwise 0. Plain tools are tool
-        /// definitions of the usual form. They are already known to be valid, so they need not be parsed.
+        /// definitions of the usual form. The parser has already checked them while it found the members, so they need
+        /// not be parsed.
         package let plainTools: Int
         let span: relay_json_span
     }

@@ -1,5 +1,6 @@
 extension JSONValue {
-    /// The value as JSON text without white space. The depth of the value is limited by the parser.
+    /// The value as JSON text without white space. The text is written recursively. This is safe, because the parser
+    /// limits how deeply a value can be nested.
     package var body: Body {
         var text = ByteBuffer()
         append(to: &text)

@@ -11,7 +11,7 @@ package enum CrashHandler {
     ]
 
     /// Installs the crash handler. When a fatal signal ends the process, the handler writes one line to `descriptor`.
-    /// The exit status of the process stays unchanged.
+    /// The process then ends with the same exit status as without the handler.
     ///
     /// The handler is not installed in builds with a sanitizer, which reports faults itself. A line of more than 512
     /// bytes is not written.

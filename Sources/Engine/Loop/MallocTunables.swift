@@ -38,8 +38,8 @@ package enum MallocTunables {
         if let given { setenv(variable, given, 1) } else { unsetenv(variable) }
     }
 
-    /// Returns the value of `GLIBC_TUNABLES` with the relay's setting added to `given`; nil if `given` already contains
-    /// this setting.
+    /// Returns a new value for `GLIBC_TUNABLES`: the old value `given`, followed by the relay's setting for malloc.
+    /// Returns nil if `given` already contains this setting.
     static func tunables(addedTo given: String) -> String? {
         let names = given.split(separator: ":").map { $0.prefix { $0 != "=" } }
         if names.contains(where: { $0 == blocks.name }) { return nil }

@@ -13,8 +13,8 @@ struct LoopHangDetector {
     static let lateNanoseconds: UInt64 = 500_000_000
     static let maxMissedTicks = 30
 
-    /// Checks all loops. Call it once a second, before the loops are woken. If the call comes late, the whole process
-    /// was probably stopped or asleep, so all counts start again.
+    /// Checks all loops. Call it once a second, before `Watchdog` wakes the loops. If the call comes late, the whole
+    /// process was probably stopped or asleep, so all counts start again.
     ///
     /// - Parameter turns: the number of turns that each loop has begun.
     /// - Returns: the index of a loop that hangs; nil if no loop hangs.

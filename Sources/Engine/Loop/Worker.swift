@@ -107,8 +107,8 @@ package final class Worker: @unchecked Sendable {
     }
 }
 
-/// Blocks all signals on the calling thread, except the fatal signals of its own faults. The main thread handles the
-/// other signals.
+/// Blocks all signals on the calling thread, so that the main thread handles them. Only the signals of `CrashHandler`,
+/// such as SIGSEGV, stay unblocked, because they report a fault of the calling thread itself.
 private func blockSignals() {
     var signals = sigset_t()
     sigfillset(&signals)

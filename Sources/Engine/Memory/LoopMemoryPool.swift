@@ -1,7 +1,8 @@
 import Synchronization
 
-/// The part of the memory budget that one loop manages. It reserves memory from the budget in large steps, so that a
-/// small request costs only two subtractions. If memory is short, requests wait in its queue.
+/// The part of the memory budget that one loop manages. It reserves memory from the budget in large steps. To reserve
+/// memory for a small request, it is then usually enough to subtract from two counters of the loop: those of the pool
+/// and of the holder's `MemoryShare`. If memory is short, requests wait in a list of the pool.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
@@ -108,8 +109,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Puts a waiter into the queue. Its `tryAgain` is called repeatedly, until it succeeds or the longest waiting time
-    /// has passed.
+    /// Puts a waiter into the pool's list, and counts its bytes in `queue`. Its `tryAgain` is called repeatedly, until
+    /// it succeeds or the longest waiting time has passed.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -168,8 +169,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends the slowest bodies for which `isMeant` returns true. It ends as many as are needed to free the memory that
-    /// requests in the queue wait for.
+    /// Ends slow bodies among those for which `isMeant` returns true, the slowest first. It ends as many as are needed
+    /// to free the memory for which the requests of `queue` wait. It ends none while another loop has a slower body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes
         guard wanted > 0 else { return }
@@ -189,7 +190,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// The timer that calls the memory pool once a second.
+/// The timer that calls the memory pool once a second while large bodies are being received. The pool then measures the
+/// bodies, and may end slow ones.
 private final class SecondTimer: TimerTarget {
     static let nanoseconds: UInt64 = 1_000_000_000
     private unowned let memoryPool: LoopMemoryPool

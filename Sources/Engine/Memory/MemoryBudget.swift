@@ -59,7 +59,8 @@ package final class MemoryBudget: Sendable {
         used.store(setAside, ordering: .relaxed)
     }
 
-    /// Returns a budget that is too large to be exceeded, for servers without a memory limit.
+    /// Returns a budget that is too large to be exceeded, for a `Server` object that is created without a memory pool,
+    /// and for tests.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
     /// The number of reserved bytes. It includes the part that is set aside and the bytes that loops have reserved
@@ -195,7 +196,8 @@ package final class MemoryHolder: Sendable {
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// The state of a memory shortage: how many bytes requests wait for, and which slow body should end to free memory.
+/// The state of the requests that wait because one limit is reached: how many bytes they wait for, and which slow body
+/// should end to free memory. The requests themselves are in the lists of their loops' `LoopMemoryPool`.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)

@@ -60,8 +60,8 @@ extension MemoryBudget {
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The number of bytes received in the last five seconds; nil if the relay did not read the body during all of this
-    /// time.
+    /// The number of bytes received in the last five seconds; nil unless the relay was reading the body during the
+    /// whole five seconds.
     var recentBytes: Int? { get }
     func secondIsOver()
     /// Ends the body, because it is slow and other requests wait for its memory.

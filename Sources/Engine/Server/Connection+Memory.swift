@@ -6,7 +6,8 @@ extension Connection: MemoryWaiter {
     /// The number of bytes that each connection reserves for its own objects.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The number of bytes of a stream that may wait outside the output buffer while the buffer is full.
+    /// The number of bytes of a stream that may wait elsewhere in the relay while the output buffer is full.
+    /// `chargeOutput` counts them together with the unsent output.
     private static let behindOutputBytes = 16_384
 
     /// Makes the reserved memory cover the received bytes that are not parsed yet; releases what is too much. If memory

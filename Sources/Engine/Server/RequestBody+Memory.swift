@@ -64,7 +64,8 @@ extension RequestBody {
     /// Releases the memory of a large body and of its parsed values. Call it when they are no longer needed.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The reservation for a large body, for work that may outlive the request; nil if no memory is reserved for it.
+    /// The reservation for a large body. Work that may outlive the request keeps a reference to it, so that the memory
+    /// stays reserved. Nil if no reservation was made, as for a small body.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {

@@ -179,7 +179,7 @@ package final class RequestBody: @unchecked Sendable {
     }
 }
 
-/// The source of a request's body, which is its connection.
+/// The source of a request's body. It is the connection on which the request arrived.
 protocol BodySource: AnyObject {
     func bodyIsWanted()
 }

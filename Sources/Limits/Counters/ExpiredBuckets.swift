@@ -9,7 +9,8 @@ struct ExpiredBuckets {
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which this instance does not know which buckets have left the record.
+    /// The wall-clock time until which buckets may still count that left the record before this instance first read it,
+    /// or while this instance did not read it for a window. This instance does not know the units of these buckets.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
@@ -35,8 +36,8 @@ struct ExpiredBuckets {
         seenAt = time
     }
 
-    /// Returns the microseconds for which this instance does not know which buckets have left the record. Returns this
-    /// time only once, and then 0.
+    /// Returns the microseconds for which buckets may still count that left the record without being seen by this
+    /// instance. Returns this time only once, and then 0.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0
@@ -49,7 +50,8 @@ struct ExpiredBuckets {
         return buckets.reduce(0) { min($0 + $1.units, Record.countBound) }
     }
 
-    /// Returns the microseconds until the first of these buckets no longer counts; 0 if there are no buckets.
+    /// Returns the microseconds until the first of the remembered buckets no longer counts; 0 if no bucket is
+    /// remembered.
     func wait(lateness: Int, at time: Int) -> Int {
         buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }

@@ -41,8 +41,8 @@ protocol LimitCounter: AnyObject {
 
     // MARK: Outages
 
-    /// Begins an outage of the store. Copies the counts, because the rule `share` computes this instance's part from
-    /// them.
+    /// Begins an outage of the store, with the number `epoch`. Copies the counts, because the rule `share` computes
+    /// from them the units that this instance may admit.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 
@@ -89,14 +89,14 @@ protocol LimitCounter: AnyObject {
     /// Returns the wall-clock time at which the counter must be written to the store, even without a request; nil if it
     /// has nothing to write.
     func dueTime() -> Int?
-    /// Ends the open lease, because the server of the store was lost.
+    /// Ends the open lease, because the server of the store has failed.
     func storeLost()
     /// Returns whether the counter can be dropped, because it has nothing to write and its counts no longer matter.
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
-    /// Whether the store still lacks some units of this counter. Such a counter is dropped from memory only if nearly
-    /// all other counters are in the same state.
+    /// Whether the store still lacks some units of this counter. Such a counter is dropped from memory only if a search
+    /// among the least recently used counters finds no other counter to drop.
     var owes: Bool { get }
     /// Moves the counts back to the current time if they are far in the future, because the clock was set back. Returns
     /// whether any counts were moved.

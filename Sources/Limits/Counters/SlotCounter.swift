@@ -31,13 +31,15 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// Whether the outcome of the last write is unknown: the write may be in the store, or may arrive late. The counter
     /// then writes again, even if the record in the store looks right.
     private var isUncertain = false
-    /// Whether the clock difference for this instance's entry was changed after the current draft of a write began.
+    /// Whether the clock difference in this instance's entry must be written again, because it changed after the
+    /// current draft of a write began.
     private var isOutdated = false
-    /// The difference between this machine's clock and the store's clock, which is written into this instance's entry,
-    /// in milliseconds; nil to write none.
+    /// The value for the field `clockMilliseconds` of this instance's entry; nil to write none. It is the difference
+    /// between this machine's clock and the store's clock. In the record of shares, it is `StoreSecret.mark` instead.
     private var clockMilliseconds: Int?
-    /// The microseconds by which the times that this counter gets are ahead of the times in the record. The record of
-    /// living instances uses the store's clock, so that instances with very different clocks see each other.
+    /// The microseconds by which the times that this counter gets are ahead of the times in the record; 0 for most
+    /// records. The records of living instances and of shares use the store's clock, so that instances with very
+    /// different clocks see each other.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
@@ -50,8 +52,9 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the difference between this machine's clock and the store's clock for this instance's entry. If the
-    /// difference changed, the counter writes the entry again.
+    /// Sets the values that depend on the difference between this machine's clock and the store's clock: the field
+    /// `clockMilliseconds` of this instance's entry, and the lead of this counter's times over the record's times. If a
+    /// value changed, the counter writes the entry again.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -241,8 +244,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The time for which `usedShare(at:)` trusts the last read of other instances' slots, in microseconds. The share
-    /// serves to choose between keys.
+    /// The time for which `usedShare(at:)` trusts the last read of other instances' slots, in microseconds. The used
+    /// share only serves to choose between keys, so it may be a little out of date.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {

@@ -99,7 +99,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     private var hasUnmerged: Bool { if case .none = unmerged { false } else { true } }
 
-    /// Whether `record` contains all counts that this instance knows.
+    /// Whether the property `record` already contains all counts that this instance knows.
     private var isWhole: Bool {
         // The comparison is made in place: comparing with nil would copy the values.
         if hasChanges { return false }
@@ -259,8 +259,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return present
     }
 
-    /// Returns whether changes may still wait for another write. Returns false if the wall clock was set back
-    /// meanwhile, because the wait would be too long.
+    /// Returns whether the changes for the store may still wait for a write that is needed for another reason. Returns
+    /// false if the wall clock was set back since the wait began, because the wait would then be too long.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
@@ -335,8 +335,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether the current record contains the units that were counted at `position`. If the store lost a
-    /// record, the next record may not contain its units, so they must not be removed from it.
+    /// Returns whether the current record contains the units that were counted at `position`. If the store has lost a
+    /// record, the new record may not contain the units of the lost one. Such units must not be removed from the new
+    /// record.
     private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
 
     func remove(_ units: Int, from position: BucketIndex) {
@@ -405,8 +406,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Cancels refunds against owed units after a failed write. If units were refunded during the write, neither the
-    /// units nor the refund must be written now.
+    /// Cancels refunds against owed units after a failed write. If owed units were refunded during the write, the units
+    /// and the refund cancel each other, so neither is written.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -473,8 +474,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Forgets all counted units.
     ///
-    /// If a write to the store is under way, it continues. It fails if the record in the store was reset after it was
-    /// read. Otherwise the write counts only units that came after the reset.
+    /// A write to the store that is under way continues. The write fails if the record in the store was reset after
+    /// this instance read the record. Otherwise the write counts only units that came after the reset.
     func reset(at time: Int) {
         record.empty(at: time)
         unmerged = nil

@@ -33,7 +33,8 @@ final class Account: @unchecked Sendable {
     var fresh = WriteBase.nothing
     /// The version of the record that `counter` knows from the last read or write; nil if it is not known.
     var known: StoredValue.Version?
-    /// Whether no other instance had changed the record when it was last read.
+    /// Whether this instance's last read showed the record unchanged: its version was the version that this instance
+    /// already knew.
     var isOurs = false
     /// The monotonic time at which this instance last saw that another instance had written the record; nil if it never
     /// did.
@@ -56,8 +57,8 @@ final class Account: @unchecked Sendable {
     /// The monotonic time until which requests can be refused from `counter` alone, without calling the store. It is
     /// monotonic because the wall clock may be corrected.
     var refusedUntil = 0
-    /// The monotonic time until which refusals are not remembered, because they may have been decided before a reset by
-    /// an operator.
+    /// The monotonic time from which refusals are remembered again after a reset by an operator. Earlier refusals may
+    /// have been decided before the reset.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0

@@ -52,7 +52,8 @@ struct ClockWatch {
     /// The error of the corrected clock, in microseconds; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
-    /// Returns whether other instances may have just started as well, so that their entries must be read again soon.
+    /// Returns whether this instance started only a few seconds ago. Other instances may then be starting, too, so
+    /// their entries must be read again soon.
     func isEarly(_ now: ClockReading) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
@@ -162,8 +163,8 @@ extension Ledger {
         return reading
     }
 
-    /// Returns whether this lane measures the store's clock. This is the first lane (connection) of the first server
-    /// that is available.
+    /// Returns whether this lane measures the store's clock. This is the first lane (connection) of the first server of
+    /// the store that is available.
     func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
@@ -192,8 +193,8 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Updates the number of living instances. A smaller number counts only after a while, because the store may have
-    /// lost its records. The other instances then have to write their entries again.
+    /// Updates the number of living instances. A smaller number counts only after a while: if the store lost its
+    /// records, the other instances first have to write their entries again.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: ClockReading) {
         // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }

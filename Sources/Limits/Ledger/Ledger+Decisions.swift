@@ -21,8 +21,8 @@ extension Ledger {
         )
     }
 
-    /// Admits or refuses a request whose open parts are decided without the store. A part is one limit of the request.
-    /// The request counts in all its limits or in none.
+    /// Admits or refuses a request. A part is one limit of the request. The parts in the state `local` are decided
+    /// without the store. The other parts are already counted. The request counts in all its limits or in none.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         if isShared {
             metrics.byRule += 1

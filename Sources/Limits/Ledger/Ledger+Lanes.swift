@@ -10,7 +10,7 @@ extension Ledger {
     }
 
     static let probeMicroseconds = 1_000_000
-    /// The maximum number of accounts whose records a lane reads in one call.
+    /// The maximum number of accounts whose records a lane reads in one call to the store.
     static let batchBound = 128
 
     /// Returns the next step of a lane (a connection to one server of the store). Do not call it while a call of the
@@ -106,9 +106,9 @@ extension Ledger {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Keeps a connection to the server while there is no other work, so that an unreachable server is noticed before
-    /// the first request. Returns nil if a round of calls began; otherwise returns the step that the lane takes
-    /// instead.
+    /// Keeps the lane connected to its server of the store while there is no other work, so that an unreachable server
+    /// is noticed before the first request. Returns nil if a round of calls began; otherwise returns the step that the
+    /// lane takes instead.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }

@@ -1,9 +1,10 @@
 /// The parts of limits that instances may admit under the rule `share`, while the store is unavailable.
 ///
-/// For a while, instances may see different numbers of instances. So each instance writes its share into a shared
-/// record: the number of instances among which it divides the limits. An instance takes no more than the shares of the
-/// others leave. It lowers its share before it writes the new number, and raises it only after the write. So the parts
-/// never add up to more than the whole limit.
+/// Each instance counts the living instances, and takes one of as many equal parts of a limit. For a while, instances
+/// may see different counts. So each instance writes its count into a record that all instances share. An instance
+/// takes no more than the parts of the others leave. If its count grows, it takes the smaller part at once. If its
+/// count falls, it takes the larger part only after it has written the new count. So the parts never add up to more
+/// than the whole limit.
 extension Ledger {
     /// The part of each limit that this instance may admit under the rule `share`, while the store is unavailable.
     struct InstanceShare {
@@ -19,14 +20,15 @@ extension Ledger {
 
         var fraction: Fraction { Fraction(units: min(Fraction(oneOf: instances).units, cap?.units ?? Fraction.whole)) }
 
-        /// Lowers this instance's part of each limit, because more instances were seen.
+        /// Lowers this instance's part of each limit to one of `count` equal parts if the part is larger now.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// Raises this instance's part of each limit, after its share was written to the store.
+        /// Raises this instance's part of each limit as far as the parts of the other instances allow, after its number
+        /// of instances was written to the record of shares.
         ///
         /// - Parameters:
-        ///   - count: the number of instances in the written share; the part is one of `count` equal parts.
-        ///   - others: the shares of the other instances in the same record.
+        ///   - count: the number of instances that this instance wrote. Its part is one of `count` equal parts.
+        ///   - others: the numbers that the other instances wrote into the same record.
         mutating func wrote(_ count: Int, besides others: [Int]) {
             let claimed = others.reduce(0) { min($0 + (Fraction.whole - 1) / max(1, $1) + 1, Fraction.whole) }
             let rest = Fraction(units: Fraction.whole - claimed)
@@ -56,7 +58,7 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Handles the successful write of this instance's share.
+    /// Handles a successful write to the record of shares, into which this instance wrote its number of instances.
     mutating func wroteShare(_ now: ClockReading) {
         guard let shareRecord else { return }
         let all = shareRecord.counter.living(at: now.wall)

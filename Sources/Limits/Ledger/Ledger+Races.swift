@@ -2,8 +2,8 @@
 /// another write happened since the record was read, so each instance often loses. Therefore the call that writes such
 /// a contended record also reads it: a loss then costs one round trip, not two.
 extension Ledger {
-    /// The duration above which calls to the store count as slow, in microseconds. The exact guarantees about units and
-    /// buckets hold only for faster calls.
+    /// The duration above which calls to the store count as slow, in microseconds. If calls are slow, leases may last
+    /// longer than their bucket, so their units may be used after the end of the bucket in which the store counts them.
     private static let slowMicroseconds = 4_000
     /// The time for which other instances that wrote a record are expected to write it again, in microseconds.
     private static let contendedMicroseconds = 2_000_000
@@ -23,12 +23,13 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns the time after a bucket in which other instances may still use its units, less this instance's shortest
-    /// call, in microseconds. Returns 0 if this time does not matter for the account.
+    /// Returns the time after the end of a bucket in which other instances may still use units that were counted in it,
+    /// in microseconds. This instance's shortest call is subtracted. Returns 0 if this time does not matter, for
+    /// example because a record keeps its buckets for longer anyway.
     ///
     /// The calls of other instances are assumed to take as long as this instance's recent calls. If units of a lease
-    /// may be used late, the time is at least the longest time of a lease. It is at most the grace time of the limit's
-    /// buckets.
+    /// may be used late, the time is at least the longest time of a lease. In any case, the time is at most the grace
+    /// time of the limit's buckets.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -42,8 +43,9 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the requests for an account if other instances may have used units late before this instance saw the
-    /// record. Does nothing if the delay would be longer than requests wait for a response of the store.
+    /// Delays the requests for an account if other instances may have used units after the end of their bucket, before
+    /// this instance saw the record. Does nothing if the delay would be longer than requests wait for a response of the
+    /// store.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {

@@ -35,8 +35,8 @@ extension Ledger {
         return true
     }
 
-    /// Takes over a record that was read from the store. If the store had lost the record, merges the counts that this
-    /// instance knew before.
+    /// Takes over the result of reading an account's record from the store. If the store has lost the record that this
+    /// instance knew (the record is absent or new), merges the counts of the lost record.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -66,8 +66,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Records that the waiting requests of the account have seen the record. A request that has seen all its records
-    /// continues.
+    /// Records that the account's record was read for the requests that wait for it. A request continues when no more
+    /// records must be read for it.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -135,8 +135,8 @@ extension Ledger {
         return plan
     }
 
-    /// Returns the expiry of a limit's record in the store. It is twice the window, or twice the time that a slot is
-    /// held if that is longer, and at least ten seconds.
+    /// Returns the expiry of a limit's record in the store. It is twice the window, or twice the time for which a slot
+    /// is held without renewal, whichever is longer, and at least ten seconds.
     func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }

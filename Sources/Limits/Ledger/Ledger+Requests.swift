@@ -1,7 +1,8 @@
 /// The way of a request through the ledger. If the store must be called, the request's records are read, and the
 /// request is counted in them one after the other. Then the request is decided, and in the end settled.
 extension Ledger {
-    /// The delay from which a timer counts as late, in microseconds. A late timer proves nothing about the store.
+    /// The delay from which the timer of a waiting request counts as late, in microseconds. A late timer shows that the
+    /// process itself was slow, so it proves nothing about the store.
     static let lateTimerMicroseconds = 50_000
     /// The maximum number of times that a request restarts its wait because its timer fired late.
     static let maxLateFirings = 3

@@ -10,29 +10,32 @@ struct Ledger {
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The monotonic time until which the rule `share` applies in addition to the records, after an outage of the
-        /// server.
+        /// The monotonic time until which the rule `share` applies in addition to the records, after an outage of this
+        /// server of the store.
         var shareUntil = 0
-        /// The number of failures of the server. Results of work that began before a failure are not used after it.
+        /// The number of failures of this server of the store. Results of work that began before a failure are not used
+        /// after it.
         var epoch = 0
-        /// The number of outages of the server. If the server fails again before all instances have merged their
-        /// counts, the failure belongs to the previous outage.
+        /// The number of outages of this server of the store. If the server fails again before all instances have
+        /// merged their counts, the failure belongs to the previous outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts on this server that are queued, busy or have waiting requests.
+        /// The accounts with records on this server of the store that are queued, busy or have waiting requests.
         var active: [RecordKey: Account] = [:]
-        /// The accounts that must be written when the server is available again.
+        /// The accounts whose records must be written when this server of the store is available again.
         var owing: [RecordKey: Account] = [:]
     }
 
     struct Lane {
         let server: Int
-        /// Whether this is the server's first lane, which probes the server and reads its clock.
+        /// Whether this is the first lane of its server of the store. The first lane probes the server and reads its
+        /// clock.
         let isFirst: Bool
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// The value of the server's `epoch` when the connection was opened; nil if there is no connection.
+        /// The value of `Server.epoch` for the lane's server when the lane's connection was opened; nil if there is no
+        /// connection.
         var connectedEpoch: Int?
         /// The monotonic time at which the call under way began; nil if no call is under way. A name look-up may make a
         /// call long.
@@ -211,8 +214,8 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Schedules a write of units that the store does not know yet. If the server is down, the units are written when
-    /// it is available again.
+    /// Schedules a write of units that the store does not know yet. If the account's server of the store is down, the
+    /// units are written when the server is available again.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
         guard account.counter.needsWrite(at: now.wall) else {

@@ -24,7 +24,7 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var refusedWrites = 0
     package internal(set) var failures = 0
     package internal(set) var probes = 0
-    /// The total duration of the servers' past outages, in seconds.
+    /// The total duration of the past outages of the store's servers, in seconds.
     package internal(set) var downSeconds = 0
     package internal(set) var serversDown = 0
     package internal(set) var accounts = 0

@@ -97,6 +97,7 @@ struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// Whether the store's clock was read, or the store is known to be unavailable.
+    /// Whether the process need not wait any longer at its start: the store's clock was read, or the store is known to
+    /// be unavailable.
     var isReady = false
 }

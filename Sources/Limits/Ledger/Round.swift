@@ -1,9 +1,10 @@
 /// The current work of a lane, which makes the ledger's calls to one server of the store.
 enum Round {
     case none
-    /// A check whether the server is available again.
+    /// A check whether the lane's server of the store is available again.
     case probe
-    /// A reading of the server's clock.
+    /// A reading of the clock of the lane's server of the store. It is not used if the server has failed since, so that
+    /// its `epoch` differs.
     case measure(epoch: Int)
     case serve(Serving)
 

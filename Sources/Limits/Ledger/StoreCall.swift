@@ -4,14 +4,14 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    /// Writes records, each independently of the others, and then reads records in the same call. These are records
-    /// that other instances probably write as well, and records that the lane still has to read.
+    /// Writes records, each independently of the others, and then reads records in the same call. The call reads the
+    /// records that other instances probably write as well, and the records that the lane still has to read.
     case write([WritePlan], thenRead: [Account])
 }
 
 /// The result of a call to a server of the store.
 enum StoreResult: Sendable {
-    /// A connection was opened. The value is the server's time in seconds since 1970.
+    /// A connection was opened. The value is the time of the store's server in seconds since 1970.
     case connected(Int)
     /// The records that were found, in the order of the accounts.
     case found([FoundRecord])

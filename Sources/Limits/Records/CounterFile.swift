@@ -13,8 +13,8 @@ struct CounterFile {
         case content = "a counter in it is invalid"
     }
 
-    /// The time by which the clock of the counters was behind the machine's clock, in microseconds; 0 if it was not
-    /// behind.
+    /// The time by which the relay's clock for limits was behind the machine's clock when the file was written, in
+    /// microseconds; 0 if it was not behind. The clock for limits does not follow when the machine's clock is set.
     let behindMicroseconds: Int
     /// The saved counters. If two counters have the same key, either of the two may be used.
     let counters: [SavedCounter]
@@ -105,7 +105,7 @@ struct SavedCounter {
     /// The encoded record of the counter.
     let record: [UInt8]
 
-    /// The maximum size of the counter in the file, in bytes. The key has 16 bytes, and the two numbers before the
-    /// record have at most 13 bytes together.
+    /// The maximum size of the counter in the file, in bytes. The key has 16 bytes. The window in seconds and the
+    /// length of the record have at most 13 bytes together.
     var bytes: Int { 29 + record.count }
 }

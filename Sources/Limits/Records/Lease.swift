@@ -13,7 +13,8 @@ struct Lease {
     let returnsBy: Int
 
     /// The number of units that an instance must use in one bucket, or in one second if a bucket is longer, before it
-    /// opens a lease. Busy use is not needed if several instances write the record and calls to the store are slow.
+    /// opens a lease. An instance may use fewer units and still open a lease if several instances write the record and
+    /// calls to the store are slow.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8

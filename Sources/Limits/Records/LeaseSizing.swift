@@ -3,7 +3,7 @@
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace
-    /// The rate of use, in units per second.
+    /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
     /// The time for which units that moved to another bucket may wait to be written to the store, in microseconds.
     let deferMicroseconds: Int
@@ -61,8 +61,9 @@ struct LeaseSizing {
     /// lose its race. It has a few units even if none were used yet. At the start all instances write at once, and an
     /// instance with a lease then leaves the record to the others for a while.
     ///
-    /// Other instances do not see the lease in the next bucket. So each instance takes only its part of the tenth of
-    /// the limit that all leases together may have.
+    /// The lease may last into the next bucket, but a record lists only the leases of its newest bucket. Other
+    /// instances then no longer see the lease. So each instance takes only its part of the tenth of the limit that all
+    /// leases together may have.
     private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

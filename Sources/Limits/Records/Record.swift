@@ -139,7 +139,7 @@ package struct Record: Sendable, Equatable {
     /// The maximum number of buckets by which resets move the newest bucket into the future.
     private static let bucketsAhead = 2
 
-    /// Subtracts the units of a lease that ended early from the leased units of the record.
+    /// Subtracts the units of a lease that ended early from the units that the record lists as leased.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }

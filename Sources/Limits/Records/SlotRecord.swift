@@ -11,8 +11,8 @@ package struct SlotRecord: Sendable, Equatable {
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
         /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. Only
-        /// the record of living instances has this value. In the record of shares, it is the mark of the instance's
-        /// `STORE_SECRET` instead; nil without a secret.
+        /// the record of living instances has this value. In the record of shares, the field contains
+        /// `StoreSecret.mark`, a number made from the instance's `STORE_SECRET`; nil without a secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or

@@ -80,7 +80,7 @@ package final class CounterKeeper: @unchecked Sendable {
     /// restores them, so call it before the first request.
     ///
     /// - Parameters:
-    ///   - deadline: the time until which the keeper waits if another process still uses the folder.
+    ///   - deadline: the time until which the keeper waits if another process still uses `DATA_DIR`.
     ///   - isEnding: returns whether this process is ending, which ends the wait.
     package func start(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) {
         guard let lock = lock(waitingUntil: deadline, orUntil: isEnding) else { return }
@@ -91,7 +91,7 @@ package final class CounterKeeper: @unchecked Sendable {
         thread.begin { self.run() }
     }
 
-    /// Writes the counters for the last time, and lets other processes use the folder.
+    /// Writes the counters for the last time, and unlocks `DATA_DIR`, so that another process can use it.
     package func stop() {
         isEnding.store(true, ordering: .releasing)
         signal.wake()
@@ -225,11 +225,11 @@ package final class CounterKeeper: @unchecked Sendable {
 
 /// An event about saved counters that an operator should know.
 package enum CounterKeeperEvent: Sendable, Equatable {
-    /// Another process still uses the folder. This process waits, because the other process may be about to end.
+    /// Another process still uses `DATA_DIR`. This process waits, because the other process may be about to end.
     case waits
-    /// Another process uses the folder, so this process keeps its counters only in memory.
+    /// Another process uses `DATA_DIR`, so this process keeps its counters only in memory.
     case heldByAnother
-    /// The folder cannot be locked, so other processes may use it. This process keeps its counters only in memory.
+    /// `DATA_DIR` cannot be locked, so another process might use it. This process keeps its counters only in memory.
     case unlocked(reason: String)
     case restored(counters: Int)
     /// Saved counters had their newest bucket in the future. They were moved back to the current time.

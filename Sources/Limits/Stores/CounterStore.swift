@@ -5,8 +5,8 @@ import Engine
 ///
 /// A key is ASCII without spaces and control characters. It has at most 250 bytes, and it contains no secret.
 package protocol CounterStore: Sendable {
-    /// The names of the servers: `host:port`, or another name that an operator recognises. There is at least one
-    /// server.
+    /// The names of the servers that form the store: `host:port`, or another name that an operator recognises. There is
+    /// at least one server.
     var servers: [String] { get }
 
     /// Returns the index of the server that stores the key. All instances with the same list of servers get the same
@@ -37,7 +37,7 @@ package protocol CounterConnection: AnyObject {
     /// Adds a value, if its key is absent.
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
 
-    /// Returns the server's clock in seconds since 1970.
+    /// Returns the time by the clock of the store's server, in seconds since 1970.
     func time() throws(StoreFailure) -> Int
 }
 

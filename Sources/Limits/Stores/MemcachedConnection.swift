@@ -8,15 +8,15 @@ final class MemcachedConnection: PolledConnection {
     private let socket: PlainSocket
     private let timeoutMilliseconds: Int32
     private let id: UInt64
-    /// The seconds by which the server's clock is ahead of this machine's clock.
+    /// The seconds by which memcached's clock is ahead of this machine's clock.
     private var offsetSeconds = 0
     private var nextTag: UInt32 = 0
     private var output: [UInt8] = []
     private var sentBytes = 0
     /// The parser for the response to the call that is under way; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the current call's writes that are known without asking the server; nil for each write that is
-    /// sent.
+    /// The results of the current call's writes, as far as they are known without asking memcached; nil for each write
+    /// that is sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
@@ -25,7 +25,7 @@ final class MemcachedConnection: PolledConnection {
     /// The number of seconds above which memcached takes an expiry as a date and not as a duration.
     private static let longestSpanSeconds = 30 * 86_400
 
-    /// Opens a connection, and reads the server's clock. Blocks.
+    /// Opens a connection, and reads memcached's clock. Blocks.
     init(_ address: MemcachedAddress, timeoutMilliseconds: Int) throws(StoreFailure) {
         let wait = Int32(clamping: max(1, timeoutMilliseconds))
         self.timeoutMilliseconds = wait
@@ -78,7 +78,8 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Returns the result of a write that is clear without the server; nil if the write must be sent.
+    /// Returns the result of a write if it is known without asking memcached: the value is too large for memcached, or
+    /// the version to replace was not read through this connection. Returns nil if the write must be sent.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedResponseParser.valueBytes {
             return .refused(reason: "the record is too large for memcached")

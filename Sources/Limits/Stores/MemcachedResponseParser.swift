@@ -14,7 +14,7 @@ struct MemcachedResponseParser {
 
     /// The maximum size of a value that is accepted, in bytes. memcached itself does not store larger values.
     static let valueBytes = 1_048_576
-    /// The server times that are accepted, in seconds since 1970: until the year 2514.
+    /// The times of memcached's clock that are accepted, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
     /// The maximum size of a message's body that is accepted, in bytes: a value with its key and flags.
     private static let bodyBytes = valueBytes + 512
@@ -125,7 +125,7 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Consumes the server's result of one write. memcached responds to writes in the order in which they were sent.
+    /// Consumes the result of one write. memcached responds to writes in the order in which they were sent.
     private mutating func consumeResult(
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]
@@ -135,7 +135,7 @@ struct MemcachedResponseParser {
         results.append(result)
     }
 
-    /// Consumes one statistic: a name and a value. After the last statistic, the server sends an empty name.
+    /// Consumes one statistic: a name and a value. After the last statistic, memcached sends an empty name.
     private mutating func consumeStatistic(
         _ head: MemcachedHead,
         _ body: UnsafeRawBufferPointer?

@@ -89,7 +89,7 @@ private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// The times until which failed servers are not tried again, by the index of the server.
+    /// The times until which failed servers of the store are not tried again, by the index of the server.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16

@@ -9,7 +9,7 @@ struct ProviderCheck {
     /// The report of the check. It has a line for each key, and one for each configured model that is not on its
     /// vendor's list.
     let text: String
-    /// Whether every request of the check succeeded, so all vendors accepted their keys.
+    /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors.
     let isGood: Bool
     /// The HTTP client that sends the requests of the check. It is kept here because its connections may outlive the
     /// requests.
@@ -21,7 +21,8 @@ struct ProviderCheck {
     /// Checks the keys of all providers. Blocks for at most 12 s.
     ///
     /// - Parameters:
-    ///   - given: the names of the settings that have a value. The report names the setting of a rejected key.
+    ///   - given: the names of the settings that the operator has set. From them the report finds the setting that
+    ///     contains a rejected key, such as `..._API_KEY` or `..._API_KEYS`.
     ///   - questions: returns the requests that check a provider. The client sends them.
     init(
         _ settings: Settings,

@@ -9,7 +9,8 @@ struct ProviderQuestion: Sendable {
     private let label: String?
     /// Whether the request only reads a public model list, so its result says nothing about a key.
     private let isOfList: Bool
-    /// The configured models, by the names that the vendor uses.
+    /// The provider's configured models, by the names that the vendor uses. The report names those that are not on the
+    /// vendor's list.
     private let models: [String]
     private let mask: SecretMask
     let ask: @Sendable () async -> KeyCheckResult
@@ -33,7 +34,8 @@ struct ProviderQuestion: Sendable {
 
     /// Returns the lines of the report for this request's result.
     ///
-    /// - Parameter given: the names of the settings that have a value.
+    /// - Parameter given: the names of the settings that the operator has set, so that the report can name the setting
+    ///   of a rejected key.
     func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch checkResult {
@@ -52,7 +54,8 @@ struct ProviderQuestion: Sendable {
         }
     }
 
-    /// Returns the name of the setting that contains the provider's key.
+    /// Returns the name of the setting that contains the provider's key: the first setting for keys that is in `given`,
+    /// the names of the settings that the operator has set. If none is, returns `PROVIDER_<NAME>_API_KEYS`.
     private func keySetting(_ given: Set<String>) -> String {
         let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
         return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]

@@ -17,8 +17,8 @@ struct SecretMask {
         }
     }
 
-    /// Returns the text on one line, with at most 200 characters. `...` replaces every secret, and every part of a
-    /// secret that has at least 8 bytes.
+    /// Returns the text on one line, with at most 200 characters. `...` replaces every whole secret. It also replaces
+    /// each run of at least 8 bytes that occurs in a secret.
     func masked(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var isSecret = [Bool](repeating: false, count: bytes.count)

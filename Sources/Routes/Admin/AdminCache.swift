@@ -39,8 +39,8 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 /// Returns the cached responses in this process's memory. Responses in other stores cannot be listed, because they are
 /// encrypted with keys that derive from their requests.
 ///
-/// - Parameter isDetail: whether the client asks for single entries. Then a cache that cannot list entries is an error;
-///   otherwise the result is empty.
+/// - Parameter isDetail: whether the client asks for single entries. If the entries cannot be listed, the function then
+///   throws; without `isDetail` it returns an empty list.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {

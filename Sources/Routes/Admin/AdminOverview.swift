@@ -5,7 +5,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// Handles GET /admin/overview: sends the current figures.
+/// Handles GET /admin/overview: sends the overview for the admin page, such as today's requests, the requests that are
+/// running, and the states of providers, limits and instances.
 func showOverview(_ visit: AdminVisit) async throws(APIError) { visit.send(data: try await overview(visit)) }
 
 /// Handles GET /admin/live: streams an event `overview` every two seconds until the admin session ends.
@@ -48,8 +49,8 @@ private func isStillOpen(_ visit: AdminVisit) -> Bool {
         && operatorSession(visit.request, visit.admin.sessions) != nil
 }
 
-/// Returns the overview of the current figures. An overview is reused for 1.5 seconds, so many open admin pages cost
-/// little more than one.
+/// Returns the overview for the admin page. An overview that is less than 1.5 seconds old is reused, so many open admin
+/// pages cost little more than one.
 private func overview(_ visit: AdminVisit) async throws(APIError) -> JSONFragment {
     let now = visit.gateway.loop.now
     if let known = visit.admin.overview.withLock({ $0 }), now.milliseconds(since: known.madeAt) < keptMilliseconds {

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// Handles GET /admin/usage: sends sums of the request records as JSON or CSV.
+/// Handles GET /admin/usage: adds up the requests, tokens and cost in the request records, and sends the sums as JSON
+/// or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["by", "from", "to", "format"])
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
@@ -41,7 +42,8 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 }
 
 extension JSONFragment {
-    /// Returns a JSON object for one row of sums: the given members, then the figures.
+    /// Returns a JSON object for one row of the usage table: the given members, then the sums, such as `requests` and
+    /// `cost`.
     fileprivate static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,
@@ -95,8 +97,8 @@ func showStatistics(_ visit: AdminVisit) async throws(APIError) {
     visit.send(data: #"{"count":\#(rows.count),"rows":\#(rows)}"#)
 }
 
-/// Handles GET /admin/statistics_model_day: sends the tokens of the last seven days by model, as options of a chart
-/// library.
+/// Handles GET /admin/statistics_model_day: sends the tokens of each model on each of the last seven days. The response
+/// describes a line chart, with the members `xAxis`, `yAxis` and `series`.
 func showModelDays(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)

@@ -14,8 +14,8 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The total number of ended requests at each of the last few ticks. The rate of requests follows from the
-    /// differences.
+    /// The number of requests that had ended since the process started, at each of the last seven runs of the task. The
+    /// rate of requests follows from the differences.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

@@ -79,7 +79,7 @@ struct RecordWriter {
     /// Returns the masked token of a known caller; for another caller, the first 12 characters of its digest.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
-    /// Returns an identifier of 32 hexadecimal digits that is derived from a text.
+    /// Returns the value of the member `md5`: 32 hexadecimal digits that are derived from the request's id.
     private func digits(of text: String) -> String {
         Digest(of: text).withBytes { bytes in
             bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()

@@ -17,8 +17,8 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
 /// Serves a transcription or translation. The relay sends the recording to the vendor while the recording arrives.
 ///
 /// The relay ends the upload only after it has checked the whole form. Fields before the recording are checked before
-/// the upload begins. If the model comes after the recording, the recording goes to the provider of the first model
-/// that can serve the request.
+/// the upload begins. If the form names the model only after the recording, the relay cannot wait for the name. It
+/// uploads the recording to the provider of the first model in the catalogue that can transcribe or translate.
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
@@ -103,7 +103,8 @@ private struct TranscriptionRequest {
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the file; nil if the file has not been uploaded.
+    ///   - holder: the attempt that uploaded the file; the plan then uses the provider and the key of this attempt. Nil
+    ///     if the file has not been uploaded.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model

@@ -4,7 +4,8 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// The opening of the stream: a single space is written, so that the response begins before any event.
+    /// The opening of the stream, before any event of the vendor. When the stream is replayed, the writer begins the
+    /// response with a single space.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
     /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.

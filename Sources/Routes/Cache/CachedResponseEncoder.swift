@@ -61,10 +61,10 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads a text of fewer than 128 bytes that follows two given numbers of one byte each. Returns nil, and reads
-    /// nothing, if the next fields are different.
+    /// Reads two numbers of one byte each and a text of fewer than 128 bytes, and returns the text. Returns nil, and
+    /// reads nothing, if the next fields are not the given numbers and such a text.
     ///
-    /// - Parameter numbers: the two numbers as one integer in memory order.
+    /// - Parameter numbers: the two expected numbers as one integer in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),
             here.loadUnaligned(as: UInt16.self) == numbers,

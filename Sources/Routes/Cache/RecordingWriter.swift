@@ -10,8 +10,8 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var encoded = CachedResponseEncoder()
-    /// The first members of the vendor's first chunk (see `ResponseNames`). All later chunks must begin with these
-    /// members.
+    /// The first members of the vendor's first chunk (see `ResponseNames`). Recording stops if a later chunk does not
+    /// begin with the same bytes.
     private var names = ByteBuffer()
     private var isNative = false
     /// Whether recording has stopped, for example because the response is too long or a content filter ended it.

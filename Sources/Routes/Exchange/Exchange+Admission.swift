@@ -34,8 +34,9 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns the holder to which the request's memory is charged: a known caller or a client address. Nil stands for
-    /// the address of the connection. Unknown keys are ignored, because anybody can invent them.
+    /// Returns the holder to which the request's memory is charged: a known caller, or the client's address, which a
+    /// trusted proxy may report. Nil if the relay trusts no proxies; the address of the connection is then charged.
+    /// Unknown keys are ignored, because anybody can invent them.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -86,7 +87,8 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts a request in the limits after its upload has begun, and completes its pending admission.
+    /// Counts a request in the limits and completes its pending admission. It is used for requests with a file, whose
+    /// upload may begin before the limits have counted the request.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,

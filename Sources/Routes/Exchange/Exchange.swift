@@ -23,7 +23,7 @@ final class Exchange: @unchecked Sendable {
     var formAhead: ForwardedForm?
     /// Whether the relay closes the connection after the response.
     var closes = false
-    /// Whether web pages of other sites may read the response, within the limits of `CORS_ORIGINS`.
+    /// Whether web pages of other sites may read the response, if `CORS_ORIGINS` allows their origin.
     var isShared = true
     /// Further header lines for responses of the admin routes.
     var operatorFields = ""
@@ -52,7 +52,8 @@ final class Exchange: @unchecked Sendable {
     /// The recorder that copies the bodies of the request and the response for the record; nil if bodies are not
     /// recorded.
     let recorder: BodyRecorder?
-    /// The number of bytes that the connection had sent when the request began.
+    /// The number of bytes that the connection had sent when the request began. It is subtracted in order to count only
+    /// the bytes of this response.
     let sentBefore: Int
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0

@@ -16,8 +16,9 @@ extension FormStream {
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.
     ///   - metadata: the options of the file that are known when the upload begins.
-    ///   - next: returns a call with another key after a key was refused; nil if there is no further key. If `next`
-    ///     itself is not nil, a file of up to 1 MB is kept in memory for such a repetition.
+    ///   - next: a function that returns a call with another key after a key was refused, or nil if there is no further
+    ///     key. For such a repetition, a file of up to 1 MB is kept in memory. Without this function, the upload is not
+    ///     repeated.
     ///   - atEnd: is called with the length of the file before the upload ends. It returns the options that have become
     ///     known since the beginning. If it throws, the upload is cut off.
     func pass(

@@ -39,7 +39,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of kept bytes that `reader` has received.
+    /// The number of kept bytes that `reader` has received in the present reading, which sends the form to a vendor.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)

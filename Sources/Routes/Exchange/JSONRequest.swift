@@ -125,10 +125,8 @@ extension Exchange {
     }
 }
 
-/// A large body that a worker thread reads, with its memory reservation. It may outlive the request, which may end
-/// first.
-///
-/// `@unchecked`: all properties are immutable.
+/// A large body that a worker thread reads, with its memory reservation. It stays alive until the worker thread has
+/// finished, even if the request ends before.
 private final class LargeJSON: @unchecked Sendable {
     private let body: Body
     private let reservation: MemoryReservation?

@@ -15,7 +15,7 @@ package enum ReloadOutcome: Sendable {
     case unavailable(String)
 }
 
-/// A limit for reloads of the settings that anybody may request: one reload in five seconds.
+/// The limit for reloads of the settings if any client may request a reload: one reload in five seconds.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
     private let last = Lock<LoopTime?>(nil)

@@ -128,7 +128,8 @@ extension String {
 /// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A bit set with one bit for each field name. A missing bit shows quickly that a field is absent.
+    /// A bit set in which each field name sets one bit. Several names may share a bit. If the bit of a name is missing,
+    /// the field is absent, so most lookups end quickly.
     private let bits: UInt64
 
     /// Creates the fields of a request body. Throws if the body is not a JSON object.

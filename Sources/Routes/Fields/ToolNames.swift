@@ -39,7 +39,7 @@ struct ToolNames: Sendable {
     ///
     /// - Parameters:
     ///   - root: the JSON body of the request.
-    ///   - call: the call; without tools, nothing is read.
+    ///   - call: the chat call that was read from `root`. If it does not need tools, the result is empty.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {
@@ -62,7 +62,7 @@ struct ToolNames: Sendable {
     }
 
     /// Extracts the input of a custom tool from the JSON arguments that a model wrote, and passes it to `body`. If the
-    /// arguments have no input, passes the arguments themselves. The bytes are valid only during the call.
+    /// arguments have no input, passes the arguments themselves. The bytes are valid only until `body` returns.
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)

@@ -13,7 +13,8 @@ final class ForwardedCall: @unchecked Sendable {
     private let caller: Caller
     private let fields: ForwardedFields
     private let request: ForwardedRequest
-    /// The endpoint's translation for candidates that do not accept the request unchanged; nil if all candidates do.
+    /// The endpoint's translation for candidates that do not accept the request unchanged; nil if the request is sent
+    /// only to candidates that accept it.
     private let own: (any TranslatedEndpoint)?
     private var applicableLimits: ApplicableLimits?
     /// The token count of the request's texts; nil if no limit needs it.
@@ -124,8 +125,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// Returns a reservation that is enough for every candidate. Throws if no candidate can serve the request. The
-    /// indices of candidates that cannot serve it are added to `unable`.
+    /// Returns a reservation that is enough for every candidate; nil if the limits count only requests. Throws if no
+    /// candidate can serve the request. Adds the indices of candidates that cannot serve it to `unable`.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

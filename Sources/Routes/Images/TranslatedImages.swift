@@ -35,7 +35,7 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - standIns: returns candidates of other models that may be used; nil if there are none.
-    ///   - read: reads the request. After an error it is called again.
+    ///   - read: reads the request. The result is stored; if `read` throws, it is called again for the next candidate.
     init(
         _ exchange: Exchange,
         _ caller: Caller,

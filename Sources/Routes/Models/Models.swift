@@ -5,8 +5,8 @@ import Upstream
 
 /// Handles GET /v1/models: lists the models that the caller may use.
 ///
-/// If the relay has only providers for passthrough keys, the list needs no key. The vendors check a passthrough key,
-/// and models of vendors that refuse the key are left out.
+/// If all providers of the relay use passthrough keys, a request without a key gets the list, too. If a request has a
+/// passthrough key, the vendors check the key, and models of vendors that refuse it are left out.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models

@@ -31,7 +31,8 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of the cost that the metrics count for this request. Most calls of a panel are counted separately.
+    /// The part of the cost that the metrics count for this request. For a panel, it is the cost of the call that makes
+    /// the response for the client; the metrics count the other calls separately.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
@@ -39,7 +40,7 @@ struct RequestRecord {
     var fault: UpstreamFault?
     /// The name of the relay's key for the call that failed; nil if no call failed or the caller's own key was used.
     var key: String?
-    /// The failures of candidates and keys, if several were possible for the request; otherwise empty.
+    /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
     /// Whether the request is of a kind that machines send often: a health check, a CORS preflight or a request to
     /// `/admin`.

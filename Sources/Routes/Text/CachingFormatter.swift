@@ -64,7 +64,8 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
     private let digest: Digest
     private let cache: ConfiguredCache
     private var lookup: CacheLookup?
-    /// The ids of the caller's files to which the request refers.
+    /// The ids of the caller's files to which the request refers. A cached response is sent only if the caller still
+    /// owns all of these files.
     private var files: [String] = []
     /// The writer of the streamed response, which may already have sent pings; nil until it is needed.
     private var writer: (any ChatStreamWriter)?

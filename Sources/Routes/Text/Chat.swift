@@ -31,8 +31,8 @@ extension Exchange {
 
 /// Serves a request to any chat endpoint. The surface reads the request and writes the response and the errors.
 ///
-/// A stream waits for its vendor in a separate function, after everything that was needed to open it has been released.
-/// Each step has a function of its own, because a large stack frame would otherwise live as long as the stream.
+/// Each step has a function of its own, so that the stack frame in which a stream waits for its vendor stays small. The
+/// data that was needed only to open the stream has been released by then.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let isKeeping = exchange.gateway.cache != nil
     let (way, formatter) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
@@ -93,8 +93,9 @@ extension Exchange {
         }
     }
 
-    /// A function that estimates the tokens of a long chat request. It runs on the thread that reads the request. The
-    /// function does nothing if all limits count only requests or images.
+    /// A function that estimates the tokens of a long chat request, stores the estimate in its call and returns the
+    /// request. It runs on the thread that reads the request. It does nothing if all limits count only requests or
+    /// images.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

@@ -89,8 +89,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. The first plan
-    /// may be passed on from a similar candidate.
+    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. If the first
+    /// plan was made for another candidate but fits this one, too, it is passed on.
     private func known(_ position: Int) -> ChatPlan? {
         if let made = leading {
             if made.position == position { return made.plan }
@@ -103,14 +103,14 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Passes the first plan on to another candidate instead of making a new plan. Returns false if there are other
-    /// plans, the plan has been checked, or the candidates differ.
+    /// plans, the candidates differ, or the plan was already checked against the context window of its model.
     @inline(__always)
     private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[position])
     }
 
-    /// Removes a plan that has given its call to a vendor's chat and cannot be used again.
+    /// Removes a plan that cannot be used again, because its call was moved into the vendor's form without a copy.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }
@@ -216,8 +216,9 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns a checked plan for the candidate with this index, and bills the request by the plan's reservation. Nil
-    /// if the candidate cannot serve the call and is skipped.
+    /// Returns a plan for the candidate with this index, after a check that the call fits the model's context window.
+    /// The plan's reservation then determines how the ledger bills the request. Nil if the candidate cannot serve the
+    /// call and is skipped.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
@@ -241,7 +242,8 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan if it fits the candidate and no check of it has to wait; otherwise nil.
+    /// Returns the first plan if it fits the candidate and the relay need not count tokens to know that the call fits
+    /// the model's context window. Otherwise returns nil.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

@@ -40,7 +40,7 @@ final class ChatPlan: @unchecked Sendable {
     /// happen.
     private var spare: Indirect<ChatCall>?
 
-    /// The abilities that some servers lack although their API has them.
+    /// The abilities that some vendors' servers lack although the vendor's API has them.
     private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
     /// Creates the plan of a call. Throws the error for the client if the candidate lacks an ability that the relay
@@ -120,8 +120,8 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Completes a plan that needs waiting: writes tools and output formats into the prompt, and finds a provider for
-    /// the attachments. Most calls do not need it.
+    /// Completes a plan that could not be made without waiting: writes tools and output formats into the prompt, and
+    /// prepares the attachments for a provider that accepts them. Most calls do not need it.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -258,13 +258,14 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Limits the time during which the call may be repeated. A single call has the timeouts of its provider.
+    /// Limits the time during which the call may be repeated, for example with emulation. The time of each single call
+    /// is limited by the timeouts of its provider.
     private func boundRepeats(_ callLedger: CallLedger) {
         callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
-    /// Returns the complete response and its usage. If the vendor turns out to lack an ability, the call is repeated
-    /// with emulation.
+    /// Calls the vendor. Returns the complete response and its usage. If the vendor turns out to lack an ability, the
+    /// call is repeated with emulation.
     ///
     /// - Parameter isLast: whether no other candidate will be called after this one. The plan then need not keep the
     ///   call.

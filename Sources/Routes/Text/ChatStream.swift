@@ -9,7 +9,8 @@ struct OpenResponse: Sendable {
     /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream itself bills the usage to the ledger.
+    /// Whether the stream itself bills the usage to the ledger. If not, the code that delivers the response must bill
+    /// it.
     let isBilled: Bool
     let vendorCall: VendorCall
 }

@@ -18,8 +18,8 @@ final class PanelChat: @unchecked Sendable {
     /// The caller for the calls of the panel. If the caller may use the panel, every model of the panel is allowed.
     let caller: Caller
     let exchange: Exchange
-    /// Whether this call is a part of another panel's call, so that it sends no progress lines to the client. False if
-    /// the call makes a final response that is not streamed.
+    /// Whether this call is a part of another panel's call. If so, it sends no progress lines to the client. False also
+    /// for an inner panel that makes the final response of a request that is not streamed.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model, made before the members respond; nil if another panel makes the

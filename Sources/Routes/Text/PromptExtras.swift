@@ -11,8 +11,8 @@ struct PromptExtras {
     var tokens = 0
     /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// The estimated prompt tokens to reserve if the vendor will probably report the true count; nil if the prompt
-    /// tokens are counted.
+    /// The estimated number of prompt tokens to reserve, because the vendor will probably report the true number later.
+    /// Nil if the relay computes the number itself; `isEstimated` then says whether it counts or estimates.
     var roughTokens: Int?
 }
 

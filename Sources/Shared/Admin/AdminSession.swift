@@ -36,7 +36,8 @@ struct SessionSigner: Sendable {
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
-    /// The length in bytes of the fixed beginning of a token: the format, two times and the random bytes.
+    /// The length in bytes of the fixed beginning of a token: one byte for the format version, the login time, the end
+    /// of the session, and random bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
     /// The largest length of a token that is accepted, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4

@@ -5,8 +5,8 @@ package import Limits
 /// The operator's login sessions: creates them, checks their tokens, and ends them. All event loops of the process
 /// share this object.
 ///
-/// A logout takes effect in this process at once. With a shared store, the other instances see a logout when they next
-/// read the store. With a data folder, a logout also survives a restart.
+/// A logout takes effect in this process at once. If instances share memcached, the other instances see the logout when
+/// they next read the list of logouts there. With a data folder, a logout also survives a restart.
 package final class AdminSessions: Sendable {
     private struct State {
         var settings: AdminSettings?
@@ -35,7 +35,8 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Applies new settings. A changed user name, password or secret ends all sessions.
+    /// Applies new settings of the admin pages; nil turns logins off. A changed user name, password or secret ends all
+    /// sessions.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }

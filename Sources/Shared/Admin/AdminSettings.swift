@@ -38,8 +38,8 @@ package struct AdminSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing. Reports a problem if the address is the
-    /// public one.
+    /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing. Reports a problem if `HOST` and `PORT`
+    /// already give this address to the public API.
     fileprivate mutating func adminListener() -> MemcachedAddress? {
         guard let address = text("ADMIN_LISTEN").flatMap({ MemcachedAddress($0) }) else { return nil }
         let hosts: Set<String> = [address.host, text("HOST") ?? ""]

@@ -1,5 +1,7 @@
-/// The admin sessions that were ended by a logout. An ended session never becomes valid again, even if the list is
-/// full.
+/// The admin sessions that were ended by a logout.
+///
+/// A full list drops the sessions with the oldest logins. They stay ended, because `notBefore` then ends every session
+/// whose login is as old or older.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
         let issuedAt: Int
@@ -7,8 +9,8 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when sessions are
-    /// removed from a full list.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when a full list
+    /// drops sessions.
     private(set) var notBefore = 0
 
     /// The largest number of sessions in a list.
@@ -48,8 +50,8 @@ extension EndedSessions {
     private static let headBytes = 9
     static let encodedBound = headBytes + bound * entryBytes
 
-    /// Encodes the list: the format and `notBefore`, then the id, login time and expiry time of each session. Each
-    /// number has 8 bytes, big-endian.
+    /// Encodes the list: one byte with the format version, then `notBefore`, then the id, login time and expiry time of
+    /// each session. `notBefore` and the times have 8 bytes each, an id has 16. All numbers are big-endian.
     func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)

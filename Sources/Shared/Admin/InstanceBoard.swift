@@ -1,8 +1,8 @@
 package import Engine
 package import Limits
 
-/// The list of relay instances that share a store. Every ten seconds each instance writes its own entry and reads the
-/// entries of the others. All event loops of the process share the board.
+/// The list of relay instances that share memcached. Every ten seconds each instance writes its own entry there and
+/// reads the entries of the others. All event loops of the process share the board.
 package final class InstanceBoard: Sendable {
     /// An instance in the operator's list.
     package struct Listed: Sendable {
@@ -20,7 +20,7 @@ package final class InstanceBoard: Sendable {
 
     private struct State {
         var orders: [InstanceOrder] = []
-        /// The orders of other instances that this instance has already carried out.
+        /// The instructions (`InstanceOrder`) from other instances that this instance has already carried out.
         var done: Set<InstanceOrder> = []
         var others: [String: SeenInstance] = [:]
         var own: InstanceEntry?
@@ -37,8 +37,8 @@ package final class InstanceBoard: Sendable {
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an order stays in this instance's entry, in milliseconds. It is long because other instances
-    /// may not reach the store for a while.
+    /// The time for which an order stays in this instance's entry, in milliseconds. It is a whole day, because another
+    /// instance that cannot reach memcached for a while must still see the order later.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -78,7 +78,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns all instances that share the store, including this one, sorted by name.
+    /// Returns all instances that share memcached, including this one, sorted by name.
     package func all(at now: LoopTime) -> [Listed] {
         let (own, others) = state.withLock { ($0.own, $0.others) }
         let listed = others.values.map { seen in

@@ -16,16 +16,16 @@ package struct InstanceFigures: Sendable, Equatable {
 /// An instruction of the operator that all instances carry out.
 package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
-        /// The operator reset a limit of one caller in the store, so each instance forgets its local counter of the
-        /// limit.
+        /// The operator reset a limit of one caller in memcached, so each instance forgets the counter of this limit in
+        /// its own memory.
         case reset
-        /// The instance ends the cooldown of a provider or of one of its keys.
+        /// The operator ended the cooldown of a provider or of one of its keys, so each instance ends this cooldown.
         case resume
     }
 
     package let kind: Kind
-    /// The object of the order. For `reset` it is the key of the limit's record in the store, and for `resume` the name
-    /// of the provider.
+    /// The limit or provider that the order is about. For `reset` it is the key of the limit's record in memcached, and
+    /// for `resume` the name of the provider.
     package let target: String
     /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?
@@ -52,7 +52,7 @@ package struct InstanceEntry: Sendable, Equatable {
     package let startedAt: Int
     package let seenAt: Int
     package let figures: InstanceFigures
-    /// The first digits of a digest of the settings. They show whether instances have different settings.
+    /// A short text that shows whether instances have different settings: the first digits of a digest of the settings.
     package let settings: String
     /// Whether the instance has shut down normally.
     package let hasLeft: Bool

@@ -20,8 +20,9 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// The first digits of a digest of the settings that should be equal on all instances that share a store. The
-    /// digest includes secrets in masked form.
+    /// A short text that shows whether instances that share memcached have equal settings: the first digits of a
+    /// digest. Settings that may differ between instances, such as `PORT`, are left out. Secrets enter the digest in
+    /// masked form.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())

@@ -204,8 +204,9 @@ package struct ApplicableLimits: Sendable {
 
     /// Returns the units that a request needs of each limit. A limit is left out if the request needs no units of it.
     ///
-    /// - Parameter minimum: the part of `amounts` that is certain; the rest is an estimate. If an estimate exceeds a
-    ///   limit, the charge is reduced to the limit, so that a wrong estimate alone rejects no request.
+    /// - Parameter minimum: the part of `amounts` that is certain; the rest is an estimate. If `amounts` exceeds a
+    ///   limit only because of the estimate, the charge is reduced to the limit, so that a wrong estimate alone rejects
+    ///   no request. If nil, no charge is reduced.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in
@@ -216,7 +217,8 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
-    /// Returns whether a request could exceed the quota of some limit if its estimated amounts are too low.
+    /// Returns whether 1.5 times the estimated amounts exceed some limit of tokens, dollars or credits. The estimated
+    /// amounts alone then do not show that the request fits these limits.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {
         charges.contains { charge in
             let quota = charge.limit.quota

@@ -155,7 +155,8 @@ extension Quota.Unit {
     fileprivate var isBudget: Bool { self == .usd || self == .credits }
 }
 
-/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up to whole milliseconds or seconds.
+/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`. A duration below one second is rounded up to whole
+/// milliseconds, a longer one to whole seconds.
 package func durationText(microseconds: Int) -> String {
     var text = ByteBuffer()
     appendDuration(microseconds: microseconds, to: &text)

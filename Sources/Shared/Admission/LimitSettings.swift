@@ -31,12 +31,12 @@ package struct LimitSettings: Sendable, Equatable {
     package let store: Store
     /// The secret from which the names of counters in the store are derived; nil if the names are plain digests.
     package let storeSecret: String?
-    /// The longest time that the relay waits for the store to decide about a request.
+    /// The longest time that the relay waits for memcached to decide about a request.
     package let storeTimeout: Duration
-    /// The rule for admitting requests while the store is unavailable.
+    /// The rule for admitting requests while memcached, which counts the limits, is unavailable.
     package let storeDown: StoreDownRule
-    /// The number of instances that divide each limit among them while the store is unavailable. If nil, the relay uses
-    /// the number of instances that it last saw in the store.
+    /// The number of instances that divide each limit among them while memcached is unavailable. If nil, the relay uses
+    /// the number of instances that it last saw in memcached.
     package let instances: Int?
     /// The time after which the slot of a concurrent request becomes free if its instance does not renew it.
     package let slotLease: Duration

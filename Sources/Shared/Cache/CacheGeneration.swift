@@ -1,11 +1,11 @@
 import Engine
 import Limits
 
-/// A number that is part of the name of every cached response in the shared store. A new number makes all instances
-/// forget these responses, because their names no longer match.
+/// A number that is part of the name of every cached response in the shared store (memcached). A new number makes all
+/// instances forget these responses, because their names no longer match.
 ///
-/// The number is a time, so that it still grows if the store has lost it. While an instance uses the cache, it reads
-/// the number every two seconds.
+/// A new number is the current time in milliseconds since 1970, or higher. So it exceeds all earlier numbers, even if
+/// the store has lost them. While an instance uses the cache, it reads the number every two seconds.
 final class CacheGeneration: Sendable {
     private struct State {
         /// The generation number; nil if it was never read.
@@ -25,8 +25,8 @@ final class CacheGeneration: Sendable {
     /// The generation number that was last read from the store; nil if it was never read.
     var known: Int? { state.withLock { $0.number } }
 
-    /// Returns the generation number, which is at most two seconds old. While the store is unavailable, returns the
-    /// last known number; nil if it was never read.
+    /// Returns the generation number. Reads it from the store again if the last read began two seconds ago or earlier.
+    /// While the store is unavailable, returns the last known number; nil if it was never read.
     func current(on loop: EventLoop) async -> Int? {
         let now = loop.now
         let (known, isFresh) = state.withLock { state in
@@ -44,10 +44,11 @@ final class CacheGeneration: Sendable {
         _ = try await renew(beyond: state.withLock { $0.number } ?? 0, on: loop)
     }
 
-    /// Reads the generation number from the store. Writes a number if the store has none, or if the stored number is
-    /// too low.
+    /// Reads the generation number from the store and returns it. If the store has no number, or a lower one than this
+    /// process, writes the number of this process to the store.
     ///
-    /// - Parameter old: a number that the new one must exceed; if nil, a known number stays unchanged.
+    /// - Parameter old: the current number, if a new and higher number must replace it; nil to keep the current number.
+    ///   If nil, a new number is only made if neither the store nor this process has one.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {
         let (known, now) = (state.withLock { $0.number }, Timestamp.now())
         let number = try await shared.update(Self.key, expirySeconds: 0, on: loop) { bytes in

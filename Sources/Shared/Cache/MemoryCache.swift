@@ -1,8 +1,8 @@
 package import Engine
 import Limits
 
-/// A cache in the memory of the process for responses, or for other texts that vendors reported. All loops share it.
-/// The least recently used entry is removed first.
+/// A cache in the memory of the process: for responses, or for texts such as the reasoning that a vendor sent with a
+/// tool call. All loops share it. The least recently used entry is removed first.
 package final class MemoryCache: Sendable {
     /// The limits of a cache: the largest number of entries, and the largest size of all entries in bytes.
     package struct Bounds: Sendable {

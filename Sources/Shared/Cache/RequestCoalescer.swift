@@ -13,8 +13,8 @@ package final class RequestCoalescer: Sendable {
     }
 
     private struct State {
-        /// The waiting requests by cache key, in order of arrival. A key is present while a request calls the vendor
-        /// for it.
+        /// The waiting requests by cache key, in order of arrival. A key is present while one request with this key
+        /// calls the vendor, even if no other request waits.
         var coalescer: [CacheKey: [CoalescedWaiter]] = [:]
         var waiting = 0
     }
@@ -116,7 +116,7 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
         case response(Body)
         /// The leading request ended without a response. This request now calls the vendor, and the others wait for it.
         case leads(CoalescedLeader)
-        /// The request calls the vendor for itself alone.
+        /// The leading request's response must not be cached, so this request calls the vendor for itself alone.
         case alone
         /// The deadline for waiting has passed.
         case late

@@ -20,7 +20,7 @@ package final class ResponseCache: Sendable {
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
-    /// The number of bytes in responses that are waiting to be written to a store.
+    /// The number of bytes in responses that are waiting to be written to a file or to memcached.
     let leaving = Atomic(0)
 
     /// Creates the response cache.
@@ -35,7 +35,8 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache of files; nil if no settings since the start have stored responses in files.
+    /// The cache that stores responses as files; nil until the settings choose files for the first time. Later settings
+    /// do not make it nil again.
     var files: DiskCache? { directory.withLock { $0 } }
 
     /// Returns the cache of files, and creates it at the first call. The directory of the first call is used until the
@@ -94,8 +95,8 @@ package struct ConfiguredCache: Sendable {
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte, including
     /// its overhead.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that may wait to be written to a store. While more bytes wait, new responses are not
-    /// cached.
+    /// The largest number of bytes that may wait to be written to files or memcached. While more bytes wait, new
+    /// responses are not cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -137,7 +138,8 @@ package struct ConfiguredCache: Sendable {
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
-    /// Returns a cached response; nil if there is no valid one or the store is unavailable.
+    /// Returns a cached response from the place that the settings name: memory, files or memcached. Returns nil if
+    /// there is no valid one, or if the file or memcached cannot be read.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)
@@ -154,9 +156,9 @@ package struct ConfiguredCache: Sendable {
 
     private static let loopBytes = 262_144
 
-    /// Caches a response. Returns without waiting for the store.
+    /// Caches a response. Returns without waiting until it is written to a file or to memcached.
     ///
-    /// - Parameter label: the origin of the response, for the operator's list.
+    /// - Parameter label: the origin of the response, for the operator's list of cached responses.
     package func add(_ response: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
         guard response.bytes.count <= longestBytes else { return }
         if case .memory = position {
@@ -178,8 +180,8 @@ package struct ConfiguredCache: Sendable {
     }
 }
 
-/// A response that is waiting to be written to a store. While this object exists, `leaving` counts the response's
-/// bytes.
+/// A response that is waiting to be written to a file or to memcached. While this object exists,
+/// `ResponseCache.leaving` counts the response's bytes.
 private final class PendingCacheWrite: Sendable {
     let response: Body
     private let responseCache: ResponseCache

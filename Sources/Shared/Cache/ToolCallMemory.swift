@@ -1,10 +1,10 @@
 package import Engine
 package import Limits
 
-/// A memory of the signatures and reasoning texts that vendors report with tool calls. Vendors need them back in the
-/// next request, but some clients do not return them.
+/// A memory of the signatures and reasoning texts that vendors send with tool calls. Vendors need these texts back in
+/// the next request, but some clients do not return them.
 ///
-/// All loops share the newest texts in memory, and all instances share the texts through the store.
+/// All loops share the newest texts in memory. All instances share the texts through memcached, if it is used.
 package final class ToolCallMemory: Sendable {
     package enum Kind: String, Sendable {
         case signature
@@ -82,8 +82,11 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key for the text of a tool call; nil if the tool call's id is too long. The prefix of the id is
-    /// ignored, since the same call can be `call_1` in one API and `toolu_1` in Anthropic's API.
+    /// Returns the key under which the text of a tool call is kept; nil if the tool call's id is too long. A prefix of
+    /// the id is ignored, since the same tool call can be `call_1` in one API and `toolu_1` in Anthropic's API.
+    ///
+    /// - Parameter owner: a digest that separates the texts of different owners: equal ids of two owners have different
+    ///   keys.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

@@ -5,7 +5,8 @@ package struct CloudSettings: Sendable, Equatable {
     // The following settings are for Vertex AI and empty for other kinds. Its refresh token is the provider's key.
     package let projectID: String
     package let clientID: String
-    /// The secret of the OAuth client. It must not be logged.
+    /// The secret of the OAuth client with which the relay gets access tokens for Vertex AI; empty for other kinds of
+    /// providers. It must not be logged.
     package let clientSecret: String
     /// The Google Cloud locations of Vertex AI, such as `europe-west4`, in the order in which they are tried.
     package let locations: [String]

@@ -6,7 +6,8 @@ package struct MemorySettings: Sendable, Equatable {
     package let bytes: Int
     /// The bytes set aside for the counters of limits.
     package let limitBytes: Int
-    /// The bytes set aside for state that instances would share in memcached; 0 if memcached is used.
+    /// The bytes set aside for state that instances would share in memcached, such as the lists of callers' files; 0 if
+    /// memcached is used.
     package let storeBytes: Int
     /// The bytes set aside for stored responses; 0 if memcached stores them.
     package let responseBytes: Int
@@ -20,15 +21,15 @@ package struct MemorySettings: Sendable, Equatable {
     private static let maxTableBytes = 64 * 1_048_576
     private static let maxResponseBytes = 16 * 1_048_576
     static let maxBodyMegabytes = 32
-    /// The divisor of the memory budget for the largest body. One caller may use a quarter of the budget, and a body is
-    /// in memory twice while it is read, so a body may have an eighth.
+    /// The number by which the memory budget is divided to get the largest body that fits it. One caller may use a
+    /// quarter of the budget, and a body is in memory twice while it is read, so a body may have an eighth.
     fileprivate static let bodyShare = 8
 
     /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), an
     /// eighth for stored responses (at most 16 MB), and 1/128 for uploaded files (at most 4 MB).
     ///
-    /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses, so both need no memory
-    ///   here.
+    /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses. These two parts of the
+    ///   budget are then 0.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
         limitBytes = min(Self.maxTableBytes, bytes / 8)

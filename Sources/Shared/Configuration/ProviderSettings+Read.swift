@@ -220,8 +220,8 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// Reports a problem if the setting has a value. It is called for settings that have no effect with the other
-    /// settings.
+    /// Reports a problem if the setting has a value. It is called for a setting that would have no effect, because of
+    /// the values of other settings.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { report(key, text) }
     }

@@ -73,7 +73,7 @@ package struct ProviderSettings: Sendable, Equatable {
 extension ProviderSettings.Kind {
     /// The properties that all providers of a kind have in common.
     package struct Row {
-        /// The owner of the models in model lists; nil to show the provider's label as the owner.
+        /// The owner that model lists show for each model of this kind; nil to show the label of the provider instead.
         package let owner: String?
         /// The base URL of providers whose settings contain no URL; nil if the kind does not use the network.
         let baseURL: StandardURL?
@@ -81,7 +81,8 @@ extension ProviderSettings.Kind {
         let assetURL: SettingKey?
         /// Whether upstream calls cost credits, the unit of payment at 1min.ai.
         package let countsCredits: Bool
-        /// The setting that names the models which are listed first; nil if the kind has no such setting.
+        /// The name of the setting that chooses which models come first in model lists; nil if the kind has no such
+        /// setting.
         let subset: SettingKey?
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         let needsModels: Bool

@@ -9,7 +9,8 @@ extension Settings {
         fileprivate let bytes: [UInt8]
     }
 
-    /// The URL of the remote settings document and the way to read it. Both are fixed while the process runs.
+    /// The URL of the remote settings document, and how the relay reads it: with which key, how often, and whether the
+    /// document is required. None of these changes while the process runs.
     package struct RemoteLocation: Sendable, Equatable {
         /// The URL of the remote settings document; nil if no such document is used.
         package let url: String?

@@ -60,8 +60,8 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns a number's text with only digits and a point, as most clients expect it. Converts texts with an
-    /// exponent; nil if the number is too large.
+    /// Returns a number's text with only digits and a point, as most clients expect it. For example, a text with an
+    /// exponent is converted. Returns nil if the text is not a number, or if the number is too large.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }

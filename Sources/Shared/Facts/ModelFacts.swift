@@ -33,14 +33,14 @@ package struct ModelFacts: Sendable, Equatable {
     package var outputs: [String]?
     /// The abilities that the model certainly has.
     package private(set) var abilities: Abilities = []
-    /// The abilities about which it is known whether the model has them.
+    /// The abilities for which the relay knows whether the model has them. The model may have other abilities, too.
     private var judged: Abilities = []
     /// The request parameters that the model supports, by their names at OpenRouter; nil if unknown.
     package var parameters: [String]?
     package var price = ListedPrice()
     /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
-    /// The owner of this model; nil if only the provider's common owner is known.
+    /// The owner of this model. If nil, model lists show the owner that all models of the provider have in common.
     package var owner: String?
 
     package init() {}
@@ -64,8 +64,9 @@ package struct ModelFacts: Sendable, Equatable {
         judged.formUnion(other.judged)
     }
 
-    /// Keeps only the facts that also hold at another provider of the model: the smaller numbers, and the common
-    /// abilities and parameters. A number or list that only one provider knows is kept.
+    /// Changes the facts so that they hold at this provider and at another provider of the model. The smaller of two
+    /// numbers is kept, and of two lists the common elements. An ability is kept if both providers have it. A number or
+    /// list that is known at only one of them is kept or taken over.
     package mutating func narrow(by other: ModelFacts) {
         contextWindow = Self.least(contextWindow, other.contextWindow)
         maxOutputTokens = Self.least(maxOutputTokens, other.maxOutputTokens)

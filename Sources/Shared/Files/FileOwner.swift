@@ -13,7 +13,7 @@ package struct FileOwner: Sendable {
 
     /// The longest valid file id, in bytes.
     package static let idLimitBytes = 1_000
-    /// The version of the format of file ids. It is the first byte of an id.
+    /// The version of the format of file ids. It is the first byte of a decoded id, before the encrypted bytes.
     private static let version: UInt8 = 1
 
     /// Creates an owner from a caller and `FILE_ID_SECRET`. Returns nil if the caller is anonymous, because anonymous

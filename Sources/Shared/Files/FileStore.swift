@@ -1,9 +1,11 @@
 package import Engine
 package import Limits
 
-/// The lists of each caller's files, and the ids of deleted files, in the store that all instances share.
+/// The lists of each caller's files, and the ids of deleted files. They are in memcached, which all instances share;
+/// without memcached they are in the memory of the process.
 ///
-/// If the store loses its data, the lists start empty. Files still work by id, and deleted files can be used again.
+/// If memcached or the process loses this data, the lists start empty. Files still work by id, and deleted files can be
+/// used again.
 package struct FileStore: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 

@@ -1,6 +1,7 @@
 import Engine
 
-/// A file that a vendor stores for a caller. The relay does not store these values: the file's id contains them.
+/// A file that a vendor stores for a caller. The relay stores none of these properties: it reads them from the file's
+/// id, which contains them in encrypted form.
 package struct StoredFile: Sendable, Equatable {
     /// The name of the provider that stores the file.
     package var provider: String

@@ -125,7 +125,7 @@ package struct LogLine: ~Copyable {
         /// A value that needs no quotes in the text format.
         case word
         case ascii
-        /// A value that contains a byte of 127 or more.
+        /// A value that contains a byte of 127 or more, so its text may need escapes beyond those of JSON.
         case other
     }
 

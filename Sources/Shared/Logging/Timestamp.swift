@@ -1,11 +1,11 @@
 package import Engine
 import Glibc
 
-/// Formats UTC times as `2026-01-01T12:00:00.123Z`. It keeps the text of the last second, since the next time is often
-/// in the same second.
+/// Formats UTC times as `2026-01-01T12:00:00.123Z`. It keeps the text up to the seconds of the last formatted time,
+/// since the next time is often in the same second.
 package struct Timestamp: Sendable {
     private var second = Int.min
-    /// The text of the last second, as in `2026-01-01T12:00:00`.
+    /// The text of the last formatted time without its milliseconds, as in `2026-01-01T12:00:00`.
     private var text: [UInt8] = Array("0000-00-00T00:00:00".utf8)
 
     package init() {}

@@ -1,7 +1,7 @@
 import Engine
 
 /// The name and the content type under which a file is uploaded to a vendor. If the relay detects the content type, the
-/// name gets an extension that fits it, since vendors reject other names.
+/// name gets an extension that fits this type, since vendors reject a name with another extension.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String
@@ -24,8 +24,9 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// Creates the label from a file's content. Most kinds of text become plain text. If the content does not show the
-    /// type, the label uses the name and the content type that the client sent.
+    /// Creates the label from a file's content. A text whose extension does not fit its type becomes plain text with
+    /// the extension `.txt`, except a `.csv` file. If the content does not show the type, the label uses the name and
+    /// the content type that the client sent.
     ///
     /// - Parameters:
     ///   - claimed: the content type that the client sent; nil if it sent no type.

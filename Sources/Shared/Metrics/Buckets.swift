@@ -43,8 +43,8 @@ extension Buckets {
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// One histogram for each value of a label, such as each route. For each value the cells contain the bucket counts and
-/// then the sum.
+/// Several histograms, one for each value of a metrics label, such as one for each route. The cells contain one
+/// histogram after the other: first its bucket counts, then the sum of its measurements.
 struct HistogramCells: Sendable {
     let buckets: Buckets
     private let cells: Cells

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The metric of the longest iterations of the event loops.
+/// The metric that shows, for each event loop, how long its longest recent iteration took.
 package final class LoopDelays: MetricsSource {
     private let paces = Lock<[LoopPace]>([])
 

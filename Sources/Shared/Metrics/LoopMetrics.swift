@@ -9,7 +9,7 @@ package final class LoopMetrics: @unchecked Sendable {
     /// Returns the name of the route with this number.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
-    /// The number of open connections. The server of this loop updates it.
+    /// The number of open client connections on this event loop. The HTTP server that runs on the loop updates it.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()
     private var models = LastLabel()
@@ -21,7 +21,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// The tokens by model: first the prompt tokens, then the completion tokens of each model.
+    /// The tokens by model, with two counters for each model in turn: its prompt tokens, then its completion tokens.
     let tokens: Cells
     /// The number of upstream failures by provider and kind of failure.
     let faults: Cells
@@ -57,7 +57,8 @@ package final class LoopMetrics: @unchecked Sendable {
 
     /// Replaces the labels after a reload of the settings.
     ///
-    /// - Parameter labels: all current labels, and perhaps new ones.
+    /// - Parameter labels: the result of `Metrics.add`: the current labels with their numbers unchanged, followed by
+    ///   the new ones.
     package func use(_ labels: MetricLabels) {
         oneLoop.check()
         self.labels = labels

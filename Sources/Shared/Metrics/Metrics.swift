@@ -15,7 +15,7 @@ package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbers of the series in the operation metrics (`gen_ai_...`).
+    /// The numbers of the time series in the operation metrics (`gen_ai_...`), which index the counters of each loop.
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 

@@ -1,6 +1,6 @@
 import Engine
 
-/// The operation metrics of one event loop, by the number of the series.
+/// The operation metrics of one event loop. Each histogram is found by the number of its time series (`SeriesNumbers`).
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,8 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The number of series with all their labels. Further series keep only the label of their error, because each
-    /// series has up to a hundred lines in the metrics.
+    /// The number of time series that may have all their labels. Later series keep only the label of their error and
+    /// are added up, because each series has up to a hundred lines in the metrics.
     static let whole = 120
     static let limit = 160
 }
@@ -44,7 +44,7 @@ extension Series {
 
     var operation: Operation.Kind { Operation.Kind(rawValue: Int(route) >> 9) ?? .other }
 
-    /// The number of the provider; nil if no provider was called.
+    /// The number that stands for the provider among the label values; nil if no provider was called.
     var provider: Int? { Int(route) & 511 == Self.noProvider ? nil : Int(route) & 511 }
 }
 

@@ -32,8 +32,8 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The number of series with all their labels. Further series keep only their status; route and model become
-    /// `other`.
+    /// The number of time series that may have all their labels. Later series keep only their status, and are added up
+    /// under the route and model `other`.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int

@@ -11,8 +11,8 @@ package struct LiveModel: Sendable, Equatable {
     /// The longest output in tokens; nil if unknown. Setting an implausible number stores nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The end date that 1min.ai's list shows for the model; nil if the list shows none. 1min.ai moves this date
-    /// forward again and again, so the model still works after it.
+    /// The end date that 1min.ai's list shows for the model; nil if the list shows none. 1min.ai postpones this date
+    /// again and again, so the relay does not treat it as a shutdown date.
     package var markedDay: Day?
     /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false
@@ -45,8 +45,8 @@ extension Catalogue {
     /// Returns this catalogue updated by the vendor's current list. It has the listed models that are not disabled:
     /// first the models that this catalogue knows, then new ones.
     ///
-    /// Features and vision come from the list. If a model with a short name is gone, the next served model of its
-    /// family takes over the name.
+    /// Features and vision come from the list. If a model with a short name is gone, another served model of its family
+    /// takes over the name.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -68,8 +68,8 @@ extension Catalogue {
         )
     }
 
-    /// Makes readable names from display names, for models whose id is a UUID without a short name. Appends the
-    /// beginning of the id if another model has the name.
+    /// Returns readable names, by model id, for the models whose id is a UUID without a short name. Each is made from
+    /// the display name. If another model has this name, the beginning of the id is appended.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -91,8 +91,8 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns which served model takes over the short name of each model in `gone`: the id of the served model, by the
-    /// id of the gone one. A model without a served model in its family is left out.
+    /// Returns the ids of the served models that take over the short names of the models in `gone`, by the id of the
+    /// gone model. A gone model without a served model in its family is left out.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]

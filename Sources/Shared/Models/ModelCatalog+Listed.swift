@@ -57,7 +57,7 @@ extension ModelCatalog {
     /// Returns what is known about a model of a provider, such as its context window. Facts in the settings override
     /// the vendor's list, and the list overrides the relay's built-in facts.
     ///
-    /// - Parameter live: the model on the vendor's list; nil if it is not on a list that was read.
+    /// - Parameter live: the model on the vendor's list; nil if the list does not contain it or was not read yet.
     func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
         let provider = providers[position]
         var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)

@@ -28,8 +28,9 @@ extension ModelCatalog {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// Returns the model name that limits count for a call which the fallback model serves; nil if `served` is not the
-    /// fallback model.
+    /// Returns the name under which limits count a call that the fallback model serves. This is the fallback model's
+    /// name in the settings, even if a replacement for it serves the call. Returns nil if `served` is not the fallback
+    /// model.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
     /// The name of the fallback model, which serves requests for unknown models; nil if the settings name none. If that

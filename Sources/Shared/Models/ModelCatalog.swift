@@ -1,7 +1,7 @@
 import Engine
 
-/// The models that callers may name, and the providers that serve each of them. The catalog never changes, so all loops
-/// share it; a change of a vendor's list or of the settings creates a new catalog.
+/// The models that callers may name, and the providers that serve each of them. The catalog never changes, so all event
+/// loops share it; a change of a vendor's list or of the settings creates a new catalog.
 package struct ModelCatalog: Sendable {
     /// A model of one provider that can serve requests.
     package struct ServedModel: Sendable {
@@ -33,8 +33,8 @@ package struct ModelCatalog: Sendable {
     package struct Provider: Sendable {
         /// The models that the settings name; empty if the provider serves its whole catalogue or list.
         let models: [ModelName]
-        /// The catalogue of the vendor's models. If nil, each model of the provider counts as a chat model, and only
-        /// the vendor's list can contain more facts about it.
+        /// The catalogue of the vendor's models. If nil, each model of the provider counts as a chat model, and the
+        /// relay itself knows no further facts about it.
         let catalogue: Catalogue?
         /// The unique name of the provider. A panel can name a member as `provider/model`.
         let name: String
@@ -42,7 +42,7 @@ package struct ModelCatalog: Sendable {
         let servesList: Bool
         /// The vendor's model list; nil if the list was not read yet.
         let list: [LiveModel]?
-        /// The models of the catalogue that model lists show first.
+        /// The models of the catalogue that the settings declare as a subset. Model lists show them first.
         let subset: [String]
         /// Whether the suffix `:online` of a model name requests a web search.
         let hasSearchSuffix: Bool
@@ -180,8 +180,11 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller may use a model by this name. If the model's id is a UUID, the caller's patterns may
-    /// contain either its short name or the exact UUID.
+    /// Returns whether the caller may use a model by this name. A UUID is checked by the model's short name, if there
+    /// is one. At a provider with credentials, it is also enough if the caller's list of models contains the exact
+    /// UUID.
+    ///
+    /// - Parameter isPassthrough: whether a passthrough provider serves the model.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }
@@ -238,7 +241,7 @@ package struct ModelCatalog: Sendable {
         positions[name] ?? positions[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { positions[$0] }.first
     }
 
-    /// Whether some vendor's model list that the relay serves was not read yet.
+    /// Whether some provider serves all models on its vendor's list, but that list was not read yet.
     package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
 
     /// Returns whether a vendor's list that was not read yet may contain this model, and the caller could use the model

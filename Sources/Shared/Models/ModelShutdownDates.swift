@@ -6,7 +6,7 @@ package final class ModelShutdownDates: MetricsSource {
     private let ends: Lock<[(name: String, day: Day)]>
     private let log: Log
 
-    /// The number of days before a shutdown from which the log has a warning.
+    /// The number of days before a model's shutdown at which the relay begins to log a warning about it.
     private static let warnedDays = 30
     private static let namedModels = 20
 

@@ -40,7 +40,8 @@ package struct ResponseOwner: Sendable {
 
     /// Creates the owner for a caller; nil if the caller is anonymous, since anonymous callers cannot store responses.
     ///
-    /// - Parameter secret: the value of `FILE_ID_SECRET`; nil if it is not set.
+    /// - Parameter secret: the value of `FILE_ID_SECRET`, from which the encryption key is derived; if nil, it is
+    ///   derived from the caller's token.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "responses of ", version: 1) else { return nil }
         self.seal = seal

@@ -168,7 +168,7 @@ extension SchemaCheck {
     ///
     /// - Parameters:
     ///   - index: the position of the member in the object.
-    ///   - marks: collects which members were evaluated; nil if that is not needed.
+    ///   - marks: records whether a rule has evaluated the member; nil if no `unevaluatedProperties` needs that.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,
@@ -243,9 +243,9 @@ extension SchemaCheck {
     }
 
     /// Checks the members or elements that no other rule has evaluated, against `unevaluatedProperties` or
-    /// `unevaluatedItems`.
+    /// `unevaluatedItems`. Returns whether all of them match.
     ///
-    /// - Parameter marks: the members or elements that were evaluated.
+    /// - Parameter marks: the members or elements that were evaluated. Those that this function checks are added.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

@@ -15,7 +15,7 @@ struct SchemaCheck {
     private(set) var isOut = false
 
     private static let maxDepth = 192
-    /// The steps of work that count for applying one schema to one value.
+    /// The number of steps of work that each application of one schema to one value counts as.
     private static let stepsPerNode = 16
     static let maxProblems = 8
 
@@ -53,7 +53,8 @@ struct SchemaCheck {
     ///
     /// - Parameters:
     ///   - number: the index of the schema in `JSONSchema.nodes`.
-    ///   - marks: collects which members or elements were evaluated; nil if that is not needed.
+    ///   - marks: records which members or elements the schema has evaluated; nil if no `unevaluatedProperties` or
+    ///     `unevaluatedItems` needs that.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true

@@ -4,10 +4,10 @@ package import Engine
 /// the `$id` of a subschema.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// The anchors in the document and subschemas with `$id`, by the position of the document or subschema.
+    /// The anchors, by the position of the schema that contains them: the whole document or a subschema with `$id`.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// A cache of the members of objects on the way of JSON pointers, by the object's position. Without it, many
-    /// pointers through one large object would take quadratic time.
+    /// A cache of the members of each object through which a JSON pointer has led, by the object's position. Without
+    /// it, many pointers through one large object would take quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
     package init() {}

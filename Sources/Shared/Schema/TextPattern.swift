@@ -22,7 +22,7 @@ struct TextPattern: Sendable {
     private(set) var sets: [ScalarSet] = []
 
     /// The largest work to match one character of a text, in units of about one comparison. It depends on the number of
-    /// steps and the sizes of the sets.
+    /// steps and the sizes of the sets, and serves to limit the work of a validation.
     private(set) var width = 0
 
     static let maxSteps = 1_000

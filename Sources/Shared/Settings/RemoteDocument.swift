@@ -26,8 +26,8 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// Decrypts a document that does not begin with `aes-256-gcm:`. It uses AES-128-ECB, as some other relays write it.
-    /// The key is padded with zero bytes or cut to 16 bytes.
+    /// Decrypts a document that does not begin with `aes-256-gcm:`. Such documents come from other relays and are
+    /// encrypted with AES-128-ECB. The key is padded with zero bytes or cut to 16 bytes.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))

@@ -29,8 +29,9 @@ extension SettingsTable {
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// Corrects the letters of a name that means a family's setting: `provider_a-b_kind` becomes `PROVIDER_A_B_KIND`.
-    /// Returns nil if the corrected name is not such a setting, or if the name needs no correction.
+    /// Returns a name in capital letters and with `_` in place of `-`, if the result is a setting of a family:
+    /// `provider_a-b_kind` becomes `PROVIDER_A_B_KIND`. Returns nil if the result is no such setting or is equal to
+    /// `name`.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }

@@ -18,8 +18,8 @@ struct PieceScanner {
 
     /// The bits of the classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The bits of the classes of characters that cannot begin a word piece before its letters. Other characters can,
-    /// such as the space in ` word`.
+    /// The bits of the classes of characters that cannot stand before the letters of a word piece. One character of
+    /// another class can belong to the piece, such as the space in ` word`.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     /// Returns the classes of the character at this position, and the length of the character in bytes.

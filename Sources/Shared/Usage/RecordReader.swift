@@ -86,12 +86,13 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// The last overview. It is kept because minutes that ended some time ago do not have to be read again.
+/// A copy of the overview that was computed last. The next overview reuses its older minutes, so that only the newest
+/// minutes are read from the store again.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of last minutes that are read again, because relays that share a database write their records some
-    /// seconds late.
+    /// The number of minutes at the end of an overview that are read again for the next overview, because relays that
+    /// share a database write their records some seconds late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

@@ -29,8 +29,8 @@ package struct RecordStore: Sendable {
 
     /// Creates the store for the configured database. Returns nil if no database is configured.
     ///
-    /// - Throws: a failure with what to do about it, if the store can never be written. A server that is unavailable
-    ///   does not cause a failure.
+    /// - Throws: a failure with advice, if the SQLite file cannot be written or the PostgreSQL URL is invalid. A
+    ///   PostgreSQL server that is unavailable does not cause a failure.
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }
         let zone = settings.zone

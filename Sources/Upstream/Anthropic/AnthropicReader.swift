@@ -4,7 +4,8 @@ import Shared
 
 /// Parses a response of the Messages API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
+/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
+/// response, the worker thread.
 final class AnthropicReader: WireReader, @unchecked Sendable {
     /// A content block that has begun and has not ended yet.
     private struct Block {
@@ -24,7 +25,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
-    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
+    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     var maxCalls = Int.max
     /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool

@@ -17,7 +17,8 @@ struct BlockList {
         out.append("\"")
     }
 
-    /// Adds a cache breakpoint to the last block. The block must be the last thing in `out`.
+    /// Adds a cache breakpoint to the last block, which must be the last thing in `out`. Does nothing if `mark` is nil
+    /// or the block cannot have a breakpoint.
     mutating func close(_ mark: ChatOptions.CacheBreakpoint?, to out: inout ByteBuffer) {
         guard let mark, !isEmpty, !isClosed else { return }
         isClosed = true

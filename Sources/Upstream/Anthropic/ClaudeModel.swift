@@ -38,7 +38,7 @@ struct ClaudeModel: Sendable {
         case all
     }
 
-    /// The most tokens that a response can have, including the reasoning.
+    /// The largest number of tokens that a response can have, including the reasoning.
     let maxTokens: Int
     let thinking: Thinking
     let sampling: Sampling

@@ -30,8 +30,8 @@ struct TextDeltaScanner: ~Copyable {
         return text
     }
 
-    /// Remembers the bytes before the text of an event, in order to recognise the next text event. They change only
-    /// with the index of the content block.
+    /// Remembers the bytes before the text of an event, in order to recognise the next text event. In the next text
+    /// event these bytes differ only if the index of the content block differs.
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]

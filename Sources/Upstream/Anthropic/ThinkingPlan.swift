@@ -18,8 +18,8 @@ struct ThinkingPlan {
     private(set) var effort: StaticString?
     /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
-    /// Whether the reasoning budget is always added to the client's token limit. If not, it is added only if it does
-    /// not fit into the limit.
+    /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only if
+    /// the limit is not larger than the budget.
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024

@@ -138,8 +138,8 @@ package final class Attempts: @unchecked Sendable {
 
     /// Skips the current candidate, which cannot serve this request.
     ///
-    /// - Parameter refusal: the error that says why. If no call fails, the client gets the first refusal of the
-    ///   request.
+    /// - Parameter refusal: the error that says why. If the request fails although no call has failed, the client gets
+    ///   the first refusal of the request.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
@@ -292,10 +292,10 @@ package final class Attempts: @unchecked Sendable {
     /// call that a half-open circuit breaker lets through.
     func endTrial() { if let current { concluded(current, nil) } }
 
-    /// Reports how the calls of a candidate ended to the candidate's circuit breaker.
+    /// Reports to a candidate's circuit breaker how the calls of this candidate ended.
     ///
-    /// - Parameter error: the candidate's last failure; nil if the candidate was not called or did not cause the
-    ///   failure.
+    /// - Parameter error: the candidate's last failure. If it is nil or does not count against the candidate, only the
+    ///   trial call ends: the one call that a half-open circuit breaker lets through.
     private func concluded(_ position: Int, _ error: UpstreamError?) {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }

@@ -87,8 +87,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the number of calls for which a provider without keys in the settings was chosen, plus one for the next
-    /// call.
+    /// Returns the number that ranks a provider without keys in the settings among providers of equal load. It is the
+    /// number of calls for which the provider was chosen, plus one. A low number is a good rank.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {
@@ -105,8 +105,8 @@ package final class Balance: Sendable {
     /// Takes the next turn among providers of the same priority. The returned turn says which provider to call.
     ///
     /// - Parameters:
-    ///   - key: the key of the turns that all callers share.
-    ///   - caller: the caller, who has turns of their own unless the settings share turns between all callers.
+    ///   - key: the key of the turns, without a caller.
+    ///   - caller: the caller, for whom separate turns are kept unless all callers share their turns by the settings.
     ///   - members: the providers to choose from, sorted by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
@@ -179,8 +179,8 @@ package final class Balance: Sendable {
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
 
-    /// Logs the changes of state that follow from a candidate's failure: the provider becomes unreachable or is
-    /// reachable again, or the circuit breaker opens.
+    /// Logs the changes of state that a candidate's failure shows. The provider is unreachable if the connection could
+    /// not be made, and reachable again if it responded with an error. The circuit breaker may have opened.
     private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
@@ -226,10 +226,10 @@ package final class Balance: Sendable {
         report(key, error, isTripped: isTripped, at: now)
     }
 
-    /// Reports how the calls of a candidate ended to the candidate's circuit breaker.
+    /// Reports to a candidate's circuit breaker how the calls of this candidate ended.
     ///
-    /// - Parameter error: the candidate's last failure; nil if the candidate was not called or did not cause the
-    ///   failure.
+    /// - Parameter error: the candidate's last failure. If it is nil or does not count against the candidate, only the
+    ///   trial call ends: the one call that a half-open circuit breaker lets through.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
         guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {
             return endTrial(key)

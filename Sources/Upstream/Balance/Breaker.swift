@@ -1,7 +1,7 @@
 import Engine
 
 /// The circuit breaker of one candidate. Consecutive failures open it. While it is open, the candidate is called only
-/// after all others. All event loops share a breaker, so the times of their calls may arrive out of order.
+/// after all others. All event loops report calls to one breaker, so the reported times may be out of order.
 struct Breaker {
     /// The times of the recent failures that count towards opening the circuit breaker.
     private var failures: [LoopTime] = []
@@ -50,8 +50,8 @@ struct Breaker {
     ///
     /// - Parameters:
     ///   - bound: the number of failures that opens the circuit breaker.
-    ///   - nanoseconds: the time in which the failures must happen to count. An opened circuit breaker stays open for
-    ///     the same time.
+    ///   - nanoseconds: the time for which a failure counts. It is also the time for which an opened circuit breaker
+    ///     stays open.
     mutating func failed(at now: LoopTime, bound: Int, within nanoseconds: UInt64) {
         if let until = openUntil {
             // A call that began before the breaker opened may fail later. Such a failure does not extend the time.

@@ -16,12 +16,13 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The object that reports the outcome of a call to the keys and to the circuit breaker, for calls that are made
-    /// without `Attempts`. Nil if outcomes are reported to the keys only.
+    /// The object that informs the keys and the circuit breaker of the outcomes of calls that are made without
+    /// `Attempts`. Nil if only the keys are informed.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
-    /// All candidates that may serve the call, if their names differ; empty if all have the same name.
+    /// The models and prices of all candidates that may serve the call, if the candidates have different model names;
+    /// empty if all have the same name.
     let rivals: [CallLedger.Server]
     /// The record of whether the provider's responses contain their usage.
     package let reports: UsageReports
@@ -188,9 +189,9 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// Returns a copy of this candidate that knows all candidates for its call.
+    /// Returns a copy of this candidate that knows the prices of all candidates for its call.
     ///
-    /// - Parameter rivals: all candidates that may serve the call. Their names differ.
+    /// - Parameter rivals: the models and prices of all candidates that may serve the call. The model names differ.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {

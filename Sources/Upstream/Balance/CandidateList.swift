@@ -34,7 +34,8 @@ final class CandidateList: @unchecked Sendable {
     private let rings: [KeyRing]
     /// The counters of key rings with keys in cooldown, without duplicates. Usually all rings share one counter.
     private let cooldownRingCounts: [CooldownRingCount]
-    /// The turn key that was used last. Copies of this list with a caller's own key share it.
+    /// The box with the last used turn key, under which `Balance` stores whose turn it is. The copies of this list for
+    /// callers' own API keys share the box.
     private let lastTurn: LastTurn
     /// The copy of this list with the last caller's own key; nil if no caller's own key was used yet.
     private var ofCaller: (key: String, list: CandidateList)?
@@ -101,8 +102,9 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// A box for the turn key that was used last, with its priority. The list and its copies with a caller's key share
-    /// the box, because a reference from a copy to the list would be a retain cycle.
+    /// A box for the last used turn key, under which `Balance` stores whose turn it is, and its priority. The list and
+    /// its copies for callers' own API keys share the box, because a reference from a copy to the list would be a
+    /// retain cycle.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }

@@ -62,8 +62,8 @@ package struct Candidates: Sendable {
     }
 
     /// The candidates whose providers can forward requests unchanged. Nil if the candidate that will probably serve the
-    /// call cannot forward it. This is the first candidate that is healthy and has free capacity, or else the first
-    /// healthy one.
+    /// call cannot forward it. The probable candidate is the first healthy one with free capacity. If there is none, it
+    /// is the first healthy one.
     package var forwarding: Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }

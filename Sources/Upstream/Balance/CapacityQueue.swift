@@ -4,8 +4,8 @@ import Limits
 import Synchronization
 
 /// The queue of calls that wait for capacity, from all event loops. Calls that wait for the same provider are served in
-/// the order of their arrival. A request that already has a slot waits for its own key only and is served before all
-/// others.
+/// the order of their arrival. A request that has already made a call, and so has a slot of one key, waits for this key
+/// only. Such requests are served before all others.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -32,9 +32,11 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits in the queue until `emit` returns a value, and returns that value. `emit` is called only while no earlier
-    /// call of the same kind waits for one of the same providers. A call that waits for a single key and a call without
-    /// a slot are different kinds. Returns nil if the time is up, the queue is full, or the task is cancelled.
+    /// Waits in the queue until `emit` returns a value, and returns that value. Returns nil if the time is up, the
+    /// queue is full, or the task is cancelled.
+    ///
+    /// `emit` is called only when it is this call's turn. A call with a `credential` waits for earlier calls with the
+    /// same credential. A call without one waits for earlier calls without one that can use one of the same providers.
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.

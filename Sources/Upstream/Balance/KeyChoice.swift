@@ -6,10 +6,11 @@ import Glibc
 struct KeyChoice {
     /// The rank of a key or provider. The key or provider with the lowest rank is chosen.
     struct Rank: Comparable {
-        /// The used fraction of the capacity, divided by the weight. If calls with equal affinity values keep to one
-        /// key, this is the distance between the hashes of the key and the value instead.
+        /// The used fraction of the capacity, divided by the weight. If an affinity value, such as the user, decides
+        /// which key is used, it is the key's distance from this value instead, also divided by the weight.
         let load: Double
-        /// The number of calls that the key was chosen for, plus one, divided by the key's weight.
+        /// The number of calls that the key was chosen for, plus one, divided by the key's weight. It decides if two
+        /// loads are equal.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }

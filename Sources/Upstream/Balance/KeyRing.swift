@@ -28,7 +28,7 @@ package final class KeyRing: KeyCooldowns {
     /// The provider's name, and the object that logs changes of the provider's state; nil if such changes are not
     /// logged.
     private let notices: (provider: String, all: ProviderNotices)?
-    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
+    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`. `best` can read it without a lock.
     private let leastTurn: Atomic<UInt64>
 
     /// Creates a ring of keys.
@@ -59,8 +59,8 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key, for a new ring that replaces this one. In the returned cooldown no trial call
-    /// (the first call after a cooldown) is running, because this ring receives the outcome of such a call.
+    /// Returns the cooldown of a key, for a new ring that replaces this one. A running trial call (the first call after
+    /// the cooldown) is left out of it, because its outcome is reported to this ring, not to the new one.
     private func rest(ofKey key: String) -> KeyCooldown? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = keyStates.withLock { $0[index].rest }
@@ -157,8 +157,8 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Ends the trial call of a key, the first one after its cooldown, because the call was not made for lack of
-    /// capacity.
+    /// Ends the trial call of a key, which is the first call after the key's cooldown. Used if the key had no free
+    /// capacity, so that the trial call was not made.
     func endTrial(_ credential: Credential) {
         guard hasCooldowns else { return }
         change(credential) { $0?.endTrial() }

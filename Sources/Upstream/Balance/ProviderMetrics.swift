@@ -5,7 +5,8 @@ package import Shared
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// The queue of the current settings, and the queues of earlier settings in which calls still wait.
+        /// The queue of calls that wait for capacity under the current settings. Queues of earlier settings follow as
+        /// long as calls wait in them.
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?

@@ -15,7 +15,8 @@ struct RemainingCandidates {
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
     /// The first priority in which a turn was taken for this request; nil if no turn was taken yet. `turnedLater`
-    /// contains the further priorities.
+    /// contains the further priorities. In each priority only one turn is taken; further candidates are chosen in
+    /// order.
     private var turned: Int?
     private var turnedLater: [Int] = []
     /// The turn or rank by which the current candidate was chosen. If the candidate is not called, its turn is given

@@ -5,8 +5,8 @@ import Shared
 /// One call to Cloudflare: writes the request body and creates the reader of the response. The request has Cloudflare's
 /// variant of OpenAI's format, or the format of Cloudflare's own API.
 ///
-/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
-/// worker thread.
+/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
+/// `reader` to parse a long response.
 final class CloudflareForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     /// The model's endpoint in Cloudflare's own API; nil if the model's name cannot be part of a URL.

@@ -5,7 +5,8 @@ import Shared
 /// Parses Cloudflare's responses. A response in Cloudflare's own format is first converted to OpenAI's format. Both of
 /// Cloudflare's APIs may respond in either format.
 ///
-/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
+/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
+/// response, the worker thread.
 final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let parser: JSONParser
@@ -13,7 +14,8 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// Whether the response was one body and not a stream, and contained no output.
+    /// Whether the response was one body and not a stream, and contained no output. If the client requests a stream,
+    /// this shows that the model does not stream.
     private(set) var isEmpty = false
 
     init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {

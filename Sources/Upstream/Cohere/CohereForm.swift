@@ -4,8 +4,8 @@ import Shared
 
 /// One call to Cohere's Chat API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
-/// worker thread.
+/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
+/// `reader` to parse a long response.
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String

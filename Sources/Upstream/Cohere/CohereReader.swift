@@ -4,16 +4,18 @@ import Shared
 
 /// Parses a response of Cohere's Chat API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
+/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
+/// response, the worker thread.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
-    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
+    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
     /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool
-    /// The stop sequence of the request if there is exactly one; otherwise nil.
+    /// The stop sequence of the request if there is exactly one; otherwise nil. It is emitted if a stop sequence ended
+    /// the output, because Cohere does not report which one.
     var onlyStop: String?
     private var calls = 0
     /// Whether the last tool call may still get arguments.

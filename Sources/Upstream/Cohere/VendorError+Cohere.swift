@@ -33,7 +33,7 @@ extension LearnedQuirks {
     static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
     static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
     static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
-    /// The index of the lowest bit that stores the `max_tokens` bound: the highest value that the model accepts.
+    /// The index of the first bit of `rawValue` that stores the highest `max_tokens` that the model accepts.
     private static let firstBound: UInt64 = 40
     private static let maxTokens: UInt64 = 0x7f_ffff
     private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)

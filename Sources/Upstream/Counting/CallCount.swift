@@ -45,7 +45,7 @@ package final class CallCount: @unchecked Sendable {
 
     /// Sets the provider of the call. If this provider usually reports its usage, the prompt is not counted in advance.
     ///
-    /// - Parameter reports: the statistics of the provider, whose response is forwarded to the client unchanged.
+    /// - Parameter reports: the statistics that show whether the provider usually reports its usage.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
@@ -62,7 +62,7 @@ package final class CallCount: @unchecked Sendable {
     }
 
     /// Returns the usage of the response. The closures supply the token counts that the vendor did not report. The
-    /// usage says whether these counts are exact.
+    /// member `isExact` of the result says whether these counts are exact.
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported; nil if it reported none.
@@ -86,8 +86,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call is so short that it surely fits the model's context window. Then it is not counted in
-    /// advance.
+    /// Returns whether the call is so short that it surely fits the model's context window. If so, it is not counted in
+    /// advance; its messages are kept to count them later if the count is needed and can be exact.
     ///
     /// Returns false, and changes nothing, if the call is longer, has attachments, or has several separate prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
@@ -187,7 +187,8 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the argument for `promptTokens(or:)` and `knownPromptTokens(or:)`; 0 if they would not use it.
+    /// Returns the vendor-specific estimate of the prompt's tokens, as the argument for `promptTokens(or:)` and
+    /// `knownPromptTokens(or:)`. Returns 0 if they would not use the estimate.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }

@@ -11,8 +11,8 @@ package final class UsageReports: Sendable {
 
     package init() {}
 
-    /// Whether the provider will probably report the usage of the next response. Its prompt is then not counted in
-    /// advance.
+    /// Whether the provider will probably report the usage of the next response. The prompt of the next call is then
+    /// not counted in advance.
     package var areExpected: Bool { row.load(ordering: .relaxed) >= Self.expectedAfter }
 
     /// Records whether a complete response contained the usage.

@@ -299,8 +299,8 @@ final class AttachmentLoader: @unchecked Sendable {
 
     /// Returns the error that the client gets for a failed upload or transcription.
     ///
-    /// - Parameter credential: the key of a failed transcription; nil if the failure is one of the chat's call, which
-    ///   is then stored in `vendorFailure`.
+    /// - Parameter credential: the key of a failed transcription; nil for a failed upload with the key of the chat's
+    ///   call. The first failure of an upload is stored in `vendorFailure`.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)

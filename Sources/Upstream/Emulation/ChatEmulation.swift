@@ -10,8 +10,9 @@ package struct ChatEmulation: Sendable {
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// The validator of the output; nil if the output is not validated. Examples are a request without demands, a
-    /// demand that the vendor guarantees, and an upstream call that returns several choices.
+    /// The validator of the output; nil if the output is not validated. It is not validated if the request demands
+    /// neither a tool call nor JSON, if the vendor guarantees the demand, or if one upstream call returns several
+    /// choices.
     private let validator: OutputValidator?
     private let count: CallCount
     private let worker: WorkQueue

@@ -27,11 +27,11 @@ extension ImageCall {
 
 /// The source of a variation: the image that the user's text names.
 private enum VariationSource {
-    /// The image at a URL. The user's text contains a command such as `/v1 https://example.com/a.png`; the digit is 1
-    /// to 4.
+    /// The image at a URL. The user's text contains a command such as `/v1 https://example.com/a.png`. The digit after
+    /// `/v` must be 1 to 4, but does not choose the image.
     case address(String)
     /// The image with this number, from 1, in the newest response that contains images. The user's text contains a
-    /// command such as `[_V1_]`; the digit is 1 to 4.
+    /// command such as `[_V1_]`, in which the digit (1 to 4) is the number of the image.
     case number(Int)
     case nothing
 

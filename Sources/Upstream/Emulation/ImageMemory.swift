@@ -3,9 +3,9 @@ package import Engine
 package import Limits
 package import Shared
 
-/// A store for the shapes (sizes or aspect ratios) and modes of a caller's images. A later variation of an image reuses
-/// them. They are kept in the shared store for a week, without URLs and prompts. If the store fails, variations are
-/// made without them.
+/// A store for the shapes (sizes or aspect ratios) and modes (`fast` or `relax`) of a caller's images. A later
+/// variation of an image reuses them. They are kept in the shared store for a week, without URLs and prompts. If the
+/// store fails, variations are made without them.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -19,15 +19,16 @@ package struct ImageMemory: Sendable {
         self.loop = loop
     }
 
-    /// Stores the shape and mode of new images. Nothing is stored if the call sets neither shape nor mode.
+    /// Stores the shape (size or aspect ratio) and the mode (`fast` or `relax`) with which images were made. Nothing is
+    /// stored if the call sets neither shape nor mode.
     package func remember(_ files: [GeneratedImage], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// Returns the call with the shape and mode of the image of which it makes a variation. If the call makes no
-    /// variation or nothing is stored for the image, returns the call unchanged.
+    /// Returns the call with the stored shape (size or aspect ratio) and mode of the image of which it makes a
+    /// variation. If the call makes no variation or nothing is stored for the image, returns the call unchanged.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)
@@ -45,7 +46,8 @@ package struct ImageMemory: Sendable {
     private static let format: UInt8 = 1
 
     /// Encodes the shape and mode of a call as a record of 7 bytes. It contains the record format, the mode, the kind
-    /// of shape, the width and the height. Width and height have two bytes each, the low byte first.
+    /// of shape (size or aspect ratio), the width and the height. Width and height have two bytes each, the low byte
+    /// first.
     private static func coded(_ call: ImageCall) -> [UInt8] {
         let mode: UInt8 =
             switch call.mode {

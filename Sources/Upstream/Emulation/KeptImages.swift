@@ -97,8 +97,9 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns the candidates that can use the images, bound to the key that uploaded them. A candidate that forwards
-    /// requests unchanged is left out if its provider does not have the files. Returns nil if no candidate remains.
+    /// Returns the candidates that can get the request with these images. A candidate that can forward requests
+    /// unchanged is bound to the key that uploaded the images, and left out if its provider does not have them. Other
+    /// candidates stay as they are. Returns nil if no candidate remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

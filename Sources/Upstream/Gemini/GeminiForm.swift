@@ -4,8 +4,8 @@ import Shared
 
 /// One call to a Google model: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop, except for `written`, and for `reader` if a long response is parsed on the
-/// worker thread.
+/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
+/// `reader` to parse a long response.
 final class GeminiForm: WireForm, @unchecked Sendable {
     private let address: ModelAddress?
     private let dialect: GeminiDialect

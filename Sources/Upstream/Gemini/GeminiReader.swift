@@ -5,13 +5,14 @@ import Shared
 /// Parses a response of a Google model, either a complete body or a stream of events. Each event contains the next
 /// parts of the output.
 ///
-/// `@unchecked`: used by one thread at a time: its event loop's, or the worker thread for a long response.
+/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
+/// response, the worker thread.
 final class GeminiReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
     private let memory: AccountSignatures
-    /// The most tool calls that are emitted. Further tool calls of the response are dropped.
+    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
     /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
     private let isLegacy: Bool

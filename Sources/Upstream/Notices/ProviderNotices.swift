@@ -113,7 +113,7 @@ package final class ProviderNotices: Sendable {
         forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
     }
 
-    /// Forgets all open circuit breakers and unreachable providers, because new settings reset them.
+    /// Forgets which circuit breakers are open and which providers cannot be reached, because new settings reset both.
     package func forgetBreakers() {
         forget { if case .keyRefused = $0 { false } else { true } }
     }

@@ -2,8 +2,8 @@ package import Calls
 package import Engine
 
 extension WorkQueue {
-    /// The most bytes that are processed on the event loop itself. Larger data goes to the worker thread, so that the
-    /// event loop can serve other requests meanwhile.
+    /// The largest size of data, in bytes, that the event loop itself processes. Larger data goes to the worker thread,
+    /// so that the event loop can serve other requests meanwhile.
     package static let loopBytes = 262_144
     /// The weight of counting tokens: counting takes about as long as other work on eight times as many bytes.
     package static let countingWeight = 8

@@ -5,7 +5,8 @@ import Shared
 extension UpstreamError {
     /// Creates the error for an error response of 1min.ai. An HTML page or incomplete JSON is not shown to the client.
     ///
-    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
+    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
+    ///   past its end.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
             self.init(OneMinFailure(root, status: head.status, parser), of: fields)

@@ -13,12 +13,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// Whether the chunk or response that was read last contains a complete `usage` in its usual place.
+    /// Whether the chunk or response that was read last contains a complete usage in its own member `usage`. Some
+    /// vendors report the usage in other places.
     private var hasUsageInPlace = false
     /// The `usage` JSON as the vendor wrote it, for a client that requested it. Empty if the vendor sent no usage or an
     /// incomplete one.
     private var reportedUsage = ByteBuffer()
-    /// Other members of the chunk that contained the usage, if that chunk contains no choice.
+    /// The JSON of other members of the chunk that contained the usage, if that chunk contained no choice. The relay's
+    /// last chunk forwards them together with the usage.
     private var membersBesideUsage = ByteBuffer()
     /// The JSON with which all forwarded chunks begin: the members that identify the response, such as `id` and
     /// `model`.

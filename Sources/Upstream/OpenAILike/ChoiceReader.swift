@@ -28,7 +28,7 @@ struct ChoiceChunk {
     /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
     var finish: FinishReason?
-    /// The finish reason as the server wrote it, if the relay does not know it; nil otherwise.
+    /// The finish reason as the vendor wrote it, if the relay does not know it; nil otherwise.
     var unknownFinish: UnsafeRawBufferPointer?
     /// The joined text, if the content arrived as a list of parts; nil otherwise. `text` then refers to its bytes.
     fileprivate(set) var joinedText: Body?
@@ -111,7 +111,7 @@ struct ChoiceReader {
     /// Whether no tool call of the choice has been emitted.
     private var isWithoutCalls: Bool { maxCalls == 0 || calls.isEmpty }
 
-    /// Ends a choice for which the server sent no finish reason: adds the reason `stop` or `tool_calls`.
+    /// Ends a choice for which the vendor sent no finish reason: adds the reason `stop` or `tool_calls`.
     mutating func end(_ piece: inout ChoiceChunk) throws(UpstreamError) {
         piece.isOdd = true
         piece.calls += try missingCalls(isCut: false)
@@ -247,8 +247,8 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// Creates a finish reason from the word that the server wrote. For an unknown word, sets `isUnknown` and returns
-    /// `stop`; the caller then checks that there is output.
+    /// Creates a finish reason from the word that the vendor wrote. For an unknown word, sets `isUnknown` and creates
+    /// `stop`; the calling function must then check that there is output.
     ///
     /// - Throws: an error if the word means that the response failed.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {

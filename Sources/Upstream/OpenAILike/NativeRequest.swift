@@ -25,15 +25,15 @@ package struct NativeRequest {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
-    /// Returns the body of the chat request for the server. Returns nil if the request must be written anew from the
-    /// parsed call. This is the case if it contains a field that the relay must translate, such as `file_ids`, or no
-    /// messages, or if different JSON parsers could read different fields.
+    /// Returns the body of the chat request for the vendor's server. Returns nil if the request must be written anew
+    /// from the parsed call. The reasons are a field that the relay must translate, such as `file_ids`, missing
+    /// messages, or JSON in which different parsers could read different fields.
     ///
     /// - Parameters:
     ///   - call: the parsed call.
-    ///   - model: the server's name for the model.
-    ///   - isOpenAI: whether the server supports `max_completion_tokens`. If the request contains both this and
-    ///     `max_tokens`, only the one that the server supports is sent.
+    ///   - model: the vendor's name for the model.
+    ///   - isOpenAI: whether the vendor supports `max_completion_tokens`. If the request contains both this field and
+    ///     `max_tokens`, only the one that the vendor supports is sent.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
         guard let members, !mayHideFiles(members) else { return nil }
         var out = ByteBuffer()
@@ -88,9 +88,9 @@ package struct NativeRequest {
         return members
     }
 
-    /// Returns the body of a request to an endpoint other than chat, for the server.
+    /// Returns the body to send to the vendor for a request to an endpoint other than chat.
     ///
-    /// - Parameter model: the server's name for the model.
+    /// - Parameter model: the vendor's name for the model.
     /// - Throws: an error if different JSON parsers could read different fields in the request.
     func written(model: String) throws(APIError) -> Body {
         let members = try checkedMembers()
@@ -114,8 +114,8 @@ package struct NativeRequest {
         }
     }
 
-    /// Returns whether a member name needs the full check by `FieldNames.isDisguised`. For most names, this quick test
-    /// returns false.
+    /// Returns whether a member name may be a known field name in unusual letters, such as `Model`, so that it needs
+    /// the full check by `FieldNames.isDisguised`. For most names, this quick test returns false.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }

@@ -9,9 +9,9 @@ package import Shared
 package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     let completions: Endpoint
-    /// Whether the server supports `max_completion_tokens`. OpenAI and Azure do.
+    /// Whether the vendor's server supports `max_completion_tokens`. OpenAI and Azure do.
     let isOpenAI: Bool
-    /// Whether the server is DeepSeek, which demands that the reasoning that led to tool calls is sent back to it.
+    /// Whether the vendor is DeepSeek, which demands that the reasoning that led to tool calls is sent back to it.
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint

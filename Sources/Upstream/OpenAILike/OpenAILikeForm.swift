@@ -10,13 +10,13 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
-    /// Whether the Responses API is used for a model if the server refuses the model at the chat completions API.
+    /// Whether the vendor's Responses API is used for a model that the vendor refuses at its chat completions API.
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let maxCalls: Int
     private var responseOptions: ResponseOptions
     private let reasoningBlocks: CallerReasoning?
-    /// Whether the server demands that the reasoning that led to tool calls is sent back to it.
+    /// Whether the vendor demands that the reasoning that led to tool calls is sent back to it.
     private var remembersReasoning: Bool
     /// The reader of the response, if the relay must learn whether choices are missing; nil otherwise.
     private var reader: ChatCompletionReader?

@@ -6,7 +6,7 @@ import Shared
 /// after the other. While one call is open (not complete), later calls are held back.
 struct ResponseCalls {
     private struct Call {
-        /// The `output_index` that the vendor gave to the item.
+        /// The `output_index` that the vendor gave to the output item with the tool call.
         let number: Int64
         let id: [UInt8]
         let name: [UInt8]

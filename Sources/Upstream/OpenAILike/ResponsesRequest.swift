@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a request to the Responses API from a parsed chat call. The request asks the server to store nothing
+/// A writer for a request to the Responses API from a parsed chat call. The request asks the vendor to store nothing
 /// and to return encrypted reasoning. Other options that the client did not send are left out, except for `strict` and
 /// the reasoning summary.
 struct ResponsesRequest: ~Copyable {
@@ -273,7 +273,8 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The index after the last content that is not reasoning; the position of the last tool call if that is larger.
+    /// The index in `content` from which on only reasoning follows. It is after the last other content, and not before
+    /// the position in `content` of the last tool call.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0

@@ -13,7 +13,8 @@ struct TextChunkMatcher: ~Copyable {
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// The number of chunks in a row that were learned although no later chunk matched them.
+    /// The number of chunks that were learned since a chunk last matched. After `maxMisses` of them no more are
+    /// learned, because learning did not save any parsing.
     private var misses = 0
     private var texts = JSONStringDecoder()
 
@@ -31,7 +32,7 @@ struct TextChunkMatcher: ~Copyable {
     }
 
     /// Returns the text of the chunk as it is written in JSON, with escapes. Returns nil if the chunk does not match
-    /// and must be parsed.
+    /// the learned chunk and must be parsed.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard isKnown else { return nil }
         let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)

@@ -19,7 +19,7 @@ struct ToolCallChunk {
 /// or only by their order.
 struct ToolCallTable {
     private struct Call {
-        /// The index that the server gave the tool call; nil if the server gave it no index.
+        /// The index that the vendor gave the tool call; nil if the vendor gave it no index.
         let number: Int64?
         var id: [UInt8]
         var name: [UInt8] = []
@@ -27,9 +27,10 @@ struct ToolCallTable {
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list that contained the last chunk of the tool call.
+        /// The number of the `tool_calls` list that contained the last chunk of the tool call. A further element of
+        /// this list that has a name but no id begins a new tool call.
         var list = 0
-        /// Whether the server has marked the tool call as complete.
+        /// Whether the vendor has marked the tool call as complete.
         var isEnded = false
         // The size, hash and last byte of all arguments so far.
         var bytes = 0

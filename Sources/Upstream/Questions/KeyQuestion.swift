@@ -131,7 +131,7 @@ struct KeyQuestion {
         return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
     }
 
-    /// Returns the names of a listed model that an operator may use in the settings.
+    /// Returns the names by which an operator may refer to a listed model in the settings.
     private static func ids(_ element: JSONValue) -> [String] {
         let name = element["name"]?.string
         return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)

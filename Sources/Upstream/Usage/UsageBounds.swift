@@ -7,7 +7,7 @@ package import Shared
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
-    /// The number of upstream calls whose usage is added up.
+    /// The number of upstream calls whose usage is checked as one sum.
     private var calls = 1
 
     /// The largest plausible number of prompt tokens for a model whose context window is unknown.
@@ -26,7 +26,8 @@ struct UsageBounds: Sendable {
         maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
     }
 
-    /// Creates bounds for a chat call with all its choices.
+    /// Creates bounds for a chat call. They allow for all its choices, and for all its prompts if it has several
+    /// separate ones.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)

@@ -18,7 +18,7 @@ package final class GoogleTokens: Sendable {
     fileprivate struct State {
         var refreshToken: String
         var current: Token?
-        /// The number of the latest access token. Tokens are numbered from 1.
+        /// The number of the latest access token, from 1. It shows whether a refused token is still the current one.
         var number = 0
         var isRenewing = false
         var waits: [ExchangeWait] = []

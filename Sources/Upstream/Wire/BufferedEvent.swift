@@ -46,8 +46,8 @@ struct BufferedEvent: Sendable {
     /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event surely shows that the response has begun. A vendor's own chunk does not, because it may
-    /// contain no output.
+    /// Whether the event surely shows that the response has begun. A chunk in the vendor's own form (`native`) does
+    /// not, because it may contain no output.
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

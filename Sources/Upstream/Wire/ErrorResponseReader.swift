@@ -28,7 +28,8 @@ struct ErrorResponseReader {
 
     /// Returns the error for an error response. An HTML page or a binary body is not shown to the client.
     ///
-    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
+    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
+    ///   past its end.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var vendorError = vendorError(head, body)
         if !namesFields { vendorError.param = nil }

@@ -10,8 +10,9 @@ package struct VendorSite: Sendable {
     /// The header lines in the settings. They replace the relay's header lines with the same names.
     let headers: [String]
     package let options: EndpointOptions
-    /// The chat endpoint in the settings of a provider of kind `openai`. Nil means `auto` for OpenAI and Azure, and
-    /// `chat` for all other servers.
+    /// The endpoint for chat calls, from the settings of a provider of kind `openai`. The value `auto` chooses chat
+    /// completions or the Responses API by the model. Nil means `auto` for OpenAI and Azure, and chat completions for
+    /// all other servers.
     let chatsBy: ProviderSettings.ChatPath?
     /// The request fields that may be forwarded to the provider although they could select another model (see
     /// `RoutingFields`). The settings list them.

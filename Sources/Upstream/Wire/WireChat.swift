@@ -96,7 +96,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Returns the error for a refused request. If the error shows that the model lacks an ability, this is remembered,
-    /// and the error asks the relay to emulate the ability.
+    /// and the error asks the relay to emulate the ability. Neither is done for a passthrough key.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -192,8 +192,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Prepares the next attempt at a location. The wait for an access token may be long, so the rate limit is checked
-    /// again afterwards.
+    /// Prepares the next attempt at a location. If the wait for an access token was long, the permit from the
+    /// provider's rate limit is too old; a new one is then acquired.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
@@ -398,8 +398,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
-    /// Returns the error without secrets in its message. For a passthrough key, it also rules out other keys and
-    /// providers, because the caller did not ask for them.
+    /// Returns the error without secrets in its message. If the error is about a passthrough key, such as an invalid
+    /// key or a rate limit, all recovery options are removed, because the caller did not ask for other keys or
+    /// providers.
     private func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         guard isCallersKey else { return error }

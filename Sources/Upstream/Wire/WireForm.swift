@@ -4,13 +4,15 @@ import Shared
 
 /// One call in the format of a vendor's API. `WireChat` sends it.
 ///
-/// Used on its event loop, except for `written`, and for `reader` if a long response is parsed on the worker thread.
+/// Used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses `reader` to
+/// parse a long response.
 protocol WireForm: AnyObject, Sendable {
     /// Writes the request body. Called once, on any thread.
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
     /// The error for the client if the vendor cannot serve the call; nil if it can. Known after the request is written.
     var refusal: APIError? { get }
-    /// The token limit in the request body, if it may be higher than the client's limit; otherwise nil.
+    /// The token limit in the request body if it may be higher than the client's limit; otherwise nil. Reported usage
+    /// up to this limit counts as plausible.
     var maxTokens: Int? { get }
     /// Whether a complete response is requested as a stream and then put together. Known after the request is written.
     var gathersStream: Bool { get }

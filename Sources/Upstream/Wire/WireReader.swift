@@ -8,7 +8,7 @@ protocol WireReader: AnyObject, Sendable {
 
     /// The usage that the vendor has reported; nil if it has reported none. The last report wins.
     var usage: Usage? { get }
-    /// Whether some output of the response has been emitted.
+    /// Whether some output of the response has been emitted. A stream that ends too early after that counts as cut.
     var hasBegun: Bool { get }
     /// Whether all output has arrived. Only the usage may still follow.
     var isFinished: Bool { get }
@@ -21,7 +21,8 @@ protocol WireReader: AnyObject, Sendable {
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Parses one event and emits its content.
     ///
-    /// - Parameter data: the data of the event, never empty; it must belong to a `ByteBuffer`.
+    /// - Parameter data: the data of the event, never empty. It must be in a `ByteBuffer`, because the JSON parser
+    ///   reads a few bytes past its end.
     /// - Returns: whether the event is the end mark of the stream.
     func consume(
         event data: UnsafeRawBufferPointer,
@@ -30,7 +31,8 @@ protocol WireReader: AnyObject, Sendable {
     ) throws(UpstreamError) -> Bool
     /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
     ///
-    /// - Parameter body: the response body; it must belong to a `ByteBuffer`.
+    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
+    ///   past its end.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)

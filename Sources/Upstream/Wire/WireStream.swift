@@ -134,8 +134,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// Reserves memory for a large event until the stream ends. The event exists twice while it is parsed, and twice
-    /// while it is sent.
+    /// Reserves four times the size of a large event in the memory budget, until the stream ends. The event exists
+    /// twice while it is parsed, and twice while it is sent.
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }

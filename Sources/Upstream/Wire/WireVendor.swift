@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The parts of a provider that all of its calls use, such as its headers. Each event loop has its own.
+/// The parts of a provider that all of its calls use, such as its headers. Each event loop has its own object.
 ///
 /// `@unchecked`: used on its event loop only.
 final class WireVendor: @unchecked Sendable {

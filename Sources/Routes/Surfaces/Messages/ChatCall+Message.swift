@@ -44,7 +44,7 @@ extension ChatCall {
 
     /// Reads `system` and `messages`. Each text block of `system` becomes a separate message.
     ///
-    /// - Returns: the cache breakpoints.
+    /// - Returns: the cache breakpoints that the content of `system` and `messages` sets.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
@@ -89,7 +89,9 @@ extension ChatCall {
             || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
-    /// Reads `thinking`, `output_config`, and `output_format`, the legacy name of `output_config.format`.
+    /// Reads `thinking`, `output_config`, and `output_format`, the legacy name of `output_config.format`, into
+    /// `chatOptions`. Sets `isSaid` to true if something was read into `chatOptions`; the call stores the options only
+    /// if `isSaid` is true.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -5,7 +5,8 @@ import Shared
 extension ChatCall {
     private static let toolNameBytes = 128
 
-    /// Reads `tools` and `tool_choice`.
+    /// Reads `tools` and `tool_choice` into `chatOptions`. Sets `isSaid` to true if something was read into
+    /// `chatOptions`; the call stores the options only if `isSaid` is true.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

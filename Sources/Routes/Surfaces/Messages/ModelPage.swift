@@ -78,8 +78,8 @@ struct ModelPage {
         body.append("}")
     }
 
-    /// Appends all capabilities that the clients of Anthropic's API know. A capability that the relay does not have is
-    /// marked as unsupported.
+    /// Appends the capabilities of a model, with all the names that clients of Anthropic's API know. Each capability
+    /// that the model or the relay does not have is marked as unsupported.
     private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
         func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
             body.append(name)

@@ -3,7 +3,8 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `response_format`, the form that the output must have.
+    /// Reads `response_format`, the form that the output must have, into `chatOptions`. Sets `isSaid` to true if
+    /// the form is not plain text; the call stores the options only if `isSaid` is true.
     mutating func readFormat(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

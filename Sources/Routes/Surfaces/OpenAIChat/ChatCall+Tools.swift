@@ -3,7 +3,8 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `tools`, `tool_choice` and `parallel_tool_calls`.
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`. Sets `isSaid` to true if something
+    /// was read into `chatOptions`; the call stores the options only if `isSaid` is true.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -191,7 +192,8 @@ extension ChatCall {
         try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
     }
 
-    /// Reads `functions` and `function_call`, the legacy form of tools in OpenAI's API.
+    /// Reads `functions` and `function_call`, the legacy form of tools in OpenAI's API, into `chatOptions`. Sets
+    /// `isSaid` to true if something was read into `chatOptions`; the call stores the options only if `isSaid` is true.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -93,9 +93,10 @@ extension InputItem {
     }
 }
 
-/// The encryption of conversation summaries. Only the caller who got a summary can use it.
+/// The encryption of conversation summaries. Only the caller who got a summary can decrypt it, except that all
+/// anonymous callers share one encryption key.
 ///
-/// Anonymous callers share a key. This does no harm, because a caller could write any summary as a message, too.
+/// The shared key does no harm, because a caller could write any summary as a message, too.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))

@@ -130,7 +130,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
     ///
-    /// The output exists twice when the response ends. The text of an item exists five times when the item ends.
+    /// The reservation is larger than the output, because the output exists twice when the response ends, and the text
+    /// of an item exists five times when the item ends.
     ///
     /// - Parameters:
     ///   - bytes: the size of the whole output.

@@ -43,8 +43,8 @@ package struct BodyText {
         return finished(out)
     }
 
-    /// Returns the text that a usage record keeps of a body without media. The text is shortened, and secrets are
-    /// masked.
+    /// Returns the text that a usage record keeps of a body that is known to contain no media. The text is shortened,
+    /// and secrets are masked.
     func text(plain body: [UInt8]) -> String { finished(body) }
 
     /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.

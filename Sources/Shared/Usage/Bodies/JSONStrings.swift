@@ -1,7 +1,7 @@
 import Engine
 
-/// A reader that finds the strings in a JSON text, one after the other. Other bytes are no error, but the strings that
-/// it then finds have no meaning.
+/// A reader that finds the strings in a JSON text, one after the other. A text that is not JSON causes no error, but
+/// the strings that are found in it have no meaning.
 struct JSONStrings {
     struct FoundString {
         /// The range of the bytes between the quotes. Escape sequences are not decoded.

@@ -1,10 +1,10 @@
 import Engine
 
-/// The usage records of the last requests in the memory of the process, and their sums since the start. They are used
-/// if no database is configured.
+/// The usage records of the last requests in the memory of the process, and the daily sums of all requests since the
+/// start. They are used if no database is configured.
 ///
-/// The number of records and their memory are limited. The oldest records are removed first, but their sums stay. The
-/// queue's thread writes, and the reader's thread reads.
+/// The number of records and their memory are limited. The oldest records are removed first, but they still count in
+/// the daily sums. The thread of a `UsageQueue` writes, and the thread of a `RecordReader` reads.
 final class MemoryRecords: UsageStore, RecordSource {
     /// A request in memory, with its id and the memory that it uses.
     fileprivate struct KeptRequest {
@@ -32,7 +32,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
     }
 
-    /// The largest number of daily sums. If there are more, the sums of the oldest days are removed.
+    /// The largest number of rows of daily sums. If there are more, the rows of the oldest days are removed until at
+    /// most half of this number is left.
     private static let maxSums = 20_000
     /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512

@@ -29,7 +29,8 @@ struct PostgresAddress: Sendable {
         self.secrets = secrets.filter { !$0.isEmpty }
     }
 
-    /// Returns the first line of a message from libpq or the server, for the log. Passwords in it are masked.
+    /// Returns the first line of a message from libpq or from the PostgreSQL server, for the log. Passwords in the line
+    /// are masked.
     fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
         guard let message else { return "unknown cause" }
         let line = String(cString: message).prefix { !$0.isNewline }
@@ -42,13 +43,14 @@ struct PostgresAddress: Sendable {
 struct PostgresFailure: Error {
     /// The description of the error. It contains no password.
     let text: String
-    /// The SQLSTATE code of the error, such as `57014`; empty if the server sent no code.
+    /// The SQLSTATE code of the error, such as `57014`; empty if the PostgreSQL server sent no code.
     var state = ""
 
-    /// Whether the server rejected the values of a statement, for example because of their encoding or range.
+    /// Whether the PostgreSQL server rejected the values of a statement, for example because of their encoding or
+    /// range.
     var isOfData: Bool { state.hasPrefix("22") }
 
-    /// Whether the server stopped a statement because it took too long. The connection can still be used.
+    /// Whether the PostgreSQL server stopped a statement because it took too long. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
     /// Whether the database user lacks a permission.

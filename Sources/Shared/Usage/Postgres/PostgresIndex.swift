@@ -1,7 +1,7 @@
 /// Creates the database index of failed requests in the background, even if the table has millions of rows.
 ///
-/// A separate connection creates the index while relays continue to write. The server finishes the index even if this
-/// relay ends. If relays share the database, only one of them creates the index at a time.
+/// A separate connection creates the index while relays continue to write. The PostgreSQL server finishes the index
+/// even if this relay ends. If relays share the database, only one of them creates the index at a time.
 struct PostgresIndex {
     private static let name = "relay_usage_failed"
     /// The key of the PostgreSQL advisory lock that a relay needs to create the index. It is an arbitrary number.
@@ -15,10 +15,10 @@ struct PostgresIndex {
     /// Whether the index is complete or was given up.
     private var isComplete = false
 
-    /// Does the next step to create the index. It does not wait until the server has finished the step.
+    /// Does the next step to create the index. It does not wait until the PostgreSQL server has finished the step.
     ///
     /// - Parameters:
-    ///   - store: the connection that the store uses.
+    ///   - store: the connection with which the usage store reads and writes.
     ///   - open: opens a separate connection, which creates the index.
     mutating func advance(
         _ store: PostgresConnection,
@@ -48,6 +48,7 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Stops creating the index. If the server is already creating it, the server still finishes.
+    /// Stops the work of this object on the index. If the PostgreSQL server is already creating the index, it still
+    /// finishes.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

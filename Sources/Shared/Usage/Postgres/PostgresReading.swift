@@ -63,8 +63,8 @@ struct PostgresState {
     /// The number of the last day whose sums may lack records; nil if all sums are complete.
     let lastPartialDay: Int?
 
-    /// The number of days added to `lastPartialDay` for safety. Numbers do not follow the order of times exactly: a
-    /// record can be older than one with a lower number, by at most the duration of a request.
+    /// The number of days added to `lastPartialDay` for safety. The numbers of records do not follow the order of their
+    /// times exactly: a record can be older than one with a lower number, by at most the duration of a request.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

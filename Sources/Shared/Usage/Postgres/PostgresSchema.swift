@@ -10,13 +10,14 @@ struct PostgresSchema {
     /// Creates a value that upgrades the tables through this connection.
     ///
     /// - Parameter steps: the SQL statements that lead from each version of the tables to the next; the first step
-    ///   starts with an empty database.
+    ///   starts with an empty database, which has version 0.
     init(_ connection: PostgresConnection, steps: [String]) {
         self.connection = connection
         self.steps = steps
     }
 
-    /// Applies all steps that are missing, in one transaction. Only one relay does this at a time.
+    /// Runs all upgrade steps that this database has not had yet, in one transaction. Only one relay does this at a
+    /// time.
     func upgrade() throws(PostgresFailure) {
         guard try version() < steps.count else { return }
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")

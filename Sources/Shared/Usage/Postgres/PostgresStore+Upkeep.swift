@@ -5,8 +5,8 @@ extension PostgresStore {
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Does one step of background work: adds some old rows to the daily sums, and deletes some expired rows. Connects
-    /// first if necessary.
+    /// Does one step of background work: adds some rows that are not in the daily sums yet, and deletes some expired
+    /// rows. Connects first if necessary. Returns the time until the next step, in milliseconds.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in

@@ -1,12 +1,12 @@
 import Engine
 import Glibc
 
-/// A store of usage records in a PostgreSQL database. Several relays may share the database. While the server is
-/// unavailable, each write tries to connect again.
+/// A store of usage records in a PostgreSQL database. Several relays may share the database. While the PostgreSQL
+/// server is unavailable, each write tries to connect again.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class PostgresStore: UsageStore, @unchecked Sendable {
-    /// The timeouts for connecting to the server and for a statement.
+    /// The timeouts for connecting to the PostgreSQL server and for a statement.
     struct Patience: Sendable {
         var connectSeconds = 3
         var statementMilliseconds = 5_000
@@ -173,7 +173,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// The size of the bodies after which a statement writes them, in bytes. The last body may exceed this size.
+    /// The size of collected bodies above which one statement writes them, in bytes. The body that was added last may
+    /// exceed this size.
     private static let bodiesBytes = 1_048_576
 
     /// The largest number of times that a batch is written again because another relay has changed the time zone of the

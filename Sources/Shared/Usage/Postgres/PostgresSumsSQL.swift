@@ -116,8 +116,11 @@ enum PostgresSumsSQL {
         """
 
     /// The query for the newest record of each process that is not in the daily sums yet. Its columns are `process`,
-    /// `summed_from`, `summed_to`, `time` and `is_above`. `is_above` is true if the record's number is above
-    /// `summed_to`.
+    /// `summed_from`, `summed_to`, `time` and `is_above`.
+    ///
+    /// The records of a process with the numbers from `summed_from` to `summed_to` are already in the daily sums.
+    /// `is_above` is true if the number of the found record is above `summed_to`, and false if it is below
+    /// `summed_from`. A process can have both kinds of records, and then has two rows in the result.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row

@@ -1,7 +1,8 @@
 import Engine
 
 extension RecordFilter {
-    /// Returns whether a record's id is before the filter's `before`, or the filter has no `before`.
+    /// Returns whether a record's id is lower than the id `before` of this filter. Also returns true if the filter has
+    /// no `before`.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }

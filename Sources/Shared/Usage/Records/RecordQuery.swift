@@ -44,7 +44,8 @@ package struct RecordFilter: Sendable, Equatable {
     /// A text that must occur in the request's id, caller, model, provider, endpoint or error. The case of ASCII
     /// letters is ignored.
     package var keywords: String?
-    /// The id that a matching record must precede. It serves to continue a search with older records.
+    /// The id below which the ids of matching records must be; only older records then match. It serves to continue a
+    /// search.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.

@@ -1,7 +1,7 @@
 /// A query of the `usage` command: sums of the usage records of the last days.
 package struct UsageReportQuery: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
-        /// The name of the caller.
+        /// The sums are grouped by the name of the caller.
         case key
         case model
         case provider
@@ -58,7 +58,7 @@ package struct UsageSummary: Sendable {
     package var total = UsageFigures()
     /// Whether the result has more groups than `rows` contains.
     package var isCut = false
-    /// The number of lines in the files that are not valid records.
+    /// The number of invalid lines in the usage files; 0 if the records were read from a database.
     package var badLines = 0
 
     package init(_ question: UsageReportQuery, in zone: DayZone) {

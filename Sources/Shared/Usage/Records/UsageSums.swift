@@ -94,7 +94,8 @@ struct RecordTotals: Sendable, Equatable {
 struct DailySum: Sendable {
     var requests = RecordTotals()
     var calls = RecordTotals()
-    /// The highest id of the records that were added; 0 if their ids are not numbers.
+    /// The highest id of the records that were added; 0 if their ids are not numbers. SQLite stores it, to find a day's
+    /// records by id.
     var lastID = 0
 }
 

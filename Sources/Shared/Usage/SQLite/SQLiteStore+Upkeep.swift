@@ -9,8 +9,8 @@ extension SQLiteStore {
     /// The largest number of upstream calls whose rows are read for one request.
     static let maxCalls = 200
 
-    /// Does one step of background work: adds some old rows to the daily sums, and deletes some rows that are too old
-    /// or exceed the size limit.
+    /// Does one step of background work: adds some rows that are not in the daily sums yet, and deletes some rows that
+    /// are too old or exceed the size limit. Returns the time until the next step, in milliseconds.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in

@@ -34,7 +34,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     let path: String
     let days: Int
     let maxBytes: Int
-    /// The time zone in this relay's settings, in which the daily sums count days.
+    /// The time zone in this relay's settings. The daily sums count days in this zone, unless another process has since
+    /// changed the zone in the file; see `zone(of:)`.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
@@ -144,8 +145,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try opened.sums.write(state)
     }
 
-    /// Returns the time zone in which the daily sums count days. It may differ from the settings, if another process
-    /// that uses the file has set it.
+    /// Returns the time zone in which the daily sums count days. It differs from the zone in the settings if another
+    /// process, which uses the same file, has set another zone.
     func zone(of state: SQLiteSums.State) -> DayZone {
         state.zone == zone.name ? zone : DayZone(named: state.zone)
     }

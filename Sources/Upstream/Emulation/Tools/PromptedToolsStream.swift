@@ -188,7 +188,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    /// Makes the error for a complete response that does not match the requested format or contain the demanded tool
+    /// Makes the error for a complete response that does not match the requested format or lacks the demanded tool
     /// call. The vendor has billed the response.
     ///
     /// - Parameters:

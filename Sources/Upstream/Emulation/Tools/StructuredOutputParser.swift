@@ -36,7 +36,7 @@ package struct StructuredOutputParser: ~Copyable {
     }
 
     /// The JSON value that waits to be validated, because it is longer than `WorkQueue.loopBytes`; nil if there is no
-    /// such value. Pass the result to `settle`; until then the parser only stores further text.
+    /// such value. Pass the result of its validation to `settle`; until then the parser only stores further text.
     var unjudged: StructuredValue? { waiting }
 
     /// Whether the structured output was found, so that further text is ignored.
@@ -141,8 +141,8 @@ package struct StructuredOutputParser: ~Copyable {
 struct StructuredValue: Sendable {
     enum Validation: Sendable {
         case fits(String)
-        /// The result for valid JSON that does not fit the schema. Its reason is reported rather than the reason of a
-        /// `broken` value.
+        /// The result for valid JSON that does not fit the schema: the reason. It is reported rather than the reason of
+        /// another value that is `broken`: invalid JSON, or not a JSON object.
         case misfit(String)
         case broken(String)
     }

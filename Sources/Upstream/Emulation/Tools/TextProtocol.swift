@@ -3,7 +3,7 @@ import Engine
 package import Shared
 
 /// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks the model to
-/// write them as text, and the response is parsed for them.
+/// write tool calls and structured output as text. The response is searched for them.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?

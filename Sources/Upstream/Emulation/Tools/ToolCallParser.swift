@@ -50,8 +50,8 @@ package struct ToolCallParser: ~Copyable {
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// The index in `held` where the JSON or the tool's name starts. `alienStart` is the index of the first byte after
-    /// the tag, the name or the valid part of the JSON.
+    /// The index in `held` where the JSON or the tool's name starts. `alienStart` is the index in `held` of the first
+    /// byte that the parser has not recognised yet: it follows a tag, a tool's name or the valid part of the JSON.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -65,7 +65,8 @@ package struct ToolCallParser: ~Copyable {
     /// `held`.
     var problem: String?
     var unknownKeys = 0
-    /// The length that `spaces` had when the last tool call was found.
+    /// The length that `spaces` had when the last tool call was found. If the closing tag follows, white space that
+    /// came after the tool call is removed.
     var spacesAtCall = 0
     var isTextLast = true
     /// The number of tool calls found so far.

@@ -63,7 +63,7 @@ extension Transcript {
     /// `responseObject`.
     ///
     /// - Parameters:
-    ///   - bytes: the record; it must belong to a `ByteBuffer`.
+    ///   - bytes: the record, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes past its end.
     ///   - isDetailed: whether `responseObject` is preferred if it contains the language.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)

@@ -15,7 +15,8 @@ struct OneMinRecord {
 
     /// Creates the result from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the complete JSON; it must belong to a `ByteBuffer`.
+    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
+    ///   past its end.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)
         let metadata = record["metadata"]

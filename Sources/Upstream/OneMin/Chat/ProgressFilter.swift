@@ -22,7 +22,7 @@ struct ProgressFilter: ~Copyable {
 
     private static let globe: StaticString = "\u{1f310}"
     private static let words: StaticString = "Crawling site"
-    /// The most bytes of spaces and variation selectors that a progress line can have after the globe.
+    /// The largest number of bytes of spaces and variation selectors that a progress line can have after the globe.
     private static let gapLimitBytes = 64
 
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {

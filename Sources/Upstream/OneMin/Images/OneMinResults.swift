@@ -10,7 +10,8 @@ struct OneMinResults {
 
     /// Creates the results from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the complete JSON; it must belong to a `ByteBuffer`.
+    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
+    ///   past its end.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let result = record["aiRecordDetail"]?["resultObject"]

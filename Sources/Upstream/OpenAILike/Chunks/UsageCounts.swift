@@ -10,7 +10,7 @@ struct UsageCounts {
     private var written = 0
     private var reasoning = 0
 
-    /// The usage; nil if the server has not reported both prompt tokens and completion tokens.
+    /// The usage; nil if the vendor has not reported both prompt tokens and completion tokens.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
         var usage = Usage(
@@ -22,7 +22,7 @@ struct UsageCounts {
         return usage
     }
 
-    /// Returns the reasoning tokens that the server did not include in the completion tokens. xAI does not include
+    /// Returns the reasoning tokens that the vendor did not include in the completion tokens. xAI does not include
     /// them. Some servers that translate Gemini's counts do not include them either.
     private func reasoningBlocks(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }

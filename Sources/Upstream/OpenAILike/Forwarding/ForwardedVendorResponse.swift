@@ -159,7 +159,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         whole = body
     }
 
-    /// Whether the JSON object is a complete error. The vendor may keep the stream open after it.
+    /// Whether the response so far is a complete JSON error. The vendor may keep the stream open after it.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
     /// Checks the collected response. A long response is checked on a worker thread.

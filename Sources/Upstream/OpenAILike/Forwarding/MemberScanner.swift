@@ -14,14 +14,14 @@ struct MemberScanner: ~Copyable {
     private var kept = RecordedMember.none
     /// The model name that replaces the vendor's name of the model.
     private let model: String
-    /// The JSON of the member `usage`; empty if the object has no such member. `error` and `type` contain their members
-    /// in the same way.
+    /// The JSON of the member `usage`; empty if the scanned object has no such member. In the same way, the properties
+    /// `error` and `type` contain the members with these names.
     private(set) var usage = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()
     /// The number of members that have been scanned completely.
     private(set) var members = 0
-    /// Whether the text is not a JSON object.
+    /// Whether the scanned bytes are not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
     /// Whether the value of `error` is passed on like other values. This must not change while such a value is being
@@ -51,7 +51,7 @@ struct MemberScanner: ~Copyable {
         type.removeAll()
     }
 
-    /// Whether the JSON object has begun but not ended.
+    /// Whether the scanned JSON object has begun but not ended.
     var isWithin: Bool { depth > 0 && !isWhole && !isBroken }
 
     /// Whether the value of `error` has begun but not ended.
@@ -59,11 +59,11 @@ struct MemberScanner: ~Copyable {
 
     private var isKeptHere: Bool { kept == .model || kept == .error && !passesFailures }
 
-    /// Whether the JSON object is an error instead of a response.
+    /// Whether the scanned JSON object is an error instead of a response.
     var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// Returns whether a value of the member `error` means that there is an error. `null`, `""` and `false` mean that
-    /// there is no error.
+    /// Returns whether a value of the member `error` means that there is an error. An object or a string that is not
+    /// empty does. Other values, such as `null`, `""` and `false`, do not.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }

@@ -70,8 +70,8 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    /// Sends a multipart form as fast as the server receives it, and returns the response. If the server responds
-    /// before the end of the form, the rest is not sent.
+    /// Sends a multipart form as fast as the vendor's server receives it, and returns the response. If the vendor
+    /// responds before the end of the form, the rest is not sent.
     private func sent(
         _ form: any FormSource,
         to endpoint: Endpoint,

@@ -45,7 +45,8 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys of the reasoning that the messages lack and this instance does not have, newest first.
+    /// Returns the keys in the shared store of the reasoning that the messages lack and this instance does not have,
+    /// newest first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(

@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Returns the quirk that an error response reveals. If the request is changed for this quirk, the server may
+    /// Returns the quirk that an error response reveals. If the request is changed for this quirk, the vendor may
     /// accept it. Returns nil if the error reveals no known quirk.
     ///
     /// - Parameters:
@@ -99,8 +99,8 @@ private struct RefusedRequest {
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
-    /// Whether the error says that the server accepts only images inside the request, not image URLs. False if the
-    /// server tried to download an image and failed.
+    /// Whether the error says that the vendor accepts only images inside the request, not image URLs. False if the
+    /// vendor tried to download an image and failed.
     private var lacksAddresses: Bool {
         let isOfForm =
             words.containsAny(of: ["invalid image input", "data url", "data uri", "data:image"])
@@ -114,7 +114,8 @@ private struct RefusedRequest {
         }
     }
 
-    /// Whether the error says that the server does not support tools, or was started without the options for tools.
+    /// Whether the error says that the vendor's server does not support tools, or
+    /// was started without the options for tools.
     private var lacksTools: Bool {
         if words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
             return true
@@ -133,9 +134,9 @@ private struct RefusedRequest {
 
     // MARK: The effort
 
-    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. An effort with a known name
-    /// is changed even if the error does not call it unsupported. The reason is that clients of other APIs did not
-    /// choose this name.
+    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. If the effort has a name
+    /// that the relay knows, an error that only mentions the field is enough: it need not say "unsupported". The relay
+    /// may have chosen this name itself, for a client of another API.
     private var quirkOfEffort: LearnedQuirks? {
         let plain = request["reasoning_effort"]?.content
         // The Responses API has the effort in `reasoning`.
@@ -209,7 +210,7 @@ private struct RefusedRequest {
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
     }
 
-    /// Returns the quirks for reasoning fields that the server does not know. Clients send such fields back after they
+    /// Returns the quirks for reasoning fields that the vendor does not know. Clients send such fields back after they
     /// received them from another vendor.
     private func unknownReasoning(_ messages: [RawJSON]) -> LearnedQuirks? {
         var quirks: LearnedQuirks = []

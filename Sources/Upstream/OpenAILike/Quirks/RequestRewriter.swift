@@ -7,7 +7,7 @@ struct RequestRewriter {
     private let hasTools: Bool
     private let reasoningBlocks: CallerReasoning?
 
-    /// Returns the request, changed for the quirks of the server.
+    /// Returns the request, changed for these quirks of the vendor's server.
     ///
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
     static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
@@ -95,7 +95,8 @@ struct RequestRewriter {
         }
     }
 
-    /// Appends the tools without the member `strict`. In the Responses API a tool has no `function` object.
+    /// Appends the tools without the member `strict`. It is removed from the `function` object of a tool, or from the
+    /// tool itself if the tool has no such object, as in the Responses API.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
             guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
@@ -110,7 +111,7 @@ struct RequestRewriter {
 }
 
 extension RawJSON {
-    /// Appends a JSON array. `write` is called for each element and writes it.
+    /// Appends this JSON array. `write` is called for each element and must append the element or a replacement.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append("[")
         for (index, element) in elements.enumerated() {
@@ -120,8 +121,8 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// Appends a JSON object. `write` is called for each member and may write a replacement. If it returns false, the
-    /// member is written unchanged.
+    /// Appends this JSON object. `write` is called for each member and may append a replacement. If it returns false,
+    /// the member is appended unchanged.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {
